@@ -1,0 +1,3304 @@
+"""A mock of the OpenAI API for tests, below the official SDK, on RESPX.
+
+    import openai, openai_responses
+
+    @openai_responses.mock()
+    def test_greeting(openai_mock):
+        openai_mock.chat.completions.create.response = "Hello! How can I help?"
+        completion = openai.OpenAI(api_key="sk-fake").chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "Hi"}]
+        )
+        assert completion.choices[0].message.content == "Hello! How can I help?"
+        assert openai_mock.chat.completions.create.route.call_count == 1
+
+Nothing of the application under test changes: every REST call of the SDK is a row of one table, and every request
+finds its row by method and path. The rooms of this module, low to high (search for the banners):
+
+    THE ROUTE TABLE            every REST call: dotted name, method, path, model
+    THE TABLES OF EXCEPTIONS   id prefixes, default values the types cannot tell, list orders
+    ERRORS                     the API's own, and mistakes of a test's author
+    DEFAULTS AND MERGING       a valid answer for every type, and partials merged into it
+    STATE                      plain dicts keyed by resource type
+    REQUESTS                   what was asked: path, query, body
+    VERBS                      create, list, retrieve, update, delete, actions, content
+    SPECIAL BEHAVIOURS         the rows that do more than their shape says
+    SERVER-SENT EVENTS         one answer, as the stream the service would send
+    ANSWERS                    everything `.response` takes
+    ROUTES AND NAMESPACES      `openai_mock.chat.completions.create`
+    INTERCEPTION               the RESPX router; httpx, httpx2 and aiohttp clients
+    THE MOCK                   `OpenAIMock`, `mock`
+    IMPORT PATHS               `openai_responses.ext.httpx` and the like
+    PYTEST PLUGIN              the fixture `openai_mock`
+"""
+
+from __future__ import annotations
+
+import abc
+import array
+import asyncio
+import base64
+import concurrent.futures
+import contextlib
+import difflib
+import email
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import itertools
+import json
+import math
+import os
+import random
+import re
+import sys
+import threading
+import time
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.machinery import ModuleSpec
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+import httpx
+import respx
+from respx.mocks import HTTPCoreMocker, Mocker
+from respx.models import AllMockedAssertionError, PassThrough, SideEffectError
+
+__version__ = "1.0.0"
+__all__ = [
+    # the mock
+    "OpenAIMock",
+    "mock",
+    # state
+    "StateStore",
+    # errors
+    "MockError",
+]
+
+
+# ======================================================================================================================
+# THE ROUTE TABLE
+# ======================================================================================================================
+
+
+class Row(NamedTuple):
+    """One REST call of the SDK. `majors` are the openai major versions that send it this way."""
+
+    name: str
+    method: str
+    path: str
+    model: str  # below openai.types; "CursorPage[Model]" is a list, "bytes" a download, "None" no body
+    majors: range = range(1, 1000)
+
+
+# fmt: off
+_TABLE: tuple[tuple[Any, ...], ...] = (
+    ("admin.organization.admin_api_keys.create", "POST", "/organization/admin_api_keys", "admin.organization.AdminAPIKeyCreateResponse"),
+    ("admin.organization.admin_api_keys.delete", "DELETE", "/organization/admin_api_keys/{key_id}", "admin.organization.AdminAPIKeyDeleteResponse"),
+    ("admin.organization.admin_api_keys.list", "GET", "/organization/admin_api_keys", "CursorPage[admin.organization.AdminAPIKey]"),
+    ("admin.organization.admin_api_keys.retrieve", "GET", "/organization/admin_api_keys/{key_id}", "admin.organization.AdminAPIKey"),
+    ("admin.organization.audit_logs.list", "GET", "/organization/audit_logs", "ConversationCursorPage[admin.organization.AuditLogListResponse]"),
+    ("admin.organization.certificates.activate", "POST", "/organization/certificates/activate", "Page[admin.organization.CertificateActivateResponse]"),
+    ("admin.organization.certificates.create", "POST", "/organization/certificates", "admin.organization.Certificate"),
+    ("admin.organization.certificates.deactivate", "POST", "/organization/certificates/deactivate", "Page[admin.organization.CertificateDeactivateResponse]"),
+    ("admin.organization.certificates.delete", "DELETE", "/organization/certificates/{certificate_id}", "admin.organization.CertificateDeleteResponse"),
+    ("admin.organization.certificates.list", "GET", "/organization/certificates", "ConversationCursorPage[admin.organization.CertificateListResponse]"),
+    ("admin.organization.certificates.retrieve", "GET", "/organization/certificates/{certificate_id}", "admin.organization.Certificate"),
+    ("admin.organization.certificates.update", "POST", "/organization/certificates/{certificate_id}", "admin.organization.Certificate"),
+    ("admin.organization.data_retention.retrieve", "GET", "/organization/data_retention", "admin.organization.OrganizationDataRetention"),
+    ("admin.organization.data_retention.update", "POST", "/organization/data_retention", "admin.organization.OrganizationDataRetention"),
+    ("admin.organization.external_keys.create", "POST", "/organization/external_keys", "admin.organization.ExternalKey"),
+    ("admin.organization.external_keys.delete", "DELETE", "/organization/external_keys/{external_key_id}", "admin.organization.ExternalKey"),
+    ("admin.organization.external_keys.list", "GET", "/organization/external_keys", "CursorPage[admin.organization.ExternalKey]"),
+    ("admin.organization.external_keys.retrieve", "GET", "/organization/external_keys/{external_key_id}", "admin.organization.ExternalKey"),
+    ("admin.organization.external_keys.validate", "POST", "/organization/external_keys/{external_key_id}/validate", "admin.organization.ExternalKeyValidateResponse"),
+    ("admin.organization.external_storage.create", "POST", "/organization/external_storage", "admin.organization.ExternalStorageConfiguration"),
+    ("admin.organization.external_storage.delete", "DELETE", "/organization/external_storage/{external_storage_id}", "admin.organization.ExternalStorageDeleted"),
+    ("admin.organization.external_storage.list", "GET", "/organization/external_storage", "CursorPage[admin.organization.ExternalStorageConfiguration]"),
+    ("admin.organization.external_storage.retrieve", "GET", "/organization/external_storage/{external_storage_id}", "admin.organization.ExternalStorageConfiguration"),
+    ("admin.organization.external_storage.validate", "POST", "/organization/external_storage/{external_storage_id}/validate", "admin.organization.ExternalStorageConfiguration"),
+    ("admin.organization.groups.create", "POST", "/organization/groups", "admin.organization.Group"),
+    ("admin.organization.groups.delete", "DELETE", "/organization/groups/{group_id}", "admin.organization.GroupDeleteResponse"),
+    ("admin.organization.groups.list", "GET", "/organization/groups", "NextCursorPage[admin.organization.Group]"),
+    ("admin.organization.groups.retrieve", "GET", "/organization/groups/{group_id}", "admin.organization.Group"),
+    ("admin.organization.groups.roles.create", "POST", "/organization/groups/{group_id}/roles", "admin.organization.groups.RoleCreateResponse"),
+    ("admin.organization.groups.roles.delete", "DELETE", "/organization/groups/{group_id}/roles/{role_id}", "admin.organization.groups.RoleDeleteResponse"),
+    ("admin.organization.groups.roles.list", "GET", "/organization/groups/{group_id}/roles", "NextCursorPage[admin.organization.groups.RoleListResponse]"),
+    ("admin.organization.groups.roles.retrieve", "GET", "/organization/groups/{group_id}/roles/{role_id}", "admin.organization.groups.RoleRetrieveResponse"),
+    ("admin.organization.groups.update", "POST", "/organization/groups/{group_id}", "admin.organization.GroupUpdateResponse"),
+    ("admin.organization.groups.users.create", "POST", "/organization/groups/{group_id}/users", "admin.organization.groups.UserCreateResponse"),
+    ("admin.organization.groups.users.delete", "DELETE", "/organization/groups/{group_id}/users/{user_id}", "admin.organization.groups.UserDeleteResponse"),
+    ("admin.organization.groups.users.list", "GET", "/organization/groups/{group_id}/users", "NextCursorPage[admin.organization.groups.OrganizationGroupUser]"),
+    ("admin.organization.groups.users.retrieve", "GET", "/organization/groups/{group_id}/users/{user_id}", "admin.organization.groups.UserRetrieveResponse"),
+    ("admin.organization.invites.create", "POST", "/organization/invites", "admin.organization.Invite"),
+    ("admin.organization.invites.delete", "DELETE", "/organization/invites/{invite_id}", "admin.organization.InviteDeleteResponse"),
+    ("admin.organization.invites.list", "GET", "/organization/invites", "ConversationCursorPage[admin.organization.Invite]"),
+    ("admin.organization.invites.retrieve", "GET", "/organization/invites/{invite_id}", "admin.organization.Invite"),
+    ("admin.organization.projects.api_keys.delete", "DELETE", "/organization/projects/{project_id}/api_keys/{api_key_id}", "admin.organization.projects.APIKeyDeleteResponse"),
+    ("admin.organization.projects.api_keys.list", "GET", "/organization/projects/{project_id}/api_keys", "ConversationCursorPage[admin.organization.projects.ProjectAPIKey]"),
+    ("admin.organization.projects.api_keys.retrieve", "GET", "/organization/projects/{project_id}/api_keys/{api_key_id}", "admin.organization.projects.ProjectAPIKey"),
+    ("admin.organization.projects.api_keys.update", "POST", "/organization/projects/{project_id}/api_keys/{api_key_id}", "admin.organization.projects.ProjectAPIKey"),
+    ("admin.organization.projects.archive", "POST", "/organization/projects/{project_id}/archive", "admin.organization.Project"),
+    ("admin.organization.projects.certificates.activate", "POST", "/organization/projects/{project_id}/certificates/activate", "Page[admin.organization.projects.CertificateActivateResponse]"),
+    ("admin.organization.projects.certificates.deactivate", "POST", "/organization/projects/{project_id}/certificates/deactivate", "Page[admin.organization.projects.CertificateDeactivateResponse]"),
+    ("admin.organization.projects.certificates.list", "GET", "/organization/projects/{project_id}/certificates", "ConversationCursorPage[admin.organization.projects.CertificateListResponse]"),
+    ("admin.organization.projects.create", "POST", "/organization/projects", "admin.organization.Project"),
+    ("admin.organization.projects.data_retention.retrieve", "GET", "/organization/projects/{project_id}/data_retention", "admin.organization.projects.ProjectDataRetention"),
+    ("admin.organization.projects.data_retention.update", "POST", "/organization/projects/{project_id}/data_retention", "admin.organization.projects.ProjectDataRetention"),
+    ("admin.organization.projects.groups.create", "POST", "/organization/projects/{project_id}/groups", "admin.organization.projects.ProjectGroup"),
+    ("admin.organization.projects.groups.delete", "DELETE", "/organization/projects/{project_id}/groups/{group_id}", "admin.organization.projects.GroupDeleteResponse"),
+    ("admin.organization.projects.groups.list", "GET", "/organization/projects/{project_id}/groups", "NextCursorPage[admin.organization.projects.ProjectGroup]"),
+    ("admin.organization.projects.groups.retrieve", "GET", "/organization/projects/{project_id}/groups/{group_id}", "admin.organization.projects.ProjectGroup"),
+    ("admin.organization.projects.groups.roles.create", "POST", "/projects/{project_id}/groups/{group_id}/roles", "admin.organization.projects.groups.RoleCreateResponse"),
+    ("admin.organization.projects.groups.roles.delete", "DELETE", "/projects/{project_id}/groups/{group_id}/roles/{role_id}", "admin.organization.projects.groups.RoleDeleteResponse"),
+    ("admin.organization.projects.groups.roles.list", "GET", "/projects/{project_id}/groups/{group_id}/roles", "NextCursorPage[admin.organization.projects.groups.RoleListResponse]"),
+    ("admin.organization.projects.groups.roles.retrieve", "GET", "/projects/{project_id}/groups/{group_id}/roles/{role_id}", "admin.organization.projects.groups.RoleRetrieveResponse"),
+    ("admin.organization.projects.hosted_tool_permissions.retrieve", "GET", "/organization/projects/{project_id}/hosted_tool_permissions", "admin.organization.projects.ProjectHostedToolPermissions"),
+    ("admin.organization.projects.hosted_tool_permissions.update", "POST", "/organization/projects/{project_id}/hosted_tool_permissions", "admin.organization.projects.ProjectHostedToolPermissions"),
+    ("admin.organization.projects.list", "GET", "/organization/projects", "ConversationCursorPage[admin.organization.Project]"),
+    ("admin.organization.projects.model_permissions.delete", "DELETE", "/organization/projects/{project_id}/model_permissions", "admin.organization.projects.ProjectModelPermissionsDeleted"),
+    ("admin.organization.projects.model_permissions.retrieve", "GET", "/organization/projects/{project_id}/model_permissions", "admin.organization.projects.ProjectModelPermissions"),
+    ("admin.organization.projects.model_permissions.update", "POST", "/organization/projects/{project_id}/model_permissions", "admin.organization.projects.ProjectModelPermissions"),
+    ("admin.organization.projects.rate_limits.list_rate_limits", "GET", "/organization/projects/{project_id}/rate_limits", "ConversationCursorPage[admin.organization.projects.ProjectRateLimit]"),
+    ("admin.organization.projects.rate_limits.update_rate_limit", "POST", "/organization/projects/{project_id}/rate_limits/{rate_limit_id}", "admin.organization.projects.ProjectRateLimit"),
+    ("admin.organization.projects.retrieve", "GET", "/organization/projects/{project_id}", "admin.organization.Project"),
+    ("admin.organization.projects.roles.create", "POST", "/projects/{project_id}/roles", "admin.organization.Role"),
+    ("admin.organization.projects.roles.delete", "DELETE", "/projects/{project_id}/roles/{role_id}", "admin.organization.projects.RoleDeleteResponse"),
+    ("admin.organization.projects.roles.list", "GET", "/projects/{project_id}/roles", "NextCursorPage[admin.organization.Role]"),
+    ("admin.organization.projects.roles.retrieve", "GET", "/projects/{project_id}/roles/{role_id}", "admin.organization.Role"),
+    ("admin.organization.projects.roles.update", "POST", "/projects/{project_id}/roles/{role_id}", "admin.organization.Role"),
+    ("admin.organization.projects.service_accounts.api_keys.create", "POST", "/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys", "admin.organization.projects.service_accounts.APIKeyCreateResponse"),
+    ("admin.organization.projects.service_accounts.create", "POST", "/organization/projects/{project_id}/service_accounts", "admin.organization.projects.ServiceAccountCreateResponse"),
+    ("admin.organization.projects.service_accounts.delete", "DELETE", "/organization/projects/{project_id}/service_accounts/{service_account_id}", "admin.organization.projects.ServiceAccountDeleteResponse"),
+    ("admin.organization.projects.service_accounts.list", "GET", "/organization/projects/{project_id}/service_accounts", "ConversationCursorPage[admin.organization.projects.ProjectServiceAccount]"),
+    ("admin.organization.projects.service_accounts.retrieve", "GET", "/organization/projects/{project_id}/service_accounts/{service_account_id}", "admin.organization.projects.ProjectServiceAccount"),
+    ("admin.organization.projects.service_accounts.update", "POST", "/organization/projects/{project_id}/service_accounts/{service_account_id}", "admin.organization.projects.ProjectServiceAccount"),
+    ("admin.organization.projects.service_tier_settings.retrieve", "GET", "/organization/projects/{project_id}/service_tier_settings", "admin.organization.projects.ProjectServiceTierSettings"),
+    ("admin.organization.projects.service_tier_settings.update", "POST", "/organization/projects/{project_id}/service_tier_settings", "admin.organization.projects.ProjectServiceTierSettings"),
+    ("admin.organization.projects.spend_alerts.create", "POST", "/organization/projects/{project_id}/spend_alerts", "admin.organization.projects.ProjectSpendAlert"),
+    ("admin.organization.projects.spend_alerts.delete", "DELETE", "/organization/projects/{project_id}/spend_alerts/{alert_id}", "admin.organization.projects.ProjectSpendAlertDeleted"),
+    ("admin.organization.projects.spend_alerts.list", "GET", "/organization/projects/{project_id}/spend_alerts", "ConversationCursorPage[admin.organization.projects.ProjectSpendAlert]"),
+    ("admin.organization.projects.spend_alerts.retrieve", "GET", "/organization/projects/{project_id}/spend_alerts/{alert_id}", "admin.organization.projects.ProjectSpendAlert"),
+    ("admin.organization.projects.spend_alerts.update", "POST", "/organization/projects/{project_id}/spend_alerts/{alert_id}", "admin.organization.projects.ProjectSpendAlert"),
+    ("admin.organization.projects.spend_limit.delete", "DELETE", "/organization/projects/{project_id}/spend_limit", "admin.organization.projects.ProjectSpendLimitDeleted"),
+    ("admin.organization.projects.spend_limit.retrieve", "GET", "/organization/projects/{project_id}/spend_limit", "admin.organization.projects.ProjectSpendLimit"),
+    ("admin.organization.projects.spend_limit.update", "POST", "/organization/projects/{project_id}/spend_limit", "admin.organization.projects.ProjectSpendLimit"),
+    ("admin.organization.projects.update", "POST", "/organization/projects/{project_id}", "admin.organization.Project"),
+    ("admin.organization.projects.users.create", "POST", "/organization/projects/{project_id}/users", "admin.organization.projects.ProjectUser"),
+    ("admin.organization.projects.users.delete", "DELETE", "/organization/projects/{project_id}/users/{user_id}", "admin.organization.projects.UserDeleteResponse"),
+    ("admin.organization.projects.users.list", "GET", "/organization/projects/{project_id}/users", "ConversationCursorPage[admin.organization.projects.ProjectUser]"),
+    ("admin.organization.projects.users.retrieve", "GET", "/organization/projects/{project_id}/users/{user_id}", "admin.organization.projects.ProjectUser"),
+    ("admin.organization.projects.users.roles.create", "POST", "/projects/{project_id}/users/{user_id}/roles", "admin.organization.projects.users.RoleCreateResponse"),
+    ("admin.organization.projects.users.roles.delete", "DELETE", "/projects/{project_id}/users/{user_id}/roles/{role_id}", "admin.organization.projects.users.RoleDeleteResponse"),
+    ("admin.organization.projects.users.roles.list", "GET", "/projects/{project_id}/users/{user_id}/roles", "NextCursorPage[admin.organization.projects.users.RoleListResponse]"),
+    ("admin.organization.projects.users.roles.retrieve", "GET", "/projects/{project_id}/users/{user_id}/roles/{role_id}", "admin.organization.projects.users.RoleRetrieveResponse"),
+    ("admin.organization.projects.users.update", "POST", "/organization/projects/{project_id}/users/{user_id}", "admin.organization.projects.ProjectUser"),
+    ("admin.organization.roles.create", "POST", "/organization/roles", "admin.organization.Role"),
+    ("admin.organization.roles.delete", "DELETE", "/organization/roles/{role_id}", "admin.organization.RoleDeleteResponse"),
+    ("admin.organization.roles.list", "GET", "/organization/roles", "NextCursorPage[admin.organization.Role]"),
+    ("admin.organization.roles.retrieve", "GET", "/organization/roles/{role_id}", "admin.organization.Role"),
+    ("admin.organization.roles.update", "POST", "/organization/roles/{role_id}", "admin.organization.Role"),
+    ("admin.organization.spend_alerts.create", "POST", "/organization/spend_alerts", "admin.organization.OrganizationSpendAlert"),
+    ("admin.organization.spend_alerts.delete", "DELETE", "/organization/spend_alerts/{alert_id}", "admin.organization.OrganizationSpendAlertDeleted"),
+    ("admin.organization.spend_alerts.list", "GET", "/organization/spend_alerts", "ConversationCursorPage[admin.organization.OrganizationSpendAlert]"),
+    ("admin.organization.spend_alerts.retrieve", "GET", "/organization/spend_alerts/{alert_id}", "admin.organization.OrganizationSpendAlert"),
+    ("admin.organization.spend_alerts.update", "POST", "/organization/spend_alerts/{alert_id}", "admin.organization.OrganizationSpendAlert"),
+    ("admin.organization.spend_limit.delete", "DELETE", "/organization/spend_limit", "admin.organization.OrganizationSpendLimitDeleted"),
+    ("admin.organization.spend_limit.retrieve", "GET", "/organization/spend_limit", "admin.organization.OrganizationSpendLimit"),
+    ("admin.organization.spend_limit.update", "POST", "/organization/spend_limit", "admin.organization.OrganizationSpendLimit"),
+    ("admin.organization.usage.audio_speeches", "GET", "/organization/usage/audio_speeches", "admin.organization.UsageAudioSpeechesResponse"),
+    ("admin.organization.usage.audio_transcriptions", "GET", "/organization/usage/audio_transcriptions", "admin.organization.UsageAudioTranscriptionsResponse"),
+    ("admin.organization.usage.code_interpreter_sessions", "GET", "/organization/usage/code_interpreter_sessions", "admin.organization.UsageCodeInterpreterSessionsResponse"),
+    ("admin.organization.usage.completions", "GET", "/organization/usage/completions", "admin.organization.UsageCompletionsResponse"),
+    ("admin.organization.usage.costs", "GET", "/organization/costs", "admin.organization.UsageCostsResponse"),
+    ("admin.organization.usage.decisions", "GET", "/organization/usage/decisions", "admin.organization.UsageDecisionsResponse"),
+    ("admin.organization.usage.embeddings", "GET", "/organization/usage/embeddings", "admin.organization.UsageEmbeddingsResponse"),
+    ("admin.organization.usage.file_search_calls", "GET", "/organization/usage/file_search_calls", "admin.organization.UsageFileSearchCallsResponse"),
+    ("admin.organization.usage.images", "GET", "/organization/usage/images", "admin.organization.UsageImagesResponse"),
+    ("admin.organization.usage.moderations", "GET", "/organization/usage/moderations", "admin.organization.UsageModerationsResponse"),
+    ("admin.organization.usage.vector_stores", "GET", "/organization/usage/vector_stores", "admin.organization.UsageVectorStoresResponse"),
+    ("admin.organization.usage.web_search_calls", "GET", "/organization/usage/web_search_calls", "admin.organization.UsageWebSearchCallsResponse"),
+    ("admin.organization.users.delete", "DELETE", "/organization/users/{user_id}", "admin.organization.UserDeleteResponse"),
+    ("admin.organization.users.list", "GET", "/organization/users", "ConversationCursorPage[admin.organization.OrganizationUser]"),
+    ("admin.organization.users.retrieve", "GET", "/organization/users/{user_id}", "admin.organization.OrganizationUser"),
+    ("admin.organization.users.roles.create", "POST", "/organization/users/{user_id}/roles", "admin.organization.users.RoleCreateResponse"),
+    ("admin.organization.users.roles.delete", "DELETE", "/organization/users/{user_id}/roles/{role_id}", "admin.organization.users.RoleDeleteResponse"),
+    ("admin.organization.users.roles.list", "GET", "/organization/users/{user_id}/roles", "NextCursorPage[admin.organization.users.RoleListResponse]"),
+    ("admin.organization.users.roles.retrieve", "GET", "/organization/users/{user_id}/roles/{role_id}", "admin.organization.users.RoleRetrieveResponse"),
+    ("admin.organization.users.update", "POST", "/organization/users/{user_id}", "admin.organization.OrganizationUser"),
+    ("admin.organization.workload_identity_providers.create", "POST", "/organization/workload_identity_providers", "admin.organization.WorkloadIdentityProvider"),
+    ("admin.organization.workload_identity_providers.delete", "DELETE", "/organization/workload_identity_providers/{workload_identity_provider_id}", "admin.organization.WorkloadIdentityProviderDeleted"),
+    ("admin.organization.workload_identity_providers.federation_rules.create", "POST", "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules", "admin.organization.workload_identity_providers.FederationRule"),
+    ("admin.organization.workload_identity_providers.federation_rules.delete", "DELETE", "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}", "admin.organization.workload_identity_providers.FederationRuleDeleted"),
+    ("admin.organization.workload_identity_providers.federation_rules.list", "GET", "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules", "CursorPage[admin.organization.workload_identity_providers.FederationRule]"),
+    ("admin.organization.workload_identity_providers.federation_rules.retrieve", "GET", "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}", "admin.organization.workload_identity_providers.FederationRule"),
+    ("admin.organization.workload_identity_providers.federation_rules.update", "POST", "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}", "admin.organization.workload_identity_providers.FederationRule"),
+    ("admin.organization.workload_identity_providers.list", "GET", "/organization/workload_identity_providers", "CursorPage[admin.organization.WorkloadIdentityProvider]"),
+    ("admin.organization.workload_identity_providers.retrieve", "GET", "/organization/workload_identity_providers/{workload_identity_provider_id}", "admin.organization.WorkloadIdentityProvider"),
+    ("admin.organization.workload_identity_providers.update", "POST", "/organization/workload_identity_providers/{workload_identity_provider_id}", "admin.organization.WorkloadIdentityProvider"),
+    ("audio.speech.create", "POST", "/audio/speech", "bytes"),
+    ("audio.transcriptions.create", "POST", "/audio/transcriptions", "audio.Transcription"),
+    ("audio.translations.create", "POST", "/audio/translations", "audio.Translation"),
+    ("audio.voice_consents.create", "POST", "/audio/voice_consents", "audio.VoiceConsent"),
+    ("audio.voice_consents.delete", "DELETE", "/audio/voice_consents/{consent_id}", "audio.VoiceConsentDeleted"),
+    ("audio.voice_consents.list", "GET", "/audio/voice_consents", "CursorPage[audio.VoiceConsent]"),
+    ("audio.voice_consents.retrieve", "GET", "/audio/voice_consents/{consent_id}", "audio.VoiceConsent"),
+    ("audio.voice_consents.update", "POST", "/audio/voice_consents/{consent_id}", "audio.VoiceConsent"),
+    ("audio.voices.create", "POST", "/audio/voices", "audio.Voice"),
+    ("audio.voices.delete", "DELETE", "/audio/voices/{voice_id}", "audio.VoiceDeleted"),
+    ("batches.cancel", "POST", "/batches/{batch_id}/cancel", "Batch"),
+    ("batches.create", "POST", "/batches", "Batch"),
+    ("batches.list", "GET", "/batches", "CursorPage[Batch]"),
+    ("batches.retrieve", "GET", "/batches/{batch_id}", "Batch"),
+    ("beta.agents.automations.create", "POST", "/agents/automations", "beta.agents.Automation"),
+    ("beta.agents.automations.delete", "DELETE", "/agents/automations/{automation_id}", "beta.agents.AutomationDeleted"),
+    ("beta.agents.automations.invocations.create", "POST", "/agents/automations/{automation_id}/invocations", "beta.agents.automations.AutomationInvocation"),
+    ("beta.agents.automations.invocations.list", "GET", "/agents/automations/{automation_id}/invocations", "CursorPage[beta.agents.automations.AutomationInvocation]"),
+    ("beta.agents.automations.invocations.retrieve", "GET", "/agents/automations/{automation_id}/invocations/{invocation_id}", "beta.agents.automations.AutomationInvocation"),
+    ("beta.agents.automations.list", "GET", "/agents/automations", "CursorPage[beta.agents.Automation]"),
+    ("beta.agents.automations.pause", "POST", "/agents/automations/{automation_id}/pause", "beta.agents.Automation"),
+    ("beta.agents.automations.resume", "POST", "/agents/automations/{automation_id}/resume", "beta.agents.Automation"),
+    ("beta.agents.automations.retrieve", "GET", "/agents/automations/{automation_id}", "beta.agents.Automation"),
+    ("beta.agents.automations.update", "POST", "/agents/automations/{automation_id}", "beta.agents.Automation"),
+    ("beta.agents.create", "POST", "/agents", "beta.Agent"),
+    ("beta.agents.delete", "DELETE", "/agents/{agent_id}", "beta.AgentDeleted"),
+    ("beta.agents.environments.create", "POST", "/agents/environments", "beta.agents.EnvironmentInfo"),
+    ("beta.agents.environments.files.create", "POST", "/agents/environments/{environment_id}/files", "beta.agents.environments.EnvironmentFile"),
+    ("beta.agents.environments.files.list", "GET", "/agents/environments/{environment_id}/files", "TokenPage[beta.agents.environments.EnvironmentFile]"),
+    ("beta.agents.environments.list", "GET", "/agents/environments", "CursorPage[beta.agents.EnvironmentInfo]"),
+    ("beta.agents.environments.retrieve", "GET", "/agents/environments/{environment_id}", "beta.agents.EnvironmentInfo"),
+    ("beta.agents.environments.templates.create", "POST", "/agents/environments/templates", "beta.agents.environments.EnvironmentTemplate"),
+    ("beta.agents.environments.templates.delete", "DELETE", "/agents/environments/templates/{environment_template_id}", "beta.agents.environments.EnvironmentTemplateDeleted"),
+    ("beta.agents.environments.templates.list", "GET", "/agents/environments/templates", "CursorPage[beta.agents.environments.EnvironmentTemplate]"),
+    ("beta.agents.environments.templates.retrieve", "GET", "/agents/environments/templates/{environment_template_id}", "beta.agents.environments.EnvironmentTemplate"),
+    ("beta.agents.environments.templates.update", "POST", "/agents/environments/templates/{environment_template_id}", "beta.agents.environments.EnvironmentTemplate"),
+    ("beta.agents.list", "GET", "/agents", "CursorPage[beta.Agent]"),
+    ("beta.agents.retrieve", "GET", "/agents/{agent_id}", "beta.Agent"),
+    ("beta.agents.sessions.artifacts.content", "GET", "/agents/sessions/{session_id}/artifacts/{artifact_id}/content", "bytes"),
+    ("beta.agents.sessions.artifacts.delete", "DELETE", "/agents/sessions/{session_id}/artifacts/{artifact_id}", "beta.agents.sessions.SessionArtifactDeleted"),
+    ("beta.agents.sessions.artifacts.list", "GET", "/agents/sessions/{session_id}/artifacts", "CursorPage[beta.agents.sessions.SessionArtifact]"),
+    ("beta.agents.sessions.artifacts.retrieve", "GET", "/agents/sessions/{session_id}/artifacts/{artifact_id}", "beta.agents.sessions.SessionArtifact"),
+    ("beta.agents.sessions.create", "POST", "/agents/sessions", "beta.AgentSession"),
+    ("beta.agents.sessions.delete", "DELETE", "/agents/sessions/{session_id}", "beta.AgentSessionDeleted"),
+    ("beta.agents.sessions.events.create", "POST", "/agents/sessions/{session_id}/events", "None"),
+    ("beta.agents.sessions.events.stream", "GET", "/agents/sessions/{session_id}/events", "beta.AgentSessionEvent"),
+    ("beta.agents.sessions.items.list", "GET", "/agents/sessions/{session_id}/items", "CursorPage[beta.AgentSessionItem]"),
+    ("beta.agents.sessions.list", "GET", "/agents/sessions", "CursorPage[beta.AgentSession]"),
+    ("beta.agents.sessions.retrieve", "GET", "/agents/sessions/{session_id}", "beta.AgentSession"),
+    ("beta.agents.sessions.subagents.items.list", "GET", "/agents/sessions/{session_id}/subagents/{subagent_id}/items", "CursorPage[beta.AgentSessionItem]"),
+    ("beta.agents.sessions.subagents.list", "GET", "/agents/sessions/{session_id}/subagents", "CursorPage[beta.Subagent]"),
+    ("beta.agents.sessions.subagents.retrieve", "GET", "/agents/sessions/{session_id}/subagents/{subagent_id}", "beta.Subagent"),
+    ("beta.agents.sessions.subagents.turns.items.list", "GET", "/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}/items", "CursorPage[beta.AgentSessionItem]"),
+    ("beta.agents.sessions.subagents.turns.list", "GET", "/agents/sessions/{session_id}/subagents/{subagent_id}/turns", "CursorPage[beta.agents.sessions.Turn]"),
+    ("beta.agents.sessions.subagents.turns.retrieve", "GET", "/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}", "beta.agents.sessions.Turn"),
+    ("beta.agents.sessions.traces.list", "GET", "/agents/sessions/{session_id}/traces", "CursorPage[beta.agents.sessions.SessionTrace]"),
+    ("beta.agents.sessions.turns.items.list", "GET", "/agents/sessions/{session_id}/turns/{turn_id}/items", "ConversationCursorPage[beta.AgentSessionItem]"),
+    ("beta.agents.sessions.turns.list", "GET", "/agents/sessions/{session_id}/turns", "CursorPage[beta.agents.sessions.Turn]"),
+    ("beta.agents.sessions.turns.retrieve", "GET", "/agents/sessions/{session_id}/turns/{turn_id}", "beta.agents.sessions.Turn"),
+    ("beta.agents.sessions.update", "POST", "/agents/sessions/{session_id}", "beta.AgentSession"),
+    ("beta.agents.update", "POST", "/agents/{agent_id}", "beta.Agent"),
+    ("beta.agents.vaults.create", "POST", "/vaults", "beta.agents.Vault"),
+    ("beta.agents.vaults.credentials.create", "POST", "/vaults/{vault_id}/credentials", "beta.agents.vaults.Credential"),
+    ("beta.agents.vaults.credentials.delete", "DELETE", "/vaults/{vault_id}/credentials/{credential_id}", "beta.agents.vaults.CredentialDeleted"),
+    ("beta.agents.vaults.credentials.list", "GET", "/vaults/{vault_id}/credentials", "CursorPage[beta.agents.vaults.Credential]"),
+    ("beta.agents.vaults.credentials.retrieve", "GET", "/vaults/{vault_id}/credentials/{credential_id}", "beta.agents.vaults.Credential"),
+    ("beta.agents.vaults.credentials.update", "POST", "/vaults/{vault_id}/credentials/{credential_id}", "beta.agents.vaults.Credential"),
+    ("beta.agents.vaults.delete", "DELETE", "/vaults/{vault_id}", "beta.agents.VaultDeleted"),
+    ("beta.agents.vaults.list", "GET", "/vaults", "CursorPage[beta.agents.Vault]"),
+    ("beta.agents.vaults.retrieve", "GET", "/vaults/{vault_id}", "beta.agents.Vault"),
+    ("beta.agents.vaults.update", "POST", "/vaults/{vault_id}", "beta.agents.Vault"),
+    ("beta.assistants.create", "POST", "/assistants", "beta.Assistant"),
+    ("beta.assistants.delete", "DELETE", "/assistants/{assistant_id}", "beta.AssistantDeleted"),
+    ("beta.assistants.list", "GET", "/assistants", "CursorPage[beta.Assistant]"),
+    ("beta.assistants.retrieve", "GET", "/assistants/{assistant_id}", "beta.Assistant"),
+    ("beta.assistants.update", "POST", "/assistants/{assistant_id}", "beta.Assistant"),
+    ("beta.chat.completions.create", "POST", "/chat/completions", "chat.ChatCompletion"),
+    ("beta.chat.completions.delete", "DELETE", "/chat/completions/{completion_id}", "chat.ChatCompletionDeleted"),
+    ("beta.chat.completions.list", "GET", "/chat/completions", "CursorPage[chat.ChatCompletion]"),
+    ("beta.chat.completions.messages.list", "GET", "/chat/completions/{completion_id}/messages", "CursorPage[chat.ChatCompletionStoreMessage]"),
+    ("beta.chat.completions.retrieve", "GET", "/chat/completions/{completion_id}", "chat.ChatCompletion"),
+    ("beta.chat.completions.update", "POST", "/chat/completions/{completion_id}", "chat.ChatCompletion"),
+    ("beta.chatkit.sessions.cancel", "POST", "/chatkit/sessions/{session_id}/cancel", "beta.chatkit.ChatSession"),
+    ("beta.chatkit.sessions.create", "POST", "/chatkit/sessions", "beta.chatkit.ChatSession"),
+    ("beta.chatkit.threads.delete", "DELETE", "/chatkit/threads/{thread_id}", "beta.chatkit.ThreadDeleteResponse"),
+    ("beta.chatkit.threads.list", "GET", "/chatkit/threads", "ConversationCursorPage[beta.chatkit.ChatKitThread]"),
+    ("beta.chatkit.threads.list_items", "GET", "/chatkit/threads/{thread_id}/items", "ConversationCursorPage[beta.chatkit.chatkit_thread_item_list.Data]"),
+    ("beta.chatkit.threads.retrieve", "GET", "/chatkit/threads/{thread_id}", "beta.chatkit.ChatKitThread"),
+    ("beta.realtime.sessions.create", "POST", "/realtime/sessions", "beta.realtime.SessionCreateResponse"),
+    ("beta.realtime.transcription_sessions.create", "POST", "/realtime/transcription_sessions", "beta.realtime.TranscriptionSession"),
+    ("beta.responses.cancel", "POST", "/responses/{response_id}/cancel?beta=true", "beta.BetaResponse"),
+    ("beta.responses.compact", "POST", "/responses/compact?beta=true", "beta.BetaCompactedResponse"),
+    ("beta.responses.create", "POST", "/responses?beta=true", "beta.BetaResponse"),
+    ("beta.responses.delete", "DELETE", "/responses/{response_id}?beta=true", "None"),
+    ("beta.responses.input_items.list", "GET", "/responses/{response_id}/input_items?beta=true", "CursorPage[beta.BetaResponseItem]"),
+    ("beta.responses.input_tokens.count", "POST", "/responses/input_tokens?beta=true", "beta.responses.InputTokenCountResponse"),
+    ("beta.responses.retrieve", "GET", "/responses/{response_id}?beta=true", "beta.BetaResponse"),
+    ("beta.threads.create", "POST", "/threads", "beta.Thread"),
+    ("beta.threads.create_and_run", "POST", "/threads/runs", "beta.threads.Run"),
+    ("beta.threads.delete", "DELETE", "/threads/{thread_id}", "beta.ThreadDeleted"),
+    ("beta.threads.messages.create", "POST", "/threads/{thread_id}/messages", "beta.threads.Message"),
+    ("beta.threads.messages.delete", "DELETE", "/threads/{thread_id}/messages/{message_id}", "beta.threads.MessageDeleted"),
+    ("beta.threads.messages.list", "GET", "/threads/{thread_id}/messages", "CursorPage[beta.threads.Message]"),
+    ("beta.threads.messages.retrieve", "GET", "/threads/{thread_id}/messages/{message_id}", "beta.threads.Message"),
+    ("beta.threads.messages.update", "POST", "/threads/{thread_id}/messages/{message_id}", "beta.threads.Message"),
+    ("beta.threads.retrieve", "GET", "/threads/{thread_id}", "beta.Thread"),
+    ("beta.threads.runs.cancel", "POST", "/threads/{thread_id}/runs/{run_id}/cancel", "beta.threads.Run"),
+    ("beta.threads.runs.create", "POST", "/threads/{thread_id}/runs", "beta.threads.Run"),
+    ("beta.threads.runs.list", "GET", "/threads/{thread_id}/runs", "CursorPage[beta.threads.Run]"),
+    ("beta.threads.runs.retrieve", "GET", "/threads/{thread_id}/runs/{run_id}", "beta.threads.Run"),
+    ("beta.threads.runs.steps.list", "GET", "/threads/{thread_id}/runs/{run_id}/steps", "CursorPage[beta.threads.runs.RunStep]"),
+    ("beta.threads.runs.steps.retrieve", "GET", "/threads/{thread_id}/runs/{run_id}/steps/{step_id}", "beta.threads.runs.RunStep"),
+    ("beta.threads.runs.submit_tool_outputs", "POST", "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs", "beta.threads.Run"),
+    ("beta.threads.runs.update", "POST", "/threads/{thread_id}/runs/{run_id}", "beta.threads.Run"),
+    ("beta.threads.update", "POST", "/threads/{thread_id}", "beta.Thread"),
+    ("chat.completions.create", "POST", "/chat/completions", "chat.ChatCompletion"),
+    ("chat.completions.delete", "DELETE", "/chat/completions/{completion_id}", "chat.ChatCompletionDeleted"),
+    ("chat.completions.list", "GET", "/chat/completions", "CursorPage[chat.ChatCompletion]"),
+    ("chat.completions.messages.list", "GET", "/chat/completions/{completion_id}/messages", "CursorPage[chat.ChatCompletionStoreMessage]"),
+    ("chat.completions.retrieve", "GET", "/chat/completions/{completion_id}", "chat.ChatCompletion"),
+    ("chat.completions.update", "POST", "/chat/completions/{completion_id}", "chat.ChatCompletion"),
+    ("completions.create", "POST", "/completions", "Completion"),
+    ("containers.create", "POST", "/containers", "ContainerCreateResponse"),
+    ("containers.delete", "DELETE", "/containers/{container_id}", "None"),
+    ("containers.files.content.retrieve", "GET", "/containers/{container_id}/files/{file_id}/content", "bytes"),
+    ("containers.files.create", "POST", "/containers/{container_id}/files", "containers.FileCreateResponse"),
+    ("containers.files.delete", "DELETE", "/containers/{container_id}/files/{file_id}", "None"),
+    ("containers.files.list", "GET", "/containers/{container_id}/files", "CursorPage[containers.FileListResponse]"),
+    ("containers.files.retrieve", "GET", "/containers/{container_id}/files/{file_id}", "containers.FileRetrieveResponse"),
+    ("containers.list", "GET", "/containers", "CursorPage[ContainerListResponse]"),
+    ("containers.retrieve", "GET", "/containers/{container_id}", "ContainerRetrieveResponse"),
+    ("content_provenance_checks.create", "POST", "/content_provenance_checks", "ContentProvenanceCheck"),
+    ("conversations.create", "POST", "/conversations", "conversations.Conversation"),
+    ("conversations.delete", "DELETE", "/conversations/{conversation_id}", "conversations.ConversationDeletedResource"),
+    ("conversations.items.create", "POST", "/conversations/{conversation_id}/items", "conversations.ConversationItemList"),
+    ("conversations.items.delete", "DELETE", "/conversations/{conversation_id}/items/{item_id}", "conversations.Conversation"),
+    ("conversations.items.list", "GET", "/conversations/{conversation_id}/items", "ConversationCursorPage[conversations.ConversationItem]"),
+    ("conversations.items.retrieve", "GET", "/conversations/{conversation_id}/items/{item_id}", "conversations.ConversationItem"),
+    ("conversations.retrieve", "GET", "/conversations/{conversation_id}", "conversations.Conversation"),
+    ("conversations.update", "POST", "/conversations/{conversation_id}", "conversations.Conversation"),
+    ("decisions.create", "POST", "/decisions", "Decision"),
+    ("embeddings.create", "POST", "/embeddings", "CreateEmbeddingResponse"),
+    ("evals.create", "POST", "/evals", "EvalCreateResponse"),
+    ("evals.delete", "DELETE", "/evals/{eval_id}", "EvalDeleteResponse"),
+    ("evals.list", "GET", "/evals", "CursorPage[EvalListResponse]"),
+    ("evals.retrieve", "GET", "/evals/{eval_id}", "EvalRetrieveResponse"),
+    ("evals.runs.cancel", "POST", "/evals/{eval_id}/runs/{run_id}", "evals.RunCancelResponse", range(2, 3)),
+    ("evals.runs.cancel", "POST", "/evals/{eval_id}/runs/{run_id}/cancel", "evals.RunCancelResponse", range(3, 1000)),
+    ("evals.runs.create", "POST", "/evals/{eval_id}/runs", "evals.RunCreateResponse"),
+    ("evals.runs.delete", "DELETE", "/evals/{eval_id}/runs/{run_id}", "evals.RunDeleteResponse"),
+    ("evals.runs.list", "GET", "/evals/{eval_id}/runs", "CursorPage[evals.RunListResponse]"),
+    ("evals.runs.output_items.list", "GET", "/evals/{eval_id}/runs/{run_id}/output_items", "CursorPage[evals.runs.OutputItemListResponse]"),
+    ("evals.runs.output_items.retrieve", "GET", "/evals/{eval_id}/runs/{run_id}/output_items/{output_item_id}", "evals.runs.OutputItemRetrieveResponse"),
+    ("evals.runs.retrieve", "GET", "/evals/{eval_id}/runs/{run_id}", "evals.RunRetrieveResponse"),
+    ("evals.update", "POST", "/evals/{eval_id}", "EvalUpdateResponse"),
+    ("files.content", "GET", "/files/{file_id}/content", "bytes"),
+    ("files.create", "POST", "/files", "FileObject"),
+    ("files.delete", "DELETE", "/files/{file_id}", "FileDeleted"),
+    ("files.list", "GET", "/files", "CursorPage[FileObject]"),
+    ("files.retrieve", "GET", "/files/{file_id}", "FileObject"),
+    ("files.retrieve_content", "GET", "/files/{file_id}/content", "str"),
+    ("fine_tuning.alpha.graders.run", "POST", "/fine_tuning/alpha/graders/run", "fine_tuning.alpha.GraderRunResponse"),
+    ("fine_tuning.alpha.graders.validate", "POST", "/fine_tuning/alpha/graders/validate", "fine_tuning.alpha.GraderValidateResponse"),
+    ("fine_tuning.checkpoints.permissions.create", "POST", "/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", "Page[fine_tuning.checkpoints.PermissionCreateResponse]"),
+    ("fine_tuning.checkpoints.permissions.delete", "DELETE", "/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions/{permission_id}", "fine_tuning.checkpoints.PermissionDeleteResponse"),
+    ("fine_tuning.checkpoints.permissions.list", "GET", "/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", "ConversationCursorPage[fine_tuning.checkpoints.PermissionListResponse]"),
+    ("fine_tuning.checkpoints.permissions.retrieve", "GET", "/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", "fine_tuning.checkpoints.PermissionRetrieveResponse"),
+    ("fine_tuning.jobs.cancel", "POST", "/fine_tuning/jobs/{fine_tuning_job_id}/cancel", "fine_tuning.FineTuningJob"),
+    ("fine_tuning.jobs.checkpoints.list", "GET", "/fine_tuning/jobs/{fine_tuning_job_id}/checkpoints", "CursorPage[fine_tuning.jobs.FineTuningJobCheckpoint]"),
+    ("fine_tuning.jobs.create", "POST", "/fine_tuning/jobs", "fine_tuning.FineTuningJob"),
+    ("fine_tuning.jobs.list", "GET", "/fine_tuning/jobs", "CursorPage[fine_tuning.FineTuningJob]"),
+    ("fine_tuning.jobs.list_events", "GET", "/fine_tuning/jobs/{fine_tuning_job_id}/events", "CursorPage[fine_tuning.FineTuningJobEvent]"),
+    ("fine_tuning.jobs.pause", "POST", "/fine_tuning/jobs/{fine_tuning_job_id}/pause", "fine_tuning.FineTuningJob"),
+    ("fine_tuning.jobs.resume", "POST", "/fine_tuning/jobs/{fine_tuning_job_id}/resume", "fine_tuning.FineTuningJob"),
+    ("fine_tuning.jobs.retrieve", "GET", "/fine_tuning/jobs/{fine_tuning_job_id}", "fine_tuning.FineTuningJob"),
+    ("images.create_variation", "POST", "/images/variations", "ImagesResponse"),
+    ("images.edit", "POST", "/images/edits", "ImagesResponse"),
+    ("images.generate", "POST", "/images/generations", "ImagesResponse"),
+    ("live.create", "POST", "/live/sessions", "live.LiveCreateResponse"),
+    ("live.sessions.accept", "POST", "/live/sessions/{session_id}/accept", "None"),
+    ("live.sessions.download_recording", "GET", "/live/sessions/{session_id}/content", "bytes"),
+    ("live.sessions.fork", "POST", "/live/sessions/{session_id}/fork", "live.SessionForkResponse"),
+    ("live.sessions.hangup", "POST", "/live/sessions/{session_id}/hangup", "None"),
+    ("live.sessions.refer", "POST", "/live/sessions/{session_id}/refer", "None"),
+    ("live.sessions.reject", "POST", "/live/sessions/{session_id}/reject", "None"),
+    ("models.delete", "DELETE", "/models/{model}", "ModelDeleted"),
+    ("models.list", "GET", "/models", "Page[Model]"),
+    ("models.retrieve", "GET", "/models/{model}", "Model"),
+    ("moderations.create", "POST", "/moderations", "ModerationCreateResponse"),
+    ("realtime.calls.accept", "POST", "/realtime/calls/{call_id}/accept", "None"),
+    ("realtime.calls.create", "POST", "/realtime/calls", "bytes"),
+    ("realtime.calls.hangup", "POST", "/realtime/calls/{call_id}/hangup", "None"),
+    ("realtime.calls.refer", "POST", "/realtime/calls/{call_id}/refer", "None"),
+    ("realtime.calls.reject", "POST", "/realtime/calls/{call_id}/reject", "None"),
+    ("realtime.client_secrets.create", "POST", "/realtime/client_secrets", "realtime.ClientSecretCreateResponse"),
+    ("realtime.translations.client_secrets.create", "POST", "/realtime/translations/client_secrets", "realtime.RealtimeTranslationClientSecretCreateResponse"),
+    ("responses.cancel", "POST", "/responses/{response_id}/cancel", "responses.Response"),
+    ("responses.compact", "POST", "/responses/compact", "responses.CompactedResponse"),
+    ("responses.create", "POST", "/responses", "responses.Response"),
+    ("responses.delete", "DELETE", "/responses/{response_id}", "None"),
+    ("responses.input_items.list", "GET", "/responses/{response_id}/input_items", "CursorPage[responses.ResponseItem]"),
+    ("responses.input_tokens.count", "POST", "/responses/input_tokens", "responses.InputTokenCountResponse"),
+    ("responses.retrieve", "GET", "/responses/{response_id}", "responses.Response"),
+    ("safety.alerts.retrieve", "GET", "/safety/alerts/{id}", "safety.SafetyAlert"),
+    ("safety.cases.retrieve", "GET", "/safety/cases/{id}", "safety.SafetyCase"),
+    ("skills.content.retrieve", "GET", "/skills/{skill_id}/content", "bytes"),
+    ("skills.create", "POST", "/skills", "Skill"),
+    ("skills.delete", "DELETE", "/skills/{skill_id}", "DeletedSkill"),
+    ("skills.list", "GET", "/skills", "CursorPage[Skill]"),
+    ("skills.retrieve", "GET", "/skills/{skill_id}", "Skill"),
+    ("skills.update", "POST", "/skills/{skill_id}", "Skill"),
+    ("skills.versions.content.retrieve", "GET", "/skills/{skill_id}/versions/{version}/content", "bytes"),
+    ("skills.versions.create", "POST", "/skills/{skill_id}/versions", "skills.SkillVersion"),
+    ("skills.versions.delete", "DELETE", "/skills/{skill_id}/versions/{version}", "skills.DeletedSkillVersion"),
+    ("skills.versions.list", "GET", "/skills/{skill_id}/versions", "CursorPage[skills.SkillVersion]"),
+    ("skills.versions.retrieve", "GET", "/skills/{skill_id}/versions/{version}", "skills.SkillVersion"),
+    ("uploads.cancel", "POST", "/uploads/{upload_id}/cancel", "Upload"),
+    ("uploads.complete", "POST", "/uploads/{upload_id}/complete", "Upload"),
+    ("uploads.create", "POST", "/uploads", "Upload"),
+    ("uploads.parts.create", "POST", "/uploads/{upload_id}/parts", "uploads.UploadPart"),
+    ("vector_stores.create", "POST", "/vector_stores", "VectorStore"),
+    ("vector_stores.delete", "DELETE", "/vector_stores/{vector_store_id}", "VectorStoreDeleted"),
+    ("vector_stores.file_batches.cancel", "POST", "/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel", "vector_stores.VectorStoreFileBatch"),
+    ("vector_stores.file_batches.create", "POST", "/vector_stores/{vector_store_id}/file_batches", "vector_stores.VectorStoreFileBatch"),
+    ("vector_stores.file_batches.list_files", "GET", "/vector_stores/{vector_store_id}/file_batches/{batch_id}/files", "CursorPage[vector_stores.VectorStoreFile]"),
+    ("vector_stores.file_batches.retrieve", "GET", "/vector_stores/{vector_store_id}/file_batches/{batch_id}", "vector_stores.VectorStoreFileBatch"),
+    ("vector_stores.files.content", "GET", "/vector_stores/{vector_store_id}/files/{file_id}/content", "Page[vector_stores.FileContentResponse]"),
+    ("vector_stores.files.create", "POST", "/vector_stores/{vector_store_id}/files", "vector_stores.VectorStoreFile"),
+    ("vector_stores.files.delete", "DELETE", "/vector_stores/{vector_store_id}/files/{file_id}", "vector_stores.VectorStoreFileDeleted"),
+    ("vector_stores.files.list", "GET", "/vector_stores/{vector_store_id}/files", "CursorPage[vector_stores.VectorStoreFile]"),
+    ("vector_stores.files.retrieve", "GET", "/vector_stores/{vector_store_id}/files/{file_id}", "vector_stores.VectorStoreFile"),
+    ("vector_stores.files.update", "POST", "/vector_stores/{vector_store_id}/files/{file_id}", "vector_stores.VectorStoreFile"),
+    ("vector_stores.list", "GET", "/vector_stores", "CursorPage[VectorStore]"),
+    ("vector_stores.retrieve", "GET", "/vector_stores/{vector_store_id}", "VectorStore"),
+    ("vector_stores.search", "POST", "/vector_stores/{vector_store_id}/search", "Page[VectorStoreSearchResponse]"),
+    ("vector_stores.update", "POST", "/vector_stores/{vector_store_id}", "VectorStore"),
+    ("videos.create", "POST", "/videos", "Video"),
+    ("videos.create_character", "POST", "/videos/characters", "VideoCreateCharacterResponse"),
+    ("videos.delete", "DELETE", "/videos/{video_id}", "VideoDeleteResponse"),
+    ("videos.download_content", "GET", "/videos/{video_id}/content", "bytes"),
+    ("videos.edit", "POST", "/videos/edits", "Video"),
+    ("videos.extend", "POST", "/videos/extensions", "Video"),
+    ("videos.get_character", "GET", "/videos/characters/{character_id}", "VideoGetCharacterResponse"),
+    ("videos.list", "GET", "/videos", "ConversationCursorPage[Video]"),
+    ("videos.remix", "POST", "/videos/{video_id}/remix", "Video"),
+    ("videos.retrieve", "GET", "/videos/{video_id}", "Video"),
+    ("webhooks.create", "POST", "/webhook_endpoints", "webhooks.WebhookEndpointWithSecret"),
+    ("webhooks.delete", "DELETE", "/webhook_endpoints/{webhook_endpoint_id}", "webhooks.DeletedWebhookEndpoint"),
+    ("webhooks.event_types.list", "GET", "/webhook_event_types", "webhooks.WebhookEventTypeList"),
+    ("webhooks.list", "GET", "/webhook_endpoints", "CursorPage[webhooks.WebhookEndpoint]"),
+    ("webhooks.retrieve", "GET", "/webhook_endpoints/{webhook_endpoint_id}", "webhooks.WebhookEndpoint"),
+    ("webhooks.rotate_secret", "POST", "/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", "webhooks.WebhookEndpointWithSecret"),
+    ("webhooks.test", "POST", "/webhook_endpoints/{webhook_endpoint_id}/test", "webhooks.WebhookEndpointTestResult"),
+    ("webhooks.update", "POST", "/webhook_endpoints/{webhook_endpoint_id}", "webhooks.WebhookEndpoint"),
+)
+
+# The SDK's helpers, by the endpoint they post to. What a helper calls besides (retrieve while polling, files.create
+# before attaching) are rows of their own.
+_HELPERS = {
+    "beta.chat.completions.parse": "chat.completions.create",
+    "beta.chat.completions.stream": "chat.completions.create",
+    "beta.threads.create_and_run_poll": "beta.threads.create_and_run",
+    "beta.threads.create_and_run_stream": "beta.threads.create_and_run",
+    "beta.threads.runs.create_and_poll": "beta.threads.runs.create",
+    "beta.threads.runs.create_and_stream": "beta.threads.runs.create",
+    "beta.threads.runs.poll": "beta.threads.runs.retrieve",
+    "beta.threads.runs.stream": "beta.threads.runs.create",
+    "beta.threads.runs.submit_tool_outputs_and_poll": "beta.threads.runs.submit_tool_outputs",
+    "beta.threads.runs.submit_tool_outputs_stream": "beta.threads.runs.submit_tool_outputs",
+    "beta.agents.environments.files.upload": "beta.agents.environments.files.create",
+    "beta.agents.sessions.artifacts.for_result": "beta.agents.sessions.artifacts.list",
+    "beta.agents.sessions.stream": "beta.agents.sessions.events.stream",
+    "chat.completions.parse": "chat.completions.create",
+    "chat.completions.stream": "chat.completions.create",
+    "files.wait_for_processing": "files.retrieve",
+    "responses.parse": "responses.create",
+    "responses.stream": "responses.create",
+    "uploads.upload_file_chunked": "uploads.create",
+    "vector_stores.file_batches.create_and_poll": "vector_stores.file_batches.create",
+    "vector_stores.file_batches.poll": "vector_stores.file_batches.retrieve",
+    "vector_stores.file_batches.upload_and_poll": "vector_stores.file_batches.create",
+    "vector_stores.files.create_and_poll": "vector_stores.files.create",
+    "vector_stores.files.poll": "vector_stores.files.retrieve",
+    "vector_stores.files.upload": "vector_stores.files.create",
+    "vector_stores.files.upload_and_poll": "vector_stores.files.create",
+    "videos.create_and_poll": "videos.create",
+    "videos.poll": "videos.retrieve",
+}
+# fmt: on
+
+
+@functools.cache
+def _rows() -> Mapping[str, Row]:
+    """The rows of the installed SDK's generation by dotted name; whether the SDK has the method, `_present` tells."""
+    import openai
+
+    major = int(openai.__version__.partition(".")[0])
+    rows = (Row(*row) for row in _TABLE)
+    return types.MappingProxyType({row.name: row for row in rows if major in row.majors})
+
+
+@functools.cache
+def _resource_class(path: str) -> type | None:
+    """The SDK's class for a dotted resource name, found without making a client: that would cost an SSL context."""
+    import openai
+
+    bare = object.__new__(openai.OpenAI)
+    try:
+        return type(functools.reduce(getattr, path.split("."), bare))
+    except AttributeError:
+        return None
+
+
+@functools.cache
+def _present(name: str) -> bool:
+    """Whether the installed SDK has this method on this resource."""
+    resource, _, method = name.rpartition(".")
+    return hasattr(_resource_class(resource), method)
+
+
+@functools.cache
+def _canonical(name: str) -> str:
+    """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
+    row = _rows()[_HELPERS.get(name, name)]
+    return _find(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name  # type: ignore[index]
+
+
+@functools.cache
+def _names() -> tuple[str, ...]:
+    """Every dotted name the installed SDK answers to, helpers included."""
+    helpers = (name for name, target in _HELPERS.items() if target in _rows())
+    return tuple(name for name in itertools.chain(_rows(), helpers) if _present(name))
+
+
+@functools.cache
+def _index() -> dict[str, Any]:
+    """A tree of path segments; a row hangs below its path under its method, `{}` stands for a parameter."""
+    root: dict[str, Any] = {}
+    for row in sorted(_rows().values(), key=lambda row: row.name.startswith("beta.")):
+        path, _, query = row.path.partition("?")
+        node = root
+        for segment in path.split("/")[1:]:
+            node = node.setdefault("{}" if segment.startswith("{") else segment, {})
+        node.setdefault(f" {row.method}{query}", row)  # of twins the first stands for both
+    return root
+
+
+def _walk(node: dict[str, Any], segments: list[str], method: str, params: tuple[str, ...] = ()) -> Any:
+    """Depth first, static segments before parameters."""
+    if not segments:
+        return (node[method], params) if method in node else None
+    head, *rest = segments
+    if head in node and (found := _walk(node[head], rest, method, params)):
+        return found
+    return _walk(node["{}"], rest, method, (*params, head)) if head and "{}" in node else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _find(method: str, path: str, beta: bool = False) -> tuple[Row, dict[str, str]] | None:
+    """The row and the path parameters of a call, `None` for a path the SDK does not know."""
+    segments = [unquote(segment) for segment in path.split("/")[1:]]
+    found = beta and _walk(_index(), segments, f" {method}beta=true") or _walk(_index(), segments, f" {method}")
+    if not found:
+        return None
+    row, values = found
+    return row, dict(zip(re.findall(r"{(\w+)}", row.path), values))
+
+
+@functools.cache
+def _model(path: str) -> Any:
+    """The SDK's type behind a row's model: `"CursorPage[FileObject]"` is `SyncCursorPage[FileObject]`."""
+    if path in _PLAIN:
+        return _PLAIN[path]
+    page, _, item = path.rpartition("[")
+    if page:
+        import openai.pagination
+
+        return getattr(openai.pagination, f"Sync{page}")[_model(item[:-1])]
+    module, _, name = f"openai.types.{path}".rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+_PLAIN: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
+
+
+# ======================================================================================================================
+# THE TABLES OF EXCEPTIONS: what neither the table above nor the types can tell
+# ======================================================================================================================
+
+DEFAULT_TEXT = "This is a mock response."
+DEFAULT_MODEL = "gpt-4o"
+
+# Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
+_PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
+
+
+class Fresh(NamedTuple):
+    """Stands in a default for an id that every answer gets anew."""
+
+    prefix: str
+
+
+class Now(NamedTuple):
+    """Stands in a default for the time of the answer, plus seconds."""
+
+    offset: int = 0
+
+
+# What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
+_ID_PREFIXES = {
+    "AdminAPIKey": "key_",
+    "AdminAPIKeyCreateResponse": "key_",
+    "APIKeyCreateResponse": "key_",
+    "Assistant": "asst_",
+    "AuditLogListResponse": "audit_log-",
+    "Batch": "batch_",
+    "Certificate": "cert_",
+    "ChatCompletion": "chatcmpl-",
+    "ChatCompletionMessageCustomToolCall": "call_",
+    "ChatCompletionMessageFunctionToolCall": "call_",
+    "ChatKitThread": "cthr_",
+    "ChatSession": "cksess_",
+    "CompactedResponse": "resp_",
+    "Completion": "cmpl-",
+    "ContainerCreateResponse": "cntr_",
+    "Conversation": "conv_",
+    "EvalCreateResponse": "eval_",
+    "FileCreateResponse": "cfile_",
+    "FileObject": "file-",
+    "FineTuningJob": "ftjob-",
+    "FineTuningJobCheckpoint": "ftckpt_",
+    "FineTuningJobEvent": "ftevent-",
+    "FunctionToolCall": "call_",
+    "ImageGenerationCall": "ig_",
+    "Invite": "invite-",
+    "LocalShellCall": "lsh_",
+    "McpApprovalRequest": "mcpr_",
+    "McpCall": "mcp_",
+    "McpListTools": "mcpl_",
+    "Message": "msg_",
+    "ModerationCreateResponse": "modr-",
+    "OrganizationUser": "user-",
+    "OutputItemListResponse": "outputitem_",
+    "OutputItemRetrieveResponse": "outputitem_",
+    "PermissionCreateResponse": "cp_",
+    "Project": "proj_",
+    "ProjectAPIKey": "key_",
+    "ProjectRateLimit": "rl-",
+    "ProjectServiceAccount": "svc_acct_",
+    "ProjectUser": "user-",
+    "RequiredActionFunctionToolCall": "call_",
+    "Response": "resp_",
+    "ResponseCodeInterpreterToolCall": "ci_",
+    "ResponseCompactionItem": "cmp_",
+    "ResponseComputerToolCall": "cu_",
+    "ResponseCustomToolCall": "ctc_",
+    "ResponseFileSearchToolCall": "fs_",
+    "ResponseFunctionToolCall": "fc_",
+    "ResponseFunctionToolCallItem": "fc_",
+    "ResponseFunctionToolCallOutputItem": "fco_",
+    "ResponseFunctionWebSearch": "ws_",
+    "ResponseInputMessageItem": "msg_",
+    "ResponseOutputMessage": "msg_",
+    "ResponseReasoningItem": "rs_",
+    "Run": "run_",
+    "RunCreateResponse": "evalrun_",
+    "RunStep": "step_",
+    "ServiceAccountCreateResponse": "svc_acct_",
+    "SkillVersion": "skillver_",
+    "Thread": "thread_",
+    "UploadPart": "part_",
+    "VectorStore": "vs_",
+    "VectorStoreFile": "file-",
+    "VectorStoreFileBatch": "vsfb_",
+    "VideoCreateCharacterResponse": "char_",
+    "VoiceConsent": "cons_",
+    "WebhookEndpointWithSecret": "we_",
+}
+
+# The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
+_FIELD_PREFIXES = {
+    "assistant_id": "asst_",
+    "call_id": "call_",
+    "container_id": "cntr_",
+    "conversation_id": "conv_",
+    "eval_id": "eval_",
+    "file_id": "file-",
+    "fine_tuning_job_id": "ftjob-",
+    "input_file_id": "file-",
+    "message_id": "msg_",
+    "organization_id": "org-",
+    "project_id": "proj_",
+    "response_id": "resp_",
+    "session_id": "sess_",
+    "tool_call_id": "call_",
+    "training_file": "file-",
+    "user_id": "user-",
+    "vector_store_id": "vs_",
+}
+
+# Required fields by name, whatever the model; a required string not named here is its own name.
+_FIELD_VALUES = {
+    "arguments": "{}",
+    "bytes": 0,
+    "created": Now(),
+    "deleted": True,
+    "email": "user@example.com",
+    "endpoint": "/v1/chat/completions",
+    "completion_window": "24h",
+    "expires_at": Now(3600),
+    "filename": "file.txt",
+    "has_more": False,
+    "instructions": "",
+    "language": "en",
+    "model": DEFAULT_MODEL,
+    "name": "",
+    "owned_by": "openai",
+    "parallel_tool_calls": True,
+    "path": "/mnt/data/file.txt",
+    "report_url": "https://platform.openai.com/evaluations",
+    "size": "1024x1024",
+    "text": DEFAULT_TEXT,
+    "tool_choice": "auto",
+    "url": "https://example.com",
+}
+
+# Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
+# for every `Page[Model]`; fields the type does not have are sent beside the others.
+_MODEL_VALUES: dict[str, dict[str, Any]] = {
+    "beta.threads.Message": {"metadata": {}, "status": "completed", "content": [{"type": "text"}], "attachments": []},
+    "beta.threads.Text": {"value": DEFAULT_TEXT},
+    "Batch": {"status": "validating", "request_counts": {}},
+    "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
+    "ChatCompletionMessage": {"content": DEFAULT_TEXT, "annotations": []},
+    "CompactedResponse": {"output": [{}]},
+    "Completion": {"choices": [{}], "usage": {}},
+    "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
+    "CompletionTokensDetails": {
+        "accepted_prediction_tokens": 0,
+        "audio_tokens": 0,
+        "reasoning_tokens": 0,
+        "rejected_prediction_tokens": 0,
+    },
+    "ContainerCreateResponse": {"status": "running"},
+    "ContainerListResponse": {"status": "running"},
+    "ContainerRetrieveResponse": {"status": "running"},
+    "Conversation": {"metadata": {}},
+    "ConversationCursorPage": {"object": "list", "first_id": None, "has_more": False},
+    "ConversationItemList": {"first_id": "", "last_id": ""},
+    "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
+    "Embedding": {"embedding": []},
+    "EvalAPIError": {"code": "", "message": ""},
+    "FileObject": {"status": "processed", "purpose": "assistants"},
+    "FineTuningJob": {"status": "validating_files", "hyperparameters": {"n_epochs": "auto"}},
+    "ImagesResponse": {"data": [{}]},
+    "NextCursorPage": {"object": "list", "has_more": False},
+    "Page": {"object": "list", "has_more": False},
+    "Project": {"name": "", "status": "active"},
+    "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
+    "Response": {
+        "status": "completed",
+        "output": [{"type": "message"}],
+        "usage": {},
+        "metadata": {},
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "text": {"format": {"type": "text"}},
+        "background": False,
+        "service_tier": "default",
+        "completed_at": Now(),
+    },
+    "ResponseOutputMessage": {"status": "completed", "content": [{"type": "output_text"}]},
+    "Run": {"status": "completed", "usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}},
+    "RunCreateResponse": {"status": "queued"},
+    "RunStep": {"status": "completed", "usage": {}, "completed_at": Now(), "metadata": {}},
+    "Skill": {"default_version": "1", "latest_version": "1"},
+    "SkillVersion": {"version": "1"},
+    "TokenPage": {"object": "list", "has_more": False},
+    "Transcription": {"text": DEFAULT_TEXT},
+    "TranscriptionVerbose": {"language": "english", "duration": 1.0, "segments": []},
+    "TranscriptionDiarized": {"duration": 1.0, "segments": []},
+    "Upload": {"status": "pending"},
+    "VectorStore": {"status": "completed", "metadata": {}, "last_active_at": Now()},
+    "VectorStoreFile": {
+        "status": "completed",
+        "attributes": {},
+        "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}},
+    },
+    "VectorStoreFileBatch": {"status": "completed"},
+    "Video": {"status": "completed", "progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
+    "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
+}
+
+# Which model answers, where the request's `response_format` decides.
+_MODELS_BY_FORMAT = {
+    "audio.transcriptions.create": {
+        "diarized_json": "audio.TranscriptionDiarized",
+        "srt": "str",
+        "text": "str",
+        "verbose_json": "audio.TranscriptionVerbose",
+        "vtt": "str",
+    },
+    "audio.translations.create": {"srt": "str", "text": "str", "verbose_json": "audio.TranslationVerbose", "vtt": "str"},
+}
+
+
+# ======================================================================================================================
+# ERRORS
+# ======================================================================================================================
+
+
+class MockError(BaseException):
+    """A mistake in a test, on its way through openai 2, whose client turns every `Exception` into a retry.
+
+    `__cause__` is the mistake itself; openai 3 lets that through as it is.
+    """
+
+
+class APIError(Exception):
+    """An error the API answers with: status and the fields of the envelope."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = {"message": message, "type": type, "param": param, "code": code}
+
+
+def _not_found(noun: str, id: str, param: str = "id") -> APIError:
+    return APIError(404, f"No such {noun}: '{id}'", param=param, code=None)
+
+
+def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """`" Closest: 'create'."`, or nothing."""
+    close = difflib.get_close_matches(name, list(names), 1, cutoff)
+    return f" Closest: {close[0]!r}." if close else ""
+
+
+# ======================================================================================================================
+# DEFAULTS AND MERGING
+# ======================================================================================================================
+
+
+def _is_model(tp: Any) -> bool:
+    import pydantic
+
+    return inspect.isclass(tp) and issubclass(tp, pydantic.BaseModel)
+
+
+@functools.cache
+def _kind(tp: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What a type is at heart, and its arguments: `Annotated` stripped, both spellings of unions as one."""
+    origin, args = typing.get_origin(tp), typing.get_args(tp)
+    if origin is typing.Annotated:
+        return _kind(args[0])
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union, args
+    if _is_model(tp):  # before the origin: a page is a generic model
+        return tp, ()
+    return origin or tp, args
+
+
+class Field(NamedTuple):
+    type: Any
+    required: bool
+
+
+@functools.cache
+def _fields(model: Any) -> Mapping[str, Field]:
+    """The fields of a model by the name they have on the wire."""
+    model.model_rebuild()
+    return {f.alias or name: Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
+
+
+@functools.cache
+def _wire_names(model: Any) -> Mapping[str, str]:
+    """Python's names for fields that are called otherwise on the wire: `schema_` is `schema`."""
+    return {name: f.alias for name, f in model.model_fields.items() if f.alias}
+
+
+def _title(model: Any) -> str:
+    """The name exceptions know a model by: `BetaResponse` is `Response`, `SyncCursorPage[File]` is `CursorPage`."""
+    return model.__name__.partition("[")[0].removeprefix("Sync").removeprefix("Beta")
+
+
+def _exception(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
+    """A model's row in a table of exceptions, which knows it by name or, where two share one, by package and name."""
+    package = model.__module__.removeprefix("openai.types.").rpartition(".")[0]
+    return table.get(f"{package}.{model.__name__}", table.get(_title(model), default))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", name).lower()
+
+
+@functools.cache
+def _default(tp: Any) -> Any:
+    """A valid value of a type, on the wire; ids and times stand as `Fresh` and `Now` until the answer is made."""
+    kind, args = _kind(tp)
+    if _is_model(kind):
+        base = {name: _default_field(kind, name) for name in _fields(kind)}
+        return _complete(kind, _exception(_MODEL_VALUES, kind, {}), base, _title(kind))
+    if kind is typing.Union:
+        return None if type(None) in args else _default(args[0])
+    if kind is typing.Literal:
+        return args[0]
+    return {list: [], dict: {}, str: "", int: 0, float: 0.0, bool: False, object: {}, bytes: b""}.get(kind)
+
+
+@functools.cache
+def _default_field(model: Any, name: str) -> Any:
+    """The value of a model's field when nobody said anything."""
+    tp, required = _fields(model)[name]
+    if not required:
+        return _default(tp) if _kind(tp)[0] is not typing.Union else None
+    named = _named_default(model, name)
+    return named if named is not None and _takes(tp, named) else _default(tp)
+
+
+def _named_default(model: Any, name: str) -> Any:
+    if name == "id":
+        return Fresh(_exception(_ID_PREFIXES, model) or f"{_snake(_title(model))}_")
+    if name in _FIELD_VALUES:
+        return _FIELD_VALUES[name]
+    if name in _FIELD_PREFIXES or name.endswith("_id"):
+        return Fresh(_FIELD_PREFIXES.get(name, f"{name.removesuffix('_id')}_"))
+    return Now() if name.endswith("_at") else name
+
+
+def _takes(tp: Any, value: Any) -> bool:
+    """Whether a type takes a value; a mark counts as what it will become."""
+    sample: Any = "" if isinstance(value, Fresh) else 0 if isinstance(value, Now) else value
+    try:
+        _merge(tp, sample, "")
+    except ValueError:
+        return False
+    return True
+
+
+def _merge(tp: Any, value: Any, place: str, lenient: bool = False) -> Any:
+    """A value completed by its type, at every depth. `place` is what errors call it.
+
+    `lenient` is for values out of requests, whose types are near those of answers but not the same: unknown keys are
+    dropped instead of passed on, and strings out of forms become numbers.
+    Raises `ValueError` where the type does not take the value.
+    """
+    if isinstance(value, (Fresh, Now)):
+        return value
+    if _is_model(type(value)):
+        value = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    kind, args = _kind(tp)
+    if kind is typing.Union:
+        return _merge_union(tp, args, value, place, lenient)
+    if isinstance(value, Mapping) and _is_model(kind):
+        return _merge_model(kind, value, place, lenient)
+    if isinstance(value, Mapping) and kind is dict:
+        return {key: _merge(args[1], item, f"{place}[{key!r}]", lenient) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and kind is list:
+        return [_merge_element(args[0], item, i, place, lenient) for i, item in enumerate(value)]
+    return _leaf(tp, kind, value, place, lenient)
+
+
+def _merge_element(tp: Any, value: Any, position: int, place: str, lenient: bool) -> Any:
+    """An element of a list; one that has an `index` and was given none takes its position."""
+    merged = _merge(tp, value, f"{place}[{position}]", lenient)
+    if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
+        merged["index"] = position
+    return merged
+
+
+def _merge_model(model: Any, value: Mapping[str, Any], place: str, lenient: bool = False) -> dict[str, Any]:
+    return _complete(model, value, _default(model), place, lenient)
+
+
+def _complete(
+    model: Any, value: Mapping[str, Any], base: Mapping[str, Any], place: str, lenient: bool = False
+) -> dict[str, Any]:
+    """`value` merged into `base` by the model's fields, and what follows from it."""
+    fields, wire_names = _fields(model), _wire_names(model)
+    given = {wire_names.get(key, key): item for key, item in value.items()}
+    merged = {name: _copy(item) for name, item in base.items() if name not in given}
+    for key, item in given.items():
+        if key in fields:
+            merged[key] = _merge(fields[key].type, item, f"{place}.{key}", lenient)
+        elif not lenient:
+            _refuse_near_miss(key, fields, place)
+            merged[key] = _plain(item, f"{place}.{key}")
+    follows = _exception(_FOLLOWS, model, _nothing)(merged, given)
+    return merged | {key: item for key, item in follows.items() if key not in given}
+
+
+def _refuse_near_miss(key: str, fields: Mapping[str, Field], place: str) -> None:
+    if close := difflib.get_close_matches(key, fields, 1, 0.85):
+        raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
+
+
+def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, lenient: bool) -> Any:
+    """The first member that takes the value; dicts go to those they agree with, first to those that have all keys."""
+    if value is None and type(None) in members:
+        return None
+    members = tuple(member for member in members if member is not type(None))
+    candidates = _candidates(members, value) if isinstance(value, Mapping) else members
+    reasons = []
+    for member in candidates:
+        try:
+            return _merge(member, value, place, lenient)
+        except ValueError as error:
+            reasons.append(error)
+    if len(members) == 1 or (isinstance(value, Mapping) and reasons):
+        raise reasons[0]
+    raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
+
+
+def _candidates(members: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[Any, ...]:
+    flat = tuple(itertools.chain.from_iterable(_kind(m)[1] if _kind(m)[0] is typing.Union else (m,) for m in members))
+    models = [member for member in flat if _is_model(_kind(member)[0])]
+    agreeing = [member for member in models if _agrees(_kind(member)[0], value)]
+    whole = [member for member in agreeing if value.keys() <= _known(_kind(member)[0])]
+    free = [member for member in flat if _kind(member)[0] in (dict, object)]
+    return tuple(whole or agreeing) + tuple(free)
+
+
+def _known(model: Any) -> set[str]:
+    return {*_fields(model), *_wire_names(model)}
+
+
+def _agrees(model: Any, value: Mapping[str, Any]) -> bool:
+    """Whether the literals of a model (`type`, `role`, `object`) allow what the value says of them."""
+    fields = _fields(model)
+    literals = ((key, _kind(fields[key].type)) for key in value if key in fields)
+    return all(value[key] in args for key, (kind, args) in literals if kind is typing.Literal)
+
+
+def _leaf(tp: Any, kind: Any, value: Any, place: str, lenient: bool) -> Any:
+    if type(value) is kind is str:  # by far the most frequent
+        return value
+    if kind in (object, Any):
+        return _plain(value, place)
+    try:
+        return _adapter(tp).validate_python(value, strict=not lenient)
+    except ValueError:
+        raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}") from None
+
+
+@functools.cache
+def _adapter(tp: Any) -> Any:
+    import pydantic
+
+    return pydantic.TypeAdapter(tp)
+
+
+def _plain(value: Any, place: str) -> Any:
+    """A value no type speaks for, as it goes over the wire."""
+    try:
+        return json.loads(json.dumps(value, default=_dump))
+    except (TypeError, ValueError):
+        raise ValueError(f"{place} is {value!r}, which is no JSON") from None
+
+
+def _dump(value: Any) -> Any:
+    if _is_model(type(value)):
+        return value.model_dump(mode="json", by_alias=True)
+    raise TypeError
+
+
+def _describe(tp: Any) -> str:
+    """A type in words: `'stop' or 'length'`, `list of Choice`."""
+    kind, args = _kind(tp)
+    if kind is typing.Literal:
+        return " or ".join(map(repr, args))
+    if kind is typing.Union:
+        return " or ".join(_describe(arg) for arg in args)
+    if kind is list:
+        return f"list of {_describe(args[0])}"
+    if kind is type(None):
+        return "None"
+    return f"a dict of {kind.__name__}" if _is_model(kind) else getattr(kind, "__name__", str(kind))
+
+
+def _copy(value: Any) -> Any:
+    """A deep copy of JSON, several times faster than `copy.deepcopy`; marks stay."""
+    if type(value) is dict:
+        return {key: _copy(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copy(item) for item in value]
+    return value
+
+
+# Fields that follow from others, by model: a function of the merged dict and of what was given.
+def _message_follows(message: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"content": None} if given.get("tool_calls") or given.get("refusal") else {}
+
+
+def _choice_follows(choice: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"finish_reason": "tool_calls"} if (choice.get("message") or {}).get("tool_calls") else {}
+
+
+def _response_follows(response: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    status = "failed" if given.get("error") else "incomplete" if given.get("incomplete_details") else None
+    follows: dict[str, Any] = {"status": status, "completed_at": None} if status else {}
+    return follows | ({"output": [], "usage": None} if status == "failed" else {})
+
+
+def _run_follows(run: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    for cause, status in (("last_error", "failed"), ("incomplete_details", "incomplete")):
+        if given.get(cause):
+            return {"status": status, "completed_at": None}
+    return {"status": "requires_action", "completed_at": None} if given.get("required_action") else {}
+
+
+def _usage_follows(usage: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    parts = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+    return {"total_tokens": sum(usage.get(part) or 0 for part in parts)} if "total_tokens" in usage else {}
+
+
+def _nothing(merged: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+def _page_follows(page: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    ids = [item.get("id") for item in page["data"] if isinstance(item, dict)]
+    return {end: ids[i] for end, i in (("first_id", 0), ("last_id", -1)) if ids and end in page}
+
+
+_FOLLOWS: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+    "ChatCompletionMessage": _message_follows,
+    "Choice": _choice_follows,
+    "CompletionUsage": _usage_follows,
+    "ConversationCursorPage": _page_follows,
+    "ConversationItemList": _page_follows,
+    "CursorPage": _page_follows,
+    "Response": _response_follows,
+    "ResponseUsage": _usage_follows,
+    "Run": _run_follows,
+    "Usage": _usage_follows,
+}
+
+
+# ======================================================================================================================
+# STATE
+# ======================================================================================================================
+
+
+class Plan(NamedTuple):
+    """What the shape of a row says it does, and with which objects."""
+
+    verb: str  # create, list, retrieve, update, delete, action, content, singleton or compute
+    resource: str | None  # the key of its objects in the state
+    parents: tuple[str, ...] = ()  # path parameters that lead to the resource
+    item: str | None = None  # the path parameter that names the object
+
+
+@functools.cache
+def _collections() -> Mapping[str, str]:
+    """The paths that hold objects, and the resource whose they are: `/files` is `files`."""
+    collections = dict(_COLLECTIONS)
+    rows = sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name))
+    for kind in ("item", "list", "action"):  # what an item path says counts more than what a list says
+        for row in rows:
+            path = row.path.partition("?")[0]
+            head, _, last = path.rpartition("/")
+            owner, _, method = row.name.rpartition(".")
+            if kind == "item" and last.startswith("{"):
+                collections.setdefault(head, owner)
+            elif kind == "list" and row.model.endswith("]") and row.method == "GET":
+                collections.setdefault(path, owner if method == "list" else f"{owner}.{method.removeprefix('list_')}")
+            elif kind == "action" and head.endswith("}") and head.count("/") > 1:  # who can be acted on is an object
+                collections.setdefault(head.rpartition("/")[0], _owner_of(head.rpartition("/")[0], owner))
+    return collections
+
+
+# Where the name of a row does not tell whose objects its path holds.
+_COLLECTIONS = {"/live/sessions": "live.sessions", "/videos/characters": "videos.characters"}
+
+
+def _owner_of(path: str, fallback: str) -> str:
+    """The resource that creates at a path: `/uploads` is `uploads`, told by `uploads.create`."""
+    creators = (r.name for r in _rows().values() if r.path == path and r.method == "POST")
+    return next(creators, f"{fallback}.").rpartition(".")[0]
+
+
+_SINGLETON_VERBS = {"retrieve": "singleton", "update": "singleton", "delete": "singleton"}
+
+
+@functools.cache
+def _plan(row: Row) -> Plan:
+    """What a row does, from its method, path and model alone."""
+    path = row.path.partition("?")[0]
+    head, _, last = path.rpartition("/")
+    params = tuple(re.findall(r"{(\w+)}", path))
+    collections = _collections()
+    if last.startswith("{"):
+        verb = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}[row.method]
+        return Plan(verb, collections[head], params[:-1], params[-1])
+    if path in collections:
+        return Plan("list" if row.method == "GET" else "create", collections[path], params)
+    if head.endswith("}") and (collection := head.rpartition("/")[0]) in collections:
+        if row.name.rpartition(".")[2] in _SINGLETON_VERBS and row.model != "bytes":
+            return Plan("singleton", row.name.rpartition(".")[0], params)
+        verb = "content" if row.model == "bytes" else "action" if row.method == "POST" else "compute"
+        return Plan(verb, collections[collection], params[:-1], params[-1])
+    return Plan(_SINGLETON_VERBS.get(row.name.rpartition(".")[2], "compute"), row.name.rpartition(".")[0], params)
+
+
+@functools.cache
+def _resources() -> Mapping[str, tuple[str, ...]]:
+    """Every resource key of the state, with the path parameters of its parents."""
+    plans = {row: _plan(row) for row in _rows().values()}
+    keys = {plan.resource: plan.parents for plan in plans.values() if plan.verb != "compute" and plan.resource}
+    return types.MappingProxyType({**keys, **_CONTENT_RESOURCES})
+
+
+# Where bytes are kept, and the parents of their keys.
+_CONTENT_RESOURCES: dict[str, tuple[str, ...]] = {"files.content": (), "containers.files.content": ("container_id",)}
+
+
+@functools.cache
+def _parent(resource: str) -> str | None:
+    """The resource whose objects own those of this one: `vector_stores` of `vector_stores.files`."""
+    owner, _, _ = resource.rpartition(".")
+    parents = _resources().get(resource, ())
+    return owner if owner in _resources() and len(_resources()[owner]) == len(parents) - 1 else None
+
+
+def _key(parents: Iterable[str], id: str) -> Any:
+    """The key of an object: its id, or the ids of the path that leads to it."""
+    path = (*parents, id)
+    return path if len(path) > 1 else id
+
+
+class StateStore(dict):  # type: ignore[type-arg]
+    """What a mock has stored: a dict by resource name, of plain dicts by id, of objects as they go over the wire.
+
+        store = StateStore()
+        store["files"]["file-1"] = {"id": "file-1", ...}
+        store.files.put(file_object)            # the same, with the key made from the object
+        store.beta.threads.messages.list("thread_1")
+
+    Made from nothing, or from a dict of such dicts, which it then shares. Several mocks may share one store.
+    """
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.lock = threading.RLock()
+        self._numbers: dict[str, Iterator[int]] = {}
+        for resource, objects in (data or {}).items():
+            self.__missing__(resource)
+            self[resource] = objects
+
+    def __missing__(self, resource: str) -> dict[Any, Any]:
+        if resource not in _resources():
+            raise KeyError(f"no resource {resource!r} in the state.{_closest(resource, _resources())}")
+        return self.setdefault(resource, {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Resource(self, name)
+
+    def __repr__(self) -> str:
+        return f"StateStore({ {name: len(objects) for name, objects in self.items()} })"
+
+    def new_id(self, prefix: str) -> str:
+        """The next id: deterministic, unique in this store."""
+        return f"{prefix}{next(self._numbers.setdefault(prefix, itertools.count(1))):024d}"
+
+    def new_key(self, resource: str, parents: Iterable[str], obj: dict[str, Any], prefix: str) -> Any:
+        """A key no object of the resource has yet; the object's id is changed if it was taken."""
+        while (key := _key(parents, obj["id"])) in self[resource]:
+            obj["id"] = self.new_id(prefix)
+        return key
+
+
+class Resource:
+    """The objects of one resource, as models of the SDK: `store.files`, `store.beta.threads.messages`."""
+
+    def __init__(self, store: StateStore, name: str) -> None:
+        if not any(key == name or key.startswith(f"{name}.") for key in _resources()):
+            raise AttributeError(f"no resource {name!r} in the state.{_closest(name, _resources())}")
+        self._store, self._name = store, name
+
+    def __getattr__(self, name: str) -> Resource:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Resource(self._store, f"{self._name}.{name}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_children(_resources(), self._name)})
+
+    def put(self, obj: Any, content: bytes | None = None) -> None:
+        """Stores a model or a dict under the key its fields make; content resources take `put(id, data)`."""
+        if isinstance(content, bytes):
+            self._objects[obj] = content
+            return
+        plain = _plain(obj, f"{self._name}.put(...)")
+        parents = [plain[parent] for parent in _resources()[self._name]]
+        self._objects[_key(parents, plain["id"])] = plain
+
+    def get(self, *ids: str) -> Any:
+        """The object under an id (parents first) as a model, `None` if there is none."""
+        return self._as_model(self._objects.get(_key(ids[:-1], ids[-1])))
+
+    def delete(self, *ids: str) -> bool:
+        """Forgets an object; whether there was one."""
+        return self._objects.pop(_key(ids[:-1], ids[-1]), None) is not None
+
+    def list(self, *parents: str, **params: Any) -> Any:
+        """The objects below `parents`, as models; takes the parameters of the SDK's list call (`limit`, `order` …)."""
+        rows = (row for row in _rows().values() if _plan(row).verb == "list" and _plan(row).resource == self._name)
+        page = _page(next(rows), self._store, parents, {key: str(value) for key, value in params.items()})
+        return [self._as_model(item) for item in page["data"]]
+
+    @property
+    def _objects(self) -> dict[Any, Any]:
+        return self._store[self._name]
+
+    def _as_model(self, obj: Any) -> Any:
+        from openai._models import construct_type
+
+        if obj is None or isinstance(obj, bytes):
+            return obj
+        return construct_type(type_=_item_model(self._name), value=obj)
+
+
+@functools.cache
+def _item_model(resource: str) -> Any:
+    """The model of a resource's objects, as retrieving one gives it."""
+    verbs = {_plan(row).verb: row for row in _rows().values() if _plan(row).resource == resource}
+    row = verbs.get("retrieve") or verbs.get("create") or verbs["list"]
+    return _model(row.model.rpartition("[")[2].removesuffix("]"))
+
+
+def _children(names: Iterable[str], prefix: str) -> set[str]:
+    """The next part of every dotted name below a prefix."""
+    start = f"{prefix}." if prefix else ""
+    return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
+
+
+# ======================================================================================================================
+# REQUESTS
+# ======================================================================================================================
+
+
+class Call:
+    """One request on its way to an answer: where it goes, and what it says."""
+
+    def __init__(self, mock: OpenAIMock, row: Row, params: dict[str, str], request: httpx.Request) -> None:
+        self.mock, self.row, self.params, self.request = mock, row, params, request
+        self.store = mock.state
+        self.query = dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+        self.body: dict[str, Any] = {}  # read once the call is known to be one
+        self.deployment: str | None = None  # the deployment in an Azure path
+        self.turn: Any = None  # what an assistant shall say in the end, where the answer itself cannot tell
+
+    @property
+    def plan(self) -> Plan:
+        return _plan(self.row)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The ids of the path that leads to the resource."""
+        return tuple(self.params[name] for name in self.plan.parents)
+
+    @property
+    def item(self) -> str:
+        return self.params[self.plan.item or ""]
+
+    @property
+    def key(self) -> Any:
+        """The key in the state of the object the path names."""
+        return _key(self.parents, self.item)
+
+    @property
+    def objects(self) -> dict[Any, Any]:
+        return self.store[self.plan.resource or ""]
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer shall be a stream of events."""
+        return self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
+
+    @property
+    def model(self) -> Any:
+        """The type of the answer; the request's `response_format` decides for some."""
+        by_format = _MODELS_BY_FORMAT.get(self.row.name, {})
+        wanted = self.body.get("response_format")
+        return _model(by_format.get(wanted, self.row.model) if isinstance(wanted, str) else self.row.model)
+
+
+def _decode(request: httpx.Request) -> dict[str, Any]:
+    """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
+    content = request.content
+    content_type = request.headers.get("content-type", "")
+    if content_type.startswith("multipart/form-data"):
+        return _nest(_multipart(content, content_type))
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return _nest(parse_qsl(content.decode(), keep_blank_values=True))
+    return _json_object(content) if content else {}
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise APIError(400, f"We could not parse the JSON body of your request: {error}") from None
+    if not isinstance(body, dict):
+        raise APIError(400, f"Invalid body: expected an object, but got {type(body).__name__}")
+    return body
+
+
+def _multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
+    """The fields of a form in order; what has a filename is a file."""
+    boundary = email.message_from_string(f"Content-Type: {content_type}").get_param("boundary")
+    parts = (b"\r\n" + content).split(b"\r\n--" + str(boundary).encode())
+    return [_part(part) for part in parts[1:] if not part.startswith(b"--")]
+
+
+def _part(part: bytes) -> tuple[str, Any]:
+    head, _, data = part.partition(b"\r\n\r\n")
+    headers = email.message_from_bytes(head.lstrip())
+    name = str(headers.get_param("name", header="content-disposition"))
+    filename = headers.get_filename()
+    return name, data.decode() if filename is None else (filename, data, headers.get_content_type())
+
+
+def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
+    body: dict[str, Any] = {}
+    for name, value in pairs:
+        head, *keys = re.findall(r"[^\[\]]+", name)
+        node = body
+        for key in keys:
+            node, head = node.setdefault(head, {}), key
+        if name.endswith("[]") or head in node:
+            before = node.get(head, [])
+            value = [*(before if isinstance(before, list) else [before]), value]
+        node[head] = value
+    return body
+
+
+# ======================================================================================================================
+# VERBS
+# ======================================================================================================================
+
+# How a resource lists: order when none is asked for, page size when none is asked for, the largest page size.
+_LISTING = {
+    "chat.completions": ("asc", 20, 100),
+    "chat.completions.messages": ("asc", 20, 100),
+    "evals": ("asc", 20, 100),
+    "evals.runs": ("asc", 20, 100),
+    "evals.runs.output_items": ("asc", 20, 100),
+    "files": ("desc", 10_000, 10_000),
+    "models": ("asc", 10_000, 10_000),
+    "vector_stores.files.content": ("asc", 10_000, 10_000),
+}
+_ADMIN_LISTING = ("asc", 20, 1000)
+_USUAL_LISTING = ("desc", 20, 100)
+
+# Filters that go by another name than the field they filter.
+_FILTERS = {"filter": "status"}
+
+# How the API says that there is no such object; the others say "No such X object: id".
+_NOT_FOUND = {
+    "batches": "No batch found with id '{id}'.",
+    "beta.assistants": "No assistant found with id '{id}'.",
+    "beta.threads": "No thread found with id '{id}'.",
+    "beta.threads.messages": "No message found with id '{id}'.",
+    "beta.threads.runs": "No run found with id '{id}'.",
+    "beta.threads.runs.steps": "No run step found with id '{id}'.",
+    "conversations": "Conversation with id '{id}' not found.",
+    "conversations.items": "Item with id '{id}' not found.",
+    "fine_tuning.jobs": "Could not find fine tune: {id}",
+    "models": "The model '{id}' does not exist",
+    "responses": "Response with id '{id}' not found.",
+    "vector_stores": "Vector store with id '{id}' not found.",
+}
+_NOT_FOUND_CODES = {"models": "model_not_found"}
+
+
+def _realize(value: Any, store: StateStore) -> Any:
+    """A copy of a default or a merged partial, with ids and times of its own."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _realize(item, store) for key, item in value.items()}
+    if kind is list:
+        return [_realize(item, store) for item in value]
+    if kind is Fresh:
+        return store.new_id(value.prefix)
+    return int(time.time()) + value.offset if kind is Now else value
+
+
+def _build(call: Call, template: Any = None, given: Mapping[str, Any] | None = None) -> Any:
+    """The answer as an object: what the user set, then what the request said, then the default."""
+    given = given or {}
+    if template is None:
+        template = _request_default(call)
+    obj = _realize(template, call.store)
+    if isinstance(obj, dict):
+        _overlay(obj, _class_of(call.model, obj), _said(call), given)
+    fill = _FILLS.get(call.row.name)
+    return fill(call, obj, given) if fill else obj
+
+
+def _request_default(call: Call) -> Any:
+    """The default of the call's model; of a union, that of the member the request speaks of."""
+    kind, args = _kind(call.model)
+    if kind is typing.Union and (members := _candidates(args, call.body)):
+        return _default(members[0])
+    return _default(call.model)
+
+
+def _class_of(tp: Any, obj: Mapping[str, Any]) -> Any:
+    """The model an object is of: the type itself, or the member of the union it agrees with."""
+    kind, args = _kind(tp)
+    return kind if kind is not typing.Union else _kind((_candidates(args, obj) or args)[0])[0]
+
+
+def _said(call: Call) -> dict[str, Any]:
+    """What a request says about the object it gets: its body, and the ids in its path."""
+    said = {**call.body, **call.params}
+    if call.plan.item and (call.plan.verb in ("retrieve", "update", "delete") or _acts_on_itself(call.row)):
+        said["id"] = call.item
+    return said
+
+
+@functools.cache
+def _acts_on_itself(row: Row) -> bool:
+    """Whether an action answers with the object it is done to."""
+    plan = _plan(row)
+    return plan.verb == "action" and row.model != "None" and _model(row.model) is _item_model(plan.resource or "")
+
+
+def _overlay(obj: dict[str, Any], model: Any, said: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Takes over what the request said, where the answer has the same field and the user did not set it."""
+    fields = _fields(model) if _is_model(model) else {}
+    for key in said.keys() & fields.keys() - given.keys():
+        with contextlib.suppress(ValueError):  # a field of the same name and another meaning
+            obj[key] = _merge(fields[key].type, said[key], key, lenient=True)
+
+
+def _create(call: Call) -> Any:
+    _check_parents(call)
+    return _remember(call, _build(call))
+
+
+def _remember(call: Call, obj: Any) -> Any:
+    """Stores what a create or an update answers."""
+    if isinstance(obj, dict) and "id" in obj:
+        prefix = re.match(r"[^\d]*", str(obj["id"]))
+        key = call.store.new_key(call.plan.resource or "", call.parents, obj, prefix[0] if prefix else "")
+        call.objects[key] = obj
+    return obj
+
+
+def _retrieve(call: Call) -> Any:
+    return _view(call, _fetch(call))
+
+
+def _fetch(call: Call) -> dict[str, Any]:
+    """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
+    _check_parents(call)
+    if call.key not in call.objects:
+        raise _no_such(call.plan.resource or "", call.item, call.plan.item or "id")
+    return call.objects[call.key]  # type: ignore[no-any-return]
+
+
+def _no_such(resource: str, id: str, param: str) -> APIError:
+    noun = resource.rpartition(".")[2].removesuffix("s").replace("_", " ").title().replace(" ", "")
+    message = _NOT_FOUND.get(resource, f"No such {noun} object: {{id}}").format(id=id)
+    return APIError(404, message, param=param, code=_NOT_FOUND_CODES.get(resource))
+
+
+def _check_parents(call: Call) -> None:
+    """A child answers below its own parent only. Raises the parent's 404."""
+    resource, path = call.plan.resource or "", call.parents
+    while (resource := _parent(resource) or "") and path:
+        if _key(path[:-1], path[-1]) not in call.store[resource]:
+            raise _no_such(resource, path[-1], call.plan.parents[len(path) - 1])
+        path = path[:-1]
+
+
+def _view(call: Call, stored: dict[str, Any]) -> Any:
+    """A stored object as this call answers it: its model may ask for more than the one it was made with."""
+    model = _class_of(call.model, stored)
+    missing = _fields(model).keys() - stored.keys() if _is_model(model) else ()
+    if not missing:
+        return stored
+    default = _realize({name: _default(model)[name] for name in missing}, call.store)
+    return {**stored, **default}
+
+
+def _update(call: Call) -> Any:
+    stored = _fetch(call)
+    model = _class_of(call.model, stored)
+    stored.update(_changes(model, call.body))
+    return _view(call, stored)
+
+
+def _changes(model: Any, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields an update sets; a null clears a nullable one."""
+    fields, changes = _fields(model), {}
+    for key in body.keys() & fields.keys():
+        with contextlib.suppress(ValueError):
+            changes[key] = _merge(fields[key].type, body[key], key, lenient=True)
+    return changes
+
+
+def _delete(call: Call) -> Any:
+    _fetch(call)
+    _forget(call.store, call.plan.resource or "", (*call.parents, call.item))
+    return _build(call)
+
+
+def _forget(store: StateStore, resource: str, path: tuple[str, ...]) -> None:
+    """Deletes an object, and with it its children."""
+    store[resource].pop(_key(path[:-1], path[-1]), None)
+    for child in _resources():
+        if _parent(child) == resource:
+            for key in [key for key in store[child] if key[: len(path)] == path]:
+                _forget(store, child, key)
+
+
+def _list(call: Call) -> Any:
+    _check_parents(call)
+    return _page(call.row, call.store, call.parents, call.query)
+
+
+def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
+    """One page of a resource's objects, as the query asks for it."""
+    resource, parents = _plan(row).resource or "", tuple(parents)
+    order, size, most = _LISTING.get(resource, _ADMIN_LISTING if resource.startswith("admin.") else _USUAL_LISTING)
+    objects = store[resource].items()
+    pairs: Iterator[Any] = reversed(objects) if query.get("order", order) == "desc" else iter(objects)
+    if parents:
+        pairs = (pair for pair in pairs if pair[0][:-1] == parents)
+    found, more = _window(pairs, resource, query, _limit(query, size, most))
+    return _make_page(row, found, more)
+
+
+def _make_page(row: Row, items: list[dict[str, Any]], more: bool) -> dict[str, Any]:
+    page = _copy(_default(_model(row.model))) | {"data": items, "has_more": more}
+    page |= _page_follows(page, {})
+    if "next" in page:
+        page["next"] = items[-1]["id"] if more else None
+    return page
+
+
+def _limit(query: Mapping[str, str], size: int, most: int) -> int:
+    text = query.get("limit", str(size))
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
+        code = "integer_below_min_value" if text.lstrip("-").isdecimal() and int(text) < 1 else "invalid_value"
+        raise APIError(400, message, param="limit", code=code)
+    return int(text)
+
+
+def _window(
+    pairs: Iterator[Any], resource: str, query: Mapping[str, str], limit: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """The objects between the cursors, and whether there are more."""
+    if after := query.get("after") or query.get("page"):
+        pairs = _after(pairs, after)
+    if before := query.get("before"):
+        head = list(_matching(_until(pairs, before), resource, query))
+        return head[-limit:], len(head) > limit
+    chosen = list(itertools.islice(_matching(pairs, resource, query), limit + 1))
+    return chosen[:limit], len(chosen) > limit
+
+
+def _last(key: Any) -> str:
+    return key[-1] if isinstance(key, tuple) else key
+
+
+def _after(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
+    for key, _ in pairs:
+        if _last(key) == cursor:
+            return pairs
+    raise APIError(400, f"Invalid 'after': no object with id '{cursor}' in this list.", param="after")
+
+
+def _until(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
+    for key, obj in pairs:
+        if _last(key) == cursor:
+            return
+        yield key, obj
+    raise APIError(400, f"Invalid 'before': no object with id '{cursor}' in this list.", param="before")
+
+
+def _matching(pairs: Iterable[Any], resource: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The objects whose fields are as the query says; what is no field of theirs does not filter."""
+    wanted = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
+    return (obj for _, obj in pairs if all(_has(obj, name, value) for name, value in wanted.items()))
+
+
+def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
+    head, *keys = re.findall(r"[^\[\]]+", name)
+    if head not in obj:
+        return True
+    found = functools.reduce(lambda node, key: (node or {}).get(key), keys, obj[head])
+    return str(found) == value
+
+
+def _content(call: Call) -> bytes:
+    """The bytes of a stored object, or the default ones."""
+    _fetch(call)
+    return call.store[_content_resource(call)].get(call.key, _build(call)) if _content_resource(call) else _build(call)
+
+
+def _content_resource(call: Call) -> str:
+    name = f"{call.plan.resource}.content"
+    return name if name in _CONTENT_RESOURCES else ""
+
+
+def _action(call: Call) -> Any:
+    """Changes the object as the action's name tells, and answers with it or with what the action gives."""
+    stored = _fetch(call)
+    if call.row.name in _ACTIONS:
+        stored.update(_realize(_ACTIONS[call.row.name], call.store))
+    return _view(call, stored) if _acts_on_itself(call.row) else _build(call)
+
+
+# What an action changes in the object it is done to.
+_ACTIONS: dict[str, dict[str, Any]] = {
+    "admin.organization.projects.archive": {"status": "archived", "archived_at": Now()},
+    "beta.agents.automations.pause": {"status": "paused"},
+    "beta.agents.automations.resume": {"status": "active"},
+    "beta.chatkit.sessions.cancel": {"status": "cancelled"},
+    "fine_tuning.jobs.cancel": {"status": "cancelled", "finished_at": Now()},
+    "fine_tuning.jobs.pause": {"status": "paused"},
+    "fine_tuning.jobs.resume": {"status": "running"},
+    "uploads.cancel": {"status": "cancelled"},
+    "vector_stores.file_batches.cancel": {"status": "cancelled"},
+}
+
+
+def _singleton(call: Call) -> Any:
+    """A resource there is one of: setting it, reading it, and going back to the default."""
+    key = call.parents if len(call.parents) != 1 else call.parents[0]
+    objects = call.objects
+    if call.row.method == "DELETE":
+        objects.pop(key, None)
+        return _build(call)
+    if key not in objects or call.row.method == "POST":
+        built = _build(call)
+        objects[key] = {**objects.get(key, built), **_changes(call.model, call.body)}
+    return objects[key]
+
+
+_VERBS: Mapping[str, Callable[[Call], Any]] = {
+    "action": _action,
+    "compute": _build,
+    "content": _content,
+    "create": _create,
+    "delete": _delete,
+    "list": _list,
+    "retrieve": _retrieve,
+    "singleton": _singleton,
+    "update": _update,
+}
+
+
+def _behave(call: Call) -> Any:
+    """The answer when nothing was set: what the row's shape says, or its special behaviour."""
+    with call.store.lock:
+        return _copy((_SPECIALS.get(call.row.name) or _VERBS[call.plan.verb])(call))
+
+
+def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
+    """The answer when something was set: that, and its traces in the state."""
+    with call.store.lock:
+        obj = _build(call, template, given)
+        if call.plan.verb == "create":
+            _remember(call, obj)
+        elif call.plan.verb == "update" and isinstance(obj, dict):
+            call.objects[call.key] = obj
+        elif call.plan.verb == "delete":
+            _forget(call.store, call.plan.resource or "", (*call.parents, call.item))
+        return _copy(obj)
+
+
+# ======================================================================================================================
+# SPECIAL BEHAVIOURS
+# ======================================================================================================================
+
+
+def _tokens(text: str) -> int:
+    """How many tokens a text counts: one for every four characters begun. Documented, and fixed."""
+    return math.ceil(len(text) / 4)
+
+
+def _text_of(content: Any) -> str:
+    """The text in any form of content: a string, parts, messages, items."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(filter(None, map(_text_of, content)))
+    if isinstance(content, dict):
+        return _text_of(content.get("text") or content.get("content") or content.get("output") or "")
+    return ""
+
+
+def _fill_embeddings(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    inputs = _embedding_inputs(call.body.get("input", ""))
+    if "data" not in given:
+        size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
+        obj["data"] = [
+            {"object": "embedding", "index": i, "embedding": _embedding(text, size)} for i, text in enumerate(inputs)
+        ]
+    if call.body.get("encoding_format") == "base64":
+        for item in obj["data"]:
+            if isinstance(item["embedding"], list):
+                item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
+    if "usage" not in given:
+        count = sum(map(_tokens, inputs))
+        obj["usage"] = {"prompt_tokens": count, "total_tokens": count}
+    return obj
+
+
+_DIMENSIONS = {"text-embedding-3-large": 3072}
+
+
+def _embedding_inputs(value: Any) -> list[str]:
+    """One text for each embedding asked for; token ids count as text of their own."""
+    if isinstance(value, list) and value and not isinstance(value[0], int):
+        return [item if isinstance(item, str) else json.dumps(item) for item in value]
+    return [value if isinstance(value, str) else json.dumps(value)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _embedding(text: str, size: int) -> list[float]:
+    """A vector of unit length, the same for the same text everywhere."""
+    numbers = random.Random(text)  # an own generator: the global one is the test's
+    vector = [numbers.gauss(0, 1) for _ in range(size)]
+    length = math.sqrt(sum(x * x for x in vector))
+    return [x / length for x in vector]
+
+
+def _fill_moderations(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    if "results" not in given:
+        value = call.body.get("input", "")
+        parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
+        count = len(value) if isinstance(value, list) and not parts else 1
+        tp = _fields(call.model)["results"].type
+        obj["results"] = [_realize(_default(_kind(tp)[1][0]), call.store) for _ in range(count)]
+    return obj
+
+
+def _fill_images(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    if "data" not in given:
+        obj["data"] = obj["data"] * int(call.body.get("n") or 1)
+    wants_url = call.body.get("response_format") == "url" or str(call.body.get("model", "")).startswith("dall-e")
+    wants_url = wants_url and call.body.get("response_format") != "b64_json"
+    picture = {"url": "https://example.com/image.png"} if wants_url else {"b64_json": base64.b64encode(_PNG).decode()}
+    obj["data"] = [item if item.get("url") or item.get("b64_json") else {**item, **picture} for item in obj["data"]]
+    return obj
+
+
+def _fill_chat(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    if "choices" not in given:
+        count = int(call.body.get("n") or 1)
+        obj["choices"] = [{**_copy(obj["choices"][0]), "index": i} for i in range(count)]
+    if "usage" not in given:
+        prompt = _tokens(_text_of(call.body.get("messages")))
+        answer = sum(_tokens(_spoken(choice["message"])) for choice in obj["choices"])
+        obj["usage"] |= {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    return obj
+
+
+def _spoken(message: Mapping[str, Any]) -> str:
+    """Everything a model said in a message: text, refusal, the arguments of calls."""
+    calls = (call.get("function") or call.get("custom") or {} for call in message.get("tool_calls") or ())
+    said = [message.get("content"), message.get("refusal"), *(f.get("arguments") or f.get("input") for f in calls)]
+    return "".join(filter(None, said))
+
+
+def _fill_completion(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    prompts = call.body.get("prompt") or ""
+    prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
+    if "choices" not in given:
+        count = int(call.body.get("n") or 1) * len(prompts)
+        obj["choices"] = [{**obj["choices"][0], "index": i} for i in range(count)]
+    if "usage" not in given:
+        prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in obj["choices"])
+        obj["usage"] |= {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    return obj
+
+
+def _fill_response(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    if "usage" not in given and obj.get("usage"):
+        prompt = _tokens(_text_of(call.body.get("instructions")) + _text_of(call.body.get("input")))
+        answer = sum(_tokens(_text_of(item) + (item.get("arguments") or "")) for item in obj["output"])
+        obj["usage"] |= {"input_tokens": prompt, "output_tokens": answer, "total_tokens": prompt + answer}
+    return obj
+
+
+def _fill_text(call: Call, obj: Any, given: Mapping[str, Any]) -> Any:
+    """A transcription in the format asked for; what is plain text takes its text from the answer's."""
+    return obj
+
+
+def _fill_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    filename, data, _ = _file(call.body.get("file"))
+    return obj | {k: v for k, v in (("filename", filename), ("bytes", len(data))) if k not in given}
+
+
+def _file(value: Any) -> tuple[str, bytes, str]:
+    """A file out of a form: its name, bytes and content type."""
+    return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
+
+
+def _constant(value: Any) -> Callable[[Call, Any, Mapping[str, Any]], Any]:
+    return lambda call, obj, given: obj or value
+
+
+# Fields that only the request can tell, by row: a function of call, object and what the user set, giving the object.
+_FILLS: Mapping[str, Callable[[Call, Any, Mapping[str, Any]], Any]] = {
+    "audio.speech.create": _constant(_MP3),
+    "chat.completions.create": _fill_chat,
+    "completions.create": _fill_completion,
+    "embeddings.create": _fill_embeddings,
+    "files.content": _constant(b"mock file content"),
+    "files.create": _fill_file,
+    "images.create_variation": _fill_images,
+    "images.edit": _fill_images,
+    "images.generate": _fill_images,
+    "moderations.create": _fill_moderations,
+    "responses.create": _fill_response,
+    "beta.responses.create": _fill_response,
+}
+
+# Rows that do more than their shape says: a function of the call, giving the answer.
+_SPECIALS: Mapping[str, Callable[[Call], Any]] = {}
+
+
+# ======================================================================================================================
+# SERVER-SENT EVENTS: one answer, as the stream the service would send
+# ======================================================================================================================
+
+Event = tuple[str | None, Any]  # the `event:` line, and the data
+
+
+class Pace(NamedTuple):
+    """How a stream arrives; `stream()` documents the fields."""
+
+    chunk: int | None = None
+    first_delay: float = 0
+    delay: float = 0
+    fail_after: int | None = None
+    fault: Any = None
+
+
+def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
+    """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
+    if chunk:
+        return (text[i : i + chunk] for i in range(0, len(text), chunk)) if text else iter(())
+    return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
+
+
+def _frame(event: Event) -> bytes:
+    """An event as it goes over the wire."""
+    name, data = event
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
+    return f"event: {name}\n{lines}\n".encode() if name else f"{lines}\n".encode()
+
+
+def _stream_chat(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    with_usage = (call.body.get("stream_options") or {}).get("include_usage")
+    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object")}
+    base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
+    for choice in chat["choices"]:
+        for delta, rest in _chat_deltas(choice, chunk):
+            yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
+    if with_usage:
+        yield None, base | {"choices": [], "usage": chat["usage"]}
+    yield None, "[DONE]"
+
+
+def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
+    message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
+    pieced = {key: message[key] for key in message if isinstance(message[key], str) and key != "role"}
+    whole = {k: v for k, v in message.items() if k not in (*pieced, "role", "tool_calls") and v is not None}
+    opening = {key: "" for key in pieced} | {"content": None if message.get("content") is None else ""}
+    logprobs = rest.pop("logprobs", None)
+    yield {"role": message["role"], **opening, **whole}, {"logprobs": logprobs}
+    for key, text in pieced.items():
+        for piece in _pieces(text, chunk):
+            yield {key: piece}, {"logprobs": None}
+    for index, tool_call in enumerate(message.get("tool_calls") or ()):
+        for delta in _tool_call_deltas(tool_call, chunk):
+            yield {"tool_calls": [{"index": index} | delta]}, {"logprobs": None}
+    yield {}, {"logprobs": None} | rest
+
+
+def _tool_call_deltas(tool_call: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    kind = tool_call["type"]
+    field = "input" if kind == "custom" else "arguments"
+    yield {key: value for key, value in tool_call.items() if key != kind} | {kind: tool_call[kind] | {field: ""}}
+    for piece in _pieces(tool_call[kind][field], chunk):
+        yield {kind: {field: piece}}
+
+
+def _stream_completion(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    with_usage = (call.body.get("stream_options") or {}).get("include_usage")
+    base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
+    for choice in completion["choices"]:
+        for piece in _pieces(choice["text"], chunk):
+            part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
+            yield None, base | {"choices": [part]}
+        yield None, base | {"choices": [choice | {"text": ""}]}
+    if with_usage:
+        yield None, base | {"choices": [], "usage": completion["usage"]}
+    yield None, "[DONE]"
+
+
+def _stream_response(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """The lifecycle of a response; an event's `sequence_number` is its place."""
+    after = int(call.query.get("starting_after", -1))
+    for number, event in enumerate(_response_events(response, chunk)):
+        if number > after:
+            yield event["type"], event | {"sequence_number": number}
+
+
+def _response_events(response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    opened = response | {"status": "in_progress", "output": [], "usage": None, "completed_at": None}
+    opened |= {"error": None, "incomplete_details": None}
+    yield {"type": "response.created", "response": opened}
+    yield {"type": "response.in_progress", "response": opened}
+    for index, item in enumerate(response["output"]):
+        yield {"type": "response.output_item.added", "output_index": index, "item": _opened_item(item)}
+        for event in _ITEM_EVENTS.get(item["type"], _no_events)(item, chunk):
+            yield {"item_id": item.get("id"), "output_index": index} | event
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
+    status = response.get("status")
+    yield {"type": f"response.{status if status in ('failed', 'incomplete') else 'completed'}", "response": response}
+
+
+def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
+    """An item as it is before its pieces have come."""
+    emptied: dict[str, Any] = {"content": [], "summary": [], "arguments": "", "input": "", "result": None}
+    opened = {key: emptied[key] if key in emptied and value is not None else value for key, value in item.items()}
+    return opened | ({"status": "in_progress"} if item.get("status") else {})
+
+
+def _no_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    return iter(())
+
+
+def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    for index, part in enumerate(item["content"]):
+        events = _refusal_events(part, chunk) if part["type"] == "refusal" else _text_events(part, chunk)
+        for event in events:
+            yield {"content_index": index} | event
+
+
+def _text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    logprobs = part.get("logprobs") or []
+    yield {"type": "response.content_part.added", "part": part | {"text": "", "annotations": []}}
+    for piece in _pieces(part["text"], chunk):
+        yield {"type": "response.output_text.delta", "delta": piece, "logprobs": []}
+    for index, annotation in enumerate(part["annotations"]):
+        yield {
+            "type": "response.output_text.annotation.added",
+            "annotation_index": index,
+            "annotation": annotation,
+        }
+    yield {"type": "response.output_text.done", "text": part["text"], "logprobs": logprobs}
+    yield {"type": "response.content_part.done", "part": part}
+
+
+def _refusal_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.content_part.added", "part": part | {"refusal": ""}}
+    for piece in _pieces(part["refusal"], chunk):
+        yield {"type": "response.refusal.delta", "delta": piece}
+    yield {"type": "response.refusal.done", "refusal": part["refusal"]}
+    yield {"type": "response.content_part.done", "part": part}
+
+
+def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    for index, part in enumerate(item["summary"]):
+        place = {"summary_index": index}
+        yield {"type": "response.reasoning_summary_part.added", "part": part | {"text": ""}} | place
+        for piece in _pieces(part["text"], chunk):
+            yield {"type": "response.reasoning_summary_text.delta", "delta": piece} | place
+        yield {"type": "response.reasoning_summary_text.done", "text": part["text"]} | place
+        yield {"type": "response.reasoning_summary_part.done", "part": part} | place
+    for index, part in enumerate(item.get("content") or ()):
+        place = {"content_index": index}
+        yield {"type": "response.content_part.added", "part": part | {"text": ""}} | place
+        for piece in _pieces(part["text"], chunk):
+            yield {"type": "response.reasoning_text.delta", "delta": piece} | place
+        yield {"type": "response.reasoning_text.done", "text": part["text"]} | place
+        yield {"type": "response.content_part.done", "part": part} | place
+
+
+def _pieced(event: str, field: str) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
+    """The events of an item that is one text in pieces, such as the arguments of a call."""
+
+    def events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+        for piece in _pieces(item[field], chunk):
+            yield {"type": f"{event}.delta", "delta": piece}
+        yield {"type": f"{event}.done", field: item[field] or ""} | ({"name": item["name"]} if "name" in item else {})
+
+    return events
+
+
+def _stages(*names: str, between: Any = _no_events) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
+    """The events of an item that goes through stages, the last one after what comes `between`."""
+
+    def events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+        for name in names[:-1]:
+            yield {"type": f"response.{item['type']}.{name}"}
+        yield from between(item, chunk)
+        failed = names[-1] == "completed" and item["type"].startswith("mcp") and item.get("error")
+        yield {"type": f"response.{item['type']}.{'failed' if failed else names[-1]}"}
+
+    return events
+
+
+# What is sent between `output_item.added` and `output_item.done`, by the item's type.
+_ITEM_EVENTS: Mapping[str, Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]] = {
+    "code_interpreter_call": _stages(
+        "in_progress", "interpreting", "completed", between=_pieced("response.code_interpreter_call_code", "code")
+    ),
+    "custom_tool_call": _pieced("response.custom_tool_call_input", "input"),
+    "file_search_call": _stages("in_progress", "searching", "completed"),
+    "function_call": _pieced("response.function_call_arguments", "arguments"),
+    "image_generation_call": _stages("in_progress", "generating", "completed"),
+    "mcp_call": _stages("in_progress", "completed", between=_pieced("response.mcp_call_arguments", "arguments")),
+    "mcp_list_tools": _stages("in_progress", "completed"),
+    "message": _message_events,
+    "reasoning": _reasoning_events,
+    "web_search_call": _stages("in_progress", "searching", "completed"),
+}
+
+
+def _stream_images(kind: str) -> Callable[[Call, dict[str, Any], int | None], Iterator[Event]]:
+    """Partial images, as many as asked for, then the whole one."""
+
+    def events(call: Call, images: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+        about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
+        about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
+        usage = images.get("usage") or _realize(_default(_image_usage()), call.store)
+        for image in images["data"]:
+            for index in range(int(call.body.get("partial_images") or 0)):
+                name = f"{kind}.partial_image"
+                yield name, about | {"type": name, "b64_json": image["b64_json"], "partial_image_index": index}
+            name = f"{kind}.completed"
+            yield name, about | {"type": name, "b64_json": image["b64_json"], "usage": usage}
+
+    return events
+
+
+def _image_usage() -> Any:
+    return _fields(_model("ImageGenCompletedEvent"))["usage"].type
+
+
+def _stream_transcription(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
+    if isinstance(transcription, str):
+        transcription = {"text": transcription}
+    if call.body.get("response_format") == "diarized_json":
+        for segment in transcription.get("segments") or ():
+            yield "transcript.text.segment", segment | {"type": "transcript.text.segment"}
+    for piece in _pieces(transcription["text"], chunk):
+        yield "transcript.text.delta", {"type": "transcript.text.delta", "delta": piece}
+    done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
+    yield "transcript.text.done", {"type": "transcript.text.done", "text": transcription["text"]} | done
+
+
+def _stream_speech(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
+    for i in range(0, len(audio), chunk or 256):
+        piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
+        yield "speech.audio.delta", {"type": "speech.audio.delta", "audio": piece}
+    asked = _tokens(str(call.body.get("input", "")))
+    usage = {"input_tokens": asked, "output_tokens": len(audio), "total_tokens": asked + len(audio)}
+    yield "speech.audio.done", {"type": "speech.audio.done", "usage": usage}
+
+
+# How an answer is streamed, by row: a function of call, answer and piece size, giving events.
+_STREAMS: Mapping[str, Callable[[Call, Any, int | None], Iterator[Event]]] = {
+    "audio.speech.create": _stream_speech,
+    "audio.transcriptions.create": _stream_transcription,
+    "beta.responses.create": _stream_response,
+    "beta.responses.retrieve": _stream_response,
+    "chat.completions.create": _stream_chat,
+    "completions.create": _stream_completion,
+    "images.edit": _stream_images("image_edit"),
+    "images.generate": _stream_images("image_generation"),
+    "responses.create": _stream_response,
+    "responses.retrieve": _stream_response,
+}
+
+
+class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that is made while it is read, by synchronous and asynchronous clients alike.
+
+    `events` gives the events anew for each reading, from a plain or an asynchronous iterator.
+    """
+
+    def __init__(self, events: Callable[[], Any], pace: Pace, request: httpx.Request) -> None:
+        self.events, self.pace, self.request = events, pace, request
+        self.source: Any = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.source = self.events()
+        source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else self.source
+        for number, event in enumerate(source):
+            time.sleep(_delay_of(self.pace, number))
+            _break_off(self.pace, number, self.request)
+            yield _frame(_event(event))
+        _break_off(self.pace, None, self.request)
+
+    async def __aiter__(self) -> Any:
+        import anyio
+
+        self.source = self.events()
+        source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
+        number = 0
+        async for event in source:
+            if delay := _delay_of(self.pace, number):
+                await anyio.sleep(delay)
+            _break_off(self.pace, number, self.request)
+            yield _frame(_event(event))
+            number += 1
+        _break_off(self.pace, None, self.request)
+
+    def close(self) -> None:
+        if hasattr(self.source, "close"):
+            self.source.close()
+
+    async def aclose(self) -> None:
+        if hasattr(self.source, "aclose"):
+            await self.source.aclose()
+        self.close()
+
+
+def _delay_of(pace: Pace, number: int) -> float:
+    return pace.delay if number else pace.first_delay
+
+
+def _break_off(pace: Pace, number: int | None, request: httpx.Request) -> None:
+    """The fault of a stream, at the event it is set for or, if there are fewer, at the end."""
+    if pace.fail_after is not None and (number is None or number >= pace.fail_after):
+        raise _family_error(httpx.RemoteProtocolError("the mock broke off the stream"), request)
+
+
+def _event(value: Any) -> Event:
+    """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
+    if isinstance(value, tuple):
+        return value  # type: ignore[return-value]
+    plain = value if isinstance(value, str) else _plain(value, "stream event")
+    if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
+        return plain["event"], plain["data"]
+    return (plain.get("type") if isinstance(plain, dict) else None), plain
+
+
+async def _asynchronous(items: Iterable[Any]) -> Any:
+    for item in items:
+        yield item
+
+
+def _synchronous(items: Any) -> Iterator[Any]:
+    """The items of an asynchronous iterator, for a synchronous client."""
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        iterator = items.__aiter__()
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                yield loop.run_until_complete(iterator.__anext__())
+
+
+# ======================================================================================================================
+# ANSWERS: everything `.response` takes
+# ======================================================================================================================
+
+Answer = Callable[[Call], Any]
+
+
+class _Again(NamedTuple):
+    """What a callable of the test returned, or promised: an answer still to be prepared."""
+
+    value: Any
+
+
+class _Fault(Exception):
+    """Carries an exception a test set as its response past the handling of mistakes."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _prepare(row: Row, value: Any) -> Answer:
+    """Whatever `.response` takes, checked, as a function of the call. Raises `TypeError` or `ValueError`."""
+    place = f"{row.name}.response"
+    if value is None:
+        raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
+    if isinstance(value, Mapping):
+        return _prepare_partial(row, value)
+    for takes, prepare in _PREPARERS:
+        if takes(value):
+            return prepare(row, value)
+    raise TypeError(
+        f"{place} cannot be {value!r}; it takes a dict, a model, {_text_word(row)}an httpx.Response, an exception, "
+        "a callable, or a list of these"
+    )
+
+
+def _text_word(row: Row) -> str:
+    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TEXT_PARTIALS else ""
+
+
+def _prepare_partial(row: Row, value: Mapping[str, Any], turn: Any = None) -> Answer:
+    """A partial: merged once for each model it may have to fill."""
+    place = f"{row.name}.response"
+    if row.model in _PLAIN:
+        if value:
+            raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
+        return lambda call: _Built(None, {})
+    templates: dict[Any, Any] = {_model(row.model): _merge_partial(_model(row.model), value, place)}
+
+    def answer(call: Call) -> Any:
+        if (model := call.model) not in templates:
+            templates[model] = _merge_partial(model, value, place)
+        call.turn = turn
+        return _Built(templates[model] if value else None, value)
+
+    return answer
+
+
+class _Built(NamedTuple):
+    """An answer to be built from a template, and what of it the user gave."""
+
+    template: Any
+    given: Mapping[str, Any]
+
+
+def _merge_partial(model: Any, value: Mapping[str, Any], place: str) -> Any:
+    return value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, place)
+
+
+def _prepare_model(row: Row, value: Any) -> Answer:
+    """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
+    if type(value).__module__.startswith("openai."):
+        return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    return _prepare_text(row, value.model_dump_json(by_alias=True))
+
+
+def _prepare_text(row: Row, value: str) -> Answer:
+    if row.model == "bytes":
+        return _prepare_bytes(row, value.encode())
+    if row.model not in _TEXT_PARTIALS:
+        raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
+    return _prepare_partial(row, _TEXT_PARTIALS[row.model](value), value)
+
+
+# The partial that makes a model say a text.
+_TEXT_PARTIALS: Mapping[str, Callable[[str], dict[str, Any]]] = {
+    "audio.Transcription": lambda text: {"text": text},
+    "audio.Translation": lambda text: {"text": text},
+    "beta.BetaResponse": lambda text: {"output": [{"content": [{"text": text}]}]},
+    "beta.threads.Run": lambda text: {},
+    "chat.ChatCompletion": lambda text: {"choices": [{"message": {"content": text}}]},
+    "Completion": lambda text: {"choices": [{"text": text}]},
+    "responses.Response": lambda text: {"output": [{"content": [{"text": text}]}]},
+}
+
+
+def _prepare_bytes(row: Row, value: bytes) -> Answer:
+    if row.model not in ("bytes", "str"):
+        raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
+    return lambda call: _Built(value, {"": value})
+
+
+def _prepare_response(row: Row, value: Any) -> Answer:
+    """A ready response of either family, a new one for each call."""
+    content, stream = getattr(value, "_content", None), value.stream
+    extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
+
+    def answer(call: Call) -> httpx.Response:
+        body: dict[str, Any] = {"stream": stream} if content is None else {"stream": httpx.ByteStream(content)}
+        return httpx.Response(value.status_code, headers=value.headers.raw, extensions=extensions, **body)
+
+    return answer
+
+
+def _prepare_exception(row: Row, value: Any) -> Answer:
+    """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
+    if isinstance(getattr(value, "response", None), httpx.Response) or _is_httpx2_response(
+        getattr(value, "response", None)
+    ):
+        return _prepare_response(row, value.response)
+
+    def answer(call: Call) -> Any:
+        raise _Fault(_family_error(value, call.request))
+
+    return answer
+
+
+def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
+    """A function of the request and, by name, of what else it asks for."""
+
+    def answer(call: Call) -> _Again:
+        offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
+        return _Again(value(call.request, **_asked_for(value, offers)))
+
+    return answer
+
+
+def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the offers a function has parameters for."""
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return dict(offers)
+    return {name: offer for name, offer in offers.items() if name in parameters}
+
+
+def _prepare_steps(row: Row, value: Iterable[Any]) -> Answer:
+    """One answer for each attempt, in order."""
+    steps = [_prepare(row, step) for step in value]
+    numbers = itertools.count()
+
+    def answer(call: Call) -> Any:
+        if (number := next(numbers)) >= len(steps):
+            raise AssertionError(
+                f"{row.name} was called {_times(number + 1)}, but its .response has {_count(len(steps), 'step')}; "
+                "add a step, or find out who makes the call"
+            )
+        return steps[number](call)
+
+    return answer
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def _is_httpx2_response(value: Any) -> bool:
+    httpx2 = sys.modules.get("httpx2")
+    return httpx2 is not None and isinstance(value, httpx2.Response)
+
+
+def _is_exception(value: Any) -> bool:
+    return isinstance(value, Exception) or (inspect.isclass(value) and issubclass(value, Exception))
+
+
+# Which function prepares which kind of value; the first that takes it.
+_PREPARERS: tuple[tuple[Callable[[Any], bool], Callable[[Row, Any], Answer]], ...] = (
+    (lambda value: isinstance(value, str), _prepare_text),
+    (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
+    (lambda value: isinstance(value, httpx.Response) or _is_httpx2_response(value), _prepare_response),
+    (_is_exception, _prepare_exception),
+    (lambda value: _is_model(type(value)), _prepare_model),
+    (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
+    (callable, _prepare_callable),
+)
+
+
+async def _answer(call: Call, prepared: Answer | None, wait: Callable[[Any], Any]) -> httpx.Response:
+    """The response to a call: what was prepared, or the default behaviour."""
+    try:
+        result = prepared(call) if prepared else _behave(call)
+        while isinstance(result, _Again):
+            value = await wait(result.value) if inspect.isawaitable(result.value) else result.value
+            result = _prepare(call.row, value)(call)
+        if isinstance(result, _Built):
+            result = _serve(call, result.template, result.given)
+    except APIError as error:
+        return _json_response(call, {"error": error.error}, error.status)
+    return result if isinstance(result, httpx.Response) else _reply(call, result)
+
+
+def _reply(call: Call, obj: Any) -> httpx.Response:
+    """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
+    if call.streams and call.row.name in _STREAMS:
+        return _stream_reply(call, lambda: _STREAMS[call.row.name](call, obj, None), Pace())
+    if isinstance(obj, (bytes, str)):
+        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
+        return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
+    return _json_response(call, _deletion(call) if obj is None else obj)
+
+
+def _deletion(call: Call) -> dict[str, Any]:
+    """What the API says where the SDK expects nothing."""
+    id = call.params.get(call.plan.item or "")
+    return {"id": id, "object": "deleted", "deleted": True} if call.row.method == "DELETE" else {}
+
+
+def _stream_reply(call: Call, events: Callable[[], Any], pace: Pace) -> httpx.Response:
+    headers = _headers(call, "text/event-stream; charset=utf-8")
+    return httpx.Response(200, headers=headers, stream=_Body(events, pace, call.request))
+
+
+def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
+    data = json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode()
+    return _response(call, status, data, "application/json")
+
+
+def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
+    return httpx.Response(status, headers=_headers(call, content_type), content=data)
+
+
+def _headers(call: Call, content_type: str) -> dict[str, str]:
+    headers = {
+        "content-type": content_type,
+        "x-request-id": call.store.new_id("req_"),
+        "openai-processing-ms": "1",
+        "openai-version": "2020-10-01",
+    }
+    if "x-stainless-poll-helper" in call.request.headers:
+        headers["openai-poll-after-ms"] = "1"
+    return headers
+
+
+# ======================================================================================================================
+# ROUTES AND NAMESPACES
+# ======================================================================================================================
+
+
+class Endpoint:
+    """One call of the API on one mock: what it answers, and what it was asked."""
+
+    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+        self._mock, self._row = mock, row
+        self._response: Any = None
+        self._prepared: Answer | None = None
+        self._bodies: list[dict[str, Any]] = []
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
+
+    @property
+    def response(self) -> Any:
+        """What the endpoint answers, as it was set; `None` while nothing is. `del` goes back to the default.
+
+        Raises `TypeError` or `ValueError` when something is set that this call cannot answer.
+        """
+        return self._response
+
+    @response.setter
+    def response(self, value: Any) -> None:
+        self._prepared = _prepare(self._row, value)
+        self._response = value
+
+    @response.deleter
+    def response(self) -> None:
+        self._response = self._prepared = None
+
+    @property
+    def route(self) -> respx.Route:
+        """The RESPX route of this call: `.call_count`, `.calls.last.request`; a mock put on it wins."""
+        return self._route
+
+    @functools.cached_property
+    def _route(self) -> respx.Route:
+        return respx.Route(method=self._row.method, url__regex=_url_pattern(self._row, tuple(self._mock._bases)))
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The decoded bodies of the calls, oldest first; files are (filename, bytes, content type)."""
+        return self._bodies
+
+    @property
+    def state_store(self) -> StateStore:
+        return self._mock.state
+
+
+@functools.cache
+def _url_pattern(row: Row, bases: tuple[str, ...]) -> str:
+    """The URLs of a row below the bases, as a regular expression."""
+    path, _, query = row.path.partition("?")
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/?]+)", re.escape(path))
+    roots = "|".join(map(re.escape, bases)) + (f"|{_AZURE_ROOT}" if bases[-1] == _AZURE else "")
+    beta = r"\?(?:.*&)?beta=true(?:&.*)?" if query else r"(?:\?.*)?"
+    return f"^(?:{roots}){pattern}{beta}$"
+
+
+class Namespace:
+    """A part of a dotted name on the way to an endpoint: `openai_mock.beta.threads`."""
+
+    def __init__(self, mock: OpenAIMock, path: str) -> None:
+        self._mock, self._path = mock, path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _descend(self._mock, f"{self._path}.{name}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_children(_names(), self._path)})
+
+    def __repr__(self) -> str:
+        return f"<Namespace {self._path}: {', '.join(sorted(_children(_names(), self._path)))}>"
+
+
+def _descend(mock: OpenAIMock, name: str) -> Any:
+    """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
+    if (name in _rows() or name in _HELPERS) and _present(name):
+        return mock._endpoint(_rows()[_canonical(name)])
+    if _resource_class(name) is not None and _children(_names(), name):
+        return Namespace(mock, name)
+    owner, _, last = name.rpartition(".")
+    there = sorted(_children(_names(), owner))
+    where = f"openai_mock.{owner}" if owner else "openai_mock"
+    raise AttributeError(f"{where} has no {last!r}.{_closest(last, there)} There is: {', '.join(there)}")
+
+
+# ======================================================================================================================
+# INTERCEPTION
+# ======================================================================================================================
+
+_PUBLIC = "https://api.openai.com/v1"
+_AZURE = "https://*.openai.azure.com"
+_AZURE_HOSTS = r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com)"
+_AZURE_PREFIX = r"/openai(?:/v1)?(?:/deployments/[^/]+)?"
+_AZURE_ROOT = _AZURE_HOSTS + _AZURE_PREFIX
+_azure_path = re.compile(r"(?:/openai)?(?:/v1)?(?:/deployments/(?P<model>[^/]+))?(?P<path>/.*)").fullmatch
+_azure_host = re.compile(_AZURE_HOSTS).match
+
+
+def _below(url: str, bases: Iterable[str]) -> tuple[str, str | None] | None:
+    """The path of a URL below one of the bases, and the Azure deployment in it; `None` when it is below none."""
+    for base in bases:
+        if base == _AZURE and (host := _azure_host(url)):
+            return _unwrap(url[host.end() :])
+        if url.startswith(base) and url[len(base) : len(base) + 1] in ("/", ""):
+            path = url[len(base) :]
+            return _unwrap(path) if path.startswith(("/openai/", "/deployments/")) else (path, None)
+    return None
+
+
+def _unwrap(path: str) -> tuple[str, str | None]:
+    """Azure's forms of a path: `/openai/deployments/{model}/...`, `/openai/v1/...`."""
+    match = _azure_path(path)
+    return (match["path"], match["model"] and unquote(match["model"])) if match else (path, None)
+
+
+class _NotMocked(AllMockedAssertionError):
+    """A request nothing answers: an unknown path of the API, or a host that is not the API's."""
+
+
+class Router(respx.MockRouter):
+    """A RESPX router whose own routes come first, and behind them the table."""
+
+    def __init__(self, mock: OpenAIMock, **settings: Any) -> None:
+        super().__init__(**{"assert_all_called": False, **settings})
+        self._mock = mock
+
+    def __call__(self, func: Any = None, **settings: Any) -> Any:
+        return super().__call__(func) if func else Router(self._mock, **settings)
+
+    def start(self) -> None:
+        self._mock._start()
+        super().start()
+        for mocker in _mockers():
+            mocker.enlist(self)
+
+    def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
+        """Stops answering. Routes and calls stay, unless told otherwise."""
+        for mocker in _mockers():
+            mocker.dismiss(self)
+        super().stop(clear=clear, reset=reset, quiet=quiet)
+
+    def handler(self, request: Any) -> httpx.Response:
+        """The response to a request, for `MockTransport`."""
+        request = _httpx_request(request)
+        with _surfacing(request):
+            if self.routes:
+                with contextlib.suppress(AllMockedAssertionError):
+                    return super().handler(request)
+            try:
+                self._exchange(request, _wait_in_thread).send(None)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            raise RuntimeError("an exchange with a synchronous client waited")
+
+    async def async_handler(self, request: Any) -> httpx.Response:
+        """The same for asynchronous clients."""
+        request = _httpx_request(request)
+        with _surfacing(request):
+            if self.routes:
+                with contextlib.suppress(AllMockedAssertionError):
+                    return await super().async_handler(request)
+            return await self._exchange(request, _wait)
+
+    async def _exchange(self, request: httpx.Request, wait: Callable[[Any], Any]) -> httpx.Response:
+        """One request and its response, recorded whatever comes of it."""
+        call = self._mock._call(request)
+        if call is None:
+            return httpx.Response(204)
+        endpoint, response = self._mock._endpoint(call.row), None
+        try:
+            response = await self._mock._respond(call, endpoint, wait)
+        finally:
+            self.record(request, response=response, route=endpoint.route)
+        return response
+
+
+async def _wait(awaitable: Any) -> Any:
+    return await awaitable
+
+
+async def _wait_in_thread(awaitable: Any) -> Any:
+    """The result of a coroutine for a synchronous client, in a thread with a loop of its own."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, _wait(awaitable)).result()
+
+
+@contextlib.contextmanager
+def _surfacing(request: httpx.Request) -> Iterator[None]:
+    """Network faults leave as themselves; mistakes too, but for openai 2, which would take them for faults."""
+    try:
+        yield
+    except _Fault as fault:
+        raise fault.error from None
+    except (httpx.RequestError, PassThrough, *_httpx2_errors()):
+        raise
+    except Exception as mistake:
+        if _swallows(request):
+            raise MockError(f"{type(mistake).__name__}: {mistake}") from mistake
+        raise
+
+
+def _httpx2_errors() -> tuple[type[Exception], ...]:
+    httpx2 = sys.modules.get("httpx2")
+    return (httpx2.RequestError,) if httpx2 else ()
+
+
+def _swallows(request: httpx.Request) -> bool:
+    """Whether the client that sends this turns every exception into a retry, as openai 1 and 2 do."""
+    return request.headers.get("x-stainless-package-version", "3").split(".")[0] in ("1", "2")
+
+
+def _family(request: httpx.Request) -> types.ModuleType:
+    """httpx or httpx2: whose client sent the request."""
+    return request.extensions.get("openai_responses.family", httpx)  # type: ignore[no-any-return]
+
+
+def _httpx_request(request: Any) -> httpx.Request:
+    """A request of either family as one of httpx, that remembers where it came from."""
+    if isinstance(request, httpx.Request):
+        return request
+    extensions = {**request.extensions, "openai_responses.family": sys.modules["httpx2"]}
+    return httpx.Request(
+        request.method, str(request.url), headers=request.headers.raw, content=request.content, extensions=extensions
+    )
+
+
+def _family_error(error: Any, request: httpx.Request) -> BaseException:
+    """A network fault as the client's own family knows it; a class becomes an instance."""
+    kind = error if inspect.isclass(error) else type(error)
+    name = _SDK_FAULTS.get(kind.__name__, kind.__name__) if kind.__module__.startswith("openai") else kind.__name__
+    if not kind.__module__.startswith(("httpx", "openai")):
+        return error() if inspect.isclass(error) else error
+    message = f"mocked {name}" if inspect.isclass(error) else str(error)
+    own = getattr(_family(request), name, None)
+    return own(message, request=request) if own else error
+
+
+# What the network does for the SDK to raise one of its own.
+_SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError"}
+
+
+class _Chain:
+    """Stands before all routers of a mocker and asks them newest first, so that the innermost mock wins."""
+
+    def __init__(self, routers: list[Any], family: str) -> None:
+        self.routers, self.family = routers, family
+
+    def _marked(self, request: httpx.Request) -> httpx.Request:
+        if family := sys.modules.get(self.family):
+            request.extensions = {**request.extensions, "openai_responses.family": family}
+        return request
+
+    def handler(self, request: httpx.Request) -> Any:
+        self._marked(request)
+        for router in self._newest_first():
+            with _passing_on():
+                return router.handler(request)
+        raise self._nobody(request)
+
+    async def async_handler(self, request: httpx.Request) -> Any:
+        self._marked(request)
+        for router in self._newest_first():
+            with _passing_on():
+                return await router.async_handler(request)
+        raise self._nobody(request)
+
+    def _newest_first(self) -> list[Any]:
+        return [router for router in reversed(self.routers) if router is not self]
+
+    def _nobody(self, request: httpx.Request) -> BaseException:
+        message = "; ".join(dict.fromkeys(r._mock._unknown(request) for r in self.routers if isinstance(r, Router)))
+        return MockError(message) if _swallows(request) else _NotMocked(message)
+
+
+@contextlib.contextmanager
+def _passing_on() -> Iterator[None]:
+    """A router that does not know a request leaves it to the next."""
+    try:
+        yield
+    except AllMockedAssertionError:
+        pass
+    except MockError as error:
+        if not isinstance(error.__cause__, AllMockedAssertionError):
+            raise
+
+
+class _Enlistment:
+    """How a router joins a mocker, and leaves it; as long as one of ours is there, a chain leads."""
+
+    def __init__(self, mocker: type[Mocker], family: str) -> None:
+        self.mocker, self.chain = mocker, _Chain([], family)
+
+    def enlist(self, router: Router) -> None:
+        routers = self.mocker.routers
+        if router not in routers:
+            self.mocker.register(router)
+        if self.chain not in routers:
+            routers.insert(0, self.chain)  # type: ignore[arg-type]
+        self.chain.routers = routers
+        self.mocker.start()
+
+    def dismiss(self, router: Router) -> None:
+        routers = self.mocker.routers
+        self.mocker.unregister(router)
+        if self.chain in routers and not any(isinstance(router, Router) for router in routers):
+            routers.remove(self.chain)  # type: ignore[arg-type]
+        self.mocker.stop()
+
+
+@functools.cache
+def _mockers() -> tuple[_Enlistment, ...]:
+    """Everything a client of the installed packages may send through."""
+    found = [_Enlistment(HTTPCoreMocker, "httpx")]
+    if importlib.util.find_spec("httpcore2"):
+        found.append(_Enlistment(_httpcore2_mocker(), "httpx2"))
+    if importlib.util.find_spec("aiohttp"):
+        found.append(_Enlistment(_AiohttpMocker, "httpx"))
+    return tuple(found)
+
+
+def _httpcore2_mocker() -> type[Mocker]:
+    """The mocker of httpcore2 that is there, else one of our own: of two, RESPX would install only the first."""
+    if importlib.util.find_spec("pytest_httpx2"):
+        importlib.import_module("pytest_httpx2")
+    targets = [target.replace("httpcore.", "httpcore2.") for target in HTTPCoreMocker.targets]
+    for mocker in Mocker.registry.values():
+        if set(getattr(mocker, "targets", ())) & set(targets):
+            return mocker
+    namespace = {"name": "openai_responses.httpcore2", "targets": targets}
+    return type("HTTPCore2Mocker", (_CheapMocker, HTTPCoreMocker), namespace)
+
+
+class _CheapMocker(Mocker, abc.ABC):
+    """A mocker that sets its patches itself: `mock.patch` takes as long as a test."""
+
+    @classmethod
+    def start(cls) -> None:
+        if not cls._patches:
+            for owner, name, patch in _patches_of(cls):
+                cls._patches.append((owner, name, owner.__dict__[name]))  # type: ignore[arg-type]
+                setattr(owner, name, patch)
+
+    @classmethod
+    def stop(cls, force: bool = False) -> None:
+        if force or not cls.routers:
+            while cls._patches:
+                owner, name, original = cls._patches.pop()  # type: ignore[misc]
+                setattr(owner, name, original)
+
+
+@functools.cache
+def _patches_of(mocker: type[Mocker]) -> list[tuple[type, str, Any]]:
+    """The methods a mocker replaces, and with what, as far as their modules are installed."""
+    patches = []
+    for target in mocker.targets:
+        module, _, name = target.rpartition(".")
+        if importlib.util.find_spec(module.partition(".")[0]):
+            owner = getattr(importlib.import_module(module), name)
+            patches += [(owner, m, mocker.mock(vars(owner)[m])) for m in mocker.target_methods if m in vars(owner)]
+    return patches
+
+
+class _AiohttpMocker(_CheapMocker):
+    """Wraps transports that come from an aiohttp module; those never reach httpcore."""
+
+    name = "openai_responses.aiohttp"
+    targets = ["httpx._client.AsyncClient", "httpx2._client.AsyncClient"]
+    target_methods = ["_transport_for_url"]
+
+    @classmethod
+    def mock(cls, spec: Any) -> Any:
+        @functools.wraps(spec)
+        def _transport_for_url(self: Any, url: Any) -> Any:
+            transport = spec(self, url)
+            if "aiohttp" not in type(transport).__module__:
+                return transport
+            return MockTransport(cls.async_handler, otherwise=transport)
+
+        return _transport_for_url
+
+
+class MockTransport(httpx.MockTransport):
+    """A transport for the clients of httpx and httpx2 that answers with a router's handler.
+
+        transport = MockTransport(openai_mock.router.handler)           # or async_handler
+        client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
+
+    Requests the router passes through go to `otherwise`, a transport.
+    """
+
+    def __init__(self, handler: Callable[[Any], Any], otherwise: Any = None) -> None:
+        super().__init__(handler)
+        self.otherwise = otherwise
+
+    def handle_request(self, request: Any) -> Any:
+        request.read()
+        try:
+            return _family_response(self.handler(_httpx_request(request)), request)  # type: ignore[arg-type]
+        except PassThrough:
+            return self._next().handle_request(request)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        await request.aread()
+        try:
+            response = self.handler(_httpx_request(request))
+            return _family_response(await response if inspect.isawaitable(response) else response, request)
+        except PassThrough:
+            return await self._next().handle_async_request(request)
+
+    def _next(self) -> Any:
+        if self.otherwise is None:
+            raise RuntimeError("a MockTransport cannot pass a request through: give it a transport as `otherwise`")
+        return self.otherwise
+
+
+def _family_response(response: httpx.Response, request: Any) -> Any:
+    """A response as the client's family wants it, its body still to be read."""
+    family = sys.modules[type(request).__module__.partition(".")[0]]
+    content = getattr(response, "_content", None)
+    stream = response.stream if content is None else family.ByteStream(content)
+    if not isinstance(stream, family.AsyncByteStream):
+        stream = _family_stream(family)(stream)
+    return family.Response(
+        response.status_code, headers=response.headers.raw, stream=stream, extensions=response.extensions
+    )
+
+
+@functools.cache
+def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
+    """A class that makes a stream of any family one of this."""
+
+    class Stream(family.SyncByteStream, family.AsyncByteStream):  # type: ignore[misc,name-defined]
+        def __init__(self, stream: Any) -> None:
+            self.stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(self.stream)
+
+        def __aiter__(self) -> Any:
+            return self.stream.__aiter__()
+
+        def close(self) -> None:
+            self.stream.close()
+
+        async def aclose(self) -> None:
+            await self.stream.aclose()
+
+    return Stream
+
+
+# ======================================================================================================================
+# THE MOCK
+# ======================================================================================================================
+
+
+class OpenAIMock:
+    """A mock of the OpenAI API.
+
+        with OpenAIMock() as openai_mock:
+            openai_mock.chat.completions.create.response = "Hi!"
+            ...
+
+    base_url: answers below this URL only. Without it at the public URL, at `OPENAI_BASE_URL` if that is set when the
+        mock starts, and at Azure's hosts.
+    state: a `StateStore`, or a dict of dicts by resource name, to begin with and to store in.
+    strict: refuses what the real service would refuse but tests often do.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        state: StateStore | Mapping[str, Any] | None = None,
+        strict: bool = False,
+    ) -> None:
+        self._base_url = str(httpx.URL(base_url)).rstrip("/") if base_url else None
+        self._strict = strict
+        self._bases = self._find_bases()
+        self._endpoints: dict[str, Endpoint] = {}
+        self._state = state
+        self._started: list[Router] = []
+
+    def _find_bases(self) -> list[str]:
+        if self._base_url:
+            return [self._base_url]
+        own = os.environ.get("OPENAI_BASE_URL")
+        return [_PUBLIC, *([str(httpx.URL(own)).rstrip("/")] if own else []), _AZURE]
+
+    def _start(self) -> None:
+        self._bases = self._find_bases()
+
+    @functools.cached_property
+    def router(self) -> Router:
+        """The RESPX router: a context manager, a decorator, and with `.handler` what `MockTransport` takes."""
+        return Router(self)
+
+    @property
+    def state(self) -> StateStore:
+        """What is stored. Assigning a store or a dict of dicts changes to that and keeps responses and routes."""
+        if not isinstance(self._state, StateStore):
+            self._state = StateStore(self._state)
+        return self._state
+
+    @state.setter
+    def state(self, state: StateStore | Mapping[str, Any]) -> None:
+        self._state = state
+
+    def __enter__(self) -> OpenAIMock:
+        self.router.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.router.stop(quiet=exc[0] is not None)
+
+    async def __aenter__(self) -> OpenAIMock:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.__exit__(*exc)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _descend(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_children(_names(), "")})
+
+    def __repr__(self) -> str:
+        return f"<OpenAIMock at {', '.join(self._bases)}>"
+
+    def _endpoint(self, row: Row) -> Endpoint:
+        if (endpoint := self._endpoints.get(row.name)) is None:
+            endpoint = self._endpoints.setdefault(row.name, Endpoint(self, row))
+        return endpoint
+
+    def _call(self, request: httpx.Request) -> Call | None:
+        """The call a request makes; `None` for traces, which are taken and forgotten.
+
+        Raises `AllMockedAssertionError` when it is none.
+        """
+        url, _, query = str(request.url).partition("?")
+        path, deployment = _below(url, self._bases) or ("", None)
+        if path == "/traces/ingest":
+            return None
+        found = _find(request.method, path, "beta=true" in query.split("&"))
+        if found is None or not _present(found[0].name):
+            raise _NotMocked(self._unknown(request))
+        call = Call(self, *found, request)
+        call.deployment = deployment
+        return call
+
+    async def _respond(self, call: Call, endpoint: Endpoint, wait: Callable[[Any], Any]) -> httpx.Response:
+        try:
+            call.body = _decode(call.request)
+        except APIError as error:
+            return _json_response(call, {"error": error.error}, error.status)
+        if call.deployment:
+            call.body.setdefault("model", call.deployment)
+        endpoint._bodies.append(call.body)
+        route = endpoint.__dict__.get("_route")
+        if route and (route.is_pass_through or route.side_effect or route.return_value):
+            if (response := await self._resolve_route(route, call, wait)) is not None:
+                return response
+        return await _answer(call, endpoint._prepared, wait)
+
+    async def _resolve_route(self, route: respx.Route, call: Call, wait: Callable[[Any], Any]) -> Any:
+        """What a mock put on the endpoint's route answers; `None` when it declines."""
+        if route.is_pass_through:
+            raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
+        effect = route.side_effect
+        params = _asked_for(effect, call.params) if inspect.isroutine(effect) else {}
+        try:
+            result = route.resolve(call.request, **params)
+            return await wait(result) if inspect.isawaitable(result) else result
+        except SideEffectError as error:
+            raise error.origin from None
+
+    def _unknown(self, request: httpx.Request) -> str:
+        """Why a request is not answered, and what may have been meant."""
+        url = str(request.url).partition("?")[0]
+        below = _below(url, self._bases)
+        if below is None:
+            return (
+                f"{request.method} {url} would reach the network: the mock answers at {', '.join(self._bases)} only. "
+                "Pass the request through, or answer it, with a route on `openai_mock.router`, or give the mock a base_url"
+            )
+        known = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
+        return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"
+
+
+def mock(
+    func: Any = None,
+    *,
+    base_url: str | None = None,
+    state: StateStore | Mapping[str, Any] | None = None,
+    strict: bool = False,
+) -> Any:
+    """Runs a function, a test most often, under an `OpenAIMock`, and hands it that as `openai_mock` if it takes it.
+
+        @openai_responses.mock()
+        def test_greeting(openai_mock): ...
+
+    With or without parentheses, for functions and coroutine functions; the arguments are those of `OpenAIMock`.
+    """
+    settings = {"base_url": base_url, "state": state, "strict": strict}
+    if func is None:
+        return functools.partial(_decorate, settings)
+    return _decorate(settings, func)
+
+
+class _Decoration:
+    """What a decorated function shares with the fixture that serves it."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self.mock: OpenAIMock | None = None  # the fixture's, while there is one
+
+
+def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..., Any]:
+    decoration = _Decoration(settings)
+    takes_mock = "openai_mock" in inspect.signature(func).parameters
+
+    @contextlib.contextmanager
+    def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        given = kwargs.get("openai_mock") or decoration.mock
+        with contextlib.nullcontext(given) if given else OpenAIMock(**settings) as openai_mock:
+            yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
+
+    if inspect.iscoroutinefunction(func):
+
+        @functools.wraps(func)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with arranged(kwargs) as arguments:
+                return await func(*args, **arguments)
+    else:
+
+        @functools.wraps(func)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with arranged(kwargs) as arguments:
+                return func(*args, **arguments)
+
+    wrapper.openai_mock = decoration  # type: ignore[attr-defined]
+    return _for_pytest(wrapper) if _plugin_active else _hiding(wrapper, func)
+
+
+def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
+    """Hides the argument the wrapper supplies from whoever looks at the signature."""
+    signature = inspect.signature(func)
+    kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
+    wrapper.__signature__ = signature.replace(parameters=kept)
+    return wrapper
+
+
+# ======================================================================================================================
+# IMPORT PATHS
+# ======================================================================================================================
+
+
+def _register(name: str, **members: Any) -> types.ModuleType:
+    """A submodule of this single module, for `from openai_responses.ext.httpx import MockTransport`."""
+    full = f"{__name__}.{name}"
+    module = types.ModuleType(full, f"`{full}`, made by `{__name__}`.")
+    module.__spec__ = ModuleSpec(full, None)
+    module.__path__ = []  # type: ignore[attr-defined]
+    module.__dict__.update(members)
+    module = sys.modules.setdefault(full, module)
+    owner, _, last = full.rpartition(".")
+    setattr(sys.modules[owner], last, module)
+    return module
+
+
+def _public(module: types.ModuleType) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+
+
+def _register_all() -> None:
+    _register("ext")
+    _register("ext.httpx", **_public(httpx) | {"MockTransport": MockTransport})
+    _register("ext.respx", **_public(respx))
+    _register("stores", StateStore=StateStore)
+
+
+__path__: list[str] = []  # makes submodules importable
+_register_all()
+
+
+# ======================================================================================================================
+# PYTEST PLUGIN
+# ======================================================================================================================
+
+_plugin_active = False
+
+
+def _for_pytest(wrapper: Any) -> Any:
+    """Has the fixture serve the test, whether it asks for it or not."""
+    import pytest
+
+    return pytest.mark.usefixtures("openai_mock")(wrapper)
+
+
+def pytest_configure(config: Any) -> None:
+    """Registers the fixture; the module itself does without pytest."""
+    global _plugin_active
+    _plugin_active = True
+    if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
+        config.pluginmanager.register(_fixtures(), "openai_responses.fixtures")
+
+
+def pytest_unconfigure() -> None:
+    global _plugin_active
+    _plugin_active = False
+
+
+def _fixtures() -> types.SimpleNamespace:
+    import pytest
+
+    @pytest.fixture
+    def openai_mock(request: Any) -> Iterator[OpenAIMock]:
+        """An active `OpenAIMock`, with the arguments of `@openai_responses.mock(...)` on the test it serves."""
+        decoration = getattr(request.function, "openai_mock", None) or _Decoration({})
+        with OpenAIMock(**decoration.settings) as openai_mock:
+            decoration.mock = openai_mock
+            yield openai_mock
+        decoration.mock = None
+
+    return types.SimpleNamespace(openai_mock=openai_mock)
