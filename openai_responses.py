@@ -1051,6 +1051,8 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, leni
     if value is None and type(None) in members:
         return None
     members = tuple(member for member in members if member is not type(None))
+    if len(members) == 1:
+        return _merge(members[0], value, place, lenient)
     candidates = _candidates(members, value) if isinstance(value, Mapping) else members
     reasons = []
     for member in candidates:
@@ -1058,7 +1060,7 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, leni
             return _merge(member, value, place, lenient)
         except ValueError as error:
             reasons.append(error)
-    if len(members) == 1 or (isinstance(value, Mapping) and reasons):
+    if isinstance(value, Mapping) and reasons:
         raise reasons[0]
     raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
 
@@ -1399,12 +1401,16 @@ class Call:
     def __init__(self, mock: OpenAIMock, row: Row, params: dict[str, str], request: httpx.Request) -> None:
         self.mock, self.row, self.params, self.request = mock, row, params, request
         self.store = mock.state
-        self.query = dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
         self.body: dict[str, Any] = {}  # read once the call is known to be one
         self.deployment: str | None = None  # the deployment in an Azure path
+        self.served = False  # whether the test set the answer
         self.turn: Any = None  # what an assistant shall say in the end, where the answer itself cannot tell
 
-    @property
+    @functools.cached_property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.request.url.query.decode(), keep_blank_values=True))
+
+    @functools.cached_property
     def plan(self) -> Plan:
         return _plan(self.row)
 
@@ -1548,7 +1554,8 @@ def _build(call: Call, template: Any = None, given: Mapping[str, Any] | None = N
         template = _request_default(call)
     obj = _realize(template, call.store)
     if isinstance(obj, dict):
-        _overlay(obj, _class_of(call.model, obj), _said(call), given)
+        said = {key: item for key, item in _said(call).items() if key not in given}
+        obj |= _realize(_taken(_class_of(call.model, obj), said), call.store)
     fill = _FILLS.get(call.row.name)
     return fill(call, obj, given) if fill else obj
 
@@ -1582,12 +1589,13 @@ def _acts_on_itself(row: Row) -> bool:
     return plan.verb == "action" and row.model != "None" and _model(row.model) is _item_model(plan.resource or "")
 
 
-def _overlay(obj: dict[str, Any], model: Any, said: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Takes over what the request said, where the answer has the same field and the user did not set it."""
-    fields = _fields(model) if _is_model(model) else {}
-    for key in said.keys() & fields.keys() - given.keys():
+def _taken(tp: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object of a type takes over from a request: the fields they share, where the values fit."""
+    fields, taken = _fields(tp) if _is_model(tp) else {}, {}
+    for key in said.keys() & fields.keys():
         with contextlib.suppress(ValueError):  # a field of the same name and another meaning
-            obj[key] = _merge(fields[key].type, said[key], key, lenient=True)
+            taken[key] = _merge(fields[key].type, said[key], key, lenient=True)
+    return taken
 
 
 def _create(call: Call) -> Any:
@@ -1644,17 +1652,8 @@ def _view(call: Call, stored: dict[str, Any]) -> Any:
 def _update(call: Call) -> Any:
     stored = _fetch(call)
     model = _class_of(call.model, stored)
-    stored.update(_changes(model, call.body))
+    stored.update(_realize(_taken(model, call.body), call.store))
     return _view(call, stored)
-
-
-def _changes(model: Any, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields an update sets; a null clears a nullable one."""
-    fields, changes = _fields(model), {}
-    for key in body.keys() & fields.keys():
-        with contextlib.suppress(ValueError):
-            changes[key] = _merge(fields[key].type, body[key], key, lenient=True)
-    return changes
 
 
 def _delete(call: Call) -> Any:
@@ -1794,7 +1793,7 @@ def _singleton(call: Call) -> Any:
         return _build(call)
     if key not in objects or call.row.method == "POST":
         built = _build(call)
-        objects[key] = {**objects.get(key, built), **_changes(call.model, call.body)}
+        objects[key] = objects.get(key, built) | _realize(_taken(call.model, call.body), call.store)
     return objects[key]
 
 
@@ -1813,21 +1812,20 @@ _VERBS: Mapping[str, Callable[[Call], Any]] = {
 
 def _behave(call: Call) -> Any:
     """The answer when nothing was set: what the row's shape says, or its special behaviour."""
-    with call.store.lock:
-        return _copy((_SPECIALS.get(call.row.name) or _VERBS[call.plan.verb])(call))
+    return (_SPECIALS.get(call.row.name) or _VERBS[call.plan.verb])(call)
 
 
 def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
     """The answer when something was set: that, and its traces in the state."""
-    with call.store.lock:
-        obj = _build(call, template, given)
-        if call.plan.verb == "create":
-            _remember(call, obj)
-        elif call.plan.verb == "update" and isinstance(obj, dict):
-            call.objects[call.key] = obj
-        elif call.plan.verb == "delete":
-            _forget(call.store, call.plan.resource or "", (*call.parents, call.item))
-        return _copy(obj)
+    call.served = True
+    obj = _build(call, template, given)
+    if call.plan.verb == "create":
+        _remember(call, obj)
+    elif call.plan.verb == "update" and isinstance(obj, dict):
+        call.objects[call.key] = obj
+    elif call.plan.verb == "delete":
+        _forget(call.store, call.plan.resource or "", (*call.parents, call.item))
+    return obj
 
 
 # ======================================================================================================================
@@ -1858,7 +1856,7 @@ def _fill_embeddings(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) 
         obj["data"] = [
             {"object": "embedding", "index": i, "embedding": _embedding(text, size)} for i, text in enumerate(inputs)
         ]
-    if call.body.get("encoding_format") == "base64":
+    if call.body.get("encoding_format") == "base64" and not call.served:  # what was set keeps to the SDK's types
         for item in obj["data"]:
             if isinstance(item["embedding"], list):
                 item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
@@ -2011,7 +2009,7 @@ def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
 def _frame(event: Event) -> bytes:
     """An event as it goes over the wire."""
     name, data = event
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = data if isinstance(data, str) else _encode(data)
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
     return f"event: {name}\n{lines}\n".encode() if name else f"{lines}\n".encode()
 
@@ -2515,20 +2513,22 @@ _PREPARERS: tuple[tuple[Callable[[Any], bool], Callable[[Row, Any], Answer]], ..
 async def _answer(call: Call, prepared: Answer | None, wait: Callable[[Any], Any]) -> httpx.Response:
     """The response to a call: what was prepared, or the default behaviour."""
     try:
-        result = prepared(call) if prepared else _behave(call)
+        result = prepared(call) if prepared else None
         while isinstance(result, _Again):
             value = await wait(result.value) if inspect.isawaitable(result.value) else result.value
             result = _prepare(call.row, value)(call)
-        if isinstance(result, _Built):
-            result = _serve(call, result.template, result.given)
+        if isinstance(result, httpx.Response):
+            return result
+        with call.store.lock:
+            return _reply(call, _serve(call, result.template, result.given) if result else _behave(call))
     except APIError as error:
         return _json_response(call, {"error": error.error}, error.status)
-    return result if isinstance(result, httpx.Response) else _reply(call, result)
 
 
 def _reply(call: Call, obj: Any) -> httpx.Response:
     """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
     if call.streams and call.row.name in _STREAMS:
+        obj = _copy(obj)  # what is stored may change while this is still being read
         return _stream_reply(call, lambda: _STREAMS[call.row.name](call, obj, None), Pace())
     if isinstance(obj, (bytes, str)):
         kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
@@ -2547,25 +2547,35 @@ def _stream_reply(call: Call, events: Callable[[], Any], pace: Pace) -> httpx.Re
     return httpx.Response(200, headers=headers, stream=_Body(events, pace, call.request))
 
 
+class _Reply(httpx.Response):
+    """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
+
+    @property
+    def content(self) -> bytes:
+        return self.read()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
-    data = json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode()
-    return _response(call, status, data, "application/json")
+    return _response(call, status, _encode(obj).encode(), "application/json")
 
 
 def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
-    return httpx.Response(status, headers=_headers(call, content_type), content=data)
+    headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
+    return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
 
 
-def _headers(call: Call, content_type: str) -> dict[str, str]:
-    headers = {
-        "content-type": content_type,
-        "x-request-id": call.store.new_id("req_"),
-        "openai-processing-ms": "1",
-        "openai-version": "2020-10-01",
-    }
-    if "x-stainless-poll-helper" in call.request.headers:
-        headers["openai-poll-after-ms"] = "1"
-    return headers
+def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"x-request-id", call.store.new_id("req_").encode()),
+        (b"openai-processing-ms", b"1"),
+        (b"openai-version", b"2020-10-01"),
+    ]
+    poll = "x-stainless-poll-helper" in call.request.headers
+    return [*headers, (b"openai-poll-after-ms", b"1")] if poll else headers
 
 
 # ======================================================================================================================
@@ -2720,24 +2730,24 @@ class Router(respx.MockRouter):
     def handler(self, request: Any) -> httpx.Response:
         """The response to a request, for `MockTransport`."""
         request = _httpx_request(request)
-        with _surfacing(request):
+        try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
                     return super().handler(request)
-            try:
-                self._exchange(request, _wait_in_thread).send(None)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
-            raise RuntimeError("an exchange with a synchronous client waited")
+            return _run(self._exchange(request, _wait_in_thread))
+        except Exception as error:
+            raise _surfacing(error, request) from error.__cause__
 
     async def async_handler(self, request: Any) -> httpx.Response:
         """The same for asynchronous clients."""
         request = _httpx_request(request)
-        with _surfacing(request):
+        try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
                     return await super().async_handler(request)
             return await self._exchange(request, _wait)
+        except Exception as error:
+            raise _surfacing(error, request) from error.__cause__
 
     async def _exchange(self, request: httpx.Request, wait: Callable[[Any], Any]) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
@@ -2762,19 +2772,24 @@ async def _wait_in_thread(awaitable: Any) -> Any:
         return pool.submit(asyncio.run, _wait(awaitable)).result()
 
 
-@contextlib.contextmanager
-def _surfacing(request: httpx.Request) -> Iterator[None]:
-    """Network faults leave as themselves; mistakes too, but for openai 2, which would take them for faults."""
+def _run(coroutine: Any) -> Any:
+    """The result of a coroutine that never waits."""
     try:
-        yield
-    except _Fault as fault:
-        raise fault.error from None
-    except (httpx.RequestError, PassThrough, *_httpx2_errors()):
-        raise
-    except Exception as mistake:
-        if _swallows(request):
-            raise MockError(f"{type(mistake).__name__}: {mistake}") from mistake
-        raise
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("an exchange with a synchronous client waited")
+
+
+def _surfacing(error: Exception, request: httpx.Request) -> BaseException:
+    """Network faults leave as themselves; mistakes too, but for openai 2, which would take them for faults."""
+    if isinstance(error, _Fault):
+        return error.error
+    if isinstance(error, (httpx.RequestError, PassThrough, *_httpx2_errors())) or not _swallows(request):
+        return error
+    mistake = MockError(f"{type(error).__name__}: {error}")
+    mistake.__cause__ = error
+    return mistake
 
 
 def _httpx2_errors() -> tuple[type[Exception], ...]:
@@ -2994,8 +3009,7 @@ class MockTransport(httpx.MockTransport):
 def _family_response(response: httpx.Response, request: Any) -> Any:
     """A response as the client's family wants it, its body still to be read."""
     family = sys.modules[type(request).__module__.partition(".")[0]]
-    content = getattr(response, "_content", None)
-    stream = response.stream if content is None else family.ByteStream(content)
+    stream = response.stream
     if not isinstance(stream, family.AsyncByteStream):
         stream = _family_stream(family)(stream)
     return family.Response(
