@@ -49,6 +49,7 @@ import inspect
 import itertools
 import json
 import math
+import operator
 import os
 import random
 import re
@@ -57,9 +58,9 @@ import threading
 import time
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import httpx
@@ -72,6 +73,18 @@ __all__ = [
     # the mock
     "OpenAIMock",
     "mock",
+    # what the model says
+    "tool_call",
+    "refusal",
+    "cut",
+    "filtered",
+    "error",
+    "timeout",
+    "stream",
+    # streams as classes, transports
+    "EventStream",
+    "AsyncEventStream",
+    "MockTransport",
     # state
     "StateStore",
     # errors
@@ -82,6 +95,9 @@ __all__ = [
 # ======================================================================================================================
 # THE ROUTE TABLE
 # ======================================================================================================================
+
+
+M = TypeVar("M")
 
 
 class Row(NamedTuple):
@@ -776,7 +792,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Batch": {"status": "validating", "request_counts": {}},
     "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
     "ChatCompletionMessage": {"content": DEFAULT_TEXT, "annotations": []},
-    "CompactedResponse": {"output": [{}]},
+    "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
     "Completion": {"choices": [{}], "usage": {}},
     "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
     "CompletionTokensDetails": {
@@ -1265,7 +1281,11 @@ def _resources() -> Mapping[str, tuple[str, ...]]:
 
 
 # Where bytes are kept, and the parents of their keys.
-_CONTENT_RESOURCES: dict[str, tuple[str, ...]] = {"files.content": (), "containers.files.content": ("container_id",)}
+_CONTENT_RESOURCES: dict[str, tuple[str, ...]] = {
+    "containers.files.content": ("container_id",),
+    "files.content": (),
+    "uploads.parts": ("upload_id",),
+}
 
 
 @functools.cache
@@ -1297,6 +1317,10 @@ class StateStore(dict):  # type: ignore[type-arg]
         super().__init__()
         self.lock = threading.RLock()
         self._numbers: dict[str, Iterator[int]] = {}
+        # what is no object of the API: changes ahead of objects, those on hold, the input of responses
+        self.pending: dict[tuple[str, Any], list[Any]] = {}
+        self.paused: dict[tuple[str, Any], list[Any]] = {}
+        self.inputs: dict[str, list[dict[str, Any]]] = {}
         for resource, objects in (data or {}).items():
             self.__missing__(resource)
             self[resource] = objects
@@ -1403,8 +1427,10 @@ class Call:
         self.store = mock.state
         self.body: dict[str, Any] = {}  # read once the call is known to be one
         self.deployment: str | None = None  # the deployment in an Azure path
+        self.given: Mapping[str, Any] = {}  # what of the answer the test set
         self.served = False  # whether the test set the answer
-        self.turn: Any = None  # what an assistant shall say in the end, where the answer itself cannot tell
+        self.pace = Pace()
+        self.turn: Turn | None = None  # what an assistant shall say in the end, where the answer itself cannot tell
 
     @functools.cached_property
     def query(self) -> dict[str, str]:
@@ -1432,10 +1458,27 @@ class Call:
     def objects(self) -> dict[Any, Any]:
         return self.store[self.plan.resource or ""]
 
+    @functools.cached_property
+    def input_items(self) -> list[dict[str, Any]]:
+        """What the request brings into a conversation, as items with ids."""
+        return _input_items(self)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether what is created has its way still before it: the test did not say how it ends."""
+        return not self.given.keys() & {"status", "error", "incomplete_details", "last_error", "required_action"}
+
+    def sub(self, name: str, body: dict[str, Any]) -> Call:
+        """A call this one makes on the side."""
+        call = Call(self.mock, _rows()[name], {}, self.request)
+        call.body = body
+        return call
+
     @property
     def streams(self) -> bool:
         """Whether the answer shall be a stream of events."""
-        return self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
+        asked = self.query.get("stream") if self.row.method == "GET" else None
+        return asked == "true" or self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
 
     @property
     def model(self) -> Any:
@@ -1549,7 +1592,7 @@ def _realize(value: Any, store: StateStore) -> Any:
 
 def _build(call: Call, template: Any = None, given: Mapping[str, Any] | None = None) -> Any:
     """The answer as an object: what the user set, then what the request said, then the default."""
-    given = given or {}
+    call.given = given = given or {}
     if template is None:
         template = _request_default(call)
     obj = _realize(template, call.store)
@@ -1600,7 +1643,11 @@ def _taken(tp: Any, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _create(call: Call) -> Any:
     _check_parents(call)
-    return _remember(call, _build(call))
+    return _keep(call, _build(call))
+
+
+def _keep(call: Call, obj: Any) -> Any:
+    return _STORES.get(call.row.name, _remember)(call, obj)
 
 
 def _remember(call: Call, obj: Any) -> Any:
@@ -1613,6 +1660,7 @@ def _remember(call: Call, obj: Any) -> Any:
 
 
 def _retrieve(call: Call) -> Any:
+    _advance(call, call.plan.resource or "", call.key)
     return _view(call, _fetch(call))
 
 
@@ -1776,10 +1824,6 @@ _ACTIONS: dict[str, dict[str, Any]] = {
     "beta.agents.automations.pause": {"status": "paused"},
     "beta.agents.automations.resume": {"status": "active"},
     "beta.chatkit.sessions.cancel": {"status": "cancelled"},
-    "fine_tuning.jobs.cancel": {"status": "cancelled", "finished_at": Now()},
-    "fine_tuning.jobs.pause": {"status": "paused"},
-    "fine_tuning.jobs.resume": {"status": "running"},
-    "uploads.cancel": {"status": "cancelled"},
     "vector_stores.file_batches.cancel": {"status": "cancelled"},
 }
 
@@ -1812,16 +1856,20 @@ _VERBS: Mapping[str, Callable[[Call], Any]] = {
 
 def _behave(call: Call) -> Any:
     """The answer when nothing was set: what the row's shape says, or its special behaviour."""
+    if check := _CHECKS.get(call.row.name):
+        check(call)
     return (_SPECIALS.get(call.row.name) or _VERBS[call.plan.verb])(call)
 
 
 def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
     """The answer when something was set: that, and its traces in the state."""
     call.served = True
+    if call.mock._strict and (check := _CHECKS.get(call.row.name)):
+        check(call)
     obj = _build(call, template, given)
-    if call.plan.verb == "create":
-        _remember(call, obj)
-    elif call.plan.verb == "update" and isinstance(obj, dict):
+    if call.plan.verb == "create" or call.row.name in _STORES:
+        return _keep(call, obj)
+    if call.plan.verb == "update" and isinstance(obj, dict):
         call.objects[call.key] = obj
     elif call.plan.verb == "delete":
         _forget(call.store, call.plan.resource or "", (*call.parents, call.item))
@@ -1935,22 +1983,74 @@ def _fill_completion(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) 
     return obj
 
 
-def _fill_response(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if "usage" not in given and obj.get("usage"):
-        prompt = _tokens(_text_of(call.body.get("instructions")) + _text_of(call.body.get("input")))
-        answer = sum(_tokens(_text_of(item) + (item.get("arguments") or "")) for item in obj["output"])
-        obj["usage"] |= {"input_tokens": prompt, "output_tokens": answer, "total_tokens": prompt + answer}
-    return obj
+# ---- progress: objects that are not finished at once -----------------------------------------------------------------
 
 
-def _fill_text(call: Call, obj: Any, given: Mapping[str, Any]) -> Any:
-    """A transcription in the format asked for; what is plain text takes its text from the answer's."""
-    return obj
+def _later(call: Call, resource: str, key: Any, *changes: Any) -> None:
+    """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
+    call.store.pending[resource, key] = list(changes)
+
+
+def _advance(call: Call, resource: str, key: Any) -> None:
+    """The next change an object has before it."""
+    pending, obj = call.store.pending.get((resource, key)), call.store[resource].get(key)
+    if pending and obj is not None:
+        change = pending.pop(0)
+        obj.update(_realize(change(call, obj) if callable(change) else change, call.store))
+    if obj and obj.get("status") in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
+        call.store.pending.pop((resource, key), None)
+        obj["status"] = "expired"
+
+
+_ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
+_RUN_TIME = 600  # seconds a run may take before it expires
+
+
+def _refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
+    raise APIError(status, message, param=param, code=code)
+
+
+def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
+    """An object that a request refers to. Raises the 404 of its resource."""
+    if id not in call.store[resource]:
+        raise _no_such(resource, str(id), param)
+    return call.store[resource][id]  # type: ignore[no-any-return]
+
+
+def _cancel(finished: str, *stages: dict[str, Any]) -> Callable[[Call], Any]:
+    """Cancelling something that goes on; what is over cannot be cancelled."""
+
+    def cancel(call: Call) -> Any:
+        obj = _fetch(call)
+        if obj["status"] in _OVER:
+            noun = (call.plan.resource or "").rpartition(".")[2].removesuffix("es" if finished == "batch" else "s")
+            _refuse(f"Cannot cancel {noun} with status '{obj['status']}'.")
+        _later(call, call.plan.resource or "", call.key, *stages[1:])
+        obj.update(_realize(stages[0], call.store))
+        return _view(call, obj)
+
+    return cancel
+
+
+_OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
+
+
+# ---- files and uploads -----------------------------------------------------------------------------------------------
 
 
 def _fill_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     filename, data, _ = _file(call.body.get("file"))
-    return obj | {k: v for k, v in (("filename", filename), ("bytes", len(data))) if k not in given}
+    expiry = _expiry(call, obj["created_at"])
+    return obj | {k: v for k, v in {"filename": filename, "bytes": len(data), **expiry}.items() if k not in given}
+
+
+def _expiry(call: Call, created: int) -> dict[str, int]:
+    """When an object expires whose request said after how many seconds, minutes or days."""
+    after = call.body.get("expires_after") or {}
+    for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
+        if unit in after:
+            return {"expires_at": created + int(after[unit]) * seconds}
+    return {}
 
 
 def _file(value: Any) -> tuple[str, bytes, str]:
@@ -1958,15 +2058,930 @@ def _file(value: Any) -> tuple[str, bytes, str]:
     return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
 
 
+def _store_file(call: Call, obj: dict[str, Any]) -> Any:
+    _remember(call, obj)
+    call.store["files.content"][obj["id"]] = _file(call.body.get("file"))[1]
+    return obj
+
+
+def _add_file(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
+    """A file the service itself makes: the output of a batch, a completed upload."""
+    obj: dict[str, Any] = _realize(_default(_model("FileObject")), store)
+    obj |= {"filename": filename, "bytes": len(data), "purpose": purpose}
+    store["files"][obj["id"]] = obj
+    store["files.content"][obj["id"]] = data
+    return obj
+
+
+def _fill_upload(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return obj | {key: value for key, value in _expiry(call, obj["created_at"]).items() if key not in given}
+
+
+def _open_upload(call: Call) -> dict[str, Any]:
+    upload = _fetch(call)
+    if upload["status"] != "pending":
+        _refuse(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
+    return upload
+
+
+def _add_part(call: Call) -> Any:
+    _open_upload(call)
+    part = _build(call)
+    call.store["uploads.parts"][call.item, part["id"]] = _file(call.body.get("data"))[1]
+    return part
+
+
+def _complete_upload(call: Call) -> Any:
+    upload, parts = _open_upload(call), call.store["uploads.parts"]
+    ids = call.body.get("part_ids") or []
+    if unknown := [id for id in ids if (upload["id"], id) not in parts]:
+        _refuse(f"No such Part object: {unknown[0]}", "part_ids")
+    data = b"".join(parts[upload["id"], id] for id in ids)
+    if len(data) != upload["bytes"]:
+        _refuse(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
+    if call.body.get("md5") not in (None, hashlib.md5(data, usedforsecurity=False).hexdigest()):
+        _refuse("The md5 checksum of the parts is not the one given.", "md5")
+    upload["file"] = _add_file(call.store, upload["filename"], data, upload["purpose"])
+    upload["status"] = "completed"
+    return upload
+
+
+def _cancel_upload(call: Call) -> Any:
+    upload = _open_upload(call)
+    upload["status"] = "cancelled"
+    return upload
+
+
+def _file_content(call: Call) -> bytes:
+    file = _fetch(call)
+    return call.store["files.content"].get(call.item, b"mock file content" if file.get("bytes") else b"")  # type: ignore[no-any-return]
+
+
+def _delete_file(call: Call) -> Any:
+    answer = _delete(call)
+    call.store["files.content"].pop(call.item, None)
+    return answer
+
+
+def _store_container_file(call: Call, obj: dict[str, Any]) -> Any:
+    _remember(call, obj)
+    data = call.store["files.content"].get(call.body.get("file_id"), _file(call.body.get("file"))[1])
+    call.store["containers.files.content"][(*call.parents, obj["id"])] = data
+    return obj
+
+
+def _fill_container_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    source = call.store["files"].get(call.body.get("file_id"), {})
+    filename, data, _ = _file(call.body.get("file"))
+    name, size = source.get("filename", filename), source.get("bytes", len(data))
+    values = {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
+    return obj | {key: value for key, value in values.items() if key not in given}
+
+
+# ---- chat completions ------------------------------------------------------------------------------------------------
+
+
+def _check_chat(call: Call) -> None:
+    """Tool messages answer calls of the messages before them."""
+    called: set[Any] = set()
+    for index, message in enumerate(_dicts(call.body.get("messages"))):
+        called |= {tool_call.get("id") for tool_call in _dicts(message.get("tool_calls"))}
+        if message.get("role") == "tool" and message.get("tool_call_id") not in called:
+            _refuse(
+                "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
+                f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
+                f"messages.[{index}].tool_call_id",
+            )
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _store_chat(call: Call, obj: dict[str, Any]) -> Any:
+    if call.body.get("store") in (True, "true"):
+        _remember(call, obj)
+        obj.setdefault("metadata", None)
+        for message in _dicts(call.body.get("messages")):
+            content, parts = message.get("content"), None
+            if isinstance(content, list):
+                content, parts = _text_of(content), content
+            id = call.store.new_id("msg_")
+            stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
+            call.store["chat.completions.messages"][obj["id"], id] = message | stored
+    return obj
+
+
+# ---- responses and conversations -------------------------------------------------------------------------------------
+
+
+def _conversation_id(call: Call) -> str | None:
+    conversation = call.body.get("conversation")
+    return conversation.get("id") if isinstance(conversation, dict) else conversation
+
+
+def _check_response(call: Call) -> None:
+    previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
+    if previous and conversation:
+        _refuse("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
+    if previous and previous not in call.store["responses"]:
+        message = f"Previous response with id '{previous}' not found."
+        _refuse(message, "previous_response_id", "previous_response_not_found")
+    if conversation:
+        _need(call, "conversations", conversation, "conversation")
+    known = {item.get("call_id") for item in _context(call) if "output" not in str(item.get("type"))}
+    for item in _dicts(call.body.get("input")):
+        if str(item.get("type")).endswith("call_output") and item.get("call_id") not in known:
+            message = f"No tool call found for {str(item['type']).replace('_', ' ')} with call_id {item.get('call_id')}."
+            _refuse(message, "input")
+
+
+def _context(call: Call) -> list[dict[str, Any]]:
+    """The effective conversation of a responses call: all that came before, and its own input."""
+    return [*_history(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
+
+
+def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
+    """The items of a conversation, or of the responses before, oldest first."""
+    if conversation:
+        return [item for key, item in store["conversations.items"].items() if key[0] == conversation]
+    turns = []
+    while previous in store["responses"]:
+        response = store["responses"][previous]
+        inputs, outputs = store.inputs.get(previous, []), response.get("output") or []
+        turns.append([*inputs, *outputs])
+        if in_conversation := (response.get("conversation") or {}).get("id"):
+            return _history(store, None, in_conversation)
+        previous = response.get("previous_response_id")
+    return [item for turn in reversed(turns) for item in turn]
+
+
+def _input_items(call: Call) -> list[dict[str, Any]]:
+    """What a request brings as input, as items with ids."""
+    value = call.body.get("input") or call.body.get("items") or []
+    messages = [{"role": "user", "content": value}] if isinstance(value, str) else _dicts(value)
+    return [_item(message, call.store) for message in messages]
+
+
+def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
+    if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
+        kind = "output_text" if item.get("role") == "assistant" else "input_text"
+        item = {**item, "content": [{"type": kind, "text": item["content"]}]}
+    item = {"type": "message" if "role" in item else item.get("type"), **item}
+    try:
+        completed = _realize(_merge(_model("responses.ResponseItem"), item, "input"), store)
+    except ValueError:  # an item no response ever shows, such as a reference
+        completed = item
+    completed.setdefault("id", store.new_id("item_"))
+    return completed | ({"status": "completed"} if completed.get("status", "") is None else {})
+
+
+def _fill_response(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    if (conversation := _conversation_id(call)) and "conversation" not in given:
+        obj["conversation"] = {"id": conversation}
+    if "usage" not in given and obj.get("usage"):
+        prompt = _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _context(call)))
+        answer = sum(map(_item_tokens, obj["output"]))
+        obj["usage"] |= {"input_tokens": prompt, "output_tokens": answer, "total_tokens": prompt + answer}
+    return obj
+
+
+def _item_tokens(item: Mapping[str, Any]) -> int:
+    return _tokens(_text_of(item) + str(item.get("arguments") or item.get("input") or ""))
+
+
+def _store_response(call: Call, obj: dict[str, Any]) -> Any:
+    if call.body.get("store") is not False:
+        call.objects[call.store.new_key("responses", (), obj, "resp_")] = obj
+        call.store.inputs[obj["id"]] = call.input_items
+        for item in call.input_items:
+            call.store["responses.input_items"][obj["id"], item["id"]] = item
+    if conversation := _conversation_id(call):
+        for item in [*call.input_items, *obj["output"]]:
+            call.store["conversations.items"][conversation, item["id"]] = item
+    return _in_background(call, obj) if call.body.get("background") is True and not call.streams else obj
+
+
+def _in_background(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """A response that comes true over retrieves."""
+    final = {key: obj[key] for key in ("status", "output", "usage", "completed_at", "error", "incomplete_details")}
+    obj |= {"status": "queued", "output": [], "usage": None, "completed_at": None}
+    _later(call, "responses", obj["id"], {"status": "in_progress"}, final)
+    return obj
+
+
+def _cancel_response(call: Call) -> Any:
+    response = _fetch(call)
+    if not response.get("background"):
+        _refuse("Only background responses can be cancelled.", "response_id")
+    if response["status"] not in _OVER:
+        call.store.pending.pop(("responses", call.key), None)
+        response["status"] = "cancelled"
+    return response
+
+
+def _count_tokens(call: Call) -> Any:
+    instructions = _tokens(_text_of(call.body.get("instructions")))
+    return _build(call) | {"input_tokens": instructions + sum(map(_item_tokens, _context(call)))}
+
+
+def _compact(call: Call) -> Any:
+    """What the user said stays, the rest becomes one compaction item."""
+    _check_response(call)
+    compacted = _build(call)
+    said = [item for item in _context(call) if item.get("role") == "user"]
+    compacted["output"] = _realize(_merge(_fields(call.model)["output"].type, [], "output"), call.store)
+    item = _realize(_default(_compaction()), call.store) | {"encrypted_content": "mock"}
+    return compacted | {"output": [*map(_as_output, said), item]}
+
+
+def _compaction() -> Any:
+    return _model("responses.ResponseCompactionItem")
+
+
+def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
+    text = {"type": "output_text", "text": _text_of(item), "annotations": []}
+    return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
+
+
+def _store_conversation(call: Call, obj: dict[str, Any]) -> Any:
+    _remember(call, obj)
+    for item in call.input_items:
+        call.store["conversations.items"][obj["id"], item["id"]] = item
+    return obj
+
+
+def _add_items(call: Call) -> Any:
+    _check_parents(call)
+    for item in call.input_items:
+        call.objects[(*call.parents, item["id"])] = item
+    page = _build(call) | {"data": call.input_items}
+    return page | _page_follows(page, {})
+
+
+def _delete_item(call: Call) -> Any:
+    """Deleting an item answers with its conversation."""
+    _fetch(call)
+    _forget(call.store, "conversations.items", (*call.parents, call.item))
+    return call.store["conversations"][call.parents[0]]
+
+
+# ---- assistants: threads, messages, runs -----------------------------------------------------------------------------
+
+
+def _blocks(content: Any) -> list[dict[str, Any]]:
+    """Content as a message shows it: text in blocks, with annotations."""
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    return [
+        {**part, "text": {"value": part["text"], "annotations": []}} if isinstance(part.get("text"), str) else part
+        for part in _dicts(content)
+    ]
+
+
+def _fill_message(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    if "content" not in given and "content" in call.body:
+        obj["content"] = _blocks(call.body["content"])
+    return obj
+
+
+def _store_message(call: Call, obj: dict[str, Any]) -> Any:
+    _remember(call, obj)
+    _attach(call, call.parents[0], call.body)
+    return obj
+
+
+def _add_message(call: Call, thread: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of a thread from what was said of it."""
+    message: dict[str, Any] = _realize(_default(_model("beta.threads.Message")), call.store)
+    message |= _realize(_taken(_model("beta.threads.Message"), {**said, "thread_id": thread}), call.store)
+    message["content"] = _blocks(said.get("content"))
+    call.store["beta.threads.messages"][thread, message["id"]] = message
+    _attach(call, thread, said)
+    return message
+
+
+def _attach(call: Call, thread: str, message: Mapping[str, Any]) -> None:
+    """Makes the files attached to a message searchable, or readable, in its thread."""
+    resources = call.store["beta.threads"].get(thread, {}).get("tool_resources") or {}
+    for attachment in _dicts(message.get("attachments")):
+        kinds = {tool.get("type") for tool in _dicts(attachment.get("tools"))}
+        if "file_search" in kinds:
+            search = resources.setdefault("file_search", {})
+            stores = search.setdefault("vector_store_ids", []) or [_add_vector_store(call, {})["id"]]
+            search["vector_store_ids"] = stores
+            _add_store_file(call, stores[0], {"file_id": attachment.get("file_id")})
+        if "code_interpreter" in kinds:
+            resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
+    if resources and thread in call.store["beta.threads"]:
+        call.store["beta.threads"][thread]["tool_resources"] = resources
+
+
+def _fill_tool_resources(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
+    if "tool_resources" in given or not call.body.get("tool_resources"):
+        return obj
+    resources = {kind: dict(resource) for kind, resource in call.body["tool_resources"].items() if resource}
+    for described in _dicts(resources.get("file_search", {}).pop("vector_stores", None)):
+        made = _add_vector_store(call, described)
+        resources["file_search"].setdefault("vector_store_ids", []).append(made["id"])
+    return obj | {"tool_resources": resources}
+
+
+def _store_thread(call: Call, obj: dict[str, Any]) -> Any:
+    call.store["beta.threads"][call.store.new_key("beta.threads", (), obj, "thread_")] = obj
+    for message in _dicts(call.body.get("messages")):
+        _add_message(call, obj["id"], message)
+    return obj
+
+
+# What a run takes from its assistant when its own request does not say it.
+_INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
+
+
+def _check_run(call: Call) -> None:
+    _need(call, "beta.assistants", call.body.get("assistant_id"), "assistant_id")
+    if call.mock._strict and (thread := call.params.get("thread_id")):
+        for key, run in call.store["beta.threads.runs"].items():
+            if key[0] == thread and run["status"] in _ACTIVE:
+                _refuse(f"Thread {thread} already has an active run {run['id']}.")
+
+
+def _fill_run(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
+    inherited = {key: assistant[key] for key in _INHERITED if assistant.get(key) is not None}
+    said = {key for key, value in call.body.items() if value is not None}
+    obj |= {key: value for key, value in inherited.items() if key not in said | given.keys()}
+    if more := call.body.get("additional_instructions"):
+        obj["instructions"] = f"{obj['instructions']} {more}".strip()
+    return obj
+
+
+def _store_run(call: Call, obj: dict[str, Any]) -> Any:
+    thread = obj["thread_id"]
+    for message in _dicts(call.body.get("additional_messages")):
+        _add_message(call, thread, message)
+    runs = call.store["beta.threads.runs"]
+    runs[call.store.new_key("beta.threads.runs", (thread,), obj, "run_")] = obj
+    if call.unfinished:
+        _start_run(call, obj)
+    return obj
+
+
+def _start_run(call: Call, run: dict[str, Any]) -> None:
+    """Queues a run; what it will say in the end is known from here."""
+    run |= {"status": "queued", "started_at": None, "completed_at": None, "required_action": None, "usage": None}
+    run["expires_at"] = int(time.time()) + _RUN_TIME
+    turn = call.turn or Turn(DEFAULT_TEXT)
+    working = {"status": "in_progress", "started_at": Now()}
+    _later(call, "beta.threads.runs", (run["thread_id"], run["id"]), working, functools.partial(_finish_run, turn=turn))
+
+
+def _finish_run(call: Call, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
+    """What the end of a run changes in it; its message and its step come into being beside it."""
+    usage = _run_usage(call.store, run, turn)
+    if turn.tool_calls:
+        calls = [_run_tool_call(tool_call, call.store) for tool_call in turn.tool_calls]
+        _add_step(call.store, run, {"type": "tool_calls", "tool_calls": calls}, status="in_progress", completed_at=None)
+        action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+        return {"status": "requires_action", "required_action": action}
+    said = {"role": "assistant", "content": turn.text or turn.refusal or "", "run_id": run["id"]}
+    message = _add_message(call, run["thread_id"], {**said, "assistant_id": run["assistant_id"]})
+    _add_step(call.store, run, {"type": "message_creation", "message_creation": {"message_id": message["id"]}}, usage=usage)
+    if turn.stop in ("length", "content_filter"):
+        message["status"] = "incomplete"
+        return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
+    return {"status": "completed", "completed_at": Now(), "expires_at": None, "usage": usage}
+
+
+def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, int]:
+    messages = (m for key, m in store["beta.threads.messages"].items() if key[0] == run["thread_id"])
+    prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
+    answer = _tokens(turn.text or "") + sum(_tokens(tool_call.arguments) for tool_call in turn.tool_calls)
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+
+
+def _message_text(message: Mapping[str, Any]) -> str:
+    return "".join(block["text"]["value"] for block in message["content"] if block["type"] == "text")
+
+
+def _run_tool_call(tool_call: ToolCall, store: StateStore) -> dict[str, Any]:
+    function = {"name": tool_call.name, "arguments": tool_call.arguments}
+    return {"id": tool_call.id or store.new_id("call_"), "type": "function", "function": function}
+
+
+def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    if details["type"] == "tool_calls":
+        calls = [{**call, "function": {**call["function"], "output": None}} for call in details["tool_calls"]]
+        details = {**details, "tool_calls": calls}
+    step: dict[str, Any] = _realize(_default(_model("beta.threads.runs.RunStep")), store)
+    step |= {key: run[key] for key in ("assistant_id", "thread_id")} | {"run_id": run["id"], "type": details["type"]}
+    step |= {"step_details": details, **fields}
+    store["beta.threads.runs.steps"][run["thread_id"], run["id"], step["id"]] = step
+    return step
+
+
+def _submit_tool_outputs(call: Call) -> Any:
+    run = _fetch(call)
+    if run["status"] != "requires_action":
+        _refuse(f"Runs in status '{run['status']}' do not accept tool outputs.")
+    expected = [c["id"] for c in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
+    outputs = {o.get("tool_call_id"): o.get("output") for o in _dicts(call.body.get("tool_outputs"))}
+    if set(outputs) != set(expected):
+        wrong = [id for id in outputs if id not in expected] or [id for id in expected if id not in outputs]
+        _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
+    for key, step in call.store["beta.threads.runs.steps"].items():
+        if key[1] == run["id"] and step["status"] == "in_progress":
+            _complete_step(step, outputs)
+    _start_run(call, run)
+    return run
+
+
+def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
+    for tool_call in step["step_details"]["tool_calls"]:
+        tool_call["function"]["output"] = outputs.get(tool_call["id"])
+    step |= {"status": "completed", "completed_at": int(time.time())}
+
+
+def _create_and_run(call: Call, run: Any = None) -> Any:
+    """A thread, and a run on it."""
+    thread_call = call.sub("beta.threads.create", call.body.get("thread") or {})
+    thread = _store_thread(thread_call, _build(thread_call))
+    run = run or _build(call)
+    return _store_run(call, run | {"thread_id": thread["id"]})
+
+
+# ---- vector stores ---------------------------------------------------------------------------------------------------
+
+
+def _fill_vector_store(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return obj | {key: value for key, value in _expiry(call, obj["created_at"]).items() if key not in given}
+
+
+def _store_vector_store(call: Call, obj: dict[str, Any]) -> Any:
+    _remember(call, obj)
+    for file in call.body.get("file_ids") or ():
+        _add_store_file(call, obj["id"], {"file_id": file, "chunking_strategy": call.body.get("chunking_strategy")})
+    return obj
+
+
+def _check_vector_store(call: Call) -> None:
+    for file in call.body.get("file_ids") or ():
+        _need(call, "files", file, "file_ids")
+
+
+def _add_vector_store(call: Call, said: dict[str, Any]) -> dict[str, Any]:
+    """A vector store made along with something else."""
+    inner = call.sub("vector_stores.create", said)
+    return _store_vector_store(inner, _build(inner))  # type: ignore[no-any-return]
+
+
+def _check_store_file(call: Call) -> None:
+    for said in _batch_files(call.body):
+        _need(call, "files", said.get("file_id"), "file_id")
+
+
+def _fill_store_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return obj | {k: v for k, v in _store_file_fields(call, call.parents[0], call.body).items() if k not in given}
+
+
+def _store_file_fields(call: Call, vector_store: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file is in a vector store, from what was said of it."""
+    id = said.get("file_id")
+    fields = {"vector_store_id": vector_store, "usage_bytes": len(call.store["files.content"].get(id, b""))}
+    fields |= {"id": id} if id else {}
+    fields |= {"attributes": said["attributes"]} if said.get("attributes") else {}
+    strategy = said.get("chunking_strategy") or {}
+    return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
+
+
+def _add_store_file(call: Call, vector_store: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    file: dict[str, Any] = _realize(_default(_model("vector_stores.VectorStoreFile")), call.store)
+    return _put_store_file(call, file | _store_file_fields(call, vector_store, said))
+
+
+def _put_store_file(call: Call, file: dict[str, Any]) -> dict[str, Any]:
+    files, key = call.store["vector_stores.files"], (file["vector_store_id"], file["id"])
+    if key in files:
+        _tally(call.store, files[key], -1)
+    files[key] = file
+    _tally(call.store, file, 1)
+    return file
+
+
+def _tally(store: StateStore, file: Mapping[str, Any], sign: int) -> None:
+    """Keeps a vector store's counts as its files come and go."""
+    if owner := store["vector_stores"].get(file["vector_store_id"]):
+        counts = owner["file_counts"]
+        counts[file["status"]] = counts.get(file["status"], 0) + sign
+        counts["total"] += sign
+        owner |= {"usage_bytes": owner["usage_bytes"] + sign * file["usage_bytes"], "last_active_at": int(time.time())}
+
+
+def _delete_store_file(call: Call) -> Any:
+    _tally(call.store, _fetch(call), -1)
+    for key in [key for key in call.store["vector_stores.file_batches.files"] if key[::2] == (*call.parents, call.item)]:
+        del call.store["vector_stores.file_batches.files"][key]
+    return _delete(call)
+
+
+def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The files a batch is to take in, whichever way the request names them."""
+    common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
+    ids = [body["file_id"]] if "file_id" in body else body.get("file_ids") or []
+    return [*({"file_id": id, **common} for id in ids), *_dicts(body.get("files"))]
+
+
+def _store_batch(call: Call, obj: dict[str, Any]) -> Any:
+    _remember(call, obj)
+    files = [_add_store_file(call, call.parents[0], said) for said in _batch_files(call.body)]
+    for file in files:
+        call.store["vector_stores.file_batches.files"][(*call.parents, obj["id"], file["id"])] = file
+    if call.unfinished:
+        obj["file_counts"] |= {"completed": len(files), "total": len(files)}
+    return obj
+
+
+def _store_file_content(call: Call) -> Any:
+    _check_parents(call)
+    text = _file_text(call.store, call.parents[-1])
+    return _make_page(call.row, [{"type": "text", "text": text}], False)
+
+
+def _file_text(store: StateStore, id: str) -> str:
+    return store["files.content"].get(id, b"").decode(errors="replace")  # type: ignore[no-any-return]
+
+
+def _search(call: Call) -> Any:
+    """The chunks of a store's files that share words with the query, best first."""
+    _fetch(call)
+    query = call.body.get("query") or ""
+    queries = query if isinstance(query, list) else [query]
+    files = [file for key, file in call.store["vector_stores.files"].items() if key[0] == call.item]
+    files = [file for file in files if _passes(call.body.get("filters"), file.get("attributes") or {})]
+    chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(call.store, file["id"]))]
+    ranked = _rank(_words(" ".join(queries)), [_words(chunk) for _, chunk in chunks])
+    threshold = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
+    hits = [(score, *chunks[i]) for score, i in ranked if score > 0 and score >= threshold]
+    results = [_hit(call.store, *hit) for hit in hits[: call.body.get("max_num_results") or 10]]
+    rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
+    page = _make_page(call.row, results, False)
+    return page | {"object": "vector_store.search_results.page", "search_query": rewritten}
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _chunks(file: Mapping[str, Any], text: str) -> list[str]:
+    """A text cut as the file's chunking strategy says, at four characters a token."""
+    static = (file.get("chunking_strategy") or {}).get("static") or {}
+    size, overlap = 4 * static.get("max_chunk_size_tokens", 800), 4 * static.get("chunk_overlap_tokens", 400)
+    return [text[start : start + size] for start in range(0, max(len(text) - overlap, 1), max(size - overlap, 1))]
+
+
+def _rank(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
+    """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
+    holding = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
+    weights = {word: math.log(1 + len(texts) / count) for word, count in holding.items() if count}
+    whole = sum(weights.values()) + (len(holding) - len(weights)) or 1
+    scores = [sum(weights[word] for word in weights.keys() & set(text)) / whole for text in texts]
+    return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
+
+
+def _hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
+    filename = store["files"].get(file["id"], {}).get("filename", file["id"])
+    about = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
+    return about | {"score": score, "content": [{"type": "text", "text": chunk}]}
+
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "in": lambda value, among: value in among,
+    "nin": lambda value, among: value not in among,
+}
+
+
+def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
+    """Whether a file's attributes are as a filter wants them."""
+    if not condition:
+        return True
+    if condition.get("type") in ("and", "or"):
+        parts = (_passes(part, attributes) for part in condition.get("filters") or ())
+        return all(parts) if condition["type"] == "and" else any(parts)
+    if (compare := _COMPARISONS.get(condition.get("type"))) is None:
+        _refuse(f"Invalid filter type: '{condition.get('type')}'.", "filters")
+    if condition["key"] not in attributes:
+        return condition["type"] in ("ne", "nin")
+    try:
+        return compare(attributes[condition["key"]], condition["value"])
+    except TypeError:
+        _refuse(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
+
+
+# ---- batches ---------------------------------------------------------------------------------------------------------
+
+
+def _check_batch(call: Call) -> None:
+    _need(call, "files", call.body.get("input_file_id"), "input_file_id")
+
+
+def _store_batch_job(call: Call, obj: dict[str, Any]) -> Any:
+    _remember(call, obj)
+    if call.unfinished:
+        obj["expires_at"] = obj["created_at"] + 86400
+        lines = _file_text(call.store, obj["input_file_id"]).splitlines()
+        obj["request_counts"] = {"total": len([line for line in lines if line.strip()]), "completed": 0, "failed": 0}
+        _later(call, "batches", obj["id"], {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)
+    return obj
+
+
+def _finish_batch(call: Call, batch: dict[str, Any]) -> dict[str, Any]:
+    """Answers every line of a batch, and what the end of it changes in the batch."""
+    lines = [line for line in _file_text(call.store, batch["input_file_id"]).splitlines() if line.strip()]
+    results = [_answer_line(call, line) for line in lines]
+    good = [result for result in results if (result["response"] or {}).get("status_code") == 200]
+    bad = [result for result in results if result not in good]
+    files = {
+        f"{kind}_file_id": _add_file(call.store, f"{batch['id']}_{kind}.jsonl", _jsonl(some), "batch_output")["id"]
+        for kind, some in (("output", good), ("error", bad))
+        if some
+    }
+    counts = {"total": len(results), "completed": len(good), "failed": len(bad)}
+    return {"status": "completed", "completed_at": Now(), "finalizing_at": Now(), "request_counts": counts, **files}
+
+
+def _jsonl(objects: Iterable[Any]) -> bytes:
+    return "".join(f"{_encode(obj)}\n" for obj in objects).encode()
+
+
+def _answer_line(call: Call, line: str) -> dict[str, Any]:
+    """The result of one line: the answer of the endpoint it names."""
+    result: dict[str, Any] = {"id": call.store.new_id("batch_req_"), "custom_id": None, "response": None, "error": None}
+    try:
+        said = _json_object(line.encode())
+        result["custom_id"] = said.get("custom_id")
+        response = call.mock._answer_line(said)
+    except APIError as error:
+        return result | {"error": {"code": error.error["code"] or "invalid_request", "message": str(error)}}
+    body = json.loads(response.content)
+    about = {"status_code": response.status_code, "request_id": response.headers.get("x-request-id", ""), "body": body}
+    return result | {"response": about}
+
+
+# ---- fine-tuning -----------------------------------------------------------------------------------------------------
+
+
+def _check_fine_tuning(call: Call) -> None:
+    for param in ("training_file", "validation_file"):
+        if file := call.body.get(param):
+            _need(call, "files", file, param)
+
+
+def _store_fine_tuning(call: Call, job: dict[str, Any]) -> Any:
+    _remember(call, job)
+    _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
+    if call.unfinished:
+        running = functools.partial(_move_job, status="running", message="Fine-tuning job started")
+        queued = functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state")
+        _later(call, "fine_tuning.jobs", job["id"], queued, running, _finish_job)
+    return job
+
+
+def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
+    event = _realize(_default(_model("fine_tuning.FineTuningJobEvent")), store)
+    event |= {"message": message, "type": "message"}
+    store["fine_tuning.jobs.events"][job["id"], event["id"]] = event
+
+
+def _move_job(call: Call, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
+    _add_event(call.store, job, message)
+    return {"status": status}
+
+
+def _finish_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
+    """The end of a job: a checkpoint, and a model that is listed from now on."""
+    name = f"ft:{job['model']}:{job['organization_id']}:{job.get('suffix') or ''}:{job['id'].removeprefix('ftjob-')}"
+    checkpoint = _realize(_default(_model("fine_tuning.jobs.FineTuningJobCheckpoint")), call.store)
+    checkpoint |= {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
+    call.store["fine_tuning.jobs.checkpoints"][job["id"], checkpoint["id"]] = checkpoint
+    model = {"id": name, "object": "model", "created": int(time.time()), "owned_by": job["organization_id"]}
+    call.store["models"][name] = model
+    _add_event(call.store, job, "The job has successfully completed")
+    tokens = _tokens(_file_text(call.store, job["training_file"]))
+    return {"status": "succeeded", "fine_tuned_model": name, "finished_at": Now(), "trained_tokens": tokens}
+
+
+def _pause_job(call: Call) -> Any:
+    job, key = _fetch(call), ("fine_tuning.jobs", call.key)
+    if job["status"] in _OVER:
+        _refuse(f"Cannot pause a job with status '{job['status']}'.")
+    call.store.paused[key] = call.store.pending.pop(key, [])
+    return job
+
+
+def _resume_job(call: Call) -> Any:
+    job, key = _fetch(call), ("fine_tuning.jobs", call.key)
+    if key not in call.store.paused:
+        _refuse(f"Cannot resume a job with status '{job['status']}': it is not paused.")
+    call.store.pending[key] = call.store.paused.pop(key)
+    return job
+
+
+# ---- models ----------------------------------------------------------------------------------------------------------
+
+# Where the SDK lists the models it knows.
+_MODEL_LISTS = (
+    "ChatModel",
+    "shared.ResponsesModel",
+    "EmbeddingModel",
+    "ModerationModel",
+    "AudioModel",
+    "audio.SpeechModel",
+    "ImageModel",
+    "VideoModel",
+)
+
+
+@functools.cache
+def _known_models() -> tuple[str, ...]:
+    """The names in the SDK's own literals."""
+    return tuple(dict.fromkeys(name for path in _MODEL_LISTS for name in _literals(_model(path))))
+
+
+def _literals(tp: Any) -> Iterator[str]:
+    kind, args = _kind(tp)
+    if kind is typing.Literal:
+        yield from args
+    elif kind is typing.Union:
+        for arg in args:
+            yield from _literals(arg)
+
+
+def _with_models(verb: Callable[[Call], Any]) -> Callable[[Call], Any]:
+    """A verb on models, of which the service has some from the start."""
+
+    def with_models(call: Call) -> Any:
+        if not call.objects.keys() & set(_known_models()[:1]):
+            known = {n: {"id": n, "object": "model", "created": 1687882411, "owned_by": "openai"} for n in _known_models()}
+            known |= call.objects
+            call.objects.update(known)
+        return verb(call)
+
+    return with_models
+
+
+def _delete_model(call: Call) -> Any:
+    if _fetch(call)["owned_by"] in ("openai", "system"):
+        _refuse("You have insufficient permissions for this operation.", status=403)
+    return _delete(call)
+
+
+# ---- what is assigned, activated, remixed ----------------------------------------------------------------------------
+
+
+def _assign(param: str, *sources: str) -> Callable[[Call, Any], Any]:
+    """Stores an assignment: the role or the user that the request names, below what it is assigned to."""
+
+    def store(call: Call, obj: dict[str, Any]) -> Any:
+        id = call.body.get(param) or obj.get(param) or call.store.new_id("role_")
+        paths = [(id,), (*call.parents[:1], id)]
+        found = [call.store[source].get(_key(path[:-1], path[-1])) for source in sources for path in paths]
+        call.objects[(*call.parents, id)] = {**(next(filter(None, found), None) or {}), "id": id, param: id}
+        kind = param.removesuffix("_id")
+        if isinstance(obj.get(kind), dict):
+            obj[kind] |= call.objects[(*call.parents, id)]
+        return obj
+
+    return store
+
+
+def _set_active(active: bool) -> Callable[[Call], Any]:
+    """Activates or deactivates certificates, of the organization or of a project."""
+
+    def change(call: Call) -> Any:
+        certificates, changed = call.store["admin.organization.certificates"], []
+        for id in call.body.get("certificate_ids") or ():
+            certificate = _need(call, "admin.organization.certificates", id, "certificate_ids")
+            changed.append({**certificate, "active": active})
+            if call.parents:
+                call.store["admin.organization.projects.certificates"][(*call.parents, id)] = changed[-1]
+            else:
+                certificates[id] = changed[-1]
+        return _make_page(call.row, [_view_as(call, certificate) for certificate in changed], False)
+
+    return change
+
+
+def _view_as(call: Call, stored: dict[str, Any]) -> dict[str, Any]:
+    """A stored object as an element of the page this call answers."""
+    element = _kind(_fields(call.model)["data"].type)[1][0]
+    return _realize(_merge(element, stored, "data"), call.store)  # type: ignore[no-any-return]
+
+
+def _new_video(call: Call) -> Any:
+    """A video made from another."""
+    source = call.item if "video_id" in call.params else (call.body.get("video") or {}).get("id")
+    video = _build(call) | {"id": call.store.new_id("video_"), "remixed_from_video_id": source}
+    return _store_video(call, video)
+
+
+def _store_video(call: Call, video: dict[str, Any]) -> Any:
+    call.store["videos"][call.store.new_key("videos", (), video, "video_")] = video
+    if call.unfinished:
+        video |= {"status": "queued", "progress": 0, "completed_at": None}
+        done = {"status": "completed", "progress": 100, "completed_at": Now()}
+        _later(call, "videos", video["id"], {"status": "in_progress", "progress": 50}, done)
+    return video
+
+
+def _store_eval_run(call: Call, run: dict[str, Any]) -> Any:
+    _remember(call, run)
+    if call.unfinished:
+        _later(call, "evals.runs", (*call.parents, run["id"]), {"status": "in_progress"}, {"status": "completed"})
+    return run
+
+
+def _cancel_eval_run(call: Call) -> Any:
+    run = _fetch(call)
+    call.store.pending.pop(("evals.runs", call.key), None)
+    run["status"] = "canceled"
+    return _view(call, run)
+
+
+def _store_skill_version(call: Call, obj: dict[str, Any]) -> Any:
+    skill = call.store["skills"].get(call.parents[0], {})
+    number = str(int(skill.get("latest_version") or 0) + 1)
+    obj |= {"version": number, "skill_id": call.parents[0]}
+    call.objects[(*call.parents, number)] = obj
+    skill["latest_version"] = number
+    if call.body.get("default") in (True, "true"):
+        skill["default_version"] = number
+    return obj
+
+
+def _store_skill(call: Call, obj: dict[str, Any]) -> Any:
+    """A skill comes with its first version."""
+    _remember(call, obj)
+    version = _realize(_default(_model("skills.SkillVersion")), call.store) | {"skill_id": obj["id"], "version": "1"}
+    call.store["skills.versions"][obj["id"], "1"] = version
+    return obj
+
+
+def _test_webhook(call: Call) -> Any:
+    _fetch(call)
+    return _build(call) | {"webhook_endpoint_id": call.item}
+
+
+def _rotate_secret(call: Call) -> Any:
+    secret = {"signing_secret": call.store.new_id("whsec_")}
+    return {**_view(call, _fetch(call)), **secret}
+
+
+def _add_api_key(call: Call) -> Any:
+    """An API key of a service account, listed among the project's."""
+    _fetch(call)
+    key = _build(call) | {"id": call.store.new_id("key_")}
+    model = _model("admin.organization.projects.ProjectAPIKey")
+    stored = _realize(_default(model), call.store) | _realize(_taken(model, key), call.store)
+    call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
+    return key
+
 def _constant(value: Any) -> Callable[[Call, Any, Mapping[str, Any]], Any]:
     return lambda call, obj, given: obj or value
 
 
+# What the real service checks before it answers, by row; not done where the test set the answer, unless strictly.
+_CHECKS: Mapping[str, Callable[[Call], None]] = {
+    "batches.create": _check_batch,
+    "beta.responses.create": _check_response,
+    "beta.threads.create_and_run": _check_run,
+    "beta.threads.runs.create": _check_run,
+    "chat.completions.create": _check_chat,
+    "fine_tuning.jobs.create": _check_fine_tuning,
+    "responses.create": _check_response,
+    "vector_stores.create": _check_vector_store,
+    "vector_stores.file_batches.create": _check_store_file,
+    "vector_stores.files.create": _check_store_file,
+}
+
 # Fields that only the request can tell, by row: a function of call, object and what the user set, giving the object.
 _FILLS: Mapping[str, Callable[[Call, Any, Mapping[str, Any]], Any]] = {
     "audio.speech.create": _constant(_MP3),
+    "beta.assistants.create": _fill_tool_resources,
+    "beta.responses.create": _fill_response,
+    "beta.threads.create": _fill_tool_resources,
+    "beta.threads.create_and_run": _fill_run,
+    "beta.threads.messages.create": _fill_message,
+    "beta.threads.runs.create": _fill_run,
     "chat.completions.create": _fill_chat,
     "completions.create": _fill_completion,
+    "containers.files.create": _fill_container_file,
     "embeddings.create": _fill_embeddings,
     "files.content": _constant(b"mock file content"),
     "files.create": _fill_file,
@@ -1975,11 +2990,84 @@ _FILLS: Mapping[str, Callable[[Call, Any, Mapping[str, Any]], Any]] = {
     "images.generate": _fill_images,
     "moderations.create": _fill_moderations,
     "responses.create": _fill_response,
-    "beta.responses.create": _fill_response,
+    "uploads.create": _fill_upload,
+    "vector_stores.create": _fill_vector_store,
+    "vector_stores.files.create": _fill_store_file,
 }
 
-# Rows that do more than their shape says: a function of the call, giving the answer.
-_SPECIALS: Mapping[str, Callable[[Call], Any]] = {}
+# How what was created is kept, where that takes more than putting it under its key; gives what is answered.
+_STORES: Mapping[str, Callable[[Call, Any], Any]] = {
+    "admin.organization.groups.roles.create": _assign("role_id", "admin.organization.roles"),
+    "admin.organization.groups.users.create": _assign("user_id", "admin.organization.users"),
+    "admin.organization.projects.groups.create": _assign("group_id", "admin.organization.groups"),
+    "admin.organization.projects.groups.roles.create": _assign("role_id", "admin.organization.projects.roles"),
+    "admin.organization.projects.users.roles.create": _assign("role_id", "admin.organization.projects.roles"),
+    "admin.organization.users.roles.create": _assign("role_id", "admin.organization.roles"),
+    "batches.create": _store_batch_job,
+    "beta.responses.create": _store_response,
+    "beta.threads.create": _store_thread,
+    "beta.threads.create_and_run": _create_and_run,
+    "beta.threads.messages.create": _store_message,
+    "beta.threads.runs.create": _store_run,
+    "chat.completions.create": _store_chat,
+    "containers.files.create": _store_container_file,
+    "conversations.create": _store_conversation,
+    "evals.runs.create": _store_eval_run,
+    "files.create": _store_file,
+    "fine_tuning.jobs.create": _store_fine_tuning,
+    "responses.create": _store_response,
+    "skills.create": _store_skill,
+    "skills.versions.create": _store_skill_version,
+    "vector_stores.create": _store_vector_store,
+    "vector_stores.file_batches.create": _store_batch,
+    "vector_stores.files.create": lambda call, file: _put_store_file(call, file),
+    "videos.create": _store_video,
+}
+
+# Rows that do something else than their shape says: a function of the call, giving the answer.
+_SPECIALS: Mapping[str, Callable[[Call], Any]] = {
+    "admin.organization.certificates.activate": _set_active(True),
+    "admin.organization.certificates.deactivate": _set_active(False),
+    "admin.organization.projects.certificates.activate": _set_active(True),
+    "admin.organization.projects.certificates.deactivate": _set_active(False),
+    "admin.organization.projects.service_accounts.api_keys.create": _add_api_key,
+    "batches.cancel": _cancel(
+        "batch", {"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}
+    ),
+    "beta.responses.cancel": _cancel_response,
+    "beta.responses.compact": _compact,
+    "beta.responses.input_tokens.count": _count_tokens,
+    "beta.threads.create_and_run": _create,
+    "beta.threads.runs.cancel": _cancel(
+        "run", {"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}
+    ),
+    "beta.threads.runs.submit_tool_outputs": _submit_tool_outputs,
+    "conversations.items.create": _add_items,
+    "conversations.items.delete": _delete_item,
+    "evals.runs.cancel": _cancel_eval_run,
+    "files.content": _file_content,
+    "files.delete": _delete_file,
+    "fine_tuning.jobs.cancel": _cancel("job", {"status": "cancelled", "finished_at": Now()}),
+    "fine_tuning.jobs.pause": _pause_job,
+    "fine_tuning.jobs.resume": _resume_job,
+    "models.delete": _with_models(_delete_model),
+    "models.list": _with_models(_list),
+    "models.retrieve": _with_models(_retrieve),
+    "responses.cancel": _cancel_response,
+    "responses.compact": _compact,
+    "responses.input_tokens.count": _count_tokens,
+    "uploads.cancel": _cancel_upload,
+    "uploads.complete": _complete_upload,
+    "uploads.parts.create": _add_part,
+    "vector_stores.files.content": _store_file_content,
+    "vector_stores.files.delete": _delete_store_file,
+    "vector_stores.search": _search,
+    "videos.edit": _new_video,
+    "videos.extend": _new_video,
+    "videos.remix": _new_video,
+    "webhooks.rotate_secret": _rotate_secret,
+    "webhooks.test": _test_webhook,
+}
 
 
 # ======================================================================================================================
@@ -2227,12 +3315,70 @@ def _stream_speech(call: Call, audio: bytes, chunk: int | None) -> Iterator[Even
     yield "speech.audio.done", {"type": "speech.audio.done", "usage": usage}
 
 
+def _stream_run(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """A run from where it is to where it stops, with the message or the calls it makes on the way."""
+    key, store = (run["thread_id"], run["id"]), call.store
+    if call.row.name == "beta.threads.create_and_run":
+        yield "thread.created", store["beta.threads"][run["thread_id"]]
+    if call.row.name != "beta.threads.runs.submit_tool_outputs":
+        yield "thread.run.created", run
+    yield f"thread.run.{run['status']}", run
+    while store.pending.get(("beta.threads.runs", key)):
+        before = set(store["beta.threads.runs.steps"])
+        with store.lock:
+            _advance(call, "beta.threads.runs", key)
+            run = _copy(store["beta.threads.runs"][key])
+            steps = [_copy(step) for id, step in store["beta.threads.runs.steps"].items() if id not in before]
+        for step in steps:
+            yield from _step_events(store, step, chunk)
+        yield f"thread.run.{run['status']}", run
+    yield "done", "[DONE]"
+
+
+def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    opened = step | {"status": "in_progress", "completed_at": None, "usage": None}
+    details = step["step_details"]
+    if details["type"] == "tool_calls":
+        opened |= {"step_details": {"type": "tool_calls", "tool_calls": []}}
+    yield "thread.run.step.created", opened
+    yield "thread.run.step.in_progress", opened
+    if details["type"] == "tool_calls":
+        for index, tool_call in enumerate(details["tool_calls"]):
+            for delta in _tool_call_deltas(tool_call, chunk):
+                changed = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
+                yield "thread.run.step.delta", _delta(step, "thread.run.step.delta", {"step_details": changed})
+    else:
+        message = store["beta.threads.messages"][step["thread_id"], details["message_creation"]["message_id"]]
+        yield from _thread_message_events(message, chunk)
+    if step["status"] == "completed":
+        yield "thread.run.step.completed", step
+
+
+def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    opened = message | {"status": "in_progress", "content": []}
+    yield "thread.message.created", opened
+    yield "thread.message.in_progress", opened
+    for index, block in enumerate(message["content"]):
+        for piece in ["", *_pieces(block["text"]["value"], chunk)]:
+            text = {"value": piece} | ({"annotations": block["text"]["annotations"]} if not piece else {})
+            changed = {"content": [{"index": index, "type": "text", "text": text}]}
+            yield "thread.message.delta", _delta(message, "thread.message.delta", changed)
+    yield f"thread.message.{message['status']}", message
+
+
+def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str, Any]:
+    return {"id": of["id"], "object": kind, "delta": delta}
+
+
 # How an answer is streamed, by row: a function of call, answer and piece size, giving events.
 _STREAMS: Mapping[str, Callable[[Call, Any, int | None], Iterator[Event]]] = {
     "audio.speech.create": _stream_speech,
     "audio.transcriptions.create": _stream_transcription,
     "beta.responses.create": _stream_response,
     "beta.responses.retrieve": _stream_response,
+    "beta.threads.create_and_run": _stream_run,
+    "beta.threads.runs.create": _stream_run,
+    "beta.threads.runs.submit_tool_outputs": _stream_run,
     "chat.completions.create": _stream_chat,
     "completions.create": _stream_completion,
     "images.edit": _stream_images("image_edit"),
@@ -2254,26 +3400,45 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         self.source = self.events()
-        source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else self.source
-        for number, event in enumerate(source):
+        source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
+        for number in itertools.count():
+            if self._fails_at(number):
+                yield self._fault()
+                return
+            try:
+                event = next(source)
+            except StopIteration:
+                return
             time.sleep(_delay_of(self.pace, number))
-            _break_off(self.pace, number, self.request)
             yield _frame(_event(event))
-        _break_off(self.pace, None, self.request)
 
     async def __aiter__(self) -> Any:
-        import anyio
-
         self.source = self.events()
         source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
-        number = 0
-        async for event in source:
+        source = source.__aiter__()
+        for number in itertools.count():
+            if self._fails_at(number):
+                yield self._fault()
+                return
+            try:
+                event = await source.__anext__()
+            except StopAsyncIteration:
+                return
             if delay := _delay_of(self.pace, number):
-                await anyio.sleep(delay)
-            _break_off(self.pace, number, self.request)
+                await _sleep(delay)
             yield _frame(_event(event))
-            number += 1
-        _break_off(self.pace, None, self.request)
+
+    def _fails_at(self, number: int) -> bool:
+        return self.pace.fail_after is not None and number >= self.pace.fail_after
+
+    def _fault(self) -> bytes:
+        """What comes instead of the next event. Raises a network fault unless the fault is something to send."""
+        fault = self.pace.fault
+        if isinstance(fault, str):
+            return _frame((None, fault))
+        if isinstance(fault, Mapping):
+            return _frame(_event(fault) if "type" in fault else ("error", _plain(fault, "fault")))
+        raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
     def close(self) -> None:
         if hasattr(self.source, "close"):
@@ -2289,10 +3454,48 @@ def _delay_of(pace: Pace, number: int) -> float:
     return pace.delay if number else pace.first_delay
 
 
-def _break_off(pace: Pace, number: int | None, request: httpx.Request) -> None:
-    """The fault of a stream, at the event it is set for or, if there are fewer, at the end."""
-    if pace.fail_after is not None and (number is None or number >= pace.fail_after):
-        raise _family_error(httpx.RemoteProtocolError("the mock broke off the stream"), request)
+async def _sleep(seconds: float) -> None:
+    import anyio
+
+    await anyio.sleep(seconds)
+
+
+class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
+    """A stream of events as a class: override `generate`, and set an instance, or a response with it as content.
+
+        class Greeting(EventStream[ChatCompletionChunk]):
+            def generate(self):
+                yield ChatCompletionChunk(...)
+
+        create.response = httpx.Response(200, content=Greeting())
+    """
+
+    def generate(self) -> Iterator[M]:
+        """The events, in order."""
+        raise NotImplementedError(f"{type(self).__name__} must override generate()")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(_frame, map(_event, self.generate()))
+
+    async def __aiter__(self) -> Any:
+        for event in self.generate():
+            yield _frame(_event(event))
+
+
+class AsyncEventStream(EventStream[M]):
+    """The same with an asynchronous generator: override `agenerate`."""
+
+    async def agenerate(self) -> AsyncIterator[M]:
+        """The events, in order."""
+        raise NotImplementedError(f"{type(self).__name__} must override agenerate()")
+        yield
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(_frame, map(_event, _synchronous(self.agenerate())))
+
+    async def __aiter__(self) -> Any:
+        async for event in self.agenerate():
+            yield _frame(_event(event))
 
 
 def _event(value: Any) -> Event:
@@ -2326,6 +3529,31 @@ def _synchronous(items: Any) -> Iterator[Any]:
 Answer = Callable[[Call], Any]
 
 
+class ToolCall(NamedTuple):
+    """A call of a function by the model; `arguments` is the JSON it wrote."""
+
+    name: str
+    arguments: str
+    id: str | None = None
+
+
+class Turn(NamedTuple):
+    """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
+
+    text: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
+    stop: str | None = None  # "length" or "content_filter" where the answer is cut
+
+    def __add__(self, other: Any) -> Turn:  # type: ignore[override]
+        other = Turn(other) if isinstance(other, str) else other
+        text = (self.text or "") + (other.text or "") or None
+        return Turn(text, self.tool_calls + other.tool_calls, self.refusal or other.refusal, self.stop or other.stop)
+
+    def __radd__(self, other: str) -> Turn:
+        return Turn(other) + self
+
+
 class _Again(NamedTuple):
     """What a callable of the test returned, or promised: an answer still to be prepared."""
 
@@ -2357,7 +3585,7 @@ def _prepare(row: Row, value: Any) -> Answer:
 
 
 def _text_word(row: Row) -> str:
-    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TEXT_PARTIALS else ""
+    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TURN_PARTIALS else ""
 
 
 def _prepare_partial(row: Row, value: Mapping[str, Any], turn: Any = None) -> Answer:
@@ -2399,21 +3627,237 @@ def _prepare_model(row: Row, value: Any) -> Answer:
 def _prepare_text(row: Row, value: str) -> Answer:
     if row.model == "bytes":
         return _prepare_bytes(row, value.encode())
-    if row.model not in _TEXT_PARTIALS:
+    if row.model not in _TURN_PARTIALS:
         raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
-    return _prepare_partial(row, _TEXT_PARTIALS[row.model](value), value)
+    return _prepare_turn(row, Turn(value))
 
 
-# The partial that makes a model say a text.
-_TEXT_PARTIALS: Mapping[str, Callable[[str], dict[str, Any]]] = {
-    "audio.Transcription": lambda text: {"text": text},
-    "audio.Translation": lambda text: {"text": text},
-    "beta.BetaResponse": lambda text: {"output": [{"content": [{"text": text}]}]},
-    "beta.threads.Run": lambda text: {},
-    "chat.ChatCompletion": lambda text: {"choices": [{"message": {"content": text}}]},
-    "Completion": lambda text: {"choices": [{"text": text}]},
-    "responses.Response": lambda text: {"output": [{"content": [{"text": text}]}]},
+def _prepare_turn(row: Row, turn: Turn) -> Answer:
+    if row.model not in _TURN_PARTIALS:
+        raise TypeError(f"{row.name}.response cannot be {turn!r}: no model speaks here")
+    return _prepare_partial(row, _TURN_PARTIALS[row.model](turn), turn)
+
+
+def _chat_partial(turn: Turn) -> dict[str, Any]:
+    calls = [{"id": c.id or Fresh("call_"), "type": "function", "function": _function(c)} for c in turn.tool_calls]
+    message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
+    message |= {"refusal": turn.refusal} if turn.refusal else {}
+    return {"choices": [{"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})]}
+
+
+def _function(tool_call: ToolCall) -> dict[str, Any]:
+    return {"name": tool_call.name, "arguments": tool_call.arguments}
+
+
+def _response_partial(turn: Turn) -> dict[str, Any]:
+    state = {"status": "incomplete" if turn.stop else "completed"}
+    text = [{"type": "output_text", "text": turn.text}] if turn.text is not None else []
+    refusal = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
+    message = [{"type": "message", "content": [*text, *refusal], **state}] if text or refusal else []
+    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_function(c)} for c in turn.tool_calls]
+    reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(turn.stop or "")
+    return {"output": [*message, *calls]} | ({"incomplete_details": {"reason": reason}} if reason else {})
+
+
+def _completion_partial(turn: Turn) -> dict[str, Any]:
+    return {"choices": [{"text": turn.text or ""} | ({"finish_reason": turn.stop} if turn.stop else {})]}
+
+
+# What a turn is in the answer of each model that speaks.
+_TURN_PARTIALS: Mapping[str, Callable[[Turn], dict[str, Any]]] = {
+    "audio.Transcription": lambda turn: {"text": turn.text},
+    "audio.Translation": lambda turn: {"text": turn.text},
+    "beta.BetaResponse": _response_partial,
+    "beta.threads.Run": lambda turn: {},
+    "chat.ChatCompletion": _chat_partial,
+    "Completion": _completion_partial,
+    "responses.Response": _response_partial,
 }
+
+
+def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwargs: Any) -> Turn:
+    """The model calls a function, with the keyword arguments, or with `arguments`: a dict, or a str as it is.
+
+        create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
+        create.response = tool_call("get_weather", city="Oslo") + tool_call("get_time", city="Oslo")  # in parallel
+        create.response = tool_call("get_weather", "{broken")
+
+    `id` is the call's id, made up where it is not given. Raises `ValueError` when the arguments are no JSON.
+    """
+    if arguments is not None and kwargs:
+        raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
+    given = kwargs if arguments is None else arguments
+    text = given if isinstance(given, str) else json.dumps(_plain(given, f"tool_call({name!r})"), ensure_ascii=False)
+    return Turn(tool_calls=(ToolCall(name, text, id),))
+
+
+def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
+    """The model refuses, in these words."""
+    return Turn(refusal=text)
+
+
+def cut(text: str = "") -> Turn:
+    """An answer that ends in the middle, at the limit of tokens: finish reason `length`, status `incomplete`."""
+    return Turn(text=text, stop="length")
+
+
+def filtered(text: str = "") -> Turn:
+    """An answer the content filter stopped after `text`."""
+    return Turn(text=text, stop="content_filter")
+
+
+# What the API calls its errors, by status, and the words it has for them.
+_ERRORS = {
+    400: ("invalid_request_error", "The request was invalid."),
+    401: ("invalid_request_error", "Incorrect API key provided."),
+    403: ("invalid_request_error", "You are not allowed to do this."),
+    404: ("invalid_request_error", "The requested resource does not exist."),
+    408: ("server_error", "The request timed out."),
+    409: ("invalid_request_error", "The resource is being changed by another request."),
+    422: ("invalid_request_error", "The request could not be processed."),
+    429: ("requests", "Rate limit reached."),
+    500: ("server_error", "The server had an error while processing your request."),
+    503: ("server_error", "The engine is currently overloaded."),
+}
+_RETRIED = (408, 409, 429)
+
+
+def error(
+    status: int,
+    message: str | None = None,
+    *,
+    code: str | None = None,
+    type: str | None = None,
+    param: str | None = None,
+    retry_after: float | None = None,
+) -> httpx.Response:
+    """An error of the API, that the SDK raises as `RateLimitError` for 429, `BadRequestError` for 400 …
+
+        create.response = [error(429, code="rate_limit_exceeded"), "Here I am."]
+
+    retry_after: seconds until the SDK tries again what it retries (408, 409, 429, 500 and above); 1 ms where it is
+        not given, so that retries take no time.
+    Raises `ValueError` for a status that is no error.
+    """
+    if not 400 <= status <= 599:
+        raise ValueError(f"error({status}) is no error; the status is between 400 and 599")
+    kind, text = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
+    envelope = {"message": message or text, "type": type or kind, "param": param, "code": code}
+    headers = {"x-request-id": "req_error"}
+    if status in _RETRIED or status >= 500:
+        headers["retry-after-ms"] = f"{1 if retry_after is None else retry_after * 1000:g}"
+    return httpx.Response(status, json={"error": envelope}, headers=headers)
+
+
+def timeout() -> Exception:
+    """The request times out: the SDK retries, then raises `APITimeoutError`."""
+    return httpx.ReadTimeout("the mock timed out")
+
+
+class Streamed(NamedTuple):
+    """An answer with the way it arrives when it is streamed; made by `stream()`."""
+
+    value: Any
+    pace: Pace
+
+
+def stream(
+    value: Any,
+    *,
+    chunk: int | None = None,
+    delay: float = 0,
+    first_delay: float | None = None,
+    fail_after: int | None = None,
+    fault: Any = None,
+) -> Streamed:
+    """How an answer arrives when it is streamed; or a stream event by event, from a list or an iterator of them.
+
+        create.response = stream("Hello there", chunk=3, delay=0.01)
+        create.response = stream("Hello there", fail_after=2)                       # the connection breaks
+        create.response = stream("Hello there", fail_after=2, fault={"error": {"message": "overloaded"}})
+        create.response = stream([{"type": "response.created", ...}, ...])
+
+    value: whatever `.response` takes, or a list, generator or function of events: models, dicts, (event, data) pairs.
+    chunk: characters in a piece; without it a piece is a word.
+    delay, first_delay: seconds before each piece, and before the first.
+    fail_after: how many events arrive before the fault.
+    fault: a network exception; a str, sent as an event that is no JSON; a dict, sent as an event such as an error.
+        Without it the connection breaks.
+    Raises `ValueError` for figures below zero.
+    """
+    for name, number in (("chunk", chunk), ("delay", delay), ("first_delay", first_delay), ("fail_after", fail_after)):
+        if number is not None and number < (1 if name == "chunk" else 0):
+            raise ValueError(f"stream(..., {name}={number!r}): expected {'1 or' if name == 'chunk' else '0 or'} more")
+    if fault is not None and fail_after is None:
+        raise ValueError("stream(..., fault=...) needs fail_after: how many events arrive before it")
+    return Streamed(value, Pace(chunk, delay if first_delay is None else first_delay, delay, fail_after, fault))
+
+
+def _is_stream(value: Any) -> bool:
+    """Whether a value gives events: a generator or a function that makes one, plain or asynchronous."""
+    functions = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
+    return functions or isinstance(value, (Iterator, AsyncIterator, EventStream))
+
+
+def _prepare_streamed(row: Row, value: Streamed) -> Answer:
+    if isinstance(value.value, (list, tuple)) and not isinstance(value.value, Turn):
+        return _prepare_events(row, value.value, value.pace)
+    if _is_stream(value.value):
+        return _prepare_events(row, value.value, value.pace)
+    prepared = _prepare(row, value.value)
+
+    def answer(call: Call) -> Any:
+        call.pace = value.pace
+        return prepared(call)
+
+    return answer
+
+
+def _prepare_events(row: Row, value: Any, pace: Pace = Pace()) -> Answer:
+    """A stream event by event, from the start for each call."""
+    if isinstance(value, EventStream):
+        return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
+    events = _Replay(value) if isinstance(value, (Iterator, AsyncIterator)) else value
+
+    def answer(call: Call) -> httpx.Response:
+        make = events if callable(events) else functools.partial(_identity, events)
+        if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
+            make = functools.partial(value, *([call.request] if inspect.signature(value).parameters else []))
+        return _stream_reply(call, make, pace)
+
+    return answer
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+class _Replay:
+    """A one-time iterator that can be gone through again: what it gave is kept."""
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.kept = source, []  # type: ignore[var-annotated]
+
+    def __call__(self) -> Any:
+        return self._asynchronous() if hasattr(self.source, "__anext__") else self._plain()
+
+    def _plain(self) -> Iterator[Any]:
+        for index in itertools.count():
+            if index == len(self.kept):
+                try:
+                    self.kept.append(next(self.source))
+                except StopIteration:
+                    return
+            yield self.kept[index]
+
+    async def _asynchronous(self) -> Any:
+        for index in itertools.count():
+            if index == len(self.kept):
+                try:
+                    self.kept.append(await self.source.__anext__())
+                except StopAsyncIteration:
+                    return
+            yield self.kept[index]
 
 
 def _prepare_bytes(row: Row, value: bytes) -> Answer:
@@ -2425,13 +3869,27 @@ def _prepare_bytes(row: Row, value: bytes) -> Answer:
 def _prepare_response(row: Row, value: Any) -> Answer:
     """A ready response of either family, a new one for each call."""
     content, stream = getattr(value, "_content", None), value.stream
+    stream = getattr(stream, "_stream", stream)  # httpx reads what it was given once only
     extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
 
     def answer(call: Call) -> httpx.Response:
-        body: dict[str, Any] = {"stream": stream} if content is None else {"stream": httpx.ByteStream(content)}
-        return httpx.Response(value.status_code, headers=value.headers.raw, extensions=extensions, **body)
+        body = _Either(stream) if content is None else httpx.ByteStream(content)
+        return _Reply(value.status_code, headers=value.headers.raw, extensions=extensions, stream=body)
 
     return answer
+
+
+class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
+
+    def __aiter__(self) -> Any:
+        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
 
 
 def _prepare_exception(row: Row, value: Any) -> Answer:
@@ -2503,6 +3961,9 @@ _PREPARERS: tuple[tuple[Callable[[Any], bool], Callable[[Row, Any], Answer]], ..
     (lambda value: isinstance(value, str), _prepare_text),
     (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
     (lambda value: isinstance(value, httpx.Response) or _is_httpx2_response(value), _prepare_response),
+    (lambda value: isinstance(value, Turn), _prepare_turn),
+    (lambda value: isinstance(value, Streamed), _prepare_streamed),
+    (lambda value: _is_stream(value), _prepare_events),
     (_is_exception, _prepare_exception),
     (lambda value: _is_model(type(value)), _prepare_model),
     (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
@@ -2529,7 +3990,7 @@ def _reply(call: Call, obj: Any) -> httpx.Response:
     """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
     if call.streams and call.row.name in _STREAMS:
         obj = _copy(obj)  # what is stored may change while this is still being read
-        return _stream_reply(call, lambda: _STREAMS[call.row.name](call, obj, None), Pace())
+        return _stream_reply(call, lambda: _STREAMS[call.row.name](call, obj, call.pace.chunk), call.pace)
     if isinstance(obj, (bytes, str)):
         kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
         return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
@@ -3155,6 +4616,19 @@ class OpenAIMock:
                 return response
         return await _answer(call, endpoint._prepared, wait)
 
+    def _answer_line(self, said: Mapping[str, Any]) -> httpx.Response:
+        """The answer to a line of a batch: that of the endpoint its `url` names, but no step of a list."""
+        path, method = str(said.get("url")).removeprefix("/v1"), str(said.get("method", "POST"))
+        found = _find(method, path)
+        if found is None or not _present(found[0].name):
+            raise APIError(400, f"Invalid URL ({method} {said.get('url')})", param="url", code="invalid_url")
+        request = httpx.Request(method, f"{self._bases[0]}{path}", json=said.get("body") or {})
+        call = Call(self, *found, request)
+        call.body = _decode(request) | {"stream": False}
+        endpoint = self._endpoint(call.row)
+        prepared = None if isinstance(endpoint._response, (list, tuple)) else endpoint._prepared
+        return _run(_answer(call, prepared, _wait_in_thread))  # type: ignore[no-any-return]
+
     async def _resolve_route(self, route: respx.Route, call: Call, wait: Callable[[Any], Any]) -> Any:
         """What a mock put on the endpoint's route answers; `None` when it declines."""
         if route.is_pass_through:
@@ -3270,6 +4744,7 @@ def _register_all() -> None:
     _register("ext.httpx", **_public(httpx) | {"MockTransport": MockTransport})
     _register("ext.respx", **_public(respx))
     _register("stores", StateStore=StateStore)
+    _register("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
 
 
 __path__: list[str] = []  # makes submodules importable
