@@ -1590,21 +1590,29 @@ def _realize(value: Any, store: StateStore) -> Any:
     return int(time.time()) + value.offset if kind is Now else value
 
 
+def _make(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of a model, with these fields and defaults for the others."""
+    return _realize({**_default(_model(path)), **fields}, store)  # type: ignore[no-any-return]
+
+
 def _build(call: Call, template: Any = None, given: Mapping[str, Any] | None = None) -> Any:
     """The answer as an object: what the user set, then what the request said, then the default."""
     call.given = given = given or {}
     if template is None:
         template = _request_default(call)
-    obj = _realize(template, call.store)
-    if isinstance(obj, dict):
+    if isinstance(template, dict):
         said = {key: item for key, item in _said(call).items() if key not in given}
-        obj |= _realize(_taken(_class_of(call.model, obj), said), call.store)
+        template = template | _taken(_class_of(call.model, template), said)
+    obj = _realize(template, call.store)
     fill = _FILLS.get(call.row.name)
     return fill(call, obj, given) if fill else obj
 
 
 def _request_default(call: Call) -> Any:
     """The default of the call's model; of a union, that of the member the request speaks of."""
+    if call.row.model in _TURN_PARTIALS and (turn := _default_turn(call.body)):
+        call.turn = turn
+        return _merge(call.model, _TURN_PARTIALS[call.row.model](turn), call.row.name)
     kind, args = _kind(call.model)
     if kind is typing.Union and (members := _candidates(args, call.body)):
         return _default(members[0])
@@ -1953,6 +1961,136 @@ def _fill_images(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> d
     return obj
 
 
+def _default_turn(body: Mapping[str, Any]) -> Turn | None:
+    """What the model says when nothing was set, where the request asks for a call or for JSON."""
+    choice = body.get("tool_choice")
+    name = (choice.get("function") or choice).get("name") if isinstance(choice, dict) else None
+    tools = {name: parameters for name, parameters in _tools(body)}
+    if tools and (name in tools or choice == "required"):
+        name = name if name in tools else next(iter(tools))
+        return tool_call(name, _instance(tools[name] or {}))
+    schema = _schema(body)
+    return None if schema is None else Turn(json.dumps(_instance(schema)))
+
+
+def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The functions a request offers, with the schemas of their parameters, in the forms of all APIs."""
+    for tool in _dicts(body.get("tools")):
+        function = tool.get("function") or tool
+        if tool.get("type") == "function" and "name" in function:
+            yield function["name"], function.get("parameters")
+
+
+def _schema(body: Mapping[str, Any]) -> Any:
+    """The JSON schema a request wants the answer to follow, `None` if it wants none."""
+    text = body.get("text")
+    wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
+        return None
+    return wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
+
+
+def _instance(schema: Any, root: Any = None) -> Any:
+    """A small value that follows a JSON schema. Patterns of strings are not heeded."""
+    root = schema if root is None else root
+    if not isinstance(schema, dict):
+        return {}
+    if "$ref" in schema:
+        target = functools.reduce(lambda node, part: node[part], schema["$ref"].split("/")[1:], root)
+        return _instance({**target, **{key: value for key, value in schema.items() if key != "$ref"}}, root)
+    for key, pick in (("const", lambda value: value), ("enum", lambda values: values[0])):
+        if key in schema:
+            return pick(schema[key])
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return _instance(_simplest(schema[key], root), root)
+    if "allOf" in schema:
+        return _instance(functools.reduce(_both, [_resolved(part, root) for part in schema["allOf"]], schema), root)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    return _INSTANCES[kind[0] if isinstance(kind, list) else kind](schema, root)
+
+
+def _resolved(schema: Any, root: Any) -> Any:
+    path = schema.get("$ref", "#").split("/")[1:]
+    return functools.reduce(lambda node, part: node[part], path, root) if path else schema
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two schemas as one."""
+    merged = {**one, **other, "properties": {**one.get("properties", {}), **other.get("properties", {})}}
+    merged["required"] = [*one.get("required", ()), *other.get("required", ())]
+    return {key: value for key, value in merged.items() if key != "allOf"}
+
+
+def _simplest(schemas: list[Any], root: Any) -> Any:
+    """The first alternative that does not lead back to where it came from: recursion ends there."""
+    plain = [schema for schema in schemas if "$ref" not in json.dumps(_resolved(schema, root))]
+    return (plain or schemas)[0]
+
+
+def _object_instance(schema: Any, root: Any) -> dict[str, Any]:
+    properties = schema.get("properties", {})
+    wanted = [name for name in properties if name in schema.get("required", ())]
+    return {name: _instance(properties[name], root) for name in wanted}
+
+
+def _array_instance(schema: Any, root: Any) -> list[Any]:
+    first = [_instance(item, root) for item in schema.get("prefixItems", ())]
+    missing = range(max(schema.get("minItems", 0) - len(first), 0))
+    return [*first, *(_varied(_instance(schema.get("items", {}), root), i) for i in missing)]
+
+
+def _varied(value: Any, number: int) -> Any:
+    """Another value for each number, so that the items of a list differ."""
+    if isinstance(value, str):
+        return value + str(number) if number else value
+    return value + number if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _string_instance(schema: Any, root: Any) -> str:
+    text = _FORMATS.get(schema.get("format"), "text")
+    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
+
+
+_FORMATS = {
+    "date": "2024-01-01",
+    "date-time": "2024-01-01T00:00:00Z",
+    "duration": "P1D",
+    "email": "user@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "time": "12:00:00Z",
+    "uri": "https://example.com",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+def _number_instance(schema: Any, root: Any) -> Any:
+    """The smallest number allowed, or 0; above an exclusive bound it is halfway to the other one, or a step."""
+    step = schema.get("multipleOf", 1)
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if (above := schema.get("exclusiveMinimum")) is not None:
+        low = above + step if schema.get("type") == "integer" or "multipleOf" in schema else math.nextafter(above, math.inf)
+    if (below := schema.get("exclusiveMaximum")) is not None:
+        high = below - step if schema.get("type") == "integer" or "multipleOf" in schema else math.nextafter(below, -math.inf)
+    value = max(0, low) if low is not None else 0
+    value = min(value, high) if high is not None else value
+    aligned = math.ceil(value / step) * step if "multipleOf" in schema or schema.get("type") == "integer" else value
+    return aligned - step if high is not None and aligned > high else aligned
+
+
+_INSTANCES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "array": _array_instance,
+    "boolean": lambda schema, root: False,
+    "integer": _number_instance,
+    "null": lambda schema, root: None,
+    "number": _number_instance,
+    "object": _object_instance,
+    "string": _string_instance,
+}
+
+
 def _fill_chat(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     if "choices" not in given:
         count = int(call.body.get("n") or 1)
@@ -2066,8 +2204,7 @@ def _store_file(call: Call, obj: dict[str, Any]) -> Any:
 
 def _add_file(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
     """A file the service itself makes: the output of a batch, a completed upload."""
-    obj: dict[str, Any] = _realize(_default(_model("FileObject")), store)
-    obj |= {"filename": filename, "bytes": len(data), "purpose": purpose}
+    obj = _make("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
     store["files"][obj["id"]] = obj
     store["files.content"][obj["id"]] = data
     return obj
@@ -2161,7 +2298,7 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 def _store_chat(call: Call, obj: dict[str, Any]) -> Any:
     if call.body.get("store") in (True, "true"):
         _remember(call, obj)
-        obj.setdefault("metadata", None)
+        obj["metadata"] = call.body.get("metadata")
         for message in _dicts(call.body.get("messages")):
             content, parts = message.get("content"), None
             if isinstance(content, list):
@@ -2228,10 +2365,9 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
         kind = "output_text" if item.get("role") == "assistant" else "input_text"
         item = {**item, "content": [{"type": kind, "text": item["content"]}]}
     item = {"type": "message" if "role" in item else item.get("type"), **item}
-    try:
+    completed = item
+    with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
         completed = _realize(_merge(_model("responses.ResponseItem"), item, "input"), store)
-    except ValueError:  # an item no response ever shows, such as a reference
-        completed = item
     completed.setdefault("id", store.new_id("item_"))
     return completed | ({"status": "completed"} if completed.get("status", "") is None else {})
 
@@ -2290,13 +2426,7 @@ def _compact(call: Call) -> Any:
     _check_response(call)
     compacted = _build(call)
     said = [item for item in _context(call) if item.get("role") == "user"]
-    compacted["output"] = _realize(_merge(_fields(call.model)["output"].type, [], "output"), call.store)
-    item = _realize(_default(_compaction()), call.store) | {"encrypted_content": "mock"}
-    return compacted | {"output": [*map(_as_output, said), item]}
-
-
-def _compaction() -> Any:
-    return _model("responses.ResponseCompactionItem")
+    return compacted | {"output": [*map(_as_output, said), *compacted["output"]]}
 
 
 def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -2353,9 +2483,9 @@ def _store_message(call: Call, obj: dict[str, Any]) -> Any:
 
 def _add_message(call: Call, thread: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """A message of a thread from what was said of it."""
-    message: dict[str, Any] = _realize(_default(_model("beta.threads.Message")), call.store)
-    message |= _realize(_taken(_model("beta.threads.Message"), {**said, "thread_id": thread}), call.store)
-    message["content"] = _blocks(said.get("content"))
+    path = "beta.threads.Message"
+    fields = _taken(_model(path), {**said, "thread_id": thread}) | {"content": _blocks(said.get("content"))}
+    message = _make(path, call.store, fields)
     call.store["beta.threads.messages"][thread, message["id"]] = message
     _attach(call, thread, said)
     return message
@@ -2474,9 +2604,9 @@ def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any]
     if details["type"] == "tool_calls":
         calls = [{**call, "function": {**call["function"], "output": None}} for call in details["tool_calls"]]
         details = {**details, "tool_calls": calls}
-    step: dict[str, Any] = _realize(_default(_model("beta.threads.runs.RunStep")), store)
-    step |= {key: run[key] for key in ("assistant_id", "thread_id")} | {"run_id": run["id"], "type": details["type"]}
-    step |= {"step_details": details, **fields}
+    about = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
+    about |= {"type": details["type"], "step_details": details, **fields}
+    step = _make("beta.threads.runs.RunStep", store, about)
     store["beta.threads.runs.steps"][run["thread_id"], run["id"], step["id"]] = step
     return step
 
@@ -2556,8 +2686,8 @@ def _store_file_fields(call: Call, vector_store: str, said: Mapping[str, Any]) -
 
 
 def _add_store_file(call: Call, vector_store: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    file: dict[str, Any] = _realize(_default(_model("vector_stores.VectorStoreFile")), call.store)
-    return _put_store_file(call, file | _store_file_fields(call, vector_store, said))
+    fields = _store_file_fields(call, vector_store, said)
+    return _put_store_file(call, _make("vector_stores.VectorStoreFile", call.store, fields))
 
 
 def _put_store_file(call: Call, file: dict[str, Any]) -> dict[str, Any]:
@@ -2754,8 +2884,7 @@ def _store_fine_tuning(call: Call, job: dict[str, Any]) -> Any:
 
 
 def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
-    event = _realize(_default(_model("fine_tuning.FineTuningJobEvent")), store)
-    event |= {"message": message, "type": "message"}
+    event = _make("fine_tuning.FineTuningJobEvent", store, {"message": message, "type": "message"})
     store["fine_tuning.jobs.events"][job["id"], event["id"]] = event
 
 
@@ -2767,8 +2896,8 @@ def _move_job(call: Call, job: dict[str, Any], status: str, message: str) -> dic
 def _finish_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
     name = f"ft:{job['model']}:{job['organization_id']}:{job.get('suffix') or ''}:{job['id'].removeprefix('ftjob-')}"
-    checkpoint = _realize(_default(_model("fine_tuning.jobs.FineTuningJobCheckpoint")), call.store)
-    checkpoint |= {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
+    about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
+    checkpoint = _make("fine_tuning.jobs.FineTuningJobCheckpoint", call.store, about)
     call.store["fine_tuning.jobs.checkpoints"][job["id"], checkpoint["id"]] = checkpoint
     model = {"id": name, "object": "model", "created": int(time.time()), "owned_by": job["organization_id"]}
     call.store["models"][name] = model
@@ -2928,7 +3057,7 @@ def _store_skill_version(call: Call, obj: dict[str, Any]) -> Any:
 def _store_skill(call: Call, obj: dict[str, Any]) -> Any:
     """A skill comes with its first version."""
     _remember(call, obj)
-    version = _realize(_default(_model("skills.SkillVersion")), call.store) | {"skill_id": obj["id"], "version": "1"}
+    version = _make("skills.SkillVersion", call.store, {"skill_id": obj["id"], "version": "1"})
     call.store["skills.versions"][obj["id"], "1"] = version
     return obj
 
@@ -2947,8 +3076,8 @@ def _add_api_key(call: Call) -> Any:
     """An API key of a service account, listed among the project's."""
     _fetch(call)
     key = _build(call) | {"id": call.store.new_id("key_")}
-    model = _model("admin.organization.projects.ProjectAPIKey")
-    stored = _realize(_default(model), call.store) | _realize(_taken(model, key), call.store)
+    path = "admin.organization.projects.ProjectAPIKey"
+    stored = _make(path, call.store, _taken(_model(path), key))
     call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
     return key
 
