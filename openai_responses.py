@@ -37,6 +37,7 @@ import abc
 import array
 import asyncio
 import base64
+import collections.abc
 import concurrent.futures
 import contextlib
 import difflib
@@ -1430,6 +1431,7 @@ class Call:
         self.given: Mapping[str, Any] = {}  # what of the answer the test set
         self.served = False  # whether the test set the answer
         self.pace = Pace()
+        self.turn_given = False  # whether the test set what the model says
         self.turn: Turn | None = None  # what an assistant shall say in the end, where the answer itself cannot tell
 
     @functools.cached_property
@@ -1462,6 +1464,10 @@ class Call:
     def input_items(self) -> list[dict[str, Any]]:
         """What the request brings into a conversation, as items with ids."""
         return _input_items(self)
+
+    @property
+    def is_json(self) -> bool:
+        return "json" in self.request.headers.get("content-type", "")
 
     @property
     def unfinished(self) -> bool:
@@ -1537,6 +1543,82 @@ def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             value = [*(before if isinstance(before, list) else [before]), value]
         node[head] = value
     return body
+
+
+@functools.cache
+def _method(name: str) -> tuple[Any, tuple[str, ...]]:
+    """The SDK's method behind a row, and the parameters every way to call it requires."""
+    resource, _, method = name.rpartition(".")
+    function = getattr(_resource_class(resource), method)
+    parameters = inspect.signature(function).parameters.values()
+    required = tuple(p.name for p in parameters if p.default is p.empty and p.kind is p.KEYWORD_ONLY)
+    if variants := inspect.getclosurevars(function).nonlocals.get("variants"):  # the SDK's mark of overloads
+        required = tuple(name for name in variants[0] if all(name in variant for variant in variants))
+    return inspect.unwrap(function), required
+
+
+def _check_required(call: Call) -> None:
+    """Raises the 400 of a request that leaves out what the API needs."""
+    said = call.body.keys() | call.query.keys() | call.params.keys()
+    for name in _method(call.row.name)[1]:
+        if name not in said and name.rstrip("_") not in said and not any(key.startswith(f"{name}[") for key in said):
+            message = f"Missing required parameter: '{name}'."
+            raise APIError(400, message, param=name, code="missing_required_parameter")
+
+
+@functools.cache
+def _parameter_types(name: str) -> Mapping[str, Any]:
+    """What the SDK says each parameter of a call takes."""
+    function, _ = _method(name)
+    hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
+    return {key: _eager(tp) for key, tp in hints.items() if not key.startswith("extra_") and key not in ("return", "timeout")}
+
+
+def _eager(tp: Any) -> Any:
+    """Iterables as lists: pydantic looks into those at once."""
+    origin, args = typing.get_origin(tp), typing.get_args(tp)
+    if origin is collections.abc.Iterable:
+        return list[_eager(args[0])]  # type: ignore[misc]
+    if origin is typing.Union:
+        return typing.Union[tuple(_eager(arg) for arg in args if arg.__name__ not in ("Omit", "NotGiven"))]
+    return tp
+
+
+def _check_parameters(call: Call) -> None:
+    """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
+    types = _parameter_types(call.row.name)
+    for name, value in call.body.items():
+        known = name if name in types else f"{name}_"
+        if known not in types:
+            message = f"Unknown parameter: '{name}'.{_closest(name, types)}"
+            raise APIError(400, message, param=name, code="unknown_parameter")
+        if call.is_json:
+            _check_type(name, value, types[known])
+
+
+def _check_type(name: str, value: Any, tp: Any) -> None:
+    import pydantic
+
+    try:
+        _adapter(tp).validate_python(value)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = "".join(f"[{part}]" if isinstance(part, int) else "" for part in first["loc"])
+        message = f"Invalid type for '{name}{where}': {first['msg']}, but got {_shown(first['input'])}."
+        raise APIError(400, message, param=name, code="invalid_type") from None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def _check_key(call: Call) -> None:
+    """Raises the 401 of a request without a key."""
+    given = call.request.headers.get("authorization", "")
+    if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
+        message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
+        raise APIError(401, message, code="invalid_api_key")
 
 
 # ======================================================================================================================
@@ -1862,21 +1944,34 @@ _VERBS: Mapping[str, Callable[[Call], Any]] = {
 }
 
 
-def _behave(call: Call) -> Any:
-    """The answer when nothing was set: what the row's shape says, or its special behaviour."""
+def _check(call: Call) -> None:
+    """What the service checks of a request before it answers. Raises its errors."""
+    _check_required(call)
+    if call.mock._strict:
+        _check_key(call)
+        _check_parameters(call)
     if check := _CHECKS.get(call.row.name):
         check(call)
+
+
+def _behave(call: Call) -> Any:
+    """The answer when nothing was set: what the row's shape says, or its special behaviour."""
+    _check(call)
     return (_SPECIALS.get(call.row.name) or _VERBS[call.plan.verb])(call)
 
 
 def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
     """The answer when something was set: that, and its traces in the state."""
     call.served = True
-    if call.mock._strict and (check := _CHECKS.get(call.row.name)):
-        check(call)
+    if call.mock._strict:
+        _check(call)
     obj = _build(call, template, given)
+    if call.mock._strict and call.turn_given:
+        _check_said(call, obj)
     if call.plan.verb == "create" or call.row.name in _STORES:
         return _keep(call, obj)
+    if call.turn and call.row.name in _GOES_ON:
+        return _SPECIALS[call.row.name](call)
     if call.plan.verb == "update" and isinstance(obj, dict):
         call.objects[call.key] = obj
     elif call.plan.verb == "delete":
@@ -1971,6 +2066,47 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
         return tool_call(name, _instance(tools[name] or {}))
     schema = _schema(body)
     return None if schema is None else Turn(json.dumps(_instance(schema)))
+
+
+def _check_said(call: Call, obj: Mapping[str, Any]) -> None:
+    """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
+
+    Raises `ValueError`, to the author of the test.
+    """
+    turn, tools, schema = call.turn, dict(_tools(call.body)), _schema(call.body)
+    texts, calls = _said_by(obj) if turn is None else ([turn.text] * (turn.text is not None), turn.tool_calls)
+    if schema is not None and not (turn and turn.stop):
+        for text in filter(None, texts):
+            _follow(f"{call.row.name}.response", text, schema)
+    for made in calls:
+        if tools and made.name not in tools:
+            raise ValueError(f"{call.row.name}.response calls {made.name!r}, but the request offers {', '.join(tools)}")
+        if not made.broken:
+            _follow(f"{call.row.name}.response, the call of {made.name!r}", made.arguments, tools.get(made.name) or {})
+
+
+def _said_by(obj: Mapping[str, Any]) -> tuple[list[str], list[ToolCall]]:
+    """The texts and the calls in an answer of chat completions or responses."""
+    messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
+    items = _dicts(obj.get("output"))
+    texts = [message.get("content") for message in messages] + [_text_of(i) for i in items if i["type"] == "message"]
+    functions = [c["function"] for m in messages for c in m.get("tool_calls") or () if c["type"] == "function"]
+    functions += [item for item in items if item["type"] == "function_call"]
+    return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
+
+
+def _follow(place: str, text: str, schema: Any) -> None:
+    """Raises `ValueError` where a text is no JSON that follows the schema."""
+    try:
+        import jsonschema
+    except ImportError:
+        raise ImportError("strict=True checks answers against schemas with jsonschema: pip install jsonschema") from None
+    try:
+        jsonschema.validate(json.loads(text), schema)
+    except ValueError:
+        raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
+    except jsonschema.ValidationError as error:
+        raise ValueError(f"{place} does not follow the request's schema at {error.json_path}: {error.message}") from None
 
 
 def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -3664,6 +3800,7 @@ class ToolCall(NamedTuple):
     name: str
     arguments: str
     id: str | None = None
+    broken: bool = False  # written by hand, perhaps on purpose as no model should
 
 
 class Turn(NamedTuple):
@@ -3729,7 +3866,7 @@ def _prepare_partial(row: Row, value: Mapping[str, Any], turn: Any = None) -> An
     def answer(call: Call) -> Any:
         if (model := call.model) not in templates:
             templates[model] = _merge_partial(model, value, place)
-        call.turn = turn
+        call.turn, call.turn_given = turn, bool(value) or turn is not None
         return _Built(templates[model] if value else None, value)
 
     return answer
@@ -3817,7 +3954,7 @@ def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwar
         raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
     given = kwargs if arguments is None else arguments
     text = given if isinstance(given, str) else json.dumps(_plain(given, f"tool_call({name!r})"), ensure_ascii=False)
-    return Turn(tool_calls=(ToolCall(name, text, id),))
+    return Turn(tool_calls=(ToolCall(name, text, id, isinstance(given, str)),))
 
 
 def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
@@ -4039,9 +4176,16 @@ def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
 
     def answer(call: Call) -> _Again:
         offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
+        if "conversation" in inspect.signature(value).parameters:
+            offers["conversation"] = _conversation(call)
         return _Again(value(call.request, **_asked_for(value, offers)))
 
     return answer
+
+
+def _conversation(call: Call) -> list[dict[str, Any]]:
+    """All the model gets to see: for responses with what came before, for the others their messages."""
+    return _context(call) if "responses" in call.row.name else _messages(call)
 
 
 def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
@@ -4173,21 +4317,18 @@ def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
 # ======================================================================================================================
 
 
-class Endpoint:
-    """One call of the API on one mock: what it answers, and what it was asked."""
+class Answering:
+    """Something that can be given a response."""
 
-    def __init__(self, mock: OpenAIMock, row: Row) -> None:
-        self._mock, self._row = mock, row
+    def __init__(self, row: Row) -> None:
+        self._row = row
         self._response: Any = None
         self._prepared: Answer | None = None
-        self._bodies: list[dict[str, Any]] = []
-
-    def __repr__(self) -> str:
-        return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
+        self._hits = 0
 
     @property
     def response(self) -> Any:
-        """What the endpoint answers, as it was set; `None` while nothing is. `del` goes back to the default.
+        """What is answered, as it was set; `None` while nothing is. `del` goes back to the default.
 
         Raises `TypeError` or `ValueError` when something is set that this call cannot answer.
         """
@@ -4196,11 +4337,109 @@ class Endpoint:
     @response.setter
     def response(self, value: Any) -> None:
         self._prepared = _prepare(self._row, value)
-        self._response = value
+        self._response, self._hits = value, 0
 
     @response.deleter
     def response(self) -> None:
         self._response = self._prepared = None
+
+    def _unused_steps(self) -> int:
+        return max(len(self._response) - self._hits, 0) if _is_steps(self._response) else 0
+
+
+def _is_steps(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and not isinstance(value, (Turn, Streamed))
+
+
+class Rule(Answering):
+    """A response for some requests of an endpoint only; made by `endpoint.when(...)`."""
+
+    def __init__(self, row: Row, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
+        super().__init__(row)
+        self._what, self._tool_result, self._subset = what, tool_result, subset
+
+    def __repr__(self) -> str:
+        shown = [repr(self._what)] if self._what is not None else []
+        shown += [f"tool_result={self._tool_result}"] if self._tool_result is not None else []
+        shown += [f"{key}={value!r}" for key, value in self._subset.items()]
+        return f"{self._row.name}.when({', '.join(shown)})"
+
+    def _mismatch(self, call: Call) -> str | None:
+        """Why the rule does not take a call; `None` when it does."""
+        if (place := _outside(call.body, self._subset)) is not None:
+            return place
+        if self._tool_result is not None and _answers_tools(call) is not self._tool_result:
+            return f"tool_result is {not self._tool_result}"
+        if callable(self._what):
+            return None if self._what(call.body) else f"{self._what!r} says no"
+        if self._what is not None and not re.search(_pattern(self._what), _last_input(call)):
+            return f"the last user input is {_shown(_last_input(call))}"
+        return None
+
+
+def _pattern(what: Any) -> Any:
+    return re.escape(what) if isinstance(what, str) else what
+
+
+def _outside(body: Any, subset: Any, place: str = "") -> str | None:
+    """Where a body differs from what is expected of it, at any depth; `None` when it has all of it.
+
+    A dict may have more keys, a list more elements than the expected ones.
+    """
+    if isinstance(subset, Mapping) and isinstance(body, Mapping):
+        return _first(
+            _outside(body[key], value, f"{place}.{key}" if place else key)
+            if key in body
+            else f"{f'{place}.{key}' if place else key} is missing"
+            for key, value in subset.items()
+        )
+    if isinstance(subset, (list, tuple)) and isinstance(body, list):
+        missing = (item for item in subset if all(_outside(element, item) is not None for element in body))
+        return _first(f"{place} has no {_shown(item)}" for item in missing)
+    return None if body == subset else f"{place} is {_shown(body)}"
+
+
+def _first(items: Iterator[Any]) -> Any:
+    return next(filter(None, items), None)
+
+
+def _messages(call: Call) -> list[dict[str, Any]]:
+    """The messages or items of a request, whichever API it is for."""
+    if call.row.model == "beta.threads.Run":
+        thread = call.params.get("thread_id")
+        stored = [m for key, m in call.store["beta.threads.messages"].items() if key[0] == thread]
+        said = (call.body.get("thread") or {}).get("messages"), call.body.get("additional_messages")
+        return [*stored, *_dicts(said[0]), *_dicts(said[1])]
+    return _dicts(call.body.get("messages") or call.body.get("input"))
+
+
+def _last_input(call: Call) -> str:
+    """The text of what the user said last."""
+    said = [message for message in _messages(call) if message.get("role") == "user"]
+    if said:
+        return _text_of(said[-1])
+    return _text_of(call.body.get("input") or call.body.get("prompt") or "")
+
+
+def _answers_tools(call: Call) -> bool:
+    """Whether a request brings the results of calls: the second half of a tool loop."""
+    if call.row.name == "beta.threads.runs.submit_tool_outputs":
+        return True
+    last = (_messages(call) or [{}])[-1]
+    return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
+
+
+class Endpoint(Answering):
+    """One call of the API on one mock: what it answers, and what it was asked."""
+
+    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+        super().__init__(row)
+        self._mock = mock
+        self._bodies: list[dict[str, Any]] = []
+        self._rules: list[Rule] = []
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
 
     @property
     def route(self) -> respx.Route:
@@ -4219,6 +4458,84 @@ class Endpoint:
     @property
     def state_store(self) -> StateStore:
         return self._mock.state
+
+    def when(self, what: Any = None, /, *, tool_result: bool | None = None, **subset: Any) -> Rule:
+        """A rule for some requests: set its `.response`. The newest rule that takes a request answers it.
+
+            create.when("weather").response = "It is sunny."
+            create.when(re.compile("(?i)weather")).response = ...
+            create.when(lambda body: len(body["messages"]) > 3).response = ...
+            create.when(model="gpt-5", tool_result=True).response = ...
+
+        what: a text or a pattern to find in the last user input, or a function of the body.
+        tool_result: whether the request brings the results of tool calls.
+        subset: what the body must have, at any depth; dicts and lists may have more.
+        Raises `TypeError` when nothing is said, or `what` is none of these.
+        """
+        if what is None and tool_result is None and not subset:
+            raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
+        if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
+            raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
+        for name in subset.keys() - _parameter_types(self._row.name).keys():
+            if closest := _closest(name, _parameter_types(self._row.name), 0.85):
+                raise TypeError(f"{self._row.name}.when({name}=...): the call has no such parameter.{closest}")
+        self._rules.append(Rule(self._row, what, tool_result, subset))
+        return self._rules[-1]
+
+    def assert_called_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
+        """Asserts that the last call had this in its body, at any depth; dicts and lists may have more.
+
+        Raises `AssertionError` with the difference.
+        """
+        wanted = {**(expected or {}), **subset}
+        if not self._bodies:
+            raise AssertionError(f"{self._row.name} was not called")
+        body = self._bodies[-1]
+        if (place := _outside(body, wanted)) is not None:
+            have = _lines({key: body[key] for key in wanted if key in body})
+            diff = "\n".join(difflib.unified_diff(_lines(wanted), have, "expected", "was called with", lineterm=""))
+            raise AssertionError(f"{self._row.name} was called otherwise: {place}\n{diff}")
+
+    def _choose(self, call: Call) -> Answering | None:
+        """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
+        for rule in reversed(self._rules):
+            if rule._prepared and rule._mismatch(call) is None:
+                return rule
+        if self._prepared:
+            return self
+        if self._rules and self._mock._strict:
+            raise AssertionError(self._near_miss(call))
+        return None
+
+    def _near_miss(self, call: Call) -> str:
+        reasons = {rule: str(rule._mismatch(call) or "it has no .response") for rule in reversed(self._rules)}
+        closest = max(reasons, key=lambda rule: _closeness(rule, call))
+        return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest]}"
+
+
+def _closeness(rule: Rule, call: Call) -> int:
+    """How many of a rule's conditions a call meets."""
+    met = sum(_outside(call.body, {key: value}) is None for key, value in rule._subset.items())
+    met += rule._tool_result is not None and _answers_tools(call) is rule._tool_result
+    return met + (isinstance(rule._what, (str, re.Pattern)) and bool(re.search(_pattern(rule._what), _last_input(call))))
+
+
+def _lines(value: Any) -> list[str]:
+    return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
+
+
+class Request(NamedTuple):
+    """One HTTP request a mock has seen; secrets in its headers are left out."""
+
+    endpoint: str  # dotted name
+    body: dict[str, Any]
+    headers: dict[str, str]
+    attempt: int  # 0 for the first, then the number of the retry
+    status: int | None  # None where a network fault came instead of a response
+    duration: float  # seconds
+
+
+_SECRET_HEADERS = {"authorization", "api-key", "cookie", "openai-organization", "x-api-key"}
 
 
 @functools.cache
@@ -4326,7 +4643,8 @@ class Router(respx.MockRouter):
                     return super().handler(request)
             return _run(self._exchange(request, _wait_in_thread))
         except Exception as error:
-            raise _surfacing(error, request) from error.__cause__
+            surfaced = _surfacing(error, request)
+            raise surfaced from surfaced.__cause__
 
     async def async_handler(self, request: Any) -> httpx.Response:
         """The same for asynchronous clients."""
@@ -4337,18 +4655,20 @@ class Router(respx.MockRouter):
                     return await super().async_handler(request)
             return await self._exchange(request, _wait)
         except Exception as error:
-            raise _surfacing(error, request) from error.__cause__
+            surfaced = _surfacing(error, request)
+            raise surfaced from surfaced.__cause__
 
     async def _exchange(self, request: httpx.Request, wait: Callable[[Any], Any]) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
         call = self._mock._call(request)
         if call is None:
             return httpx.Response(204)
-        endpoint, response = self._mock._endpoint(call.row), None
+        endpoint, response, started = self._mock._endpoint(call.row), None, time.perf_counter()
         try:
             response = await self._mock._respond(call, endpoint, wait)
         finally:
             self.record(request, response=response, route=endpoint.route)
+            self._mock._journal.append((call, response and response.status_code, time.perf_counter() - started))
         return response
 
 
@@ -4645,7 +4965,10 @@ class OpenAIMock:
     base_url: answers below this URL only. Without it at the public URL, at `OPENAI_BASE_URL` if that is set when the
         mock starts, and at Azure's hosts.
     state: a `StateStore`, or a dict of dicts by resource name, to begin with and to store in.
-    strict: refuses what the real service would refuse but tests often do.
+    strict: refuses what the real service would refuse but tests often do: unknown parameters and wrong types, a missing
+        key, dangling references where a response is set; and what a test itself gets wrong: answers that do not
+        follow the schema the application sent, requests that no rule takes.
+    assert_all_used: leaving the context fails on steps and rules that were never used, see `assert_all_used()`.
     """
 
     def __init__(
@@ -4653,13 +4976,15 @@ class OpenAIMock:
         base_url: str | None = None,
         state: StateStore | Mapping[str, Any] | None = None,
         strict: bool = False,
+        assert_all_used: bool = False,
     ) -> None:
         self._base_url = str(httpx.URL(base_url)).rstrip("/") if base_url else None
         self._strict = strict
         self._bases = self._find_bases()
         self._endpoints: dict[str, Endpoint] = {}
         self._state = state
-        self._started: list[Router] = []
+        self._checks_use = assert_all_used
+        self._journal: list[tuple[Call, int | None, float]] = []
 
     def _find_bases(self) -> list[str]:
         if self._base_url:
@@ -4692,12 +5017,33 @@ class OpenAIMock:
 
     def __exit__(self, *exc: object) -> None:
         self.router.stop(quiet=exc[0] is not None)
+        if self._checks_use and exc[0] is None:
+            self.assert_all_used()
 
     async def __aenter__(self) -> OpenAIMock:
         return self.__enter__()
 
     async def __aexit__(self, *exc: object) -> None:
         self.__exit__(*exc)
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every HTTP request to the API, in order, retries included."""
+        return [_journal_entry(*entry) for entry in self._journal]
+
+    def assert_all_used(self) -> None:
+        """Asserts that every step of every list was taken, and every rule hit.
+
+        Raises `AssertionError` that names those left over.
+        """
+        left = []
+        for endpoint in self._endpoints.values():
+            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._hits]
+            for answering in (endpoint, *endpoint._rules):
+                if steps := answering._unused_steps():
+                    left.append(f"{answering!r} has {_count(steps, 'step')} left of {len(answering.response)}")
+        if left:
+            raise AssertionError("not everything was used: " + "; ".join(left))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -4743,7 +5089,17 @@ class OpenAIMock:
         if route and (route.is_pass_through or route.side_effect or route.return_value):
             if (response := await self._resolve_route(route, call, wait)) is not None:
                 return response
-        return await _answer(call, endpoint._prepared, wait)
+        chosen = endpoint._choose(call) or self._inherited(call)
+        if chosen:
+            chosen._hits += 1
+        return await _answer(call, chosen and chosen._prepared, wait)
+
+    def _inherited(self, call: Call) -> Answering | None:
+        """What goes on with a run after its tools: the answers of the call that made it."""
+        for name in _GOES_ON.get(call.row.name, ()):
+            if (endpoint := self._endpoints.get(name)) and (chosen := endpoint._choose(call)):
+                return chosen
+        return None
 
     def _answer_line(self, said: Mapping[str, Any]) -> httpx.Response:
         """The answer to a line of a batch: that of the endpoint its `url` names, but no step of a list."""
@@ -4755,7 +5111,8 @@ class OpenAIMock:
         call = Call(self, *found, request)
         call.body = _decode(request) | {"stream": False}
         endpoint = self._endpoint(call.row)
-        prepared = None if isinstance(endpoint._response, (list, tuple)) else endpoint._prepared
+        chosen = endpoint._choose(call)
+        prepared = chosen._prepared if chosen and not _is_steps(chosen._response) else None
         return _run(_answer(call, prepared, _wait_in_thread))  # type: ignore[no-any-return]
 
     async def _resolve_route(self, route: respx.Route, call: Call, wait: Callable[[Any], Any]) -> Any:
@@ -4783,12 +5140,23 @@ class OpenAIMock:
         return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"
 
 
+# Calls that go on with what another one began, and take their answers from there when they have none of their own.
+_GOES_ON = {"beta.threads.runs.submit_tool_outputs": ("beta.threads.runs.create", "beta.threads.create_and_run")}
+
+
+def _journal_entry(call: Call, status: int | None, duration: float) -> Request:
+    headers = {k: "***" if k.lower() in _SECRET_HEADERS else v for k, v in call.request.headers.items()}
+    attempt = int(call.request.headers.get("x-stainless-retry-count", 0))
+    return Request(call.row.name, call.body, headers, attempt, status, duration)
+
+
 def mock(
     func: Any = None,
     *,
     base_url: str | None = None,
     state: StateStore | Mapping[str, Any] | None = None,
     strict: bool = False,
+    assert_all_used: bool = False,
 ) -> Any:
     """Runs a function, a test most often, under an `OpenAIMock`, and hands it that as `openai_mock` if it takes it.
 
@@ -4797,7 +5165,7 @@ def mock(
 
     With or without parentheses, for functions and coroutine functions; the arguments are those of `OpenAIMock`.
     """
-    settings = {"base_url": base_url, "state": state, "strict": strict}
+    settings = {"base_url": base_url, "state": state, "strict": strict, "assert_all_used": assert_all_used}
     if func is None:
         return functools.partial(_decorate, settings)
     return _decorate(settings, func)
