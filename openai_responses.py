@@ -1394,11 +1394,7 @@ class Resource:
         return self._store[self._name]
 
     def _as_model(self, obj: Any) -> Any:
-        from openai._models import construct_type
-
-        if obj is None or isinstance(obj, bytes):
-            return obj
-        return construct_type(type_=_item_model(self._name), value=obj)
+        return obj if obj is None or isinstance(obj, bytes) else _as_model(_item_model(self._name), obj)
 
 
 @functools.cache
@@ -5236,12 +5232,85 @@ def _public(module: types.ModuleType) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if not name.startswith("_")}
 
 
+def _as_model(model: Any, obj: Any) -> Any:
+    from openai._models import construct_type
+
+    return construct_type(type_=model, value=obj)
+
+
+def ContentStore() -> Resource:  # noqa: N802 - the name it has always had
+    """A store of file bytes by id: `put(id, data)`, `get(id)`, `delete(id)`."""
+    return StateStore().files.content  # type: ignore[no-any-return]
+
+
+def _builder(name: str) -> Callable[..., Any]:
+    """A function that makes the answer to a create request, as a model."""
+
+    def build(*args: Any, extra: Mapping[str, Any] | None = None) -> Any:
+        """The model a create request makes; `extra` is a partial merged into it."""
+        *path_ids, request = args  # the ids in the path may be given as well: `message_from_create_request(thread_id, request)`
+        row = _rows()[name]
+        names = re.findall(r"{(\w+)}", row.path)
+        found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
+        params = dict(zip(names, path_ids)) or (found.groupdict() if found else {})
+        call = Call(OpenAIMock(), row, params, _httpx_request(request))
+        call.body, extra = _decode(call.request), extra or {}
+        template = _merge(_model(row.model), extra, f"{name}: extra") if extra else None
+        return _as_model(_model(row.model), _build(call, template, extra))
+
+    return build
+
+
+def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
+    def build(partial: Mapping[str, Any]) -> Any:
+        """The model a partial makes, completed by its type."""
+        return _as_model(_model(path), _realize(_merge(_model(path), partial, path), StateStore()))
+
+    return build
+
+
+def _merger(model: Any, partial: Mapping[str, Any]) -> Any:
+    """A new model: `model` with the fields of `partial`."""
+    base = model.model_dump(mode="json", by_alias=True)
+    merged = _complete(type(model), partial, base, type(model).__name__)
+    return _as_model(type(model), _realize(merged, StateStore()))
+
+
+# Functions of the published library, by submodule and name.
+_BUILDERS = {
+    "assistants": {"assistant_from_create_request": _builder("beta.assistants.create")},
+    "chat": {"chat_completion_from_create_request": _builder("chat.completions.create")},
+    "embeddings": {"embedding_create_response_from_create_request": _builder("embeddings.create")},
+    "messages": {
+        "build_message": _model_builder("beta.threads.Message"),
+        "message_from_create_request": _builder("beta.threads.messages.create"),
+    },
+    "moderations": {"moderation_create_response_from_create_request": _builder("moderations.create")},
+    "run_steps": {"build_run_step": _model_builder("beta.threads.runs.RunStep")},
+    "runs": {"run_from_create_request": _builder("beta.threads.runs.create")},
+    "threads": {"thread_from_create_request": _builder("beta.threads.create")},
+    "vector_store_files": {"vector_store_file_from_create_request": _builder("vector_stores.files.create")},
+    "vector_stores": {"vector_store_from_create_request": _builder("vector_stores.create")},
+}
+_MERGERS = {
+    "assistants": {"merge_assistant_with_partial": _merger},
+    "runs": {"merge_run_with_partial": _merger},
+    "threads": {"merge_thread_with_partial": _merger},
+}
+
+
 def _register_all() -> None:
     _register("ext")
     _register("ext.httpx", **_public(httpx) | {"MockTransport": MockTransport})
     _register("ext.respx", **_public(respx))
-    _register("stores", StateStore=StateStore)
+    _register("stores", StateStore=StateStore, ContentStore=ContentStore)
     _register("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
+    _register("plugin")
+    _register("helpers")
+    for package, modules in (("builders", _BUILDERS), ("mergers", _MERGERS)):
+        _register(f"helpers.{package}")
+        for name, functions in modules.items():
+            _register(f"helpers.{package}.{name}", **functions)
 
 
 __path__: list[str] = []  # makes submodules importable
