@@ -910,6 +910,7 @@ def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
 # ======================================================================================================================
 
 
+@functools.cache
 def _is_model(tp: Any) -> bool:
     import pydantic
 
@@ -1013,7 +1014,7 @@ def _merge(tp: Any, value: Any, place: str, lenient: bool = False) -> Any:
     dropped instead of passed on, and strings out of forms become numbers.
     Raises `ValueError` where the type does not take the value.
     """
-    if isinstance(value, (Fresh, Now)):
+    if tp is str is type(value) or isinstance(value, (Fresh, Now)):  # by far the most frequent, and marks
         return value
     if _is_model(type(value)):
         value = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -1103,8 +1104,6 @@ def _agrees(model: Any, value: Mapping[str, Any]) -> bool:
 
 
 def _leaf(tp: Any, kind: Any, value: Any, place: str, lenient: bool) -> Any:
-    if type(value) is kind is str:  # by far the most frequent
-        return value
     if kind in (object, Any):
         return _plain(value, place)
     try:
@@ -1503,7 +1502,7 @@ def _decode(request: httpx.Request) -> dict[str, Any]:
 
 def _json_object(content: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(content)
+        body = json.loads(content.decode())
     except ValueError as error:
         raise APIError(400, f"We could not parse the JSON body of your request: {error}") from None
     if not isinstance(body, dict):
@@ -1660,12 +1659,15 @@ def _realize(value: Any, store: StateStore) -> Any:
     """A copy of a default or a merged partial, with ids and times of its own."""
     kind = type(value)
     if kind is dict:
-        return {key: _realize(item, store) for key, item in value.items()}
+        return {key: item if type(item) in _SCALARS else _realize(item, store) for key, item in value.items()}
     if kind is list:
         return [_realize(item, store) for item in value]
     if kind is Fresh:
         return store.new_id(value.prefix)
     return int(time.time()) + value.offset if kind is Now else value
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
 
 
 def _make(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -4744,43 +4746,42 @@ class _Chain:
     def __init__(self, routers: list[Any], family: str) -> None:
         self.routers, self.family = routers, family
 
-    def _marked(self, request: httpx.Request) -> httpx.Request:
-        if family := sys.modules.get(self.family):
-            request.extensions = {**request.extensions, "openai_responses.family": family}
-        return request
-
     def handler(self, request: httpx.Request) -> Any:
-        self._marked(request)
+        self._mark(request)
         for router in self._newest_first():
-            with _passing_on():
+            try:
                 return router.handler(request)
+            except (AllMockedAssertionError, MockError) as error:
+                _pass_on(error)
         raise self._nobody(request)
 
     async def async_handler(self, request: httpx.Request) -> Any:
-        self._marked(request)
+        self._mark(request)
         for router in self._newest_first():
-            with _passing_on():
+            try:
                 return await router.async_handler(request)
+            except (AllMockedAssertionError, MockError) as error:
+                _pass_on(error)
         raise self._nobody(request)
+
+    def _mark(self, request: httpx.Request) -> None:
+        """Notes the family of the client, which faults are to be of."""
+        if self.family != "httpx":
+            request.extensions = {**request.extensions, "openai_responses.family": sys.modules[self.family]}
 
     def _newest_first(self) -> list[Any]:
         return [router for router in reversed(self.routers) if router is not self]
 
     def _nobody(self, request: httpx.Request) -> BaseException:
-        message = "; ".join(dict.fromkeys(r._mock._unknown(request) for r in self.routers if isinstance(r, Router)))
-        return MockError(message) if _swallows(request) else _NotMocked(message)
+        mocks = (router._mock for router in reversed(self.routers) if isinstance(router, Router))
+        message = "; ".join(dict.fromkeys(mock._unknown(request) for mock in mocks))
+        return _surfacing(_NotMocked(message), request)
 
 
-@contextlib.contextmanager
-def _passing_on() -> Iterator[None]:
-    """A router that does not know a request leaves it to the next."""
-    try:
-        yield
-    except AllMockedAssertionError:
-        pass
-    except MockError as error:
-        if not isinstance(error.__cause__, AllMockedAssertionError):
-            raise
+def _pass_on(error: BaseException) -> None:
+    """A router that does not know a request leaves it to the next; other mistakes surface."""
+    if isinstance(error, MockError) and not isinstance(error.__cause__, AllMockedAssertionError):
+        raise error
 
 
 class _Enlistment:
@@ -4825,8 +4826,27 @@ def _httpcore2_mocker() -> type[Mocker]:
     for mocker in Mocker.registry.values():
         if set(getattr(mocker, "targets", ())) & set(targets):
             return mocker
-    namespace = {"name": "openai_responses.httpcore2", "targets": targets}
-    return type("HTTPCore2Mocker", (_CheapMocker, HTTPCoreMocker), namespace)
+
+    class HTTPCore2Mocker(_CheapMocker, HTTPCoreMocker):
+        name = "openai_responses.httpcore2"
+
+        @classmethod
+        def to_httpx_request(cls, **kwargs: Any) -> httpx.Request:
+            request = kwargs["request"]
+            raw = (request.url.scheme, request.url.host, request.url.port, request.url.target)
+            return httpx.Request(
+                request.method.decode(),
+                _parse_url(raw),
+                headers=request.headers,
+                stream=request.stream,
+                extensions=request.extensions,
+            )
+
+    HTTPCore2Mocker.targets = targets
+    return HTTPCore2Mocker
+
+
+_parse_url = functools.lru_cache(maxsize=1024)(respx.patterns.parse_url)  # a third of the cost of interception
 
 
 class _CheapMocker(Mocker, abc.ABC):
