@@ -1,0 +1,149 @@
+"""What a mocked call costs, as ratios to the same call over a static transport.
+
+    python docs/benchmark.py
+
+Each figure is the best of several rounds; a round interleaves what is compared, so that a busy machine slows both.
+The bounds are those the project keeps to; the script exits with status 1 when one is missed.
+"""
+
+import contextlib
+import sys
+import time
+
+import httpx
+import openai
+import respx
+
+import openai_responses
+from openai_responses import OpenAIMock
+
+SDK2 = openai.__version__.startswith("2.")
+if SDK2:
+    family = httpx
+else:
+    import httpx2 as family
+
+MESSAGES = [{"role": "user", "content": "Hi"}]
+ANSWER = {"choices": [{"message": {"content": "Hello! How can I help?"}}]}
+client = openai.OpenAI(api_key="sk-fake")
+
+
+def chat(client):
+    client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+
+
+def drain(client):
+    for _ in client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True):
+        pass
+
+
+def recorded(value, **options):
+    """The bytes and headers the mock answers with, to be served by a static transport."""
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = value
+        raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=MESSAGES, **options)
+        return raw.http_response.read(), dict(raw.headers)
+
+
+def static_client(body, headers):
+    transport = family.MockTransport(lambda request: family.Response(200, content=body, headers=headers))
+    return openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
+
+
+def seconds(function, *args, calls=200):
+    function(*args)
+    started = time.perf_counter()
+    for _ in range(calls):
+        function(*args)
+    return (time.perf_counter() - started) / calls
+
+
+def mocked(function, value, calls):
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = value
+        return seconds(function, client, calls=calls)
+
+
+def routed(body, headers, calls):
+    with respx.mock(assert_all_called=False) as router:
+        answer = httpx.Response(200, content=body, headers=headers)
+        router.post("https://api.openai.com/v1/chat/completions").mock(return_value=answer)
+        return seconds(chat, client, calls=calls)
+
+
+def best(rounds, **timers):
+    """The best time of each timer over interleaved rounds."""
+    times = {name: [] for name in timers}
+    for _ in range(rounds):
+        for name, timer in timers.items():
+            times[name].append(timer())
+    return {name: min(some) for name, some in times.items()}
+
+
+def chat_ratios():
+    body, headers = recorded(ANSWER)
+    static = static_client(body, headers)
+    timers = {"static": lambda: seconds(chat, static), "mock": lambda: mocked(chat, ANSWER, 200)}
+    if SDK2:
+        timers["respx"] = lambda: routed(body, headers, 200)
+    times = best(9, **timers)
+    yield "chat call / static transport", times["mock"] / times["static"], 1.30
+    if SDK2:
+        yield "chat call / one RESPX route", times["mock"] / times["respx"], 1.10
+
+
+def stream_ratio():
+    answer = "word " * 10_000
+    static = static_client(*recorded(answer, stream=True))
+    times = best(
+        5, static=lambda: seconds(drain, static, calls=1), mock=lambda: mocked(drain, answer, 1)
+    )
+    yield "stream of 10,000 chunks / the same bytes", times["mock"] / times["static"], 1.20
+
+
+def test_costs():
+    @openai_responses.mock()
+    def decorated(openai_mock):
+        pass
+
+    yield "decorated empty test, ms", 1000 * min(seconds(decorated, calls=300) for _ in range(5)), 1.0
+    yield "OpenAIMock(), ms", 1000 * min(seconds(OpenAIMock, calls=2000) for _ in range(5)), 0.2
+
+
+def filled(number):
+    """A mock that has so many files stored, and the id of one in the middle."""
+    files = {f"file-{i}": {"id": f"file-{i}", "object": "file", "bytes": 1} for i in range(number)}
+    return OpenAIMock(state={"files": files}), f"file-{number // 2}"
+
+
+def state_ratios():
+    mocks = {number: filled(number) for number in (10, 100_000)}
+
+    def timer(number, act):
+        openai_mock, id = mocks[number]
+        with openai_mock:
+            return seconds(act, id, calls=50)
+
+    acts = {
+        "retrieve": lambda id: client.files.retrieve(id),
+        "create": lambda id: client.files.create(file=b"x", purpose="batch"),
+        "a page of 20": lambda id: client.files.list(limit=20).data[:0],
+    }
+    for name, act in acts.items():
+        times = best(5, few=lambda: timer(10, act), many=lambda: timer(100_000, act))
+        yield f"{name} with 100,000 objects / with 10", times["many"] / times["few"], 1.5 if "page" in name else 1.2
+
+
+def main():
+    missed = False
+    print(f"openai {openai.__version__}, httpx {httpx.__version__}, respx {respx.__version__}")
+    with contextlib.suppress(KeyboardInterrupt):
+        for figures in (chat_ratios, stream_ratio, test_costs, state_ratios):
+            for name, figure, bound in figures():
+                missed |= figure > bound
+                print(f"{name:<45} {figure:6.2f}   {'within' if figure <= bound else 'MISSES'} {bound}")
+    sys.exit(missed)
+
+
+if __name__ == "__main__":
+    main()
