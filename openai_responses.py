@@ -61,7 +61,7 @@ import types
 import typing
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import httpx
@@ -617,11 +617,11 @@ def _walk(node: dict[str, Any], segments: list[str], method: str, params: tuple[
 def _find(method: str, path: str, beta: bool = False) -> tuple[Row, dict[str, str]] | None:
     """The row and the path parameters of a call, `None` for a path the SDK does not know."""
     segments = [unquote(segment) for segment in path.split("/")[1:]]
-    found = beta and _walk(_index(), segments, f" {method}beta=true") or _walk(_index(), segments, f" {method}")
+    found = (beta and _walk(_index(), segments, f" {method}beta=true")) or _walk(_index(), segments, f" {method}")
     if not found:
         return None
     row, values = found
-    return row, dict(zip(re.findall(r"{(\w+)}", row.path), values))
+    return row, dict(zip(re.findall(r"{(\w+)}", row.path), values, strict=True))
 
 
 @functools.cache
@@ -862,7 +862,12 @@ _MODELS_BY_FORMAT = {
         "verbose_json": "audio.TranscriptionVerbose",
         "vtt": "str",
     },
-    "audio.translations.create": {"srt": "str", "text": "str", "verbose_json": "audio.TranslationVerbose", "vtt": "str"},
+    "audio.translations.create": {
+        "srt": "str",
+        "text": "str",
+        "verbose_json": "audio.TranslationVerbose",
+        "vtt": "str",
+    },
 }
 
 
@@ -1568,7 +1573,11 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
     """What the SDK says each parameter of a call takes."""
     function, _ = _method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
-    return {key: _eager(tp) for key, tp in hints.items() if not key.startswith("extra_") and key not in ("return", "timeout")}
+    return {
+        key: _eager(tp)
+        for key, tp in hints.items()
+        if not key.startswith("extra_") and key not in ("return", "timeout")
+    }
 
 
 def _eager(tp: Any) -> Any:
@@ -2060,7 +2069,7 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     """What the model says when nothing was set, where the request asks for a call or for JSON."""
     choice = body.get("tool_choice")
     name = (choice.get("function") or choice).get("name") if isinstance(choice, dict) else None
-    tools = {name: parameters for name, parameters in _tools(body)}
+    tools = dict(_tools(body))
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
         return tool_call(name, _instance(tools[name] or {}))
@@ -2100,13 +2109,17 @@ def _follow(place: str, text: str, schema: Any) -> None:
     try:
         import jsonschema
     except ImportError:
-        raise ImportError("strict=True checks answers against schemas with jsonschema: pip install jsonschema") from None
+        raise ImportError(
+            "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
+        ) from None
     try:
         jsonschema.validate(json.loads(text), schema)
     except ValueError:
         raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
     except jsonschema.ValidationError as error:
-        raise ValueError(f"{place} does not follow the request's schema at {error.json_path}: {error.message}") from None
+        raise ValueError(
+            f"{place} does not follow the request's schema at {error.json_path}: {error.message}"
+        ) from None
 
 
 def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -2207,9 +2220,17 @@ def _number_instance(schema: Any, root: Any) -> Any:
     step = schema.get("multipleOf", 1)
     low, high = schema.get("minimum"), schema.get("maximum")
     if (above := schema.get("exclusiveMinimum")) is not None:
-        low = above + step if schema.get("type") == "integer" or "multipleOf" in schema else math.nextafter(above, math.inf)
+        low = (
+            above + step
+            if schema.get("type") == "integer" or "multipleOf" in schema
+            else math.nextafter(above, math.inf)
+        )
     if (below := schema.get("exclusiveMaximum")) is not None:
-        high = below - step if schema.get("type") == "integer" or "multipleOf" in schema else math.nextafter(below, -math.inf)
+        high = (
+            below - step
+            if schema.get("type") == "integer" or "multipleOf" in schema
+            else math.nextafter(below, -math.inf)
+        )
     value = max(0, low) if low is not None else 0
     value = min(value, high) if high is not None else value
     aligned = math.ceil(value / step) * step if "multipleOf" in schema or schema.get("type") == "integer" else value
@@ -2271,7 +2292,12 @@ def _advance(call: Call, resource: str, key: Any) -> None:
     if pending and obj is not None:
         change = pending.pop(0)
         obj.update(_realize(change(call, obj) if callable(change) else change, call.store))
-    if obj and obj.get("status") in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
+    if (
+        obj
+        and obj.get("status") in _ACTIVE
+        and isinstance(obj.get("expires_at"), int)
+        and obj["expires_at"] < time.time()
+    ):
         call.store.pending.pop((resource, key), None)
         obj["status"] = "expired"
 
@@ -2465,7 +2491,9 @@ def _check_response(call: Call) -> None:
     known = {item.get("call_id") for item in _context(call) if "output" not in str(item.get("type"))}
     for item in _dicts(call.body.get("input")):
         if str(item.get("type")).endswith("call_output") and item.get("call_id") not in known:
-            message = f"No tool call found for {str(item['type']).replace('_', ' ')} with call_id {item.get('call_id')}."
+            message = (
+                f"No tool call found for {str(item['type']).replace('_', ' ')} with call_id {item.get('call_id')}."
+            )
             _refuse(message, "input")
 
 
@@ -2713,7 +2741,9 @@ def _finish_run(call: Call, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
         return {"status": "requires_action", "required_action": action}
     said = {"role": "assistant", "content": turn.text or turn.refusal or "", "run_id": run["id"]}
     message = _add_message(call, run["thread_id"], {**said, "assistant_id": run["assistant_id"]})
-    _add_step(call.store, run, {"type": "message_creation", "message_creation": {"message_id": message["id"]}}, usage=usage)
+    _add_step(
+        call.store, run, {"type": "message_creation", "message_creation": {"message_id": message["id"]}}, usage=usage
+    )
     if turn.stop in ("length", "content_filter"):
         message["status"] = "incomplete"
         return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
@@ -2846,7 +2876,9 @@ def _tally(store: StateStore, file: Mapping[str, Any], sign: int) -> None:
 
 def _delete_store_file(call: Call) -> Any:
     _tally(call.store, _fetch(call), -1)
-    for key in [key for key in call.store["vector_stores.file_batches.files"] if key[::2] == (*call.parents, call.item)]:
+    for key in [
+        key for key in call.store["vector_stores.file_batches.files"] if key[::2] == (*call.parents, call.item)
+    ]:
         del call.store["vector_stores.file_batches.files"][key]
     return _delete(call)
 
@@ -3093,7 +3125,9 @@ def _with_models(verb: Callable[[Call], Any]) -> Callable[[Call], Any]:
 
     def with_models(call: Call) -> Any:
         if not call.objects.keys() & set(_known_models()[:1]):
-            known = {n: {"id": n, "object": "model", "created": 1687882411, "owned_by": "openai"} for n in _known_models()}
+            known = {
+                n: {"id": n, "object": "model", "created": 1687882411, "owned_by": "openai"} for n in _known_models()
+            }
             known |= call.objects
             call.objects.update(known)
         return verb(call)
@@ -3216,6 +3250,7 @@ def _add_api_key(call: Call) -> Any:
     stored = _make(path, call.store, _taken(_model(path), key))
     call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
     return key
+
 
 def _constant(value: Any) -> Callable[[Call, Any, Mapping[str, Any]], Any]:
     return lambda call, obj, given: obj or value
@@ -3352,6 +3387,9 @@ class Pace(NamedTuple):
     fault: Any = None
 
 
+_AT_ONCE = Pace()
+
+
 def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
     """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
     if chunk:
@@ -3384,7 +3422,7 @@ def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[di
     message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
     pieced = {key: message[key] for key in message if isinstance(message[key], str) and key != "role"}
     whole = {k: v for k, v in message.items() if k not in (*pieced, "role", "tool_calls") and v is not None}
-    opening = {key: "" for key in pieced} | {"content": None if message.get("content") is None else ""}
+    opening = dict.fromkeys(pieced, "") | {"content": None if message.get("content") is None else ""}
     logprobs = rest.pop("logprobs", None)
     yield {"role": message["role"], **opening, **whole}, {"logprobs": logprobs}
     for key, text in pieced.items():
@@ -3744,11 +3782,11 @@ async def _sleep(seconds: float) -> None:
 class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
     """A stream of events as a class: override `generate`, and set an instance, or a response with it as content.
 
-        class Greeting(EventStream[ChatCompletionChunk]):
-            def generate(self):
-                yield ChatCompletionChunk(...)
+    class Greeting(EventStream[ChatCompletionChunk]):
+        def generate(self):
+            yield ChatCompletionChunk(...)
 
-        create.response = httpx.Response(200, content=Greeting())
+    create.response = httpx.Response(200, content=Greeting())
     """
 
     def generate(self) -> Iterator[M]:
@@ -4095,7 +4133,7 @@ def _prepare_streamed(row: Row, value: Streamed) -> Answer:
     return answer
 
 
-def _prepare_events(row: Row, value: Any, pace: Pace = Pace()) -> Answer:
+def _prepare_events(row: Row, value: Any, pace: Pace = _AT_ONCE) -> Answer:
     """A stream event by event, from the start for each call."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
@@ -4534,7 +4572,9 @@ def _closeness(rule: Rule, call: Call) -> int:
     """How many of a rule's conditions a call meets."""
     met = sum(_outside(call.body, {key: value}) is None for key, value in rule._subset.items())
     met += rule._tool_result is not None and _answers_tools(call) is rule._tool_result
-    return met + (isinstance(rule._what, (str, re.Pattern)) and bool(re.search(_pattern(rule._what), _last_input(call))))
+    return met + (
+        isinstance(rule._what, (str, re.Pattern)) and bool(re.search(_pattern(rule._what), _last_input(call)))
+    )
 
 
 def _lines(value: Any) -> list[str]:
@@ -4601,7 +4641,9 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
 
 _PUBLIC = "https://api.openai.com/v1"
 _AZURE = "https://*.openai.azure.com"
-_AZURE_HOSTS = r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com)"
+_AZURE_HOSTS = (
+    r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com)"
+)
 _AZURE_PREFIX = r"/openai(?:/v1)?(?:/deployments/[^/]+)?"
 _AZURE_ROOT = _AZURE_HOSTS + _AZURE_PREFIX
 _azure_path = re.compile(r"(?:/openai)?(?:/v1)?(?:/deployments/(?P<model>[^/]+))?(?P<path>/.*)").fullmatch
@@ -4902,8 +4944,8 @@ class _AiohttpMocker(_CheapMocker):
     """Wraps transports that come from an aiohttp module; those never reach httpcore."""
 
     name = "openai_responses.aiohttp"
-    targets = ["httpx._client.AsyncClient", "httpx2._client.AsyncClient"]
-    target_methods = ["_transport_for_url"]
+    targets: ClassVar[list[str]] = ["httpx._client.AsyncClient", "httpx2._client.AsyncClient"]
+    target_methods: ClassVar[list[str]] = ["_transport_for_url"]
 
     @classmethod
     def mock(cls, spec: Any) -> Any:
@@ -5121,9 +5163,9 @@ class OpenAIMock:
             call.body.setdefault("model", call.deployment)
         endpoint._bodies.append(call.body)
         route = endpoint.__dict__.get("_route")
-        if route and (route.is_pass_through or route.side_effect or route.return_value):
-            if (response := await self._resolve_route(route, call, wait)) is not None:
-                return response
+        mocked = route and (route.is_pass_through or route.side_effect or route.return_value)
+        if mocked and (response := await self._resolve_route(route, call, wait)) is not None:
+            return response
         chosen = endpoint._choose(call) or self._inherited(call)
         if chosen:
             chosen._hits += 1
@@ -5277,7 +5319,7 @@ def _as_model(model: Any, obj: Any) -> Any:
     return construct_type(type_=model, value=obj)
 
 
-def ContentStore() -> Resource:  # noqa: N802 - the name it has always had
+def ContentStore() -> Resource:
     """A store of file bytes by id: `put(id, data)`, `get(id)`, `delete(id)`."""
     return StateStore().files.content  # type: ignore[no-any-return]
 
@@ -5287,11 +5329,13 @@ def _builder(name: str) -> Callable[..., Any]:
 
     def build(*args: Any, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes; `extra` is a partial merged into it."""
-        *path_ids, request = args  # the ids in the path may be given as well: `message_from_create_request(thread_id, request)`
+        *path_ids, request = (
+            args  # the ids in the path may be given as well: `message_from_create_request(thread_id, request)`
+        )
         row = _rows()[name]
         names = re.findall(r"{(\w+)}", row.path)
         found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-        params = dict(zip(names, path_ids)) or (found.groupdict() if found else {})
+        params = dict(zip(names, path_ids, strict=False)) or (found.groupdict() if found else {})
         call = Call(OpenAIMock(), row, params, _httpx_request(request))
         call.body, extra = _decode(call.request), extra or {}
         template = _merge(_model(row.model), extra, f"{name}: extra") if extra else None

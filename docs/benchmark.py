@@ -7,6 +7,7 @@ The bounds are those the project keeps to; the script exits with status 1 when o
 """
 
 import contextlib
+import functools
 import sys
 import time
 
@@ -95,9 +96,7 @@ def chat_ratios():
 def stream_ratio():
     answer = "word " * 10_000
     static = static_client(*recorded(answer, stream=True))
-    times = best(
-        5, static=lambda: seconds(drain, static, calls=1), mock=lambda: mocked(drain, answer, 1)
-    )
+    times = best(5, static=lambda: seconds(drain, static, calls=1), mock=lambda: mocked(drain, answer, 1))
     yield "stream of 10,000 chunks / the same bytes", times["mock"] / times["static"], 1.20
 
 
@@ -130,7 +129,8 @@ def state_ratios():
         "a page of 20": lambda id: client.files.list(limit=20).data[:0],
     }
     for name, act in acts.items():
-        times = best(5, few=lambda: timer(10, act), many=lambda: timer(100_000, act))
+        few, many = (functools.partial(timer, number, act) for number in mocks)
+        times = best(5, few=few, many=many)
         yield f"{name} with 100,000 objects / with 10", times["many"] / times["few"], 1.5 if "page" in name else 1.2
 
 
