@@ -1380,12 +1380,18 @@ class Resource:
         self._objects[_key(parents, plain["id"])] = plain
 
     def get(self, *ids: str) -> Any:
-        """The object under an id (parents first) as a model, `None` if there is none."""
-        return self._as_model(self._objects.get(_key(ids[:-1], ids[-1])))
+        """The object under an id as a model, `None` if there is none; the ids of its parents may go before."""
+        return self._as_model(self._objects.get(self._find(ids)))
 
     def delete(self, *ids: str) -> bool:
         """Forgets an object; whether there was one."""
-        return self._objects.pop(_key(ids[:-1], ids[-1]), None) is not None
+        return self._objects.pop(self._find(ids), None) is not None
+
+    def _find(self, ids: tuple[str, ...]) -> Any:
+        """The key of an object, of a child also by its own id alone."""
+        if len(ids) > 1 or not _resources()[self._name]:
+            return _key(ids[:-1], ids[-1])
+        return next((key for key in self._objects if key[-1] == ids[0]), None)
 
     def list(self, *parents: str, **params: Any) -> Any:
         """The objects below `parents`, as models; takes the parameters of the SDK's list call (`limit`, `order` …)."""
@@ -5032,6 +5038,14 @@ def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
 # ======================================================================================================================
 
 
+def _clean_base(url: Any) -> str:
+    """A base URL as requests have it. Raises `ValueError` for what is no URL."""
+    parsed = httpx.URL(str(url))
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(f"base_url is {url!r}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
+    return str(parsed).rstrip("/")
+
+
 class OpenAIMock:
     """A mock of the OpenAI API.
 
@@ -5055,11 +5069,13 @@ class OpenAIMock:
         strict: bool = False,
         assert_all_used: bool = False,
     ) -> None:
-        self._base_url = str(httpx.URL(base_url)).rstrip("/") if base_url else None
+        self._base_url = _clean_base(base_url) if base_url is not None else None
         self._strict = strict
         self._bases = self._find_bases()
         self._endpoints: dict[str, Endpoint] = {}
-        self._state = state
+        self._state: StateStore | None = None
+        if state is not None:
+            self.state = state
         self._checks_use = assert_all_used
         self._journal: list[tuple[Call, int | None, float]] = []
 
@@ -5067,7 +5083,7 @@ class OpenAIMock:
         if self._base_url:
             return [self._base_url]
         own = os.environ.get("OPENAI_BASE_URL")
-        return [_PUBLIC, *([str(httpx.URL(own)).rstrip("/")] if own else []), _AZURE]
+        return [_PUBLIC, *([_clean_base(own)] if own else []), _AZURE]
 
     def _start(self) -> None:
         self._bases = self._find_bases()
@@ -5080,13 +5096,15 @@ class OpenAIMock:
     @property
     def state(self) -> StateStore:
         """What is stored. Assigning a store or a dict of dicts changes to that and keeps responses and routes."""
-        if not isinstance(self._state, StateStore):
-            self._state = StateStore(self._state)
+        if self._state is None:
+            self._state = StateStore()
         return self._state
 
     @state.setter
     def state(self, state: StateStore | Mapping[str, Any]) -> None:
-        self._state = state
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state is {state!r}; expected a StateStore or a dict of dicts by resource name")
+        self._state = state if isinstance(state, StateStore) else StateStore(state)
 
     def __enter__(self) -> OpenAIMock:
         self.router.start()
@@ -5427,7 +5445,7 @@ def pytest_unconfigure() -> None:
     _plugin_active = False
 
 
-def _fixtures() -> types.SimpleNamespace:
+def _fixtures() -> types.ModuleType:
     import pytest
 
     @pytest.fixture
@@ -5439,4 +5457,6 @@ def _fixtures() -> types.SimpleNamespace:
             yield openai_mock
         decoration.mock = None
 
-    return types.SimpleNamespace(openai_mock=openai_mock)
+    module = types.ModuleType("openai_responses.fixtures")
+    module.openai_mock = openai_mock  # type: ignore[attr-defined]
+    return module
