@@ -979,15 +979,15 @@ def _default(tp: Any) -> Any:
         return None if type(None) in args else _default(args[0])
     if kind is typing.Literal:
         return args[0]
-    return {list: [], dict: {}, str: "", int: 0, float: 0.0, bool: False, object: {}, bytes: b""}.get(kind)
+    return {list: [], dict: {}, str: "", int: 0, float: 0.0, bool: False, object: {}, bytes: b"mock content"}.get(kind)
 
 
 @functools.cache
 def _default_field(model: Any, name: str) -> Any:
     """The value of a model's field when nobody said anything."""
     tp, required = _fields(model)[name]
-    if not required:
-        return _default(tp) if _kind(tp)[0] is not typing.Union else None
+    if not required and name not in ("id", "deleted"):
+        return None if _kind(tp)[0] is typing.Union else _default(tp)
     named = _named_default(model, name)
     return named if named is not None and _takes(tp, named) else _default(tp)
 
@@ -1532,9 +1532,10 @@ def _multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
 
 def _part(part: bytes) -> tuple[str, Any]:
     head, _, data = part.partition(b"\r\n\r\n")
-    headers = email.message_from_bytes(head.lstrip())
+    headers = email.message_from_string(head.decode("utf-8", "replace").lstrip())
     name = str(headers.get_param("name", header="content-disposition"))
     filename = headers.get_filename()
+    filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
     return name, data.decode() if filename is None else (filename, data, headers.get_content_type())
 
 
@@ -1725,6 +1726,9 @@ def _class_of(tp: Any, obj: Mapping[str, Any]) -> Any:
 def _said(call: Call) -> dict[str, Any]:
     """What a request says about the object it gets: its body, and the ids in its path."""
     said = {**call.body, **call.params}
+    for name, field in _RENAMED.get(call.plan.resource or "", {}).items():
+        if call.plan.verb in ("create", "update") and name in call.body:
+            said[field] = call.body[name]
     if call.plan.item and (call.plan.verb in ("retrieve", "update", "delete") or _acts_on_itself(call.row)):
         said["id"] = call.item
     return said
@@ -1757,11 +1761,17 @@ def _keep(call: Call, obj: Any) -> Any:
 
 def _remember(call: Call, obj: Any) -> Any:
     """Stores what a create or an update answers."""
-    if isinstance(obj, dict) and "id" in obj:
+    if field := _KEY_FIELDS.get(call.plan.resource or ""):
+        call.objects[(*call.parents, obj[field])] = obj
+    elif isinstance(obj, dict) and "id" in obj:
         prefix = re.match(r"[^\d]*", str(obj["id"]))
         key = call.store.new_key(call.plan.resource or "", call.parents, obj, prefix[0] if prefix else "")
         call.objects[key] = obj
     return obj
+
+
+# Objects known by another field than their id.
+_KEY_FIELDS = {"beta.agents.environments.files": "path"}
 
 
 def _retrieve(call: Call) -> Any:
@@ -1778,7 +1788,8 @@ def _fetch(call: Call) -> dict[str, Any]:
 
 
 def _no_such(resource: str, id: str, param: str) -> APIError:
-    noun = resource.rpartition(".")[2].removesuffix("s").replace("_", " ").title().replace(" ", "")
+    plural = resource.rpartition(".")[2].replace("_", " ").title().replace(" ", "")
+    noun = plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
     message = _NOT_FOUND.get(resource, f"No such {noun} object: {{id}}").format(id=id)
     return APIError(404, message, param=param, code=_NOT_FOUND_CODES.get(resource))
 
@@ -1793,19 +1804,34 @@ def _check_parents(call: Call) -> None:
 
 
 def _view(call: Call, stored: dict[str, Any]) -> Any:
-    """A stored object as this call answers it: its model may ask for more than the one it was made with."""
-    model = _class_of(call.model, stored)
-    missing = _fields(model).keys() - stored.keys() if _is_model(model) else ()
-    if not missing:
+    """A stored object as this call answers it."""
+    return _seen_as(call.model, call.plan.resource or "", stored, call.store)
+
+
+def _seen_as(tp: Any, resource: str, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
+    """A stored object as another model shows it than the one it was made with: with its own fields only."""
+    made = _made_as(resource)
+    if tp is made or not _is_model(tp) or not _is_model(made):
         return stored
-    default = _realize({name: _default(model)[name] for name in missing}, call.store)
-    return {**stored, **default}
+    extra = {key: item for key, item in stored.items() if key not in _fields(tp) and key not in _fields(made)}
+    taken = _taken(tp, stored)
+    missing = {key: item for key, item in _default(tp).items() if key not in taken}
+    return {**extra, **taken, **_realize(missing, store)}
+
+
+@functools.cache
+def _made_as(resource: str) -> Any:
+    """The model the objects of a resource are stored as: that of the call that creates them."""
+    rows = [row for row in _rows().values() if _plan(row).resource == resource]
+    makers = [row for row in rows if _plan(row).verb == "create" and row.name not in _ASSIGNMENTS]
+    return _model(makers[0].model) if makers else None
 
 
 def _update(call: Call) -> Any:
     stored = _fetch(call)
     model = _class_of(call.model, stored)
-    stored.update(_realize(_taken(model, call.body), call.store))
+    said = {key: value for key, value in _said(call).items() if key not in (*call.params, "id")}
+    stored.update(_realize(_taken(model, said), call.store))
     return _view(call, stored)
 
 
@@ -1826,7 +1852,15 @@ def _forget(store: StateStore, resource: str, path: tuple[str, ...]) -> None:
 
 def _list(call: Call) -> Any:
     _check_parents(call)
-    return _page(call.row, call.store, call.parents, call.query)
+    page = _page(call.row, call.store, call.parents, call.query)
+    element = _element(call.model)
+    page["data"] = [_seen_as(element, call.plan.resource or "", item, call.store) for item in page["data"]]
+    return page
+
+
+def _element(page: Any) -> Any:
+    """The type of a page's objects."""
+    return _kind(_fields(page)["data"].type)[1][0]
 
 
 def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
@@ -1923,6 +1957,13 @@ def _action(call: Call) -> Any:
     return _view(call, stored) if _acts_on_itself(call.row) else _build(call)
 
 
+# Parameters that go by another name in the object they are for.
+_RENAMED = {
+    "admin.organization.projects.roles": {"role_name": "name"},
+    "admin.organization.roles": {"role_name": "name"},
+    "admin.organization.projects.users": {"user_id": "id"},
+}
+
 # What an action changes in the object it is done to.
 _ACTIONS: dict[str, dict[str, Any]] = {
     "admin.organization.projects.archive": {"status": "archived", "archived_at": Now()},
@@ -1935,8 +1976,11 @@ _ACTIONS: dict[str, dict[str, Any]] = {
 
 def _singleton(call: Call) -> Any:
     """A resource there is one of: setting it, reading it, and going back to the default."""
+    _check_parents(call)
     key = call.parents if len(call.parents) != 1 else call.parents[0]
     objects = call.objects
+    if key not in objects and call.row.method != "POST" and _is_optional(call.plan.resource or ""):
+        raise _no_such(call.plan.resource or "", "".join(call.parents), "id")
     if call.row.method == "DELETE":
         objects.pop(key, None)
         return _build(call)
@@ -1944,6 +1988,12 @@ def _singleton(call: Call) -> Any:
         built = _build(call)
         objects[key] = objects.get(key, built) | _realize(_taken(call.model, call.body), call.store)
     return objects[key]
+
+
+@functools.cache
+def _is_optional(resource: str) -> bool:
+    """Whether what there is one of may be missing: only what can be deleted."""
+    return f"{resource}.delete" in _rows()
 
 
 _VERBS: Mapping[str, Callable[[Call], Any]] = {
@@ -2433,6 +2483,11 @@ def _store_container_file(call: Call, obj: dict[str, Any]) -> Any:
     data = call.store["files.content"].get(call.body.get("file_id"), _file(call.body.get("file"))[1])
     call.store["containers.files.content"][(*call.parents, obj["id"])] = data
     return obj
+
+
+def _check_container_file(call: Call) -> None:
+    if file := call.body.get("file_id"):
+        _need(call, "files", file, "file_id")
 
 
 def _fill_container_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -3053,7 +3108,8 @@ def _store_fine_tuning(call: Call, job: dict[str, Any]) -> Any:
     if call.unfinished:
         running = functools.partial(_move_job, status="running", message="Fine-tuning job started")
         queued = functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state")
-        _later(call, "fine_tuning.jobs", job["id"], queued, running, _finish_job)
+        finish = functools.partial(_finish_job, suffix=call.body.get("suffix") or "")
+        _later(call, "fine_tuning.jobs", job["id"], queued, running, finish)
     return job
 
 
@@ -3067,9 +3123,9 @@ def _move_job(call: Call, job: dict[str, Any], status: str, message: str) -> dic
     return {"status": status}
 
 
-def _finish_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
+def _finish_job(call: Call, job: dict[str, Any], suffix: str) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
-    name = f"ft:{job['model']}:{job['organization_id']}:{job.get('suffix') or ''}:{job['id'].removeprefix('ftjob-')}"
+    name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     checkpoint = _make("fine_tuning.jobs.FineTuningJobCheckpoint", call.store, about)
     call.store["fine_tuning.jobs.checkpoints"][job["id"], checkpoint["id"]] = checkpoint
@@ -3150,48 +3206,65 @@ def _delete_model(call: Call) -> Any:
 # ---- what is assigned, activated, remixed ----------------------------------------------------------------------------
 
 
-def _assign(param: str, *sources: str) -> Callable[[Call, Any], Any]:
-    """Stores an assignment: the role or the user that the request names, below what it is assigned to."""
+# What can be assigned to what: the parameter that names it, and where it and what it is assigned to are found. The
+# role, user or group itself is stored below what it is assigned to.
+_ASSIGNMENTS = {
+    "admin.organization.groups.roles.create": ("role_id", "admin.organization.roles"),
+    "admin.organization.groups.users.create": ("user_id", "admin.organization.users"),
+    "admin.organization.projects.groups.create": ("group_id", "admin.organization.groups"),
+    "admin.organization.projects.groups.roles.create": ("role_id", "admin.organization.projects.roles"),
+    "admin.organization.projects.users.roles.create": ("role_id", "admin.organization.projects.roles"),
+    "admin.organization.users.roles.create": ("role_id", "admin.organization.roles"),
+}
 
-    def store(call: Call, obj: dict[str, Any]) -> Any:
-        id = call.body.get(param) or obj.get(param) or call.store.new_id("role_")
-        paths = [(id,), (*call.parents[:1], id)]
-        found = [call.store[source].get(_key(path[:-1], path[-1])) for source in sources for path in paths]
-        call.objects[(*call.parents, id)] = {**(next(filter(None, found), None) or {}), "id": id, param: id}
-        kind = param.removesuffix("_id")
+
+def _assign(call: Call, obj: dict[str, Any]) -> Any:
+    """Stores an assignment, and shows both sides of it in the answer."""
+    param, source = _ASSIGNMENTS[call.row.name]
+    id = call.body.get(param) or obj.get(param) or call.store.new_id(param.replace("id", ""))
+    path = (*call.parents[: len(_resources().get(source, ()))], id)
+    assigned = {**call.store[source].get(_key(path[:-1], id), {}), "id": id, param: id}
+    call.objects[(*call.parents, id)] = {**obj, **assigned} if param == "group_id" else assigned
+    owner = call.store[_parent(call.plan.resource or "") or ""].get(_key(call.parents[:-1], call.parents[-1]), {})
+    sides = {param.removesuffix("_id"): assigned, call.plan.parents[-1].removesuffix("_id"): owner}
+    for kind, side in sides.items():
         if isinstance(obj.get(kind), dict):
-            obj[kind] |= call.objects[(*call.parents, id)]
-        return obj
-
-    return store
+            obj[kind] |= _taken(_fields(call.model)[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
+    if param == "group_id":
+        obj["group_name"] = assigned.get("name", obj["group_name"])
+        call.objects[(*call.parents, id)] |= {"group_name": obj["group_name"]}
+    return obj
 
 
 def _set_active(active: bool) -> Callable[[Call], Any]:
     """Activates or deactivates certificates, of the organization or of a project."""
 
     def change(call: Call) -> Any:
-        certificates, changed = call.store["admin.organization.certificates"], []
+        _check_parents(call)
+        changed = []
         for id in call.body.get("certificate_ids") or ():
             certificate = _need(call, "admin.organization.certificates", id, "certificate_ids")
-            changed.append({**certificate, "active": active})
             if call.parents:
-                call.store["admin.organization.projects.certificates"][(*call.parents, id)] = changed[-1]
-            else:
-                certificates[id] = changed[-1]
-        return _make_page(call.row, [_view_as(call, certificate) for certificate in changed], False)
+                certificate = {**certificate, "object": "organization.project.certificate"}
+                call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
+            certificate["active"] = active
+            changed.append(_view_as(call, certificate))
+        return _make_page(call.row, changed, False)
 
     return change
 
 
 def _view_as(call: Call, stored: dict[str, Any]) -> dict[str, Any]:
     """A stored object as an element of the page this call answers."""
-    element = _kind(_fields(call.model)["data"].type)[1][0]
-    return _realize(_merge(element, stored, "data"), call.store)  # type: ignore[no-any-return]
+    return _seen_as(_element(call.model), "admin.organization.certificates", stored, call.store)
 
 
 def _new_video(call: Call) -> Any:
     """A video made from another."""
-    source = call.item if "video_id" in call.params else (call.body.get("video") or {}).get("id")
+    video = call.body.get("video")
+    source = call.params.get("video_id") or (video.get("id") if isinstance(video, dict) else None)
+    if source:
+        _need(call, "videos", source, "video_id")
     video = _build(call) | {"id": call.store.new_id("video_"), "remixed_from_video_id": source}
     return _store_video(call, video)
 
@@ -3238,6 +3311,16 @@ def _store_skill(call: Call, obj: dict[str, Any]) -> Any:
     return obj
 
 
+def _create_permissions(call: Call) -> Any:
+    """A permission for each project named."""
+    made = []
+    for project in call.body.get("project_ids") or ():
+        permission = _make("fine_tuning.checkpoints.PermissionCreateResponse", call.store, {"project_id": project})
+        call.objects[(*call.parents, permission["id"])] = permission
+        made.append(permission)
+    return _make_page(call.row, made, False)
+
+
 def _test_webhook(call: Call) -> Any:
     _fetch(call)
     return _build(call) | {"webhook_endpoint_id": call.item}
@@ -3251,11 +3334,29 @@ def _rotate_secret(call: Call) -> Any:
 def _add_api_key(call: Call) -> Any:
     """An API key of a service account, listed among the project's."""
     _fetch(call)
-    key = _build(call) | {"id": call.store.new_id("key_")}
+    return _keep_api_key(call, _build(call) | {"id": call.store.new_id("key_")})
+
+
+def _keep_api_key(call: Call, key: dict[str, Any]) -> dict[str, Any]:
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _make(path, call.store, _taken(_model(path), key))
     call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
     return key
+
+
+def _store_service_account(call: Call, obj: dict[str, Any]) -> Any:
+    """A service account comes with a key."""
+    _remember(call, obj)
+    obj["api_key"] = obj["api_key"] or _realize(_default(_kind(_fields(call.model)["api_key"].type)[1][0]), call.store)
+    _keep_api_key(call, obj["api_key"])
+    return obj
+
+
+def _list_projects(call: Call) -> Any:
+    """Archived projects are listed when asked for."""
+    if call.query.get("include_archived") != "true":
+        call.query = {**call.query, "status": "active"}
+    return _list(call)
 
 
 def _constant(value: Any) -> Callable[[Call, Any, Mapping[str, Any]], Any]:
@@ -3269,6 +3370,7 @@ _CHECKS: Mapping[str, Callable[[Call], None]] = {
     "beta.threads.create_and_run": _check_run,
     "beta.threads.runs.create": _check_run,
     "chat.completions.create": _check_chat,
+    "containers.files.create": _check_container_file,
     "fine_tuning.jobs.create": _check_fine_tuning,
     "responses.create": _check_response,
     "vector_stores.create": _check_vector_store,
@@ -3303,12 +3405,8 @@ _FILLS: Mapping[str, Callable[[Call, Any, Mapping[str, Any]], Any]] = {
 
 # How what was created is kept, where that takes more than putting it under its key; gives what is answered.
 _STORES: Mapping[str, Callable[[Call, Any], Any]] = {
-    "admin.organization.groups.roles.create": _assign("role_id", "admin.organization.roles"),
-    "admin.organization.groups.users.create": _assign("user_id", "admin.organization.users"),
-    "admin.organization.projects.groups.create": _assign("group_id", "admin.organization.groups"),
-    "admin.organization.projects.groups.roles.create": _assign("role_id", "admin.organization.projects.roles"),
-    "admin.organization.projects.users.roles.create": _assign("role_id", "admin.organization.projects.roles"),
-    "admin.organization.users.roles.create": _assign("role_id", "admin.organization.roles"),
+    **dict.fromkeys(_ASSIGNMENTS, _assign),
+    "admin.organization.projects.service_accounts.create": _store_service_account,
     "batches.create": _store_batch_job,
     "beta.responses.create": _store_response,
     "beta.threads.create": _store_thread,
@@ -3336,6 +3434,7 @@ _SPECIALS: Mapping[str, Callable[[Call], Any]] = {
     "admin.organization.certificates.deactivate": _set_active(False),
     "admin.organization.projects.certificates.activate": _set_active(True),
     "admin.organization.projects.certificates.deactivate": _set_active(False),
+    "admin.organization.projects.list": _list_projects,
     "admin.organization.projects.service_accounts.api_keys.create": _add_api_key,
     "batches.cancel": _cancel(
         "batch", {"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}
@@ -3353,6 +3452,7 @@ _SPECIALS: Mapping[str, Callable[[Call], Any]] = {
     "evals.runs.cancel": _cancel_eval_run,
     "files.content": _file_content,
     "files.delete": _delete_file,
+    "fine_tuning.checkpoints.permissions.create": _create_permissions,
     "fine_tuning.jobs.cancel": _cancel("job", {"status": "cancelled", "finished_at": Now()}),
     "fine_tuning.jobs.pause": _pause_job,
     "fine_tuning.jobs.resume": _resume_job,
