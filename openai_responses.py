@@ -59,6 +59,7 @@ import threading
 import time
 import types
 import typing
+import unittest.mock
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -711,11 +712,15 @@ _ID_PREFIXES = {
     "ProjectUser": "user-",
     "RequiredActionFunctionToolCall": "call_",
     "Response": "resp_",
+    "ResponseApplyPatchToolCall": "apc_",
+    "ResponseApplyPatchToolCallOutput": "apco_",
     "ResponseCodeInterpreterToolCall": "ci_",
     "ResponseCompactionItem": "cmp_",
     "ResponseComputerToolCall": "cu_",
     "ResponseCustomToolCall": "ctc_",
     "ResponseFileSearchToolCall": "fs_",
+    "ResponseFunctionShellToolCall": "sh_",
+    "ResponseFunctionShellToolCallOutput": "sho_",
     "ResponseFunctionToolCall": "fc_",
     "ResponseFunctionToolCallItem": "fc_",
     "ResponseFunctionToolCallOutputItem": "fco_",
@@ -788,11 +793,12 @@ _FIELD_VALUES = {
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others.
 _MODEL_VALUES: dict[str, dict[str, Any]] = {
-    "beta.threads.Message": {"metadata": {}, "status": "completed", "content": [{"type": "text"}], "attachments": []},
+    "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
     "beta.threads.Text": {"value": DEFAULT_TEXT},
     "Batch": {"status": "validating", "request_counts": {}},
     "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
-    "ChatCompletionMessage": {"content": DEFAULT_TEXT, "annotations": []},
+    "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
+    "Choice": {"logprobs": None},
     "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
     "Completion": {"choices": [{}], "usage": {}},
     "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
@@ -819,7 +825,6 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Project": {"name": "", "status": "active"},
     "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
     "Response": {
-        "status": "completed",
         "output": [{"type": "message"}],
         "usage": {},
         "metadata": {},
@@ -831,10 +836,10 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
         "service_tier": "default",
         "completed_at": Now(),
     },
-    "ResponseOutputMessage": {"status": "completed", "content": [{"type": "output_text"}]},
-    "Run": {"status": "completed", "usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}},
+    "ResponseOutputMessage": {"content": [{"type": "output_text"}]},
+    "Run": {"usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}},
     "RunCreateResponse": {"status": "queued"},
-    "RunStep": {"status": "completed", "usage": {}, "completed_at": Now(), "metadata": {}},
+    "RunStep": {"usage": {}, "completed_at": Now(), "metadata": {}},
     "Skill": {"default_version": "1", "latest_version": "1"},
     "SkillVersion": {"version": "1"},
     "TokenPage": {"object": "list", "has_more": False},
@@ -842,14 +847,12 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "TranscriptionVerbose": {"language": "english", "duration": 1.0, "segments": []},
     "TranscriptionDiarized": {"duration": 1.0, "segments": []},
     "Upload": {"status": "pending"},
-    "VectorStore": {"status": "completed", "metadata": {}, "last_active_at": Now()},
+    "VectorStore": {"metadata": {}, "last_active_at": Now()},
     "VectorStoreFile": {
-        "status": "completed",
         "attributes": {},
         "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}},
     },
-    "VectorStoreFileBatch": {"status": "completed"},
-    "Video": {"status": "completed", "progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
+    "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
     "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
 }
 
@@ -974,6 +977,8 @@ def _default(tp: Any) -> Any:
     kind, args = _kind(tp)
     if _is_model(kind):
         base = {name: _default_field(kind, name) for name in _fields(kind)}
+        if not _answers_alone(kind):  # within others the API leaves out what there is not
+            base = {name: value for name, value in base.items() if value is not None or _fields(kind)[name].required}
         return _complete(kind, _exception(_MODEL_VALUES, kind, {}), base, _title(kind))
     if kind is typing.Union:
         return None if type(None) in args else _default(args[0])
@@ -983,13 +988,32 @@ def _default(tp: Any) -> Any:
 
 
 @functools.cache
+def _answers_alone(model: Any) -> bool:
+    """Whether a model is the whole answer of some call."""
+    package = model.__module__.removeprefix("openai.types").rpartition(".")[0].lstrip(".")
+    path = f"{package}.{model.__name__}".lstrip(".")
+    return any(path == row.model.rpartition("[")[2].rstrip("]") for row in _rows().values())
+
+
+@functools.cache
 def _default_field(model: Any, name: str) -> Any:
     """The value of a model's field when nobody said anything."""
     tp, required = _fields(model)[name]
+    if name == "status" and "completed" in _literals(tp):
+        return "completed"
     if not required and name not in ("id", "deleted"):
         return None if _kind(tp)[0] is typing.Union else _default(tp)
     named = _named_default(model, name)
     return named if named is not None and _takes(tp, named) else _default(tp)
+
+
+def _literals(tp: Any) -> Iterator[str]:
+    kind, args = _kind(tp)
+    if kind is typing.Literal:
+        yield from args
+    elif kind is typing.Union:
+        for arg in args:
+            yield from _literals(arg)
 
 
 def _named_default(model: Any, name: str) -> Any:
@@ -1375,9 +1399,9 @@ class Resource:
         if isinstance(content, bytes):
             self._objects[obj] = content
             return
-        plain = _plain(obj, f"{self._name}.put(...)")
+        plain, objects = _plain(obj, f"{self._name}.put(...)"), self._objects
         parents = [plain[parent] for parent in _resources()[self._name]]
-        self._objects[_key(parents, plain["id"])] = plain
+        objects[_key(parents, plain["id"])] = plain
 
     def get(self, *ids: str) -> Any:
         """The object under an id as a model, `None` if there is none; the ids of its parents may go before."""
@@ -1395,8 +1419,10 @@ class Resource:
 
     def list(self, *parents: str, **params: Any) -> Any:
         """The objects below `parents`, as models; takes the parameters of the SDK's list call (`limit`, `order` …)."""
-        rows = (row for row in _rows().values() if _plan(row).verb == "list" and _plan(row).resource == self._name)
-        page = _page(next(rows), self._store, parents, {key: str(value) for key, value in params.items()})
+        rows = [row for row in _rows().values() if _plan(row).verb == "list" and _plan(row).resource == self._name]
+        if not rows:
+            raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
+        page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
         return [self._as_model(item) for item in page["data"]]
 
     @property
@@ -1490,6 +1516,8 @@ class Call:
     def streams(self) -> bool:
         """Whether the answer shall be a stream of events."""
         asked = self.query.get("stream") if self.row.method == "GET" else None
+        if self.row.name.endswith(".stream"):
+            return True
         return asked == "true" or self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
 
     @property
@@ -1592,8 +1620,10 @@ def _eager(tp: Any) -> Any:
     origin, args = typing.get_origin(tp), typing.get_args(tp)
     if origin is collections.abc.Iterable:
         return list[_eager(args[0])]  # type: ignore[misc]
-    if origin is typing.Union:
-        return typing.Union[tuple(_eager(arg) for arg in args if arg.__name__ not in ("Omit", "NotGiven"))]
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[
+            tuple(_eager(arg) for arg in args if getattr(arg, "__name__", "") not in ("Omit", "NotGiven"))
+        ]
     return tp
 
 
@@ -1811,8 +1841,10 @@ def _view(call: Call, stored: dict[str, Any]) -> Any:
 def _seen_as(tp: Any, resource: str, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
     """A stored object as another model shows it than the one it was made with: with its own fields only."""
     made = _made_as(resource)
-    if tp is made or not _is_model(tp) or not _is_model(made):
+    if tp is made or not _is_model(tp):
         return stored
+    if not _is_model(made):  # of no create's making: as it is, completed
+        return _realize({k: v for k, v in _default(tp).items() if k not in stored}, store) | stored
     extra = {key: item for key, item in stored.items() if key not in _fields(tp) and key not in _fields(made)}
     taken = _taken(tp, stored)
     missing = {key: item for key, item in _default(tp).items() if key not in taken}
@@ -1831,7 +1863,8 @@ def _update(call: Call) -> Any:
     stored = _fetch(call)
     model = _class_of(call.model, stored)
     said = {key: value for key, value in _said(call).items() if key not in (*call.params, "id")}
-    stored.update(_realize(_taken(model, said), call.store))
+    kept = {key: value for key, value in said.items() if key in stored and key not in _fields(model)}
+    stored.update(_realize(_taken(model, said), call.store) | kept)
     return _view(call, stored)
 
 
@@ -1867,6 +1900,8 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     """One page of a resource's objects, as the query asks for it."""
     resource, parents = _plan(row).resource or "", tuple(parents)
     order, size, most = _LISTING.get(resource, _ADMIN_LISTING if resource.startswith("admin.") else _USUAL_LISTING)
+    if query.get("order", order) not in ("asc", "desc"):
+        raise APIError(400, f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", param="order")
     objects = store[resource].items()
     pairs: Iterator[Any] = reversed(objects) if query.get("order", order) == "desc" else iter(objects)
     if parents:
@@ -2061,7 +2096,7 @@ def _text_of(content: Any) -> str:
     if isinstance(content, list):
         return "\n".join(filter(None, map(_text_of, content)))
     if isinstance(content, dict):
-        return _text_of(content.get("text") or content.get("content") or content.get("output") or "")
+        return _text_of(next((content[key] for key in ("text", "value", "content", "output") if content.get(key)), ""))
     return ""
 
 
@@ -2210,7 +2245,7 @@ def _instance(schema: Any, root: Any = None) -> Any:
         if key in schema:
             return _instance(_simplest(schema[key], root), root)
     if "allOf" in schema:
-        return _instance(functools.reduce(_both, [_resolved(part, root) for part in schema["allOf"]], schema), root)
+        return _instance(_flat(schema, root), root)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     return _INSTANCES[kind[0] if isinstance(kind, list) else kind](schema, root)
 
@@ -2220,11 +2255,17 @@ def _resolved(schema: Any, root: Any) -> Any:
     return functools.reduce(lambda node, part: node[part], path, root) if path else schema
 
 
+def _flat(schema: Any, root: Any) -> dict[str, Any]:
+    """A schema with what `allOf` adds to it, at any depth."""
+    parts = (_flat(_resolved(part, root), root) for part in schema.get("allOf", ()))
+    return functools.reduce(_both, parts, {key: value for key, value in schema.items() if key != "allOf"})
+
+
 def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Two schemas as one."""
-    merged = {**one, **other, "properties": {**one.get("properties", {}), **other.get("properties", {})}}
-    merged["required"] = [*one.get("required", ()), *other.get("required", ())]
-    return {key: value for key, value in merged.items() if key != "allOf"}
+    properties = {**one.get("properties", {}), **other.get("properties", {})}
+    merged = {**one, **other} | ({"properties": properties} if properties else {})
+    return merged | {"required": [*one.get("required", ()), *other.get("required", ())]}
 
 
 def _simplest(schemas: list[Any], root: Any) -> Any:
@@ -2242,7 +2283,8 @@ def _object_instance(schema: Any, root: Any) -> dict[str, Any]:
 def _array_instance(schema: Any, root: Any) -> list[Any]:
     first = [_instance(item, root) for item in schema.get("prefixItems", ())]
     missing = range(max(schema.get("minItems", 0) - len(first), 0))
-    return [*first, *(_varied(_instance(schema.get("items", {}), root), i) for i in missing)]
+    items = [_instance(schema.get("items", {}), root) for _ in missing]
+    return [*first, *(_varied(item, i) if schema.get("uniqueItems") else item for i, item in enumerate(items))]
 
 
 def _varied(value: Any, number: int) -> Any:
@@ -2339,21 +2381,19 @@ def _fill_completion(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) 
 
 def _later(call: Call, resource: str, key: Any, *changes: Any) -> None:
     """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
-    call.store.pending[resource, key] = list(changes)
+    call.store.pending[resource, key] = [call.store[resource][key].get("status"), *changes]
 
 
 def _advance(call: Call, resource: str, key: Any) -> None:
-    """The next change an object has before it."""
+    """The next change an object has before it; none any more when a test changed its status by hand."""
     pending, obj = call.store.pending.get((resource, key)), call.store[resource].get(key)
-    if pending and obj is not None:
-        change = pending.pop(0)
+    if obj is None:
+        return
+    if pending and pending[1:] and pending[0] == obj.get("status"):
+        _, change, *rest = pending
         obj.update(_realize(change(call, obj) if callable(change) else change, call.store))
-    if (
-        obj
-        and obj.get("status") in _ACTIVE
-        and isinstance(obj.get("expires_at"), int)
-        and obj["expires_at"] < time.time()
-    ):
+        call.store.pending[resource, key] = [obj.get("status"), *rest] if rest else []
+    if obj.get("status") in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
         call.store.pending.pop((resource, key), None)
         obj["status"] = "expired"
 
@@ -2381,8 +2421,8 @@ def _cancel(finished: str, *stages: dict[str, Any]) -> Callable[[Call], Any]:
         if obj["status"] in _OVER:
             noun = (call.plan.resource or "").rpartition(".")[2].removesuffix("es" if finished == "batch" else "s")
             _refuse(f"Cannot cancel {noun} with status '{obj['status']}'.")
-        _later(call, call.plan.resource or "", call.key, *stages[1:])
         obj.update(_realize(stages[0], call.store))
+        _later(call, call.plan.resource or "", call.key, *stages[1:])
         return _view(call, obj)
 
     return cancel
@@ -2475,6 +2515,8 @@ def _file_content(call: Call) -> bytes:
 def _delete_file(call: Call) -> Any:
     answer = _delete(call)
     call.store["files.content"].pop(call.item, None)
+    for vector_store, file in [key for key in call.store["vector_stores.files"] if key[1] == call.item]:
+        _remove_store_file(call.store, vector_store, file)
     return answer
 
 
@@ -2797,7 +2839,14 @@ def _finish_run(call: Call, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
     usage = _run_usage(call.store, run, turn)
     if turn.tool_calls:
         calls = [_run_tool_call(tool_call, call.store) for tool_call in turn.tool_calls]
-        _add_step(call.store, run, {"type": "tool_calls", "tool_calls": calls}, status="in_progress", completed_at=None)
+        _add_step(
+            call.store,
+            run,
+            {"type": "tool_calls", "tool_calls": calls},
+            status="in_progress",
+            completed_at=None,
+            usage=None,
+        )
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         return {"status": "requires_action", "required_action": action}
     said = {"role": "assistant", "content": turn.text or turn.refusal or "", "run_id": run["id"]}
@@ -2936,12 +2985,16 @@ def _tally(store: StateStore, file: Mapping[str, Any], sign: int) -> None:
 
 
 def _delete_store_file(call: Call) -> Any:
-    _tally(call.store, _fetch(call), -1)
-    for key in [
-        key for key in call.store["vector_stores.file_batches.files"] if key[::2] == (*call.parents, call.item)
-    ]:
-        del call.store["vector_stores.file_batches.files"][key]
-    return _delete(call)
+    _fetch(call)
+    _remove_store_file(call.store, call.parents[0], call.item)
+    return _build(call)
+
+
+def _remove_store_file(store: StateStore, vector_store: str, file: str) -> None:
+    _tally(store, store["vector_stores.files"].pop((vector_store, file)), -1)
+    batches = store["vector_stores.file_batches.files"]
+    for key in [key for key in batches if key[::2] == (vector_store, file)]:
+        del batches[key]
 
 
 def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -3148,7 +3201,7 @@ def _resume_job(call: Call) -> Any:
     job, key = _fetch(call), ("fine_tuning.jobs", call.key)
     if key not in call.store.paused:
         _refuse(f"Cannot resume a job with status '{job['status']}': it is not paused.")
-    call.store.pending[key] = call.store.paused.pop(key)
+    _later(call, *key, *call.store.paused.pop(key)[1:])
     return job
 
 
@@ -3171,15 +3224,6 @@ _MODEL_LISTS = (
 def _known_models() -> tuple[str, ...]:
     """The names in the SDK's own literals."""
     return tuple(dict.fromkeys(name for path in _MODEL_LISTS for name in _literals(_model(path))))
-
-
-def _literals(tp: Any) -> Iterator[str]:
-    kind, args = _kind(tp)
-    if kind is typing.Literal:
-        yield from args
-    elif kind is typing.Union:
-        for arg in args:
-            yield from _literals(arg)
 
 
 def _with_models(verb: Callable[[Call], Any]) -> Callable[[Call], Any]:
@@ -3360,7 +3404,7 @@ def _list_projects(call: Call) -> Any:
 
 
 def _constant(value: Any) -> Callable[[Call, Any, Mapping[str, Any]], Any]:
-    return lambda call, obj, given: obj or value
+    return lambda call, obj, given: obj if given else value
 
 
 # What the real service checks before it answers, by row; not done where the test set the answer, unless strictly.
@@ -3585,9 +3629,22 @@ def _response_events(response: dict[str, Any], chunk: int | None) -> Iterator[di
 
 def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
     """An item as it is before its pieces have come."""
-    emptied: dict[str, Any] = {"content": [], "summary": [], "arguments": "", "input": "", "result": None}
-    opened = {key: emptied[key] if key in emptied and value is not None else value for key, value in item.items()}
-    return opened | ({"status": "in_progress"} if item.get("status") else {})
+    if item["type"] not in _ITEM_EVENTS:
+        return item
+    emptied = {key: empty for key, empty in _EMPTIED.get(item["type"], {}).items() if item.get(key) is not None}
+    return item | emptied | ({"status": "in_progress"} if item.get("status") else {})
+
+
+# The fields of items that come in pieces, and what they are before.
+_EMPTIED: Mapping[str, dict[str, Any]] = {
+    "code_interpreter_call": {"code": ""},
+    "custom_tool_call": {"input": ""},
+    "function_call": {"arguments": ""},
+    "image_generation_call": {"result": None},
+    "mcp_call": {"arguments": ""},
+    "message": {"content": []},
+    "reasoning": {"content": [], "summary": []},
+}
 
 
 def _no_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -3715,6 +3772,14 @@ def _stream_transcription(call: Call, transcription: Any, chunk: int | None) -> 
     yield "transcript.text.done", {"type": "transcript.text.done", "text": transcription["text"]} | done
 
 
+def _stream_session(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
+    """A session that was created and waits."""
+    session = {"session_id": call.params["session_id"]}
+    for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
+        event = _make(f"beta.{kind}", call.store, session)
+        yield event["type"], event
+
+
 def _stream_speech(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
@@ -3783,6 +3848,7 @@ def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str,
 _STREAMS: Mapping[str, Callable[[Call, Any, int | None], Iterator[Event]]] = {
     "audio.speech.create": _stream_speech,
     "audio.transcriptions.create": _stream_transcription,
+    "beta.agents.sessions.events.stream": _stream_session,
     "beta.responses.create": _stream_response,
     "beta.responses.retrieve": _stream_response,
     "beta.threads.create_and_run": _stream_run,
@@ -3808,8 +3874,8 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
         self.source: Any = None
 
     def __iter__(self) -> Iterator[bytes]:
-        self.source = self.events()
-        source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
+        events = self.events()
+        self.source = source = _synchronous(events) if hasattr(events, "__aiter__") else iter(events)
         for number in itertools.count():
             if self._fails_at(number):
                 yield self._fault()
@@ -3822,9 +3888,9 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield _frame(_event(event))
 
     async def __aiter__(self) -> Any:
-        self.source = self.events()
-        source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
-        source = source.__aiter__()
+        events = self.events()
+        source = events if hasattr(events, "__aiter__") else _asynchronous(events)
+        self.source = source = source.__aiter__()
         for number in itertools.count():
             if self._fails_at(number):
                 yield self._fault()
@@ -3856,7 +3922,8 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def aclose(self) -> None:
         if hasattr(self.source, "aclose"):
             await self.source.aclose()
-        self.close()
+        else:
+            self.close()
 
 
 class _QuickBody(_Body):
@@ -3934,17 +4001,26 @@ def _event(value: Any) -> Event:
 
 
 async def _asynchronous(items: Iterable[Any]) -> Any:
-    for item in items:
-        yield item
+    try:
+        for item in items:
+            yield item
+    finally:
+        if isinstance(items, types.GeneratorType):
+            items.close()
 
 
 def _synchronous(items: Any) -> Iterator[Any]:
-    """The items of an asynchronous iterator, for a synchronous client."""
-    with contextlib.closing(asyncio.new_event_loop()) as loop:
-        iterator = items.__aiter__()
-        with contextlib.suppress(StopAsyncIteration):
+    """The items of an asynchronous iterator, for a synchronous client: from a thread with a loop of its own."""
+    iterator, loop = items.__aiter__(), asyncio.new_event_loop()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, contextlib.closing(loop):
+        try:
             while True:
-                yield loop.run_until_complete(iterator.__anext__())
+                yield pool.submit(loop.run_until_complete, iterator.__anext__()).result()
+        except StopAsyncIteration:
+            return
+        finally:
+            if hasattr(iterator, "aclose"):
+                pool.submit(loop.run_until_complete, iterator.aclose()).result()
 
 
 # ======================================================================================================================
@@ -4021,6 +4097,12 @@ def _prepare_partial(row: Row, value: Mapping[str, Any], turn: Any = None) -> An
         if value:
             raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
         return lambda call: _Built(None, {})
+    if (
+        row.model.endswith("]")
+        and value
+        and not value.keys() & {"data", "has_more", "object", "first_id", "last_id", "next"}
+    ):
+        raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
     templates: dict[Any, Any] = {_model(row.model): _merge_partial(_model(row.model), value, place)}
 
     def answer(call: Call) -> Any:
@@ -4047,7 +4129,15 @@ def _prepare_model(row: Row, value: Any) -> Answer:
     """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
     if type(value).__module__.startswith("openai."):
         return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    return _prepare_text(row, value.model_dump_json(by_alias=True))
+    text = value.model_dump_json(by_alias=True)
+    said = _prepare_text(row, text)
+
+    def answer(call: Call) -> Any:
+        """What the model says, or the arguments of the call where the request forces one."""
+        forced = (_default_turn(call.body) or Turn()).tool_calls
+        return _prepare_turn(row, tool_call(forced[0].name, json.loads(text)))(call) if forced else said(call)
+
+    return answer
 
 
 def _prepare_text(row: Row, value: str) -> Answer:
@@ -4059,8 +4149,11 @@ def _prepare_text(row: Row, value: str) -> Answer:
 
 
 def _prepare_turn(row: Row, turn: Turn) -> Answer:
-    if row.model not in _TURN_PARTIALS:
-        raise TypeError(f"{row.name}.response cannot be {turn!r}: no model speaks here")
+    wants_text = turn.text is None and row.model in ("audio.Transcription", "audio.Translation", "Completion")
+    if row.model not in _TURN_PARTIALS or wants_text:
+        raise TypeError(
+            f"{row.name}.response cannot be {turn!r}: no {'call or refusal' if wants_text else 'turn'} here"
+        )
     return _prepare_partial(row, _TURN_PARTIALS[row.model](turn), turn)
 
 
@@ -4176,7 +4269,10 @@ def error(
 
 
 def timeout() -> Exception:
-    """The request times out: the SDK retries, then raises `APITimeoutError`."""
+    """The request times out: the SDK retries, then raises `APITimeoutError`.
+
+    Between its attempts the SDK waits about a second; `max_retries=0` on the client spares that.
+    """
     return httpx.ReadTimeout("the mock timed out")
 
 
@@ -4222,7 +4318,8 @@ def stream(
 def _is_stream(value: Any) -> bool:
     """Whether a value gives events: a generator or a function that makes one, plain or asynchronous."""
     functions = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
-    return functions or isinstance(value, (Iterator, AsyncIterator, EventStream))
+    streams = isinstance(value, (Iterator, AsyncIterator, EventStream))
+    return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
 
 
 def _prepare_streamed(row: Row, value: Streamed) -> Answer:
@@ -4246,6 +4343,10 @@ def _prepare_events(row: Row, value: Any, pace: Pace = _AT_ONCE) -> Answer:
     events = _Replay(value) if isinstance(value, (Iterator, AsyncIterator)) else value
 
     def answer(call: Call) -> httpx.Response:
+        if call.row.name in _STREAMS and not call.streams and call.row.model != "bytes":
+            raise TypeError(
+                f"{row.name}.response is a stream of events, but the call did not ask for one (stream=True)"
+            )
         make = events if callable(events) else functools.partial(_identity, events)
         if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
             make = functools.partial(value, *([call.request] if inspect.signature(value).parameters else []))
@@ -4325,6 +4426,13 @@ def _prepare_exception(row: Row, value: Any) -> Answer:
     ):
         return _prepare_response(row, value.response)
 
+    if not issubclass(value if inspect.isclass(value) else type(value), Exception):
+        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
+    if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
+        raise TypeError(
+            f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
+        )
+
     def answer(call: Call) -> Any:
         raise _Fault(_family_error(value, call.request))
 
@@ -4333,6 +4441,11 @@ def _prepare_exception(row: Row, value: Any) -> Answer:
 
 def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
     """A function of the request and, by name, of what else it asks for."""
+    first = next(iter(inspect.signature(value).parameters.values()), None)
+    if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
+        raise TypeError(
+            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
+        )
 
     def answer(call: Call) -> _Again:
         offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
@@ -4341,6 +4454,10 @@ def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
         return _Again(value(call.request, **_asked_for(value, offers)))
 
     return answer
+
+
+# What a callable may ask for by name, beside the parameters of the path.
+_OFFERS = ("route", "state_store", "conversation")
 
 
 def _conversation(call: Call) -> list[dict[str, Any]]:
@@ -4358,7 +4475,7 @@ def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[
 
 def _prepare_steps(row: Row, value: Iterable[Any]) -> Answer:
     """One answer for each attempt, in order."""
-    steps = [_prepare(row, step) for step in value]
+    steps = [_prepare_step(row, number, step) for number, step in enumerate(value)]
     numbers = itertools.count()
 
     def answer(call: Call) -> Any:
@@ -4370,6 +4487,18 @@ def _prepare_steps(row: Row, value: Iterable[Any]) -> Answer:
         return steps[number](call)
 
     return answer
+
+
+def _prepare_step(row: Row, number: int, step: Any) -> Answer:
+    """One step of a list; a list of calls within it is one answer with all of them."""
+    if _is_steps(step) and step and all(isinstance(part, Turn) for part in step):
+        step = functools.reduce(Turn.__add__, step)
+    if _is_steps(step):
+        raise TypeError(f"{row.name}.response[{number}] is the list {step!r}; a step is one answer")
+    try:
+        return _prepare(row, step)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"step {number}: {error}") from None
 
 
 def _count(number: int, noun: str) -> str:
@@ -4386,7 +4515,7 @@ def _is_httpx2_response(value: Any) -> bool:
 
 
 def _is_exception(value: Any) -> bool:
-    return isinstance(value, Exception) or (inspect.isclass(value) and issubclass(value, Exception))
+    return isinstance(value, BaseException) or (inspect.isclass(value) and issubclass(value, BaseException))
 
 
 # Which function prepares which kind of value; the first that takes it.
@@ -4410,6 +4539,8 @@ async def _answer(call: Call, prepared: Answer | None, wait: Callable[[Any], Any
         result = prepared(call) if prepared else None
         while isinstance(result, _Again):
             value = await wait(result.value) if inspect.isawaitable(result.value) else result.value
+            if isinstance(value, unittest.mock.NonCallableMock):
+                raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
             result = _prepare(call.row, value)(call)
         if isinstance(result, httpx.Response):
             return result
@@ -4478,7 +4609,19 @@ def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
 # ======================================================================================================================
 
 
-class Answering:
+class _Guarded:
+    """Something that takes no attributes but its own: a misspelt `.response` would set nothing."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            there = [own for own in dir(type(self)) if not own.startswith("_")]
+            raise AttributeError(
+                f"{self!r} has no {name!r} to set.{_closest(name, there)} There is: {', '.join(there)}"
+            )
+        super().__setattr__(name, value)
+
+
+class Answering(_Guarded):
     """Something that can be given a response."""
 
     def __init__(self, row: Row) -> None:
@@ -4637,8 +4780,9 @@ class Endpoint(Answering):
             raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
         if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
             raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
-        for name in subset.keys() - _parameter_types(self._row.name).keys():
-            if closest := _closest(name, _parameter_types(self._row.name), 0.85):
+        known = {"tool_result", *_parameter_types(self._row.name)}
+        for name in subset.keys() - known:
+            if closest := _closest(name, known, 0.75):
                 raise TypeError(f"{self._row.name}.when({name}=...): the call has no such parameter.{closest}")
         self._rules.append(Rule(self._row, what, tool_result, subset))
         return self._rules[-1]
@@ -4711,7 +4855,7 @@ def _url_pattern(row: Row, bases: tuple[str, ...]) -> str:
     return f"^(?:{roots}){pattern}{beta}$"
 
 
-class Namespace:
+class Namespace(_Guarded):
     """A part of a dotted name on the way to an endpoint: `openai_mock.beta.threads`."""
 
     def __init__(self, mock: OpenAIMock, path: str) -> None:
@@ -4795,9 +4939,12 @@ class Router(respx.MockRouter):
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
         """Stops answering. Routes and calls stay, unless told otherwise."""
+        _flush_traces()
         for mocker in _mockers():
             mocker.dismiss(self)
         super().stop(clear=clear, reset=reset, quiet=quiet)
+        if self._mock._checks_use and not quiet:
+            self._mock.assert_all_used()
 
     def handler(self, request: Any) -> httpx.Response:
         """The response to a request, for `MockTransport`."""
@@ -4835,6 +4982,12 @@ class Router(respx.MockRouter):
             self.record(request, response=response, route=endpoint.route)
             self._mock._journal.append((call, response and response.status_code, time.perf_counter() - started))
         return response
+
+
+def _flush_traces() -> None:
+    """Has openai-agents send the traces it still holds, which would go to the network once nobody answers."""
+    if flush := getattr(sys.modules.get("agents"), "flush_traces", None):
+        flush()
 
 
 async def _wait(awaitable: Any) -> Any:
@@ -5142,11 +5295,13 @@ def _clean_base(url: Any) -> str:
     """A base URL as requests have it. Raises `ValueError` for what is no URL."""
     parsed = httpx.URL(str(url))
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"base_url is {url!r}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
+        raise ValueError(
+            f"base_url is {url!r}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'"
+        )
     return str(parsed).rstrip("/")
 
 
-class OpenAIMock:
+class OpenAIMock(_Guarded):
     """A mock of the OpenAI API.
 
         with OpenAIMock() as openai_mock:
@@ -5212,8 +5367,6 @@ class OpenAIMock:
 
     def __exit__(self, *exc: object) -> None:
         self.router.stop(quiet=exc[0] is not None)
-        if self._checks_use and exc[0] is None:
-            self.assert_all_used()
 
     async def __aenter__(self) -> OpenAIMock:
         return self.__enter__()
@@ -5437,29 +5590,45 @@ def _as_model(model: Any, obj: Any) -> Any:
     return construct_type(type_=model, value=obj)
 
 
-def ContentStore() -> Resource:
+class ContentStore(dict):  # type: ignore[type-arg]
     """A store of file bytes by id: `put(id, data)`, `get(id)`, `delete(id)`."""
-    return StateStore().files.content  # type: ignore[no-any-return]
+
+    def put(self, id: str, data: bytes) -> None:
+        """Stores bytes under an id."""
+        self[id] = data
+
+    def delete(self, id: str) -> bool:
+        """Forgets what is stored under an id; whether there was something."""
+        return self.pop(id, None) is not None
 
 
 def _builder(name: str) -> Callable[..., Any]:
     """A function that makes the answer to a create request, as a model."""
 
-    def build(*args: Any, extra: Mapping[str, Any] | None = None) -> Any:
+    def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes; `extra` is a partial merged into it."""
-        *path_ids, request = (
-            args  # the ids in the path may be given as well: `message_from_create_request(thread_id, request)`
-        )
         row = _rows()[name]
-        names = re.findall(r"{(\w+)}", row.path)
         found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-        params = dict(zip(names, path_ids, strict=False)) or (found.groupdict() if found else {})
-        call = Call(OpenAIMock(), row, params, _httpx_request(request))
-        call.body, extra = _decode(call.request), extra or {}
-        template = _merge(_model(row.model), extra, f"{name}: extra") if extra else None
-        return _as_model(_model(row.model), _build(call, template, extra))
+        return _built(row, found.groupdict() if found else {}, request, extra)
 
     return build
+
+
+def _thread_builder(name: str) -> Callable[..., Any]:
+    """The same for what is made in a thread."""
+
+    def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
+        """The model a create request makes in a thread; `extra` is a partial merged into it."""
+        return _built(_rows()[name], {"thread_id": thread_id}, request, extra)
+
+    return build
+
+
+def _built(row: Row, params: dict[str, str], request: Any, extra: Mapping[str, Any] | None) -> Any:
+    call = Call(OpenAIMock(), row, params, _httpx_request(request))
+    call.body, model = _decode(call.request), _model(row.model)
+    template = _merge(model, extra, f"{row.name}: extra") if extra else None
+    return _as_model(model, _build(call, template, extra))
 
 
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
@@ -5484,11 +5653,11 @@ _BUILDERS = {
     "embeddings": {"embedding_create_response_from_create_request": _builder("embeddings.create")},
     "messages": {
         "build_message": _model_builder("beta.threads.Message"),
-        "message_from_create_request": _builder("beta.threads.messages.create"),
+        "message_from_create_request": _thread_builder("beta.threads.messages.create"),
     },
     "moderations": {"moderation_create_response_from_create_request": _builder("moderations.create")},
     "run_steps": {"build_run_step": _model_builder("beta.threads.runs.RunStep")},
-    "runs": {"run_from_create_request": _builder("beta.threads.runs.create")},
+    "runs": {"run_from_create_request": _thread_builder("beta.threads.runs.create")},
     "threads": {"thread_from_create_request": _builder("beta.threads.create")},
     "vector_store_files": {"vector_store_file_from_create_request": _builder("vector_stores.files.create")},
     "vector_stores": {"vector_store_from_create_request": _builder("vector_stores.create")},
@@ -5506,16 +5675,12 @@ def _register_all() -> None:
     _register("ext.respx", **_public(respx))
     _register("stores", StateStore=StateStore, ContentStore=ContentStore)
     _register("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
-    _register("plugin")
+    _register("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
     _register("helpers")
     for package, modules in (("builders", _BUILDERS), ("mergers", _MERGERS)):
         _register(f"helpers.{package}")
         for name, functions in modules.items():
             _register(f"helpers.{package}.{name}", **functions)
-
-
-__path__: list[str] = []  # makes submodules importable
-_register_all()
 
 
 # ======================================================================================================================
@@ -5560,3 +5725,7 @@ def _fixtures() -> types.ModuleType:
     module = types.ModuleType("openai_responses.fixtures")
     module.openai_mock = openai_mock  # type: ignore[attr-defined]
     return module
+
+
+__path__: list[str] = []  # makes submodules importable
+_register_all()

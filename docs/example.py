@@ -1,0 +1,68 @@
+"""Mocked calls, plain and streamed, and what came back. No key and no network are needed."""
+
+import json
+
+import openai
+
+from openai_responses import OpenAIMock, error, tool_call
+
+client = openai.OpenAI(api_key="sk-fake")
+question = [{"role": "user", "content": "Hi!"}]
+weather_tool = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+def chat() -> None:
+    """One definition answers the plain call and the streamed one."""
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = "Hello! How can I help?"
+
+        plain = client.chat.completions.create(model="gpt-4o", messages=question)
+        print("plain:", plain.choices[0].message.content)
+
+        stream = client.chat.completions.create(model="gpt-4o", messages=question, stream=True)
+        pieces = [chunk.choices[0].delta.content for chunk in stream]
+        print("streamed:", "|".join(piece for piece in pieces if piece))
+
+
+def tool_loop() -> None:
+    """First the model calls a tool, then it answers."""
+    with OpenAIMock() as openai_mock:
+        openai_mock.responses.create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
+
+        first = client.responses.create(model="gpt-4o", input="Weather in Tokyo?", tools=[weather_tool])
+        call = first.output[0]
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+        second = client.responses.create(model="gpt-4o", input=[output], previous_response_id=first.id)
+        print("tool loop:", f"{call.name}({json.loads(call.arguments)['city']}) -> {second.output_text}")
+
+
+def files_and_search() -> None:
+    """Nothing is set here: files are kept, and the search finds what was uploaded."""
+    with OpenAIMock():
+        store = client.vector_stores.create(name="Animals")
+        for name, text in (("pets.txt", b"Cats sleep most of the day."), ("farm.txt", b"Cows give milk.")):
+            client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=(name, text))
+        best = client.vector_stores.search(store.id, query="Where do cats sleep?").data[0]
+        print("search:", f"{best.filename} says: {best.content[0].text}")
+
+
+def error_and_retry() -> None:
+    """The first attempt is rate-limited; the SDK tries again, at once."""
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = [error(429, code="rate_limit_exceeded"), "Here I am."]
+
+        completion = client.chat.completions.create(model="gpt-4o", messages=question)
+        failed, succeeded = openai_mock.requests
+        assert (failed.attempt, succeeded.attempt) == (0, 1)
+        print("error:", f"{failed.status}, then: {completion.choices[0].message.content}")
+
+
+if __name__ == "__main__":
+    chat()
+    tool_loop()
+    files_and_search()
+    error_and_retry()
