@@ -581,7 +581,7 @@ def _present(name: str) -> bool:
 def _canonical(name: str) -> str:
     """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
     row = _rows()[_HELPERS.get(name, name)]
-    return _find(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name  # type: ignore[index]
+    return _find(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name
 
 
 @functools.cache
@@ -675,7 +675,6 @@ _ID_PREFIXES = {
     "APIKeyCreateResponse": "key_",
     "Assistant": "asst_",
     "AuditLogListResponse": "audit_log-",
-    "Batch": "batch_",
     "Certificate": "cert_",
     "ChatCompletion": "chatcmpl-",
     "ChatCompletionMessageCustomToolCall": "call_",
@@ -728,12 +727,10 @@ _ID_PREFIXES = {
     "ResponseInputMessageItem": "msg_",
     "ResponseOutputMessage": "msg_",
     "ResponseReasoningItem": "rs_",
-    "Run": "run_",
     "RunCreateResponse": "evalrun_",
     "RunStep": "step_",
     "ServiceAccountCreateResponse": "svc_acct_",
     "SkillVersion": "skillver_",
-    "Thread": "thread_",
     "UploadPart": "part_",
     "VectorStore": "vs_",
     "VectorStoreFile": "file-",
@@ -746,10 +743,7 @@ _ID_PREFIXES = {
 # The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
 _FIELD_PREFIXES = {
     "assistant_id": "asst_",
-    "call_id": "call_",
     "container_id": "cntr_",
-    "conversation_id": "conv_",
-    "eval_id": "eval_",
     "file_id": "file-",
     "fine_tuning_job_id": "ftjob-",
     "input_file_id": "file-",
@@ -767,7 +761,6 @@ _FIELD_PREFIXES = {
 # Required fields by name, whatever the model; a required string not named here is its own name.
 _FIELD_VALUES = {
     "arguments": "{}",
-    "bytes": 0,
     "created": Now(),
     "deleted": True,
     "email": "user@example.com",
@@ -775,7 +768,6 @@ _FIELD_VALUES = {
     "completion_window": "24h",
     "expires_at": Now(3600),
     "filename": "file.txt",
-    "has_more": False,
     "instructions": "",
     "language": "en",
     "model": DEFAULT_MODEL,
@@ -901,10 +893,6 @@ class APIError(Exception):
         super().__init__(message)
         self.status = status
         self.error = {"message": message, "type": type, "param": param, "code": code}
-
-
-def _not_found(noun: str, id: str, param: str = "id") -> APIError:
-    return APIError(404, f"No such {noun}: '{id}'", param=param, code=None)
 
 
 def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
@@ -1244,9 +1232,9 @@ class Plan(NamedTuple):
     """What the shape of a row says it does, and with which objects."""
 
     verb: str  # create, list, retrieve, update, delete, action, content, singleton or compute
-    resource: str | None  # the key of its objects in the state
+    resource: str  # the key of its objects in the state
     parents: tuple[str, ...] = ()  # path parameters that lead to the resource
-    item: str | None = None  # the path parameter that names the object
+    item: str = ""  # the path parameter that names the object
 
 
 @functools.cache
@@ -1264,18 +1252,12 @@ def _collections() -> Mapping[str, str]:
             elif kind == "list" and row.model.endswith("]") and row.method == "GET":
                 collections.setdefault(path, owner if method == "list" else f"{owner}.{method.removeprefix('list_')}")
             elif kind == "action" and head.endswith("}") and head.count("/") > 1:  # who can be acted on is an object
-                collections.setdefault(head.rpartition("/")[0], _owner_of(head.rpartition("/")[0], owner))
+                collections.setdefault(head.rpartition("/")[0], owner)
     return collections
 
 
 # Where the name of a row does not tell whose objects its path holds.
 _COLLECTIONS = {"/live/sessions": "live.sessions", "/videos/characters": "videos.characters"}
-
-
-def _owner_of(path: str, fallback: str) -> str:
-    """The resource that creates at a path: `/uploads` is `uploads`, told by `uploads.create`."""
-    creators = (r.name for r in _rows().values() if r.path == path and r.method == "POST")
-    return next(creators, f"{fallback}.").rpartition(".")[0]
 
 
 _SINGLETON_VERBS = {"retrieve": "singleton", "update": "singleton", "delete": "singleton"}
@@ -1305,7 +1287,7 @@ def _plan(row: Row) -> Plan:
 def _resources() -> Mapping[str, tuple[str, ...]]:
     """Every resource key of the state, with the path parameters of its parents."""
     plans = {row: _plan(row) for row in _rows().values()}
-    keys = {plan.resource: plan.parents for plan in plans.values() if plan.verb != "compute" and plan.resource}
+    keys = {plan.resource: plan.parents for plan in plans.values() if plan.verb != "compute"}
     return types.MappingProxyType({**keys, **_CONTENT_RESOURCES})
 
 
@@ -1331,7 +1313,7 @@ def _key(parents: Iterable[str], id: str) -> Any:
     return path if len(path) > 1 else id
 
 
-class StateStore(dict):  # type: ignore[type-arg]
+class StateStore(dict):
     """What a mock has stored: a dict by resource name, of plain dicts by id, of objects as they go over the wire.
 
         store = StateStore()
@@ -1481,7 +1463,7 @@ class Call:
 
     @property
     def item(self) -> str:
-        return self.params[self.plan.item or ""]
+        return self.params[self.plan.item]
 
     @property
     def key(self) -> Any:
@@ -1490,16 +1472,14 @@ class Call:
 
     @property
     def objects(self) -> dict[Any, Any]:
-        return self.store[self.plan.resource or ""]
+        return self.store[self.plan.resource]
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
-        """What the request brings into a conversation, as items with ids."""
-        return _input_items(self)
-
-    @property
-    def is_json(self) -> bool:
-        return "json" in self.request.headers.get("content-type", "")
+        """What the request brings as input, as items with ids."""
+        value = self.body.get("input") or self.body.get("items") or []
+        messages = [{"role": "user", "content": value}] if isinstance(value, str) else _dicts(value)
+        return [_item(message, self.store) for message in messages]
 
     @property
     def unfinished(self) -> bool:
@@ -1619,7 +1599,7 @@ def _eager(tp: Any) -> Any:
     """Iterables as lists: pydantic looks into those at once."""
     origin, args = typing.get_origin(tp), typing.get_args(tp)
     if origin is collections.abc.Iterable:
-        return list[_eager(args[0])]  # type: ignore[misc]
+        return list[_eager(args[0])]
     if origin in (typing.Union, types.UnionType):
         return typing.Union[
             tuple(_eager(arg) for arg in args if getattr(arg, "__name__", "") not in ("Omit", "NotGiven"))
@@ -1635,7 +1615,7 @@ def _check_parameters(call: Call) -> None:
         if known not in types:
             message = f"Unknown parameter: '{name}'.{_closest(name, types)}"
             raise APIError(400, message, param=name, code="unknown_parameter")
-        if call.is_json:
+        if "json" in call.request.headers.get("content-type", ""):
             _check_type(name, value, types[known])
 
 
@@ -1720,20 +1700,20 @@ _SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place:
 
 def _make(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
     """An object of a model, with these fields and defaults for the others."""
-    return _realize({**_default(_model(path)), **fields}, store)  # type: ignore[no-any-return]
+    return _realize({**_default(_model(path)), **fields}, store)
 
 
 def _build(call: Call, template: Any = None, given: Mapping[str, Any] | None = None) -> Any:
     """The answer as an object: what the user set, then what the request said, then the default."""
-    call.given = given = given or {}
+    call.given = given or {}
     if template is None:
         template = _request_default(call)
     if isinstance(template, dict):
-        said = {key: item for key, item in _said(call).items() if key not in given}
+        said = {key: item for key, item in _said(call).items() if key not in call.given}
         template = template | _taken(_class_of(call.model, template), said)
     obj = _realize(template, call.store)
     fill = _FILLS.get(call.row.name)
-    return fill(call, obj, given) if fill else obj
+    return fill(call, obj) if fill else obj
 
 
 def _request_default(call: Call) -> Any:
@@ -1756,7 +1736,7 @@ def _class_of(tp: Any, obj: Mapping[str, Any]) -> Any:
 def _said(call: Call) -> dict[str, Any]:
     """What a request says about the object it gets: its body, and the ids in its path."""
     said = {**call.body, **call.params}
-    for name, field in _RENAMED.get(call.plan.resource or "", {}).items():
+    for name, field in _RENAMED.get(call.plan.resource, {}).items():
         if call.plan.verb in ("create", "update") and name in call.body:
             said[field] = call.body[name]
     if call.plan.item and (call.plan.verb in ("retrieve", "update", "delete") or _acts_on_itself(call.row)):
@@ -1768,7 +1748,7 @@ def _said(call: Call) -> dict[str, Any]:
 def _acts_on_itself(row: Row) -> bool:
     """Whether an action answers with the object it is done to."""
     plan = _plan(row)
-    return plan.verb == "action" and row.model != "None" and _model(row.model) is _item_model(plan.resource or "")
+    return plan.verb == "action" and row.model != "None" and _model(row.model) is _item_model(plan.resource)
 
 
 def _taken(tp: Any, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -1791,11 +1771,11 @@ def _keep(call: Call, obj: Any) -> Any:
 
 def _remember(call: Call, obj: Any) -> Any:
     """Stores what a create or an update answers."""
-    if field := _KEY_FIELDS.get(call.plan.resource or ""):
+    if field := _KEY_FIELDS.get(call.plan.resource):
         call.objects[(*call.parents, obj[field])] = obj
     elif isinstance(obj, dict) and "id" in obj:
         prefix = re.match(r"[^\d]*", str(obj["id"]))
-        key = call.store.new_key(call.plan.resource or "", call.parents, obj, prefix[0] if prefix else "")
+        key = call.store.new_key(call.plan.resource, call.parents, obj, prefix[0] if prefix else "")
         call.objects[key] = obj
     return obj
 
@@ -1805,7 +1785,7 @@ _KEY_FIELDS = {"beta.agents.environments.files": "path"}
 
 
 def _retrieve(call: Call) -> Any:
-    _advance(call, call.plan.resource or "", call.key)
+    _advance(call, call.plan.resource, call.key)
     return _view(call, _fetch(call))
 
 
@@ -1813,20 +1793,24 @@ def _fetch(call: Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
     _check_parents(call)
     if call.key not in call.objects:
-        raise _no_such(call.plan.resource or "", call.item, call.plan.item or "id")
-    return call.objects[call.key]  # type: ignore[no-any-return]
+        raise _no_such(call.plan.resource, call.item, call.plan.item or "id")
+    return call.objects[call.key]
 
 
 def _no_such(resource: str, id: str, param: str) -> APIError:
-    plural = resource.rpartition(".")[2].replace("_", " ").title().replace(" ", "")
-    noun = plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
+    noun = _singular(resource).replace("_", " ").title().replace(" ", "")
     message = _NOT_FOUND.get(resource, f"No such {noun} object: {{id}}").format(id=id)
     return APIError(404, message, param=param, code=_NOT_FOUND_CODES.get(resource))
 
 
+def _singular(resource: str) -> str:
+    plural = resource.rpartition(".")[2]
+    return plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
+
+
 def _check_parents(call: Call) -> None:
     """A child answers below its own parent only. Raises the parent's 404."""
-    resource, path = call.plan.resource or "", call.parents
+    resource, path = call.plan.resource, call.parents
     while (resource := _parent(resource) or "") and path:
         if _key(path[:-1], path[-1]) not in call.store[resource]:
             raise _no_such(resource, path[-1], call.plan.parents[len(path) - 1])
@@ -1835,7 +1819,7 @@ def _check_parents(call: Call) -> None:
 
 def _view(call: Call, stored: dict[str, Any]) -> Any:
     """A stored object as this call answers it."""
-    return _seen_as(call.model, call.plan.resource or "", stored, call.store)
+    return _seen_as(call.model, call.plan.resource, stored, call.store)
 
 
 def _seen_as(tp: Any, resource: str, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
@@ -1870,7 +1854,7 @@ def _update(call: Call) -> Any:
 
 def _delete(call: Call) -> Any:
     _fetch(call)
-    _forget(call.store, call.plan.resource or "", (*call.parents, call.item))
+    _forget(call.store, call.plan.resource, (*call.parents, call.item))
     return _build(call)
 
 
@@ -1887,7 +1871,7 @@ def _list(call: Call) -> Any:
     _check_parents(call)
     page = _page(call.row, call.store, call.parents, call.query)
     element = _element(call.model)
-    page["data"] = [_seen_as(element, call.plan.resource or "", item, call.store) for item in page["data"]]
+    page["data"] = [_seen_as(element, call.plan.resource, item, call.store) for item in page["data"]]
     return page
 
 
@@ -1898,7 +1882,7 @@ def _element(page: Any) -> Any:
 
 def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
     """One page of a resource's objects, as the query asks for it."""
-    resource, parents = _plan(row).resource or "", tuple(parents)
+    resource, parents = _plan(row).resource, tuple(parents)
     order, size, most = _LISTING.get(resource, _ADMIN_LISTING if resource.startswith("admin.") else _USUAL_LISTING)
     if query.get("order", order) not in ("asc", "desc"):
         raise APIError(400, f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", param="order")
@@ -1906,7 +1890,7 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     pairs: Iterator[Any] = reversed(objects) if query.get("order", order) == "desc" else iter(objects)
     if parents:
         pairs = (pair for pair in pairs if pair[0][:-1] == parents)
-    found, more = _window(pairs, resource, query, _limit(query, size, most))
+    found, more = _window(pairs, query, _limit(query, size, most))
     return _make_page(row, found, more)
 
 
@@ -1927,16 +1911,14 @@ def _limit(query: Mapping[str, str], size: int, most: int) -> int:
     return int(text)
 
 
-def _window(
-    pairs: Iterator[Any], resource: str, query: Mapping[str, str], limit: int
-) -> tuple[list[dict[str, Any]], bool]:
+def _window(pairs: Iterator[Any], query: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], bool]:
     """The objects between the cursors, and whether there are more."""
     if after := query.get("after") or query.get("page"):
         pairs = _after(pairs, after)
     if before := query.get("before"):
-        head = list(_matching(_until(pairs, before), resource, query))
+        head = list(_matching(_until(pairs, before), query))
         return head[-limit:], len(head) > limit
-    chosen = list(itertools.islice(_matching(pairs, resource, query), limit + 1))
+    chosen = list(itertools.islice(_matching(pairs, query), limit + 1))
     return chosen[:limit], len(chosen) > limit
 
 
@@ -1959,7 +1941,7 @@ def _until(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
     raise APIError(400, f"Invalid 'before': no object with id '{cursor}' in this list.", param="before")
 
 
-def _matching(pairs: Iterable[Any], resource: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The objects whose fields are as the query says; what is no field of theirs does not filter."""
     wanted = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
     return (obj for _, obj in pairs if all(_has(obj, name, value) for name, value in wanted.items()))
@@ -1976,12 +1958,8 @@ def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
 def _content(call: Call) -> bytes:
     """The bytes of a stored object, or the default ones."""
     _fetch(call)
-    return call.store[_content_resource(call)].get(call.key, _build(call)) if _content_resource(call) else _build(call)
-
-
-def _content_resource(call: Call) -> str:
-    name = f"{call.plan.resource}.content"
-    return name if name in _CONTENT_RESOURCES else ""
+    kept = f"{call.plan.resource}.content"
+    return call.store[kept].get(call.key, _build(call)) if kept in _CONTENT_RESOURCES else _build(call)
 
 
 def _action(call: Call) -> Any:
@@ -2014,8 +1992,8 @@ def _singleton(call: Call) -> Any:
     _check_parents(call)
     key = call.parents if len(call.parents) != 1 else call.parents[0]
     objects = call.objects
-    if key not in objects and call.row.method != "POST" and _is_optional(call.plan.resource or ""):
-        raise _no_such(call.plan.resource or "", "".join(call.parents), "id")
+    if key not in objects and call.row.method != "POST" and f"{call.plan.resource}.delete" in _rows():
+        raise _no_such(call.plan.resource, "".join(call.parents), "id")
     if call.row.method == "DELETE":
         objects.pop(key, None)
         return _build(call)
@@ -2023,12 +2001,6 @@ def _singleton(call: Call) -> Any:
         built = _build(call)
         objects[key] = objects.get(key, built) | _realize(_taken(call.model, call.body), call.store)
     return objects[key]
-
-
-@functools.cache
-def _is_optional(resource: str) -> bool:
-    """Whether what there is one of may be missing: only what can be deleted."""
-    return f"{resource}.delete" in _rows()
 
 
 _VERBS: Mapping[str, Callable[[Call], Any]] = {
@@ -2075,7 +2047,7 @@ def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
     if call.plan.verb == "update" and isinstance(obj, dict):
         call.objects[call.key] = obj
     elif call.plan.verb == "delete":
-        _forget(call.store, call.plan.resource or "", (*call.parents, call.item))
+        _forget(call.store, call.plan.resource, (*call.parents, call.item))
     return obj
 
 
@@ -2100,9 +2072,9 @@ def _text_of(content: Any) -> str:
     return ""
 
 
-def _fill_embeddings(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     inputs = _embedding_inputs(call.body.get("input", ""))
-    if "data" not in given:
+    if "data" not in call.given:
         size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
         obj["data"] = [
             {"object": "embedding", "index": i, "embedding": _embedding(text, size)} for i, text in enumerate(inputs)
@@ -2111,7 +2083,7 @@ def _fill_embeddings(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) 
         for item in obj["data"]:
             if isinstance(item["embedding"], list):
                 item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
-    if "usage" not in given:
+    if "usage" not in call.given:
         count = sum(map(_tokens, inputs))
         obj["usage"] = {"prompt_tokens": count, "total_tokens": count}
     return obj
@@ -2136,8 +2108,8 @@ def _embedding(text: str, size: int) -> list[float]:
     return [x / length for x in vector]
 
 
-def _fill_moderations(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if "results" not in given:
+def _fill_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    if "results" not in call.given:
         value = call.body.get("input", "")
         parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
         count = len(value) if isinstance(value, list) and not parts else 1
@@ -2146,8 +2118,8 @@ def _fill_moderations(call: Call, obj: dict[str, Any], given: Mapping[str, Any])
     return obj
 
 
-def _fill_images(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if "data" not in given:
+def _fill_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    if "data" not in call.given:
         obj["data"] = obj["data"] * int(call.body.get("n") or 1)
     wants_url = call.body.get("response_format") == "url" or str(call.body.get("model", "")).startswith("dall-e")
     wants_url = wants_url and call.body.get("response_format") != "b64_json"
@@ -2346,11 +2318,11 @@ _INSTANCES: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _fill_chat(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if "choices" not in given:
+def _fill_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    if "choices" not in call.given:
         count = int(call.body.get("n") or 1)
         obj["choices"] = [{**_copy(obj["choices"][0]), "index": i} for i in range(count)]
-    if "usage" not in given:
+    if "usage" not in call.given:
         prompt = _tokens(_text_of(call.body.get("messages")))
         answer = sum(_tokens(_spoken(choice["message"])) for choice in obj["choices"])
         obj["usage"] |= {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
@@ -2364,13 +2336,13 @@ def _spoken(message: Mapping[str, Any]) -> str:
     return "".join(filter(None, said))
 
 
-def _fill_completion(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
-    if "choices" not in given:
+    if "choices" not in call.given:
         count = int(call.body.get("n") or 1) * len(prompts)
         obj["choices"] = [{**obj["choices"][0], "index": i} for i in range(count)]
-    if "usage" not in given:
+    if "usage" not in call.given:
         prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in obj["choices"])
         obj["usage"] |= {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     return obj
@@ -2410,19 +2382,18 @@ def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     """An object that a request refers to. Raises the 404 of its resource."""
     if id not in call.store[resource]:
         raise _no_such(resource, str(id), param)
-    return call.store[resource][id]  # type: ignore[no-any-return]
+    return call.store[resource][id]
 
 
-def _cancel(finished: str, *stages: dict[str, Any]) -> Callable[[Call], Any]:
+def _cancel(*stages: dict[str, Any]) -> Callable[[Call], Any]:
     """Cancelling something that goes on; what is over cannot be cancelled."""
 
     def cancel(call: Call) -> Any:
         obj = _fetch(call)
         if obj["status"] in _OVER:
-            noun = (call.plan.resource or "").rpartition(".")[2].removesuffix("es" if finished == "batch" else "s")
-            _refuse(f"Cannot cancel {noun} with status '{obj['status']}'.")
+            _refuse(f"Cannot cancel {_singular(call.plan.resource)} with status '{obj['status']}'.")
         obj.update(_realize(stages[0], call.store))
-        _later(call, call.plan.resource or "", call.key, *stages[1:])
+        _later(call, call.plan.resource, call.key, *stages[1:])
         return _view(call, obj)
 
     return cancel
@@ -2434,10 +2405,10 @@ _OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded",
 # ---- files and uploads -----------------------------------------------------------------------------------------------
 
 
-def _fill_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     filename, data, _ = _file(call.body.get("file"))
     expiry = _expiry(call, obj["created_at"])
-    return obj | {k: v for k, v in {"filename": filename, "bytes": len(data), **expiry}.items() if k not in given}
+    return obj | {k: v for k, v in {"filename": filename, "bytes": len(data), **expiry}.items() if k not in call.given}
 
 
 def _expiry(call: Call, created: int) -> dict[str, int]:
@@ -2468,8 +2439,8 @@ def _add_file(store: StateStore, filename: str, data: bytes, purpose: str) -> di
     return obj
 
 
-def _fill_upload(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    return obj | {key: value for key, value in _expiry(call, obj["created_at"]).items() if key not in given}
+def _fill_expiry(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    return obj | {key: value for key, value in _expiry(call, obj["created_at"]).items() if key not in call.given}
 
 
 def _open_upload(call: Call) -> dict[str, Any]:
@@ -2509,7 +2480,7 @@ def _cancel_upload(call: Call) -> Any:
 
 def _file_content(call: Call) -> bytes:
     file = _fetch(call)
-    return call.store["files.content"].get(call.item, b"mock file content" if file.get("bytes") else b"")  # type: ignore[no-any-return]
+    return call.store["files.content"].get(call.item, b"mock file content" if file.get("bytes") else b"")
 
 
 def _delete_file(call: Call) -> Any:
@@ -2532,12 +2503,12 @@ def _check_container_file(call: Call) -> None:
         _need(call, "files", file, "file_id")
 
 
-def _fill_container_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     source = call.store["files"].get(call.body.get("file_id"), {})
     filename, data, _ = _file(call.body.get("file"))
     name, size = source.get("filename", filename), source.get("bytes", len(data))
     values = {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
-    return obj | {key: value for key, value in values.items() if key not in given}
+    return obj | {key: value for key, value in values.items() if key not in call.given}
 
 
 # ---- chat completions ------------------------------------------------------------------------------------------------
@@ -2620,13 +2591,6 @@ def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[s
     return [item for turn in reversed(turns) for item in turn]
 
 
-def _input_items(call: Call) -> list[dict[str, Any]]:
-    """What a request brings as input, as items with ids."""
-    value = call.body.get("input") or call.body.get("items") or []
-    messages = [{"role": "user", "content": value}] if isinstance(value, str) else _dicts(value)
-    return [_item(message, call.store) for message in messages]
-
-
 def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
         kind = "output_text" if item.get("role") == "assistant" else "input_text"
@@ -2639,10 +2603,10 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     return completed | ({"status": "completed"} if completed.get("status", "") is None else {})
 
 
-def _fill_response(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if (conversation := _conversation_id(call)) and "conversation" not in given:
+def _fill_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    if (conversation := _conversation_id(call)) and "conversation" not in call.given:
         obj["conversation"] = {"id": conversation}
-    if "usage" not in given and obj.get("usage"):
+    if "usage" not in call.given and obj.get("usage"):
         prompt = _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _context(call)))
         answer = sum(map(_item_tokens, obj["output"]))
         obj["usage"] |= {"input_tokens": prompt, "output_tokens": answer, "total_tokens": prompt + answer}
@@ -2736,8 +2700,8 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _fill_message(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if "content" not in given and "content" in call.body:
+def _fill_message(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    if "content" not in call.given and "content" in call.body:
         obj["content"] = _blocks(call.body["content"])
     return obj
 
@@ -2774,9 +2738,9 @@ def _attach(call: Call, thread: str, message: Mapping[str, Any]) -> None:
         call.store["beta.threads"][thread]["tool_resources"] = resources
 
 
-def _fill_tool_resources(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_tool_resources(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in given or not call.body.get("tool_resources"):
+    if "tool_resources" in call.given or not call.body.get("tool_resources"):
         return obj
     resources = {kind: dict(resource) for kind, resource in call.body["tool_resources"].items() if resource}
     for described in _dicts(resources.get("file_search", {}).pop("vector_stores", None)):
@@ -2804,11 +2768,11 @@ def _check_run(call: Call) -> None:
                 _refuse(f"Thread {thread} already has an active run {run['id']}.")
 
 
-def _fill_run(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
     inherited = {key: assistant[key] for key in _INHERITED if assistant.get(key) is not None}
     said = {key for key, value in call.body.items() if value is not None}
-    obj |= {key: value for key, value in inherited.items() if key not in said | given.keys()}
+    obj |= {key: value for key, value in inherited.items() if key not in said | call.given.keys()}
     if more := call.body.get("additional_instructions"):
         obj["instructions"] = f"{obj['instructions']} {more}".strip()
     return obj
@@ -2872,8 +2836,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
 
 
 def _run_tool_call(tool_call: ToolCall, store: StateStore) -> dict[str, Any]:
-    function = {"name": tool_call.name, "arguments": tool_call.arguments}
-    return {"id": tool_call.id or store.new_id("call_"), "type": "function", "function": function}
+    return {"id": tool_call.id or store.new_id("call_"), "type": "function", "function": _function(tool_call)}
 
 
 def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -2920,10 +2883,6 @@ def _create_and_run(call: Call, run: Any = None) -> Any:
 # ---- vector stores ---------------------------------------------------------------------------------------------------
 
 
-def _fill_vector_store(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    return obj | {key: value for key, value in _expiry(call, obj["created_at"]).items() if key not in given}
-
-
 def _store_vector_store(call: Call, obj: dict[str, Any]) -> Any:
     _remember(call, obj)
     for file in call.body.get("file_ids") or ():
@@ -2939,7 +2898,7 @@ def _check_vector_store(call: Call) -> None:
 def _add_vector_store(call: Call, said: dict[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
     inner = call.sub("vector_stores.create", said)
-    return _store_vector_store(inner, _build(inner))  # type: ignore[no-any-return]
+    return _store_vector_store(inner, _build(inner))
 
 
 def _check_store_file(call: Call) -> None:
@@ -2947,8 +2906,8 @@ def _check_store_file(call: Call) -> None:
         _need(call, "files", said.get("file_id"), "file_id")
 
 
-def _fill_store_file(call: Call, obj: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    return obj | {k: v for k, v in _store_file_fields(call, call.parents[0], call.body).items() if k not in given}
+def _fill_store_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    return obj | {k: v for k, v in _store_file_fields(call, call.parents[0], call.body).items() if k not in call.given}
 
 
 def _store_file_fields(call: Call, vector_store: str, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -3021,7 +2980,7 @@ def _store_file_content(call: Call) -> Any:
 
 
 def _file_text(store: StateStore, id: str) -> str:
-    return store["files.content"].get(id, b"").decode(errors="replace")  # type: ignore[no-any-return]
+    return store["files.content"].get(id, b"").decode(errors="replace")
 
 
 def _search(call: Call) -> Any:
@@ -3230,12 +3189,10 @@ def _with_models(verb: Callable[[Call], Any]) -> Callable[[Call], Any]:
     """A verb on models, of which the service has some from the start."""
 
     def with_models(call: Call) -> Any:
-        if not call.objects.keys() & set(_known_models()[:1]):
-            known = {
-                n: {"id": n, "object": "model", "created": 1687882411, "owned_by": "openai"} for n in _known_models()
-            }
-            known |= call.objects
-            call.objects.update(known)
+        if _known_models()[0] not in call.objects:
+            for id in _known_models():
+                about = {"id": id, "object": "model", "created": 1687882411, "owned_by": "openai"}
+                call.objects.setdefault(id, about)
         return verb(call)
 
     return with_models
@@ -3269,7 +3226,7 @@ def _assign(call: Call, obj: dict[str, Any]) -> Any:
     path = (*call.parents[: len(_resources().get(source, ()))], id)
     assigned = {**call.store[source].get(_key(path[:-1], id), {}), "id": id, param: id}
     call.objects[(*call.parents, id)] = {**obj, **assigned} if param == "group_id" else assigned
-    owner = call.store[_parent(call.plan.resource or "") or ""].get(_key(call.parents[:-1], call.parents[-1]), {})
+    owner = call.store[_parent(call.plan.resource)].get(_key(call.parents[:-1], call.parents[-1]), {})
     sides = {param.removesuffix("_id"): assigned, call.plan.parents[-1].removesuffix("_id"): owner}
     for kind, side in sides.items():
         if isinstance(obj.get(kind), dict):
@@ -3292,15 +3249,10 @@ def _set_active(active: bool) -> Callable[[Call], Any]:
                 certificate = {**certificate, "object": "organization.project.certificate"}
                 call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
             certificate["active"] = active
-            changed.append(_view_as(call, certificate))
+            changed.append(_seen_as(_element(call.model), "admin.organization.certificates", certificate, call.store))
         return _make_page(call.row, changed, False)
 
     return change
-
-
-def _view_as(call: Call, stored: dict[str, Any]) -> dict[str, Any]:
-    """A stored object as an element of the page this call answers."""
-    return _seen_as(_element(call.model), "admin.organization.certificates", stored, call.store)
 
 
 def _new_video(call: Call) -> Any:
@@ -3365,11 +3317,6 @@ def _create_permissions(call: Call) -> Any:
     return _make_page(call.row, made, False)
 
 
-def _test_webhook(call: Call) -> Any:
-    _fetch(call)
-    return _build(call) | {"webhook_endpoint_id": call.item}
-
-
 def _rotate_secret(call: Call) -> Any:
     secret = {"signing_secret": call.store.new_id("whsec_")}
     return {**_view(call, _fetch(call)), **secret}
@@ -3403,8 +3350,8 @@ def _list_projects(call: Call) -> Any:
     return _list(call)
 
 
-def _constant(value: Any) -> Callable[[Call, Any, Mapping[str, Any]], Any]:
-    return lambda call, obj, given: obj if given else value
+def _constant(value: Any) -> Callable[[Call, Any], Any]:
+    return lambda call, obj: obj if call.given else value
 
 
 # What the real service checks before it answers, by row; not done where the test set the answer, unless strictly.
@@ -3422,8 +3369,8 @@ _CHECKS: Mapping[str, Callable[[Call], None]] = {
     "vector_stores.files.create": _check_store_file,
 }
 
-# Fields that only the request can tell, by row: a function of call, object and what the user set, giving the object.
-_FILLS: Mapping[str, Callable[[Call, Any, Mapping[str, Any]], Any]] = {
+# Fields that only the request can tell, by row: a function of call and object, giving the object.
+_FILLS: Mapping[str, Callable[[Call, Any], Any]] = {
     "audio.speech.create": _constant(_MP3),
     "beta.assistants.create": _fill_tool_resources,
     "beta.responses.create": _fill_response,
@@ -3442,8 +3389,8 @@ _FILLS: Mapping[str, Callable[[Call, Any, Mapping[str, Any]], Any]] = {
     "images.generate": _fill_images,
     "moderations.create": _fill_moderations,
     "responses.create": _fill_response,
-    "uploads.create": _fill_upload,
-    "vector_stores.create": _fill_vector_store,
+    "uploads.create": _fill_expiry,
+    "vector_stores.create": _fill_expiry,
     "vector_stores.files.create": _fill_store_file,
 }
 
@@ -3468,7 +3415,7 @@ _STORES: Mapping[str, Callable[[Call, Any], Any]] = {
     "skills.versions.create": _store_skill_version,
     "vector_stores.create": _store_vector_store,
     "vector_stores.file_batches.create": _store_batch,
-    "vector_stores.files.create": lambda call, file: _put_store_file(call, file),
+    "vector_stores.files.create": _put_store_file,
     "videos.create": _store_video,
 }
 
@@ -3481,14 +3428,14 @@ _SPECIALS: Mapping[str, Callable[[Call], Any]] = {
     "admin.organization.projects.list": _list_projects,
     "admin.organization.projects.service_accounts.api_keys.create": _add_api_key,
     "batches.cancel": _cancel(
-        "batch", {"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}
+        {"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}
     ),
     "beta.responses.cancel": _cancel_response,
     "beta.responses.compact": _compact,
     "beta.responses.input_tokens.count": _count_tokens,
     "beta.threads.create_and_run": _create,
     "beta.threads.runs.cancel": _cancel(
-        "run", {"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}
+        {"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}
     ),
     "beta.threads.runs.submit_tool_outputs": _submit_tool_outputs,
     "conversations.items.create": _add_items,
@@ -3497,7 +3444,7 @@ _SPECIALS: Mapping[str, Callable[[Call], Any]] = {
     "files.content": _file_content,
     "files.delete": _delete_file,
     "fine_tuning.checkpoints.permissions.create": _create_permissions,
-    "fine_tuning.jobs.cancel": _cancel("job", {"status": "cancelled", "finished_at": Now()}),
+    "fine_tuning.jobs.cancel": _cancel({"status": "cancelled", "finished_at": Now()}),
     "fine_tuning.jobs.pause": _pause_job,
     "fine_tuning.jobs.resume": _resume_job,
     "models.delete": _with_models(_delete_model),
@@ -3516,7 +3463,6 @@ _SPECIALS: Mapping[str, Callable[[Call], Any]] = {
     "videos.extend": _new_video,
     "videos.remix": _new_video,
     "webhooks.rotate_secret": _rotate_secret,
-    "webhooks.test": _test_webhook,
 }
 
 
@@ -3653,49 +3599,41 @@ def _no_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, An
 
 def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     for index, part in enumerate(item["content"]):
-        events = _refusal_events(part, chunk) if part["type"] == "refusal" else _text_events(part, chunk)
+        is_refusal = part["type"] == "refusal"
+        events = _part_events("refusal", part, "refusal", chunk) if is_refusal else _text_events(part, chunk)
         for event in events:
             yield {"content_index": index} | event
 
 
 def _text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    logprobs = part.get("logprobs") or []
-    yield {"type": "response.content_part.added", "part": part | {"text": "", "annotations": []}}
-    for piece in _pieces(part["text"], chunk):
-        yield {"type": "response.output_text.delta", "delta": piece, "logprobs": []}
+    added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
+    yield added | {"part": added["part"] | {"annotations": []}}
+    yield from (delta | {"logprobs": []} for delta in deltas)
     for index, annotation in enumerate(part["annotations"]):
-        yield {
-            "type": "response.output_text.annotation.added",
-            "annotation_index": index,
-            "annotation": annotation,
-        }
-    yield {"type": "response.output_text.done", "text": part["text"], "logprobs": logprobs}
-    yield {"type": "response.content_part.done", "part": part}
-
-
-def _refusal_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    yield {"type": "response.content_part.added", "part": part | {"refusal": ""}}
-    for piece in _pieces(part["refusal"], chunk):
-        yield {"type": "response.refusal.delta", "delta": piece}
-    yield {"type": "response.refusal.done", "refusal": part["refusal"]}
-    yield {"type": "response.content_part.done", "part": part}
+        about = {"annotation_index": index, "annotation": annotation}
+        yield {"type": "response.output_text.annotation.added", **about}
+    yield done | {"logprobs": part.get("logprobs") or []}
+    yield closed
 
 
 def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     for index, part in enumerate(item["summary"]):
-        place = {"summary_index": index}
-        yield {"type": "response.reasoning_summary_part.added", "part": part | {"text": ""}} | place
-        for piece in _pieces(part["text"], chunk):
-            yield {"type": "response.reasoning_summary_text.delta", "delta": piece} | place
-        yield {"type": "response.reasoning_summary_text.done", "text": part["text"]} | place
-        yield {"type": "response.reasoning_summary_part.done", "part": part} | place
+        for event in _part_events("reasoning_summary_text", part, "text", chunk, "reasoning_summary_part"):
+            yield event | {"summary_index": index}
     for index, part in enumerate(item.get("content") or ()):
-        place = {"content_index": index}
-        yield {"type": "response.content_part.added", "part": part | {"text": ""}} | place
-        for piece in _pieces(part["text"], chunk):
-            yield {"type": "response.reasoning_text.delta", "delta": piece} | place
-        yield {"type": "response.reasoning_text.done", "text": part["text"]} | place
-        yield {"type": "response.content_part.done", "part": part} | place
+        for event in _part_events("reasoning_text", part, "text", chunk):
+            yield event | {"content_index": index}
+
+
+def _part_events(
+    name: str, part: dict[str, Any], field: str, chunk: int | None, kind: str = "content_part"
+) -> Iterator[dict[str, Any]]:
+    """A part as it comes: empty, then its text in pieces, then whole."""
+    yield {"type": f"response.{kind}.added", "part": part | {field: ""}}
+    for piece in _pieces(part[field], chunk):
+        yield {"type": f"response.{name}.delta", "delta": piece}
+    yield {"type": f"response.{name}.done", field: part[field]}
+    yield {"type": f"response.{kind}.done", "part": part}
 
 
 def _pieced(event: str, field: str) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
@@ -3710,14 +3648,13 @@ def _pieced(event: str, field: str) -> Callable[[dict[str, Any], int | None], It
 
 
 def _stages(*names: str, between: Any = _no_events) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
-    """The events of an item that goes through stages, the last one after what comes `between`."""
+    """The events of an item that goes through stages; before it is completed comes what stands `between`."""
 
     def events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-        for name in names[:-1]:
+        for name in names:
             yield {"type": f"response.{item['type']}.{name}"}
         yield from between(item, chunk)
-        failed = names[-1] == "completed" and item["type"].startswith("mcp") and item.get("error")
-        yield {"type": f"response.{item['type']}.{'failed' if failed else names[-1]}"}
+        yield {"type": f"response.{item['type']}.{'failed' if item.get('error') else 'completed'}"}
 
     return events
 
@@ -3725,17 +3662,17 @@ def _stages(*names: str, between: Any = _no_events) -> Callable[[dict[str, Any],
 # What is sent between `output_item.added` and `output_item.done`, by the item's type.
 _ITEM_EVENTS: Mapping[str, Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]] = {
     "code_interpreter_call": _stages(
-        "in_progress", "interpreting", "completed", between=_pieced("response.code_interpreter_call_code", "code")
+        "in_progress", "interpreting", between=_pieced("response.code_interpreter_call_code", "code")
     ),
     "custom_tool_call": _pieced("response.custom_tool_call_input", "input"),
-    "file_search_call": _stages("in_progress", "searching", "completed"),
+    "file_search_call": _stages("in_progress", "searching"),
     "function_call": _pieced("response.function_call_arguments", "arguments"),
-    "image_generation_call": _stages("in_progress", "generating", "completed"),
-    "mcp_call": _stages("in_progress", "completed", between=_pieced("response.mcp_call_arguments", "arguments")),
-    "mcp_list_tools": _stages("in_progress", "completed"),
+    "image_generation_call": _stages("in_progress", "generating"),
+    "mcp_call": _stages("in_progress", between=_pieced("response.mcp_call_arguments", "arguments")),
+    "mcp_list_tools": _stages("in_progress"),
     "message": _message_events,
     "reasoning": _reasoning_events,
-    "web_search_call": _stages("in_progress", "searching", "completed"),
+    "web_search_call": _stages("in_progress", "searching"),
 }
 
 
@@ -3863,7 +3800,30 @@ _STREAMS: Mapping[str, Callable[[Call, Any, int | None], Iterator[Event]]] = {
 }
 
 
-class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
+
+    def __aiter__(self) -> Any:
+        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
+
+    def close(self) -> None:
+        if hasattr(self.source, "close"):
+            self.source.close()
+
+    async def aclose(self) -> None:
+        if hasattr(self.source, "aclose"):
+            await self.source.aclose()
+        else:
+            self.close()
+
+
+class _Body(_Either):
     """A body that is made while it is read, by synchronous and asynchronous clients alike.
 
     `events` gives the events anew for each reading, from a plain or an asynchronous iterator.
@@ -3900,7 +3860,9 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             except StopAsyncIteration:
                 return
             if delay := _delay_of(self.pace, number):
-                await _sleep(delay)
+                import anyio
+
+                await anyio.sleep(delay)
             yield _frame(_event(event))
 
     def _fails_at(self, number: int) -> bool:
@@ -3914,16 +3876,6 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
         if isinstance(fault, Mapping):
             return _frame(_event(fault) if "type" in fault else ("error", _plain(fault, "fault")))
         raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
-
-    def close(self) -> None:
-        if hasattr(self.source, "close"):
-            self.source.close()
-
-    async def aclose(self) -> None:
-        if hasattr(self.source, "aclose"):
-            await self.source.aclose()
-        else:
-            self.close()
 
 
 class _QuickBody(_Body):
@@ -3944,12 +3896,6 @@ class _QuickBody(_Body):
 
 def _delay_of(pace: Pace, number: int) -> float:
     return pace.delay if number else pace.first_delay
-
-
-async def _sleep(seconds: float) -> None:
-    import anyio
-
-    await anyio.sleep(seconds)
 
 
 class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
@@ -3993,7 +3939,7 @@ class AsyncEventStream(EventStream[M]):
 def _event(value: Any) -> Event:
     """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
     if isinstance(value, tuple):
-        return value  # type: ignore[return-value]
+        return value
     plain = value if isinstance(value, str) else _plain(value, "stream event")
     if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
         return plain["event"], plain["data"]
@@ -4047,7 +3993,7 @@ class Turn(NamedTuple):
     refusal: str | None = None
     stop: str | None = None  # "length" or "content_filter" where the answer is cut
 
-    def __add__(self, other: Any) -> Turn:  # type: ignore[override]
+    def __add__(self, other: Any) -> Turn:
         other = Turn(other) if isinstance(other, str) else other
         text = (self.text or "") + (other.text or "") or None
         return Turn(text, self.tool_calls + other.tool_calls, self.refusal or other.refusal, self.stop or other.stop)
@@ -4347,7 +4293,7 @@ def _prepare_events(row: Row, value: Any, pace: Pace = _AT_ONCE) -> Answer:
             raise TypeError(
                 f"{row.name}.response is a stream of events, but the call did not ask for one (stream=True)"
             )
-        make = events if callable(events) else functools.partial(_identity, events)
+        make = events if callable(events) else lambda: events
         if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
             make = functools.partial(value, *([call.request] if inspect.signature(value).parameters else []))
         return _stream_reply(call, make, pace)
@@ -4355,26 +4301,22 @@ def _prepare_events(row: Row, value: Any, pace: Pace = _AT_ONCE) -> Answer:
     return answer
 
 
-def _identity(value: Any) -> Any:
-    return value
-
-
 class _Replay:
     """A one-time iterator that can be gone through again: what it gave is kept."""
 
     def __init__(self, source: Any) -> None:
-        self.source, self.kept = source, []  # type: ignore[var-annotated]
+        self.source, self.kept, self.lock = source, [], threading.Lock()
 
     def __call__(self) -> Any:
         return self._asynchronous() if hasattr(self.source, "__anext__") else self._plain()
 
     def _plain(self) -> Iterator[Any]:
         for index in itertools.count():
+            with self.lock:
+                if index == len(self.kept):
+                    self.kept.extend(itertools.islice(self.source, 1))
             if index == len(self.kept):
-                try:
-                    self.kept.append(next(self.source))
-                except StopIteration:
-                    return
+                return
             yield self.kept[index]
 
     async def _asynchronous(self) -> Any:
@@ -4390,7 +4332,7 @@ class _Replay:
 def _prepare_bytes(row: Row, value: bytes) -> Answer:
     if row.model not in ("bytes", "str"):
         raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
-    return lambda call: _Built(value, {"": value})
+    return lambda call: _Built(bytes(value), {"": value})
 
 
 def _prepare_response(row: Row, value: Any) -> Answer:
@@ -4406,26 +4348,10 @@ def _prepare_response(row: Row, value: Any) -> Answer:
     return answer
 
 
-class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
-
-    def __init__(self, source: Any) -> None:
-        self.source = source
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
-
-    def __aiter__(self) -> Any:
-        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
-
-
 def _prepare_exception(row: Row, value: Any) -> Answer:
     """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
-    if isinstance(getattr(value, "response", None), httpx.Response) or _is_httpx2_response(
-        getattr(value, "response", None)
-    ):
+    if _is_response(getattr(value, "response", None)):
         return _prepare_response(row, value.response)
-
     if not issubclass(value if inspect.isclass(value) else type(value), Exception):
         raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
     if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
@@ -4509,9 +4435,13 @@ def _times(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
-def _is_httpx2_response(value: Any) -> bool:
-    httpx2 = sys.modules.get("httpx2")
-    return httpx2 is not None and isinstance(value, httpx2.Response)
+def _is_response(value: Any) -> bool:
+    return isinstance(value, tuple(family.Response for family in _families()))
+
+
+def _families() -> list[Any]:
+    """httpx, and httpx2 where it is used."""
+    return [httpx, *filter(None, [sys.modules.get("httpx2")])]
 
 
 def _is_exception(value: Any) -> bool:
@@ -4522,10 +4452,10 @@ def _is_exception(value: Any) -> bool:
 _PREPARERS: tuple[tuple[Callable[[Any], bool], Callable[[Row, Any], Answer]], ...] = (
     (lambda value: isinstance(value, str), _prepare_text),
     (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
-    (lambda value: isinstance(value, httpx.Response) or _is_httpx2_response(value), _prepare_response),
+    (_is_response, _prepare_response),
     (lambda value: isinstance(value, Turn), _prepare_turn),
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
-    (lambda value: _is_stream(value), _prepare_events),
+    (_is_stream, _prepare_events),
     (_is_exception, _prepare_exception),
     (lambda value: _is_model(type(value)), _prepare_model),
     (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
@@ -4563,7 +4493,7 @@ def _reply(call: Call, obj: Any) -> httpx.Response:
 
 def _deletion(call: Call) -> dict[str, Any]:
     """What the API says where the SDK expects nothing."""
-    id = call.params.get(call.plan.item or "")
+    id = call.params.get(call.plan.item)
     return {"id": id, "object": "deleted", "deleted": True} if call.row.method == "DELETE" else {}
 
 
@@ -4748,11 +4678,10 @@ class Endpoint(Answering):
     @property
     def route(self) -> respx.Route:
         """The RESPX route of this call: `.call_count`, `.calls.last.request`; a mock put on it wins."""
-        return self._route
-
-    @functools.cached_property
-    def _route(self) -> respx.Route:
-        return respx.Route(method=self._row.method, url__regex=_url_pattern(self._row, tuple(self._mock._bases)))
+        if (route := self.__dict__.get("_route")) is None:
+            url = _url_pattern(self._row, tuple(self._mock._bases))
+            route = self.__dict__.setdefault("_route", respx.Route(method=self._row.method, url__regex=url))
+        return route
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -4894,8 +4823,7 @@ _AZURE = "https://*.openai.azure.com"
 _AZURE_HOSTS = (
     r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com)"
 )
-_AZURE_PREFIX = r"/openai(?:/v1)?(?:/deployments/[^/]+)?"
-_AZURE_ROOT = _AZURE_HOSTS + _AZURE_PREFIX
+_AZURE_ROOT = _AZURE_HOSTS + r"/openai(?:/v1)?(?:/deployments/[^/]+)?"
 _azure_path = re.compile(r"(?:/openai)?(?:/v1)?(?:/deployments/(?P<model>[^/]+))?(?P<path>/.*)").fullmatch
 _azure_host = re.compile(_AZURE_HOSTS).match
 
@@ -5013,16 +4941,11 @@ def _surfacing(error: Exception, request: httpx.Request) -> BaseException:
     """Network faults leave as themselves; mistakes too, but for openai 2, which would take them for faults."""
     if isinstance(error, _Fault):
         return error.error
-    if isinstance(error, (httpx.RequestError, PassThrough, *_httpx2_errors())) or not _swallows(request):
+    if isinstance(error, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
         return error
     mistake = MockError(f"{type(error).__name__}: {error}")
     mistake.__cause__ = error
     return mistake
-
-
-def _httpx2_errors() -> tuple[type[Exception], ...]:
-    httpx2 = sys.modules.get("httpx2")
-    return (httpx2.RequestError,) if httpx2 else ()
 
 
 def _swallows(request: httpx.Request) -> bool:
@@ -5032,7 +4955,7 @@ def _swallows(request: httpx.Request) -> bool:
 
 def _family(request: httpx.Request) -> types.ModuleType:
     """httpx or httpx2: whose client sent the request."""
-    return request.extensions.get("openai_responses.family", httpx)  # type: ignore[no-any-return]
+    return request.extensions.get("openai_responses.family", httpx)
 
 
 def _httpx_request(request: Any) -> httpx.Request:
@@ -5115,7 +5038,7 @@ class _Enlistment:
         if router not in routers:
             self.mocker.register(router)
         if self.chain not in routers:
-            routers.insert(0, self.chain)  # type: ignore[arg-type]
+            routers.insert(0, self.chain)
         self.chain.routers = routers
         self.mocker.start()
 
@@ -5123,7 +5046,7 @@ class _Enlistment:
         routers = self.mocker.routers
         self.mocker.unregister(router)
         if self.chain in routers and not any(isinstance(router, Router) for router in routers):
-            routers.remove(self.chain)  # type: ignore[arg-type]
+            routers.remove(self.chain)
         self.mocker.stop()
 
 
@@ -5176,14 +5099,14 @@ class _CheapMocker(Mocker, abc.ABC):
     def start(cls) -> None:
         if not cls._patches:
             for owner, name, patch in _patches_of(cls):
-                cls._patches.append((owner, name, owner.__dict__[name]))  # type: ignore[arg-type]
+                cls._patches.append((owner, name, owner.__dict__[name]))
                 setattr(owner, name, patch)
 
     @classmethod
     def stop(cls, force: bool = False) -> None:
         if force or not cls.routers:
             while cls._patches:
-                owner, name, original = cls._patches.pop()  # type: ignore[misc]
+                owner, name, original = cls._patches.pop()
                 setattr(owner, name, original)
 
 
@@ -5234,7 +5157,7 @@ class MockTransport(httpx.MockTransport):
     def handle_request(self, request: Any) -> Any:
         request.read()
         try:
-            return _family_response(self.handler(_httpx_request(request)), request)  # type: ignore[arg-type]
+            return _family_response(self.handler(_httpx_request(request)), request)
         except PassThrough:
             return self._next().handle_request(request)
 
@@ -5267,23 +5190,7 @@ def _family_response(response: httpx.Response, request: Any) -> Any:
 def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
     """A class that makes a stream of any family one of this."""
 
-    class Stream(family.SyncByteStream, family.AsyncByteStream):  # type: ignore[misc,name-defined]
-        def __init__(self, stream: Any) -> None:
-            self.stream = stream
-
-        def __iter__(self) -> Iterator[bytes]:
-            return iter(self.stream)
-
-        def __aiter__(self) -> Any:
-            return self.stream.__aiter__()
-
-        def close(self) -> None:
-            self.stream.close()
-
-        async def aclose(self) -> None:
-            await self.stream.aclose()
-
-    return Stream
+    return type("Stream", (_Either, family.SyncByteStream, family.AsyncByteStream), {})
 
 
 # ======================================================================================================================
@@ -5328,9 +5235,7 @@ class OpenAIMock(_Guarded):
         self._strict = strict
         self._bases = self._find_bases()
         self._endpoints: dict[str, Endpoint] = {}
-        self._state: StateStore | None = None
-        if state is not None:
-            self.state = state
+        self.state = StateStore() if state is None else state
         self._checks_use = assert_all_used
         self._journal: list[tuple[Call, int | None, float]] = []
 
@@ -5351,8 +5256,6 @@ class OpenAIMock(_Guarded):
     @property
     def state(self) -> StateStore:
         """What is stored. Assigning a store or a dict of dicts changes to that and keeps responses and routes."""
-        if self._state is None:
-            self._state = StateStore()
         return self._state
 
     @state.setter
@@ -5437,9 +5340,9 @@ class OpenAIMock(_Guarded):
         mocked = route and (route.is_pass_through or route.side_effect or route.return_value)
         if mocked and (response := await self._resolve_route(route, call, wait)) is not None:
             return response
-        chosen = endpoint._choose(call) or self._inherited(call)
-        if chosen:
-            chosen._hits += 1
+        with call.store.lock:
+            if chosen := endpoint._choose(call) or self._inherited(call):
+                chosen._hits += 1
         return await _answer(call, chosen and chosen._prepared, wait)
 
     def _inherited(self, call: Call) -> Answering | None:
@@ -5461,7 +5364,7 @@ class OpenAIMock(_Guarded):
         endpoint = self._endpoint(call.row)
         chosen = endpoint._choose(call)
         prepared = chosen._prepared if chosen and not _is_steps(chosen._response) else None
-        return _run(_answer(call, prepared, _wait_in_thread))  # type: ignore[no-any-return]
+        return _run(_answer(call, prepared, _wait_in_thread))
 
     async def _resolve_route(self, route: respx.Route, call: Call, wait: Callable[[Any], Any]) -> Any:
         """What a mock put on the endpoint's route answers; `None` when it declines."""
@@ -5519,16 +5422,8 @@ def mock(
     return _decorate(settings, func)
 
 
-class _Decoration:
-    """What a decorated function shares with the fixture that serves it."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings = settings
-        self.mock: OpenAIMock | None = None  # the fixture's, while there is one
-
-
 def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..., Any]:
-    decoration = _Decoration(settings)
+    decoration = types.SimpleNamespace(settings=settings, mock=None)  # shared with the fixture, which lends its mock
     takes_mock = "openai_mock" in inspect.signature(func).parameters
 
     @contextlib.contextmanager
@@ -5550,7 +5445,7 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
             with arranged(kwargs) as arguments:
                 return func(*args, **arguments)
 
-    wrapper.openai_mock = decoration  # type: ignore[attr-defined]
+    wrapper.openai_mock = decoration
     return _for_pytest(wrapper) if _plugin_active else _hiding(wrapper, func)
 
 
@@ -5572,7 +5467,7 @@ def _register(name: str, **members: Any) -> types.ModuleType:
     full = f"{__name__}.{name}"
     module = types.ModuleType(full, f"`{full}`, made by `{__name__}`.")
     module.__spec__ = ModuleSpec(full, None)
-    module.__path__ = []  # type: ignore[attr-defined]
+    module.__path__ = []
     module.__dict__.update(members)
     module = sys.modules.setdefault(full, module)
     owner, _, last = full.rpartition(".")
@@ -5590,7 +5485,7 @@ def _as_model(model: Any, obj: Any) -> Any:
     return construct_type(type_=model, value=obj)
 
 
-class ContentStore(dict):  # type: ignore[type-arg]
+class ContentStore(dict):
     """A store of file bytes by id: `put(id, data)`, `get(id)`, `delete(id)`."""
 
     def put(self, id: str, data: bytes) -> None:
@@ -5716,14 +5611,14 @@ def _fixtures() -> types.ModuleType:
     @pytest.fixture
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
         """An active `OpenAIMock`, with the arguments of `@openai_responses.mock(...)` on the test it serves."""
-        decoration = getattr(request.function, "openai_mock", None) or _Decoration({})
+        decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
         with OpenAIMock(**decoration.settings) as openai_mock:
             decoration.mock = openai_mock
             yield openai_mock
         decoration.mock = None
 
     module = types.ModuleType("openai_responses.fixtures")
-    module.openai_mock = openai_mock  # type: ignore[attr-defined]
+    module.openai_mock = openai_mock
     return module
 
 
