@@ -67,6 +67,7 @@ from urllib.parse import parse_qsl, unquote
 
 import httpx
 import respx
+import typing_extensions
 from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError, PassThrough, SideEffectError
 
@@ -804,7 +805,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "ContainerListResponse": {"status": "running"},
     "ContainerRetrieveResponse": {"status": "running"},
     "Conversation": {"metadata": {}},
-    "ConversationCursorPage": {"object": "list", "first_id": None, "has_more": False},
+    "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "ConversationItemList": {"first_id": "", "last_id": ""},
     "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "Embedding": {"embedding": []},
@@ -812,7 +813,8 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "FileObject": {"status": "processed", "purpose": "assistants"},
     "FineTuningJob": {"status": "validating_files", "hyperparameters": {"n_epochs": "auto"}},
     "ImagesResponse": {"data": [{}]},
-    "NextCursorPage": {"object": "list", "has_more": False},
+    "Invite": {"status": "pending"},
+    "NextCursorPage": {"object": "list", "next": None, "has_more": False},
     "Page": {"object": "list", "has_more": False},
     "Project": {"name": "", "status": "active"},
     "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
@@ -834,7 +836,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "RunStep": {"usage": {}, "completed_at": Now(), "metadata": {}},
     "Skill": {"default_version": "1", "latest_version": "1"},
     "SkillVersion": {"version": "1"},
-    "TokenPage": {"object": "list", "has_more": False},
+    "TokenPage": {"object": "list", "next": None, "has_more": False},
     "Transcription": {"text": DEFAULT_TEXT},
     "TranscriptionVerbose": {"language": "english", "duration": 1.0, "segments": []},
     "TranscriptionDiarized": {"duration": 1.0, "segments": []},
@@ -1295,6 +1297,8 @@ def _resources() -> Mapping[str, tuple[str, ...]]:
 _CONTENT_RESOURCES: dict[str, tuple[str, ...]] = {
     "containers.files.content": ("container_id",),
     "files.content": (),
+    "skills.content": (),
+    "skills.versions.content": ("skill_id",),
     "uploads.parts": ("upload_id",),
 }
 
@@ -1328,10 +1332,11 @@ class StateStore(dict):
         super().__init__()
         self.lock = threading.RLock()
         self._numbers: dict[str, Iterator[int]] = {}
-        # what is no object of the API: changes ahead of objects, those on hold, the input of responses
+        # what is no object of the API: changes ahead of objects, those on hold, the input of responses, ...
         self.pending: dict[tuple[str, Any], list[Any]] = {}
         self.paused: dict[tuple[str, Any], list[Any]] = {}
         self.inputs: dict[str, list[dict[str, Any]]] = {}
+        self.makers: dict[tuple[str, str], str] = {}  # the calls that made runs
         for resource, objects in (data or {}).items():
             self.__missing__(resource)
             self[resource] = objects
@@ -1518,7 +1523,7 @@ def _decode(request: httpx.Request) -> dict[str, Any]:
         return _nest(_multipart(content, content_type))
     if content_type.startswith("application/x-www-form-urlencoded"):
         return _nest(parse_qsl(content.decode(), keep_blank_values=True))
-    return _json_object(content) if content else {}
+    return _json_object(content) if content and (not content_type or "json" in content_type) else {}
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
@@ -1589,22 +1594,32 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
     function, _ = _method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
     return {
-        key: _eager(tp)
+        key: _checked(tp)
         for key, tp in hints.items()
         if not key.startswith("extra_") and key not in ("return", "timeout")
     }
 
 
-def _eager(tp: Any) -> Any:
-    """Iterables as lists: pydantic looks into those at once."""
+def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
+    """A type of the SDK's parameters as it is checked: iterables are lists, for pydantic to look into at once, and of
+    dicts only what tells them apart is required: the API asks for less than the SDK's types say."""
     origin, args = typing.get_origin(tp), typing.get_args(tp)
-    if origin is collections.abc.Iterable:
-        return list[_eager(args[0])]
+    if typing_extensions.is_typeddict(tp):
+        return Any if tp in within else _checked_dict(tp, (*within, tp))
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[
-            tuple(_eager(arg) for arg in args if getattr(arg, "__name__", "") not in ("Omit", "NotGiven"))
-        ]
-    return tp
+        members = [arg for arg in args if getattr(arg, "__name__", "") not in ("Omit", "NotGiven")]
+        return typing.Union[tuple(_checked(member, within) for member in members)]
+    if args and (origin is collections.abc.Iterable or getattr(origin, "__name__", "") == "SequenceNotStr"):
+        return list[_checked(args[0], within)]
+    return list[_checked(args[0], within)] if origin is list else tp
+
+
+def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
+    hints = typing_extensions.get_type_hints(tp)
+    telling = {name for name in ("type", "role") if name in hints and name in tp.__required_keys__}
+    fields = {name: _checked(hint, within) for name, hint in hints.items()}
+    marked = {name: typing_extensions.Required[field] if name in telling else field for name, field in fields.items()}
+    return typing_extensions.TypedDict(tp.__name__, marked, total=False)
 
 
 def _check_parameters(call: Call) -> None:
@@ -1625,10 +1640,29 @@ def _check_type(name: str, value: Any, tp: Any) -> None:
     try:
         _adapter(tp).validate_python(value)
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "".join(f"[{part}]" if isinstance(part, int) else "" for part in first["loc"])
-        message = f"Invalid type for '{name}{where}': {first['msg']}, but got {_shown(first['input'])}."
+        first = _telling(error.errors(include_url=False))
+        message = (
+            f"Invalid type for '{_place(name, value, first['loc'])}': {first['msg']}, but got {_shown(first['input'])}."
+        )
         raise APIError(400, message, param=name, code="invalid_type") from None
+
+
+def _telling(errors: list[Any]) -> Any:
+    """Of the errors of all members of a union, the first of the member that was meant."""
+    kinds = [error for error in errors if error["loc"] and error["loc"][-1] in ("type", "role")]
+    others = {error["loc"][:-1] for error in kinds}
+    meant = [e for e in errors if e not in kinds and not any(e["loc"][: len(other)] == other for other in others)]
+    return max(meant or errors, key=lambda error: len(error["loc"]))
+
+
+def _place(name: str, value: Any, loc: Iterable[Any]) -> str:
+    """Where in a parameter an error is; pydantic's labels for members of unions are left out."""
+    for part in loc:
+        if isinstance(value, list) and isinstance(part, int):
+            name, value = f"{name}[{part}]", value[part]
+        elif isinstance(value, dict) and part in value:
+            name, value = f"{name}.{part}", value[part]
+    return name
 
 
 def _shown(value: Any) -> str:
@@ -1791,10 +1825,24 @@ def _retrieve(call: Call) -> Any:
 
 def _fetch(call: Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
-    _check_parents(call)
     if call.key not in call.objects:
+        _check_parents(call)
         raise _no_such(call.plan.resource, call.item, call.plan.item or "id")
-    return call.objects[call.key]
+    return _completed(call.store, call.plan.resource, call.key)
+
+
+def _completed(store: StateStore, resource: str, key: Any) -> dict[str, Any]:
+    """A stored object; one that was put in by hand gets the fields it lacks."""
+    obj, model = store[resource][key], _made_as(resource)
+    if _is_model(model) and not obj.keys() >= _required_fields(model):
+        missing = {name: value for name, value in _default(model).items() if name not in obj}
+        obj.update(_realize(missing | ({} if "id" in obj else {"id": _last(key)}), store))
+    return obj
+
+
+@functools.cache
+def _required_fields(model: Any) -> set[str]:
+    return {name for name, field in _fields(model).items() if field.required}
 
 
 def _no_such(resource: str, id: str, param: str) -> APIError:
@@ -1839,7 +1887,7 @@ def _seen_as(tp: Any, resource: str, stored: dict[str, Any], store: StateStore) 
 def _made_as(resource: str) -> Any:
     """The model the objects of a resource are stored as: that of the call that creates them."""
     rows = [row for row in _rows().values() if _plan(row).resource == resource]
-    makers = [row for row in rows if _plan(row).verb == "create" and row.name not in _ASSIGNMENTS]
+    makers = [row for row in rows if _plan(row).verb == "create" and row.name not in {*_ASSIGNMENTS, *_SPECIALS}]
     return _model(makers[0].model) if makers else None
 
 
@@ -1848,6 +1896,8 @@ def _update(call: Call) -> Any:
     model = _class_of(call.model, stored)
     said = {key: value for key, value in _said(call).items() if key not in (*call.params, "id")}
     kept = {key: value for key, value in said.items() if key in stored and key not in _fields(model)}
+    if "expires_after" in said and "expires_at" in stored:
+        kept |= {"expires_at": None} | _expiry(call, stored["created_at"])
     stored.update(_realize(_taken(model, said), call.store) | kept)
     return _view(call, stored)
 
@@ -1868,8 +1918,9 @@ def _forget(store: StateStore, resource: str, path: tuple[str, ...]) -> None:
 
 
 def _list(call: Call) -> Any:
-    _check_parents(call)
     page = _page(call.row, call.store, call.parents, call.query)
+    if not page["data"]:
+        _check_parents(call)
     element = _element(call.model)
     page["data"] = [_seen_as(element, call.plan.resource, item, call.store) for item in page["data"]]
     return page
@@ -1898,7 +1949,7 @@ def _make_page(row: Row, items: list[dict[str, Any]], more: bool) -> dict[str, A
     page = _copy(_default(_model(row.model))) | {"data": items, "has_more": more}
     page |= _page_follows(page, {})
     if "next" in page:
-        page["next"] = items[-1]["id"] if more else None
+        page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
     return page
 
 
@@ -2042,7 +2093,7 @@ def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
         _check_said(call, obj)
     if call.plan.verb == "create" or call.row.name in _STORES:
         return _keep(call, obj)
-    if call.turn and call.row.name in _GOES_ON:
+    if call.turn and call.row.name in _GOES_ON and call.key in call.objects:
         return _SPECIALS[call.row.name](call)
     if call.plan.verb == "update" and isinstance(obj, dict):
         call.objects[call.key] = obj
@@ -2131,8 +2182,11 @@ def _fill_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     """What the model says when nothing was set, where the request asks for a call or for JSON."""
     choice = body.get("tool_choice")
-    name = (choice.get("function") or choice).get("name") if isinstance(choice, dict) else None
-    tools = dict(_tools(body))
+    tools, name = dict(_tools(body)), None
+    if isinstance(choice, dict):
+        allowed = choice.get("allowed_tools") or choice
+        offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
+        name = next(iter(offered), None) or (choice.get("function") or choice).get("name")
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
         return tool_call(name, _instance(tools[name] or {}))
@@ -2145,7 +2199,8 @@ def _check_said(call: Call, obj: Mapping[str, Any]) -> None:
 
     Raises `ValueError`, to the author of the test.
     """
-    turn, tools, schema = call.turn, dict(_tools(call.body)), _schema(call.body)
+    asked = {**obj, **{name: value for name, value in call.body.items() if value is not None}}  # a run inherits
+    turn, tools, schema = call.turn, dict(_tools(asked)), _schema(asked)
     texts, calls = _said_by(obj) if turn is None else ([turn.text] * (turn.text is not None), turn.tool_calls)
     if schema is not None and not (turn and turn.stop):
         for text in filter(None, texts):
@@ -2203,7 +2258,7 @@ def _schema(body: Mapping[str, Any]) -> Any:
 
 
 def _instance(schema: Any, root: Any = None) -> Any:
-    """A small value that follows a JSON schema. Patterns of strings are not heeded."""
+    """A small value that follows a JSON schema."""
     root = schema if root is None else root
     if not isinstance(schema, dict):
         return {}
@@ -2267,9 +2322,50 @@ def _varied(value: Any, number: int) -> Any:
 
 
 def _string_instance(schema: Any, root: Any) -> str:
+    if "pattern" in schema:
+        return _sample(_parse_pattern(schema["pattern"]))
     text = _FORMATS.get(schema.get("format"), "text")
     return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
 
+
+def _parse_pattern(pattern: str) -> Any:
+    """A regular expression as Python's own parser has it."""
+    name = "re._parser" if sys.version_info >= (3, 11) else "sre_parse"
+    return importlib.import_module(name).parse(pattern)
+
+
+def _sample(parsed: Iterable[Any]) -> str:
+    """A text that a parsed regular expression matches; look-arounds and back references aside."""
+    return "".join(_SAMPLES.get(str(operation), lambda argument: "")(argument) for operation, argument in parsed)
+
+
+def _sample_one_of(members: list[Any]) -> str:
+    """A character of a class like `[a-z]`."""
+    if str(members[0][0]) == "NEGATE":
+        barred = {_sample_one_of([member]) for member in members[1:]}
+        return next(character for character in "a0 -_A." if character not in barred)
+    kind, argument = members[0]
+    if str(kind) == "CATEGORY":
+        return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
+    return chr(argument[0] if str(kind) == "RANGE" else argument)
+
+
+def _sample_repeat(argument: Any) -> str:
+    least, most, parsed = argument
+    return _sample(parsed) * max(least, min(1, int(most)))
+
+
+# What each operation of a regular expression becomes in a text it matches.
+_SAMPLES: Mapping[str, Callable[[Any], str]] = {
+    "ANY": lambda argument: "a",
+    "BRANCH": lambda argument: _sample(argument[1][0]),
+    "IN": _sample_one_of,
+    "LITERAL": chr,
+    "MAX_REPEAT": _sample_repeat,
+    "MIN_REPEAT": _sample_repeat,
+    "NOT_LITERAL": lambda argument: "b" if argument == ord("a") else "a",
+    "SUBPATTERN": lambda argument: _sample(argument[-1]),
+}
 
 _FORMATS = {
     "date": "2024-01-01",
@@ -2319,13 +2415,21 @@ _INSTANCES: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def _fill_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if "choices" not in call.given:
+    if call.turn or "choices" not in call.given:
         count = int(call.body.get("n") or 1)
         obj["choices"] = [{**_copy(obj["choices"][0]), "index": i} for i in range(count)]
-    if "usage" not in call.given:
-        prompt = _tokens(_text_of(call.body.get("messages")))
-        answer = sum(_tokens(_spoken(choice["message"])) for choice in obj["choices"])
-        obj["usage"] |= {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    answer = sum(_tokens(_spoken(choice["message"])) for choice in obj["choices"])
+    prompt = _tokens(_text_of(call.body.get("messages")))
+    return _with_usage(call, obj, {"prompt_tokens": prompt, "completion_tokens": answer})
+
+
+def _with_usage(call: Call, obj: dict[str, Any], counted: dict[str, int]) -> dict[str, Any]:
+    """An answer with the figures nobody set, and their sum."""
+    given = call.given.get("usage", {})
+    if isinstance(given, Mapping) and obj.get("usage"):
+        figures = obj["usage"] | {name: count for name, count in counted.items() if name not in given}
+        total = given.get("total_tokens", sum(figures[name] for name in counted))
+        obj["usage"] = figures | {"total_tokens": total}
     return obj
 
 
@@ -2342,10 +2446,8 @@ def _fill_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     if "choices" not in call.given:
         count = int(call.body.get("n") or 1) * len(prompts)
         obj["choices"] = [{**obj["choices"][0], "index": i} for i in range(count)]
-    if "usage" not in call.given:
-        prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in obj["choices"])
-        obj["usage"] |= {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
-    return obj
+    prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in obj["choices"])
+    return _with_usage(call, obj, {"prompt_tokens": prompt, "completion_tokens": answer})
 
 
 # ---- progress: objects that are not finished at once -----------------------------------------------------------------
@@ -2382,7 +2484,7 @@ def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     """An object that a request refers to. Raises the 404 of its resource."""
     if id not in call.store[resource]:
         raise _no_such(resource, str(id), param)
-    return call.store[resource][id]
+    return _completed(call.store, resource, id)
 
 
 def _cancel(*stages: dict[str, Any]) -> Callable[[Call], Any]:
@@ -2606,10 +2708,9 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
 def _fill_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     if (conversation := _conversation_id(call)) and "conversation" not in call.given:
         obj["conversation"] = {"id": conversation}
-    if "usage" not in call.given and obj.get("usage"):
+    if obj.get("usage"):
         prompt = _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _context(call)))
-        answer = sum(map(_item_tokens, obj["output"]))
-        obj["usage"] |= {"input_tokens": prompt, "output_tokens": answer, "total_tokens": prompt + answer}
+        _with_usage(call, obj, {"input_tokens": prompt, "output_tokens": sum(map(_item_tokens, obj["output"]))})
     return obj
 
 
@@ -2784,16 +2885,19 @@ def _store_run(call: Call, obj: dict[str, Any]) -> Any:
         _add_message(call, thread, message)
     runs = call.store["beta.threads.runs"]
     runs[call.store.new_key("beta.threads.runs", (thread,), obj, "run_")] = obj
+    call.store.makers[thread, obj["id"]] = call.row.name
     if call.unfinished:
-        _start_run(call, obj)
+        _start_run(call, obj, call.turn or _default_turn(obj))
+    elif obj.get("required_action"):
+        _add_call_step(call.store, obj, obj["required_action"]["submit_tool_outputs"]["tool_calls"])
     return obj
 
 
-def _start_run(call: Call, run: dict[str, Any]) -> None:
+def _start_run(call: Call, run: dict[str, Any], turn: Turn | None) -> None:
     """Queues a run; what it will say in the end is known from here."""
     run |= {"status": "queued", "started_at": None, "completed_at": None, "required_action": None, "usage": None}
     run["expires_at"] = int(time.time()) + _RUN_TIME
-    turn = call.turn or Turn(DEFAULT_TEXT)
+    turn = turn or Turn(DEFAULT_TEXT)
     working = {"status": "in_progress", "started_at": Now()}
     _later(call, "beta.threads.runs", (run["thread_id"], run["id"]), working, functools.partial(_finish_run, turn=turn))
 
@@ -2802,32 +2906,34 @@ def _finish_run(call: Call, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
     """What the end of a run changes in it; its message and its step come into being beside it."""
     usage = _run_usage(call.store, run, turn)
     if turn.tool_calls:
-        calls = [_run_tool_call(tool_call, call.store) for tool_call in turn.tool_calls]
-        _add_step(
-            call.store,
-            run,
-            {"type": "tool_calls", "tool_calls": calls},
-            status="in_progress",
-            completed_at=None,
-            usage=None,
-        )
+        calls = [_run_tool_call(made, call.store) for made in turn.tool_calls]
+        _add_call_step(call.store, run, calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         return {"status": "requires_action", "required_action": action}
-    said = {"role": "assistant", "content": turn.text or turn.refusal or "", "run_id": run["id"]}
-    message = _add_message(call, run["thread_id"], {**said, "assistant_id": run["assistant_id"]})
-    _add_step(
-        call.store, run, {"type": "message_creation", "message_creation": {"message_id": message["id"]}}, usage=usage
-    )
-    if turn.stop in ("length", "content_filter"):
-        message["status"] = "incomplete"
+    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else turn.text or ""
+    said = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
+    message = _add_message(call, run["thread_id"], said)
+    details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
+    _add_step(call.store, run, details, usage=usage)
+    if turn.stop:
+        reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
+        message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
         return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
     return {"status": "completed", "completed_at": Now(), "expires_at": None, "usage": usage}
+
+
+def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
+    """The step of a run that waits for tools."""
+    waiting = {"status": "in_progress", "completed_at": None, "usage": None}
+    _add_step(store, run, {"type": "tool_calls", "tool_calls": calls}, **waiting)
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, int]:
     messages = (m for key, m in store["beta.threads.messages"].items() if key[0] == run["thread_id"])
     prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
-    answer = _tokens(turn.text or "") + sum(_tokens(tool_call.arguments) for tool_call in turn.tool_calls)
+    answer = _tokens(turn.text or turn.refusal or "") + sum(
+        _tokens(tool_call.arguments) for tool_call in turn.tool_calls
+    )
     return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
 
@@ -2850,19 +2956,25 @@ def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any]
     return step
 
 
-def _submit_tool_outputs(call: Call) -> Any:
+def _check_submit(call: Call) -> None:
+    """Tool outputs are for a run that waits for them, and for the calls it made."""
     run = _fetch(call)
     if run["status"] != "requires_action":
         _refuse(f"Runs in status '{run['status']}' do not accept tool outputs.")
-    expected = [c["id"] for c in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
-    outputs = {o.get("tool_call_id"): o.get("output") for o in _dicts(call.body.get("tool_outputs"))}
-    if set(outputs) != set(expected):
-        wrong = [id for id in outputs if id not in expected] or [id for id in expected if id not in outputs]
+    expected = [made["id"] for made in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
+    given = [output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))]
+    if wrong := [id for id in given if id not in expected] or [id for id in expected if id not in given]:
         _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
+
+
+def _submit_tool_outputs(call: Call) -> Any:
+    _check_submit(call)
+    run = _fetch(call)
+    outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
     for key, step in call.store["beta.threads.runs.steps"].items():
         if key[1] == run["id"] and step["status"] == "in_progress":
             _complete_step(step, outputs)
-    _start_run(call, run)
+    _start_run(call, run, call.turn or _default_turn({**run, "tool_choice": None}))
     return run
 
 
@@ -2937,6 +3049,7 @@ def _put_store_file(call: Call, file: dict[str, Any]) -> dict[str, Any]:
 def _tally(store: StateStore, file: Mapping[str, Any], sign: int) -> None:
     """Keeps a vector store's counts as its files come and go."""
     if owner := store["vector_stores"].get(file["vector_store_id"]):
+        owner = _completed(store, "vector_stores", file["vector_store_id"])
         counts = owner["file_counts"]
         counts[file["status"]] = counts.get(file["status"], 0) + sign
         counts["total"] += sign
@@ -2994,7 +3107,12 @@ def _search(call: Call) -> Any:
     ranked = _rank(_words(" ".join(queries)), [_words(chunk) for _, chunk in chunks])
     threshold = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
     hits = [(score, *chunks[i]) for score, i in ranked if score > 0 and score >= threshold]
-    results = [_hit(call.store, *hit) for hit in hits[: call.body.get("max_num_results") or 10]]
+    most = call.body.get("max_num_results", 10)
+    if not isinstance(most, int) or not 1 <= most <= 50:
+        _refuse(
+            f"Invalid 'max_num_results': expected an integer between 1 and 50, but got {most!r}.", "max_num_results"
+        )
+    results = [_hit(call.store, *hit) for hit in hits[:most]]
     rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
     page = _make_page(call.row, results, False)
     return page | {"object": "vector_store.search_results.page", "search_query": rewritten}
@@ -3293,15 +3411,35 @@ def _store_skill_version(call: Call, obj: dict[str, Any]) -> Any:
     number = str(int(skill.get("latest_version") or 0) + 1)
     obj |= {"version": number, "skill_id": call.parents[0]}
     call.objects[(*call.parents, number)] = obj
+    call.store["skills.versions.content"][(*call.parents, number)] = _skill_content(call)
     skill["latest_version"] = number
     if call.body.get("default") in (True, "true"):
         skill["default_version"] = number
     return obj
 
 
+def _fill_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """A skill's name and description, as the head of its SKILL.md says them."""
+    head = "\n".join(data.decode(errors="replace") for _, data, _ in _files(call.body))
+    said = dict(re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE))
+    return obj | {key: value.strip() for key, value in said.items() if key not in call.given}
+
+
+def _files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
+    value = body.get("files") or []
+    return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
+
+
+def _skill_content(call: Call) -> bytes:
+    return b"".join(data for _, data, _ in _files(call.body)) or b"mock content"
+
+
 def _store_skill(call: Call, obj: dict[str, Any]) -> Any:
     """A skill comes with its first version."""
     _remember(call, obj)
+    call.store["skills.content"][obj["id"]] = call.store["skills.versions.content"][obj["id"], "1"] = _skill_content(
+        call
+    )
     version = _make("skills.SkillVersion", call.store, {"skill_id": obj["id"], "version": "1"})
     call.store["skills.versions"][obj["id"], "1"] = version
     return obj
@@ -3360,6 +3498,7 @@ _CHECKS: Mapping[str, Callable[[Call], None]] = {
     "beta.responses.create": _check_response,
     "beta.threads.create_and_run": _check_run,
     "beta.threads.runs.create": _check_run,
+    "beta.threads.runs.submit_tool_outputs": _check_submit,
     "chat.completions.create": _check_chat,
     "containers.files.create": _check_container_file,
     "fine_tuning.jobs.create": _check_fine_tuning,
@@ -3369,9 +3508,19 @@ _CHECKS: Mapping[str, Callable[[Call], None]] = {
     "vector_stores.files.create": _check_store_file,
 }
 
+
+def _fill_transcription(call: Call, obj: Any) -> Any:
+    """A transcript by speakers has a segment at least."""
+    if call.body.get("response_format") == "diarized_json" and "segments" not in call.given:
+        segment = {"id": "seg_001", "type": "transcript.text.segment", "speaker": "A", "start": 0.0, "end": 1.0}
+        obj["segments"] = [segment | {"text": obj["text"]}]
+    return obj
+
+
 # Fields that only the request can tell, by row: a function of call and object, giving the object.
 _FILLS: Mapping[str, Callable[[Call, Any], Any]] = {
     "audio.speech.create": _constant(_MP3),
+    "audio.transcriptions.create": _fill_transcription,
     "beta.assistants.create": _fill_tool_resources,
     "beta.responses.create": _fill_response,
     "beta.threads.create": _fill_tool_resources,
@@ -3389,6 +3538,8 @@ _FILLS: Mapping[str, Callable[[Call, Any], Any]] = {
     "images.generate": _fill_images,
     "moderations.create": _fill_moderations,
     "responses.create": _fill_response,
+    "skills.create": _fill_skill,
+    "skills.versions.create": _fill_skill,
     "uploads.create": _fill_expiry,
     "vector_stores.create": _fill_expiry,
     "vector_stores.files.create": _fill_store_file,
@@ -3496,6 +3647,8 @@ def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
 def _frame(event: Event) -> bytes:
     """An event as it goes over the wire."""
     name, data = event
+    if isinstance(data, bytes):
+        return data
     text = data if isinstance(data, str) else _encode(data)
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
     return f"event: {name}\n{lines}\n".encode() if name else f"{lines}\n".encode()
@@ -3520,10 +3673,10 @@ def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[di
     whole = {k: v for k, v in message.items() if k not in (*pieced, "role", "tool_calls") and v is not None}
     opening = dict.fromkeys(pieced, "") | {"content": None if message.get("content") is None else ""}
     logprobs = rest.pop("logprobs", None)
-    yield {"role": message["role"], **opening, **whole}, {"logprobs": logprobs}
-    for key, text in pieced.items():
-        for piece in _pieces(text, chunk):
-            yield {key: piece}, {"logprobs": None}
+    texts = [{key: piece} for key, text in pieced.items() for piece in _pieces(text, chunk)]
+    yield {"role": message["role"], **opening, **whole}, {"logprobs": None if texts else logprobs}
+    for number, delta in enumerate(texts):
+        yield delta, {"logprobs": None if number else logprobs}
     for index, tool_call in enumerate(message.get("tool_calls") or ()):
         for delta in _tool_call_deltas(tool_call, chunk):
             yield {"tool_calls": [{"index": index} | delta]}, {"logprobs": None}
@@ -3733,6 +3886,9 @@ def _stream_run(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
         yield "thread.created", store["beta.threads"][run["thread_id"]]
     if call.row.name != "beta.threads.runs.submit_tool_outputs":
         yield "thread.run.created", run
+    if run["status"] == "requires_action":  # as the test set it
+        for step in [step for id, step in store["beta.threads.runs.steps"].items() if id[1] == run["id"]]:
+            yield from _step_events(store, step, chunk)
     yield f"thread.run.{run['status']}", run
     while store.pending.get(("beta.threads.runs", key)):
         before = set(store["beta.threads.runs.steps"])
@@ -3770,11 +3926,18 @@ def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterat
     yield "thread.message.created", opened
     yield "thread.message.in_progress", opened
     for index, block in enumerate(message["content"]):
-        for piece in ["", *_pieces(block["text"]["value"], chunk)]:
-            text = {"value": piece} | ({"annotations": block["text"]["annotations"]} if not piece else {})
-            changed = {"content": [{"index": index, "type": "text", "text": text}]}
+        for part in _block_deltas(block, chunk):
+            changed = {"content": [{"index": index, "type": block["type"]} | part]}
             yield "thread.message.delta", _delta(message, "thread.message.delta", changed)
     yield f"thread.message.{message['status']}", message
+
+
+def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    if block["type"] == "refusal":
+        yield from ({"refusal": piece} for piece in _pieces(block["refusal"], chunk))
+    else:
+        yield {"text": {"value": "", "annotations": block["text"]["annotations"]}}
+        yield from ({"text": {"value": piece}} for piece in _pieces(block["text"]["value"], chunk))
 
 
 def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str, Any]:
@@ -3940,6 +4103,8 @@ def _event(value: Any) -> Event:
     """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
     if isinstance(value, tuple):
         return value
+    if isinstance(value, bytes):
+        return None, value
     plain = value if isinstance(value, str) else _plain(value, "stream event")
     if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
         return plain["event"], plain["data"]
@@ -4208,7 +4373,7 @@ def error(
         raise ValueError(f"error({status}) is no error; the status is between 400 and 599")
     kind, text = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
     envelope = {"message": message or text, "type": type or kind, "param": param, "code": code}
-    headers = {"x-request-id": "req_error"}
+    headers: dict[str, str] = {}
     if status in _RETRIED or status >= 500:
         headers["retry-after-ms"] = f"{1 if retry_after is None else retry_after * 1000:g}"
     return httpx.Response(status, json={"error": envelope}, headers=headers)
@@ -4341,11 +4506,30 @@ def _prepare_response(row: Row, value: Any) -> Answer:
     stream = getattr(stream, "_stream", stream)  # httpx reads what it was given once only
     extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
 
+    headers = value.headers.raw
+    if content is not None:  # it was decoded when it was made
+        headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
+        headers.append((b"content-length", b"%d" % len(content)))
+
     def answer(call: Call) -> httpx.Response:
         body = _Either(stream) if content is None else httpx.ByteStream(content)
-        return _Reply(value.status_code, headers=value.headers.raw, extensions=extensions, stream=body)
+        own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
+        if content is not None and value.status_code < 300 and call.plan.verb == "create":
+            _remember_json(call, content)
+        return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
 
     return answer
+
+
+def _remember_json(call: Call, content: bytes) -> None:
+    """Stores what a ready response to a create says, if it is an object of the API."""
+    try:
+        obj = json.loads(content)
+    except ValueError:
+        return
+    if isinstance(obj, dict) and "id" in obj:
+        with call.store.lock:
+            call.objects[_key(call.parents, obj["id"])] = obj
 
 
 def _prepare_exception(row: Row, value: Any) -> Answer:
@@ -4464,20 +4648,18 @@ _PREPARERS: tuple[tuple[Callable[[Any], bool], Callable[[Row, Any], Answer]], ..
 
 
 async def _answer(call: Call, prepared: Answer | None, wait: Callable[[Any], Any]) -> httpx.Response:
-    """The response to a call: what was prepared, or the default behaviour."""
-    try:
-        result = prepared(call) if prepared else None
-        while isinstance(result, _Again):
-            value = await wait(result.value) if inspect.isawaitable(result.value) else result.value
-            if isinstance(value, unittest.mock.NonCallableMock):
-                raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
-            result = _prepare(call.row, value)(call)
-        if isinstance(result, httpx.Response):
-            return result
-        with call.store.lock:
-            return _reply(call, _serve(call, result.template, result.given) if result else _behave(call))
-    except APIError as error:
-        return _json_response(call, {"error": error.error}, error.status)
+    """The response to a call: what was prepared, or the default behaviour. Raises `APIError`."""
+    result = prepared(call) if prepared else None
+    while isinstance(result, _Again):
+        value = await wait(result.value) if inspect.isawaitable(result.value) else result.value
+        if isinstance(value, unittest.mock.NonCallableMock):
+            raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
+        once = isinstance(value, (Iterator, AsyncIterator))  # made for this call: nobody reads it again
+        result = _prepare_events(call.row, lambda value=value: value)(call) if once else _prepare(call.row, value)(call)
+    if isinstance(result, httpx.Response):
+        return result
+    with call.store.lock:
+        return _reply(call, _serve(call, result.template, result.given) if result else _behave(call))
 
 
 def _reply(call: Call, obj: Any) -> httpx.Response:
@@ -4485,6 +4667,9 @@ def _reply(call: Call, obj: Any) -> httpx.Response:
     if call.streams and call.row.name in _STREAMS:
         obj = _copy(obj)  # what is stored may change while this is still being read
         return _stream_reply(call, lambda: _STREAMS[call.row.name](call, obj, call.pace.chunk), call.pace, True)
+    if isinstance(obj, bytes) and call.pace != _AT_ONCE:
+        size = call.pace.chunk or len(obj)
+        return _stream_reply(call, lambda: (obj[i : i + size] for i in range(0, len(obj), size)), call.pace)
     if isinstance(obj, (bytes, str)):
         kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
         return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
@@ -4498,7 +4683,8 @@ def _deletion(call: Call) -> dict[str, Any]:
 
 
 def _stream_reply(call: Call, events: Callable[[], Any], pace: Pace, quick: bool = False) -> httpx.Response:
-    headers = _headers(call, "text/event-stream; charset=utf-8")
+    binary = call.row.model == "bytes" and not call.streams
+    headers = _headers(call, "application/octet-stream" if binary else "text/event-stream; charset=utf-8")
     body = _QuickBody if quick and pace == Pace(pace.chunk) else _Body
     return httpx.Response(200, headers=headers, stream=body(events, pace, call.request))
 
@@ -4530,8 +4716,7 @@ def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
         (b"openai-processing-ms", b"1"),
         (b"openai-version", b"2020-10-01"),
     ]
-    polled = call.row.method == "GET" and "x-stainless-poll-helper" in call.request.headers
-    return [*headers, (b"openai-poll-after-ms", b"1")] if polled else headers
+    return [*headers, (b"openai-poll-after-ms", b"1")] if call.plan.verb == "retrieve" else headers
 
 
 # ======================================================================================================================
@@ -4648,8 +4833,10 @@ def _messages(call: Call) -> list[dict[str, Any]]:
 
 
 def _last_input(call: Call) -> str:
-    """The text of what the user said last."""
+    """The text of what the user said last, in this request or before it."""
     said = [message for message in _messages(call) if message.get("role") == "user"]
+    if not said and _dicts(call.body.get("input")):
+        said = [item for item in _conversation(call) if item.get("role") == "user"]
     if said:
         return _text_of(said[-1])
     return _text_of(call.body.get("input") or call.body.get("prompt") or "")
@@ -4763,7 +4950,7 @@ def _lines(value: Any) -> list[str]:
 class Request(NamedTuple):
     """One HTTP request a mock has seen; secrets in its headers are left out."""
 
-    endpoint: str  # dotted name
+    endpoint: str  # dotted name, empty where it is none
     body: dict[str, Any]
     headers: dict[str, str]
     attempt: int  # 0 for the first, then the number of the retry
@@ -4771,7 +4958,7 @@ class Request(NamedTuple):
     duration: float  # seconds
 
 
-_SECRET_HEADERS = {"authorization", "api-key", "cookie", "openai-organization", "x-api-key"}
+_SECRET_HEADERS = re.compile("authorization|api-key|cookie|token|secret", re.IGNORECASE).search
 
 
 @functools.cache
@@ -4900,7 +5087,12 @@ class Router(respx.MockRouter):
 
     async def _exchange(self, request: httpx.Request, wait: Callable[[Any], Any]) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
-        call = self._mock._call(request)
+        try:
+            call = self._mock._call(request)
+        except _NotMocked:
+            if "openai_responses.chained" not in request.extensions:  # else another router may know it
+                self._record_unknown(request)
+            raise
         if call is None:
             return httpx.Response(204)
         endpoint, response, started = self._mock._endpoint(call.row), None, time.perf_counter()
@@ -4908,8 +5100,13 @@ class Router(respx.MockRouter):
             response = await self._mock._respond(call, endpoint, wait)
         finally:
             self.record(request, response=response, route=endpoint.route)
-            self._mock._journal.append((call, response and response.status_code, time.perf_counter() - started))
+            status, took = response and response.status_code, time.perf_counter() - started
+            self._mock._journal.append((call.row.name, call.body, request, status, took))
         return response
+
+    def _record_unknown(self, request: httpx.Request) -> None:
+        self.record(request, response=None)
+        self._mock._journal.append(("", {}, request, None, 0.0))
 
 
 def _flush_traces() -> None:
@@ -5009,15 +5206,17 @@ class _Chain:
 
     def _mark(self, request: httpx.Request) -> None:
         """Notes the family of the client, which faults are to be of."""
-        if self.family != "httpx":
-            request.extensions = {**request.extensions, "openai_responses.family": sys.modules[self.family]}
+        marks = {"openai_responses.chained": True, "openai_responses.family": sys.modules[self.family]}
+        request.extensions = {**request.extensions, **marks}
 
     def _newest_first(self) -> list[Any]:
         return [router for router in reversed(self.routers) if router is not self]
 
     def _nobody(self, request: httpx.Request) -> BaseException:
-        mocks = (router._mock for router in reversed(self.routers) if isinstance(router, Router))
-        message = "; ".join(dict.fromkeys(mock._unknown(request) for mock in mocks))
+        ours = [router for router in reversed(self.routers) if isinstance(router, Router)]
+        for router in ours:
+            router._record_unknown(request)
+        message = "; ".join(dict.fromkeys(router._mock._unknown(request) for router in ours))
         return _surfacing(_NotMocked(message), request)
 
 
@@ -5237,7 +5436,7 @@ class OpenAIMock(_Guarded):
         self._endpoints: dict[str, Endpoint] = {}
         self.state = StateStore() if state is None else state
         self._checks_use = assert_all_used
-        self._journal: list[tuple[Call, int | None, float]] = []
+        self._journal: list[tuple[str, dict[str, Any], httpx.Request, int | None, float]] = []
 
     def _find_bases(self) -> list[str]:
         if self._base_url:
@@ -5331,26 +5530,27 @@ class OpenAIMock(_Guarded):
     async def _respond(self, call: Call, endpoint: Endpoint, wait: Callable[[Any], Any]) -> httpx.Response:
         try:
             call.body = _decode(call.request)
+            if call.deployment:
+                call.body["model"] = call.deployment
+            endpoint._bodies.append(call.body)
+            route = endpoint.__dict__.get("_route")
+            mocked = route and (route.is_pass_through or route.side_effect or route.return_value)
+            if mocked and (response := await self._resolve_route(route, call, wait)) is not None:
+                return response
+            with call.store.lock:
+                if chosen := endpoint._choose(call) or self._inherited(call):
+                    chosen._hits += 1
+            return await _answer(call, chosen and chosen._prepared, wait)
         except APIError as error:
             return _json_response(call, {"error": error.error}, error.status)
-        if call.deployment:
-            call.body.setdefault("model", call.deployment)
-        endpoint._bodies.append(call.body)
-        route = endpoint.__dict__.get("_route")
-        mocked = route and (route.is_pass_through or route.side_effect or route.return_value)
-        if mocked and (response := await self._resolve_route(route, call, wait)) is not None:
-            return response
-        with call.store.lock:
-            if chosen := endpoint._choose(call) or self._inherited(call):
-                chosen._hits += 1
-        return await _answer(call, chosen and chosen._prepared, wait)
 
     def _inherited(self, call: Call) -> Answering | None:
-        """What goes on with a run after its tools: the answers of the call that made it."""
-        for name in _GOES_ON.get(call.row.name, ()):
-            if (endpoint := self._endpoints.get(name)) and (chosen := endpoint._choose(call)):
-                return chosen
-        return None
+        """What goes on with a run after its tools: the answers of the call that made it, if this is in order."""
+        if call.row.name not in _GOES_ON:
+            return None
+        _check(call)  # what is refused takes no step of a list
+        maker = self._endpoints.get(call.store.makers.get(call.key, ""))
+        return maker and maker._choose(call)
 
     def _answer_line(self, said: Mapping[str, Any]) -> httpx.Response:
         """The answer to a line of a batch: that of the endpoint its `url` names, but no step of a list."""
@@ -5392,13 +5592,15 @@ class OpenAIMock(_Guarded):
 
 
 # Calls that go on with what another one began, and take their answers from there when they have none of their own.
-_GOES_ON = {"beta.threads.runs.submit_tool_outputs": ("beta.threads.runs.create", "beta.threads.create_and_run")}
+_GOES_ON = ("beta.threads.runs.submit_tool_outputs",)
 
 
-def _journal_entry(call: Call, status: int | None, duration: float) -> Request:
-    headers = {k: "***" if k.lower() in _SECRET_HEADERS else v for k, v in call.request.headers.items()}
-    attempt = int(call.request.headers.get("x-stainless-retry-count", 0))
-    return Request(call.row.name, call.body, headers, attempt, status, duration)
+def _journal_entry(
+    name: str, body: dict[str, Any], request: httpx.Request, status: int | None, duration: float
+) -> Request:
+    headers = {name: "***" if _SECRET_HEADERS(name) else value for name, value in request.headers.items()}
+    attempt = int(request.headers.get("x-stainless-retry-count", 0))
+    return Request(name, body, headers, attempt, status, duration)
 
 
 def mock(
@@ -5430,7 +5632,10 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
     def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         given = kwargs.get("openai_mock") or decoration.mock
         with contextlib.nullcontext(given) if given else OpenAIMock(**settings) as openai_mock:
+            checks, openai_mock._checks_use = openai_mock._checks_use, False  # here, so that it is the test that fails
             yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
+            if checks:
+                openai_mock.assert_all_used()
 
     if inspect.iscoroutinefunction(func):
 
@@ -5504,7 +5709,8 @@ def _builder(name: str) -> Callable[..., Any]:
         """The model a create request makes; `extra` is a partial merged into it."""
         row = _rows()[name]
         found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-        return _built(row, found.groupdict() if found else {}, request, extra)
+        given = {name: (extra or {}).get(name, f"{name}_1") for name in re.findall(r"{(\w+)}", row.path)}
+        return _built(row, given | (found.groupdict() if found else {}), request, extra)
 
     return build
 

@@ -1234,8 +1234,12 @@ class _SafetyStore(_States):
     alerts: Resource
     cases: Resource
 
+class _SkillsVersionsStore(Resource):
+    content: ContentStore
+
 class _SkillsStore(Resource):
-    versions: Resource
+    content: ContentStore
+    versions: _SkillsVersionsStore
 
 class _UploadsStore(Resource):
     parts: ContentStore
