@@ -20,6 +20,7 @@ finds its row by method and path. The rooms of this module, low to high (search 
     DEFAULTS AND MERGING       a valid answer for every type, and partials merged into it
     STATE                      plain dicts keyed by resource type
     REQUESTS                   what was asked: path, query, body
+    WHAT THE MODEL SAYS        one turn of it, and what it says when nothing was set
     VERBS                      create, list, retrieve, update, delete, actions, content
     SPECIAL BEHAVIOURS         the rows that do more than their shape says
     SERVER-SENT EVENTS         one answer, as the stream the service would send
@@ -1146,6 +1147,9 @@ def _plain(value: Any, place: str) -> Any:
         raise ValueError(f"{place} is {value!r}, which is no JSON") from None
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _dump(value: Any) -> Any:
     if _is_model(type(value)):
         return value.model_dump(mode="json", by_alias=True)
@@ -1332,10 +1336,12 @@ class StateStore(dict):
         super().__init__()
         self.lock = threading.RLock()
         self._numbers: dict[str, Iterator[int]] = {}
-        # what is no object of the API: changes ahead of objects, those on hold, the input of responses, ...
-        self.pending: dict[tuple[str, Any], list[Any]] = {}
-        self.paused: dict[tuple[str, Any], list[Any]] = {}
-        self.inputs: dict[str, list[dict[str, Any]]] = {}
+        # what is no object of the API
+        self.pending: dict[
+            tuple[str, Any], list[Any]
+        ] = {}  # changes ahead of objects, behind the status they go on from
+        self.paused: dict[tuple[str, Any], list[Any]] = {}  # those on hold
+        self.inputs: dict[str, list[dict[str, Any]]] = {}  # the input of responses
         self.makers: dict[tuple[str, str], str] = {}  # the calls that made runs
         for resource, objects in (data or {}).items():
             self.__missing__(resource)
@@ -1363,6 +1369,12 @@ class StateStore(dict):
         while (key := _key(parents, obj["id"])) in self[resource]:
             obj["id"] = self.new_id(prefix)
         return key
+
+
+def _as_model(model: Any, obj: Any) -> Any:
+    from openai._models import construct_type
+
+    return construct_type(type_=model, value=obj)
 
 
 class Resource:
@@ -1501,9 +1513,12 @@ class Call:
     def streams(self) -> bool:
         """Whether the answer shall be a stream of events."""
         asked = self.query.get("stream") if self.row.method == "GET" else None
-        if self.row.name.endswith(".stream"):
-            return True
-        return asked == "true" or self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
+        return (
+            self.row.name in _ALWAYS_STREAMED
+            or asked == "true"
+            or self.body.get("stream") in (True, "true")
+            or self.body.get("stream_format") == "sse"
+        )
 
     @property
     def model(self) -> Any:
@@ -1511,6 +1526,10 @@ class Call:
         by_format = _MODELS_BY_FORMAT.get(self.row.name, {})
         wanted = self.body.get("response_format")
         return _model(by_format.get(wanted, self.row.model) if isinstance(wanted, str) else self.row.model)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _decode(request: httpx.Request) -> dict[str, Any]:
@@ -1670,12 +1689,347 @@ def _shown(value: Any) -> str:
     return text if len(text) < 60 else f"{text[:57]}..."
 
 
-def _check_key(call: Call) -> None:
+def _check_api_key(call: Call) -> None:
     """Raises the 401 of a request without a key."""
     given = call.request.headers.get("authorization", "")
     if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
         raise APIError(401, message, code="invalid_api_key")
+
+
+# ======================================================================================================================
+# WHAT THE MODEL SAYS: one turn, whichever API asks for it
+# ======================================================================================================================
+
+
+class ToolCall(NamedTuple):
+    """A call of a function by the model; `arguments` is the JSON it wrote."""
+
+    name: str
+    arguments: str
+    id: str | None = None
+    broken: bool = False  # written by hand, perhaps on purpose as no model should
+
+
+class Turn(NamedTuple):
+    """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
+
+    text: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
+    stop: str | None = None  # "length" or "content_filter" where the answer is cut
+
+    def __add__(self, other: Any) -> Turn:
+        other = Turn(other) if isinstance(other, str) else other
+        text = (self.text or "") + (other.text or "") or None
+        return Turn(text, self.tool_calls + other.tool_calls, self.refusal or other.refusal, self.stop or other.stop)
+
+    def __radd__(self, other: str) -> Turn:
+        return Turn(other) + self
+
+
+def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwargs: Any) -> Turn:
+    """The model calls a function, with the keyword arguments, or with `arguments`: a dict, or a str as it is.
+
+        create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
+        create.response = tool_call("get_weather", city="Oslo") + tool_call("get_time", city="Oslo")  # in parallel
+        create.response = tool_call("get_weather", "{broken")
+
+    `id` is the call's id, made up where it is not given. Raises `ValueError` when the arguments are no JSON.
+    """
+    if arguments is not None and kwargs:
+        raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
+    given = kwargs if arguments is None else arguments
+    text = given if isinstance(given, str) else json.dumps(_plain(given, f"tool_call({name!r})"), ensure_ascii=False)
+    return Turn(tool_calls=(ToolCall(name, text, id, isinstance(given, str)),))
+
+
+def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
+    """The model refuses, in these words."""
+    return Turn(refusal=text)
+
+
+def cut(text: str = "") -> Turn:
+    """An answer that ends in the middle, at the limit of tokens: finish reason `length`, status `incomplete`."""
+    return Turn(text=text, stop="length")
+
+
+def filtered(text: str = "") -> Turn:
+    """An answer the content filter stopped after `text`."""
+    return Turn(text=text, stop="content_filter")
+
+
+def _chat_partial(turn: Turn) -> dict[str, Any]:
+    calls = [{"id": c.id or Fresh("call_"), "type": "function", "function": _function(c)} for c in turn.tool_calls]
+    message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
+    message |= {"refusal": turn.refusal} if turn.refusal else {}
+    return {"choices": [{"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})]}
+
+
+def _function(tool_call: ToolCall) -> dict[str, Any]:
+    return {"name": tool_call.name, "arguments": tool_call.arguments}
+
+
+def _response_partial(turn: Turn) -> dict[str, Any]:
+    state = {"status": "incomplete" if turn.stop else "completed"}
+    text = [{"type": "output_text", "text": turn.text}] if turn.text is not None else []
+    refusal = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
+    message = [{"type": "message", "content": [*text, *refusal], **state}] if text or refusal else []
+    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_function(c)} for c in turn.tool_calls]
+    reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(turn.stop or "")
+    return {"output": [*message, *calls]} | ({"incomplete_details": {"reason": reason}} if reason else {})
+
+
+def _completion_partial(turn: Turn) -> dict[str, Any]:
+    return {"choices": [{"text": turn.text or ""} | ({"finish_reason": turn.stop} if turn.stop else {})]}
+
+
+# What a turn is in the answer of each model that speaks.
+_TURN_PARTIALS: Mapping[str, Callable[[Turn], dict[str, Any]]] = {
+    "audio.Transcription": lambda turn: {"text": turn.text},
+    "audio.Translation": lambda turn: {"text": turn.text},
+    "beta.BetaResponse": _response_partial,
+    "beta.threads.Run": lambda turn: {},
+    "chat.ChatCompletion": _chat_partial,
+    "Completion": _completion_partial,
+    "responses.Response": _response_partial,
+}
+
+
+def _default_turn(body: Mapping[str, Any]) -> Turn | None:
+    """What the model says when nothing was set, where the request asks for a call or for JSON."""
+    choice = body.get("tool_choice")
+    tools, name = dict(_tools(body)), None
+    if isinstance(choice, dict):
+        allowed = choice.get("allowed_tools") or choice
+        offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
+        name = next(iter(offered), None) or (choice.get("function") or choice).get("name")
+    if tools and (name in tools or choice == "required"):
+        name = name if name in tools else next(iter(tools))
+        return tool_call(name, _instance(tools[name] or {}))
+    schema = _schema(body)
+    return None if schema is None else Turn(json.dumps(_instance(schema)))
+
+
+def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The functions a request offers, with the schemas of their parameters, in the forms of all APIs."""
+    for tool in _dicts(body.get("tools")):
+        function = tool.get("function") or tool
+        if tool.get("type") == "function" and "name" in function:
+            yield function["name"], function.get("parameters")
+
+
+def _schema(body: Mapping[str, Any]) -> Any:
+    """The JSON schema a request wants the answer to follow, `None` if it wants none."""
+    text = body.get("text")
+    wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
+        return None
+    return wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
+
+
+def _check_said(call: Call, obj: Mapping[str, Any]) -> None:
+    """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
+
+    Raises `ValueError`, to the author of the test.
+    """
+    asked = {**obj, **{name: value for name, value in call.body.items() if value is not None}}  # a run inherits
+    turn, tools, schema = call.turn, dict(_tools(asked)), _schema(asked)
+    texts, calls = _said_by(obj) if turn is None else ([turn.text] * (turn.text is not None), turn.tool_calls)
+    if schema is not None and not (turn and turn.stop):
+        for text in filter(None, texts):
+            _follow(f"{call.row.name}.response", text, schema)
+    for made in calls:
+        if tools and made.name not in tools:
+            raise ValueError(f"{call.row.name}.response calls {made.name!r}, but the request offers {', '.join(tools)}")
+        if not made.broken:
+            _follow(f"{call.row.name}.response, the call of {made.name!r}", made.arguments, tools.get(made.name) or {})
+
+
+def _said_by(obj: Mapping[str, Any]) -> tuple[list[str], list[ToolCall]]:
+    """The texts and the calls in an answer of chat completions or responses."""
+    messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
+    items = _dicts(obj.get("output"))
+    texts = [message.get("content") for message in messages] + [_text_of(i) for i in items if i["type"] == "message"]
+    functions = [c["function"] for m in messages for c in m.get("tool_calls") or () if c["type"] == "function"]
+    functions += [item for item in items if item["type"] == "function_call"]
+    return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
+
+
+def _follow(place: str, text: str, schema: Any) -> None:
+    """Raises `ValueError` where a text is no JSON that follows the schema."""
+    try:
+        import jsonschema
+    except ImportError:
+        raise ImportError(
+            "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
+        ) from None
+    try:
+        jsonschema.validate(json.loads(text), schema)
+    except ValueError:
+        raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
+    except jsonschema.ValidationError as error:
+        raise ValueError(
+            f"{place} does not follow the request's schema at {error.json_path}: {error.message}"
+        ) from None
+
+
+def _instance(schema: Any, root: Any = None) -> Any:
+    """A small value that follows a JSON schema."""
+    root = schema if root is None else root
+    if not isinstance(schema, dict):
+        return {}
+    if "$ref" in schema:
+        target = functools.reduce(lambda node, part: node[part], schema["$ref"].split("/")[1:], root)
+        return _instance({**target, **{key: value for key, value in schema.items() if key != "$ref"}}, root)
+    for key, pick in (("const", lambda value: value), ("enum", lambda values: values[0])):
+        if key in schema:
+            return pick(schema[key])
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return _instance(_simplest(schema[key], root), root)
+    if "allOf" in schema:
+        return _instance(_flat(schema, root), root)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    return _INSTANCES[kind[0] if isinstance(kind, list) else kind](schema, root)
+
+
+def _resolved(schema: Any, root: Any) -> Any:
+    path = schema.get("$ref", "#").split("/")[1:]
+    return functools.reduce(lambda node, part: node[part], path, root) if path else schema
+
+
+def _flat(schema: Any, root: Any) -> dict[str, Any]:
+    """A schema with what `allOf` adds to it, at any depth."""
+    parts = (_flat(_resolved(part, root), root) for part in schema.get("allOf", ()))
+    return functools.reduce(_both, parts, {key: value for key, value in schema.items() if key != "allOf"})
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two schemas as one."""
+    properties = {**one.get("properties", {}), **other.get("properties", {})}
+    merged = {**one, **other} | ({"properties": properties} if properties else {})
+    return merged | {"required": [*one.get("required", ()), *other.get("required", ())]}
+
+
+def _simplest(schemas: list[Any], root: Any) -> Any:
+    """The first alternative that does not lead back to where it came from: recursion ends there."""
+    plain = [schema for schema in schemas if "$ref" not in json.dumps(_resolved(schema, root))]
+    return (plain or schemas)[0]
+
+
+def _object_instance(schema: Any, root: Any) -> dict[str, Any]:
+    properties = schema.get("properties", {})
+    wanted = [name for name in properties if name in schema.get("required", ())]
+    return {name: _instance(properties[name], root) for name in wanted}
+
+
+def _array_instance(schema: Any, root: Any) -> list[Any]:
+    first = [_instance(item, root) for item in schema.get("prefixItems", ())]
+    missing = range(max(schema.get("minItems", 0) - len(first), 0))
+    items = [_instance(schema.get("items", {}), root) for _ in missing]
+    return [*first, *(_varied(item, i) if schema.get("uniqueItems") else item for i, item in enumerate(items))]
+
+
+def _varied(value: Any, number: int) -> Any:
+    """Another value for each number, so that the items of a list differ."""
+    if isinstance(value, str):
+        return value + str(number) if number else value
+    return value + number if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _string_instance(schema: Any, root: Any) -> str:
+    if "pattern" in schema:
+        return _sample(_parse_pattern(schema["pattern"]))
+    text = _FORMATS.get(schema.get("format"), "text")
+    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
+
+
+def _parse_pattern(pattern: str) -> Any:
+    """A regular expression as Python's own parser has it."""
+    name = "re._parser" if sys.version_info >= (3, 11) else "sre_parse"
+    return importlib.import_module(name).parse(pattern)
+
+
+def _sample(parsed: Iterable[Any]) -> str:
+    """A text that a parsed regular expression matches; look-arounds and back references aside."""
+    return "".join(_SAMPLES.get(str(operation), lambda argument: "")(argument) for operation, argument in parsed)
+
+
+def _sample_one_of(members: list[Any]) -> str:
+    """A character of a class like `[a-z]`."""
+    if str(members[0][0]) == "NEGATE":
+        barred = {_sample_one_of([member]) for member in members[1:]}
+        return next(character for character in "a0 -_A." if character not in barred)
+    kind, argument = members[0]
+    if str(kind) == "CATEGORY":
+        return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
+    return chr(argument[0] if str(kind) == "RANGE" else argument)
+
+
+def _sample_repeat(argument: Any) -> str:
+    least, most, parsed = argument
+    return _sample(parsed) * max(least, min(1, int(most)))
+
+
+# What each operation of a regular expression becomes in a text it matches.
+_SAMPLES: Mapping[str, Callable[[Any], str]] = {
+    "ANY": lambda argument: "a",
+    "BRANCH": lambda argument: _sample(argument[1][0]),
+    "IN": _sample_one_of,
+    "LITERAL": chr,
+    "MAX_REPEAT": _sample_repeat,
+    "MIN_REPEAT": _sample_repeat,
+    "NOT_LITERAL": lambda argument: "b" if argument == ord("a") else "a",
+    "SUBPATTERN": lambda argument: _sample(argument[-1]),
+}
+
+
+_FORMATS = {
+    "date": "2024-01-01",
+    "date-time": "2024-01-01T00:00:00Z",
+    "duration": "P1D",
+    "email": "user@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "time": "12:00:00Z",
+    "uri": "https://example.com",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+def _number_instance(schema: Any, root: Any) -> Any:
+    """The smallest number allowed, or 0; above an exclusive bound it is halfway to the other one, or a step."""
+    step = schema.get("multipleOf", 1)
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if (above := schema.get("exclusiveMinimum")) is not None:
+        low = (
+            above + step
+            if schema.get("type") == "integer" or "multipleOf" in schema
+            else math.nextafter(above, math.inf)
+        )
+    if (below := schema.get("exclusiveMaximum")) is not None:
+        high = (
+            below - step
+            if schema.get("type") == "integer" or "multipleOf" in schema
+            else math.nextafter(below, -math.inf)
+        )
+    value = max(0, low) if low is not None else 0
+    value = min(value, high) if high is not None else value
+    aligned = math.ceil(value / step) * step if "multipleOf" in schema or schema.get("type") == "integer" else value
+    return aligned - step if high is not None and aligned > high else aligned
+
+
+_INSTANCES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "array": _array_instance,
+    "boolean": lambda schema, root: False,
+    "integer": _number_instance,
+    "null": lambda schema, root: None,
+    "number": _number_instance,
+    "object": _object_instance,
+    "string": _string_instance,
+}
 
 
 # ======================================================================================================================
@@ -2071,7 +2425,7 @@ def _check(call: Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
     _check_required(call)
     if call.mock._strict:
-        _check_key(call)
+        _check_api_key(call)
         _check_parameters(call)
     if check := _CHECKS.get(call.row.name):
         check(call)
@@ -2081,6 +2435,10 @@ def _behave(call: Call) -> Any:
     """The answer when nothing was set: what the row's shape says, or its special behaviour."""
     _check(call)
     return (_SPECIALS.get(call.row.name) or _VERBS[call.plan.verb])(call)
+
+
+# Calls that go on with what another one began, and take their answers from there when they have none of their own.
+_GOES_ON = ("beta.threads.runs.submit_tool_outputs",)
 
 
 def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
@@ -2177,241 +2535,6 @@ def _fill_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     picture = {"url": "https://example.com/image.png"} if wants_url else {"b64_json": base64.b64encode(_PNG).decode()}
     obj["data"] = [item if item.get("url") or item.get("b64_json") else {**item, **picture} for item in obj["data"]]
     return obj
-
-
-def _default_turn(body: Mapping[str, Any]) -> Turn | None:
-    """What the model says when nothing was set, where the request asks for a call or for JSON."""
-    choice = body.get("tool_choice")
-    tools, name = dict(_tools(body)), None
-    if isinstance(choice, dict):
-        allowed = choice.get("allowed_tools") or choice
-        offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
-        name = next(iter(offered), None) or (choice.get("function") or choice).get("name")
-    if tools and (name in tools or choice == "required"):
-        name = name if name in tools else next(iter(tools))
-        return tool_call(name, _instance(tools[name] or {}))
-    schema = _schema(body)
-    return None if schema is None else Turn(json.dumps(_instance(schema)))
-
-
-def _check_said(call: Call, obj: Mapping[str, Any]) -> None:
-    """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
-
-    Raises `ValueError`, to the author of the test.
-    """
-    asked = {**obj, **{name: value for name, value in call.body.items() if value is not None}}  # a run inherits
-    turn, tools, schema = call.turn, dict(_tools(asked)), _schema(asked)
-    texts, calls = _said_by(obj) if turn is None else ([turn.text] * (turn.text is not None), turn.tool_calls)
-    if schema is not None and not (turn and turn.stop):
-        for text in filter(None, texts):
-            _follow(f"{call.row.name}.response", text, schema)
-    for made in calls:
-        if tools and made.name not in tools:
-            raise ValueError(f"{call.row.name}.response calls {made.name!r}, but the request offers {', '.join(tools)}")
-        if not made.broken:
-            _follow(f"{call.row.name}.response, the call of {made.name!r}", made.arguments, tools.get(made.name) or {})
-
-
-def _said_by(obj: Mapping[str, Any]) -> tuple[list[str], list[ToolCall]]:
-    """The texts and the calls in an answer of chat completions or responses."""
-    messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
-    items = _dicts(obj.get("output"))
-    texts = [message.get("content") for message in messages] + [_text_of(i) for i in items if i["type"] == "message"]
-    functions = [c["function"] for m in messages for c in m.get("tool_calls") or () if c["type"] == "function"]
-    functions += [item for item in items if item["type"] == "function_call"]
-    return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
-
-
-def _follow(place: str, text: str, schema: Any) -> None:
-    """Raises `ValueError` where a text is no JSON that follows the schema."""
-    try:
-        import jsonschema
-    except ImportError:
-        raise ImportError(
-            "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
-        ) from None
-    try:
-        jsonschema.validate(json.loads(text), schema)
-    except ValueError:
-        raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
-    except jsonschema.ValidationError as error:
-        raise ValueError(
-            f"{place} does not follow the request's schema at {error.json_path}: {error.message}"
-        ) from None
-
-
-def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The functions a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    for tool in _dicts(body.get("tools")):
-        function = tool.get("function") or tool
-        if tool.get("type") == "function" and "name" in function:
-            yield function["name"], function.get("parameters")
-
-
-def _schema(body: Mapping[str, Any]) -> Any:
-    """The JSON schema a request wants the answer to follow, `None` if it wants none."""
-    text = body.get("text")
-    wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
-    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
-        return None
-    return wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
-
-
-def _instance(schema: Any, root: Any = None) -> Any:
-    """A small value that follows a JSON schema."""
-    root = schema if root is None else root
-    if not isinstance(schema, dict):
-        return {}
-    if "$ref" in schema:
-        target = functools.reduce(lambda node, part: node[part], schema["$ref"].split("/")[1:], root)
-        return _instance({**target, **{key: value for key, value in schema.items() if key != "$ref"}}, root)
-    for key, pick in (("const", lambda value: value), ("enum", lambda values: values[0])):
-        if key in schema:
-            return pick(schema[key])
-    for key in ("anyOf", "oneOf"):
-        if key in schema:
-            return _instance(_simplest(schema[key], root), root)
-    if "allOf" in schema:
-        return _instance(_flat(schema, root), root)
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    return _INSTANCES[kind[0] if isinstance(kind, list) else kind](schema, root)
-
-
-def _resolved(schema: Any, root: Any) -> Any:
-    path = schema.get("$ref", "#").split("/")[1:]
-    return functools.reduce(lambda node, part: node[part], path, root) if path else schema
-
-
-def _flat(schema: Any, root: Any) -> dict[str, Any]:
-    """A schema with what `allOf` adds to it, at any depth."""
-    parts = (_flat(_resolved(part, root), root) for part in schema.get("allOf", ()))
-    return functools.reduce(_both, parts, {key: value for key, value in schema.items() if key != "allOf"})
-
-
-def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Two schemas as one."""
-    properties = {**one.get("properties", {}), **other.get("properties", {})}
-    merged = {**one, **other} | ({"properties": properties} if properties else {})
-    return merged | {"required": [*one.get("required", ()), *other.get("required", ())]}
-
-
-def _simplest(schemas: list[Any], root: Any) -> Any:
-    """The first alternative that does not lead back to where it came from: recursion ends there."""
-    plain = [schema for schema in schemas if "$ref" not in json.dumps(_resolved(schema, root))]
-    return (plain or schemas)[0]
-
-
-def _object_instance(schema: Any, root: Any) -> dict[str, Any]:
-    properties = schema.get("properties", {})
-    wanted = [name for name in properties if name in schema.get("required", ())]
-    return {name: _instance(properties[name], root) for name in wanted}
-
-
-def _array_instance(schema: Any, root: Any) -> list[Any]:
-    first = [_instance(item, root) for item in schema.get("prefixItems", ())]
-    missing = range(max(schema.get("minItems", 0) - len(first), 0))
-    items = [_instance(schema.get("items", {}), root) for _ in missing]
-    return [*first, *(_varied(item, i) if schema.get("uniqueItems") else item for i, item in enumerate(items))]
-
-
-def _varied(value: Any, number: int) -> Any:
-    """Another value for each number, so that the items of a list differ."""
-    if isinstance(value, str):
-        return value + str(number) if number else value
-    return value + number if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _string_instance(schema: Any, root: Any) -> str:
-    if "pattern" in schema:
-        return _sample(_parse_pattern(schema["pattern"]))
-    text = _FORMATS.get(schema.get("format"), "text")
-    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
-
-
-def _parse_pattern(pattern: str) -> Any:
-    """A regular expression as Python's own parser has it."""
-    name = "re._parser" if sys.version_info >= (3, 11) else "sre_parse"
-    return importlib.import_module(name).parse(pattern)
-
-
-def _sample(parsed: Iterable[Any]) -> str:
-    """A text that a parsed regular expression matches; look-arounds and back references aside."""
-    return "".join(_SAMPLES.get(str(operation), lambda argument: "")(argument) for operation, argument in parsed)
-
-
-def _sample_one_of(members: list[Any]) -> str:
-    """A character of a class like `[a-z]`."""
-    if str(members[0][0]) == "NEGATE":
-        barred = {_sample_one_of([member]) for member in members[1:]}
-        return next(character for character in "a0 -_A." if character not in barred)
-    kind, argument = members[0]
-    if str(kind) == "CATEGORY":
-        return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
-    return chr(argument[0] if str(kind) == "RANGE" else argument)
-
-
-def _sample_repeat(argument: Any) -> str:
-    least, most, parsed = argument
-    return _sample(parsed) * max(least, min(1, int(most)))
-
-
-# What each operation of a regular expression becomes in a text it matches.
-_SAMPLES: Mapping[str, Callable[[Any], str]] = {
-    "ANY": lambda argument: "a",
-    "BRANCH": lambda argument: _sample(argument[1][0]),
-    "IN": _sample_one_of,
-    "LITERAL": chr,
-    "MAX_REPEAT": _sample_repeat,
-    "MIN_REPEAT": _sample_repeat,
-    "NOT_LITERAL": lambda argument: "b" if argument == ord("a") else "a",
-    "SUBPATTERN": lambda argument: _sample(argument[-1]),
-}
-
-_FORMATS = {
-    "date": "2024-01-01",
-    "date-time": "2024-01-01T00:00:00Z",
-    "duration": "P1D",
-    "email": "user@example.com",
-    "hostname": "example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "time": "12:00:00Z",
-    "uri": "https://example.com",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-}
-
-
-def _number_instance(schema: Any, root: Any) -> Any:
-    """The smallest number allowed, or 0; above an exclusive bound it is halfway to the other one, or a step."""
-    step = schema.get("multipleOf", 1)
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if (above := schema.get("exclusiveMinimum")) is not None:
-        low = (
-            above + step
-            if schema.get("type") == "integer" or "multipleOf" in schema
-            else math.nextafter(above, math.inf)
-        )
-    if (below := schema.get("exclusiveMaximum")) is not None:
-        high = (
-            below - step
-            if schema.get("type") == "integer" or "multipleOf" in schema
-            else math.nextafter(below, -math.inf)
-        )
-    value = max(0, low) if low is not None else 0
-    value = min(value, high) if high is not None else value
-    aligned = math.ceil(value / step) * step if "multipleOf" in schema or schema.get("type") == "integer" else value
-    return aligned - step if high is not None and aligned > high else aligned
-
-
-_INSTANCES: Mapping[str, Callable[[Any, Any], Any]] = {
-    "array": _array_instance,
-    "boolean": lambda schema, root: False,
-    "integer": _number_instance,
-    "null": lambda schema, root: None,
-    "number": _number_instance,
-    "object": _object_instance,
-    "string": _string_instance,
-}
 
 
 def _fill_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -2627,10 +2750,6 @@ def _check_chat(call: Call) -> None:
                 f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
                 f"messages.[{index}].tool_call_id",
             )
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _store_chat(call: Call, obj: dict[str, Any]) -> Any:
@@ -3076,7 +3195,7 @@ def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*({"file_id": id, **common} for id in ids), *_dicts(body.get("files"))]
 
 
-def _store_batch(call: Call, obj: dict[str, Any]) -> Any:
+def _store_file_batch(call: Call, obj: dict[str, Any]) -> Any:
     _remember(call, obj)
     files = [_add_store_file(call, call.parents[0], said) for said in _batch_files(call.body)]
     for file in files:
@@ -3180,7 +3299,7 @@ def _check_batch(call: Call) -> None:
     _need(call, "files", call.body.get("input_file_id"), "input_file_id")
 
 
-def _store_batch_job(call: Call, obj: dict[str, Any]) -> Any:
+def _store_batch(call: Call, obj: dict[str, Any]) -> Any:
     _remember(call, obj)
     if call.unfinished:
         obj["expires_at"] = obj["created_at"] + 86400
@@ -3549,7 +3668,7 @@ _FILLS: Mapping[str, Callable[[Call, Any], Any]] = {
 _STORES: Mapping[str, Callable[[Call, Any], Any]] = {
     **dict.fromkeys(_ASSIGNMENTS, _assign),
     "admin.organization.projects.service_accounts.create": _store_service_account,
-    "batches.create": _store_batch_job,
+    "batches.create": _store_batch,
     "beta.responses.create": _store_response,
     "beta.threads.create": _store_thread,
     "beta.threads.create_and_run": _create_and_run,
@@ -3565,7 +3684,7 @@ _STORES: Mapping[str, Callable[[Call, Any], Any]] = {
     "skills.create": _store_skill,
     "skills.versions.create": _store_skill_version,
     "vector_stores.create": _store_vector_store,
-    "vector_stores.file_batches.create": _store_batch,
+    "vector_stores.file_batches.create": _store_file_batch,
     "vector_stores.files.create": _put_store_file,
     "videos.create": _store_video,
 }
@@ -3986,6 +4105,10 @@ class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
+# Calls that answer with a stream without being asked to.
+_ALWAYS_STREAMED = ("beta.agents.sessions.events.stream",)
+
+
 class _Body(_Either):
     """A body that is made while it is read, by synchronous and asynchronous clients alike.
 
@@ -4141,32 +4264,6 @@ def _synchronous(items: Any) -> Iterator[Any]:
 Answer = Callable[[Call], Any]
 
 
-class ToolCall(NamedTuple):
-    """A call of a function by the model; `arguments` is the JSON it wrote."""
-
-    name: str
-    arguments: str
-    id: str | None = None
-    broken: bool = False  # written by hand, perhaps on purpose as no model should
-
-
-class Turn(NamedTuple):
-    """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
-
-    text: str | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
-    refusal: str | None = None
-    stop: str | None = None  # "length" or "content_filter" where the answer is cut
-
-    def __add__(self, other: Any) -> Turn:
-        other = Turn(other) if isinstance(other, str) else other
-        text = (self.text or "") + (other.text or "") or None
-        return Turn(text, self.tool_calls + other.tool_calls, self.refusal or other.refusal, self.stop or other.stop)
-
-    def __radd__(self, other: str) -> Turn:
-        return Turn(other) + self
-
-
 class _Again(NamedTuple):
     """What a callable of the test returned, or promised: an answer still to be prepared."""
 
@@ -4266,74 +4363,6 @@ def _prepare_turn(row: Row, turn: Turn) -> Answer:
             f"{row.name}.response cannot be {turn!r}: no {'call or refusal' if wants_text else 'turn'} here"
         )
     return _prepare_partial(row, _TURN_PARTIALS[row.model](turn), turn)
-
-
-def _chat_partial(turn: Turn) -> dict[str, Any]:
-    calls = [{"id": c.id or Fresh("call_"), "type": "function", "function": _function(c)} for c in turn.tool_calls]
-    message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
-    message |= {"refusal": turn.refusal} if turn.refusal else {}
-    return {"choices": [{"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})]}
-
-
-def _function(tool_call: ToolCall) -> dict[str, Any]:
-    return {"name": tool_call.name, "arguments": tool_call.arguments}
-
-
-def _response_partial(turn: Turn) -> dict[str, Any]:
-    state = {"status": "incomplete" if turn.stop else "completed"}
-    text = [{"type": "output_text", "text": turn.text}] if turn.text is not None else []
-    refusal = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
-    message = [{"type": "message", "content": [*text, *refusal], **state}] if text or refusal else []
-    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_function(c)} for c in turn.tool_calls]
-    reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(turn.stop or "")
-    return {"output": [*message, *calls]} | ({"incomplete_details": {"reason": reason}} if reason else {})
-
-
-def _completion_partial(turn: Turn) -> dict[str, Any]:
-    return {"choices": [{"text": turn.text or ""} | ({"finish_reason": turn.stop} if turn.stop else {})]}
-
-
-# What a turn is in the answer of each model that speaks.
-_TURN_PARTIALS: Mapping[str, Callable[[Turn], dict[str, Any]]] = {
-    "audio.Transcription": lambda turn: {"text": turn.text},
-    "audio.Translation": lambda turn: {"text": turn.text},
-    "beta.BetaResponse": _response_partial,
-    "beta.threads.Run": lambda turn: {},
-    "chat.ChatCompletion": _chat_partial,
-    "Completion": _completion_partial,
-    "responses.Response": _response_partial,
-}
-
-
-def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwargs: Any) -> Turn:
-    """The model calls a function, with the keyword arguments, or with `arguments`: a dict, or a str as it is.
-
-        create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
-        create.response = tool_call("get_weather", city="Oslo") + tool_call("get_time", city="Oslo")  # in parallel
-        create.response = tool_call("get_weather", "{broken")
-
-    `id` is the call's id, made up where it is not given. Raises `ValueError` when the arguments are no JSON.
-    """
-    if arguments is not None and kwargs:
-        raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
-    given = kwargs if arguments is None else arguments
-    text = given if isinstance(given, str) else json.dumps(_plain(given, f"tool_call({name!r})"), ensure_ascii=False)
-    return Turn(tool_calls=(ToolCall(name, text, id, isinstance(given, str)),))
-
-
-def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
-    """The model refuses, in these words."""
-    return Turn(refusal=text)
-
-
-def cut(text: str = "") -> Turn:
-    """An answer that ends in the middle, at the limit of tokens: finish reason `length`, status `incomplete`."""
-    return Turn(text=text, stop="length")
-
-
-def filtered(text: str = "") -> Turn:
-    """An answer the content filter stopped after `text`."""
-    return Turn(text=text, stop="content_filter")
 
 
 # What the API calls its errors, by status, and the words it has for them.
@@ -4572,7 +4601,7 @@ _OFFERS = ("route", "state_store", "conversation")
 
 def _conversation(call: Call) -> list[dict[str, Any]]:
     """All the model gets to see: for responses with what came before, for the others their messages."""
-    return _context(call) if "responses" in call.row.name else _messages(call)
+    return _context(call) if call.plan.resource == "responses" else _messages(call)
 
 
 def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
@@ -4695,9 +4724,6 @@ class _Reply(httpx.Response):
     @property
     def content(self) -> bytes:
         return self.read()
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
@@ -4844,7 +4870,7 @@ def _last_input(call: Call) -> str:
 
 def _answers_tools(call: Call) -> bool:
     """Whether a request brings the results of calls: the second half of a tool loop."""
-    if call.row.name == "beta.threads.runs.submit_tool_outputs":
+    if call.row.name in _GOES_ON:
         return True
     last = (_messages(call) or [{}])[-1]
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
@@ -5591,10 +5617,6 @@ class OpenAIMock(_Guarded):
         return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"
 
 
-# Calls that go on with what another one began, and take their answers from there when they have none of their own.
-_GOES_ON = ("beta.threads.runs.submit_tool_outputs",)
-
-
 def _journal_entry(
     name: str, body: dict[str, Any], request: httpx.Request, status: int | None, duration: float
 ) -> Request:
@@ -5682,12 +5704,6 @@ def _register(name: str, **members: Any) -> types.ModuleType:
 
 def _public(module: types.ModuleType) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if not name.startswith("_")}
-
-
-def _as_model(model: Any, obj: Any) -> Any:
-    from openai._models import construct_type
-
-    return construct_type(type_=model, value=obj)
 
 
 class ContentStore(dict):
