@@ -5576,7 +5576,8 @@ class OpenAIMock(_Guarded):
             return None
         _check(call)  # what is refused takes no step of a list
         maker = self._endpoints.get(call.store.makers.get(call.key, ""))
-        return maker and maker._choose(call)
+        chosen = maker and maker._choose(call)
+        return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how a run begins
 
     def _answer_line(self, said: Mapping[str, Any]) -> httpx.Response:
         """The answer to a line of a batch: that of the endpoint its `url` names, but no step of a list."""

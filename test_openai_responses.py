@@ -26,6 +26,7 @@ import textwrap
 import types
 import typing
 import unittest
+import unittest.mock
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
@@ -4589,6 +4590,149 @@ def test_a_refusal_in_a_run_is_a_refusal(openai_mock, client):
     assert (message.content[0].type, message.content[0].refusal) == ("refusal", "No.")
     with client.beta.threads.create_and_run_stream(assistant_id=run.assistant_id) as streamed:
         assert streamed.get_final_messages()[0].content[0].refusal == "No."
+
+
+# ---- what is refused, with the words that tell why -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "words"),
+    [
+        (
+            "files.list",
+            [{"filename": "a"}],
+            ValueError,
+            "step 0: files.list.response is {'filename': 'a'}, but takes a page",
+        ),
+        ("files.list", {"filename": "a"}, ValueError, "but takes a page: {'data': [...]}"),
+        ("files.create", KeyboardInterrupt, TypeError, "it would end the test run"),
+        ("chat.completions.create", openai.RateLimitError, TypeError, "use openai_responses.error(429)"),
+        ("chat.completions.create", lambda: "x", TypeError, "must take the request first"),
+        ("chat.completions.create", lambda conversation: "x", TypeError, "must take the request first"),
+        ("chat.completions.create", [["a", "b"]], TypeError, "a step is one answer"),
+        ("chat.completions.create", ["a", 5], TypeError, "step 1: "),
+        ("completions.create", openai_responses.tool_call("f"), TypeError, "no call or refusal here"),
+        ("embeddings.create", openai_responses.tool_call("f"), TypeError, "no turn here"),
+    ],
+)
+def test_answers_no_call_can_give_are_refused_at_once(openai_mock, name, value, kind, words):
+    with pytest.raises(kind) as caught:
+        _a_endpoint(openai_mock, name).response = value
+    assert words in str(caught.value)
+    assert _a_endpoint(openai_mock, name).response is None
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (lambda: OpenAIMock(base_url="localhost"), ValueError, "base_url is 'localhost'; expected a URL"),
+        (lambda: OpenAIMock(state=[]), TypeError, "state is []; expected a StateStore or a dict of dicts"),
+        (lambda: OpenAIMock(state={"filez": {}}), KeyError, "no resource 'filez' in the state. Closest: 'files'."),
+        (lambda: OpenAIMock().state.files.content.list(), TypeError, "state.files.content has no list call"),
+        (lambda: openai_responses.tool_call("f", {}, x=1), TypeError, "as a dict or as keywords, not as both"),
+        (lambda: openai_responses.tool_call("f", x=object()), ValueError, "which is no JSON"),
+        (lambda: openai_responses.stream("x", fault="y"), ValueError, "needs fail_after"),
+        (lambda: setattr(OpenAIMock().files.create, "respnse", 1), AttributeError, "Closest: 'response'."),
+        (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),
+    ],
+)
+def test_mistakes_are_told_at_once(make, kind, words):
+    with pytest.raises(kind) as caught:
+        make()
+    assert words in str(caught.value)
+
+
+def test_a_mock_that_says_nothing_is_told(openai_mock):
+    openai_mock.chat.completions.create.response = unittest.mock.MagicMock()
+    with _b_mistake(TypeError, "which says nothing; give it a return_value"):
+        _a_client().chat.completions.create(model="gpt-4o", messages=[])
+    openai_mock.chat.completions.create.response = unittest.mock.MagicMock(return_value="Hi")
+    answer = _a_client().chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x"}])
+    assert answer.choices[0].message.content == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda c: c.files.list(order="sideways"), "Invalid 'order': expected 'asc' or 'desc', but got 'sideways'."),
+        (lambda c: c.files.list(limit=0), "Invalid 'limit': expected an integer between 1 and 10000"),
+        (lambda c: c.fine_tuning.jobs.resume(_a_job(c)), "it is not paused"),
+        (lambda c: c.fine_tuning.jobs.pause(c.fine_tuning.jobs.cancel(_a_job(c)).id), "Cannot pause a job with status"),
+        (lambda c: c.vector_stores.search(_a_stored(c), query="x", filters={"type": "x"}), "Invalid filter type: 'x'"),
+        (lambda c: c.vector_stores.search(_a_stored(c), query="x", filters=_a_than(1)), "Invalid filter value for 'n'"),
+        (lambda c: c.responses.cancel(c.responses.create(model="m", input="x").id), "Only background responses"),
+    ],
+)
+def test_requests_the_api_refuses(client, call, words):
+    with pytest.raises(openai.BadRequestError) as caught:
+        call(client)
+    assert words in caught.value.body["message"]
+
+
+def _a_job(client):
+    file = client.files.create(file=b"{}", purpose="fine-tune")
+    return client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=file.id).id
+
+
+def _a_stored(client):
+    file = client.files.create(file=b"x", purpose="assistants")
+    store = client.vector_stores.create()
+    client.vector_stores.files.create(store.id, file_id=file.id, attributes={"n": "text"})
+    return store.id
+
+
+def _a_than(value):
+    return {"type": "gt", "key": "n", "value": value}
+
+
+def test_a_deleted_file_leaves_its_vector_stores(client):
+    file = client.files.create(file=b"x", purpose="assistants")
+    store = client.vector_stores.create(file_ids=[file.id])
+    batch = client.vector_stores.file_batches.create_and_poll(store.id, file_ids=[file.id])
+    client.files.delete(file.id)
+    assert client.vector_stores.files.list(store.id).data == []
+    assert client.vector_stores.file_batches.list_files(batch.id, vector_store_id=store.id).data == []
+    assert client.vector_stores.retrieve(store.id).file_counts.total == 0
+
+
+@_a_deprecated
+def test_a_run_may_be_set_to_wait_for_tools(openai_mock, client):
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
+    openai_mock.beta.threads.runs.create.response = {"status": "requires_action", "required_action": action}
+    assistant, thread = client.beta.assistants.create(model="gpt-4o").id, client.beta.threads.create().id
+    with client.beta.threads.runs.stream(thread_id=thread, assistant_id=assistant) as streamed:
+        assert streamed.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
+    run = client.beta.threads.runs.list(thread).data[0]
+    outputs = [{"tool_call_id": "call_1", "output": "x"}]
+    done = client.beta.threads.runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert done.status == "completed"
+    with pytest.raises(openai.BadRequestError, match="do not accept tool outputs"):
+        client.beta.threads.runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs)
+
+
+def test_transcripts_by_speakers_have_segments(client):
+    said = {"file": b"x", "model": "gpt-4o-transcribe-diarize", "response_format": "diarized_json"}
+    plain = client.audio.transcriptions.create(**said)
+    assert [segment.text for segment in plain.segments] == [plain.text]
+    events = list(client.audio.transcriptions.create(**said, stream=True))
+    assert [event.type for event in events][:2] == ["transcript.text.segment", "transcript.text.delta"]
+
+
+def test_content_stores_keep_bytes():
+    from openai_responses.stores import ContentStore
+
+    store = ContentStore()
+    store.put("file-1", b"x")
+    assert (store.get("file-1"), store.delete("file-1"), store.delete("file-1")) == (b"x", True, False)
+
+
+def test_a_router_with_settings_of_its_own_answers_too(openai_mock):
+    openai_mock.chat.completions.create.response = "Hi"
+    with OpenAIMock().router(assert_all_called=True) as router:
+        assert isinstance(router, respx.MockRouter)
+        answer = _a_client().chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x"}])
+    assert answer.choices[0].message.content == openai_responses.DEFAULT_TEXT
 
 
 # ======================================================================================================================
