@@ -1341,6 +1341,7 @@ class StateStore(dict):
             tuple[str, Any], list[Any]
         ] = {}  # changes ahead of objects, behind the status they go on from
         self.paused: dict[tuple[str, Any], list[Any]] = {}  # those on hold
+        self.gone: dict[tuple[str, Any], Any] = {}  # the keys that stood before deleted objects, for cursors
         self.inputs: dict[str, list[dict[str, Any]]] = {}  # the input of responses
         self.makers: dict[tuple[str, str], str] = {}  # the calls that made runs
         for resource, objects in (data or {}).items():
@@ -2264,11 +2265,24 @@ def _delete(call: Call) -> Any:
 
 def _forget(store: StateStore, resource: str, path: tuple[str, ...]) -> None:
     """Deletes an object, and with it its children."""
-    store[resource].pop(_key(path[:-1], path[-1]), None)
+    if (key := _key(path[:-1], path[-1])) in store[resource]:
+        store.gone[resource, key] = _before(store[resource], key)
+        del store[resource][key]
     for child in _resources():
         if _parent(child) == resource:
             for key in [key for key in store[child] if key[: len(path)] == path]:
                 _forget(store, child, key)
+
+
+def _before(objects: Iterable[Any], key: Any) -> Any:
+    """The key before another one below the same parents, `None` before the first."""
+    previous = None
+    for other in objects:
+        if other == key:
+            return previous
+        if not isinstance(key, tuple) or other[:-1] == key[:-1]:
+            previous = other
+    return previous
 
 
 def _list(call: Call) -> Any:
@@ -2291,10 +2305,12 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     order, size, most = _LISTING.get(resource, _ADMIN_LISTING if resource.startswith("admin.") else _USUAL_LISTING)
     if query.get("order", order) not in ("asc", "desc"):
         raise APIError(400, f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", param="order")
-    objects = store[resource].items()
-    pairs: Iterator[Any] = reversed(objects) if query.get("order", order) == "desc" else iter(objects)
+    objects, newest_first = store[resource].items(), query.get("order", order) == "desc"
+    pairs: Iterator[Any] = reversed(objects) if newest_first else iter(objects)
     if parents:
         pairs = (pair for pair in pairs if pair[0][:-1] == parents)
+    if cursor := query.get("after") or query.get("page"):
+        pairs = _after(pairs, store, resource, _key(parents, cursor), newest_first)
     found, more = _window(pairs, query, _limit(query, size, most))
     return _make_page(row, found, more)
 
@@ -2317,9 +2333,7 @@ def _limit(query: Mapping[str, str], size: int, most: int) -> int:
 
 
 def _window(pairs: Iterator[Any], query: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], bool]:
-    """The objects between the cursors, and whether there are more."""
-    if after := query.get("after") or query.get("page"):
-        pairs = _after(pairs, after)
+    """The objects up to the cursor `before`, and whether there are more."""
     if before := query.get("before"):
         head = list(_matching(_until(pairs, before), query))
         return head[-limit:], len(head) > limit
@@ -2331,10 +2345,16 @@ def _last(key: Any) -> str:
     return key[-1] if isinstance(key, tuple) else key
 
 
-def _after(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
-    for key, _ in pairs:
-        if _last(key) == cursor:
-            return pairs
+def _after(pairs: Iterator[Any], store: StateStore, resource: str, key: Any, newest_first: bool) -> Iterator[Any]:
+    """What comes after a cursor, which may be an object deleted since: then from where it stood."""
+    cursor, deleted = _last(key), False
+    while key not in store[resource] and (resource, key) in store.gone:
+        key, deleted = store.gone[resource, key], True
+    if deleted and key is None:
+        return iter(()) if newest_first else pairs
+    for pair in pairs:
+        if pair[0] == key:
+            return itertools.chain([pair], pairs) if deleted and newest_first else pairs
     raise APIError(400, f"Invalid 'after': no object with id '{cursor}' in this list.", param="after")
 
 
@@ -3182,7 +3202,8 @@ def _delete_store_file(call: Call) -> Any:
 
 
 def _remove_store_file(store: StateStore, vector_store: str, file: str) -> None:
-    _tally(store, store["vector_stores.files"].pop((vector_store, file)), -1)
+    _tally(store, store["vector_stores.files"][vector_store, file], -1)
+    _forget(store, "vector_stores.files", (vector_store, file))
     batches = store["vector_stores.file_batches.files"]
     for key in [key for key in batches if key[::2] == (vector_store, file)]:
         del batches[key]

@@ -4421,6 +4421,19 @@ def test_every_list_leads_on_to_its_next_page(openai_mock, name):
     assert [item["id"] for item in openai_mock.router.handler(request).json()["data"]] == ["id-2"]
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_cursor_deleted_since_still_has_its_place(client, order):
+    ids = [client.vector_stores.create(name=str(number)).id for number in range(9)]
+    ids = ids if order == "asc" else ids[::-1]
+    page = client.vector_stores.list(limit=4, order=order)
+    for id in ids[1:5]:
+        client.vector_stores.delete(id)
+    assert [store.id for store in page.get_next_page().data] == ids[5:]
+    for id in (ids[0], *ids[5:]):
+        client.vector_stores.delete(id)
+    assert page.get_next_page().data == []
+
+
 def test_lists_are_gone_through_page_by_page(openai_mock, client):
     conversation = client.conversations.create()
     for number in range(45):
