@@ -1321,6 +1321,27 @@ def _key(parents: Iterable[str], id: str) -> Any:
     return path if len(path) > 1 else id
 
 
+class _Family:
+    """The keys of a resource by parents, brought up to date from the end of the dict they are of."""
+
+    def __init__(self, objects: dict[Any, Any]) -> None:
+        self.objects, self.last, self.newest = objects, None, None
+        self.children: dict[tuple[str, ...], dict[Any, None]] = {}
+
+    def is_of(self, objects: dict[Any, Any]) -> bool:
+        """Whether these are the objects it knows, with the last one still in its place."""
+        return self.objects is objects and objects.get(self.last) is self.newest
+
+    def add_new(self) -> None:
+        """Takes in the keys behind the last one known."""
+        new = list(itertools.takewhile(lambda key: key != self.last, reversed(self.objects)))
+        for key in reversed(new):
+            siblings = self.children.setdefault(key[:-1], {})
+            siblings.pop(key, None)  # what went and came back stands at the end
+            siblings[key] = None
+            self.last, self.newest = key, self.objects[key]
+
+
 class StateStore(dict):
     """What a mock has stored: a dict by resource name, of plain dicts by id, of objects as they go over the wire.
 
@@ -1336,6 +1357,7 @@ class StateStore(dict):
         super().__init__()
         self.lock = threading.RLock()
         self._numbers: dict[str, Iterator[int]] = {}
+        self._families: dict[str, _Family] = {}
         # what is no object of the API
         self.pending: dict[
             tuple[str, Any], list[Any]
@@ -1364,6 +1386,15 @@ class StateStore(dict):
     def new_id(self, prefix: str) -> str:
         """The next id: deterministic, unique in this store."""
         return f"{prefix}{next(self._numbers.setdefault(prefix, itertools.count(1))):024d}"
+
+    def below(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
+        """The objects below parents by key, in order, without passing over those of others."""
+        objects = self[resource]
+        family = self._families.get(resource)
+        if family is None or not family.is_of(objects):
+            family = self._families[resource] = _Family(objects)
+        family.add_new()
+        return {key: objects[key] for key in family.children.get(parents, ()) if key in objects}
 
     def new_key(self, resource: str, parents: Iterable[str], obj: dict[str, Any], prefix: str) -> Any:
         """A key no object of the resource has yet; the object's id is changed if it was taken."""
@@ -1422,7 +1453,8 @@ class Resource:
         rows = [row for row in _rows().values() if _plan(row).verb == "list" and _plan(row).resource == self._name]
         if not rows:
             raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
-        page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
+        with self._store.lock:
+            page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
         return [self._as_model(item) for item in page["data"]]
 
     @property
@@ -2266,8 +2298,9 @@ def _delete(call: Call) -> Any:
 def _forget(store: StateStore, resource: str, path: tuple[str, ...]) -> None:
     """Deletes an object, and with it its children."""
     if (key := _key(path[:-1], path[-1])) in store[resource]:
-        store.gone[resource, key] = _before(store[resource], key)
+        store.gone[resource, key] = _before(store.below(resource, *path[:-1]) if path[1:] else store[resource], key)
         del store[resource][key]
+        store._families.pop(resource, None)
     for child in _resources():
         if _parent(child) == resource:
             for key in [key for key in store[child] if key[: len(path)] == path]:
@@ -2275,13 +2308,12 @@ def _forget(store: StateStore, resource: str, path: tuple[str, ...]) -> None:
 
 
 def _before(objects: Iterable[Any], key: Any) -> Any:
-    """The key before another one below the same parents, `None` before the first."""
+    """The key before another one, `None` before the first."""
     previous = None
     for other in objects:
         if other == key:
             return previous
-        if not isinstance(key, tuple) or other[:-1] == key[:-1]:
-            previous = other
+        previous = other
     return previous
 
 
@@ -2305,10 +2337,9 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     order, size, most = _LISTING.get(resource, _ADMIN_LISTING if resource.startswith("admin.") else _USUAL_LISTING)
     if query.get("order", order) not in ("asc", "desc"):
         raise APIError(400, f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", param="order")
-    objects, newest_first = store[resource].items(), query.get("order", order) == "desc"
+    objects = (store.below(resource, *parents) if parents else store[resource]).items()
+    newest_first = query.get("order", order) == "desc"
     pairs: Iterator[Any] = reversed(objects) if newest_first else iter(objects)
-    if parents:
-        pairs = (pair for pair in pairs if pair[0][:-1] == parents)
     if cursor := query.get("after") or query.get("page"):
         pairs = _after(pairs, store, resource, _key(parents, cursor), newest_first)
     found, more = _window(pairs, query, _limit(query, size, most))
@@ -2820,7 +2851,7 @@ def _context(call: Call) -> list[dict[str, Any]]:
 def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
     """The items of a conversation, or of the responses before, oldest first."""
     if conversation:
-        return [item for key, item in store["conversations.items"].items() if key[0] == conversation]
+        return list(store.below("conversations.items", conversation).values())
     turns = []
     while previous in store["responses"]:
         response = store["responses"][previous]
@@ -3068,7 +3099,7 @@ def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[s
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, int]:
-    messages = (m for key, m in store["beta.threads.messages"].items() if key[0] == run["thread_id"])
+    messages = store.below("beta.threads.messages", run["thread_id"]).values()
     prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
     answer = _tokens(turn.text or turn.refusal or "") + sum(
         _tokens(tool_call.arguments) for tool_call in turn.tool_calls
@@ -3241,7 +3272,7 @@ def _search(call: Call) -> Any:
     _fetch(call)
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
-    files = [file for key, file in call.store["vector_stores.files"].items() if key[0] == call.item]
+    files = list(call.store.below("vector_stores.files", call.item).values())
     files = [file for file in files if _passes(call.body.get("filters"), file.get("attributes") or {})]
     chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(call.store, file["id"]))]
     ranked = _rank(_words(" ".join(queries)), [_words(chunk) for _, chunk in chunks])
@@ -4610,7 +4641,8 @@ def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
     def answer(call: Call) -> _Again:
         offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
         if "conversation" in inspect.signature(value).parameters:
-            offers["conversation"] = _conversation(call)
+            with call.store.lock:
+                offers["conversation"] = _conversation(call)
         return _Again(value(call.request, **_asked_for(value, offers)))
 
     return answer
@@ -4873,7 +4905,7 @@ def _messages(call: Call) -> list[dict[str, Any]]:
     """The messages or items of a request, whichever API it is for."""
     if call.row.model == "beta.threads.Run":
         thread = call.params.get("thread_id")
-        stored = [m for key, m in call.store["beta.threads.messages"].items() if key[0] == thread]
+        stored = call.store.below("beta.threads.messages", thread or "").values()
         said = (call.body.get("thread") or {}).get("messages"), call.body.get("additional_messages")
         return [*stored, *_dicts(said[0]), *_dicts(said[1])]
     return _dicts(call.body.get("messages") or call.body.get("input"))

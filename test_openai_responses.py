@@ -4434,6 +4434,22 @@ def test_a_cursor_deleted_since_still_has_its_place(client, order):
     assert page.get_next_page().data == []
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "delete", "list"]), st.integers(0, 2), st.integers(0, 5)), max_size=40)
+)
+def test_children_are_listed_as_their_dict_has_them(steps):
+    store = openai_responses.StateStore()
+    objects = store["vector_stores.files"]
+    for act, parent, number in steps:
+        key = (f"vs_{parent}", f"file-{number}")
+        if act == "put":
+            objects[key] = {"id": key[1]}
+        elif act == "delete":
+            objects.pop(key, None)
+        else:
+            assert list(store.below("vector_stores.files", key[0])) == [k for k in objects if k[0] == key[0]]
+
+
 def test_lists_are_gone_through_page_by_page(openai_mock, client):
     conversation = client.conversations.create()
     for number in range(45):

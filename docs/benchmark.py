@@ -112,7 +112,10 @@ def test_costs():
 def filled(number):
     """A mock that has so many files stored, and the id of one in the middle."""
     files = {f"file-{i}": {"id": f"file-{i}", "object": "file", "bytes": 1} for i in range(number)}
-    return OpenAIMock(state={"files": files}), f"file-{number // 2}"
+    items = {("conv_other", f"msg_{i}"): {"id": f"msg_{i}", "type": "message"} for i in range(number)}
+    items |= {("conv_1", f"msg_own{i}"): {"id": f"msg_own{i}", "type": "message"} for i in range(20)}
+    state = {"files": files, "conversations": {"conv_1": {"id": "conv_1"}}, "conversations.items": items}
+    return OpenAIMock(state=state), f"file-{number // 2}"
 
 
 def state_ratios():
@@ -127,6 +130,7 @@ def state_ratios():
         "retrieve": lambda id: client.files.retrieve(id),
         "create": lambda id: client.files.create(file=b"x", purpose="batch"),
         "a page of 20": lambda id: client.files.list(limit=20).data[:0],
+        "a page of children, the many another's": lambda id: client.conversations.items.list("conv_1").data[:0],
     }
     for name, act in acts.items():
         few, many = (functools.partial(timer, number, act) for number in mocks)
