@@ -1494,7 +1494,7 @@ class Call:
         self.deployment: str | None = None  # the deployment in an Azure path
         self.given: Mapping[str, Any] = {}  # what of the answer the test set
         self.served = False  # whether the test set the answer
-        self.pace = Pace()
+        self.pace = _AT_ONCE
         self.turn_given = False  # whether the test set what the model says
         self.turn: Turn | None = None  # what an assistant shall say in the end, where the answer itself cannot tell
 
@@ -1913,11 +1913,12 @@ def _instance(schema: Any, root: Any = None) -> Any:
     if not isinstance(schema, dict):
         return {}
     if "$ref" in schema:
-        target = functools.reduce(lambda node, part: node[part], schema["$ref"].split("/")[1:], root)
-        return _instance({**target, **{key: value for key, value in schema.items() if key != "$ref"}}, root)
-    for key, pick in (("const", lambda value: value), ("enum", lambda values: values[0])):
-        if key in schema:
-            return pick(schema[key])
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        return _instance({**_resolved(schema, root), **beside}, root)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
     for key in ("anyOf", "oneOf"):
         if key in schema:
             return _instance(_simplest(schema[key], root), root)
@@ -2415,7 +2416,8 @@ def _content(call: Call) -> bytes:
     """The bytes of a stored object, or the default ones."""
     _fetch(call)
     kept = f"{call.plan.resource}.content"
-    return call.store[kept].get(call.key, _build(call)) if kept in _CONTENT_RESOURCES else _build(call)
+    data = call.store[kept].get(call.key) if kept in _CONTENT_RESOURCES else None
+    return _build(call) if data is None else data
 
 
 def _action(call: Call) -> Any:
@@ -3034,8 +3036,8 @@ _INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "respons
 def _check_run(call: Call) -> None:
     _need(call, "beta.assistants", call.body.get("assistant_id"), "assistant_id")
     if call.mock._strict and (thread := call.params.get("thread_id")):
-        for key, run in call.store["beta.threads.runs"].items():
-            if key[0] == thread and run["status"] in _ACTIVE:
+        for run in call.store.below("beta.threads.runs", thread).values():
+            if run["status"] in _ACTIVE:
                 _refuse(f"Thread {thread} already has an active run {run['id']}.")
 
 
@@ -3141,8 +3143,8 @@ def _submit_tool_outputs(call: Call) -> Any:
     _check_submit(call)
     run = _fetch(call)
     outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
-    for key, step in call.store["beta.threads.runs.steps"].items():
-        if key[1] == run["id"] and step["status"] == "in_progress":
+    for step in call.store.below("beta.threads.runs.steps", *call.parents, call.item).values():
+        if step["status"] == "in_progress":
             _complete_step(step, outputs)
     _start_run(call, run, call.turn or _default_turn({**run, "tool_choice": None}))
     return run
@@ -4058,16 +4060,18 @@ def _stream_run(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
     if call.row.name != "beta.threads.runs.submit_tool_outputs":
         yield "thread.run.created", run
     if run["status"] == "requires_action":  # as the test set it
-        for step in [step for id, step in store["beta.threads.runs.steps"].items() if id[1] == run["id"]]:
+        with store.lock:
+            steps = _copy(store.below("beta.threads.runs.steps", *key))
+        for step in steps.values():
             yield from _step_events(store, step, chunk)
     yield f"thread.run.{run['status']}", run
     while store.pending.get(("beta.threads.runs", key)):
-        before = set(store["beta.threads.runs.steps"])
         with store.lock:
+            before = store.below("beta.threads.runs.steps", *key)
             _advance(call, "beta.threads.runs", key)
             run = _copy(store["beta.threads.runs"][key])
-            steps = [_copy(step) for id, step in store["beta.threads.runs.steps"].items() if id not in before]
-        for step in steps:
+            steps = _copy(store.below("beta.threads.runs.steps", *key))
+        for step in [step for id, step in steps.items() if id not in before]:
             yield from _step_events(store, step, chunk)
         yield f"thread.run.{run['status']}", run
     yield "done", "[DONE]"
@@ -4632,7 +4636,8 @@ def _prepare_exception(row: Row, value: Any) -> Answer:
 
 def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
     """A function of the request and, by name, of what else it asks for."""
-    first = next(iter(inspect.signature(value).parameters.values()), None)
+    parameters = inspect.signature(value).parameters
+    first = next(iter(parameters.values()), None)
     if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
         raise TypeError(
             f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
@@ -4640,7 +4645,7 @@ def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
 
     def answer(call: Call) -> _Again:
         offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
-        if "conversation" in inspect.signature(value).parameters:
+        if "conversation" in parameters:
             with call.store.lock:
                 offers["conversation"] = _conversation(call)
         return _Again(value(call.request, **_asked_for(value, offers)))
