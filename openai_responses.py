@@ -15,32 +15,40 @@ Nothing of the application under test changes: every REST call of the SDK is a r
 finds its row by method and path. The rooms of this module, low to high (search for the banners):
 
     THE ROUTE TABLE            every REST call: dotted name, method, path, model
-    THE TABLES OF EXCEPTIONS   id prefixes, default values the types cannot tell, list orders
-    ERRORS                     the API's own, and mistakes of a test's author
-    DEFAULTS AND MERGING       a valid answer for every type, and partials merged into it
-    STATE                      plain dicts keyed by resource type
-    REQUESTS                   what was asked: path, query, body
-    WHAT THE MODEL SAYS        one turn of it, and what it says when nothing was set
-    VERBS                      create, list, retrieve, update, delete, actions, content
-    SPECIAL BEHAVIOURS         the rows that do more than their shape says
-    SERVER-SENT EVENTS         one answer, as the stream the service would send
-    ANSWERS                    everything `.response` takes
-    ROUTES AND NAMESPACES      `openai_mock.chat.completions.create`
-    INTERCEPTION               the RESPX router; httpx, httpx2 and aiohttp clients
+    RESOURCES                  what the shape of a row says it does; what is true of all objects of a kind
+    DEFAULTS                   id prefixes and default values the types cannot tell
+    TYPES                      a valid default for every type, and partials merged into it
+    STATE                      plain dicts keyed by resource, and what the service knows beside them
+    CALLS                      what was asked: path, query, body, and what is refused of it
+    TURNS                      what the model says, whichever API asks for it
+    VERBS                      compose, keep; create, list, retrieve, update, delete, actions, content
+    BEHAVIORS                  the table of endpoints that do more than their shape says
+    ... and its functions, a room for each API: FILES AND UPLOADS, RESPONSES AND CONVERSATIONS, CHAT AND COMPLETIONS,
+        ASSISTANTS, VECTOR STORES, BATCHES, FINE-TUNING AND MODELS, AUDIO, IMAGES, EMBEDDINGS, EVALS, CONTAINERS,
+        SKILLS, VIDEOS, ADMINISTRATION
+    STREAMS                    one answer, as the events the service would send
+    SCRIPTS                    everything `.response` takes, prepared when it is set
+    ENDPOINTS AND NAMESPACES   `openai_mock.chat.completions.create`, rules, the journal
+    INTERCEPTION               the RESPX router; the transports of httpx, httpx2 and aiohttp clients
     THE MOCK                   `OpenAIMock`, `mock`
     IMPORT PATHS               `openai_responses.ext.httpx` and the like
     PYTEST PLUGIN              the fixture `openai_mock`
+
+A request goes this way: `Router.handler` (INTERCEPTION) has it received as a `Call` (CALLS), an endpoint chooses the
+`Script` the test set for it (ENDPOINTS), `_answer` settles and `_perform` performs it: it is checked, composed from
+default, request, what follows and what was set, and kept (VERBS), as its row in BEHAVIORS says; `_reply` sends it as
+JSON, bytes or events (STREAMS), and the journal has a record of it.
 """
 
 from __future__ import annotations
 
-import abc
 import array
 import asyncio
 import base64
-import collections.abc
+import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import difflib
 import email
 import functools
@@ -61,7 +69,7 @@ import time
 import types
 import typing
 import unittest.mock
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -69,7 +77,7 @@ from urllib.parse import parse_qsl, unquote
 import httpx
 import respx
 import typing_extensions
-from respx.mocks import HTTPCoreMocker, Mocker
+from respx.mocks import Mocker
 from respx.models import AllMockedAssertionError, PassThrough, SideEffectError
 
 __version__ = "1.0.0"
@@ -99,9 +107,6 @@ __all__ = [
 # ======================================================================================================================
 # THE ROUTE TABLE
 # ======================================================================================================================
-
-
-M = TypeVar("M")
 
 
 class Row(NamedTuple):
@@ -576,7 +581,7 @@ def _resource_class(path: str) -> type | None:
 def _present(name: str) -> bool:
     """Whether the installed SDK has this method on this resource."""
     resource, _, method = name.rpartition(".")
-    return hasattr(_resource_class(resource), method)
+    return (name in _rows() or _HELPERS.get(name) in _rows()) and hasattr(_resource_class(resource), method)
 
 
 @functools.cache
@@ -587,10 +592,10 @@ def _canonical(name: str) -> str:
 
 
 @functools.cache
-def _names() -> tuple[str, ...]:
-    """Every dotted name the installed SDK answers to, helpers included."""
-    helpers = (name for name, target in _HELPERS.items() if target in _rows())
-    return tuple(name for name in itertools.chain(_rows(), helpers) if _present(name))
+def _names(prefix: str = "") -> tuple[str, ...]:
+    """Every dotted name below a prefix that the installed SDK answers to, helpers included."""
+    below = (name for name in itertools.chain(_rows(), _HELPERS) if name.startswith(prefix))
+    return tuple(name for name in below if _present(name))
 
 
 @functools.cache
@@ -617,14 +622,19 @@ def _walk(node: dict[str, Any], segments: list[str], method: str, params: tuple[
 
 
 @functools.lru_cache(maxsize=4096)
-def _find(method: str, path: str, beta: bool = False) -> tuple[Row, dict[str, str]] | None:
+def _find(method: str, path: str, beta: bool = False) -> tuple[Row, Mapping[str, str]] | None:
     """The row and the path parameters of a call, `None` for a path the SDK does not know."""
     segments = [unquote(segment) for segment in path.split("/")[1:]]
     found = (beta and _walk(_index(), segments, f" {method}beta=true")) or _walk(_index(), segments, f" {method}")
     if not found:
         return None
     row, values = found
-    return row, dict(zip(re.findall(r"{(\w+)}", row.path), values, strict=True))
+    return row, dict(zip(_parameters(row.path), values, strict=True))
+
+
+def _parameters(path: str) -> tuple[str, ...]:
+    """The names of the parameters in a path."""
+    return tuple(re.findall(r"{(\w+)}", path))
 
 
 @functools.cache
@@ -645,7 +655,214 @@ _PLAIN: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
 
 
 # ======================================================================================================================
-# THE TABLES OF EXCEPTIONS: what neither the table above nor the types can tell
+# RESOURCES: what the shape of a row says it does, and what is true of all objects of one kind
+# ======================================================================================================================
+
+
+class Shape(NamedTuple):
+    """What a row does, and with which objects."""
+
+    verb: str  # create, list, retrieve, update, delete, action, content, singleton or compute
+    resource: str  # the key of its objects in the state
+    parents: tuple[str, ...] = ()  # path parameters that lead to the resource
+    item: str = ""  # the path parameter that names the object
+
+
+# Where the name of a row does not tell whose objects its path holds.
+_COLLECTIONS = {"/live/sessions": "live.sessions", "/videos/characters": "videos.characters"}
+
+
+@functools.cache
+def _collections() -> Mapping[str, str]:
+    """The paths that hold objects, and the resource whose they are: `/files` is `files`."""
+    collections = dict(_COLLECTIONS)
+    rows = sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name))
+    for collection_of in (_item_collection, _listed_collection, _acted_on):  # the first to tell counts most
+        for row in rows:
+            for path, resource in collection_of(row):
+                collections.setdefault(path, resource)
+    return collections
+
+
+def _split(row: Row) -> tuple[str, str, str]:
+    """A row's path, what stands before its last segment, and that."""
+    path = row.path.partition("?")[0]
+    head, _, last = path.rpartition("/")
+    return path, head, last
+
+
+def _item_collection(row: Row) -> Iterator[tuple[str, str]]:
+    _, head, last = _split(row)
+    if last.startswith("{"):
+        yield head, row.name.rpartition(".")[0]
+
+
+def _listed_collection(row: Row) -> Iterator[tuple[str, str]]:
+    owner, _, method = row.name.rpartition(".")
+    if row.model.endswith("]") and row.method == "GET":
+        yield _split(row)[0], owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
+
+
+def _acted_on(row: Row) -> Iterator[tuple[str, str]]:
+    """What can be acted on is an object."""
+    _, head, _ = _split(row)
+    if head.endswith("}") and head.count("/") > 1:
+        yield head.rpartition("/")[0], row.name.rpartition(".")[0]
+
+
+_ITEM_VERBS = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}
+_SINGLETON_VERBS = ("retrieve", "update", "delete")
+
+
+@functools.cache
+def _shape(row: Row) -> Shape:
+    """What a row does, from its method, path and model alone."""
+    path, head, last = _split(row)
+    params, collections = _parameters(path), _collections()
+    owner, _, method = row.name.rpartition(".")
+    if last.startswith("{"):
+        return Shape(_ITEM_VERBS[row.method], collections[head], params[:-1], params[-1])
+    if path in collections:
+        return Shape("list" if row.method == "GET" else "create", collections[path], params)
+    above = collections.get(head.rpartition("/")[0]) if head.endswith("}") else None
+    if method in _SINGLETON_VERBS and not (above and row.model == "bytes"):
+        return Shape("singleton", owner, params)
+    if above is None:
+        return Shape("compute", owner, params)
+    verb = "content" if row.model == "bytes" else "action" if row.method == "POST" else "compute"
+    return Shape(verb, above, params[:-1], params[-1])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Resource:
+    """What is true of all objects of one kind: derived from its routes, and from its row in `RESOURCES`."""
+
+    name: str
+    parents: tuple[str, ...]  # path parameters, parents first
+    listing: tuple[str, int, int]  # order, page size where none is asked for, largest page
+    missing: str = ""  # the words of its 404, with {id}; "" for "No such X object: id"
+    missing_code: str | None = None
+    key: str = "id"  # the field that names an object below its parents
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters by another name than their field
+    begins: Callable[[], dict[str, Any]] | None = None  # the objects that are there from the start
+    forgotten: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what goes with an object
+
+    @functools.cached_property
+    def rows(self) -> list[Row]:
+        return [row for row in _rows().values() if _shape(row).resource == self.name]
+
+    @functools.cached_property
+    def stored(self) -> Any:
+        """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
+        makers = [row for row in self.rows if _shape(row).verb == "create" and _behavior(row.name).stores_answer]
+        return _model(makers[0].model) if makers else None
+
+    @functools.cached_property
+    def shown(self) -> Any:
+        """The model its objects are shown as, one at a time."""
+        by_verb = {_shape(row).verb: row for row in self.rows}
+        row = by_verb.get("retrieve") or by_verb.get("create") or by_verb["list"]
+        return _model(row.model.rpartition("[")[2].removesuffix("]"))
+
+    @functools.cached_property
+    def owner(self) -> Resource | None:
+        """The resource whose objects own those of this one: `vector_stores` of `vector_stores.files`."""
+        owner = _resources().get(self.name.rpartition(".")[0])
+        return owner if owner and len(owner.parents) == len(self.parents) - 1 else None
+
+    @functools.cached_property
+    def below(self) -> list[Resource]:
+        """The resources below this one, whose keys begin with those of this one: its content and children."""
+        return [resource for name, resource in _resources().items() if name.startswith(f"{self.name}.")]
+
+    @property
+    def noun(self) -> str:
+        plural = self.name.rpartition(".")[2]
+        return plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
+
+    def no_such(self, id: Any, param: str) -> ServiceError:
+        """The 404 of an object that is not there."""
+        noun = self.noun.replace("_", " ").title().replace(" ", "")
+        message = (self.missing or f"No such {noun} object: {{id}}").format(id=id)
+        return ServiceError(404, message, param=param, code=self.missing_code)
+
+
+# What the routes do not tell of a resource; a `listing` holds for the resources below it too.
+RESOURCES = functools.cache(
+    lambda: {
+        "admin": {"listing": ("asc", 20, 1000)},
+        "admin.organization.projects.roles": {"renamed": {"role_name": "name"}},
+        "admin.organization.projects.users": {"renamed": {"user_id": "id"}},
+        "admin.organization.roles": {"renamed": {"role_name": "name"}},
+        "batches": {"missing": "No batch found with id '{id}'."},
+        "beta.agents.environments.files": {"key": "path"},
+        "beta.assistants": {"missing": "No assistant found with id '{id}'."},
+        "beta.threads": {"missing": "No thread found with id '{id}'."},
+        "beta.threads.messages": {"missing": "No message found with id '{id}'."},
+        "beta.threads.runs": {"missing": "No run found with id '{id}'."},
+        "beta.threads.runs.steps": {"missing": "No run step found with id '{id}'."},
+        "chat.completions": {"listing": ("asc", 20, 100)},
+        "containers.files.content": {"parents": ("container_id",)},
+        "conversations": {"missing": "Conversation with id '{id}' not found."},
+        "conversations.items": {"missing": "Item with id '{id}' not found."},
+        "evals": {"listing": ("asc", 20, 100)},
+        "files": {"listing": ("desc", 10_000, 10_000), "forgotten": _leave_vector_stores},
+        "files.content": {"parents": ()},
+        "fine_tuning.jobs": {"missing": "Could not find fine tune: {id}"},
+        "models": {
+            "listing": ("asc", 10_000, 10_000),
+            "missing": "The model '{id}' does not exist",
+            "missing_code": "model_not_found",
+            "begins": _known_models,
+        },
+        "responses": {"missing": "Response with id '{id}' not found."},
+        "skills.content": {"parents": ()},
+        "skills.versions": {"key": "version"},
+        "skills.versions.content": {"parents": ("skill_id",)},
+        "uploads.parts": {"parents": ("upload_id",)},
+        "vector_stores": {"missing": "Vector store with id '{id}' not found."},
+        "vector_stores.files": {"forgotten": _leave_store},
+    }
+)
+
+# Resources of bytes; the `parents` of their keys stand above.
+_CONTENT_RESOURCES = (
+    "containers.files.content",
+    "files.content",
+    "skills.content",
+    "skills.versions.content",
+    "uploads.parts",
+)
+
+
+@functools.cache
+def _resources() -> Mapping[str, Resource]:
+    """Every resource of the state by its key there."""
+    shapes = [_shape(row) for row in _rows().values()]
+    parents = {shape.resource: shape.parents for shape in shapes if shape.verb != "compute"}
+    names = dict.fromkeys([*parents, *_CONTENT_RESOURCES])
+    return types.MappingProxyType({name: _derived_resource(name, parents.get(name, ())) for name in names})
+
+
+def _derived_resource(name: str, parents: tuple[str, ...]) -> Resource:
+    row = RESOURCES().get(name, {})
+    return Resource(**{"name": name, "parents": parents, "listing": _listing(name), **row})
+
+
+def _listing(name: str) -> tuple[str, int, int]:
+    """Order and page sizes of a resource: its own, or those of the nearest one above that has some."""
+    own = RESOURCES().get(name, {}).get("listing")
+    return own or (_listing(name.rpartition(".")[0]) if name else ("desc", 20, 100))
+
+
+@functools.cache
+def _resource(name: str) -> Resource:
+    """A resource by its key in the state; of rows that keep nothing there, one in name only."""
+    return _resources().get(name) or _derived_resource(name, ())
+
+
+# ======================================================================================================================
+# DEFAULTS: what neither the routes nor the types can tell
 # ======================================================================================================================
 
 DEFAULT_TEXT = "This is a mock response."
@@ -851,61 +1068,9 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
 }
 
-# Which model answers, where the request's `response_format` decides.
-_MODELS_BY_FORMAT = {
-    "audio.transcriptions.create": {
-        "diarized_json": "audio.TranscriptionDiarized",
-        "srt": "str",
-        "text": "str",
-        "verbose_json": "audio.TranscriptionVerbose",
-        "vtt": "str",
-    },
-    "audio.translations.create": {
-        "srt": "str",
-        "text": "str",
-        "verbose_json": "audio.TranslationVerbose",
-        "vtt": "str",
-    },
-}
-
 
 # ======================================================================================================================
-# ERRORS
-# ======================================================================================================================
-
-
-class MockError(BaseException):
-    """A mistake in a test, on its way through openai 2, whose client turns every `Exception` into a retry.
-
-    `__cause__` is the mistake itself; openai 3 lets that through as it is.
-    """
-
-
-class APIError(Exception):
-    """An error the API answers with: status and the fields of the envelope."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        type: str = "invalid_request_error",
-        param: str | None = None,
-        code: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.error = {"message": message, "type": type, "param": param, "code": code}
-
-
-def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
-    """`" Closest: 'create'."`, or nothing."""
-    close = difflib.get_close_matches(name, list(names), 1, cutoff)
-    return f" Closest: {close[0]!r}." if close else ""
-
-
-# ======================================================================================================================
-# DEFAULTS AND MERGING
+# TYPES: a valid default for every type, and partials merged into it
 # ======================================================================================================================
 
 
@@ -947,13 +1112,28 @@ def _wire_names(model: Any) -> Mapping[str, str]:
     return {name: f.alias for name, f in model.model_fields.items() if f.alias}
 
 
+@functools.cache
+def _required_fields(model: Any) -> frozenset[str]:
+    return frozenset(name for name, field in _fields(model).items() if field.required)
+
+
+def _element(page: Any) -> Any:
+    """The type of a page's objects."""
+    return _item_type(_fields(page)["data"].type)
+
+
+def _item_type(tp: Any) -> Any:
+    """The type of a list's items."""
+    return _kind(tp)[1][0]
+
+
 def _title(model: Any) -> str:
-    """The name exceptions know a model by: `BetaResponse` is `Response`, `SyncCursorPage[File]` is `CursorPage`."""
+    """The name the tables know a model by: `BetaResponse` is `Response`, `SyncCursorPage[File]` is `CursorPage`."""
     return model.__name__.partition("[")[0].removeprefix("Sync").removeprefix("Beta")
 
 
-def _exception(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
-    """A model's row in a table of exceptions, which knows it by name or, where two share one, by package and name."""
+def _row_of(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
+    """A model's row in a table, which knows it by name or, where two share one, by package and name."""
     package = model.__module__.removeprefix("openai.types.").rpartition(".")[0]
     return table.get(f"{package}.{model.__name__}", table.get(_title(model), default))
 
@@ -964,13 +1144,13 @@ def _snake(name: str) -> str:
 
 @functools.cache
 def _default(tp: Any) -> Any:
-    """A valid value of a type, on the wire; ids and times stand as `Fresh` and `Now` until the answer is made."""
+    """A valid value of a type, on the wire; ids and times stand as `Fresh` and `Now` until they are stamped."""
     kind, args = _kind(tp)
     if _is_model(kind):
         base = {name: _default_field(kind, name) for name in _fields(kind)}
         if not _answers_alone(kind):  # within others the API leaves out what there is not
             base = {name: value for name, value in base.items() if value is not None or _fields(kind)[name].required}
-        return _complete(kind, _exception(_MODEL_VALUES, kind, {}), base, _title(kind))
+        return _merge_into(base, kind, _row_of(_MODEL_VALUES, kind, {}), _title(kind))
     if kind is typing.Union:
         return None if type(None) in args else _default(args[0])
     if kind is typing.Literal:
@@ -1009,7 +1189,7 @@ def _literals(tp: Any) -> Iterator[str]:
 
 def _named_default(model: Any, name: str) -> Any:
     if name == "id":
-        return Fresh(_exception(_ID_PREFIXES, model) or f"{_snake(_title(model))}_")
+        return Fresh(_row_of(_ID_PREFIXES, model) or f"{_snake(_title(model))}_")
     if name in _FIELD_VALUES:
         return _FIELD_VALUES[name]
     if name in _FIELD_PREFIXES or name.endswith("_id"):
@@ -1028,7 +1208,7 @@ def _takes(tp: Any, value: Any) -> bool:
 
 
 def _merge(tp: Any, value: Any, place: str, lenient: bool = False) -> Any:
-    """A value completed by its type, at every depth. `place` is what errors call it.
+    """A value merged into the default of its type, at every depth. `place` is what errors call it.
 
     `lenient` is for values out of requests, whose types are near those of answers but not the same: unknown keys are
     dropped instead of passed on, and strings out of forms become numbers.
@@ -1042,7 +1222,7 @@ def _merge(tp: Any, value: Any, place: str, lenient: bool = False) -> Any:
     if kind is typing.Union:
         return _merge_union(tp, args, value, place, lenient)
     if isinstance(value, Mapping) and _is_model(kind):
-        return _merge_model(kind, value, place, lenient)
+        return _merge_into(_default(kind), kind, value, place, lenient)
     if isinstance(value, Mapping) and kind is dict:
         return {key: _merge(args[1], item, f"{place}[{key!r}]", lenient) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and kind is list:
@@ -1058,14 +1238,10 @@ def _merge_element(tp: Any, value: Any, position: int, place: str, lenient: bool
     return merged
 
 
-def _merge_model(model: Any, value: Mapping[str, Any], place: str, lenient: bool = False) -> dict[str, Any]:
-    return _complete(model, value, _default(model), place, lenient)
-
-
-def _complete(
-    model: Any, value: Mapping[str, Any], base: Mapping[str, Any], place: str, lenient: bool = False
+def _merge_into(
+    base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, lenient: bool = False
 ) -> dict[str, Any]:
-    """`value` merged into `base` by the model's fields, and what follows from it."""
+    """`value` merged into `base` by the model's fields, and what it implies."""
     fields, wire_names = _fields(model), _wire_names(model)
     given = {wire_names.get(key, key): item for key, item in value.items()}
     merged = {name: _copy(item) for name, item in base.items() if name not in given}
@@ -1075,8 +1251,7 @@ def _complete(
         elif not lenient:
             _refuse_near_miss(key, fields, place)
             merged[key] = _plain(item, f"{place}.{key}")
-    follows = _exception(_FOLLOWS, model, _nothing)(merged, given)
-    return merged | {key: item for key, item in follows.items() if key not in given}
+    return merged | _implied(model, merged, given)
 
 
 def _refuse_near_miss(key: str, fields: Mapping[str, Field], place: str) -> None:
@@ -1096,8 +1271,8 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, leni
     for member in candidates:
         try:
             return _merge(member, value, place, lenient)
-        except ValueError as error:
-            reasons.append(error)
+        except ValueError as reason:
+            reasons.append(reason)
     if isinstance(value, Mapping) and reasons:
         raise reasons[0]
     raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
@@ -1123,6 +1298,12 @@ def _agrees(model: Any, value: Mapping[str, Any]) -> bool:
     return all(value[key] in args for key, (kind, args) in literals if kind is typing.Literal)
 
 
+def _member(tp: Any, value: Mapping[str, Any]) -> Any:
+    """The model an object is of: the type itself, or the member of the union it agrees with."""
+    kind, args = _kind(tp)
+    return kind if kind is not typing.Union else _kind((_candidates(args, value) or args)[0])[0]
+
+
 def _leaf(tp: Any, kind: Any, value: Any, place: str, lenient: bool) -> Any:
     if kind in (object, Any):
         return _plain(value, place)
@@ -1137,6 +1318,15 @@ def _adapter(tp: Any) -> Any:
     import pydantic
 
     return pydantic.TypeAdapter(tp)
+
+
+def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the values, those that a model has fields for and that fit there."""
+    fields, fitting = _fields(tp) if _is_model(tp) else {}, {}
+    for key in values.keys() & fields.keys():
+        with contextlib.suppress(ValueError):  # a field of the same name and another meaning
+            fitting[key] = _merge(fields[key].type, values[key], key, lenient=True)
+    return fitting
 
 
 def _plain(value: Any, place: str) -> Any:
@@ -1179,54 +1369,93 @@ def _copy(value: Any) -> Any:
     return value
 
 
-# Fields that follow from others, by model: a function of the merged dict and of what was given.
-def _message_follows(message: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """`" Closest: 'create'."`, or nothing."""
+    close = difflib.get_close_matches(name, list(names), 1, cutoff)
+    return f" Closest: {close[0]!r}." if close else ""
+
+
+# ---- what fields imply of others -------------------------------------------------------------------------------------
+
+# By model: a function of the merged object and of what was given of it, giving the fields these imply.
+_IMPLICATIONS = functools.cache(
+    lambda: {
+        "ChatCompletionMessage": _implied_by_message,
+        "Choice": _implied_by_choice,
+        "CompletionUsage": _implied_by_usage,
+        "ConversationCursorPage": _implied_by_page,
+        "ConversationItemList": _implied_by_page,
+        "CursorPage": _implied_by_page,
+        "Response": _implied_by_response,
+        "ResponseUsage": _implied_by_usage,
+        "Run": _implied_by_run,
+        "Usage": _implied_by_usage,
+    }
+)
+
+
+def _implied(model: Any, merged: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that follow from others and were not given."""
+    implies = _row_of(_IMPLICATIONS(), model)
+    return {key: item for key, item in implies(merged, given).items() if key not in given} if implies else {}
+
+
+def _implied_by_message(message: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     return {"content": None} if given.get("tool_calls") or given.get("refusal") else {}
 
 
-def _choice_follows(choice: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_choice(choice: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     return {"finish_reason": "tool_calls"} if (choice.get("message") or {}).get("tool_calls") else {}
 
 
-def _response_follows(response: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_response(response: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     status = "failed" if given.get("error") else "incomplete" if given.get("incomplete_details") else None
-    follows: dict[str, Any] = {"status": status, "completed_at": None} if status else {}
-    return follows | ({"output": [], "usage": None} if status == "failed" else {})
+    implied: dict[str, Any] = {"status": status, "completed_at": None} if status else {}
+    return implied | ({"output": [], "usage": None} if status == "failed" else {})
 
 
-def _run_follows(run: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_run(run: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     for cause, status in (("last_error", "failed"), ("incomplete_details", "incomplete")):
         if given.get(cause):
             return {"status": status, "completed_at": None}
     return {"status": "requires_action", "completed_at": None} if given.get("required_action") else {}
 
 
-def _usage_follows(usage: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_usage(usage: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     parts = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
     return {"total_tokens": sum(usage.get(part) or 0 for part in parts)} if "total_tokens" in usage else {}
 
 
-def _nothing(merged: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    return {}
-
-
-def _page_follows(page: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_page(page: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     ids = [item.get("id") for item in page["data"] if isinstance(item, dict)]
     return {end: ids[i] for end, i in (("first_id", 0), ("last_id", -1)) if ids and end in page}
 
 
-_FOLLOWS: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
-    "ChatCompletionMessage": _message_follows,
-    "Choice": _choice_follows,
-    "CompletionUsage": _usage_follows,
-    "ConversationCursorPage": _page_follows,
-    "ConversationItemList": _page_follows,
-    "CursorPage": _page_follows,
-    "Response": _response_follows,
-    "ResponseUsage": _usage_follows,
-    "Run": _run_follows,
-    "Usage": _usage_follows,
-}
+# ---- what is derived, under what was set -----------------------------------------------------------------------------
+
+
+def _overlay(tp: Any, obj: Any, derived: Any, given: Any) -> Any:
+    """`obj` with what is derived of it, at every depth under what was given of it.
+
+    A field that was given stays, within a dict or a list that was given in part too; a total is that of its new parts.
+    """
+    if isinstance(given, Mapping) and isinstance(obj, dict):
+        return _overlay_fields(_member(tp, obj), obj, derived, given)
+    if isinstance(given, (list, tuple)) and isinstance(obj, list):
+        pairs = itertools.zip_longest(derived[: len(obj)], given[: len(obj)])
+        return [_overlay(_item_type(tp), item, *pair) for item, pair in zip(obj, pairs, strict=True)]
+    return obj
+
+
+def _overlay_fields(
+    model: Any, obj: dict[str, Any], derived: Mapping[str, Any] | None, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    for key, value in (derived or {}).items():
+        if key not in given:
+            obj[key] = value
+        elif isinstance(value, (dict, list)):
+            obj[key] = _overlay(_fields(model)[key].type, obj[key], value, given[key])
+    return obj | _implied(model, obj, given)
 
 
 # ======================================================================================================================
@@ -1234,115 +1463,29 @@ _FOLLOWS: Mapping[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, A
 # ======================================================================================================================
 
 
-class Plan(NamedTuple):
-    """What the shape of a row says it does, and with which objects."""
+@dataclasses.dataclass
+class Note:
+    """What the service knows of an object, or of a list of them, and does not show."""
 
-    verb: str  # create, list, retrieve, update, delete, action, content, singleton or compute
-    resource: str  # the key of its objects in the state
-    parents: tuple[str, ...] = ()  # path parameters that lead to the resource
-    item: str = ""  # the path parameter that names the object
-
-
-@functools.cache
-def _collections() -> Mapping[str, str]:
-    """The paths that hold objects, and the resource whose they are: `/files` is `files`."""
-    collections = dict(_COLLECTIONS)
-    rows = sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name))
-    for kind in ("item", "list", "action"):  # what an item path says counts more than what a list says
-        for row in rows:
-            path = row.path.partition("?")[0]
-            head, _, last = path.rpartition("/")
-            owner, _, method = row.name.rpartition(".")
-            if kind == "item" and last.startswith("{"):
-                collections.setdefault(head, owner)
-            elif kind == "list" and row.model.endswith("]") and row.method == "GET":
-                collections.setdefault(path, owner if method == "list" else f"{owner}.{method.removeprefix('list_')}")
-            elif kind == "action" and head.endswith("}") and head.count("/") > 1:  # who can be acted on is an object
-                collections.setdefault(head.rpartition("/")[0], owner)
-    return collections
+    ahead: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
+    status: Any = None  # the status they go on from: where it is another, a test changed it by hand
+    held: bool = False  # paused
+    input: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # what a response was asked
+    maker: str = ""  # the endpoint that made a run
+    lines: list[Any] | None = None  # the results of a batch
+    begun: bool = False  # whether a list has its first objects
+    gone: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
 
 
-# Where the name of a row does not tell whose objects its path holds.
-_COLLECTIONS = {"/live/sessions": "live.sessions", "/videos/characters": "videos.characters"}
+@dataclasses.dataclass
+class Service:
+    """What belongs to a state beside its objects: a note of each that has one, and how many ids were given out."""
+
+    notes: dict[tuple[str, Any], Note] = dataclasses.field(default_factory=dict)
+    numbers: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
-_SINGLETON_VERBS = {"retrieve": "singleton", "update": "singleton", "delete": "singleton"}
-
-
-@functools.cache
-def _plan(row: Row) -> Plan:
-    """What a row does, from its method, path and model alone."""
-    path = row.path.partition("?")[0]
-    head, _, last = path.rpartition("/")
-    params = tuple(re.findall(r"{(\w+)}", path))
-    collections = _collections()
-    if last.startswith("{"):
-        verb = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}[row.method]
-        return Plan(verb, collections[head], params[:-1], params[-1])
-    if path in collections:
-        return Plan("list" if row.method == "GET" else "create", collections[path], params)
-    if head.endswith("}") and (collection := head.rpartition("/")[0]) in collections:
-        if row.name.rpartition(".")[2] in _SINGLETON_VERBS and row.model != "bytes":
-            return Plan("singleton", row.name.rpartition(".")[0], params)
-        verb = "content" if row.model == "bytes" else "action" if row.method == "POST" else "compute"
-        return Plan(verb, collections[collection], params[:-1], params[-1])
-    return Plan(_SINGLETON_VERBS.get(row.name.rpartition(".")[2], "compute"), row.name.rpartition(".")[0], params)
-
-
-@functools.cache
-def _resources() -> Mapping[str, tuple[str, ...]]:
-    """Every resource key of the state, with the path parameters of its parents."""
-    plans = {row: _plan(row) for row in _rows().values()}
-    keys = {plan.resource: plan.parents for plan in plans.values() if plan.verb != "compute"}
-    return types.MappingProxyType({**keys, **_CONTENT_RESOURCES})
-
-
-# Where bytes are kept, and the parents of their keys.
-_CONTENT_RESOURCES: dict[str, tuple[str, ...]] = {
-    "containers.files.content": ("container_id",),
-    "files.content": (),
-    "skills.content": (),
-    "skills.versions.content": ("skill_id",),
-    "uploads.parts": ("upload_id",),
-}
-
-
-@functools.cache
-def _parent(resource: str) -> str | None:
-    """The resource whose objects own those of this one: `vector_stores` of `vector_stores.files`."""
-    owner, _, _ = resource.rpartition(".")
-    parents = _resources().get(resource, ())
-    return owner if owner in _resources() and len(_resources()[owner]) == len(parents) - 1 else None
-
-
-def _key(parents: Iterable[str], id: str) -> Any:
-    """The key of an object: its id, or the ids of the path that leads to it."""
-    path = (*parents, id)
-    return path if len(path) > 1 else id
-
-
-class _Family:
-    """The keys of a resource by parents, brought up to date from the end of the dict they are of."""
-
-    def __init__(self, objects: dict[Any, Any]) -> None:
-        self.objects, self.last, self.newest = objects, None, None
-        self.children: dict[tuple[str, ...], dict[Any, None]] = {}
-
-    def is_of(self, objects: dict[Any, Any]) -> bool:
-        """Whether these are the objects it knows, with the last one still in its place."""
-        return self.objects is objects and objects.get(self.last) is self.newest
-
-    def add_new(self) -> None:
-        """Takes in the keys behind the last one known."""
-        new = list(itertools.takewhile(lambda key: key != self.last, reversed(self.objects)))
-        for key in reversed(new):
-            siblings = self.children.setdefault(key[:-1], {})
-            siblings.pop(key, None)  # what went and came back stands at the end
-            siblings[key] = None
-            self.last, self.newest = key, self.objects[key]
-
-
-class StateStore(dict):
+class StateStore(collections.UserDict):
     """What a mock has stored: a dict by resource name, of plain dicts by id, of objects as they go over the wire.
 
         store = StateStore()
@@ -1350,127 +1493,72 @@ class StateStore(dict):
         store.files.put(file_object)            # the same, with the key made from the object
         store.beta.threads.messages.list("thread_1")
 
-    Made from nothing, or from a dict of such dicts, which it then shares. Several mocks may share one store.
+    Made from nothing, or from a dict of such dicts, which it then fills. Several mocks may share a store, or a dict.
     """
 
+    lock = threading.RLock()  # one for all: two stores may be made from the same dict
+
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__()
-        self.lock = threading.RLock()
-        self._numbers: dict[str, Iterator[int]] = {}
-        self._families: dict[str, _Family] = {}
-        # what is no object of the API
-        self.pending: dict[
-            tuple[str, Any], list[Any]
-        ] = {}  # changes ahead of objects, behind the status they go on from
-        self.paused: dict[tuple[str, Any], list[Any]] = {}  # those on hold
-        self.gone: dict[tuple[str, Any], Any] = {}  # the keys that stood before deleted objects, for cursors
-        self.inputs: dict[str, list[dict[str, Any]]] = {}  # the input of responses
-        self.makers: dict[tuple[str, str], str] = {}  # the calls that made runs
-        for resource, objects in (data or {}).items():
-            self.__missing__(resource)
-            self[resource] = objects
+        self.data: dict[str, Any] = data if isinstance(data, dict) else dict(data or {})
+        for resource in self:
+            _refuse_unknown_resource(resource)
 
     def __missing__(self, resource: str) -> dict[Any, Any]:
-        if resource not in _resources():
-            raise KeyError(f"no resource {resource!r} in the state.{_closest(resource, _resources())}")
-        return self.setdefault(resource, {})
+        _refuse_unknown_resource(resource)
+        return self.data.setdefault(resource, {})
+
+    def __iter__(self) -> Iterator[str]:
+        return (resource for resource in self.data if resource != "service")
+
+    def __len__(self) -> int:
+        return len(list(self))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("_") or name == "data":
             raise AttributeError(name)
-        return Resource(self, name)
+        return Objects(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*_children(_resources(), ""), *(name for name in dir(type(self)) if not name.startswith("_"))})
 
     def __repr__(self) -> str:
         return f"StateStore({ {name: len(objects) for name, objects in self.items()} })"
 
+    @property
+    def service(self) -> Service:
+        """What the service knows; it stands in the dict itself, so that whoever shares that shares this."""
+        return self.data.get("service") or self.data.setdefault("service", Service())
+
+    def note(self, resource: str, key: Any) -> Note:
+        """The note of an object; of a list, under the ids of its parents as a tuple."""
+        return self.service.notes.setdefault((resource, key), Note())
+
     def new_id(self, prefix: str) -> str:
         """The next id: deterministic, unique in this store."""
-        return f"{prefix}{next(self._numbers.setdefault(prefix, itertools.count(1))):024d}"
+        numbers = self.service.numbers
+        numbers[prefix] = numbers.get(prefix, 0) + 1
+        return f"{prefix}{numbers[prefix]:024d}"
 
     def below(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
-        """The objects below parents by key, in order, without passing over those of others."""
-        objects = self[resource]
-        family = self._families.get(resource)
-        if family is None or not family.is_of(objects):
-            family = self._families[resource] = _Family(objects)
-        family.add_new()
-        return {key: objects[key] for key in family.children.get(parents, ()) if key in objects}
-
-    def new_key(self, resource: str, parents: Iterable[str], obj: dict[str, Any], prefix: str) -> Any:
-        """A key no object of the resource has yet; the object's id is changed if it was taken."""
-        while (key := _key(parents, obj["id"])) in self[resource]:
-            obj["id"] = self.new_id(prefix)
-        return key
+        """The objects below parents by key, in order."""
+        depth, last = len(parents) - 1, parents[-1]
+        objects = self[resource].items()
+        return {key: obj for key, obj in objects if key[depth] == last and key[:-1] == parents}
 
 
-def _as_model(model: Any, obj: Any) -> Any:
-    from openai._models import construct_type
-
-    return construct_type(type_=model, value=obj)
-
-
-class Resource:
-    """The objects of one resource, as models of the SDK: `store.files`, `store.beta.threads.messages`."""
-
-    def __init__(self, store: StateStore, name: str) -> None:
-        if not any(key == name or key.startswith(f"{name}.") for key in _resources()):
-            raise AttributeError(f"no resource {name!r} in the state.{_closest(name, _resources())}")
-        self._store, self._name = store, name
-
-    def __getattr__(self, name: str) -> Resource:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Resource(self._store, f"{self._name}.{name}")
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_children(_resources(), self._name)})
-
-    def put(self, obj: Any, content: bytes | None = None) -> None:
-        """Stores a model or a dict under the key its fields make; content resources take `put(id, data)`."""
-        if isinstance(content, bytes):
-            self._objects[obj] = content
-            return
-        plain, objects = _plain(obj, f"{self._name}.put(...)"), self._objects
-        parents = [plain[parent] for parent in _resources()[self._name]]
-        objects[_key(parents, plain["id"])] = plain
-
-    def get(self, *ids: str) -> Any:
-        """The object under an id as a model, `None` if there is none; the ids of its parents may go before."""
-        return self._as_model(self._objects.get(self._find(ids)))
-
-    def delete(self, *ids: str) -> bool:
-        """Forgets an object; whether there was one."""
-        return self._objects.pop(self._find(ids), None) is not None
-
-    def _find(self, ids: tuple[str, ...]) -> Any:
-        """The key of an object, of a child also by its own id alone."""
-        if len(ids) > 1 or not _resources()[self._name]:
-            return _key(ids[:-1], ids[-1])
-        return next((key for key in self._objects if key[-1] == ids[0]), None)
-
-    def list(self, *parents: str, **params: Any) -> Any:
-        """The objects below `parents`, as models; takes the parameters of the SDK's list call (`limit`, `order` …)."""
-        rows = [row for row in _rows().values() if _plan(row).verb == "list" and _plan(row).resource == self._name]
-        if not rows:
-            raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
-        with self._store.lock:
-            page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
-        return [self._as_model(item) for item in page["data"]]
-
-    @property
-    def _objects(self) -> dict[Any, Any]:
-        return self._store[self._name]
-
-    def _as_model(self, obj: Any) -> Any:
-        return obj if obj is None or isinstance(obj, bytes) else _as_model(_item_model(self._name), obj)
+def _refuse_unknown_resource(name: str) -> None:
+    if name not in _resources():
+        raise KeyError(f"no resource {name!r} in the state.{_closest(str(name), _resources())}")
 
 
-@functools.cache
-def _item_model(resource: str) -> Any:
-    """The model of a resource's objects, as retrieving one gives it."""
-    verbs = {_plan(row).verb: row for row in _rows().values() if _plan(row).resource == resource}
-    row = verbs.get("retrieve") or verbs.get("create") or verbs["list"]
-    return _model(row.model.rpartition("[")[2].removesuffix("]"))
+def _key(path: tuple[str, ...]) -> Any:
+    """The key of an object: the ids of the path that leads to it, or its id alone."""
+    return path if len(path) > 1 else path[0]
+
+
+def _path(key: Any) -> tuple[str, ...]:
+    """The ids that lead to an object, parents first."""
+    return key if isinstance(key, tuple) else (key,)
 
 
 def _children(names: Iterable[str], prefix: str) -> set[str]:
@@ -1479,86 +1567,298 @@ def _children(names: Iterable[str], prefix: str) -> set[str]:
     return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
 
 
+def _stamp(value: Any, store: StateStore) -> Any:
+    """A copy of a default or a merged partial, with ids and times of its own."""
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in _SCALARS else _stamp(item, store) for key, item in value.items()}
+    if kind is list:
+        return [_stamp(item, store) for item in value]
+    if kind is Fresh:
+        return store.new_id(value.prefix)
+    return int(time.time()) + value.offset if kind is Now else value
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
+
+
+def _new(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of a model, with these fields and defaults for the others."""
+    return _stamp({**_default(_model(path)), **fields}, store)
+
+
+def _whole(store: StateStore, resource: Resource, key: Any) -> dict[str, Any]:
+    """A stored object; one that was put in by hand gets the fields it lacks."""
+    obj, model = store[resource.name][key], resource.stored
+    if _is_model(model) and not obj.keys() >= _required_fields(model):
+        missing = {name: value for name, value in _default(model).items() if name not in obj}
+        obj.update(_stamp(missing | ({} if "id" in obj else {"id": _path(key)[-1]}), store))
+    return obj
+
+
+def _begin(store: StateStore, resource: Resource) -> dict[Any, Any]:
+    """The objects of a resource, with those the service has from the start."""
+    objects = store[resource.name]
+    if resource.begins and not (note := store.note(resource.name, ())).begun:
+        note.begun = True
+        for key, obj in resource.begins().items():
+            objects.setdefault(key, obj)
+    return objects
+
+
+# ---- progress: objects that are not finished at once -----------------------------------------------------------------
+
+_ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
+_OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
+
+
+def _plan(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
+    """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
+    note = store.note(resource, key)
+    note.ahead, note.status = list(changes), store[resource][key].get("status")
+
+
+def _advance(store: StateStore, resource: str, key: Any) -> None:
+    """The next change an object has before it; none any more when a test changed its status by hand."""
+    if (obj := store[resource].get(key)) is None:
+        return
+    note = store.service.notes.get((resource, key))
+    if note and note.ahead and not note.held and note.status == obj.get("status"):
+        change = note.ahead.pop(0)
+        obj.update(_stamp(change(store, obj) if callable(change) else change, store))
+        note.status = obj.get("status")
+    if obj.get("status") in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
+        _plan(store, resource, key)
+        obj["status"] = "expired"
+
+
+def _is_ahead(store: StateStore, resource: str, key: Any) -> bool:
+    """Whether an object has a change before it."""
+    note = store.service.notes.get((resource, key))
+    return bool(note and note.ahead)
+
+
+# ---- forgetting ------------------------------------------------------------------------------------------------------
+
+
+def _forget(store: StateStore, resource: Resource, path: tuple[str, ...]) -> None:
+    """Deletes an object, and with it what is below it, what is known of it, and what else goes with it."""
+    key, parents = _key(path), path[:-1]
+    siblings = store.below(resource.name, *parents) if parents else store[resource.name]
+    if key in siblings:
+        store.note(resource.name, parents).gone[key] = _before(siblings, key)
+        if len(siblings) == 1:
+            store.service.notes.pop((resource.name, parents))
+    for each in resource.below:
+        for child in [child for child in store.get(each.name, ()) if _path(child)[: len(path)] == path]:
+            _drop(store, each, child)
+    _drop(store, resource, key)
+
+
+def _drop(store: StateStore, resource: Resource, key: Any) -> None:
+    """Takes one object out, with its note and those of the lists below it."""
+    obj = store[resource.name].pop(key, None)
+    store.service.notes.pop((resource.name, key), None)
+    for each in resource.below:
+        store.service.notes.pop((each.name, _path(key)), None)
+    if resource.forgotten and isinstance(obj, dict):
+        resource.forgotten(store, key, obj)
+
+
+def _before(keys: Mapping[Any, Any], key: Any) -> Any:
+    """The key before another one, `None` before the first; looked for from both ends."""
+    onward, back = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
+    for (before, here), (there, earlier) in zip(itertools.pairwise(onward), itertools.pairwise(back), strict=True):
+        if here == key:
+            return before
+        if there == key:
+            return earlier
+    return None
+
+
+# ---- the objects of a resource, as models ----------------------------------------------------------------------------
+
+
+class Objects:
+    """The objects of one resource, as models of the SDK: `store.files`, `store.beta.threads.messages`."""
+
+    def __init__(self, store: StateStore, name: str) -> None:
+        if not any(key == name or key.startswith(f"{name}.") for key in _resources()):
+            raise AttributeError(f"no resource {name!r} in the state.{_closest(name, _resources())}")
+        self._store, self._name = store, name
+
+    def __getattr__(self, name: str) -> Objects:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Objects(self._store, f"{self._name}.{name}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_children(_resources(), self._name)})
+
+    def __repr__(self) -> str:
+        return f"<Objects {self._name}: {len(self._store.get(self._name, ()))}>"
+
+    def put(self, obj: Any, content: bytes | None = None) -> None:
+        """Stores a model or a dict under the key its fields make; content resources take `put(id, data)`."""
+        if isinstance(content, bytes):
+            self._objects[obj] = content
+            return
+        plain = _plain(obj, f"{self._name}.put(...)")
+        self._objects[_key(tuple(plain[name] for name in (*self._resource.parents, self._resource.key)))] = plain
+
+    def get(self, *ids: str) -> Any:
+        """The object under an id as a model, `None` if there is none; the ids of its parents may go before."""
+        return self._as_model(self._objects.get(self._find(ids)))
+
+    def delete(self, *ids: str) -> bool:
+        """Forgets an object, and all that goes with it; whether there was one."""
+        if (key := self._find(ids)) not in self._objects:
+            return False
+        with self._store.lock:
+            _forget(self._store, self._resource, _path(key))
+        return True
+
+    def list(self, *parents: str, **params: Any) -> Any:
+        """The objects below `parents`, as models; takes the parameters of the SDK's list call (`limit`, `order` …)."""
+        rows = [row for row in self._resource.rows if _shape(row).verb == "list"]
+        if not rows:
+            raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
+        with self._store.lock:
+            page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
+        return [self._as_model(item) for item in page["data"]]
+
+    def _find(self, ids: tuple[str, ...]) -> Any:
+        """The key of an object, of a child also by its own id alone."""
+        if len(ids) > 1 or not self._resource.parents:
+            return _key(ids)
+        return next((key for key in self._objects if key[-1] == ids[0]), None)
+
+    @property
+    def _resource(self) -> Resource:
+        return _resource(self._name)
+
+    @property
+    def _objects(self) -> dict[Any, Any]:
+        return _begin(self._store, self._resource)
+
+    def _as_model(self, obj: Any) -> Any:
+        return obj if obj is None or isinstance(obj, bytes) else _as_model(self._resource.shown, obj)
+
+
+def _as_model(model: Any, obj: Any) -> Any:
+    """A dict as a model of the SDK."""
+    from openai._models import construct_type
+
+    return construct_type(type_=model, value=obj)
+
+
 # ======================================================================================================================
-# REQUESTS
+# CALLS: what was asked, and what is refused of it whatever it is about
 # ======================================================================================================================
 
 
+class ServiceError(Exception):
+    """An error the service answers with: status and the fields of the envelope."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.envelope = {"message": message, "type": type, "param": param, "code": code}
+
+
+def _refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
+    raise ServiceError(status, message, param=param, code=code)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Call:
-    """One request on its way to an answer: where it goes, and what it says."""
+    """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
 
-    def __init__(self, mock: OpenAIMock, row: Row, params: dict[str, str], request: httpx.Request) -> None:
-        self.mock, self.row, self.params, self.request = mock, row, params, request
-        self.store = mock.state
-        self.body: dict[str, Any] = {}  # read once the call is known to be one
-        self.deployment: str | None = None  # the deployment in an Azure path
-        self.given: Mapping[str, Any] = {}  # what of the answer the test set
-        self.served = False  # whether the test set the answer
-        self.pace = _AT_ONCE
-        self.turn_given = False  # whether the test set what the model says
-        self.turn: Turn | None = None  # what an assistant shall say in the end, where the answer itself cannot tell
+    mock: OpenAIMock
+    row: Row
+    params: Mapping[str, str]  # of the path
+    request: httpx.Request
+    deployment: str | None = None  # in an Azure path
+
+    @functools.cached_property
+    def body(self) -> dict[str, Any]:
+        """The decoded body. Raises the 400 of one that cannot be read."""
+        return _read(self.request, self.deployment)
 
     @functools.cached_property
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(self.request.url.query.decode(), keep_blank_values=True))
 
     @functools.cached_property
-    def plan(self) -> Plan:
-        return _plan(self.row)
+    def shape(self) -> Shape:
+        return _shape(self.row)
+
+    @functools.cached_property
+    def behavior(self) -> Behavior:
+        return _behavior(self.row.name)
+
+    @functools.cached_property
+    def resource(self) -> Resource:
+        return _resource(self.shape.resource)
 
     @property
+    def store(self) -> StateStore:
+        return self.mock.state
+
+    @functools.cached_property
     def parents(self) -> tuple[str, ...]:
         """The ids of the path that leads to the resource."""
-        return tuple(self.params[name] for name in self.plan.parents)
+        return tuple(self.params[name] for name in self.shape.parents)
 
     @property
     def item(self) -> str:
-        return self.params[self.plan.item]
+        return self.params[self.shape.item]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The ids that lead to the object the call is about, parents first."""
+        return (*self.parents, self.item) if self.shape.item else self.parents
 
     @property
     def key(self) -> Any:
-        """The key in the state of the object the path names."""
-        return _key(self.parents, self.item)
+        """The key of that object in the state."""
+        return _key(self.path)
 
     @property
     def objects(self) -> dict[Any, Any]:
-        return self.store[self.plan.resource]
+        return _begin(self.store, self.resource)
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
-        """What the request brings as input, as items with ids."""
-        value = self.body.get("input") or self.body.get("items") or []
-        messages = [{"role": "user", "content": value}] if isinstance(value, str) else _dicts(value)
-        return [_item(message, self.store) for message in messages]
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether what is created has its way still before it: the test did not say how it ends."""
-        return not self.given.keys() & {"status", "error", "incomplete_details", "last_error", "required_action"}
-
-    def sub(self, name: str, body: dict[str, Any]) -> Call:
-        """A call this one makes on the side."""
-        call = Call(self.mock, _rows()[name], {}, self.request)
-        call.body = body
-        return call
+        """What the request brings for a conversation, as items with ids."""
+        return [_item(item, self.store) for item in _items_of(self.body.get(self.behavior.input))]
 
     @property
     def streams(self) -> bool:
         """Whether the answer shall be a stream of events."""
-        asked = self.query.get("stream") if self.row.method == "GET" else None
-        return (
-            self.row.name in _ALWAYS_STREAMED
-            or asked == "true"
-            or self.body.get("stream") in (True, "true")
-            or self.body.get("stream_format") == "sse"
-        )
+        if self.row.method == "GET":
+            return self.behavior.always_streams or self.query.get("stream") == "true"
+        return self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
 
     @property
     def model(self) -> Any:
         """The type of the answer; the request's `response_format` decides for some."""
-        by_format = _MODELS_BY_FORMAT.get(self.row.name, {})
-        wanted = self.body.get("response_format")
-        return _model(by_format.get(wanted, self.row.model) if isinstance(wanted, str) else self.row.model)
+        wanted = self.body.get("response_format") if self.behavior.formats else None
+        return _model(self.behavior.formats.get(wanted, self.row.model) if isinstance(wanted, str) else self.row.model)
+
+
+def _read(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
+    """A body as a dict; the model is the deployment, where an Azure path has one."""
+    body = _decode(request)
+    return {**body, "model": deployment} if deployment else body
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
@@ -1581,10 +1881,10 @@ def _decode(request: httpx.Request) -> dict[str, Any]:
 def _json_object(content: bytes) -> dict[str, Any]:
     try:
         body = json.loads(content.decode())
-    except ValueError as error:
-        raise APIError(400, f"We could not parse the JSON body of your request: {error}") from None
+    except ValueError as reason:
+        _refuse(f"We could not parse the JSON body of your request: {reason}")
     if not isinstance(body, dict):
-        raise APIError(400, f"Invalid body: expected an object, but got {type(body).__name__}")
+        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}")
     return body
 
 
@@ -1619,6 +1919,27 @@ def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return body
 
 
+# ---- checks ----------------------------------------------------------------------------------------------------------
+
+
+def _check(call: Call) -> None:
+    """What the service checks of a request before it answers. Raises its errors."""
+    _check_required(call)
+    if call.mock._strict:
+        _check_api_key(call)
+        _check_parameters(call)
+    if call.behavior.check:
+        call.behavior.check(call)
+
+
+def _check_required(call: Call) -> None:
+    """Raises the 400 of a request that leaves out what the API needs."""
+    sent = call.body.keys() | call.query.keys() | call.params.keys()
+    for name in _method(call.row.name)[1]:
+        if name not in sent and name.rstrip("_") not in sent and not any(key.startswith(f"{name}[") for key in sent):
+            _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+
+
 @functools.cache
 def _method(name: str) -> tuple[Any, tuple[str, ...]]:
     """The SDK's method behind a row, and the parameters every way to call it requires."""
@@ -1631,13 +1952,12 @@ def _method(name: str) -> tuple[Any, tuple[str, ...]]:
     return inspect.unwrap(function), required
 
 
-def _check_required(call: Call) -> None:
-    """Raises the 400 of a request that leaves out what the API needs."""
-    said = call.body.keys() | call.query.keys() | call.params.keys()
-    for name in _method(call.row.name)[1]:
-        if name not in said and name.rstrip("_") not in said and not any(key.startswith(f"{name}[") for key in said):
-            message = f"Missing required parameter: '{name}'."
-            raise APIError(400, message, param=name, code="missing_required_parameter")
+@functools.cache
+def _parameter_names(name: str) -> tuple[str, ...]:
+    """The names of what a call takes, as the SDK's method has them."""
+    function, _ = _method(name)
+    names = list(inspect.signature(function).parameters)[1:]
+    return tuple(name for name in names if not name.startswith("extra_") and name != "timeout")
 
 
 @functools.cache
@@ -1645,11 +1965,7 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
     """What the SDK says each parameter of a call takes."""
     function, _ = _method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
-    return {
-        key: _checked(tp)
-        for key, tp in hints.items()
-        if not key.startswith("extra_") and key not in ("return", "timeout")
-    }
+    return {key: _checked(hints[key]) for key in _parameter_names(name)}
 
 
 def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
@@ -1676,14 +1992,13 @@ def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
 
 def _check_parameters(call: Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
-    types = _parameter_types(call.row.name)
+    takes = _parameter_types(call.row.name)
     for name, value in call.body.items():
-        known = name if name in types else f"{name}_"
-        if known not in types:
-            message = f"Unknown parameter: '{name}'.{_closest(name, types)}"
-            raise APIError(400, message, param=name, code="unknown_parameter")
+        known = name if name in takes else f"{name}_"
+        if known not in takes:
+            _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
         if "json" in call.request.headers.get("content-type", ""):
-            _check_type(name, value, types[known])
+            _check_type(name, value, takes[known])
 
 
 def _check_type(name: str, value: Any, tp: Any) -> None:
@@ -1691,20 +2006,18 @@ def _check_type(name: str, value: Any, tp: Any) -> None:
 
     try:
         _adapter(tp).validate_python(value)
-    except pydantic.ValidationError as error:
-        first = _telling(error.errors(include_url=False))
-        message = (
-            f"Invalid type for '{_place(name, value, first['loc'])}': {first['msg']}, but got {_shown(first['input'])}."
-        )
-        raise APIError(400, message, param=name, code="invalid_type") from None
+    except pydantic.ValidationError as reason:
+        first = _telling(reason.errors(include_url=False))
+        where, got = _place(name, value, first["loc"]), _shown(first["input"])
+        _refuse(f"Invalid type for '{where}': {first['msg']}, but got {got}.", name, "invalid_type")
 
 
 def _telling(errors: list[Any]) -> Any:
     """Of the errors of all members of a union, the first of the member that was meant."""
-    kinds = [error for error in errors if error["loc"] and error["loc"][-1] in ("type", "role")]
-    others = {error["loc"][:-1] for error in kinds}
+    kinds = [each for each in errors if each["loc"] and each["loc"][-1] in ("type", "role")]
+    others = {each["loc"][:-1] for each in kinds}
     meant = [e for e in errors if e not in kinds and not any(e["loc"][: len(other)] == other for other in others)]
-    return max(meant or errors, key=lambda error: len(error["loc"]))
+    return max(meant or errors, key=lambda each: len(each["loc"]))
 
 
 def _place(name: str, value: Any, loc: Iterable[Any]) -> str:
@@ -1727,15 +2040,40 @@ def _check_api_key(call: Call) -> None:
     given = call.request.headers.get("authorization", "")
     if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
-        raise APIError(401, message, code="invalid_api_key")
+        _refuse(message, code="invalid_api_key", status=401)
+
+
+def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
+    """An object that a request refers to. Raises the 404 of its resource."""
+    if id not in call.store[resource]:
+        raise _resource(resource).no_such(id, param)
+    return _whole(call.store, _resource(resource), id)
+
+
+def _check_parents(call: Call) -> None:
+    """A child answers below its own parent only. Raises the parent's 404."""
+    resource, path = call.resource.owner, call.parents
+    while resource and path:
+        if _key(path) not in call.store[resource.name]:
+            raise resource.no_such(path[-1], call.shape.parents[len(path) - 1])
+        resource, path = resource.owner, path[:-1]
+
+
+def _fetch(call: Call) -> dict[str, Any]:
+    """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
+    if call.key not in call.objects:
+        _check_parents(call)
+        raise call.resource.no_such(call.item, call.shape.item)
+    return _whole(call.store, call.resource, call.key)
 
 
 # ======================================================================================================================
-# WHAT THE MODEL SAYS: one turn, whichever API asks for it
+# TURNS: what the model says in one answer, whichever API asks for it
 # ======================================================================================================================
 
 
-class ToolCall(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class ToolCall:
     """A call of a function by the model; `arguments` is the JSON it wrote."""
 
     name: str
@@ -1744,7 +2082,8 @@ class ToolCall(NamedTuple):
     broken: bool = False  # written by hand, perhaps on purpose as no model should
 
 
-class Turn(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Turn:
     """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
 
     text: str | None = None
@@ -1792,6 +2131,20 @@ def filtered(text: str = "") -> Turn:
     return Turn(text=text, stop="content_filter")
 
 
+# What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
+_SPEAKS = functools.cache(
+    lambda: {
+        "audio.Transcription": _text_partial,
+        "audio.Translation": _text_partial,
+        "beta.BetaResponse": _response_partial,
+        "beta.threads.Run": lambda turn: {},  # what it says comes of it in the end
+        "chat.ChatCompletion": _chat_partial,
+        "Completion": _completion_partial,
+        "responses.Response": _response_partial,
+    }
+)
+
+
 def _chat_partial(turn: Turn) -> dict[str, Any]:
     calls = [{"id": c.id or Fresh("call_"), "type": "function", "function": _function(c)} for c in turn.tool_calls]
     message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
@@ -1799,34 +2152,31 @@ def _chat_partial(turn: Turn) -> dict[str, Any]:
     return {"choices": [{"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})]}
 
 
-def _function(tool_call: ToolCall) -> dict[str, Any]:
-    return {"name": tool_call.name, "arguments": tool_call.arguments}
+def _function(made: ToolCall) -> dict[str, Any]:
+    return {"name": made.name, "arguments": made.arguments}
 
 
 def _response_partial(turn: Turn) -> dict[str, Any]:
     state = {"status": "incomplete" if turn.stop else "completed"}
-    text = [{"type": "output_text", "text": turn.text}] if turn.text is not None else []
-    refusal = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
-    message = [{"type": "message", "content": [*text, *refusal], **state}] if text or refusal else []
+    said = [{"type": "output_text", "text": turn.text}] if turn.text is not None else []
+    refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
+    message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
     calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_function(c)} for c in turn.tool_calls]
     reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(turn.stop or "")
     return {"output": [*message, *calls]} | ({"incomplete_details": {"reason": reason}} if reason else {})
 
 
 def _completion_partial(turn: Turn) -> dict[str, Any]:
-    return {"choices": [{"text": turn.text or ""} | ({"finish_reason": turn.stop} if turn.stop else {})]}
+    return {"choices": [_text_partial(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
 
 
-# What a turn is in the answer of each model that speaks.
-_TURN_PARTIALS: Mapping[str, Callable[[Turn], dict[str, Any]]] = {
-    "audio.Transcription": lambda turn: {"text": turn.text},
-    "audio.Translation": lambda turn: {"text": turn.text},
-    "beta.BetaResponse": _response_partial,
-    "beta.threads.Run": lambda turn: {},
-    "chat.ChatCompletion": _chat_partial,
-    "Completion": _completion_partial,
-    "responses.Response": _response_partial,
-}
+def _text_partial(turn: Turn) -> dict[str, Any]:
+    if turn.text is None:
+        raise TypeError(f"{turn!r}: no call or refusal here")
+    return {"text": turn.text}
+
+
+# ---- what it says when nothing was set -------------------------------------------------------------------------------
 
 
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
@@ -1861,25 +2211,25 @@ def _schema(body: Mapping[str, Any]) -> Any:
     return wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
 
 
-def _check_said(call: Call, obj: Mapping[str, Any]) -> None:
+def _check_turn(call: Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
     """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
 
     Raises `ValueError`, to the author of the test.
     """
     asked = {**obj, **{name: value for name, value in call.body.items() if value is not None}}  # a run inherits
-    turn, tools, schema = call.turn, dict(_tools(asked)), _schema(asked)
-    texts, calls = _said_by(obj) if turn is None else ([turn.text] * (turn.text is not None), turn.tool_calls)
+    place, offered, schema = f"{call.row.name}.response", dict(_tools(asked)), _schema(asked)
+    texts, made = _spoken_in(obj) if turn is None else ([turn.text], turn.tool_calls)
     if schema is not None and not (turn and turn.stop):
         for text in filter(None, texts):
-            _follow(f"{call.row.name}.response", text, schema)
-    for made in calls:
-        if tools and made.name not in tools:
-            raise ValueError(f"{call.row.name}.response calls {made.name!r}, but the request offers {', '.join(tools)}")
-        if not made.broken:
-            _follow(f"{call.row.name}.response, the call of {made.name!r}", made.arguments, tools.get(made.name) or {})
+            _check_json(place, text, schema)
+    for each in made:
+        if offered and each.name not in offered:
+            raise ValueError(f"{place} calls {each.name!r}, but the request offers {', '.join(offered)}")
+        if not each.broken:
+            _check_json(f"{place}, the call of {each.name!r}", each.arguments, offered.get(each.name) or {})
 
 
-def _said_by(obj: Mapping[str, Any]) -> tuple[list[str], list[ToolCall]]:
+def _spoken_in(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
     """The texts and the calls in an answer of chat completions or responses."""
     messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
     items = _dicts(obj.get("output"))
@@ -1889,22 +2239,20 @@ def _said_by(obj: Mapping[str, Any]) -> tuple[list[str], list[ToolCall]]:
     return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
 
 
-def _follow(place: str, text: str, schema: Any) -> None:
+def _check_json(place: str, text: str, schema: Any) -> None:
     """Raises `ValueError` where a text is no JSON that follows the schema."""
     try:
         import jsonschema
     except ImportError:
-        raise ImportError(
-            "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
-        ) from None
+        advice = "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
+        raise ImportError(advice) from None
     try:
         jsonschema.validate(json.loads(text), schema)
     except ValueError:
         raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
-    except jsonschema.ValidationError as error:
-        raise ValueError(
-            f"{place} does not follow the request's schema at {error.json_path}: {error.message}"
-        ) from None
+    except jsonschema.ValidationError as reason:
+        broken = f"{place} does not follow the request's schema at {reason.json_path}: {reason.message}"
+        raise ValueError(broken) from None
 
 
 def _instance(schema: Any, root: Any = None) -> Any:
@@ -2034,24 +2382,16 @@ _FORMATS = {
 
 
 def _number_instance(schema: Any, root: Any) -> Any:
-    """The smallest number allowed, or 0; above an exclusive bound it is halfway to the other one, or a step."""
-    step = schema.get("multipleOf", 1)
+    """The smallest number allowed, or 0; beside an exclusive bound it is the next one, or a step away."""
+    step, stepped = schema.get("multipleOf", 1), schema.get("type") == "integer" or "multipleOf" in schema
     low, high = schema.get("minimum"), schema.get("maximum")
     if (above := schema.get("exclusiveMinimum")) is not None:
-        low = (
-            above + step
-            if schema.get("type") == "integer" or "multipleOf" in schema
-            else math.nextafter(above, math.inf)
-        )
+        low = above + step if stepped else math.nextafter(above, math.inf)
     if (below := schema.get("exclusiveMaximum")) is not None:
-        high = (
-            below - step
-            if schema.get("type") == "integer" or "multipleOf" in schema
-            else math.nextafter(below, -math.inf)
-        )
+        high = below - step if stepped else math.nextafter(below, -math.inf)
     value = max(0, low) if low is not None else 0
     value = min(value, high) if high is not None else value
-    aligned = math.ceil(value / step) * step if "multipleOf" in schema or schema.get("type") == "integer" else value
+    aligned = math.ceil(value / step) * step if stepped else value
     return aligned - step if high is not None and aligned > high else aligned
 
 
@@ -2066,456 +2406,7 @@ _INSTANCES: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-# ======================================================================================================================
-# VERBS
-# ======================================================================================================================
-
-# How a resource lists: order when none is asked for, page size when none is asked for, the largest page size.
-_LISTING = {
-    "chat.completions": ("asc", 20, 100),
-    "chat.completions.messages": ("asc", 20, 100),
-    "evals": ("asc", 20, 100),
-    "evals.runs": ("asc", 20, 100),
-    "evals.runs.output_items": ("asc", 20, 100),
-    "files": ("desc", 10_000, 10_000),
-    "models": ("asc", 10_000, 10_000),
-    "vector_stores.files.content": ("asc", 10_000, 10_000),
-}
-_ADMIN_LISTING = ("asc", 20, 1000)
-_USUAL_LISTING = ("desc", 20, 100)
-
-# Filters that go by another name than the field they filter.
-_FILTERS = {"filter": "status"}
-
-# How the API says that there is no such object; the others say "No such X object: id".
-_NOT_FOUND = {
-    "batches": "No batch found with id '{id}'.",
-    "beta.assistants": "No assistant found with id '{id}'.",
-    "beta.threads": "No thread found with id '{id}'.",
-    "beta.threads.messages": "No message found with id '{id}'.",
-    "beta.threads.runs": "No run found with id '{id}'.",
-    "beta.threads.runs.steps": "No run step found with id '{id}'.",
-    "conversations": "Conversation with id '{id}' not found.",
-    "conversations.items": "Item with id '{id}' not found.",
-    "fine_tuning.jobs": "Could not find fine tune: {id}",
-    "models": "The model '{id}' does not exist",
-    "responses": "Response with id '{id}' not found.",
-    "vector_stores": "Vector store with id '{id}' not found.",
-}
-_NOT_FOUND_CODES = {"models": "model_not_found"}
-
-
-def _realize(value: Any, store: StateStore) -> Any:
-    """A copy of a default or a merged partial, with ids and times of its own."""
-    kind = type(value)
-    if kind is dict:
-        return {key: item if type(item) in _SCALARS else _realize(item, store) for key, item in value.items()}
-    if kind is list:
-        return [_realize(item, store) for item in value]
-    if kind is Fresh:
-        return store.new_id(value.prefix)
-    return int(time.time()) + value.offset if kind is Now else value
-
-
-_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
-
-
-def _make(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """An object of a model, with these fields and defaults for the others."""
-    return _realize({**_default(_model(path)), **fields}, store)
-
-
-def _build(call: Call, template: Any = None, given: Mapping[str, Any] | None = None) -> Any:
-    """The answer as an object: what the user set, then what the request said, then the default."""
-    call.given = given or {}
-    if template is None:
-        template = _request_default(call)
-    if isinstance(template, dict):
-        said = {key: item for key, item in _said(call).items() if key not in call.given}
-        template = template | _taken(_class_of(call.model, template), said)
-    obj = _realize(template, call.store)
-    fill = _FILLS.get(call.row.name)
-    return fill(call, obj) if fill else obj
-
-
-def _request_default(call: Call) -> Any:
-    """The default of the call's model; of a union, that of the member the request speaks of."""
-    if call.row.model in _TURN_PARTIALS and (turn := _default_turn(call.body)):
-        call.turn = turn
-        return _merge(call.model, _TURN_PARTIALS[call.row.model](turn), call.row.name)
-    kind, args = _kind(call.model)
-    if kind is typing.Union and (members := _candidates(args, call.body)):
-        return _default(members[0])
-    return _default(call.model)
-
-
-def _class_of(tp: Any, obj: Mapping[str, Any]) -> Any:
-    """The model an object is of: the type itself, or the member of the union it agrees with."""
-    kind, args = _kind(tp)
-    return kind if kind is not typing.Union else _kind((_candidates(args, obj) or args)[0])[0]
-
-
-def _said(call: Call) -> dict[str, Any]:
-    """What a request says about the object it gets: its body, and the ids in its path."""
-    said = {**call.body, **call.params}
-    for name, field in _RENAMED.get(call.plan.resource, {}).items():
-        if call.plan.verb in ("create", "update") and name in call.body:
-            said[field] = call.body[name]
-    if call.plan.item and (call.plan.verb in ("retrieve", "update", "delete") or _acts_on_itself(call.row)):
-        said["id"] = call.item
-    return said
-
-
-@functools.cache
-def _acts_on_itself(row: Row) -> bool:
-    """Whether an action answers with the object it is done to."""
-    plan = _plan(row)
-    return plan.verb == "action" and row.model != "None" and _model(row.model) is _item_model(plan.resource)
-
-
-def _taken(tp: Any, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What an object of a type takes over from a request: the fields they share, where the values fit."""
-    fields, taken = _fields(tp) if _is_model(tp) else {}, {}
-    for key in said.keys() & fields.keys():
-        with contextlib.suppress(ValueError):  # a field of the same name and another meaning
-            taken[key] = _merge(fields[key].type, said[key], key, lenient=True)
-    return taken
-
-
-def _create(call: Call) -> Any:
-    _check_parents(call)
-    return _keep(call, _build(call))
-
-
-def _keep(call: Call, obj: Any) -> Any:
-    return _STORES.get(call.row.name, _remember)(call, obj)
-
-
-def _remember(call: Call, obj: Any) -> Any:
-    """Stores what a create or an update answers."""
-    if field := _KEY_FIELDS.get(call.plan.resource):
-        call.objects[(*call.parents, obj[field])] = obj
-    elif isinstance(obj, dict) and "id" in obj:
-        prefix = re.match(r"[^\d]*", str(obj["id"]))
-        key = call.store.new_key(call.plan.resource, call.parents, obj, prefix[0] if prefix else "")
-        call.objects[key] = obj
-    return obj
-
-
-# Objects known by another field than their id.
-_KEY_FIELDS = {"beta.agents.environments.files": "path"}
-
-
-def _retrieve(call: Call) -> Any:
-    _advance(call, call.plan.resource, call.key)
-    return _view(call, _fetch(call))
-
-
-def _fetch(call: Call) -> dict[str, Any]:
-    """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
-    if call.key not in call.objects:
-        _check_parents(call)
-        raise _no_such(call.plan.resource, call.item, call.plan.item or "id")
-    return _completed(call.store, call.plan.resource, call.key)
-
-
-def _completed(store: StateStore, resource: str, key: Any) -> dict[str, Any]:
-    """A stored object; one that was put in by hand gets the fields it lacks."""
-    obj, model = store[resource][key], _made_as(resource)
-    if _is_model(model) and not obj.keys() >= _required_fields(model):
-        missing = {name: value for name, value in _default(model).items() if name not in obj}
-        obj.update(_realize(missing | ({} if "id" in obj else {"id": _last(key)}), store))
-    return obj
-
-
-@functools.cache
-def _required_fields(model: Any) -> set[str]:
-    return {name for name, field in _fields(model).items() if field.required}
-
-
-def _no_such(resource: str, id: str, param: str) -> APIError:
-    noun = _singular(resource).replace("_", " ").title().replace(" ", "")
-    message = _NOT_FOUND.get(resource, f"No such {noun} object: {{id}}").format(id=id)
-    return APIError(404, message, param=param, code=_NOT_FOUND_CODES.get(resource))
-
-
-def _singular(resource: str) -> str:
-    plural = resource.rpartition(".")[2]
-    return plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
-
-
-def _check_parents(call: Call) -> None:
-    """A child answers below its own parent only. Raises the parent's 404."""
-    resource, path = call.plan.resource, call.parents
-    while (resource := _parent(resource) or "") and path:
-        if _key(path[:-1], path[-1]) not in call.store[resource]:
-            raise _no_such(resource, path[-1], call.plan.parents[len(path) - 1])
-        path = path[:-1]
-
-
-def _view(call: Call, stored: dict[str, Any]) -> Any:
-    """A stored object as this call answers it."""
-    return _seen_as(call.model, call.plan.resource, stored, call.store)
-
-
-def _seen_as(tp: Any, resource: str, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
-    """A stored object as another model shows it than the one it was made with: with its own fields only."""
-    made = _made_as(resource)
-    if tp is made or not _is_model(tp):
-        return stored
-    if not _is_model(made):  # of no create's making: as it is, completed
-        return _realize({k: v for k, v in _default(tp).items() if k not in stored}, store) | stored
-    extra = {key: item for key, item in stored.items() if key not in _fields(tp) and key not in _fields(made)}
-    taken = _taken(tp, stored)
-    missing = {key: item for key, item in _default(tp).items() if key not in taken}
-    return {**extra, **taken, **_realize(missing, store)}
-
-
-@functools.cache
-def _made_as(resource: str) -> Any:
-    """The model the objects of a resource are stored as: that of the call that creates them."""
-    rows = [row for row in _rows().values() if _plan(row).resource == resource]
-    makers = [row for row in rows if _plan(row).verb == "create" and row.name not in {*_ASSIGNMENTS, *_SPECIALS}]
-    return _model(makers[0].model) if makers else None
-
-
-def _update(call: Call) -> Any:
-    stored = _fetch(call)
-    model = _class_of(call.model, stored)
-    said = {key: value for key, value in _said(call).items() if key not in (*call.params, "id")}
-    kept = {key: value for key, value in said.items() if key in stored and key not in _fields(model)}
-    if "expires_after" in said and "expires_at" in stored:
-        kept |= {"expires_at": None} | _expiry(call, stored["created_at"])
-    stored.update(_realize(_taken(model, said), call.store) | kept)
-    return _view(call, stored)
-
-
-def _delete(call: Call) -> Any:
-    _fetch(call)
-    _forget(call.store, call.plan.resource, (*call.parents, call.item))
-    return _build(call)
-
-
-def _forget(store: StateStore, resource: str, path: tuple[str, ...]) -> None:
-    """Deletes an object, and with it its children."""
-    if (key := _key(path[:-1], path[-1])) in store[resource]:
-        store.gone[resource, key] = _before(store.below(resource, *path[:-1]) if path[1:] else store[resource], key)
-        del store[resource][key]
-        store._families.pop(resource, None)
-    for child in _resources():
-        if _parent(child) == resource:
-            for key in [key for key in store[child] if key[: len(path)] == path]:
-                _forget(store, child, key)
-
-
-def _before(objects: Iterable[Any], key: Any) -> Any:
-    """The key before another one, `None` before the first."""
-    previous = None
-    for other in objects:
-        if other == key:
-            return previous
-        previous = other
-    return previous
-
-
-def _list(call: Call) -> Any:
-    page = _page(call.row, call.store, call.parents, call.query)
-    if not page["data"]:
-        _check_parents(call)
-    element = _element(call.model)
-    page["data"] = [_seen_as(element, call.plan.resource, item, call.store) for item in page["data"]]
-    return page
-
-
-def _element(page: Any) -> Any:
-    """The type of a page's objects."""
-    return _kind(_fields(page)["data"].type)[1][0]
-
-
-def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
-    """One page of a resource's objects, as the query asks for it."""
-    resource, parents = _plan(row).resource, tuple(parents)
-    order, size, most = _LISTING.get(resource, _ADMIN_LISTING if resource.startswith("admin.") else _USUAL_LISTING)
-    if query.get("order", order) not in ("asc", "desc"):
-        raise APIError(400, f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", param="order")
-    objects = (store.below(resource, *parents) if parents else store[resource]).items()
-    newest_first = query.get("order", order) == "desc"
-    pairs: Iterator[Any] = reversed(objects) if newest_first else iter(objects)
-    if cursor := query.get("after") or query.get("page"):
-        pairs = _after(pairs, store, resource, _key(parents, cursor), newest_first)
-    found, more = _window(pairs, query, _limit(query, size, most))
-    return _make_page(row, found, more)
-
-
-def _make_page(row: Row, items: list[dict[str, Any]], more: bool) -> dict[str, Any]:
-    page = _copy(_default(_model(row.model))) | {"data": items, "has_more": more}
-    page |= _page_follows(page, {})
-    if "next" in page:
-        page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
-    return page
-
-
-def _limit(query: Mapping[str, str], size: int, most: int) -> int:
-    text = query.get("limit", str(size))
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
-        code = "integer_below_min_value" if text.lstrip("-").isdecimal() and int(text) < 1 else "invalid_value"
-        raise APIError(400, message, param="limit", code=code)
-    return int(text)
-
-
-def _window(pairs: Iterator[Any], query: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], bool]:
-    """The objects up to the cursor `before`, and whether there are more."""
-    if before := query.get("before"):
-        head = list(_matching(_until(pairs, before), query))
-        return head[-limit:], len(head) > limit
-    chosen = list(itertools.islice(_matching(pairs, query), limit + 1))
-    return chosen[:limit], len(chosen) > limit
-
-
-def _last(key: Any) -> str:
-    return key[-1] if isinstance(key, tuple) else key
-
-
-def _after(pairs: Iterator[Any], store: StateStore, resource: str, key: Any, newest_first: bool) -> Iterator[Any]:
-    """What comes after a cursor, which may be an object deleted since: then from where it stood."""
-    cursor, deleted = _last(key), False
-    while key not in store[resource] and (resource, key) in store.gone:
-        key, deleted = store.gone[resource, key], True
-    if deleted and key is None:
-        return iter(()) if newest_first else pairs
-    for pair in pairs:
-        if pair[0] == key:
-            return itertools.chain([pair], pairs) if deleted and newest_first else pairs
-    raise APIError(400, f"Invalid 'after': no object with id '{cursor}' in this list.", param="after")
-
-
-def _until(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
-    for key, obj in pairs:
-        if _last(key) == cursor:
-            return
-        yield key, obj
-    raise APIError(400, f"Invalid 'before': no object with id '{cursor}' in this list.", param="before")
-
-
-def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """The objects whose fields are as the query says; what is no field of theirs does not filter."""
-    wanted = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
-    return (obj for _, obj in pairs if all(_has(obj, name, value) for name, value in wanted.items()))
-
-
-def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
-    head, *keys = re.findall(r"[^\[\]]+", name)
-    if head not in obj:
-        return True
-    found = functools.reduce(lambda node, key: (node or {}).get(key), keys, obj[head])
-    return str(found) == value
-
-
-def _content(call: Call) -> bytes:
-    """The bytes of a stored object, or the default ones."""
-    _fetch(call)
-    kept = f"{call.plan.resource}.content"
-    data = call.store[kept].get(call.key) if kept in _CONTENT_RESOURCES else None
-    return _build(call) if data is None else data
-
-
-def _action(call: Call) -> Any:
-    """Changes the object as the action's name tells, and answers with it or with what the action gives."""
-    stored = _fetch(call)
-    if call.row.name in _ACTIONS:
-        stored.update(_realize(_ACTIONS[call.row.name], call.store))
-    return _view(call, stored) if _acts_on_itself(call.row) else _build(call)
-
-
-# Parameters that go by another name in the object they are for.
-_RENAMED = {
-    "admin.organization.projects.roles": {"role_name": "name"},
-    "admin.organization.roles": {"role_name": "name"},
-    "admin.organization.projects.users": {"user_id": "id"},
-}
-
-# What an action changes in the object it is done to.
-_ACTIONS: dict[str, dict[str, Any]] = {
-    "admin.organization.projects.archive": {"status": "archived", "archived_at": Now()},
-    "beta.agents.automations.pause": {"status": "paused"},
-    "beta.agents.automations.resume": {"status": "active"},
-    "beta.chatkit.sessions.cancel": {"status": "cancelled"},
-    "vector_stores.file_batches.cancel": {"status": "cancelled"},
-}
-
-
-def _singleton(call: Call) -> Any:
-    """A resource there is one of: setting it, reading it, and going back to the default."""
-    _check_parents(call)
-    key = call.parents if len(call.parents) != 1 else call.parents[0]
-    objects = call.objects
-    if key not in objects and call.row.method != "POST" and f"{call.plan.resource}.delete" in _rows():
-        raise _no_such(call.plan.resource, "".join(call.parents), "id")
-    if call.row.method == "DELETE":
-        objects.pop(key, None)
-        return _build(call)
-    if key not in objects or call.row.method == "POST":
-        built = _build(call)
-        objects[key] = objects.get(key, built) | _realize(_taken(call.model, call.body), call.store)
-    return objects[key]
-
-
-_VERBS: Mapping[str, Callable[[Call], Any]] = {
-    "action": _action,
-    "compute": _build,
-    "content": _content,
-    "create": _create,
-    "delete": _delete,
-    "list": _list,
-    "retrieve": _retrieve,
-    "singleton": _singleton,
-    "update": _update,
-}
-
-
-def _check(call: Call) -> None:
-    """What the service checks of a request before it answers. Raises its errors."""
-    _check_required(call)
-    if call.mock._strict:
-        _check_api_key(call)
-        _check_parameters(call)
-    if check := _CHECKS.get(call.row.name):
-        check(call)
-
-
-def _behave(call: Call) -> Any:
-    """The answer when nothing was set: what the row's shape says, or its special behaviour."""
-    _check(call)
-    return (_SPECIALS.get(call.row.name) or _VERBS[call.plan.verb])(call)
-
-
-# Calls that go on with what another one began, and take their answers from there when they have none of their own.
-_GOES_ON = ("beta.threads.runs.submit_tool_outputs",)
-
-
-def _serve(call: Call, template: Any, given: Mapping[str, Any]) -> Any:
-    """The answer when something was set: that, and its traces in the state."""
-    call.served = True
-    if call.mock._strict:
-        _check(call)
-    obj = _build(call, template, given)
-    if call.mock._strict and call.turn_given:
-        _check_said(call, obj)
-    if call.plan.verb == "create" or call.row.name in _STORES:
-        return _keep(call, obj)
-    if call.turn and call.row.name in _GOES_ON and call.key in call.objects:
-        return _SPECIALS[call.row.name](call)
-    if call.plan.verb == "update" and isinstance(obj, dict):
-        call.objects[call.key] = obj
-    elif call.plan.verb == "delete":
-        _forget(call.store, call.plan.resource, (*call.parents, call.item))
-    return obj
-
-
-# ======================================================================================================================
-# SPECIAL BEHAVIOURS
-# ======================================================================================================================
+# ---- texts and tokens ------------------------------------------------------------------------------------------------
 
 
 def _tokens(text: str) -> int:
@@ -2534,292 +2425,621 @@ def _text_of(content: Any) -> str:
     return ""
 
 
-def _fill_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    inputs = _embedding_inputs(call.body.get("input", ""))
-    if "data" not in call.given:
-        size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
-        obj["data"] = [
-            {"object": "embedding", "index": i, "embedding": _embedding(text, size)} for i, text in enumerate(inputs)
-        ]
-    if call.body.get("encoding_format") == "base64" and not call.served:  # what was set keeps to the SDK's types
-        for item in obj["data"]:
-            if isinstance(item["embedding"], list):
-                item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
-    if "usage" not in call.given:
-        count = sum(map(_tokens, inputs))
-        obj["usage"] = {"prompt_tokens": count, "total_tokens": count}
+def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
+    """The usage of an answer with these figures, and their sum."""
+    usage = obj.get("usage")
+    return {"usage": {**usage, **figures, "total_tokens": sum(figures.values())}} if usage else {}
+
+
+# ---- what a test said ------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How an answer arrives when it is streamed; `stream()` documents the fields."""
+
+    chunk: int | None = None
+    first_delay: float = 0
+    delay: float = 0
+    fail_after: int | None = None
+    fault: Any = None
+
+
+AT_ONCE = Pace()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Script:
+    """What a test said for a call, prepared when it was set."""
+
+    templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # what it gave, merged into each model
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields it gave, which go before all else
+    turn: Turn | None = None  # what the model says
+    pace: Pace = AT_ONCE
+    resolve: Callable[[Call], Any] | None = None  # what is known only when the call comes; see `_settle`
+
+    @property
+    def ends(self) -> bool:
+        """Whether it tells how an object ends, which then has no way before it."""
+        return bool(self.given.keys() & {"status", "error", "incomplete_details", "last_error", "required_action"})
+
+
+NOTHING = Script()  # where a test said nothing
+
+
+# ======================================================================================================================
+# VERBS: an answer composed and kept; what each shape of a row does
+# ======================================================================================================================
+
+
+def _perform(call: Call, script: Script) -> Any:
+    """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
+    behavior = call.behavior
+    if behavior.goes_on and (script is NOTHING or (script.turn and call.key in call.objects)):
+        return behavior.goes_on(call, script.turn)
+    if script is NOTHING:
+        return (behavior.act or _VERBS()["create" if behavior.keep else call.shape.verb])(call)
+    obj = _compose(call, script)
+    if call.mock._strict and (script.given or script.turn):
+        _check_turn(call, obj, script.turn)
+    return _keep(call, obj, script)
+
+
+# ---- compose: default ← request ← derived ← set ----------------------------------------------------------------------
+
+
+def _compose(call: Call, script: Script = NOTHING) -> Any:
+    """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
+    template = _template(call, script)
+    if isinstance(template, dict):
+        asked = {key: item for key, item in _requested(call).items() if key not in script.given}
+        template = template | _shared_fields(_member(call.model, template), asked)
+    obj = _stamp(template, call.store)
+    derive = call.behavior.derive
+    return _overlay(call.model, obj, derive(call, obj), script.given) if derive else obj
+
+
+def _template(call: Call, script: Script) -> Any:
+    """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
+    if not script.templates:
+        return _default_of(call)
+    if call.model not in script.templates:
+        takes = _describe(call.model)
+        raise ValueError(f"{call.row.name}.response is {script.given!r}, but this call takes {takes}")
+    return script.templates[call.model]
+
+
+def _default_of(call: Call) -> Any:
+    """The default of the call's model; of a union, that of the member the request speaks of."""
+    if call.row.model in _SPEAKS() and (turn := _default_turn(call.body)):
+        return _merge(call.model, _SPEAKS()[call.row.model](turn), call.row.name)
+    if call.behavior.default is not None:
+        return call.behavior.default
+    kind, args = _kind(call.model)
+    members = _candidates(args, call.body) if kind is typing.Union else ()
+    return _default(members[0] if members else call.model)
+
+
+def _requested(call: Call) -> dict[str, Any]:
+    """What a request says about the object it gets: its body, and the ids in its path."""
+    requested = {**call.body, **call.params}
+    if call.shape.verb in ("create", "update"):
+        requested |= {field: call.body[name] for name, field in call.resource.renamed.items() if name in call.body}
+    if call.shape.verb in ("retrieve", "update", "delete") or (_acts_on_itself(call.row) and not call.behavior.keep):
+        requested["id"] = call.item
+    return requested
+
+
+@functools.cache
+def _acts_on_itself(row: Row) -> bool:
+    """Whether an action answers with the object it is done to."""
+    shape = _shape(row)
+    return shape.verb == "action" and row.model != "None" and _model(row.model) is _resource(shape.resource).shown
+
+
+# ---- keep ------------------------------------------------------------------------------------------------------------
+
+# What an answer leaves in the state, by the verb of its call.
+_TRACES = functools.cache(lambda: {"create": _remember, "update": _replace, "delete": _forget_named})
+
+
+def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
+    """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
+    if keep := call.behavior.keep or _TRACES().get(call.shape.verb):
+        keep(call, obj, script)
     return obj
 
 
-_DIMENSIONS = {"text-embedding-3-large": 3072}
+def _remember(call: Call, obj: Any, script: Script) -> None:
+    """Stores an object that was created."""
+    if isinstance(obj, dict) and call.resource.key in obj:
+        named = "id" in script.given or "id" in _requested(call)
+        _put(call.store, call.resource, call.parents, obj, named)
 
 
-def _embedding_inputs(value: Any) -> list[str]:
-    """One text for each embedding asked for; token ids count as text of their own."""
-    if isinstance(value, list) and value and not isinstance(value[0], int):
-        return [item if isinstance(item, str) else json.dumps(item) for item in value]
-    return [value if isinstance(value, str) else json.dumps(value)]
+def _put(
+    store: StateStore, resource: Resource, parents: tuple[str, ...], obj: dict[str, Any], named: bool = False
+) -> None:
+    """Stores an object under its id; under another one if that is taken, unless somebody named it so."""
+    if resource.key == "id" and not named:
+        prefix = re.match(r"\D*", str(obj["id"]))
+        while _key((*parents, obj["id"])) in store[resource.name]:
+            obj["id"] = store.new_id(prefix[0] if prefix else "")
+    store[resource.name][_key((*parents, obj[resource.key]))] = obj
 
 
-@functools.lru_cache(maxsize=1024)
-def _embedding(text: str, size: int) -> list[float]:
-    """A vector of unit length, the same for the same text everywhere."""
-    numbers = random.Random(text)  # an own generator: the global one is the test's
-    vector = [numbers.gauss(0, 1) for _ in range(size)]
-    length = math.sqrt(sum(x * x for x in vector))
-    return [x / length for x in vector]
+def _replace(call: Call, obj: Any, script: Script) -> None:
+    if isinstance(obj, dict):
+        call.objects[call.key] = obj
 
 
-def _fill_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if "results" not in call.given:
-        value = call.body.get("input", "")
-        parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
-        count = len(value) if isinstance(value, list) and not parts else 1
-        tp = _fields(call.model)["results"].type
-        obj["results"] = [_realize(_default(_kind(tp)[1][0]), call.store) for _ in range(count)]
-    return obj
+def _forget_named(call: Call, obj: Any, script: Script) -> None:
+    _forget(call.store, call.resource, call.path)
 
 
-def _fill_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if "data" not in call.given:
-        obj["data"] = obj["data"] * int(call.body.get("n") or 1)
-    wants_url = call.body.get("response_format") == "url" or str(call.body.get("model", "")).startswith("dall-e")
-    wants_url = wants_url and call.body.get("response_format") != "b64_json"
-    picture = {"url": "https://example.com/image.png"} if wants_url else {"b64_json": base64.b64encode(_PNG).decode()}
-    obj["data"] = [item if item.get("url") or item.get("b64_json") else {**item, **picture} for item in obj["data"]]
-    return obj
+# ---- what each shape does when nothing was set -----------------------------------------------------------------------
+
+_VERBS: Callable[[], Mapping[str, Callable[[Call], Any]]] = functools.cache(
+    lambda: {
+        "action": _action,
+        "compute": _compose,
+        "content": _content,
+        "create": _create,
+        "delete": _delete,
+        "list": _list,
+        "retrieve": _retrieve,
+        "singleton": _singleton,
+        "update": _update,
+    }
+)
 
 
-def _fill_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if call.turn or "choices" not in call.given:
-        count = int(call.body.get("n") or 1)
-        obj["choices"] = [{**_copy(obj["choices"][0]), "index": i} for i in range(count)]
-    answer = sum(_tokens(_spoken(choice["message"])) for choice in obj["choices"])
-    prompt = _tokens(_text_of(call.body.get("messages")))
-    return _with_usage(call, obj, {"prompt_tokens": prompt, "completion_tokens": answer})
+def _create(call: Call) -> Any:
+    _check_parents(call)
+    return _keep(call, _compose(call))
 
 
-def _with_usage(call: Call, obj: dict[str, Any], counted: dict[str, int]) -> dict[str, Any]:
-    """An answer with the figures nobody set, and their sum."""
-    given = call.given.get("usage", {})
-    if isinstance(given, Mapping) and obj.get("usage"):
-        figures = obj["usage"] | {name: count for name, count in counted.items() if name not in given}
-        total = given.get("total_tokens", sum(figures[name] for name in counted))
-        obj["usage"] = figures | {"total_tokens": total}
-    return obj
+def _retrieve(call: Call) -> Any:
+    _begin(call.store, call.resource)
+    _advance(call.store, call.resource.name, call.key)
+    return _view(call, _fetch(call))
 
 
-def _spoken(message: Mapping[str, Any]) -> str:
-    """Everything a model said in a message: text, refusal, the arguments of calls."""
-    calls = (call.get("function") or call.get("custom") or {} for call in message.get("tool_calls") or ())
-    said = [message.get("content"), message.get("refusal"), *(f.get("arguments") or f.get("input") for f in calls)]
-    return "".join(filter(None, said))
+def _update(call: Call) -> Any:
+    stored = _fetch(call)
+    model = _member(call.model, stored)
+    asked = {key: value for key, value in _requested(call).items() if key not in (*call.params, "id")}
+    kept = {key: value for key, value in asked.items() if key in stored and key not in _fields(model)}
+    if "expires_after" in asked and "expires_at" in stored:
+        kept |= {"expires_at": None} | _expiry(call, stored)
+    stored.update(_stamp(_shared_fields(model, asked), call.store) | kept)
+    return _view(call, stored)
 
 
-def _fill_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    prompts = call.body.get("prompt") or ""
-    prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
-    if "choices" not in call.given:
-        count = int(call.body.get("n") or 1) * len(prompts)
-        obj["choices"] = [{**obj["choices"][0], "index": i} for i in range(count)]
-    prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in obj["choices"])
-    return _with_usage(call, obj, {"prompt_tokens": prompt, "completion_tokens": answer})
-
-
-# ---- progress: objects that are not finished at once -----------------------------------------------------------------
-
-
-def _later(call: Call, resource: str, key: Any, *changes: Any) -> None:
-    """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
-    call.store.pending[resource, key] = [call.store[resource][key].get("status"), *changes]
-
-
-def _advance(call: Call, resource: str, key: Any) -> None:
-    """The next change an object has before it; none any more when a test changed its status by hand."""
-    pending, obj = call.store.pending.get((resource, key)), call.store[resource].get(key)
-    if obj is None:
-        return
-    if pending and pending[1:] and pending[0] == obj.get("status"):
-        _, change, *rest = pending
-        obj.update(_realize(change(call, obj) if callable(change) else change, call.store))
-        call.store.pending[resource, key] = [obj.get("status"), *rest] if rest else []
-    if obj.get("status") in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
-        call.store.pending.pop((resource, key), None)
-        obj["status"] = "expired"
-
-
-_ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
-_RUN_TIME = 600  # seconds a run may take before it expires
-
-
-def _refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
-    raise APIError(status, message, param=param, code=code)
-
-
-def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
-    """An object that a request refers to. Raises the 404 of its resource."""
-    if id not in call.store[resource]:
-        raise _no_such(resource, str(id), param)
-    return _completed(call.store, resource, id)
-
-
-def _cancel(*stages: dict[str, Any]) -> Callable[[Call], Any]:
-    """Cancelling something that goes on; what is over cannot be cancelled."""
-
-    def cancel(call: Call) -> Any:
-        obj = _fetch(call)
-        if obj["status"] in _OVER:
-            _refuse(f"Cannot cancel {_singular(call.plan.resource)} with status '{obj['status']}'.")
-        obj.update(_realize(stages[0], call.store))
-        _later(call, call.plan.resource, call.key, *stages[1:])
-        return _view(call, obj)
-
-    return cancel
-
-
-_OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
-
-
-# ---- files and uploads -----------------------------------------------------------------------------------------------
-
-
-def _fill_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    filename, data, _ = _file(call.body.get("file"))
-    expiry = _expiry(call, obj["created_at"])
-    return obj | {k: v for k, v in {"filename": filename, "bytes": len(data), **expiry}.items() if k not in call.given}
-
-
-def _expiry(call: Call, created: int) -> dict[str, int]:
+def _expiry(call: Call, obj: Mapping[str, Any]) -> dict[str, Any]:
     """When an object expires whose request said after how many seconds, minutes or days."""
     after = call.body.get("expires_after") or {}
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in after:
-            return {"expires_at": created + int(after[unit]) * seconds}
+            return {"expires_at": obj["created_at"] + int(after[unit]) * seconds}
     return {}
 
 
-def _file(value: Any) -> tuple[str, bytes, str]:
+def _delete(call: Call) -> Any:
+    _fetch(call)
+    return _keep(call, _compose(call))
+
+
+def _content(call: Call) -> bytes:
+    """The bytes of a stored object, or the default ones."""
+    _fetch(call)
+    kept = f"{call.resource.name}.content"
+    data = call.store[kept].get(call.key) if kept in _CONTENT_RESOURCES else None
+    return _compose(call) if data is None else data
+
+
+def _action(call: Call) -> Any:
+    """Changes the object as the row says, and answers with it or with what the action gives."""
+    stored = _fetch(call)
+    stored.update(_stamp(call.behavior.changes, call.store))
+    return _view(call, stored) if _acts_on_itself(call.row) else _compose(call)
+
+
+def _singleton(call: Call) -> Any:
+    """A resource there is one of: setting it, reading it, and going back to the default."""
+    _check_parents(call)
+    objects, key = call.objects, call.parents[0] if len(call.parents) == 1 else call.parents
+    if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
+        raise call.resource.no_such("".join(call.parents), "id")
+    if call.row.method == "DELETE":
+        objects.pop(key, None)
+        return _compose(call)
+    if key not in objects or call.row.method == "POST":
+        made = _compose(call)
+        objects[key] = objects.get(key, made) | _stamp(_shared_fields(call.model, call.body), call.store)
+    return objects[key]
+
+
+def _view(call: Call, stored: dict[str, Any]) -> Any:
+    """A stored object as this call answers it."""
+    return _seen_as(call.model, call.resource, stored, call.store)
+
+
+def _seen_as(tp: Any, resource: Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
+    """A stored object as another model shows it than the one it was made with: with its own fields only."""
+    if tp is resource.stored or not _is_model(tp):
+        return stored
+    if not _is_model(resource.stored):  # of no create's making: as it is, with what it lacks
+        return _stamp({key: item for key, item in _default(tp).items() if key not in stored}, store) | stored
+    others = _fields(tp).keys() | _fields(resource.stored).keys()
+    extra = {key: item for key, item in stored.items() if key not in others}
+    shared = _shared_fields(tp, stored)
+    missing = {key: item for key, item in _default(tp).items() if key not in shared}
+    return {**extra, **shared, **_stamp(missing, store)}
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
+
+# Filters that go by another name than the field they filter.
+_FILTERS = {"filter": "status"}
+
+
+def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
+    page = _page(call.row, call.store, call.parents, call.query if query is None else query)
+    if not page["data"]:
+        _check_parents(call)
+    element = _element(call.model)
+    page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
+    return page
+
+
+def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
+    """One page of a resource's objects, as the query asks for it."""
+    resource, parents = _resource(_shape(row).resource), tuple(parents)
+    order, size, most = resource.listing
+    if query.get("order", order) not in ("asc", "desc"):
+        _refuse(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
+    objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
+    newest_first = query.get("order", order) == "desc"
+    pairs: Iterator[Any] = iter(reversed(objects.items()) if newest_first else objects.items())
+    if cursor := query.get("after") or query.get("page"):
+        gone = store.service.notes.get((resource.name, parents), Note()).gone
+        pairs = _after(pairs, objects, gone, _key((*parents, cursor)), newest_first)
+    found, more = _window(pairs, query, _limit(query, size, most))
+    return _page_of(row, found, more)
+
+
+def _page_of(row: Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
+    """A page with these objects."""
+    page = _copy(_default(_model(row.model))) | {"data": items, "has_more": more}
+    page |= _implied_by_page(page, {})
+    if "next" in page:
+        page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
+    return page
+
+
+def _limit(query: Mapping[str, str], size: int, most: int) -> int:
+    text = query.get("limit", str(size))
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        below = text.lstrip("-").isdecimal() and int(text) < 1
+        message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
+        _refuse(message, "limit", "integer_below_min_value" if below else "invalid_value")
+    return int(text)
+
+
+def _window(pairs: Iterator[Any], query: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], bool]:
+    """The objects up to the cursor `before`, and whether there are more."""
+    if before := query.get("before"):
+        head = list(_matching(_until(pairs, before), query))
+        return head[-limit:], len(head) > limit
+    chosen = list(itertools.islice(_matching(pairs, query), limit + 1))
+    return chosen[:limit], len(chosen) > limit
+
+
+def _after(
+    pairs: Iterator[Any], objects: Mapping[Any, Any], gone: Mapping[Any, Any], key: Any, newest_first: bool
+) -> Iterator[Any]:
+    """What comes after a cursor, which may be an object deleted since: then from where it stood."""
+    cursor, deleted = _path(key)[-1], False
+    while key not in objects and key in gone:
+        key, deleted = gone[key], True
+    if deleted and key is None:
+        return iter(()) if newest_first else pairs
+    for pair in pairs:
+        if pair[0] == key:
+            return itertools.chain([pair], pairs) if deleted and newest_first else pairs
+    _refuse(f"Invalid 'after': no object with id '{cursor}' in this list.", "after")
+
+
+def _until(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
+    for key, obj in pairs:
+        if _path(key)[-1] == cursor:
+            return
+        yield key, obj
+    _refuse(f"Invalid 'before': no object with id '{cursor}' in this list.", "before")
+
+
+def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The objects whose fields are as the query says; what is no field of theirs does not filter."""
+    wanted = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
+    return (obj for _, obj in pairs if all(_has(obj, name, value) for name, value in wanted.items()))
+
+
+def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
+    head, *keys = re.findall(r"[^\[\]]+", name)
+    if head not in obj:
+        return True
+    found = functools.reduce(lambda node, key: (node or {}).get(key), keys, obj[head])
+    return str(found) == value
+
+
+# ======================================================================================================================
+# BEHAVIORS: the endpoints that do more than their shape says, and in which way
+# ======================================================================================================================
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Behavior:
+    """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
+
+    check: Callable[[Call], None] | None = None  # what the service refuses of a request
+    derive: Callable[[Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
+    keep: Callable[[Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
+    act: Callable[[Call], Any] | None = None  # what is done instead, where nothing was set
+    goes_on: Callable[[Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
+    work: Callable[[Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
+    events: Callable[[Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
+    always_streams: bool = False  # without being asked to
+    hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
+    input: str = "input"  # the parameter that brings items
+    default: Any = None  # the answer where nothing was set, instead of its type's
+    formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what an action changes in its object
+    stores_answer: bool = True  # whether what is stored is the answer
+
+
+# A lambda, so that the rows can name the functions below. What holds for `responses` holds for `beta.responses`.
+BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
+    lambda: {
+        "admin.organization.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
+        "admin.organization.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
+        "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
+        "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
+        "admin.organization.projects.archive": Behavior(changes={"status": "archived", "archived_at": Now()}),
+        "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
+        "admin.organization.projects.certificates.deactivate": Behavior(
+            act=functools.partial(_set_active, active=False)
+        ),
+        "admin.organization.projects.groups.create": Behavior(
+            derive=_derive_group, keep=_keep_group, stores_answer=False
+        ),
+        "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
+        "admin.organization.projects.list": Behavior(act=_list_projects),
+        "admin.organization.projects.service_accounts.api_keys.create": Behavior(check=_fetch, keep=_keep_api_key),
+        "admin.organization.projects.service_accounts.create": Behavior(
+            derive=_derive_service_account, keep=_keep_service_account
+        ),
+        "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
+        "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
+        "audio.speech.create": Behavior(default=_MP3, events=_speech_events),
+        "audio.transcriptions.create": Behavior(
+            derive=_derive_transcription,
+            events=_transcription_events,
+            formats={
+                "diarized_json": "audio.TranscriptionDiarized",
+                "srt": "str",
+                "text": "str",
+                "verbose_json": "audio.TranscriptionVerbose",
+                "vtt": "str",
+            },
+        ),
+        "audio.translations.create": Behavior(
+            formats={"srt": "str", "text": "str", "verbose_json": "audio.TranslationVerbose", "vtt": "str"}
+        ),
+        "batches.cancel": Behavior(
+            check=_check_cancel,
+            act=_cancelling(
+                {"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}
+            ),
+        ),
+        "batches.create": Behavior(check=_check_batch, derive=_derive_batch, keep=_keep_batch),
+        "batches.retrieve": Behavior(work=_work_batch),
+        "beta.agents.automations.pause": Behavior(changes={"status": "paused"}),
+        "beta.agents.automations.resume": Behavior(changes={"status": "active"}),
+        "beta.agents.sessions.events.stream": Behavior(events=_session_events, always_streams=True),
+        "beta.assistants.create": Behavior(keep=_keep_assistant),
+        "beta.chatkit.sessions.cancel": Behavior(changes={"status": "cancelled"}),
+        "beta.threads.create": Behavior(keep=_keep_thread),
+        "beta.threads.create_and_run": Behavior(
+            check=_check_run,
+            derive=_derive_run,
+            keep=_keep_thread_and_run,
+            events=_thread_and_run_events,
+            hears=_hear_thread_and_run,
+        ),
+        "beta.threads.messages.create": Behavior(derive=_derive_message, keep=_keep_message),
+        "beta.threads.runs.cancel": Behavior(
+            check=_check_cancel,
+            act=_cancelling(
+                {"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}
+            ),
+        ),
+        "beta.threads.runs.create": Behavior(
+            check=_check_run, derive=_derive_run, keep=_keep_run, events=_new_run_events, hears=_hear_thread
+        ),
+        "beta.threads.runs.submit_tool_outputs": Behavior(
+            check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs
+        ),
+        "chat.completions.create": Behavior(
+            check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages
+        ),
+        "completions.create": Behavior(derive=_derive_completion, events=_completion_events),
+        "containers.files.create": Behavior(
+            check=_check_container_file, derive=_derive_container_file, keep=_keep_container_file
+        ),
+        "conversations.create": Behavior(keep=_keep_conversation, input="items"),
+        "conversations.items.create": Behavior(
+            derive=_derive_items, keep=_keep_each, input="items", stores_answer=False
+        ),
+        "conversations.items.delete": Behavior(act=_delete_item),
+        "embeddings.create": Behavior(derive=_derive_embeddings, act=_embed),
+        "evals.runs.cancel": Behavior(act=_cancelling({"status": "canceled"})),
+        "evals.runs.create": Behavior(keep=_keep_eval_run),
+        "files.content": Behavior(default=b"mock file content", act=_file_content),
+        "files.create": Behavior(derive=_derive_file, keep=_keep_file),
+        "fine_tuning.checkpoints.permissions.create": Behavior(
+            derive=_derive_permissions, keep=_keep_each, stores_answer=False
+        ),
+        "fine_tuning.jobs.cancel": Behavior(
+            check=_check_cancel, act=_cancelling({"status": "cancelled", "finished_at": Now()})
+        ),
+        "fine_tuning.jobs.create": Behavior(check=_check_job, keep=_keep_job),
+        "fine_tuning.jobs.pause": Behavior(act=_pause_job),
+        "fine_tuning.jobs.resume": Behavior(act=_resume_job),
+        "images.create_variation": Behavior(derive=_derive_images),
+        "images.edit": Behavior(derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
+        "images.generate": Behavior(
+            derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")
+        ),
+        "models.delete": Behavior(check=_check_model_delete),
+        "moderations.create": Behavior(derive=_derive_moderations),
+        "responses.cancel": Behavior(act=_cancel_response),
+        "responses.compact": Behavior(check=_check_response, derive=_derive_compaction),
+        "responses.create": Behavior(
+            check=_check_response,
+            derive=_derive_response,
+            keep=_keep_response,
+            events=_response_stream,
+            hears=_hear_conversation,
+        ),
+        "responses.input_tokens.count": Behavior(derive=_derive_count),
+        "responses.retrieve": Behavior(events=_response_stream),
+        "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill),
+        "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version),
+        "uploads.cancel": Behavior(check=_check_upload, changes={"status": "cancelled"}),
+        "uploads.complete": Behavior(check=_check_complete, act=_complete_upload),
+        "uploads.create": Behavior(derive=_expiry),
+        "uploads.parts.create": Behavior(check=_check_upload, keep=_keep_part),
+        "vector_stores.create": Behavior(check=_check_files, derive=_expiry, keep=_keep_vector_store),
+        "vector_stores.file_batches.cancel": Behavior(changes={"status": "cancelled"}),
+        "vector_stores.file_batches.create": Behavior(check=_check_batch_files, keep=_keep_file_batch),
+        "vector_stores.files.content": Behavior(act=_store_file_content),
+        "vector_stores.files.create": Behavior(
+            check=_check_store_file, derive=_derive_store_file, keep=_keep_store_file
+        ),
+        "vector_stores.search": Behavior(check=_check_search, act=_search),
+        "videos.create": Behavior(keep=_keep_video),
+        "videos.edit": Behavior(check=_check_source, derive=_derive_video, keep=_keep_video),
+        "videos.extend": Behavior(check=_check_source, derive=_derive_video, keep=_keep_video),
+        "videos.remix": Behavior(check=_check_source, derive=_derive_video, keep=_keep_video),
+        "webhooks.rotate_secret": Behavior(act=_rotate_secret),
+    }
+)
+
+
+@functools.cache
+def _behavior(name: str) -> Behavior:
+    """What an endpoint does beyond its shape, with `beta.` in front of its name or without."""
+    return BEHAVIORS().get(name) or BEHAVIORS().get(name.removeprefix("beta.")) or Behavior()
+
+
+# ======================================================================================================================
+# FILES AND UPLOADS
+# ======================================================================================================================
+
+
+def _uploaded(value: Any) -> tuple[str, bytes, str]:
     """A file out of a form: its name, bytes and content type."""
     return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
 
 
-def _store_file(call: Call, obj: dict[str, Any]) -> Any:
-    _remember(call, obj)
-    call.store["files.content"][obj["id"]] = _file(call.body.get("file"))[1]
-    return obj
+def _derive_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    filename, data, _ = _uploaded(call.body.get("file"))
+    return {"filename": filename, "bytes": len(data), **_expiry(call, obj)}
+
+
+def _keep_file(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    call.store["files.content"][obj["id"]] = _uploaded(call.body.get("file"))[1]
 
 
 def _add_file(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
     """A file the service itself makes: the output of a batch, a completed upload."""
-    obj = _make("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
-    store["files"][obj["id"]] = obj
+    obj = _new("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
+    _put(store, _resource("files"), (), obj)
     store["files.content"][obj["id"]] = data
     return obj
 
 
-def _fill_expiry(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    return obj | {key: value for key, value in _expiry(call, obj["created_at"]).items() if key not in call.given}
+def _file_content(call: Call) -> bytes:
+    file = _fetch(call)
+    return call.store["files.content"].get(call.item, call.behavior.default if file.get("bytes") else b"")
 
 
-def _open_upload(call: Call) -> dict[str, Any]:
+def _file_text(store: StateStore, id: Any) -> str:
+    return store["files.content"].get(id, b"").decode(errors="replace")
+
+
+def _leave_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> None:
+    """A file that is deleted leaves the vector stores it is in."""
+    for key in [key for key in store["vector_stores.files"] if key[1] == id]:
+        _forget(store, _resource("vector_stores.files"), key)
+
+
+def _check_upload(call: Call) -> None:
+    """An upload takes changes while it is pending."""
     upload = _fetch(call)
     if upload["status"] != "pending":
         _refuse(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
-    return upload
 
 
-def _add_part(call: Call) -> Any:
-    _open_upload(call)
-    part = _build(call)
-    call.store["uploads.parts"][call.item, part["id"]] = _file(call.body.get("data"))[1]
-    return part
+def _keep_part(call: Call, part: dict[str, Any], script: Script) -> None:
+    call.store["uploads.parts"][call.item, part["id"]] = _uploaded(call.body.get("data"))[1]
 
 
-def _complete_upload(call: Call) -> Any:
-    upload, parts = _open_upload(call), call.store["uploads.parts"]
-    ids = call.body.get("part_ids") or []
-    if unknown := [id for id in ids if (upload["id"], id) not in parts]:
+def _check_complete(call: Call) -> None:
+    _check_upload(call)
+    upload, parts = _fetch(call), call.store["uploads.parts"]
+    if unknown := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
         _refuse(f"No such Part object: {unknown[0]}", "part_ids")
-    data = b"".join(parts[upload["id"], id] for id in ids)
+    data = _joined_parts(call)
     if len(data) != upload["bytes"]:
         _refuse(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
     if call.body.get("md5") not in (None, hashlib.md5(data, usedforsecurity=False).hexdigest()):
         _refuse("The md5 checksum of the parts is not the one given.", "md5")
-    upload["file"] = _add_file(call.store, upload["filename"], data, upload["purpose"])
-    upload["status"] = "completed"
+
+
+def _joined_parts(call: Call) -> bytes:
+    return b"".join(call.store["uploads.parts"][call.item, id] for id in call.body.get("part_ids") or [])
+
+
+def _complete_upload(call: Call) -> Any:
+    upload = _fetch(call)
+    file = _add_file(call.store, upload["filename"], _joined_parts(call), upload["purpose"])
+    upload |= {"status": "completed", "file": file}
     return upload
 
 
-def _cancel_upload(call: Call) -> Any:
-    upload = _open_upload(call)
-    upload["status"] = "cancelled"
-    return upload
+# ======================================================================================================================
+# RESPONSES AND CONVERSATIONS
+# ======================================================================================================================
 
 
-def _file_content(call: Call) -> bytes:
-    file = _fetch(call)
-    return call.store["files.content"].get(call.item, b"mock file content" if file.get("bytes") else b"")
+def _items_of(value: Any) -> list[dict[str, Any]]:
+    """What a request brings for a conversation, a text or items, as items."""
+    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _dicts(value)
 
 
-def _delete_file(call: Call) -> Any:
-    answer = _delete(call)
-    call.store["files.content"].pop(call.item, None)
-    for vector_store, file in [key for key in call.store["vector_stores.files"] if key[1] == call.item]:
-        _remove_store_file(call.store, vector_store, file)
-    return answer
-
-
-def _store_container_file(call: Call, obj: dict[str, Any]) -> Any:
-    _remember(call, obj)
-    data = call.store["files.content"].get(call.body.get("file_id"), _file(call.body.get("file"))[1])
-    call.store["containers.files.content"][(*call.parents, obj["id"])] = data
-    return obj
-
-
-def _check_container_file(call: Call) -> None:
-    if file := call.body.get("file_id"):
-        _need(call, "files", file, "file_id")
-
-
-def _fill_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    source = call.store["files"].get(call.body.get("file_id"), {})
-    filename, data, _ = _file(call.body.get("file"))
-    name, size = source.get("filename", filename), source.get("bytes", len(data))
-    values = {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
-    return obj | {key: value for key, value in values.items() if key not in call.given}
-
-
-# ---- chat completions ------------------------------------------------------------------------------------------------
-
-
-def _check_chat(call: Call) -> None:
-    """Tool messages answer calls of the messages before them."""
-    called: set[Any] = set()
-    for index, message in enumerate(_dicts(call.body.get("messages"))):
-        called |= {tool_call.get("id") for tool_call in _dicts(message.get("tool_calls"))}
-        if message.get("role") == "tool" and message.get("tool_call_id") not in called:
-            _refuse(
-                "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
-                f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
-                f"messages.[{index}].tool_call_id",
-            )
-
-
-def _store_chat(call: Call, obj: dict[str, Any]) -> Any:
-    if call.body.get("store") in (True, "true"):
-        _remember(call, obj)
-        obj["metadata"] = call.body.get("metadata")
-        for message in _dicts(call.body.get("messages")):
-            content, parts = message.get("content"), None
-            if isinstance(content, list):
-                content, parts = _text_of(content), content
-            id = call.store.new_id("msg_")
-            stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
-            call.store["chat.completions.messages"][obj["id"], id] = message | stored
-    return obj
-
-
-# ---- responses and conversations -------------------------------------------------------------------------------------
+def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
+    """An item as a conversation shows it, with an id."""
+    if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
+        kind = "output_text" if item.get("role") == "assistant" else "input_text"
+        item = {**item, "content": [{"type": kind, "text": item["content"]}]}
+    shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
+    with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
+        shown = _stamp(_merge(_model("responses.ResponseItem"), item, "input"), store)
+    shown = shown if "id" in shown else {**shown, "id": store.new_id("item_")}
+    return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
 
 
 def _conversation_id(call: Call) -> str | None:
@@ -2836,78 +3056,59 @@ def _check_response(call: Call) -> None:
         _refuse(message, "previous_response_id", "previous_response_not_found")
     if conversation:
         _need(call, "conversations", conversation, "conversation")
-    known = {item.get("call_id") for item in _context(call) if "output" not in str(item.get("type"))}
+    called = {item.get("call_id") for item in _hear_conversation(call) if "output" not in str(item.get("type"))}
     for item in _dicts(call.body.get("input")):
-        if str(item.get("type")).endswith("call_output") and item.get("call_id") not in known:
-            message = (
-                f"No tool call found for {str(item['type']).replace('_', ' ')} with call_id {item.get('call_id')}."
-            )
-            _refuse(message, "input")
+        kind, id = str(item.get("type")), item.get("call_id")
+        if kind.endswith("call_output") and id not in called:
+            _refuse(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
 
 
-def _context(call: Call) -> list[dict[str, Any]]:
+def _hear_conversation(call: Call) -> list[dict[str, Any]]:
     """The effective conversation of a responses call: all that came before, and its own input."""
     return [*_history(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
 
 
 def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
     """The items of a conversation, or of the responses before, oldest first."""
+    turns: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
+    while not conversation and previous in store["responses"] and previous not in turns:
+        response = store["responses"][previous]
+        turns[previous] = [*store.note("responses", previous).input, *(response.get("output") or [])]
+        conversation = (response.get("conversation") or {}).get("id")
+        previous = response.get("previous_response_id")
     if conversation:
         return list(store.below("conversations.items", conversation).values())
-    turns = []
-    while previous in store["responses"]:
-        response = store["responses"][previous]
-        inputs, outputs = store.inputs.get(previous, []), response.get("output") or []
-        turns.append([*inputs, *outputs])
-        if in_conversation := (response.get("conversation") or {}).get("id"):
-            return _history(store, None, in_conversation)
-        previous = response.get("previous_response_id")
-    return [item for turn in reversed(turns) for item in turn]
+    return [item for turn in reversed(turns.values()) for item in turn]
 
 
-def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
-    if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
-        kind = "output_text" if item.get("role") == "assistant" else "input_text"
-        item = {**item, "content": [{"type": kind, "text": item["content"]}]}
-    item = {"type": "message" if "role" in item else item.get("type"), **item}
-    completed = item
-    with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
-        completed = _realize(_merge(_model("responses.ResponseItem"), item, "input"), store)
-    completed.setdefault("id", store.new_id("item_"))
-    return completed | ({"status": "completed"} if completed.get("status", "") is None else {})
-
-
-def _fill_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if (conversation := _conversation_id(call)) and "conversation" not in call.given:
-        obj["conversation"] = {"id": conversation}
-    if obj.get("usage"):
-        prompt = _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _context(call)))
-        _with_usage(call, obj, {"input_tokens": prompt, "output_tokens": sum(map(_item_tokens, obj["output"]))})
-    return obj
+def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    prompt = _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
+    usage = _counted(obj, input_tokens=prompt, output_tokens=sum(map(_item_tokens, obj["output"])))
+    return usage | ({"conversation": {"id": id}} if (id := _conversation_id(call)) else {})
 
 
 def _item_tokens(item: Mapping[str, Any]) -> int:
     return _tokens(_text_of(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
-def _store_response(call: Call, obj: dict[str, Any]) -> Any:
+def _keep_response(call: Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") is not False:
-        call.objects[call.store.new_key("responses", (), obj, "resp_")] = obj
-        call.store.inputs[obj["id"]] = call.input_items
+        _remember(call, obj, script)
+        call.store.note("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
+        if call.body.get("background") is True and not call.streams and not script.ends:
+            _put_in_background(call.store, obj)
     if conversation := _conversation_id(call):
         for item in [*call.input_items, *obj["output"]]:
             call.store["conversations.items"][conversation, item["id"]] = item
-    return _in_background(call, obj) if call.body.get("background") is True and not call.streams else obj
 
 
-def _in_background(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """A response that comes true over retrieves."""
+def _put_in_background(store: StateStore, obj: dict[str, Any]) -> None:
+    """Has a response come true over retrieves."""
     final = {key: obj[key] for key in ("status", "output", "usage", "completed_at", "error", "incomplete_details")}
     obj |= {"status": "queued", "output": [], "usage": None, "completed_at": None}
-    _later(call, "responses", obj["id"], {"status": "in_progress"}, final)
-    return obj
+    _plan(store, "responses", obj["id"], {"status": "in_progress"}, final)
 
 
 def _cancel_response(call: Call) -> Any:
@@ -2915,22 +3116,20 @@ def _cancel_response(call: Call) -> Any:
     if not response.get("background"):
         _refuse("Only background responses can be cancelled.", "response_id")
     if response["status"] not in _OVER:
-        call.store.pending.pop(("responses", call.key), None)
         response["status"] = "cancelled"
+        _plan(call.store, "responses", call.key)
     return response
 
 
-def _count_tokens(call: Call) -> Any:
+def _derive_count(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     instructions = _tokens(_text_of(call.body.get("instructions")))
-    return _build(call) | {"input_tokens": instructions + sum(map(_item_tokens, _context(call)))}
+    return {"input_tokens": instructions + sum(map(_item_tokens, _hear_conversation(call)))}
 
 
-def _compact(call: Call) -> Any:
+def _derive_compaction(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """What the user said stays, the rest becomes one compaction item."""
-    _check_response(call)
-    compacted = _build(call)
-    said = [item for item in _context(call) if item.get("role") == "user"]
-    return compacted | {"output": [*map(_as_output, said), *compacted["output"]]}
+    heard = [item for item in _hear_conversation(call) if item.get("role") == "user"]
+    return {"output": [*map(_as_output, heard), *obj["output"]]}
 
 
 def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -2938,29 +3137,122 @@ def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
 
 
-def _store_conversation(call: Call, obj: dict[str, Any]) -> Any:
-    _remember(call, obj)
+def _keep_conversation(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
-    return obj
 
 
-def _add_items(call: Call) -> Any:
-    _check_parents(call)
-    for item in call.input_items:
-        call.objects[(*call.parents, item["id"])] = item
-    page = _build(call) | {"data": call.input_items}
-    return page | _page_follows(page, {})
+def _derive_items(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    return {"data": call.input_items}
+
+
+def _keep_each(call: Call, page: dict[str, Any], script: Script) -> None:
+    """Stores the objects of a page, where one call creates several."""
+    for obj in page["data"]:
+        call.objects[_key((*call.parents, obj["id"]))] = obj
 
 
 def _delete_item(call: Call) -> Any:
     """Deleting an item answers with its conversation."""
     _fetch(call)
-    _forget(call.store, "conversations.items", (*call.parents, call.item))
+    _forget(call.store, call.resource, call.path)
     return call.store["conversations"][call.parents[0]]
 
 
-# ---- assistants: threads, messages, runs -----------------------------------------------------------------------------
+# ======================================================================================================================
+# CHAT AND COMPLETIONS
+# ======================================================================================================================
+
+
+def _hear_messages(call: Call) -> list[dict[str, Any]]:
+    return _dicts(call.body.get("messages"))
+
+
+def _check_chat(call: Call) -> None:
+    """Tool messages answer calls of the messages before them."""
+    called: set[Any] = set()
+    for index, message in enumerate(_hear_messages(call)):
+        called |= {made.get("id") for made in _dicts(message.get("tool_calls"))}
+        if message.get("role") == "tool" and message.get("tool_call_id") not in called:
+            _refuse(
+                "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
+                f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
+                f"messages.[{index}].tool_call_id",
+            )
+
+
+def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
+    answer = sum(_tokens(_spoken(choice["message"])) for choice in choices)
+    prompt = _tokens(_text_of(call.body.get("messages")))
+    return {"choices": choices, **_counted(obj, prompt_tokens=prompt, completion_tokens=answer)}
+
+
+def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+    """The one choice there is as often as asked for."""
+    return [{**_copy(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
+
+
+def _spoken(message: Mapping[str, Any]) -> str:
+    """Everything a model said in a message: text, refusal, the arguments of calls."""
+    calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
+    parts = [message.get("content"), message.get("refusal"), *(f.get("arguments") or f.get("input") for f in calls)]
+    return "".join(filter(None, parts))
+
+
+def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
+    if call.body.get("store") not in (True, "true"):
+        return
+    _remember(call, obj, script)
+    obj["metadata"] = call.body.get("metadata")
+    for message in _hear_messages(call):
+        content, parts = message.get("content"), None
+        if isinstance(content, list):
+            content, parts = _text_of(content), content
+        id = call.store.new_id("msg_")
+        stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
+        call.store["chat.completions.messages"][obj["id"], id] = message | stored
+
+
+def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    prompts = call.body.get("prompt") or ""
+    prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
+    choices = _repeated(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
+    prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in choices)
+    return {"choices": choices, **_counted(obj, prompt_tokens=prompt, completion_tokens=answer)}
+
+
+# ======================================================================================================================
+# ASSISTANTS: threads, messages, runs
+# ======================================================================================================================
+
+
+def _keep_assistant(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _open_tool_resources(call.store, obj, call.body, script)
+
+
+def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
+    """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
+    if "tool_resources" in script.given or not asked.get("tool_resources"):
+        return
+    resources = {kind: _copy(resource) for kind, resource in asked["tool_resources"].items() if resource}
+    search = resources.get("file_search", {})
+    for described in _dicts(search.pop("vector_stores", None)):
+        search.setdefault("vector_store_ids", []).append(_add_vector_store(store, described)["id"])
+    obj["tool_resources"] = resources
+
+
+def _keep_thread(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _open_thread(call.store, obj, call.body, script)
+
+
+def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
+    _open_tool_resources(store, thread, asked, script)
+    for message in _dicts(asked.get("messages")):
+        _add_message(store, thread["id"], message)
 
 
 def _blocks(content: Any) -> list[dict[str, Any]]:
@@ -2973,64 +3265,60 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _fill_message(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if "content" not in call.given and "content" in call.body:
-        obj["content"] = _blocks(call.body["content"])
-    return obj
+def _derive_message(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    return {"content": _blocks(call.body["content"])} if "content" in call.body else {}
 
 
-def _store_message(call: Call, obj: dict[str, Any]) -> Any:
-    _remember(call, obj)
-    _attach(call, call.parents[0], call.body)
-    return obj
+def _keep_message(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _attach(call.store, call.parents[0], call.body)
 
 
-def _add_message(call: Call, thread: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """A message of a thread from what was said of it."""
+def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of a thread from what was asked for."""
     path = "beta.threads.Message"
-    fields = _taken(_model(path), {**said, "thread_id": thread}) | {"content": _blocks(said.get("content"))}
-    message = _make(path, call.store, fields)
-    call.store["beta.threads.messages"][thread, message["id"]] = message
-    _attach(call, thread, said)
+    fields = _shared_fields(_model(path), {**asked, "thread_id": thread}) | {"content": _blocks(asked.get("content"))}
+    message = _new(path, store, fields)
+    _put(store, _resource("beta.threads.messages"), (thread,), message)
+    _attach(store, thread, asked)
     return message
 
 
-def _attach(call: Call, thread: str, message: Mapping[str, Any]) -> None:
+def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
     """Makes the files attached to a message searchable, or readable, in its thread."""
-    resources = call.store["beta.threads"].get(thread, {}).get("tool_resources") or {}
+    thread = store["beta.threads"].get(id, {})
+    resources = thread.get("tool_resources") or {}
     for attachment in _dicts(message.get("attachments")):
         kinds = {tool.get("type") for tool in _dicts(attachment.get("tools"))}
         if "file_search" in kinds:
             search = resources.setdefault("file_search", {})
-            stores = search.setdefault("vector_store_ids", []) or [_add_vector_store(call, {})["id"]]
+            stores = search.get("vector_store_ids") or [_add_vector_store(store, {})["id"]]
             search["vector_store_ids"] = stores
-            _add_store_file(call, stores[0], {"file_id": attachment.get("file_id")})
+            _add_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
         if "code_interpreter" in kinds:
             resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
-    if resources and thread in call.store["beta.threads"]:
-        call.store["beta.threads"][thread]["tool_resources"] = resources
-
-
-def _fill_tool_resources(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in call.given or not call.body.get("tool_resources"):
-        return obj
-    resources = {kind: dict(resource) for kind, resource in call.body["tool_resources"].items() if resource}
-    for described in _dicts(resources.get("file_search", {}).pop("vector_stores", None)):
-        made = _add_vector_store(call, described)
-        resources["file_search"].setdefault("vector_store_ids", []).append(made["id"])
-    return obj | {"tool_resources": resources}
-
-
-def _store_thread(call: Call, obj: dict[str, Any]) -> Any:
-    call.store["beta.threads"][call.store.new_key("beta.threads", (), obj, "thread_")] = obj
-    for message in _dicts(call.body.get("messages")):
-        _add_message(call, obj["id"], message)
-    return obj
+    if resources:
+        thread["tool_resources"] = resources
 
 
 # What a run takes from its assistant when its own request does not say it.
 _INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
+
+
+def _hear_thread(call: Call) -> list[dict[str, Any]]:
+    stored = call.store.below("beta.threads.messages", call.params["thread_id"]).values()
+    return [*stored, *_dicts(call.body.get("additional_messages"))]
+
+
+def _hear_thread_and_run(call: Call) -> list[dict[str, Any]]:
+    thread = call.body.get("thread") or {}
+    return [*_dicts(thread.get("messages")), *_dicts(call.body.get("additional_messages"))]
+
+
+def _hear_outputs(call: Call) -> list[dict[str, Any]]:
+    """What was said in the thread, and what its tools say now."""
+    outputs = _dicts(call.body.get("tool_outputs"))
+    return [*_hear_thread(call), *({"type": "function_call_output", **output} for output in outputs)]
 
 
 def _check_run(call: Call) -> None:
@@ -3041,52 +3329,62 @@ def _check_run(call: Call) -> None:
                 _refuse(f"Thread {thread} already has an active run {run['id']}.")
 
 
-def _fill_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
     inherited = {key: assistant[key] for key in _INHERITED if assistant.get(key) is not None}
-    said = {key for key, value in call.body.items() if value is not None}
-    obj |= {key: value for key, value in inherited.items() if key not in said | call.given.keys()}
+    derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
     if more := call.body.get("additional_instructions"):
-        obj["instructions"] = f"{obj['instructions']} {more}".strip()
-    return obj
+        derived["instructions"] = f"{derived.get('instructions', obj['instructions'])} {more}".strip()
+    return derived
 
 
-def _store_run(call: Call, obj: dict[str, Any]) -> Any:
-    thread = obj["thread_id"]
+def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> None:
+    """A thread, and a run on it."""
+    store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
+    if id not in store["beta.threads"]:
+        thread = _new("beta.Thread", store, {**_shared_fields(_model("beta.Thread"), asked), "id": id})
+        store["beta.threads"][id] = thread
+        _open_thread(store, thread, asked, NOTHING)
+    _keep_run(call, run, script)
+
+
+def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
+    store, thread = call.store, run["thread_id"]
     for message in _dicts(call.body.get("additional_messages")):
-        _add_message(call, thread, message)
-    runs = call.store["beta.threads.runs"]
-    runs[call.store.new_key("beta.threads.runs", (thread,), obj, "run_")] = obj
-    call.store.makers[thread, obj["id"]] = call.row.name
-    if call.unfinished:
-        _start_run(call, obj, call.turn or _default_turn(obj))
-    elif obj.get("required_action"):
-        _add_call_step(call.store, obj, obj["required_action"]["submit_tool_outputs"]["tool_calls"])
-    return obj
+        _add_message(store, thread, message)
+    _put(store, _resource("beta.threads.runs"), (thread,), run, named="id" in script.given)
+    store.note("beta.threads.runs", (thread, run["id"])).maker = call.row.name
+    if not script.ends:
+        _start_run(store, run, script.turn or _default_turn(run))
+    elif run.get("required_action"):
+        _add_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
 
 
-def _start_run(call: Call, run: dict[str, Any], turn: Turn | None) -> None:
+_RUN_TIME = 600  # seconds a run may take before it expires
+
+
+def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> None:
     """Queues a run; what it will say in the end is known from here."""
     run |= {"status": "queued", "started_at": None, "completed_at": None, "required_action": None, "usage": None}
     run["expires_at"] = int(time.time()) + _RUN_TIME
-    turn = turn or Turn(DEFAULT_TEXT)
     working = {"status": "in_progress", "started_at": Now()}
-    _later(call, "beta.threads.runs", (run["thread_id"], run["id"]), working, functools.partial(_finish_run, turn=turn))
+    finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT))
+    _plan(store, "beta.threads.runs", (run["thread_id"], run["id"]), working, finish)
 
 
-def _finish_run(call: Call, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
+def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
     """What the end of a run changes in it; its message and its step come into being beside it."""
-    usage = _run_usage(call.store, run, turn)
+    usage = _run_usage(store, run, turn)
     if turn.tool_calls:
-        calls = [_run_tool_call(made, call.store) for made in turn.tool_calls]
-        _add_call_step(call.store, run, calls)
+        calls = [_run_call(made, store) for made in turn.tool_calls]
+        _add_call_step(store, run, calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         return {"status": "requires_action", "required_action": action}
     content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else turn.text or ""
-    said = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
-    message = _add_message(call, run["thread_id"], said)
+    about = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
+    message = _add_message(store, run["thread_id"], about)
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
-    _add_step(call.store, run, details, usage=usage)
+    _add_step(store, run, details, usage=usage)
     if turn.stop:
         reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
         message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
@@ -3094,18 +3392,10 @@ def _finish_run(call: Call, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
     return {"status": "completed", "completed_at": Now(), "expires_at": None, "usage": usage}
 
 
-def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
-    """The step of a run that waits for tools."""
-    waiting = {"status": "in_progress", "completed_at": None, "usage": None}
-    _add_step(store, run, {"type": "tool_calls", "tool_calls": calls}, **waiting)
-
-
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, int]:
     messages = store.below("beta.threads.messages", run["thread_id"]).values()
     prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
-    answer = _tokens(turn.text or turn.refusal or "") + sum(
-        _tokens(tool_call.arguments) for tool_call in turn.tool_calls
-    )
+    answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
     return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
 
@@ -3113,22 +3403,25 @@ def _message_text(message: Mapping[str, Any]) -> str:
     return "".join(block["text"]["value"] for block in message["content"] if block["type"] == "text")
 
 
-def _run_tool_call(tool_call: ToolCall, store: StateStore) -> dict[str, Any]:
-    return {"id": tool_call.id or store.new_id("call_"), "type": "function", "function": _function(tool_call)}
+def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
+    return {"id": made.id or store.new_id("call_"), "type": "function", "function": _function(made)}
 
 
-def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    if details["type"] == "tool_calls":
-        calls = [{**call, "function": {**call["function"], "output": None}} for call in details["tool_calls"]]
-        details = {**details, "tool_calls": calls}
+def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
+    """The step of a run that waits for tools."""
+    shown = [{**made, "function": {**made["function"], "output": None}} for made in calls]
+    waiting = {"status": "in_progress", "completed_at": None, "usage": None}
+    _add_step(store, run, {"type": "tool_calls", "tool_calls": shown}, **waiting)
+
+
+def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
     about = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
     about |= {"type": details["type"], "step_details": details, **fields}
-    step = _make("beta.threads.runs.RunStep", store, about)
-    store["beta.threads.runs.steps"][run["thread_id"], run["id"], step["id"]] = step
-    return step
+    step = _new("beta.threads.runs.RunStep", store, about)
+    _put(store, _resource("beta.threads.runs.steps"), (run["thread_id"], run["id"]), step)
 
 
-def _check_submit(call: Call) -> None:
+def _check_outputs(call: Call) -> None:
     """Tool outputs are for a run that waits for them, and for the calls it made."""
     run = _fetch(call)
     if run["status"] != "requires_action":
@@ -3139,156 +3432,157 @@ def _check_submit(call: Call) -> None:
         _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
 
 
-def _submit_tool_outputs(call: Call) -> Any:
-    _check_submit(call)
+def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
     run = _fetch(call)
     outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
-    for step in call.store.below("beta.threads.runs.steps", *call.parents, call.item).values():
+    for step in call.store.below("beta.threads.runs.steps", *call.path).values():
         if step["status"] == "in_progress":
             _complete_step(step, outputs)
-    _start_run(call, run, call.turn or _default_turn({**run, "tool_choice": None}))
+    _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
 
 
 def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
-    for tool_call in step["step_details"]["tool_calls"]:
-        tool_call["function"]["output"] = outputs.get(tool_call["id"])
+    for made in step["step_details"]["tool_calls"]:
+        made["function"]["output"] = outputs.get(made["id"])
     step |= {"status": "completed", "completed_at": int(time.time())}
 
 
-def _create_and_run(call: Call, run: Any = None) -> Any:
-    """A thread, and a run on it."""
-    thread_call = call.sub("beta.threads.create", call.body.get("thread") or {})
-    thread = _store_thread(thread_call, _build(thread_call))
-    run = run or _build(call)
-    return _store_run(call, run | {"thread_id": thread["id"]})
+# ======================================================================================================================
+# VECTOR STORES
+# ======================================================================================================================
 
 
-# ---- vector stores ---------------------------------------------------------------------------------------------------
-
-
-def _store_vector_store(call: Call, obj: dict[str, Any]) -> Any:
-    _remember(call, obj)
-    for file in call.body.get("file_ids") or ():
-        _add_store_file(call, obj["id"], {"file_id": file, "chunking_strategy": call.body.get("chunking_strategy")})
-    return obj
-
-
-def _check_vector_store(call: Call) -> None:
+def _check_files(call: Call) -> None:
     for file in call.body.get("file_ids") or ():
         _need(call, "files", file, "file_ids")
 
 
-def _add_vector_store(call: Call, said: dict[str, Any]) -> dict[str, Any]:
+def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _take_in(call.store, obj["id"], call.body)
+    if counts := script.given.get("file_counts"):
+        obj["file_counts"] |= counts
+
+
+def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
-    inner = call.sub("vector_stores.create", said)
-    return _store_vector_store(inner, _build(inner))
+    obj = _new("VectorStore", store, _shared_fields(_model("VectorStore"), asked))
+    _put(store, _resource("vector_stores"), (), obj)
+    _take_in(store, obj["id"], asked)
+    return obj
+
+
+def _take_in(store: StateStore, id: str, asked: Mapping[str, Any]) -> None:
+    """The files a vector store is made with."""
+    for file in asked.get("file_ids") or ():
+        _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")})
 
 
 def _check_store_file(call: Call) -> None:
-    for said in _batch_files(call.body):
-        _need(call, "files", said.get("file_id"), "file_id")
+    _need(call, "files", call.body.get("file_id"), "file_id")
 
 
-def _fill_store_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    return obj | {k: v for k, v in _store_file_fields(call, call.parents[0], call.body).items() if k not in call.given}
+def _derive_store_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    return _store_file_fields(call.store, call.parents[0], call.body)
 
 
-def _store_file_fields(call: Call, vector_store: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file is in a vector store, from what was said of it."""
-    id = said.get("file_id")
-    fields = {"vector_store_id": vector_store, "usage_bytes": len(call.store["files.content"].get(id, b""))}
-    fields |= {"id": id} if id else {}
-    fields |= {"attributes": said["attributes"]} if said.get("attributes") else {}
-    strategy = said.get("chunking_strategy") or {}
+def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file is in a vector store, from what was asked for."""
+    file, strategy = asked.get("file_id"), asked.get("chunking_strategy") or {}
+    fields = {"vector_store_id": id, "usage_bytes": len(store["files.content"].get(file, b""))}
+    fields |= {"id": file} if file else {}
+    fields |= {"attributes": asked["attributes"]} if asked.get("attributes") else {}
     return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
 
 
-def _add_store_file(call: Call, vector_store: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    fields = _store_file_fields(call, vector_store, said)
-    return _put_store_file(call, _make("vector_stores.VectorStoreFile", call.store, fields))
-
-
-def _put_store_file(call: Call, file: dict[str, Any]) -> dict[str, Any]:
-    files, key = call.store["vector_stores.files"], (file["vector_store_id"], file["id"])
-    if key in files:
-        _tally(call.store, files[key], -1)
-    files[key] = file
-    _tally(call.store, file, 1)
+def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    file = _new("vector_stores.VectorStoreFile", store, _store_file_fields(store, id, asked))
+    _put_store_file(store, file)
     return file
 
 
-def _tally(store: StateStore, file: Mapping[str, Any], sign: int) -> None:
+def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
+    _put_store_file(call.store, file)
+
+
+def _put_store_file(store: StateStore, file: dict[str, Any]) -> None:
+    files, key = store["vector_stores.files"], (file["vector_store_id"], file["id"])
+    if key in files:
+        _tally(store, key[0], files[key], -1)
+    files[key] = file
+    _tally(store, key[0], file, 1)
+
+
+def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
     """Keeps a vector store's counts as its files come and go."""
-    if owner := store["vector_stores"].get(file["vector_store_id"]):
-        owner = _completed(store, "vector_stores", file["vector_store_id"])
-        counts = owner["file_counts"]
-        counts[file["status"]] = counts.get(file["status"], 0) + sign
-        counts["total"] += sign
-        owner |= {"usage_bytes": owner["usage_bytes"] + sign * file["usage_bytes"], "last_active_at": int(time.time())}
+    if id in store["vector_stores"]:
+        owner, status = _whole(store, _resource("vector_stores"), id), file.get("status", "completed")
+        counts, size = owner["file_counts"], owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
+        counts |= {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
+        owner |= {"usage_bytes": size, "last_active_at": int(time.time())}
 
 
-def _delete_store_file(call: Call) -> Any:
-    _fetch(call)
-    _remove_store_file(call.store, call.parents[0], call.item)
-    return _build(call)
-
-
-def _remove_store_file(store: StateStore, vector_store: str, file: str) -> None:
-    _tally(store, store["vector_stores.files"][vector_store, file], -1)
-    _forget(store, "vector_stores.files", (vector_store, file))
+def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
+    """A file that leaves a vector store leaves its counts and its batches."""
+    _tally(store, key[0], file, -1)
     batches = store["vector_stores.file_batches.files"]
-    for key in [key for key in batches if key[::2] == (vector_store, file)]:
-        del batches[key]
+    for listed in [listed for listed in batches if listed[::2] == key]:
+        del batches[listed]
 
 
 def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The files a batch is to take in, whichever way the request names them."""
+    """The files a batch is to take in, in either form of the request."""
     common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
-    ids = [body["file_id"]] if "file_id" in body else body.get("file_ids") or []
-    return [*({"file_id": id, **common} for id in ids), *_dicts(body.get("files"))]
+    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_dicts(body.get("files"))]
 
 
-def _store_file_batch(call: Call, obj: dict[str, Any]) -> Any:
-    _remember(call, obj)
-    files = [_add_store_file(call, call.parents[0], said) for said in _batch_files(call.body)]
+def _check_batch_files(call: Call) -> None:
+    for asked in _batch_files(call.body):
+        _need(call, "files", asked.get("file_id"), "file_id")
+
+
+def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    files = [_add_store_file(call.store, call.parents[0], asked) for asked in _batch_files(call.body)]
     for file in files:
         call.store["vector_stores.file_batches.files"][(*call.parents, obj["id"], file["id"])] = file
-    if call.unfinished:
-        obj["file_counts"] |= {"completed": len(files), "total": len(files)}
-    return obj
+    if not script.ends:
+        obj["file_counts"] |= {"completed": len(files), "total": len(files)} | script.given.get("file_counts", {})
 
 
 def _store_file_content(call: Call) -> Any:
     _check_parents(call)
-    text = _file_text(call.store, call.parents[-1])
-    return _make_page(call.row, [{"type": "text", "text": text}], False)
+    return _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parents[-1])}])
 
 
-def _file_text(store: StateStore, id: str) -> str:
-    return store["files.content"].get(id, b"").decode(errors="replace")
+def _check_search(call: Call) -> None:
+    _fetch(call)
+    most = call.body.get("max_num_results", 10)
+    if not isinstance(most, int) or not 1 <= most <= 50:
+        wrong = f"Invalid 'max_num_results': expected an integer between 1 and 50, but got {most!r}."
+        _refuse(wrong, "max_num_results")
 
 
 def _search(call: Call) -> Any:
     """The chunks of a store's files that share words with the query, best first."""
-    _fetch(call)
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
-    files = list(call.store.below("vector_stores.files", call.item).values())
-    files = [file for file in files if _passes(call.body.get("filters"), file.get("attributes") or {})]
-    chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(call.store, file["id"]))]
-    ranked = _rank(_words(" ".join(queries)), [_words(chunk) for _, chunk in chunks])
-    threshold = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
-    hits = [(score, *chunks[i]) for score, i in ranked if score > 0 and score >= threshold]
-    most = call.body.get("max_num_results", 10)
-    if not isinstance(most, int) or not 1 <= most <= 50:
-        _refuse(
-            f"Invalid 'max_num_results': expected an integer between 1 and 50, but got {most!r}.", "max_num_results"
-        )
-    results = [_hit(call.store, *hit) for hit in hits[:most]]
+    hits = _hits(call.store, call.item, _words(" ".join(queries)), call.body.get("filters"))
+    least = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
+    found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][: call.body.get("max_num_results", 10)]
     rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
-    page = _make_page(call.row, results, False)
-    return page | {"object": "vector_store.search_results.page", "search_query": rewritten}
+    return _page_of(call.row, found) | {"object": "vector_store.search_results.page", "search_query": rewritten}
+
+
+def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
+    """Every chunk of the files that pass a filter, with its score, best first."""
+    files = [
+        f for f in store.below("vector_stores.files", id).values() if _passes(condition, f.get("attributes") or {})
+    ]
+    chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(store, file["id"]))]
+    ranked = _rank(words, [_words(chunk) for _, chunk in chunks])
+    return [_hit(store, score, *chunks[i]) for score, i in ranked]
 
 
 def _words(text: str) -> list[str]:
@@ -3346,31 +3640,54 @@ def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
         _refuse(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
 
 
-# ---- batches ---------------------------------------------------------------------------------------------------------
+# ======================================================================================================================
+# BATCHES
+# ======================================================================================================================
 
 
 def _check_batch(call: Call) -> None:
     _need(call, "files", call.body.get("input_file_id"), "input_file_id")
 
 
-def _store_batch(call: Call, obj: dict[str, Any]) -> Any:
-    _remember(call, obj)
-    if call.unfinished:
-        obj["expires_at"] = obj["created_at"] + 86400
-        lines = _file_text(call.store, obj["input_file_id"]).splitlines()
-        obj["request_counts"] = {"total": len([line for line in lines if line.strip()]), "completed": 0, "failed": 0}
-        _later(call, "batches", obj["id"], {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)
-    return obj
+def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
+    """The requests of a batch, a line each."""
+    return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
-def _finish_batch(call: Call, batch: dict[str, Any]) -> dict[str, Any]:
-    """Answers every line of a batch, and what the end of it changes in the batch."""
-    lines = [line for line in _file_text(call.store, batch["input_file_id"]).splitlines() if line.strip()]
-    results = [_answer_line(call, line) for line in lines]
-    good = [result for result in results if (result["response"] or {}).get("status_code") == 200]
-    bad = [result for result in results if result not in good]
+def _derive_batch(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    if obj["status"] in _OVER:
+        return {}
+    counts = {"total": len(_lines(call.store, obj)), "completed": 0, "failed": 0}
+    return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
+
+
+def _keep_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    if not script.ends:
+        _plan(call.store, "batches", obj["id"], {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)
+
+
+async def _work_batch(call: Call, wait: Wait) -> None:
+    """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
+    note = call.store.service.notes.get(("batches", call.key), Note())
+    with call.store.lock:
+        if note.held or note.ahead != [_finish_batch] or call.key not in call.objects:
+            return
+        note.held, lines = True, _lines(call.store, call.objects[call.key])
+    try:
+        note.lines = [await _answer_line(call, line, wait) for line in lines]
+    finally:
+        note.held = False
+
+
+def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
+    """What the end of a batch changes in it: its results stand in files."""
+    note = store.note("batches", batch["id"])
+    results, note.lines = note.lines or [], None
+    good = [result for result in results if _is_good(result)]
+    bad = [result for result in results if not _is_good(result)]
     files = {
-        f"{kind}_file_id": _add_file(call.store, f"{batch['id']}_{kind}.jsonl", _jsonl(some), "batch_output")["id"]
+        f"{kind}_file_id": _add_file(store, f"{batch['id']}_{kind}.jsonl", _jsonl(some), "batch_output")["id"]
         for kind, some in (("output", good), ("error", bad))
         if some
     }
@@ -3378,84 +3695,99 @@ def _finish_batch(call: Call, batch: dict[str, Any]) -> dict[str, Any]:
     return {"status": "completed", "completed_at": Now(), "finalizing_at": Now(), "request_counts": counts, **files}
 
 
+def _is_good(result: Mapping[str, Any]) -> bool:
+    return (result["response"] or {}).get("status_code") == 200
+
+
 def _jsonl(objects: Iterable[Any]) -> bytes:
     return "".join(f"{_encode(obj)}\n" for obj in objects).encode()
 
 
-def _answer_line(call: Call, line: str) -> dict[str, Any]:
+async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
     """The result of one line: the answer of the endpoint it names."""
     result: dict[str, Any] = {"id": call.store.new_id("batch_req_"), "custom_id": None, "response": None, "error": None}
     try:
-        said = _json_object(line.encode())
-        result["custom_id"] = said.get("custom_id")
-        response = call.mock._answer_line(said)
-    except APIError as error:
-        return result | {"error": {"code": error.error["code"] or "invalid_request", "message": str(error)}}
-    body = json.loads(response.content)
-    about = {"status_code": response.status_code, "request_id": response.headers.get("x-request-id", ""), "body": body}
-    return result | {"response": about}
+        asked = _json_object(line.encode())
+        result["custom_id"] = asked.get("custom_id")
+        response = await _answer(_line_call(call.mock, asked), wait)
+    except ServiceError as refused:
+        return result | {"error": {"code": refused.envelope["code"] or "invalid_request", "message": str(refused)}}
+    except _Fault as fault:
+        return result | {"error": {"code": "network_error", "message": str(fault)}}
+    body, id = response.read(), response.headers.get("x-request-id", "")
+    is_json = "json" in response.headers.get("content-type", "")
+    shown = json.loads(body) if is_json else body.decode(errors="replace")
+    return result | {"response": {"status_code": response.status_code, "request_id": id, "body": shown}}
 
 
-# ---- fine-tuning -----------------------------------------------------------------------------------------------------
+def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
+    """The call a line of a batch makes. Raises the 400 of an URL that is none."""
+    path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
+    found = _find(method, path)
+    if found is None or not _present(found[0].name):
+        _refuse(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
+    body = {**(asked.get("body") or {}), "stream": False}
+    return Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json=body))
 
 
-def _check_fine_tuning(call: Call) -> None:
+# ======================================================================================================================
+# FINE-TUNING AND MODELS
+# ======================================================================================================================
+
+
+def _check_job(call: Call) -> None:
     for param in ("training_file", "validation_file"):
         if file := call.body.get(param):
             _need(call, "files", file, param)
 
 
-def _store_fine_tuning(call: Call, job: dict[str, Any]) -> Any:
-    _remember(call, job)
+def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
+    _remember(call, job, script)
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
-    if call.unfinished:
-        running = functools.partial(_move_job, status="running", message="Fine-tuning job started")
+    if not script.ends:
         queued = functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state")
+        running = functools.partial(_move_job, status="running", message="Fine-tuning job started")
         finish = functools.partial(_finish_job, suffix=call.body.get("suffix") or "")
-        _later(call, "fine_tuning.jobs", job["id"], queued, running, finish)
-    return job
+        _plan(call.store, "fine_tuning.jobs", job["id"], queued, running, finish)
 
 
 def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
-    event = _make("fine_tuning.FineTuningJobEvent", store, {"message": message, "type": "message"})
+    event = _new("fine_tuning.FineTuningJobEvent", store, {"message": message, "type": "message"})
     store["fine_tuning.jobs.events"][job["id"], event["id"]] = event
 
 
-def _move_job(call: Call, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
-    _add_event(call.store, job, message)
+def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
+    _add_event(store, job, message)
     return {"status": status}
 
 
-def _finish_job(call: Call, job: dict[str, Any], suffix: str) -> dict[str, Any]:
+def _finish_job(store: StateStore, job: dict[str, Any], suffix: str) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
     name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
-    checkpoint = _make("fine_tuning.jobs.FineTuningJobCheckpoint", call.store, about)
-    call.store["fine_tuning.jobs.checkpoints"][job["id"], checkpoint["id"]] = checkpoint
-    model = {"id": name, "object": "model", "created": int(time.time()), "owned_by": job["organization_id"]}
-    call.store["models"][name] = model
-    _add_event(call.store, job, "The job has successfully completed")
-    tokens = _tokens(_file_text(call.store, job["training_file"]))
+    checkpoint = _new("fine_tuning.jobs.FineTuningJobCheckpoint", store, about)
+    store["fine_tuning.jobs.checkpoints"][job["id"], checkpoint["id"]] = checkpoint
+    store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
+    _add_event(store, job, "The job has successfully completed")
+    tokens = _tokens(_file_text(store, job["training_file"]))
     return {"status": "succeeded", "fine_tuned_model": name, "finished_at": Now(), "trained_tokens": tokens}
 
 
 def _pause_job(call: Call) -> Any:
-    job, key = _fetch(call), ("fine_tuning.jobs", call.key)
+    job = _fetch(call)
     if job["status"] in _OVER:
         _refuse(f"Cannot pause a job with status '{job['status']}'.")
-    call.store.paused[key] = call.store.pending.pop(key, [])
+    call.store.note("fine_tuning.jobs", call.key).held = True
     return job
 
 
 def _resume_job(call: Call) -> Any:
-    job, key = _fetch(call), ("fine_tuning.jobs", call.key)
-    if key not in call.store.paused:
+    job, note = _fetch(call), call.store.note("fine_tuning.jobs", call.key)
+    if not note.held:
         _refuse(f"Cannot resume a job with status '{job['status']}': it is not paused.")
-    _later(call, *key, *call.store.paused.pop(key)[1:])
+    note.held = False
     return job
 
-
-# ---- models ----------------------------------------------------------------------------------------------------------
 
 # Where the SDK lists the models it knows.
 _MODEL_LISTS = (
@@ -3470,344 +3802,302 @@ _MODEL_LISTS = (
 )
 
 
-@functools.cache
-def _known_models() -> tuple[str, ...]:
-    """The names in the SDK's own literals."""
-    return tuple(dict.fromkeys(name for path in _MODEL_LISTS for name in _literals(_model(path))))
+def _known_models() -> dict[str, Any]:
+    """The models in the SDK's own literals."""
+    names = dict.fromkeys(name for path in _MODEL_LISTS for name in _literals(_model(path)))
+    return {name: _model_object(name, 1687882411, "openai") for name in names}
 
 
-def _with_models(verb: Callable[[Call], Any]) -> Callable[[Call], Any]:
-    """A verb on models, of which the service has some from the start."""
-
-    def with_models(call: Call) -> Any:
-        if _known_models()[0] not in call.objects:
-            for id in _known_models():
-                about = {"id": id, "object": "model", "created": 1687882411, "owned_by": "openai"}
-                call.objects.setdefault(id, about)
-        return verb(call)
-
-    return with_models
+def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}
 
 
-def _delete_model(call: Call) -> Any:
+def _check_model_delete(call: Call) -> None:
     if _fetch(call)["owned_by"] in ("openai", "system"):
         _refuse("You have insufficient permissions for this operation.", status=403)
-    return _delete(call)
 
 
-# ---- what is assigned, activated, remixed ----------------------------------------------------------------------------
+# ======================================================================================================================
+# AUDIO, IMAGES, EMBEDDINGS, and moderations
+# ======================================================================================================================
 
 
-# What can be assigned to what: the parameter that names it, and where it and what it is assigned to are found. The
-# role, user or group itself is stored below what it is assigned to.
-_ASSIGNMENTS = {
-    "admin.organization.groups.roles.create": ("role_id", "admin.organization.roles"),
-    "admin.organization.groups.users.create": ("user_id", "admin.organization.users"),
-    "admin.organization.projects.groups.create": ("group_id", "admin.organization.groups"),
-    "admin.organization.projects.groups.roles.create": ("role_id", "admin.organization.projects.roles"),
-    "admin.organization.projects.users.roles.create": ("role_id", "admin.organization.projects.roles"),
-    "admin.organization.users.roles.create": ("role_id", "admin.organization.roles"),
-}
+def _derive_transcription(call: Call, obj: Any) -> dict[str, Any]:
+    """A transcript by speakers has a segment at least."""
+    if call.body.get("response_format") != "diarized_json":
+        return {}
+    segment = {"id": "seg_001", "type": "transcript.text.segment", "speaker": "A", "start": 0.0, "end": 1.0}
+    return {"segments": obj["segments"] or [segment | {"text": obj["text"]}]}
 
 
-def _assign(call: Call, obj: dict[str, Any]) -> Any:
-    """Stores an assignment, and shows both sides of it in the answer."""
-    param, source = _ASSIGNMENTS[call.row.name]
-    id = call.body.get(param) or obj.get(param) or call.store.new_id(param.replace("id", ""))
-    path = (*call.parents[: len(_resources().get(source, ()))], id)
-    assigned = {**call.store[source].get(_key(path[:-1], id), {}), "id": id, param: id}
-    call.objects[(*call.parents, id)] = {**obj, **assigned} if param == "group_id" else assigned
-    owner = call.store[_parent(call.plan.resource)].get(_key(call.parents[:-1], call.parents[-1]), {})
-    sides = {param.removesuffix("_id"): assigned, call.plan.parents[-1].removesuffix("_id"): owner}
-    for kind, side in sides.items():
-        if isinstance(obj.get(kind), dict):
-            obj[kind] |= _taken(_fields(call.model)[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
-    if param == "group_id":
-        obj["group_name"] = assigned.get("name", obj["group_name"])
-        call.objects[(*call.parents, id)] |= {"group_name": obj["group_name"]}
+def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    form, model = call.body.get("response_format"), str(call.body.get("model", ""))
+    as_url = form == "url" or (model.startswith("dall-e") and form != "b64_json")
+    picture = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_PNG).decode()}
+    images = obj["data"] if len(obj["data"]) != 1 else obj["data"] * int(call.body.get("n") or 1)
+    return {"data": [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]}
+
+
+_DIMENSIONS = {"text-embedding-3-large": 3072}
+
+
+def _derive_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    inputs = _embedding_inputs(call.body.get("input", ""))
+    size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
+    count = sum(map(_tokens, inputs))
+    data = [{"object": "embedding", "index": i, "embedding": _embedding(text, size)} for i, text in enumerate(inputs)]
+    return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
+
+
+def _embedding_inputs(value: Any) -> list[str]:
+    """One text for each embedding asked for; token ids count as text of their own."""
+    if isinstance(value, list) and value and not isinstance(value[0], int):
+        return [item if isinstance(item, str) else json.dumps(item) for item in value]
+    return [value if isinstance(value, str) else json.dumps(value)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _embedding(text: str, size: int) -> list[float]:
+    """A vector of unit length, the same for the same text everywhere."""
+    numbers = random.Random(text)  # an own generator: the global one is the test's
+    vector = [numbers.gauss(0, 1) for _ in range(size)]
+    length = math.sqrt(sum(x * x for x in vector))
+    return [x / length for x in vector]
+
+
+def _embed(call: Call) -> Any:
+    """Embeddings as they are asked for: what is set keeps to the SDK's types, which know floats only."""
+    obj = _compose(call)
+    if call.body.get("encoding_format") == "base64":
+        for item in obj["data"]:
+            item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
     return obj
 
 
-def _set_active(active: bool) -> Callable[[Call], Any]:
-    """Activates or deactivates certificates, of the organization or of a project."""
-
-    def change(call: Call) -> Any:
-        _check_parents(call)
-        changed = []
-        for id in call.body.get("certificate_ids") or ():
-            certificate = _need(call, "admin.organization.certificates", id, "certificate_ids")
-            if call.parents:
-                certificate = {**certificate, "object": "organization.project.certificate"}
-                call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
-            certificate["active"] = active
-            changed.append(_seen_as(_element(call.model), "admin.organization.certificates", certificate, call.store))
-        return _make_page(call.row, changed, False)
-
-    return change
+def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    value = call.body.get("input", "")
+    parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
+    result = _default(_item_type(_fields(call.model)["results"].type))
+    return {"results": [_copy(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
-def _new_video(call: Call) -> Any:
-    """A video made from another."""
-    video = call.body.get("video")
-    source = call.params.get("video_id") or (video.get("id") if isinstance(video, dict) else None)
-    if source:
-        _need(call, "videos", source, "video_id")
-    video = _build(call) | {"id": call.store.new_id("video_"), "remixed_from_video_id": source}
-    return _store_video(call, video)
+# ======================================================================================================================
+# EVALS, CONTAINERS, SKILLS, VIDEOS
+# ======================================================================================================================
 
 
-def _store_video(call: Call, video: dict[str, Any]) -> Any:
-    call.store["videos"][call.store.new_key("videos", (), video, "video_")] = video
-    if call.unfinished:
-        video |= {"status": "queued", "progress": 0, "completed_at": None}
-        done = {"status": "completed", "progress": 100, "completed_at": Now()}
-        _later(call, "videos", video["id"], {"status": "in_progress", "progress": 50}, done)
-    return video
+def _check_cancel(call: Call) -> None:
+    """What is over cannot be cancelled."""
+    if (obj := _fetch(call))["status"] in _OVER:
+        _refuse(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
-def _store_eval_run(call: Call, run: dict[str, Any]) -> Any:
-    _remember(call, run)
-    if call.unfinished:
-        _later(call, "evals.runs", (*call.parents, run["id"]), {"status": "in_progress"}, {"status": "completed"})
-    return run
+def _cancelling(first: dict[str, Any], *later: dict[str, Any]) -> Callable[[Call], Any]:
+    """Cancelling something that goes on, in one step or over retrieves."""
+
+    def cancel(call: Call) -> Any:
+        obj = _fetch(call)
+        obj.update(_stamp(first, call.store))
+        _plan(call.store, call.resource.name, call.key, *later)
+        return _view(call, obj)
+
+    return cancel
 
 
-def _cancel_eval_run(call: Call) -> Any:
-    run = _fetch(call)
-    call.store.pending.pop(("evals.runs", call.key), None)
-    run["status"] = "canceled"
-    return _view(call, run)
+def _keep_eval_run(call: Call, run: dict[str, Any], script: Script) -> None:
+    _remember(call, run, script)
+    if not script.ends:
+        key = (*call.parents, run["id"])
+        _plan(call.store, "evals.runs", key, {"status": "in_progress"}, {"status": "completed"})
 
 
-def _store_skill_version(call: Call, obj: dict[str, Any]) -> Any:
-    skill = call.store["skills"].get(call.parents[0], {})
-    number = str(int(skill.get("latest_version") or 0) + 1)
-    obj |= {"version": number, "skill_id": call.parents[0]}
-    call.objects[(*call.parents, number)] = obj
-    call.store["skills.versions.content"][(*call.parents, number)] = _skill_content(call)
-    skill["latest_version"] = number
-    if call.body.get("default") in (True, "true"):
-        skill["default_version"] = number
-    return obj
+def _check_container_file(call: Call) -> None:
+    if file := call.body.get("file_id"):
+        _need(call, "files", file, "file_id")
 
 
-def _fill_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """A skill's name and description, as the head of its SKILL.md says them."""
-    head = "\n".join(data.decode(errors="replace") for _, data, _ in _files(call.body))
-    said = dict(re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE))
-    return obj | {key: value.strip() for key, value in said.items() if key not in call.given}
+def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    source = call.store["files"].get(call.body.get("file_id"), {})
+    filename, data, _ = _uploaded(call.body.get("file"))
+    name, size = source.get("filename", filename), source.get("bytes", len(data))
+    return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
 
 
-def _files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
+def _keep_container_file(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    data = call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
+    call.store["containers.files.content"][(*call.parents, obj["id"])] = data
+
+
+def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     value = body.get("files") or []
     return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
 
 
 def _skill_content(call: Call) -> bytes:
-    return b"".join(data for _, data, _ in _files(call.body)) or b"mock content"
+    return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
 
 
-def _store_skill(call: Call, obj: dict[str, Any]) -> Any:
+def _derive_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """A skill's name and description, as the head of its SKILL.md says them."""
+    head = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
+    found = re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE)
+    return {key: value.strip() for key, value in dict(found).items()}
+
+
+def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
     """A skill comes with its first version."""
-    _remember(call, obj)
-    call.store["skills.content"][obj["id"]] = call.store["skills.versions.content"][obj["id"], "1"] = _skill_content(
-        call
+    _remember(call, obj, script)
+    id, number, content = obj["id"], obj["latest_version"], _skill_content(call)
+    version = _new("skills.SkillVersion", call.store, {"skill_id": id, "version": number})
+    call.store["skills.versions"][id, number] = version
+    call.store["skills.content"][id] = call.store["skills.versions.content"][id, number] = content
+
+
+def _derive_version(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    skill = call.store["skills"].get(call.parents[0], {})
+    return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
+
+
+def _keep_version(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    call.store["skills.versions.content"][(*call.parents, obj["version"])] = _skill_content(call)
+    skill = call.store["skills"].get(call.parents[0], {})
+    skill["latest_version"] = obj["version"]
+    if call.body.get("default") in (True, "true"):
+        skill["default_version"] = obj["version"]
+
+
+def _source_video(call: Call) -> Any:
+    """The id of the video another one is made from."""
+    video = call.body.get("video")
+    return call.params.get("video_id") or (video.get("id") if isinstance(video, dict) else None)
+
+
+def _check_source(call: Call) -> None:
+    if source := _source_video(call):
+        _need(call, "videos", source, "video_id")
+
+
+def _derive_video(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    return {"remixed_from_video_id": _source_video(call)}
+
+
+def _keep_video(call: Call, video: dict[str, Any], script: Script) -> None:
+    _remember(call, video, script)
+    if not script.ends:
+        video |= {"status": "queued", "progress": 0, "completed_at": None}
+        done = {"status": "completed", "progress": 100, "completed_at": Now()}
+        _plan(call.store, "videos", video["id"], {"status": "in_progress", "progress": 50}, done)
+
+
+# ======================================================================================================================
+# ADMINISTRATION
+# ======================================================================================================================
+
+
+def _assigning(param: str, source: str) -> Behavior:
+    """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
+    about = {"param": param, "source": source}
+    return Behavior(
+        derive=functools.partial(_derive_assignment, **about),
+        keep=functools.partial(_keep_assignment, **about),
+        stores_answer=False,
     )
-    version = _make("skills.SkillVersion", call.store, {"skill_id": obj["id"], "version": "1"})
-    call.store["skills.versions"][obj["id"], "1"] = version
-    return obj
 
 
-def _create_permissions(call: Call) -> Any:
+def _assigned(call: Call, id: Any, source: str) -> dict[str, Any]:
+    """What is assigned, as far as it is known."""
+    parents = call.parents[: len(_resource(source).parents)]
+    return call.store[source].get(_key((*parents, id)), {})
+
+
+def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
+    """Both sides of an assignment, as the answer shows them."""
+    id, owners = call.body.get(param), call.resource.owner
+    owner = call.store[owners.name].get(_key(call.parents), {}) if owners else {}
+    assigned = _assigned(call, id, source) | ({"id": id} if id else {})
+    sides = {param.removesuffix("_id"): assigned, call.shape.parents[-1].removesuffix("_id"): owner}
+    shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
+    types_of = _fields(call.model)
+    return {
+        kind: obj[kind] | _shared_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
+        for kind, side in shown.items()
+    }
+
+
+def _keep_assignment(call: Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
+    shown = obj.get(param.removesuffix("_id")) or {}
+    id = shown.get("id") or obj.get(param) or call.body.get(param)
+    call.objects[(*call.parents, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
+
+
+def _derive_group(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    group = _assigned(call, obj["group_id"], "admin.organization.groups")
+    return {"group_name": group["name"]} if "name" in group else {}
+
+
+def _keep_group(call: Call, obj: dict[str, Any], script: Script) -> None:
+    """A group of a project is stored as both: what it is, and what it is there."""
+    group = _assigned(call, obj["group_id"], "admin.organization.groups")
+    call.objects[(*call.parents, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
+
+
+def _set_active(call: Call, active: bool) -> Any:
+    """Activates or deactivates certificates, of the organization or of a project."""
+    _check_parents(call)
+    changed, resource = [], _resource("admin.organization.certificates")
+    for id in call.body.get("certificate_ids") or ():
+        certificate = _need(call, resource.name, id, "certificate_ids")
+        if call.parents:
+            certificate = {**certificate, "object": "organization.project.certificate"}
+            call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
+        certificate["active"] = active
+        changed.append(_seen_as(_element(call.model), resource, certificate, call.store))
+    return _page_of(call.row, changed)
+
+
+def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A permission for each project named."""
-    made = []
-    for project in call.body.get("project_ids") or ():
-        permission = _make("fine_tuning.checkpoints.PermissionCreateResponse", call.store, {"project_id": project})
-        call.objects[(*call.parents, permission["id"])] = permission
-        made.append(permission)
-    return _make_page(call.row, made, False)
+    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", call.body.get("project_ids") or ()
+    return {"data": [_new(path, call.store, {"project_id": project}) for project in projects]}
 
 
 def _rotate_secret(call: Call) -> Any:
-    secret = {"signing_secret": call.store.new_id("whsec_")}
-    return {**_view(call, _fetch(call)), **secret}
+    return {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}
 
 
-def _add_api_key(call: Call) -> Any:
-    """An API key of a service account, listed among the project's."""
-    _fetch(call)
-    return _keep_api_key(call, _build(call) | {"id": call.store.new_id("key_")})
-
-
-def _keep_api_key(call: Call, key: dict[str, Any]) -> dict[str, Any]:
-    path = "admin.organization.projects.ProjectAPIKey"
-    stored = _make(path, call.store, _taken(_model(path), key))
-    call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
-    return key
-
-
-def _store_service_account(call: Call, obj: dict[str, Any]) -> Any:
+def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A service account comes with a key."""
-    _remember(call, obj)
-    obj["api_key"] = obj["api_key"] or _realize(_default(_kind(_fields(call.model)["api_key"].type)[1][0]), call.store)
-    _keep_api_key(call, obj["api_key"])
-    return obj
+    model = _member(_fields(call.model)["api_key"].type, {})
+    return {"api_key": obj["api_key"] or _stamp(_default(model), call.store)}
+
+
+def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    if obj["api_key"]:
+        _keep_api_key(call, obj["api_key"], script)
+
+
+def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
+    """An API key of a service account is listed among the project's."""
+    path = "admin.organization.projects.ProjectAPIKey"
+    stored = _new(path, call.store, _shared_fields(_model(path), key))
+    call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
 
 
 def _list_projects(call: Call) -> Any:
     """Archived projects are listed when asked for."""
-    if call.query.get("include_archived") != "true":
-        call.query = {**call.query, "status": "active"}
-    return _list(call)
-
-
-def _constant(value: Any) -> Callable[[Call, Any], Any]:
-    return lambda call, obj: obj if call.given else value
-
-
-# What the real service checks before it answers, by row; not done where the test set the answer, unless strictly.
-_CHECKS: Mapping[str, Callable[[Call], None]] = {
-    "batches.create": _check_batch,
-    "beta.responses.create": _check_response,
-    "beta.threads.create_and_run": _check_run,
-    "beta.threads.runs.create": _check_run,
-    "beta.threads.runs.submit_tool_outputs": _check_submit,
-    "chat.completions.create": _check_chat,
-    "containers.files.create": _check_container_file,
-    "fine_tuning.jobs.create": _check_fine_tuning,
-    "responses.create": _check_response,
-    "vector_stores.create": _check_vector_store,
-    "vector_stores.file_batches.create": _check_store_file,
-    "vector_stores.files.create": _check_store_file,
-}
-
-
-def _fill_transcription(call: Call, obj: Any) -> Any:
-    """A transcript by speakers has a segment at least."""
-    if call.body.get("response_format") == "diarized_json" and "segments" not in call.given:
-        segment = {"id": "seg_001", "type": "transcript.text.segment", "speaker": "A", "start": 0.0, "end": 1.0}
-        obj["segments"] = [segment | {"text": obj["text"]}]
-    return obj
-
-
-# Fields that only the request can tell, by row: a function of call and object, giving the object.
-_FILLS: Mapping[str, Callable[[Call, Any], Any]] = {
-    "audio.speech.create": _constant(_MP3),
-    "audio.transcriptions.create": _fill_transcription,
-    "beta.assistants.create": _fill_tool_resources,
-    "beta.responses.create": _fill_response,
-    "beta.threads.create": _fill_tool_resources,
-    "beta.threads.create_and_run": _fill_run,
-    "beta.threads.messages.create": _fill_message,
-    "beta.threads.runs.create": _fill_run,
-    "chat.completions.create": _fill_chat,
-    "completions.create": _fill_completion,
-    "containers.files.create": _fill_container_file,
-    "embeddings.create": _fill_embeddings,
-    "files.content": _constant(b"mock file content"),
-    "files.create": _fill_file,
-    "images.create_variation": _fill_images,
-    "images.edit": _fill_images,
-    "images.generate": _fill_images,
-    "moderations.create": _fill_moderations,
-    "responses.create": _fill_response,
-    "skills.create": _fill_skill,
-    "skills.versions.create": _fill_skill,
-    "uploads.create": _fill_expiry,
-    "vector_stores.create": _fill_expiry,
-    "vector_stores.files.create": _fill_store_file,
-}
-
-# How what was created is kept, where that takes more than putting it under its key; gives what is answered.
-_STORES: Mapping[str, Callable[[Call, Any], Any]] = {
-    **dict.fromkeys(_ASSIGNMENTS, _assign),
-    "admin.organization.projects.service_accounts.create": _store_service_account,
-    "batches.create": _store_batch,
-    "beta.responses.create": _store_response,
-    "beta.threads.create": _store_thread,
-    "beta.threads.create_and_run": _create_and_run,
-    "beta.threads.messages.create": _store_message,
-    "beta.threads.runs.create": _store_run,
-    "chat.completions.create": _store_chat,
-    "containers.files.create": _store_container_file,
-    "conversations.create": _store_conversation,
-    "evals.runs.create": _store_eval_run,
-    "files.create": _store_file,
-    "fine_tuning.jobs.create": _store_fine_tuning,
-    "responses.create": _store_response,
-    "skills.create": _store_skill,
-    "skills.versions.create": _store_skill_version,
-    "vector_stores.create": _store_vector_store,
-    "vector_stores.file_batches.create": _store_file_batch,
-    "vector_stores.files.create": _put_store_file,
-    "videos.create": _store_video,
-}
-
-# Rows that do something else than their shape says: a function of the call, giving the answer.
-_SPECIALS: Mapping[str, Callable[[Call], Any]] = {
-    "admin.organization.certificates.activate": _set_active(True),
-    "admin.organization.certificates.deactivate": _set_active(False),
-    "admin.organization.projects.certificates.activate": _set_active(True),
-    "admin.organization.projects.certificates.deactivate": _set_active(False),
-    "admin.organization.projects.list": _list_projects,
-    "admin.organization.projects.service_accounts.api_keys.create": _add_api_key,
-    "batches.cancel": _cancel(
-        {"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}
-    ),
-    "beta.responses.cancel": _cancel_response,
-    "beta.responses.compact": _compact,
-    "beta.responses.input_tokens.count": _count_tokens,
-    "beta.threads.create_and_run": _create,
-    "beta.threads.runs.cancel": _cancel(
-        {"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}
-    ),
-    "beta.threads.runs.submit_tool_outputs": _submit_tool_outputs,
-    "conversations.items.create": _add_items,
-    "conversations.items.delete": _delete_item,
-    "evals.runs.cancel": _cancel_eval_run,
-    "files.content": _file_content,
-    "files.delete": _delete_file,
-    "fine_tuning.checkpoints.permissions.create": _create_permissions,
-    "fine_tuning.jobs.cancel": _cancel({"status": "cancelled", "finished_at": Now()}),
-    "fine_tuning.jobs.pause": _pause_job,
-    "fine_tuning.jobs.resume": _resume_job,
-    "models.delete": _with_models(_delete_model),
-    "models.list": _with_models(_list),
-    "models.retrieve": _with_models(_retrieve),
-    "responses.cancel": _cancel_response,
-    "responses.compact": _compact,
-    "responses.input_tokens.count": _count_tokens,
-    "uploads.cancel": _cancel_upload,
-    "uploads.complete": _complete_upload,
-    "uploads.parts.create": _add_part,
-    "vector_stores.files.content": _store_file_content,
-    "vector_stores.files.delete": _delete_store_file,
-    "vector_stores.search": _search,
-    "videos.edit": _new_video,
-    "videos.extend": _new_video,
-    "videos.remix": _new_video,
-    "webhooks.rotate_secret": _rotate_secret,
-}
+    hidden = call.query.get("include_archived") != "true"
+    return _list(call, {**call.query, "status": "active"} if hidden else call.query)
 
 
 # ======================================================================================================================
-# SERVER-SENT EVENTS: one answer, as the stream the service would send
+# STREAMS: one answer, as the events the service would send
 # ======================================================================================================================
 
+M = TypeVar("M")
 Event = tuple[str | None, Any]  # the `event:` line, and the data
-
-
-class Pace(NamedTuple):
-    """How a stream arrives; `stream()` documents the fields."""
-
-    chunk: int | None = None
-    first_delay: float = 0
-    delay: float = 0
-    fail_after: int | None = None
-    fault: Any = None
-
-
-_AT_ONCE = Pace()
 
 
 def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
@@ -3827,7 +4117,7 @@ def _frame(event: Event) -> bytes:
     return f"event: {name}\n{lines}\n".encode() if name else f"{lines}\n".encode()
 
 
-def _stream_chat(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     with_usage = (call.body.get("stream_options") or {}).get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object")}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
@@ -3850,21 +4140,21 @@ def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[di
     yield {"role": message["role"], **opening, **whole}, {"logprobs": None if texts else logprobs}
     for number, delta in enumerate(texts):
         yield delta, {"logprobs": None if number else logprobs}
-    for index, tool_call in enumerate(message.get("tool_calls") or ()):
-        for delta in _tool_call_deltas(tool_call, chunk):
+    for index, made in enumerate(message.get("tool_calls") or ()):
+        for delta in _tool_call_deltas(made, chunk):
             yield {"tool_calls": [{"index": index} | delta]}, {"logprobs": None}
     yield {}, {"logprobs": None} | rest
 
 
-def _tool_call_deltas(tool_call: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    kind = tool_call["type"]
+def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    kind = made["type"]
     field = "input" if kind == "custom" else "arguments"
-    yield {key: value for key, value in tool_call.items() if key != kind} | {kind: tool_call[kind] | {field: ""}}
-    for piece in _pieces(tool_call[kind][field], chunk):
+    yield {key: value for key, value in made.items() if key != kind} | {kind: made[kind] | {field: ""}}
+    for piece in _pieces(made[kind][field], chunk):
         yield {kind: {field: piece}}
 
 
-def _stream_completion(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     with_usage = (call.body.get("stream_options") or {}).get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
@@ -3877,7 +4167,7 @@ def _stream_completion(call: Call, completion: dict[str, Any], chunk: int | None
     yield None, "[DONE]"
 
 
-def _stream_response(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """The lifecycle of a response; an event's `sequence_number` is its place."""
     after = int(call.query.get("starting_after", -1))
     for number, event in enumerate(_response_events(response, chunk)):
@@ -3892,16 +4182,37 @@ def _response_events(response: dict[str, Any], chunk: int | None) -> Iterator[di
     yield {"type": "response.in_progress", "response": opened}
     for index, item in enumerate(response["output"]):
         yield {"type": "response.output_item.added", "output_index": index, "item": _opened_item(item)}
-        for event in _ITEM_EVENTS.get(item["type"], _no_events)(item, chunk):
+        for event in _ITEM_EVENTS().get(item["type"], _no_events)(item, chunk):
             yield {"item_id": item.get("id"), "output_index": index} | event
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     status = response.get("status")
     yield {"type": f"response.{status if status in ('failed', 'incomplete') else 'completed'}", "response": response}
 
 
+# What is sent between `output_item.added` and `output_item.done`, by the item's type.
+_ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]]] = (
+    functools.cache(
+        lambda: {
+            "code_interpreter_call": _stages(
+                "in_progress", "interpreting", between=_pieced("response.code_interpreter_call_code", "code")
+            ),
+            "custom_tool_call": _pieced("response.custom_tool_call_input", "input"),
+            "file_search_call": _stages("in_progress", "searching"),
+            "function_call": _pieced("response.function_call_arguments", "arguments"),
+            "image_generation_call": _stages("in_progress", "generating"),
+            "mcp_call": _stages("in_progress", between=_pieced("response.mcp_call_arguments", "arguments")),
+            "mcp_list_tools": _stages("in_progress"),
+            "message": _message_events,
+            "reasoning": _reasoning_events,
+            "web_search_call": _stages("in_progress", "searching"),
+        }
+    )
+)
+
+
 def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
     """An item as it is before its pieces have come."""
-    if item["type"] not in _ITEM_EVENTS:
+    if item["type"] not in _ITEM_EVENTS():
         return item
     emptied = {key: empty for key, empty in _EMPTIED.get(item["type"], {}).items() if item.get(key) is not None}
     return item | emptied | ({"status": "in_progress"} if item.get("status") else {})
@@ -3985,45 +4296,24 @@ def _stages(*names: str, between: Any = _no_events) -> Callable[[dict[str, Any],
     return events
 
 
-# What is sent between `output_item.added` and `output_item.done`, by the item's type.
-_ITEM_EVENTS: Mapping[str, Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]] = {
-    "code_interpreter_call": _stages(
-        "in_progress", "interpreting", between=_pieced("response.code_interpreter_call_code", "code")
-    ),
-    "custom_tool_call": _pieced("response.custom_tool_call_input", "input"),
-    "file_search_call": _stages("in_progress", "searching"),
-    "function_call": _pieced("response.function_call_arguments", "arguments"),
-    "image_generation_call": _stages("in_progress", "generating"),
-    "mcp_call": _stages("in_progress", between=_pieced("response.mcp_call_arguments", "arguments")),
-    "mcp_list_tools": _stages("in_progress"),
-    "message": _message_events,
-    "reasoning": _reasoning_events,
-    "web_search_call": _stages("in_progress", "searching"),
-}
-
-
-def _stream_images(kind: str) -> Callable[[Call, dict[str, Any], int | None], Iterator[Event]]:
+def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
     """Partial images, as many as asked for, then the whole one."""
-
-    def events(call: Call, images: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-        about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
-        about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
-        usage = images.get("usage") or _realize(_default(_image_usage()), call.store)
-        for image in images["data"]:
-            for index in range(int(call.body.get("partial_images") or 0)):
-                name = f"{kind}.partial_image"
-                yield name, about | {"type": name, "b64_json": image["b64_json"], "partial_image_index": index}
-            name = f"{kind}.completed"
-            yield name, about | {"type": name, "b64_json": image["b64_json"], "usage": usage}
-
-    return events
+    about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
+    about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
+    usage = images.get("usage") or _stamp(_default(_image_usage()), call.store)
+    for image in images["data"]:
+        for index in range(int(call.body.get("partial_images") or 0)):
+            name = f"{kind}.partial_image"
+            yield name, about | {"type": name, "b64_json": image["b64_json"], "partial_image_index": index}
+        name = f"{kind}.completed"
+        yield name, about | {"type": name, "b64_json": image["b64_json"], "usage": usage}
 
 
 def _image_usage() -> Any:
     return _fields(_model("ImageGenCompletedEvent"))["usage"].type
 
 
-def _stream_transcription(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
+def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
     if isinstance(transcription, str):
         transcription = {"text": transcription}
     if call.body.get("response_format") == "diarized_json":
@@ -4035,15 +4325,15 @@ def _stream_transcription(call: Call, transcription: Any, chunk: int | None) -> 
     yield "transcript.text.done", {"type": "transcript.text.done", "text": transcription["text"]} | done
 
 
-def _stream_session(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
+def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
     """A session that was created and waits."""
     session = {"session_id": call.params["session_id"]}
     for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _make(f"beta.{kind}", call.store, session)
+        event = _new(f"beta.{kind}", call.store, session)
         yield event["type"], event
 
 
-def _stream_speech(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
+def _speech_events(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
         yield "speech.audio.delta", {"type": "speech.audio.delta", "audio": piece}
@@ -4052,29 +4342,40 @@ def _stream_speech(call: Call, audio: bytes, chunk: int | None) -> Iterator[Even
     yield "speech.audio.done", {"type": "speech.audio.done", "usage": usage}
 
 
-def _stream_run(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _thread_and_run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    yield "thread.created", call.store["beta.threads"][run["thread_id"]]
+    yield from _new_run_events(call, run, chunk)
+
+
+def _new_run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    yield "thread.run.created", run
+    yield from _run_events(call, run, chunk)
+
+
+def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """A run from where it is to where it stops, with the message or the calls it makes on the way."""
     key, store = (run["thread_id"], run["id"]), call.store
-    if call.row.name == "beta.threads.create_and_run":
-        yield "thread.created", store["beta.threads"][run["thread_id"]]
-    if call.row.name != "beta.threads.runs.submit_tool_outputs":
-        yield "thread.run.created", run
     if run["status"] == "requires_action":  # as the test set it
-        with store.lock:
-            steps = _copy(store.below("beta.threads.runs.steps", *key))
-        for step in steps.values():
-            yield from _step_events(store, step, chunk)
+        yield from _steps_events(store, _steps_of(store, key), chunk)
     yield f"thread.run.{run['status']}", run
-    while store.pending.get(("beta.threads.runs", key)):
+    while _is_ahead(store, "beta.threads.runs", key):
         with store.lock:
-            before = store.below("beta.threads.runs.steps", *key)
-            _advance(call, "beta.threads.runs", key)
-            run = _copy(store["beta.threads.runs"][key])
-            steps = _copy(store.below("beta.threads.runs.steps", *key))
-        for step in [step for id, step in steps.items() if id not in before]:
-            yield from _step_events(store, step, chunk)
+            before = _steps_of(store, key)
+            _advance(store, "beta.threads.runs", key)
+            run, steps = _copy(store["beta.threads.runs"][key]), _steps_of(store, key)
+        yield from _steps_events(store, {id: step for id, step in steps.items() if id not in before}, chunk)
         yield f"thread.run.{run['status']}", run
     yield "done", "[DONE]"
+
+
+def _steps_of(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
+    with store.lock:
+        return _copy(store.below("beta.threads.runs.steps", *run))
+
+
+def _steps_events(store: StateStore, steps: Mapping[Any, dict[str, Any]], chunk: int | None) -> Iterator[Event]:
+    for step in steps.values():
+        yield from _step_events(store, step, chunk)
 
 
 def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
@@ -4085,8 +4386,8 @@ def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> 
     yield "thread.run.step.created", opened
     yield "thread.run.step.in_progress", opened
     if details["type"] == "tool_calls":
-        for index, tool_call in enumerate(details["tool_calls"]):
-            for delta in _tool_call_deltas(tool_call, chunk):
+        for index, made in enumerate(details["tool_calls"]):
+            for delta in _tool_call_deltas(made, chunk):
                 changed = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
                 yield "thread.run.step.delta", _delta(step, "thread.run.step.delta", {"step_details": changed})
     else:
@@ -4119,23 +4420,73 @@ def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str,
     return {"id": of["id"], "object": kind, "delta": delta}
 
 
-# How an answer is streamed, by row: a function of call, answer and piece size, giving events.
-_STREAMS: Mapping[str, Callable[[Call, Any, int | None], Iterator[Event]]] = {
-    "audio.speech.create": _stream_speech,
-    "audio.transcriptions.create": _stream_transcription,
-    "beta.agents.sessions.events.stream": _stream_session,
-    "beta.responses.create": _stream_response,
-    "beta.responses.retrieve": _stream_response,
-    "beta.threads.create_and_run": _stream_run,
-    "beta.threads.runs.create": _stream_run,
-    "beta.threads.runs.submit_tool_outputs": _stream_run,
-    "chat.completions.create": _stream_chat,
-    "completions.create": _stream_completion,
-    "images.edit": _stream_images("image_edit"),
-    "images.generate": _stream_images("image_generation"),
-    "responses.create": _stream_response,
-    "responses.retrieve": _stream_response,
-}
+# ---- the answer on the wire ------------------------------------------------------------------------------------------
+
+
+def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
+    """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
+    if call.streams and (events := call.behavior.events):
+        obj = _copy(obj)  # what is stored may change while this is still being read
+        quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
+        return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
+    if isinstance(obj, bytes) and pace != AT_ONCE:
+        size = pace.chunk or len(obj)
+        return _stream_reply(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
+    if isinstance(obj, (bytes, str)):
+        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
+        return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
+    return _json_response(call, _deletion(call) if obj is None else obj)
+
+
+def _deletion(call: Call) -> dict[str, Any]:
+    """What the API says where the SDK expects nothing."""
+    id = call.params.get(call.shape.item)
+    return {"id": id, "object": "deleted", "deleted": True} if call.row.method == "DELETE" else {}
+
+
+class _Reply(httpx.Response):
+    """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
+
+    @property
+    def content(self) -> bytes:
+        return self.read()
+
+
+def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
+    return _response(call, status, _encode(obj).encode(), "application/json")
+
+
+def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
+    headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
+    return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
+
+
+def _stream_reply(call: Call, events: Any, pace: Pace) -> httpx.Response:
+    binary = call.row.model == "bytes" and not call.streams
+    headers = _headers(call, "application/octet-stream" if binary else "text/event-stream; charset=utf-8")
+    return _Reply(200, headers=headers, stream=_Paced(events, pace, call.request))
+
+
+def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"x-request-id", call.store.new_id("req_").encode()),
+        (b"openai-processing-ms", b"1"),
+        (b"openai-version", b"2020-10-01"),
+    ]
+    return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
+
+
+def _batched(events: Iterator[Event]) -> Iterator[bytes]:
+    """Ever more events at once."""
+    for number in itertools.count():
+        batch = list(itertools.islice(events, min(2**number, 256)))
+        if not batch:
+            return
+        yield b"".join(map(_frame, batch))
+
+
+# ---- bodies that are read by synchronous and asynchronous clients alike ----------------------------------------------
 
 
 class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -4161,54 +4512,35 @@ class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
-# Calls that answer with a stream without being asked to.
-_ALWAYS_STREAMED = ("beta.agents.sessions.events.stream",)
+class _Paced(_Either):
+    """The bytes of events at their pace, and the fault they end with."""
 
-
-class _Body(_Either):
-    """A body that is made while it is read, by synchronous and asynchronous clients alike.
-
-    `events` gives the events anew for each reading, from a plain or an asynchronous iterator.
-    """
-
-    def __init__(self, events: Callable[[], Any], pace: Pace, request: httpx.Request) -> None:
-        self.events, self.pace, self.request = events, pace, request
-        self.source: Any = None
+    def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
+        super().__init__(events)
+        self.pace, self.request = pace, request
 
     def __iter__(self) -> Iterator[bytes]:
-        events = self.events()
-        self.source = source = _synchronous(events) if hasattr(events, "__aiter__") else iter(events)
-        for number in itertools.count():
-            if self._fails_at(number):
+        self.source = source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
+        for number, event in enumerate(itertools.chain([_BEFORE], source)):
+            if event is not _BEFORE:
+                time.sleep(self._delay(number))
+                yield _frame(_event(event))
+            if number == self.pace.fail_after:
                 yield self._fault()
                 return
-            try:
-                event = next(source)
-            except StopIteration:
-                return
-            time.sleep(_delay_of(self.pace, number))
-            yield _frame(_event(event))
 
     async def __aiter__(self) -> Any:
-        events = self.events()
-        source = events if hasattr(events, "__aiter__") else _asynchronous(events)
-        self.source = source = source.__aiter__()
-        for number in itertools.count():
-            if self._fails_at(number):
+        self.source = source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
+        async for number, event in _counted_from_before(source):
+            if event is not _BEFORE:
+                await _sleep(self._delay(number))
+                yield _frame(_event(event))
+            if number == self.pace.fail_after:
                 yield self._fault()
                 return
-            try:
-                event = await source.__anext__()
-            except StopAsyncIteration:
-                return
-            if delay := _delay_of(self.pace, number):
-                import anyio
 
-                await anyio.sleep(delay)
-            yield _frame(_event(event))
-
-    def _fails_at(self, number: int) -> bool:
-        return self.pace.fail_after is not None and number >= self.pace.fail_after
+    def _delay(self, number: int) -> float:
+        return self.pace.first_delay if number == 1 else self.pace.delay
 
     def _fault(self) -> bytes:
         """What comes instead of the next event. Raises a network fault unless the fault is something to send."""
@@ -4220,24 +4552,51 @@ class _Body(_Either):
         raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
-class _QuickBody(_Body):
-    """A body of events that cost nothing to make and have no pace: ever more of them travel together."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        self.source = self.events()
-        for number in itertools.count():
-            batch = list(itertools.islice(self.source, min(2**number, 256)))
-            if not batch:
-                return
-            yield b"".join(map(_frame, batch))
-
-    async def __aiter__(self) -> Any:
-        for piece in self:
-            yield piece
+_BEFORE = object()  # stands before the first event
 
 
-def _delay_of(pace: Pace, number: int) -> float:
-    return pace.delay if number else pace.first_delay
+async def _counted_from_before(items: Any) -> Any:
+    yield 0, _BEFORE
+    number = 0
+    async for item in items:
+        number += 1
+        yield number, item
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds:
+        import anyio
+
+        await anyio.sleep(seconds)
+
+
+async def _asynchronous(items: Iterable[Any]) -> Any:
+    try:
+        for item in items:
+            yield item
+    finally:
+        if isinstance(items, types.GeneratorType):
+            items.close()
+
+
+def _synchronous(items: Any) -> Iterator[Any]:
+    """The items of an asynchronous iterator, for a synchronous client."""
+    iterator, loop = items.__aiter__(), asyncio.new_event_loop()
+    try:
+        while True:
+            yield _in_thread(loop.run_until_complete, iterator.__anext__())
+    except StopAsyncIteration:
+        return
+    finally:
+        if hasattr(iterator, "aclose"):
+            _in_thread(loop.run_until_complete, iterator.aclose())
+        loop.close()
+
+
+def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """What a function returns in a thread of its own, made for it: in this one a loop may be running."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args).result()
 
 
 class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
@@ -4290,58 +4649,79 @@ def _event(value: Any) -> Event:
     return (plain.get("type") if isinstance(plain, dict) else None), plain
 
 
-async def _asynchronous(items: Iterable[Any]) -> Any:
+# ======================================================================================================================
+# SCRIPTS: everything `.response` takes, prepared when it is set
+# ======================================================================================================================
+
+Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
+
+
+async def _answer(call: Call, wait: Wait) -> httpx.Response:
+    """The response to a call: checked, settled, performed. What the service refuses is a response too."""
     try:
-        for item in items:
-            yield item
-    finally:
-        if isinstance(items, types.GeneratorType):
-            items.close()
+        with call.store.lock:
+            chosen = _chosen(call)
+            if _is_checked(call, chosen):  # first: what is refused takes no step of a list
+                _check(call)
+        script = await _settle(call, chosen._take(), wait) if chosen else NOTHING
+        if isinstance(script, httpx.Response):
+            return script
+        if script is NOTHING and call.behavior.work:
+            await call.behavior.work(call, wait)
+        with call.store.lock:
+            return _reply(call, _perform(call, script), script.pace)
+    except ServiceError as refused:
+        return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
-def _synchronous(items: Any) -> Iterator[Any]:
-    """The items of an asynchronous iterator, for a synchronous client: from a thread with a loop of its own."""
-    iterator, loop = items.__aiter__(), asyncio.new_event_loop()
-    with concurrent.futures.ThreadPoolExecutor(1) as pool, contextlib.closing(loop):
-        try:
-            while True:
-                yield pool.submit(loop.run_until_complete, iterator.__anext__()).result()
-        except StopAsyncIteration:
-            return
-        finally:
-            if hasattr(iterator, "aclose"):
-                pool.submit(loop.run_until_complete, iterator.aclose()).result()
+def _is_checked(call: Call, chosen: Scripted | None) -> bool:
+    """What is set is served whatever the state holds, unless it goes on with something that is there."""
+    goes_on = call.behavior.goes_on and call.key in call.objects
+    return chosen is None or call.mock._strict or bool(goes_on and not isinstance(chosen._response, Mapping))
 
 
-# ======================================================================================================================
-# ANSWERS: everything `.response` takes
-# ======================================================================================================================
-
-Answer = Callable[[Call], Any]
-
-
-class _Again(NamedTuple):
-    """What a callable of the test returned, or promised: an answer still to be prepared."""
-
-    value: Any
-
-
-class _Fault(Exception):
-    """Carries an exception a test set as its response past the handling of mistakes."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(error)
-        self.error = error
+async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Response:
+    """A script with nothing left to find out when the call has come, or a response."""
+    while script.resolve:
+        value = script.resolve(call)
+        value = await wait(value) if inspect.isawaitable(value) else value
+        if isinstance(value, _Reply):
+            return value
+        settled = value if isinstance(value, Script) else _prepare_result(call.row, value)
+        script = settled if settled.pace != AT_ONCE else dataclasses.replace(settled, pace=script.pace)
+    return script
 
 
-def _prepare(row: Row, value: Any) -> Answer:
-    """Whatever `.response` takes, checked, as a function of the call. Raises `TypeError` or `ValueError`."""
+def _prepare_result(row: Row, value: Any) -> Script:
+    if isinstance(value, unittest.mock.NonCallableMock):
+        raise TypeError(f"{row.name}.response gave {value!r}, which says nothing; give it a return_value")
+    return _prepare(row, value)
+
+
+# Which function prepares which kind of value; the first that takes it.
+_PREPARERS: Callable[[], Sequence[tuple[Callable[[Any], bool], Callable[[Row, Any], Script]]]] = functools.cache(
+    lambda: (
+        (lambda value: isinstance(value, Mapping), _prepare_partial),
+        (lambda value: isinstance(value, str), _prepare_text),
+        (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
+        (_is_response, _prepare_response),
+        (lambda value: isinstance(value, Turn), _prepare_turn),
+        (lambda value: isinstance(value, Streamed), _prepare_streamed),
+        (_is_stream, _prepare_events),
+        (_is_exception, _prepare_exception),
+        (lambda value: _is_model(type(value)), _prepare_model),
+        (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
+        (callable, _prepare_callable),
+    )
+)
+
+
+def _prepare(row: Row, value: Any) -> Script:
+    """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
     place = f"{row.name}.response"
     if value is None:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
-    if isinstance(value, Mapping):
-        return _prepare_partial(row, value)
-    for takes, prepare in _PREPARERS:
+    for takes, prepare in _PREPARERS():
         if takes(value):
             return prepare(row, value)
     raise TypeError(
@@ -4351,75 +4731,82 @@ def _prepare(row: Row, value: Any) -> Answer:
 
 
 def _text_word(row: Row) -> str:
-    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TURN_PARTIALS else ""
+    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _SPEAKS() else ""
 
 
-def _prepare_partial(row: Row, value: Mapping[str, Any], turn: Any = None) -> Answer:
-    """A partial: merged once for each model it may have to fill."""
+# ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
+
+
+def _prepare_partial(row: Row, value: Mapping[str, Any]) -> Script:
+    """A partial: merged into each model it may have to fill."""
     place = f"{row.name}.response"
-    if row.model in _PLAIN:
-        if value:
-            raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
-        return lambda call: _Built(None, {})
-    if (
-        row.model.endswith("]")
-        and value
-        and not value.keys() & {"data", "has_more", "object", "first_id", "last_id", "next"}
-    ):
+    if value and row.model in _PLAIN:
+        raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
+    if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
         raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
-    templates: dict[Any, Any] = {_model(row.model): _merge_partial(_model(row.model), value, place)}
-
-    def answer(call: Call) -> Any:
-        if (model := call.model) not in templates:
-            templates[model] = _merge_partial(model, value, place)
-        call.turn, call.turn_given = turn, bool(value) or turn is not None
-        return _Built(templates[model] if value else None, value)
-
-    return answer
+    return Script(_templates(row, value) if value else {}, value)
 
 
-class _Built(NamedTuple):
-    """An answer to be built from a template, and what of it the user gave."""
+_PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 
-    template: Any
-    given: Mapping[str, Any]
+
+def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
+    """A partial merged into each model the call may answer with. Raises `ValueError` where none takes it."""
+    templates, reasons = {}, []
+    for model in dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values()))):
+        try:
+            templates[model] = _merge_partial(model, value, f"{row.name}.response")
+        except ValueError as reason:
+            reasons.append(reason)
+    if not templates.keys() - {str}:
+        raise reasons[0]
+    return templates
 
 
 def _merge_partial(model: Any, value: Mapping[str, Any], place: str) -> Any:
     return value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, place)
 
 
-def _prepare_model(row: Row, value: Any) -> Answer:
+def _prepare_model(row: Row, value: Any) -> Script:
     """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
     if type(value).__module__.startswith("openai."):
         return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
     text = value.model_dump_json(by_alias=True)
     said = _prepare_text(row, text)
 
-    def answer(call: Call) -> Any:
+    def resolve(call: Call) -> Script:
         """What the model says, or the arguments of the call where the request forces one."""
         forced = (_default_turn(call.body) or Turn()).tool_calls
-        return _prepare_turn(row, tool_call(forced[0].name, json.loads(text)))(call) if forced else said(call)
+        return _prepare_turn(row, tool_call(forced[0].name, json.loads(text))) if forced else said
 
-    return answer
+    return Script(resolve=resolve)
 
 
-def _prepare_text(row: Row, value: str) -> Answer:
+def _prepare_text(row: Row, value: str) -> Script:
     if row.model == "bytes":
         return _prepare_bytes(row, value.encode())
-    if row.model not in _TURN_PARTIALS:
+    if row.model not in _SPEAKS():
         raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
     return _prepare_turn(row, Turn(value))
 
 
-def _prepare_turn(row: Row, turn: Turn) -> Answer:
-    wants_text = turn.text is None and row.model in ("audio.Transcription", "audio.Translation", "Completion")
-    if row.model not in _TURN_PARTIALS or wants_text:
-        raise TypeError(
-            f"{row.name}.response cannot be {turn!r}: no {'call or refusal' if wants_text else 'turn'} here"
-        )
-    return _prepare_partial(row, _TURN_PARTIALS[row.model](turn), turn)
+def _prepare_turn(row: Row, turn: Turn) -> Script:
+    place = f"{row.name}.response"
+    if row.model not in _SPEAKS():
+        raise TypeError(f"{place} cannot be {turn!r}: no turn here")
+    try:
+        return Script(_templates(row, _SPEAKS()[row.model](turn)), turn=turn)
+    except TypeError as reason:
+        raise TypeError(f"{place} cannot be {reason}") from None
 
+
+def _prepare_bytes(row: Row, value: bytes) -> Script:
+    if row.model != "bytes":
+        raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
+    return Script({bytes: bytes(value)})
+
+
+# ---- errors and faults -----------------------------------------------------------------------------------------------
 
 # What the API calls its errors, by status, and the words it has for them.
 _ERRORS = {
@@ -4472,7 +4859,165 @@ def timeout() -> Exception:
     return httpx.ReadTimeout("the mock timed out")
 
 
-class Streamed(NamedTuple):
+class _Fault(Exception):
+    """Carries an exception a test set as its response past the handling of mistakes."""
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def _is_exception(value: Any) -> bool:
+    return isinstance(value, BaseException) or (inspect.isclass(value) and issubclass(value, BaseException))
+
+
+def _prepare_exception(row: Row, value: Any) -> Script:
+    """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
+    if _is_response(getattr(value, "response", None)):
+        return _prepare_response(row, value.response)
+    if not issubclass(value if inspect.isclass(value) else type(value), Exception):
+        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
+    if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
+        raise TypeError(
+            f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
+        )
+
+    def resolve(call: Call) -> Any:
+        raise _Fault(_family_error(value, call.request))
+
+    return Script(resolve=resolve)
+
+
+# ---- ready responses -------------------------------------------------------------------------------------------------
+
+
+def _is_response(value: Any) -> bool:
+    return isinstance(value, tuple(family.Response for family in _families()))
+
+
+def _families() -> list[Any]:
+    """httpx, and httpx2 where it is used."""
+    return [httpx, *filter(None, [sys.modules.get("httpx2")])]
+
+
+def _prepare_response(row: Row, value: Any) -> Script:
+    """A ready response of either family, a new one for each call."""
+    content, source = getattr(value, "_content", None), value.stream
+    source = getattr(source, "_stream", source)  # httpx reads what it was given once only
+    extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
+    headers = value.headers.raw
+    if content is not None:  # it was decoded when it was made
+        headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
+        headers.append((b"content-length", b"%d" % len(content)))
+
+    def resolve(call: Call) -> _Reply:
+        body = _Either(source) if content is None else httpx.ByteStream(content)
+        own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
+        if content is not None and value.status_code < 300:
+            _keep_ready(call, content)
+        return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
+
+    return Script(resolve=resolve)
+
+
+def _keep_ready(call: Call, content: bytes) -> None:
+    """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
+    try:
+        obj = json.loads(content)
+        if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
+            return
+        script = Script(_templates(call.row, obj), obj)
+    except ValueError:  # some other service's answer
+        return
+    with call.store.lock:
+        _keep(call, _compose(call, script), script)
+
+
+# ---- callables and lists ---------------------------------------------------------------------------------------------
+
+# What a callable may ask for by name, beside the parameters of the path.
+_OFFERS = ("route", "state_store", "conversation")
+
+
+def _prepare_callable(row: Row, value: Callable[..., Any]) -> Script:
+    """A function of the request and, by name, of what else it asks for."""
+    parameters = inspect.signature(value).parameters
+    first = next(iter(parameters.values()), None)
+    if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
+        raise TypeError(
+            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
+        )
+
+    def resolve(call: Call) -> Any:
+        offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
+        if "conversation" in parameters:
+            with call.store.lock:
+                offers["conversation"] = _heard(call)
+        return value(call.request, **_asked_for(value, offers))
+
+    return Script(resolve=resolve)
+
+
+def _heard(call: Call) -> list[dict[str, Any]]:
+    """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
+    if call.behavior.hears:
+        return call.behavior.hears(call)
+    return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
+
+
+def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the offers a function has parameters for."""
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return dict(offers)
+    return {name: offer for name, offer in offers.items() if name in parameters}
+
+
+def _prepare_steps(row: Row, value: Iterable[Any]) -> Script:
+    """One answer for each attempt, in order."""
+    steps = [_prepare_step(row, number, step) for number, step in enumerate(value)]
+    numbers = itertools.count()
+
+    def resolve(call: Call) -> Script:
+        if (number := next(numbers)) >= len(steps):
+            raise AssertionError(
+                f"{row.name} was called {_times(number + 1)}, but its .response has {_count(len(steps), 'step')}; "
+                "add a step, or find out who makes the call"
+            )
+        return steps[number]
+
+    return Script(resolve=resolve)
+
+
+def _prepare_step(row: Row, number: int, step: Any) -> Script:
+    if _is_steps(step):
+        raise TypeError(
+            f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
+            "join the calls of one answer with +, tool_call(...) + tool_call(...)"
+        )
+    try:
+        return _prepare(row, step)
+    except (TypeError, ValueError) as reason:
+        raise type(reason)(f"step {number}: {reason}") from None
+
+
+def _is_steps(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+# ---- streams event by event ------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Streamed:
     """An answer with the way it arrives when it is streamed; made by `stream()`."""
 
     value: Any
@@ -4518,293 +5063,38 @@ def _is_stream(value: Any) -> bool:
     return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
 
 
-def _prepare_streamed(row: Row, value: Streamed) -> Answer:
-    if isinstance(value.value, (list, tuple)) and not isinstance(value.value, Turn):
+def _prepare_streamed(row: Row, value: Streamed) -> Script:
+    if _is_steps(value.value) or _is_stream(value.value):
         return _prepare_events(row, value.value, value.pace)
-    if _is_stream(value.value):
-        return _prepare_events(row, value.value, value.pace)
-    prepared = _prepare(row, value.value)
-
-    def answer(call: Call) -> Any:
-        call.pace = value.pace
-        return prepared(call)
-
-    return answer
+    return dataclasses.replace(_prepare(row, value.value), pace=value.pace)
 
 
-def _prepare_events(row: Row, value: Any, pace: Pace = _AT_ONCE) -> Answer:
-    """A stream event by event, from the start for each call."""
+def _prepare_events(row: Row, value: Any, pace: Pace = AT_ONCE) -> Script:
+    """A stream event by event, from the start for each call; from an iterator for one."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
-    events = _Replay(value) if isinstance(value, (Iterator, AsyncIterator)) else value
-
-    def answer(call: Call) -> httpx.Response:
-        if call.row.name in _STREAMS and not call.streams and call.row.model != "bytes":
-            raise TypeError(
-                f"{row.name}.response is a stream of events, but the call did not ask for one (stream=True)"
-            )
-        make = events if callable(events) else lambda: events
-        if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
-            make = functools.partial(value, *([call.request] if inspect.signature(value).parameters else []))
-        return _stream_reply(call, make, pace)
-
-    return answer
-
-
-class _Replay:
-    """A one-time iterator that can be gone through again: what it gave is kept."""
-
-    def __init__(self, source: Any) -> None:
-        self.source, self.kept, self.lock = source, [], threading.Lock()
-
-    def __call__(self) -> Any:
-        return self._asynchronous() if hasattr(self.source, "__anext__") else self._plain()
-
-    def _plain(self) -> Iterator[Any]:
-        for index in itertools.count():
-            with self.lock:
-                if index == len(self.kept):
-                    self.kept.extend(itertools.islice(self.source, 1))
-            if index == len(self.kept):
-                return
-            yield self.kept[index]
-
-    async def _asynchronous(self) -> Any:
-        for index in itertools.count():
-            if index == len(self.kept):
-                try:
-                    self.kept.append(await self.source.__anext__())
-                except StopAsyncIteration:
-                    return
-            yield self.kept[index]
-
-
-def _prepare_bytes(row: Row, value: bytes) -> Answer:
-    if row.model not in ("bytes", "str"):
-        raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
-    return lambda call: _Built(bytes(value), {"": value})
-
-
-def _prepare_response(row: Row, value: Any) -> Answer:
-    """A ready response of either family, a new one for each call."""
-    content, stream = getattr(value, "_content", None), value.stream
-    stream = getattr(stream, "_stream", stream)  # httpx reads what it was given once only
-    extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
-
-    headers = value.headers.raw
-    if content is not None:  # it was decoded when it was made
-        headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
-        headers.append((b"content-length", b"%d" % len(content)))
-
-    def answer(call: Call) -> httpx.Response:
-        body = _Either(stream) if content is None else httpx.ByteStream(content)
-        own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
-        if content is not None and value.status_code < 300 and call.plan.verb == "create":
-            _remember_json(call, content)
-        return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
-
-    return answer
-
-
-def _remember_json(call: Call, content: bytes) -> None:
-    """Stores what a ready response to a create says, if it is an object of the API."""
-    try:
-        obj = json.loads(content)
-    except ValueError:
-        return
-    if isinstance(obj, dict) and "id" in obj:
-        with call.store.lock:
-            call.objects[_key(call.parents, obj["id"])] = obj
-
-
-def _prepare_exception(row: Row, value: Any) -> Answer:
-    """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
-    if _is_response(getattr(value, "response", None)):
-        return _prepare_response(row, value.response)
-    if not issubclass(value if inspect.isclass(value) else type(value), Exception):
-        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
-    if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
-        raise TypeError(
-            f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
-        )
-
-    def answer(call: Call) -> Any:
-        raise _Fault(_family_error(value, call.request))
-
-    return answer
-
-
-def _prepare_callable(row: Row, value: Callable[..., Any]) -> Answer:
-    """A function of the request and, by name, of what else it asks for."""
-    parameters = inspect.signature(value).parameters
-    first = next(iter(parameters.values()), None)
-    if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
-        raise TypeError(
-            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
-        )
-
-    def answer(call: Call) -> _Again:
-        offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
-        if "conversation" in parameters:
-            with call.store.lock:
-                offers["conversation"] = _conversation(call)
-        return _Again(value(call.request, **_asked_for(value, offers)))
-
-    return answer
-
-
-# What a callable may ask for by name, beside the parameters of the path.
-_OFFERS = ("route", "state_store", "conversation")
-
-
-def _conversation(call: Call) -> list[dict[str, Any]]:
-    """All the model gets to see: for responses with what came before, for the others their messages."""
-    return _context(call) if call.plan.resource == "responses" else _messages(call)
-
-
-def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the offers a function has parameters for."""
-    parameters = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return dict(offers)
-    return {name: offer for name, offer in offers.items() if name in parameters}
-
-
-def _prepare_steps(row: Row, value: Iterable[Any]) -> Answer:
-    """One answer for each attempt, in order."""
-    steps = [_prepare_step(row, number, step) for number, step in enumerate(value)]
-    numbers = itertools.count()
-
-    def answer(call: Call) -> Any:
-        if (number := next(numbers)) >= len(steps):
-            raise AssertionError(
-                f"{row.name} was called {_times(number + 1)}, but its .response has {_count(len(steps), 'step')}; "
-                "add a step, or find out who makes the call"
-            )
-        return steps[number](call)
-
-    return answer
-
-
-def _prepare_step(row: Row, number: int, step: Any) -> Answer:
-    """One step of a list; a list of calls within it is one answer with all of them."""
-    if _is_steps(step) and step and all(isinstance(part, Turn) for part in step):
-        step = functools.reduce(Turn.__add__, step)
-    if _is_steps(step):
-        raise TypeError(f"{row.name}.response[{number}] is the list {step!r}; a step is one answer")
-    try:
-        return _prepare(row, step)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"step {number}: {error}") from None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _times(number: int) -> str:
-    return {1: "once", 2: "twice"}.get(number, f"{number} times")
-
-
-def _is_response(value: Any) -> bool:
-    return isinstance(value, tuple(family.Response for family in _families()))
-
-
-def _families() -> list[Any]:
-    """httpx, and httpx2 where it is used."""
-    return [httpx, *filter(None, [sys.modules.get("httpx2")])]
-
-
-def _is_exception(value: Any) -> bool:
-    return isinstance(value, BaseException) or (inspect.isclass(value) and issubclass(value, BaseException))
-
-
-# Which function prepares which kind of value; the first that takes it.
-_PREPARERS: tuple[tuple[Callable[[Any], bool], Callable[[Row, Any], Answer]], ...] = (
-    (lambda value: isinstance(value, str), _prepare_text),
-    (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
-    (_is_response, _prepare_response),
-    (lambda value: isinstance(value, Turn), _prepare_turn),
-    (lambda value: isinstance(value, Streamed), _prepare_streamed),
-    (_is_stream, _prepare_events),
-    (_is_exception, _prepare_exception),
-    (lambda value: _is_model(type(value)), _prepare_model),
-    (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
-    (callable, _prepare_callable),
-)
-
-
-async def _answer(call: Call, prepared: Answer | None, wait: Callable[[Any], Any]) -> httpx.Response:
-    """The response to a call: what was prepared, or the default behaviour. Raises `APIError`."""
-    result = prepared(call) if prepared else None
-    while isinstance(result, _Again):
-        value = await wait(result.value) if inspect.isawaitable(result.value) else result.value
-        if isinstance(value, unittest.mock.NonCallableMock):
-            raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
-        once = isinstance(value, (Iterator, AsyncIterator))  # made for this call: nobody reads it again
-        result = _prepare_events(call.row, lambda value=value: value)(call) if once else _prepare(call.row, value)(call)
-    if isinstance(result, httpx.Response):
-        return result
-    with call.store.lock:
-        return _reply(call, _serve(call, result.template, result.given) if result else _behave(call))
-
-
-def _reply(call: Call, obj: Any) -> httpx.Response:
-    """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
-    if call.streams and call.row.name in _STREAMS:
-        obj = _copy(obj)  # what is stored may change while this is still being read
-        return _stream_reply(call, lambda: _STREAMS[call.row.name](call, obj, call.pace.chunk), call.pace, True)
-    if isinstance(obj, bytes) and call.pace != _AT_ONCE:
-        size = call.pace.chunk or len(obj)
-        return _stream_reply(call, lambda: (obj[i : i + size] for i in range(0, len(obj), size)), call.pace)
-    if isinstance(obj, (bytes, str)):
-        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
-        return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
-    return _json_response(call, _deletion(call) if obj is None else obj)
-
-
-def _deletion(call: Call) -> dict[str, Any]:
-    """What the API says where the SDK expects nothing."""
-    id = call.params.get(call.plan.item)
-    return {"id": id, "object": "deleted", "deleted": True} if call.row.method == "DELETE" else {}
-
-
-def _stream_reply(call: Call, events: Callable[[], Any], pace: Pace, quick: bool = False) -> httpx.Response:
-    binary = call.row.model == "bytes" and not call.streams
-    headers = _headers(call, "application/octet-stream" if binary else "text/event-stream; charset=utf-8")
-    body = _QuickBody if quick and pace == Pace(pace.chunk) else _Body
-    return httpx.Response(200, headers=headers, stream=body(events, pace, call.request))
-
-
-class _Reply(httpx.Response):
-    """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
-
-    @property
-    def content(self) -> bytes:
-        return self.read()
-
-
-def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
-    return _response(call, status, _encode(obj).encode(), "application/json")
-
-
-def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
-    headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
-    return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
-
-
-def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"content-type", content_type.encode()),
-        (b"x-request-id", call.store.new_id("req_").encode()),
-        (b"openai-processing-ms", b"1"),
-        (b"openai-version", b"2020-10-01"),
-    ]
-    return [*headers, (b"openai-poll-after-ms", b"1")] if call.plan.verb == "retrieve" else headers
+    readings = itertools.count()
+
+    def resolve(call: Call) -> httpx.Response:
+        place = f"{row.name}.response"
+        if call.behavior.events and not call.streams and row.model != "bytes":
+            raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
+        if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
+            raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
+        return _stream_reply(call, _events_for(call, value), pace)
+
+    return Script(resolve=resolve)
+
+
+def _events_for(call: Call, value: Any) -> Any:
+    """The events of a list, an iterator or a generator function, which may ask for the request."""
+    if not callable(value):
+        return value
+    return value(*([call.request] if inspect.signature(value).parameters else []))
 
 
 # ======================================================================================================================
-# ROUTES AND NAMESPACES
+# ENDPOINTS AND NAMESPACES
 # ======================================================================================================================
 
 
@@ -4820,13 +5110,13 @@ class _Guarded:
         super().__setattr__(name, value)
 
 
-class Answering(_Guarded):
+class Scripted(_Guarded):
     """Something that can be given a response."""
 
     def __init__(self, row: Row) -> None:
         self._row = row
         self._response: Any = None
-        self._prepared: Answer | None = None
+        self._script: Script | None = None
         self._hits = 0
 
     @property
@@ -4839,22 +5129,22 @@ class Answering(_Guarded):
 
     @response.setter
     def response(self, value: Any) -> None:
-        self._prepared = _prepare(self._row, value)
+        self._script = _prepare(self._row, value)
         self._response, self._hits = value, 0
 
     @response.deleter
     def response(self) -> None:
-        self._response = self._prepared = None
+        self._response = self._script = None
+
+    def _take(self) -> Script:
+        self._hits += 1
+        return self._script or NOTHING
 
     def _unused_steps(self) -> int:
         return max(len(self._response) - self._hits, 0) if _is_steps(self._response) else 0
 
 
-def _is_steps(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and not isinstance(value, (Turn, Streamed))
-
-
-class Rule(Answering):
+class Rule(Scripted):
     """A response for some requests of an endpoint only; made by `endpoint.when(...)`."""
 
     def __init__(self, row: Row, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
@@ -4867,17 +5157,16 @@ class Rule(Answering):
         shown += [f"{key}={value!r}" for key, value in self._subset.items()]
         return f"{self._row.name}.when({', '.join(shown)})"
 
-    def _mismatch(self, call: Call) -> str | None:
-        """Why the rule does not take a call; `None` when it does."""
-        if (place := _outside(call.body, self._subset)) is not None:
-            return place
-        if self._tool_result is not None and _answers_tools(call) is not self._tool_result:
-            return f"tool_result is {not self._tool_result}"
+    def _mismatches(self, call: Call) -> Iterator[str]:
+        """Why the rule does not take a call, a word for each of its conditions that is not met."""
+        yield from filter(None, (_outside(call.body, {key: value}) for key, value in self._subset.items()))
+        if self._tool_result is not None and _brings_results(call) is not self._tool_result:
+            yield f"tool_result is {not self._tool_result}"
         if callable(self._what):
-            return None if self._what(call.body) else f"{self._what!r} says no"
-        if self._what is not None and not re.search(_pattern(self._what), _last_input(call)):
-            return f"the last user input is {_shown(_last_input(call))}"
-        return None
+            if not self._what(call.body):
+                yield f"{self._what!r} says no"
+        elif self._what is not None and not re.search(_pattern(self._what), _last_input(call)):
+            yield f"the last user input is {_shown(_last_input(call))}"
 
 
 def _pattern(what: Any) -> Any:
@@ -4906,58 +5195,39 @@ def _first(items: Iterator[Any]) -> Any:
     return next(filter(None, items), None)
 
 
-def _messages(call: Call) -> list[dict[str, Any]]:
-    """The messages or items of a request, whichever API it is for."""
-    if call.row.model == "beta.threads.Run":
-        thread = call.params.get("thread_id")
-        stored = call.store.below("beta.threads.messages", thread or "").values()
-        said = (call.body.get("thread") or {}).get("messages"), call.body.get("additional_messages")
-        return [*stored, *_dicts(said[0]), *_dicts(said[1])]
-    return _dicts(call.body.get("messages") or call.body.get("input"))
-
-
 def _last_input(call: Call) -> str:
     """The text of what the user said last, in this request or before it."""
-    said = [message for message in _messages(call) if message.get("role") == "user"]
-    if not said and _dicts(call.body.get("input")):
-        said = [item for item in _conversation(call) if item.get("role") == "user"]
-    if said:
-        return _text_of(said[-1])
-    return _text_of(call.body.get("input") or call.body.get("prompt") or "")
+    heard = [message for message in _heard(call) if message.get("role") == "user"]
+    return _text_of(heard[-1]) if heard else ""
 
 
-def _answers_tools(call: Call) -> bool:
+def _brings_results(call: Call) -> bool:
     """Whether a request brings the results of calls: the second half of a tool loop."""
-    if call.row.name in _GOES_ON:
-        return True
-    last = (_messages(call) or [{}])[-1]
+    last = (_heard(call) or [{}])[-1]
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
-class Endpoint(Answering):
+class Endpoint(Scripted):
     """One call of the API on one mock: what it answers, and what it was asked."""
 
     def __init__(self, mock: OpenAIMock, row: Row) -> None:
         super().__init__(row)
         self._mock = mock
-        self._bodies: list[dict[str, Any]] = []
         self._rules: list[Rule] = []
 
     def __repr__(self) -> str:
         return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
 
-    @property
+    @functools.cached_property
     def route(self) -> respx.Route:
         """The RESPX route of this call: `.call_count`, `.calls.last.request`; a mock put on it wins."""
-        if (route := self.__dict__.get("_route")) is None:
-            url = _url_pattern(self._row, tuple(self._mock._bases))
-            route = self.__dict__.setdefault("_route", respx.Route(method=self._row.method, url__regex=url))
-        return route
+        url = _url_pattern(self._row, tuple(self._mock._bases))
+        return respx.Route(method=self._row.method, url__regex=url)
 
     @property
-    def requests(self) -> list[dict[str, Any]]:
-        """The decoded bodies of the calls, oldest first; files are (filename, bytes, content type)."""
-        return self._bodies
+    def requests(self) -> list[Record]:
+        """The calls in the journal, oldest first; `requests[0]["model"]` reads a body."""
+        return [record for record in self._mock.requests if record.endpoint == self._row.name]
 
     @property
     def state_store(self) -> StateStore:
@@ -4980,7 +5250,7 @@ class Endpoint(Answering):
             raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
         if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
             raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
-        known = {"tool_result", *_parameter_types(self._row.name)}
+        known = {"tool_result", *_parameter_names(self._row.name)}
         for name in subset.keys() - known:
             if closest := _closest(name, known, 0.75):
                 raise TypeError(f"{self._row.name}.when({name}=...): the call has no such parameter.{closest}")
@@ -4992,54 +5262,81 @@ class Endpoint(Answering):
 
         Raises `AssertionError` with the difference.
         """
-        wanted = {**(expected or {}), **subset}
-        if not self._bodies:
+        wanted, requests = {**(expected or {}), **subset}, self.requests
+        if not requests:
             raise AssertionError(f"{self._row.name} was not called")
-        body = self._bodies[-1]
+        body = requests[-1].body
         if (place := _outside(body, wanted)) is not None:
-            have = _lines({key: body[key] for key in wanted if key in body})
-            diff = "\n".join(difflib.unified_diff(_lines(wanted), have, "expected", "was called with", lineterm=""))
-            raise AssertionError(f"{self._row.name} was called otherwise: {place}\n{diff}")
+            have = _json_lines({key: body[key] for key in wanted if key in body})
+            diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
+            raise AssertionError("\n".join([f"{self._row.name} was called otherwise: {place}", *diff]))
 
-    def _choose(self, call: Call) -> Answering | None:
+    def _choose(self, call: Call) -> Scripted | None:
         """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
         for rule in reversed(self._rules):
-            if rule._prepared and rule._mismatch(call) is None:
+            if rule._script and not any(rule._mismatches(call)):
                 return rule
-        if self._prepared:
+        if self._script:
             return self
         if self._rules and self._mock._strict:
             raise AssertionError(self._near_miss(call))
         return None
 
     def _near_miss(self, call: Call) -> str:
-        reasons = {rule: str(rule._mismatch(call) or "it has no .response") for rule in reversed(self._rules)}
-        closest = max(reasons, key=lambda rule: _closeness(rule, call))
-        return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest]}"
+        reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
+        closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
+        return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
 
 
-def _closeness(rule: Rule, call: Call) -> int:
-    """How many of a rule's conditions a call meets."""
-    met = sum(_outside(call.body, {key: value}) is None for key, value in rule._subset.items())
-    met += rule._tool_result is not None and _answers_tools(call) is rule._tool_result
-    return met + (
-        isinstance(rule._what, (str, re.Pattern)) and bool(re.search(_pattern(rule._what), _last_input(call)))
-    )
+def _chosen(call: Call) -> Scripted | None:
+    """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
+    chosen = call.mock._endpoint(call.row)._choose(call)
+    if chosen or not call.behavior.goes_on:
+        return chosen
+    note = call.store.service.notes.get((call.resource.name, call.key), Note())
+    chosen = call.mock._endpoint(_rows()[note.maker])._choose(call) if note.maker else None
+    return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
 
 
-def _lines(value: Any) -> list[str]:
+def _json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
-class Request(NamedTuple):
-    """One HTTP request a mock has seen; secrets in its headers are left out."""
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Record:
+    """One HTTP attempt in the journal, as it was sent: nothing that happens later changes it.
 
-    endpoint: str  # dotted name, empty where it is none
-    body: dict[str, Any]
-    headers: dict[str, str]
-    attempt: int  # 0 for the first, then the number of the retry
-    status: int | None  # None where a network fault came instead of a response
+    `record["messages"]` reads the body. Secrets are left out of its headers.
+    """
+
+    endpoint: str  # dotted name, "" where it is none
+    deployment: str | None  # in an Azure path
+    request: httpx.Request
+    status: int | None  # None where a network fault or a mistake came instead of a response
     duration: float  # seconds
+
+    @functools.cached_property
+    def body(self) -> dict[str, Any]:
+        """The decoded body, read anew; files are (filename, bytes, content type)."""
+        try:
+            return _read(self.request, self.deployment)
+        except ServiceError:  # it could not be read
+            return {}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name: "***" if _SECRET_HEADERS(name) else value for name, value in self.request.headers.items()}
+
+    @property
+    def attempt(self) -> int:
+        """0 for the first, then the number of the retry."""
+        return int(self.request.headers.get("x-stainless-retry-count", 0))
+
+    def __getitem__(self, name: str) -> Any:
+        return self.body[name]
+
+    def __repr__(self) -> str:
+        return f"<Record {self.endpoint or self.request.method}: {self.status}>"
 
 
 _SECRET_HEADERS = re.compile("authorization|api-key|cookie|token|secret", re.IGNORECASE).search
@@ -5067,21 +5364,25 @@ class Namespace(_Guarded):
         return _descend(self._mock, f"{self._path}.{name}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_children(_names(), self._path)})
+        return sorted({*super().__dir__(), *_names_in(self._path)})
 
     def __repr__(self) -> str:
-        return f"<Namespace {self._path}: {', '.join(sorted(_children(_names(), self._path)))}>"
+        return f"<Namespace {self._path}: {', '.join(_names_in(self._path))}>"
+
+
+def _names_in(path: str) -> list[str]:
+    """What there is in a namespace."""
+    return sorted(_children(_names(f"{path}." if path else ""), path))
 
 
 def _descend(mock: OpenAIMock, name: str) -> Any:
     """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
-    if (name in _rows() or name in _HELPERS) and _present(name):
+    if _present(name):
         return mock._endpoint(_rows()[_canonical(name)])
-    if _resource_class(name) is not None and _children(_names(), name):
+    if any(row.startswith(f"{name}.") for row in _rows()) and _resource_class(name) is not None:
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
-    there = sorted(_children(_names(), owner))
-    where = f"openai_mock.{owner}" if owner else "openai_mock"
+    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
     raise AttributeError(f"{where} has no {last!r}.{_closest(last, there)} There is: {', '.join(there)}")
 
 
@@ -5116,6 +5417,13 @@ def _unwrap(path: str) -> tuple[str, str | None]:
     return (match["path"], match["model"] and unquote(match["model"])) if match else (path, None)
 
 
+class MockError(BaseException):
+    """A mistake in a test, on its way through openai 2, whose client turns every `Exception` into a retry.
+
+    `__cause__` is the mistake itself; openai 3 lets that through as it is.
+    """
+
+
 class _NotMocked(AllMockedAssertionError):
     """A request nothing answers: an unknown path of the API, or a host that is not the API's."""
 
@@ -5124,23 +5432,27 @@ class Router(respx.MockRouter):
     """A RESPX router whose own routes come first, and behind them the table."""
 
     def __init__(self, mock: OpenAIMock, **settings: Any) -> None:
-        super().__init__(**{"assert_all_called": False, **settings})
-        self._mock = mock
+        super().__init__(**{"assert_all_called": False, "using": _Interceptor.name, **settings})
+        self._mock, self._entered = mock, 0
+        self._older: list[Any] = []  # the routers of other mockers that were there before
 
     def __call__(self, func: Any = None, **settings: Any) -> Any:
         return super().__call__(func) if func else Router(self._mock, **settings)
 
     def start(self) -> None:
-        self._mock._start()
-        super().start()
-        for mocker in _mockers():
-            mocker.enlist(self)
+        """Answers from now on. It may be entered again within: the last to leave stops it."""
+        self._entered += 1
+        if self._entered == 1:
+            self._mock._start()
+            self._older = [router for mocker in _other_mockers() for router in mocker.routers]
+            super().start()
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
         """Stops answering. Routes and calls stay, unless told otherwise."""
+        self._entered = max(self._entered - 1, 0)
+        if self._entered:
+            return
         _flush_traces()
-        for mocker in _mockers():
-            mocker.dismiss(self)
         super().stop(clear=clear, reset=reset, quiet=quiet)
         if self._mock._checks_use and not quiet:
             self._mock.assert_all_used()
@@ -5153,8 +5465,8 @@ class Router(respx.MockRouter):
                 with contextlib.suppress(AllMockedAssertionError):
                     return super().handler(request)
             return _run(self._exchange(request, _wait_in_thread))
-        except Exception as error:
-            surfaced = _surfacing(error, request)
+        except Exception as reason:
+            surfaced = _surfacing(reason, request)
             raise surfaced from surfaced.__cause__
 
     async def async_handler(self, request: Any) -> httpx.Response:
@@ -5165,32 +5477,50 @@ class Router(respx.MockRouter):
                 with contextlib.suppress(AllMockedAssertionError):
                     return await super().async_handler(request)
             return await self._exchange(request, _wait)
-        except Exception as error:
-            surfaced = _surfacing(error, request)
+        except Exception as reason:
+            surfaced = _surfacing(reason, request)
             raise surfaced from surfaced.__cause__
 
-    async def _exchange(self, request: httpx.Request, wait: Callable[[Any], Any]) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, wait: Wait) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
         try:
-            call = self._mock._call(request)
+            call = self._mock._receive(request)
         except _NotMocked:
-            if "openai_responses.chained" not in request.extensions:  # else another router may know it
-                self._record_unknown(request)
+            if not request.extensions.get(_INTERCEPTED):  # else another router may know it
+                self._record(request)
             raise
         if call is None:
             return httpx.Response(204)
-        endpoint, response, started = self._mock._endpoint(call.row), None, time.perf_counter()
+        response, started = None, time.perf_counter()
         try:
-            response = await self._mock._respond(call, endpoint, wait)
+            response = await _routed(call, wait) or await _answer(call, wait)
         finally:
-            self.record(request, response=response, route=endpoint.route)
-            status, took = response and response.status_code, time.perf_counter() - started
-            self._mock._journal.append((call.row.name, call.body, request, status, took))
+            self._record(request, call, response, time.perf_counter() - started)
         return response
 
-    def _record_unknown(self, request: httpx.Request) -> None:
-        self.record(request, response=None)
-        self._mock._journal.append(("", {}, request, None, 0.0))
+    def _record(
+        self, request: httpx.Request, call: Call | None = None, response: Any = None, duration: float = 0.0
+    ) -> None:
+        """Adds a request to RESPX's calls and to the journal."""
+        self.record(request, response=response, route=call and self._mock._endpoint(call.row).route)
+        about = (call.row.name, call.deployment) if call else ("", None)
+        self._mock._journal.append(Record(*about, request, response and response.status_code, duration))
+
+
+async def _routed(call: Call, wait: Wait) -> httpx.Response | None:
+    """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
+    route = call.mock._endpoint(call.row).__dict__.get("route")
+    if not route or not (route.is_pass_through or route.side_effect or route.return_value):
+        return None
+    if route.is_pass_through:
+        raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
+    effect = route.side_effect
+    params = _asked_for(effect, call.params) if inspect.isroutine(effect) else {}
+    try:
+        result = route.resolve(call.request, **params)
+        return await wait(result) if inspect.isawaitable(result) else result
+    except SideEffectError as reason:
+        raise reason.origin from None
 
 
 def _flush_traces() -> None:
@@ -5204,9 +5534,8 @@ async def _wait(awaitable: Any) -> Any:
 
 
 async def _wait_in_thread(awaitable: Any) -> Any:
-    """The result of a coroutine for a synchronous client, in a thread with a loop of its own."""
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, _wait(awaitable)).result()
+    """What an awaitable gives, for a synchronous client."""
+    return _in_thread(asyncio.run, _wait(awaitable))
 
 
 def _run(coroutine: Any) -> Any:
@@ -5218,14 +5547,14 @@ def _run(coroutine: Any) -> Any:
     raise RuntimeError("an exchange with a synchronous client waited")
 
 
-def _surfacing(error: Exception, request: httpx.Request) -> BaseException:
+def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
     """Network faults leave as themselves; mistakes too, but for openai 2, which would take them for faults."""
-    if isinstance(error, _Fault):
-        return error.error
-    if isinstance(error, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
-        return error
-    mistake = MockError(f"{type(error).__name__}: {error}")
-    mistake.__cause__ = error
+    if isinstance(reason, _Fault):
+        return reason.fault
+    if isinstance(reason, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
+        return reason
+    mistake = MockError(f"{type(reason).__name__}: {reason}")
+    mistake.__cause__ = reason
     return mistake
 
 
@@ -5234,194 +5563,52 @@ def _swallows(request: httpx.Request) -> bool:
     return request.headers.get("x-stainless-package-version", "3").split(".")[0] in ("1", "2")
 
 
-def _family(request: httpx.Request) -> types.ModuleType:
-    """httpx or httpx2: whose client sent the request."""
-    return request.extensions.get("openai_responses.family", httpx)
+# ---- the two families of clients -------------------------------------------------------------------------------------
+
+_FAMILY = "openai_responses.family"  # the extension of a request that tells whose it is: httpx or httpx2
+_INTERCEPTED = "openai_responses.intercepted"  # and that other routers may be asked
 
 
 def _httpx_request(request: Any) -> httpx.Request:
     """A request of either family as one of httpx, that remembers where it came from."""
     if isinstance(request, httpx.Request):
         return request
-    extensions = {**request.extensions, "openai_responses.family": sys.modules["httpx2"]}
+    extensions = {**request.extensions, _FAMILY: sys.modules["httpx2"]}
     return httpx.Request(
         request.method, str(request.url), headers=request.headers.raw, content=request.content, extensions=extensions
     )
 
 
-def _family_error(error: Any, request: httpx.Request) -> BaseException:
+def _family_error(fault: Any, request: httpx.Request) -> BaseException:
     """A network fault as the client's own family knows it; a class becomes an instance."""
-    kind = error if inspect.isclass(error) else type(error)
+    kind = fault if inspect.isclass(fault) else type(fault)
     name = _SDK_FAULTS.get(kind.__name__, kind.__name__) if kind.__module__.startswith("openai") else kind.__name__
     if not kind.__module__.startswith(("httpx", "openai")):
-        return error() if inspect.isclass(error) else error
-    message = f"mocked {name}" if inspect.isclass(error) else str(error)
-    own = getattr(_family(request), name, None)
-    return own(message, request=request) if own else error
+        return fault() if inspect.isclass(fault) else fault
+    message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
+    own = getattr(request.extensions.get(_FAMILY, httpx), name, None)
+    return own(message, request=request) if own else fault
 
 
 # What the network does for the SDK to raise one of its own.
 _SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError"}
 
 
-class _Chain:
-    """Stands before all routers of a mocker and asks them newest first, so that the innermost mock wins."""
-
-    def __init__(self, routers: list[Any], family: str) -> None:
-        self.routers, self.family = routers, family
-
-    def handler(self, request: httpx.Request) -> Any:
-        self._mark(request)
-        for router in self._newest_first():
-            try:
-                return router.handler(request)
-            except (AllMockedAssertionError, MockError) as error:
-                _pass_on(error)
-        raise self._nobody(request)
-
-    async def async_handler(self, request: httpx.Request) -> Any:
-        self._mark(request)
-        for router in self._newest_first():
-            try:
-                return await router.async_handler(request)
-            except (AllMockedAssertionError, MockError) as error:
-                _pass_on(error)
-        raise self._nobody(request)
-
-    def _mark(self, request: httpx.Request) -> None:
-        """Notes the family of the client, which faults are to be of."""
-        marks = {"openai_responses.chained": True, "openai_responses.family": sys.modules[self.family]}
-        request.extensions = {**request.extensions, **marks}
-
-    def _newest_first(self) -> list[Any]:
-        return [router for router in reversed(self.routers) if router is not self]
-
-    def _nobody(self, request: httpx.Request) -> BaseException:
-        ours = [router for router in reversed(self.routers) if isinstance(router, Router)]
-        for router in ours:
-            router._record_unknown(request)
-        message = "; ".join(dict.fromkeys(router._mock._unknown(request) for router in ours))
-        return _surfacing(_NotMocked(message), request)
-
-
-def _pass_on(error: BaseException) -> None:
-    """A router that does not know a request leaves it to the next; other mistakes surface."""
-    if isinstance(error, MockError) and not isinstance(error.__cause__, AllMockedAssertionError):
-        raise error
-
-
-class _Enlistment:
-    """How a router joins a mocker, and leaves it; as long as one of ours is there, a chain leads."""
-
-    def __init__(self, mocker: type[Mocker], family: str) -> None:
-        self.mocker, self.chain = mocker, _Chain([], family)
-
-    def enlist(self, router: Router) -> None:
-        routers = self.mocker.routers
-        if router not in routers:
-            self.mocker.register(router)
-        if self.chain not in routers:
-            routers.insert(0, self.chain)
-        self.chain.routers = routers
-        self.mocker.start()
-
-    def dismiss(self, router: Router) -> None:
-        routers = self.mocker.routers
-        self.mocker.unregister(router)
-        if self.chain in routers and not any(isinstance(router, Router) for router in routers):
-            routers.remove(self.chain)
-        self.mocker.stop()
+def _family_response(response: httpx.Response, request: Any) -> Any:
+    """A response as the client's family wants it, its body still to be read."""
+    family = sys.modules[type(request).__module__.partition(".")[0]]
+    body = response.stream
+    if not isinstance(body, family.AsyncByteStream):
+        body = _family_stream(family)(body)
+    return family.Response(
+        response.status_code, headers=response.headers.raw, stream=body, extensions=response.extensions
+    )
 
 
 @functools.cache
-def _mockers() -> tuple[_Enlistment, ...]:
-    """Everything a client of the installed packages may send through."""
-    found = [_Enlistment(HTTPCoreMocker, "httpx")]
-    if importlib.util.find_spec("httpcore2"):
-        found.append(_Enlistment(_httpcore2_mocker(), "httpx2"))
-    if importlib.util.find_spec("aiohttp"):
-        found.append(_Enlistment(_AiohttpMocker, "httpx"))
-    return tuple(found)
-
-
-def _httpcore2_mocker() -> type[Mocker]:
-    """The mocker of httpcore2 that is there, else one of our own: of two, RESPX would install only the first."""
-    if importlib.util.find_spec("pytest_httpx2"):
-        importlib.import_module("pytest_httpx2")
-    targets = [target.replace("httpcore.", "httpcore2.") for target in HTTPCoreMocker.targets]
-    for mocker in Mocker.registry.values():
-        if set(getattr(mocker, "targets", ())) & set(targets):
-            return mocker
-
-    class HTTPCore2Mocker(_CheapMocker, HTTPCoreMocker):
-        name = "openai_responses.httpcore2"
-
-        @classmethod
-        def to_httpx_request(cls, **kwargs: Any) -> httpx.Request:
-            request = kwargs["request"]
-            raw = (request.url.scheme, request.url.host, request.url.port, request.url.target)
-            return httpx.Request(
-                request.method.decode(),
-                _parse_url(raw),
-                headers=request.headers,
-                stream=request.stream,
-                extensions=request.extensions,
-            )
-
-    HTTPCore2Mocker.targets = targets
-    return HTTPCore2Mocker
-
-
-_parse_url = functools.lru_cache(maxsize=1024)(respx.patterns.parse_url)  # a third of the cost of interception
-
-
-class _CheapMocker(Mocker, abc.ABC):
-    """A mocker that sets its patches itself: `mock.patch` takes as long as a test."""
-
-    @classmethod
-    def start(cls) -> None:
-        if not cls._patches:
-            for owner, name, patch in _patches_of(cls):
-                cls._patches.append((owner, name, owner.__dict__[name]))
-                setattr(owner, name, patch)
-
-    @classmethod
-    def stop(cls, force: bool = False) -> None:
-        if force or not cls.routers:
-            while cls._patches:
-                owner, name, original = cls._patches.pop()
-                setattr(owner, name, original)
-
-
-@functools.cache
-def _patches_of(mocker: type[Mocker]) -> list[tuple[type, str, Any]]:
-    """The methods a mocker replaces, and with what, as far as their modules are installed."""
-    patches = []
-    for target in mocker.targets:
-        module, _, name = target.rpartition(".")
-        if importlib.util.find_spec(module.partition(".")[0]):
-            owner = getattr(importlib.import_module(module), name)
-            patches += [(owner, m, mocker.mock(vars(owner)[m])) for m in mocker.target_methods if m in vars(owner)]
-    return patches
-
-
-class _AiohttpMocker(_CheapMocker):
-    """Wraps transports that come from an aiohttp module; those never reach httpcore."""
-
-    name = "openai_responses.aiohttp"
-    targets: ClassVar[list[str]] = ["httpx._client.AsyncClient", "httpx2._client.AsyncClient"]
-    target_methods: ClassVar[list[str]] = ["_transport_for_url"]
-
-    @classmethod
-    def mock(cls, spec: Any) -> Any:
-        @functools.wraps(spec)
-        def _transport_for_url(self: Any, url: Any) -> Any:
-            transport = spec(self, url)
-            if "aiohttp" not in type(transport).__module__:
-                return transport
-            return MockTransport(cls.async_handler, otherwise=transport)
-
-        return _transport_for_url
+def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
+    """A class that makes a body of any family one of this."""
+    return type("Stream", (_Either, family.SyncByteStream, family.AsyncByteStream), {})
 
 
 class MockTransport(httpx.MockTransport):
@@ -5458,22 +5645,155 @@ class MockTransport(httpx.MockTransport):
         return self.otherwise
 
 
-def _family_response(response: httpx.Response, request: Any) -> Any:
-    """A response as the client's family wants it, its body still to be read."""
-    family = sys.modules[type(request).__module__.partition(".")[0]]
-    stream = response.stream
-    if not isinstance(stream, family.AsyncByteStream):
-        stream = _family_stream(family)(stream)
-    return family.Response(
-        response.status_code, headers=response.headers.raw, stream=stream, extensions=response.extensions
-    )
+# ---- the mocker: where requests are taken ----------------------------------------------------------------------------
+
+
+class _Interceptor(Mocker):
+    """Stands at the transports that go to the network, of httpx, httpx2 and aiohttp, wherever a client has them.
+
+    A user's own transports that are no network stay as they are. Of nested routers the innermost answers, also of
+    those of RESPX's own mockers, which listen below the transports.
+    """
+
+    name = "openai_responses"
+    targets: ClassVar[list[str]] = [
+        f"{family}.{name}"
+        for family in ("httpx", "httpx2")
+        for name in ("HTTPTransport", "AsyncHTTPTransport", "AsyncClient")
+    ]
+    target_methods: ClassVar[list[str]] = ["handle_request", "handle_async_request", "_transport_for_url"]
+
+    @classmethod
+    def start(cls) -> None:
+        """Sets the patches itself: `mock.patch` takes as long as a test."""
+        if not cls._patches:
+            for owner, method, patch in _patches():
+                cls._patches.append((owner, method, owner.__dict__[method]))
+                setattr(owner, method, patch(owner.__dict__[method]))
+
+    @classmethod
+    def stop(cls, force: bool = False) -> None:
+        if force or not cls.routers:
+            while cls._patches:
+                owner, method, original = cls._patches.pop()
+                setattr(owner, method, original)
 
 
 @functools.cache
-def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
-    """A class that makes a stream of any family one of this."""
+def _patches() -> list[tuple[type, str, Callable[[Any], Any]]]:
+    """The methods of the installed packages that lead to the network, and what makes each ask the routers first."""
+    makers = dict(zip(_Interceptor.target_methods, (_asking, _asking_async, _seeing_aiohttp), strict=True))
+    targets = [target.split(".") for target in _Interceptor.targets]
+    owners = [getattr(importlib.import_module(family), name) for family, name in targets if _installed(family)]
+    return [(owner, method, make) for owner in owners for method, make in makers.items() if method in vars(owner)]
 
-    return type("Stream", (_Either, family.SyncByteStream, family.AsyncByteStream), {})
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _other_mockers(family: str = "") -> list[type[Mocker]]:
+    """RESPX's other mockers, those that stand where a family's requests pass."""
+    roots = (f"{family}.", f"{family.replace('httpx', 'httpcore')}.") if family else ("",)
+    others = [mocker for mocker in Mocker.registry.values() if mocker is not _Interceptor]
+    return [mocker for mocker in others if any(target.startswith(roots) for target in mocker.targets)]
+
+
+def _line(request: Any) -> Iterator[Any]:
+    """Whom to ask for a request, newest router first; `None` is the transport, below which other mockers listen."""
+    family = type(request).__module__.partition(".")[0]
+    others = [router for mocker in _other_mockers(family) for router in mocker.routers]
+    for router in reversed(_Interceptor.routers):
+        if any(other not in router._older for other in others):
+            yield None
+            others = []
+        yield router
+    if others:
+        yield None
+
+
+def _asking(method: Any) -> Any:
+    """A transport's method that asks the routers before it goes to the network."""
+
+    @functools.wraps(method)
+    def handle_request(transport: Any, request: Any) -> Any:
+        request.read()
+        asked = _intercepted(request)
+        for router in _line(request):
+            try:
+                return _family_response(router.handler(asked), request) if router else method(transport, request)
+            except PassThrough:
+                return method(transport, request)
+            except (AllMockedAssertionError, MockError) as reason:
+                _pass_on(reason)
+        raise _nobody(asked)
+
+    return handle_request
+
+
+def _asking_async(method: Any) -> Any:
+    """The same for asynchronous transports."""
+
+    @functools.wraps(method)
+    async def handle_async_request(transport: Any, request: Any) -> Any:
+        await request.aread()
+        asked = _intercepted(request)
+        for router in _line(request):
+            try:
+                if not router:
+                    return await method(transport, request)
+                return _family_response(await router.async_handler(asked), request)
+            except PassThrough:
+                return await method(transport, request)
+            except (AllMockedAssertionError, MockError) as reason:
+                _pass_on(reason)
+        raise _nobody(asked)
+
+    return handle_async_request
+
+
+def _seeing_aiohttp(method: Any) -> Any:
+    """The choice of a client's transport, that sees transports of aiohttp: they are of many classes."""
+
+    @functools.wraps(method)
+    def _transport_for_url(client: Any, url: Any) -> Any:
+        transport = method(client, url)
+        return _AiohttpTransport(transport) if "aiohttp" in type(transport).__module__ else transport
+
+    return _transport_for_url
+
+
+class _AiohttpTransport:
+    """A transport of aiohttp, with the routers asked first."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+
+    async def handle_async_request(self, request: Any) -> Any:
+        ask = _asking_async(type(self.transport).handle_async_request)
+        return await ask(self.transport, request)
+
+
+def _intercepted(request: Any) -> httpx.Request:
+    """The request the routers are asked, marked as one that others may know."""
+    asked = _httpx_request(request)
+    asked.extensions = {**asked.extensions, _INTERCEPTED: True}
+    return asked
+
+
+def _pass_on(reason: BaseException) -> None:
+    """A router that does not know a request leaves it to the next; other mistakes surface."""
+    if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
+        raise reason
+
+
+def _nobody(request: httpx.Request) -> BaseException:
+    """The mistake of a request that no router knows; it is in the journals of all."""
+    routers = list(reversed(_Interceptor.routers))
+    for router in routers:
+        router._record(request)
+    message = "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
+    return _surfacing(_NotMocked(message), request)
 
 
 # ======================================================================================================================
@@ -5520,7 +5840,7 @@ class OpenAIMock(_Guarded):
         self._endpoints: dict[str, Endpoint] = {}
         self.state = StateStore() if state is None else state
         self._checks_use = assert_all_used
-        self._journal: list[tuple[str, dict[str, Any], httpx.Request, int | None, float]] = []
+        self._journal: list[Record] = []
 
     def _find_bases(self) -> list[str]:
         if self._base_url:
@@ -5561,9 +5881,9 @@ class OpenAIMock(_Guarded):
         self.__exit__(*exc)
 
     @property
-    def requests(self) -> list[Request]:
-        """Every HTTP request to the API, in order, retries included."""
-        return [_journal_entry(*entry) for entry in self._journal]
+    def requests(self) -> list[Record]:
+        """The journal: every HTTP request to the API, oldest first, retries included."""
+        return list(self._journal)
 
     def assert_all_used(self) -> None:
         """Asserts that every step of every list was taken, and every rule hit.
@@ -5573,9 +5893,9 @@ class OpenAIMock(_Guarded):
         left = []
         for endpoint in self._endpoints.values():
             left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._hits]
-            for answering in (endpoint, *endpoint._rules):
-                if steps := answering._unused_steps():
-                    left.append(f"{answering!r} has {_count(steps, 'step')} left of {len(answering.response)}")
+            for scripted in (endpoint, *endpoint._rules):
+                if steps := scripted._unused_steps():
+                    left.append(f"{scripted!r} has {_count(steps, 'step')} left of {len(scripted.response)}")
         if left:
             raise AssertionError("not everything was used: " + "; ".join(left))
 
@@ -5585,7 +5905,7 @@ class OpenAIMock(_Guarded):
         return _descend(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_children(_names(), "")})
+        return sorted({*super().__dir__(), *_names_in("")})
 
     def __repr__(self) -> str:
         return f"<OpenAIMock at {', '.join(self._bases)}>"
@@ -5595,7 +5915,7 @@ class OpenAIMock(_Guarded):
             endpoint = self._endpoints.setdefault(row.name, Endpoint(self, row))
         return endpoint
 
-    def _call(self, request: httpx.Request) -> Call | None:
+    def _receive(self, request: httpx.Request) -> Call | None:
         """The call a request makes; `None` for traces, which are taken and forgotten.
 
         Raises `AllMockedAssertionError` when it is none.
@@ -5607,61 +5927,7 @@ class OpenAIMock(_Guarded):
         found = _find(request.method, path, "beta=true" in query.split("&"))
         if found is None or not _present(found[0].name):
             raise _NotMocked(self._unknown(request))
-        call = Call(self, *found, request)
-        call.deployment = deployment
-        return call
-
-    async def _respond(self, call: Call, endpoint: Endpoint, wait: Callable[[Any], Any]) -> httpx.Response:
-        try:
-            call.body = _decode(call.request)
-            if call.deployment:
-                call.body["model"] = call.deployment
-            endpoint._bodies.append(call.body)
-            route = endpoint.__dict__.get("_route")
-            mocked = route and (route.is_pass_through or route.side_effect or route.return_value)
-            if mocked and (response := await self._resolve_route(route, call, wait)) is not None:
-                return response
-            with call.store.lock:
-                if chosen := endpoint._choose(call) or self._inherited(call):
-                    chosen._hits += 1
-            return await _answer(call, chosen and chosen._prepared, wait)
-        except APIError as error:
-            return _json_response(call, {"error": error.error}, error.status)
-
-    def _inherited(self, call: Call) -> Answering | None:
-        """What goes on with a run after its tools: the answers of the call that made it, if this is in order."""
-        if call.row.name not in _GOES_ON:
-            return None
-        _check(call)  # what is refused takes no step of a list
-        maker = self._endpoints.get(call.store.makers.get(call.key, ""))
-        chosen = maker and maker._choose(call)
-        return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how a run begins
-
-    def _answer_line(self, said: Mapping[str, Any]) -> httpx.Response:
-        """The answer to a line of a batch: that of the endpoint its `url` names, but no step of a list."""
-        path, method = str(said.get("url")).removeprefix("/v1"), str(said.get("method", "POST"))
-        found = _find(method, path)
-        if found is None or not _present(found[0].name):
-            raise APIError(400, f"Invalid URL ({method} {said.get('url')})", param="url", code="invalid_url")
-        request = httpx.Request(method, f"{self._bases[0]}{path}", json=said.get("body") or {})
-        call = Call(self, *found, request)
-        call.body = _decode(request) | {"stream": False}
-        endpoint = self._endpoint(call.row)
-        chosen = endpoint._choose(call)
-        prepared = chosen._prepared if chosen and not _is_steps(chosen._response) else None
-        return _run(_answer(call, prepared, _wait_in_thread))
-
-    async def _resolve_route(self, route: respx.Route, call: Call, wait: Callable[[Any], Any]) -> Any:
-        """What a mock put on the endpoint's route answers; `None` when it declines."""
-        if route.is_pass_through:
-            raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
-        effect = route.side_effect
-        params = _asked_for(effect, call.params) if inspect.isroutine(effect) else {}
-        try:
-            result = route.resolve(call.request, **params)
-            return await wait(result) if inspect.isawaitable(result) else result
-        except SideEffectError as error:
-            raise error.origin from None
+        return Call(self, *found, request, deployment)
 
     def _unknown(self, request: httpx.Request) -> str:
         """Why a request is not answered, and what may have been meant."""
@@ -5674,14 +5940,6 @@ class OpenAIMock(_Guarded):
             )
         known = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
         return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"
-
-
-def _journal_entry(
-    name: str, body: dict[str, Any], request: httpx.Request, status: int | None, duration: float
-) -> Request:
-    headers = {name: "***" if _SECRET_HEADERS(name) else value for name, value in request.headers.items()}
-    attempt = int(request.headers.get("x-stainless-retry-count", 0))
-    return Request(name, body, headers, attempt, status, duration)
 
 
 def mock(
@@ -5777,15 +6035,21 @@ class ContentStore(dict):
         return self.pop(id, None) is not None
 
 
+def _from_request(request: Any, *, name: str, extra: Mapping[str, Any] | None = None, **ids: str) -> Any:
+    """The model a create request makes; `extra` is a partial merged into it. Ids its path lacks are made up."""
+    row, request = _rows()[name], _httpx_request(request)
+    found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
+    made_up = {param: (extra or {}).get(param, f"{param}_1") for param in _parameters(row.path)}
+    call = Call(OpenAIMock(), row, made_up | (found.groupdict() if found else {}) | ids, request)
+    return _as_model(_model(row.model), _compose(call, _prepare_partial(row, extra or {})))
+
+
 def _builder(name: str) -> Callable[..., Any]:
     """A function that makes the answer to a create request, as a model."""
 
     def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes; `extra` is a partial merged into it."""
-        row = _rows()[name]
-        found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-        given = {name: (extra or {}).get(name, f"{name}_1") for name in re.findall(r"{(\w+)}", row.path)}
-        return _built(row, given | (found.groupdict() if found else {}), request, extra)
+        return _from_request(request, name=name, extra=extra)
 
     return build
 
@@ -5795,22 +6059,15 @@ def _thread_builder(name: str) -> Callable[..., Any]:
 
     def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes in a thread; `extra` is a partial merged into it."""
-        return _built(_rows()[name], {"thread_id": thread_id}, request, extra)
+        return _from_request(request, name=name, extra=extra, thread_id=thread_id)
 
     return build
 
 
-def _built(row: Row, params: dict[str, str], request: Any, extra: Mapping[str, Any] | None) -> Any:
-    call = Call(OpenAIMock(), row, params, _httpx_request(request))
-    call.body, model = _decode(call.request), _model(row.model)
-    template = _merge(model, extra, f"{row.name}: extra") if extra else None
-    return _as_model(model, _build(call, template, extra))
-
-
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
     def build(partial: Mapping[str, Any]) -> Any:
-        """The model a partial makes, completed by its type."""
-        return _as_model(_model(path), _realize(_merge(_model(path), partial, path), StateStore()))
+        """The model a partial makes, with the defaults of its type."""
+        return _as_model(_model(path), _stamp(_merge(_model(path), partial, path), StateStore()))
 
     return build
 
@@ -5818,8 +6075,8 @@ def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
 def _merger(model: Any, partial: Mapping[str, Any]) -> Any:
     """A new model: `model` with the fields of `partial`."""
     base = model.model_dump(mode="json", by_alias=True)
-    merged = _complete(type(model), partial, base, type(model).__name__)
-    return _as_model(type(model), _realize(merged, StateStore()))
+    merged = _merge_into(base, type(model), partial, type(model).__name__)
+    return _as_model(type(model), _stamp(merged, StateStore()))
 
 
 # Functions of the published library, by submodule and name.

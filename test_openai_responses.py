@@ -740,7 +740,7 @@ def test_bad_limits_and_unknown_cursors_are_refused(client, query, param):
 
 async def test_auto_paging_goes_over_thousands(openai_mock):
     openai_mock.state["vector_stores"].update(
-        {f"vs_{i}": openai_responses._make("VectorStore", openai_mock.state, {"id": f"vs_{i}"}) for i in range(2500)}
+        {f"vs_{i}": openai_responses._new("VectorStore", openai_mock.state, {"id": f"vs_{i}"}) for i in range(2500)}
     )
     expected = [f"vs_{i}" for i in range(2500)]
     assert [item.id for item in _a_client().vector_stores.list(limit=100, order="asc")] == expected
@@ -835,7 +835,7 @@ def test_plain_dicts_put_by_hand_are_served(openai_mock, client):
     assert client.files.retrieve("file-1").filename == "a.txt" and client.files.content("file-1").read() == b"hi"
     assert [f.id for f in client.files.list()] == ["file-1"]
     store = client.vector_stores.create()
-    made = openai_responses._make(
+    made = openai_responses._new(
         "vector_stores.VectorStoreFile", openai_mock.state, {"id": "file-1", "vector_store_id": store.id}
     )
     openai_mock.state["vector_stores.files"][store.id, "file-1"] = made
@@ -4394,16 +4394,16 @@ def test_mergers_give_a_new_model(merger, model, builder, partial):
 
 def _a_lists():
     rows = (openai_responses._rows()[name] for name in openai_responses._rows() if openai_responses._present(name))
-    return [row.name for row in rows if openai_responses._plan(row).verb == "list" and "Page[" in row.model]
+    return [row.name for row in rows if openai_responses._shape(row).verb == "list" and "Page[" in row.model]
 
 
 @pytest.mark.parametrize("name", [name for name in _a_lists() if not name.startswith("beta.chat.")])
 def test_every_list_leads_on_to_its_next_page(openai_mock, name):
     row = openai_responses._rows()[name]
-    page, plan = openai_responses._model(row.model), openai_responses._plan(row)
+    page, plan = openai_responses._model(row.model), openai_responses._shape(row)
     element = openai_responses._element(page)
     for number in range(3):
-        made = openai_responses._realize(openai_responses._default(element), openai_mock.state)
+        made = openai_responses._stamp(openai_responses._default(element), openai_mock.state)
         key = (*(f"{parent}-1" for parent in plan.parents), f"id-{number}")
         openai_mock.state[plan.resource][key if len(key) > 1 else key[0]] = made | {"id": f"id-{number}"}
     request = _a_request(row)
