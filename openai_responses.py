@@ -675,13 +675,16 @@ _COLLECTIONS = {"/live/sessions": "live.sessions", "/videos/characters": "videos
 @functools.cache
 def _collections() -> Mapping[str, str]:
     """The paths that hold objects, and the resource whose they are: `/files` is `files`."""
-    collections = dict(_COLLECTIONS)
-    rows = sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name))
-    for collection_of in (_item_collection, _listed_collection, _acted_on):  # the first to tell counts most
-        for row in rows:
-            for path, resource in collection_of(row):
-                collections.setdefault(path, resource)
-    return collections
+    of_items, listed, acted_on = {}, {}, {}
+    for row in sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name), reverse=True):
+        (path, head, last), (owner, _, method) = _split(row), row.name.rpartition(".")
+        if last.startswith("{"):
+            of_items[head] = owner
+        if row.model.endswith("]") and row.method == "GET":
+            listed[path] = owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
+        if head.endswith("}") and head.count("/") > 1:  # what can be acted on is an object
+            acted_on[head.rpartition("/")[0]] = owner
+    return acted_on | listed | of_items | _COLLECTIONS  # what the items' own paths say counts most
 
 
 def _split(row: Row) -> tuple[str, str, str]:
@@ -689,25 +692,6 @@ def _split(row: Row) -> tuple[str, str, str]:
     path = row.path.partition("?")[0]
     head, _, last = path.rpartition("/")
     return path, head, last
-
-
-def _item_collection(row: Row) -> Iterator[tuple[str, str]]:
-    _, head, last = _split(row)
-    if last.startswith("{"):
-        yield head, row.name.rpartition(".")[0]
-
-
-def _listed_collection(row: Row) -> Iterator[tuple[str, str]]:
-    owner, _, method = row.name.rpartition(".")
-    if row.model.endswith("]") and row.method == "GET":
-        yield _split(row)[0], owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
-
-
-def _acted_on(row: Row) -> Iterator[tuple[str, str]]:
-    """What can be acted on is an object."""
-    _, head, _ = _split(row)
-    if head.endswith("}") and head.count("/") > 1:
-        yield head.rpartition("/")[0], row.name.rpartition(".")[0]
 
 
 _ITEM_VERBS = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}
@@ -888,118 +872,50 @@ class Now(NamedTuple):
 
 
 # What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
+# fmt: off
 _ID_PREFIXES = {
-    "AdminAPIKey": "key_",
-    "AdminAPIKeyCreateResponse": "key_",
-    "APIKeyCreateResponse": "key_",
-    "Assistant": "asst_",
-    "AuditLogListResponse": "audit_log-",
-    "Certificate": "cert_",
-    "ChatCompletion": "chatcmpl-",
-    "ChatCompletionMessageCustomToolCall": "call_",
-    "ChatCompletionMessageFunctionToolCall": "call_",
-    "ChatKitThread": "cthr_",
-    "ChatSession": "cksess_",
-    "CompactedResponse": "resp_",
-    "Completion": "cmpl-",
-    "ContainerCreateResponse": "cntr_",
-    "Conversation": "conv_",
-    "EvalCreateResponse": "eval_",
-    "FileCreateResponse": "cfile_",
-    "FileObject": "file-",
-    "FineTuningJob": "ftjob-",
-    "FineTuningJobCheckpoint": "ftckpt_",
-    "FineTuningJobEvent": "ftevent-",
-    "FunctionToolCall": "call_",
-    "ImageGenerationCall": "ig_",
-    "Invite": "invite-",
-    "LocalShellCall": "lsh_",
-    "McpApprovalRequest": "mcpr_",
-    "McpCall": "mcp_",
-    "McpListTools": "mcpl_",
-    "Message": "msg_",
-    "ModerationCreateResponse": "modr-",
-    "OrganizationUser": "user-",
-    "OutputItemListResponse": "outputitem_",
-    "OutputItemRetrieveResponse": "outputitem_",
-    "PermissionCreateResponse": "cp_",
-    "Project": "proj_",
-    "ProjectAPIKey": "key_",
-    "ProjectRateLimit": "rl-",
-    "ProjectServiceAccount": "svc_acct_",
-    "ProjectUser": "user-",
-    "RequiredActionFunctionToolCall": "call_",
-    "Response": "resp_",
-    "ResponseApplyPatchToolCall": "apc_",
-    "ResponseApplyPatchToolCallOutput": "apco_",
-    "ResponseCodeInterpreterToolCall": "ci_",
-    "ResponseCompactionItem": "cmp_",
-    "ResponseComputerToolCall": "cu_",
-    "ResponseCustomToolCall": "ctc_",
-    "ResponseFileSearchToolCall": "fs_",
-    "ResponseFunctionShellToolCall": "sh_",
-    "ResponseFunctionShellToolCallOutput": "sho_",
-    "ResponseFunctionToolCall": "fc_",
-    "ResponseFunctionToolCallItem": "fc_",
-    "ResponseFunctionToolCallOutputItem": "fco_",
-    "ResponseFunctionWebSearch": "ws_",
-    "ResponseInputMessageItem": "msg_",
-    "ResponseOutputMessage": "msg_",
-    "ResponseReasoningItem": "rs_",
-    "RunCreateResponse": "evalrun_",
-    "RunStep": "step_",
-    "ServiceAccountCreateResponse": "svc_acct_",
-    "SkillVersion": "skillver_",
-    "UploadPart": "part_",
-    "VectorStore": "vs_",
-    "VectorStoreFile": "file-",
-    "VectorStoreFileBatch": "vsfb_",
-    "VideoCreateCharacterResponse": "char_",
-    "VoiceConsent": "cons_",
-    "WebhookEndpointWithSecret": "we_",
+    "AdminAPIKey": "key_", "AdminAPIKeyCreateResponse": "key_", "APIKeyCreateResponse": "key_", "Assistant": "asst_",
+    "AuditLogListResponse": "audit_log-", "Certificate": "cert_", "ChatCompletion": "chatcmpl-",
+    "ChatCompletionMessageCustomToolCall": "call_", "ChatCompletionMessageFunctionToolCall": "call_",
+    "ChatKitThread": "cthr_", "ChatSession": "cksess_", "CompactedResponse": "resp_", "Completion": "cmpl-",
+    "ContainerCreateResponse": "cntr_", "Conversation": "conv_", "EvalCreateResponse": "eval_",
+    "FileCreateResponse": "cfile_", "FileObject": "file-", "FineTuningJob": "ftjob-",
+    "FineTuningJobCheckpoint": "ftckpt_", "FineTuningJobEvent": "ftevent-", "FunctionToolCall": "call_",
+    "ImageGenerationCall": "ig_", "Invite": "invite-", "LocalShellCall": "lsh_", "McpApprovalRequest": "mcpr_",
+    "McpCall": "mcp_", "McpListTools": "mcpl_", "Message": "msg_", "ModerationCreateResponse": "modr-",
+    "OrganizationUser": "user-", "OutputItemListResponse": "outputitem_", "OutputItemRetrieveResponse": "outputitem_",
+    "PermissionCreateResponse": "cp_", "Project": "proj_", "ProjectAPIKey": "key_", "ProjectRateLimit": "rl-",
+    "ProjectServiceAccount": "svc_acct_", "ProjectUser": "user-", "RequiredActionFunctionToolCall": "call_",
+    "Response": "resp_", "ResponseApplyPatchToolCall": "apc_", "ResponseApplyPatchToolCallOutput": "apco_",
+    "ResponseCodeInterpreterToolCall": "ci_", "ResponseCompactionItem": "cmp_", "ResponseComputerToolCall": "cu_",
+    "ResponseCustomToolCall": "ctc_", "ResponseFileSearchToolCall": "fs_", "ResponseFunctionShellToolCall": "sh_",
+    "ResponseFunctionShellToolCallOutput": "sho_", "ResponseFunctionToolCall": "fc_",
+    "ResponseFunctionToolCallItem": "fc_", "ResponseFunctionToolCallOutputItem": "fco_",
+    "ResponseFunctionWebSearch": "ws_", "ResponseInputMessageItem": "msg_", "ResponseOutputMessage": "msg_",
+    "ResponseReasoningItem": "rs_", "RunCreateResponse": "evalrun_", "RunStep": "step_",
+    "ServiceAccountCreateResponse": "svc_acct_", "SkillVersion": "skillver_", "UploadPart": "part_",
+    "VectorStore": "vs_", "VectorStoreFile": "file-", "VectorStoreFileBatch": "vsfb_",
+    "VideoCreateCharacterResponse": "char_", "VoiceConsent": "cons_", "WebhookEndpointWithSecret": "we_",
 }
 
 # The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
 _FIELD_PREFIXES = {
-    "assistant_id": "asst_",
-    "container_id": "cntr_",
-    "file_id": "file-",
-    "fine_tuning_job_id": "ftjob-",
-    "input_file_id": "file-",
-    "message_id": "msg_",
-    "organization_id": "org-",
-    "project_id": "proj_",
-    "response_id": "resp_",
-    "session_id": "sess_",
-    "tool_call_id": "call_",
-    "training_file": "file-",
-    "user_id": "user-",
-    "vector_store_id": "vs_",
+    "assistant_id": "asst_", "container_id": "cntr_", "file_id": "file-", "fine_tuning_job_id": "ftjob-",
+    "input_file_id": "file-", "message_id": "msg_", "organization_id": "org-", "project_id": "proj_",
+    "response_id": "resp_", "session_id": "sess_", "tool_call_id": "call_", "training_file": "file-",
+    "user_id": "user-", "vector_store_id": "vs_",
 }
 
 # Required fields by name, whatever the model; a required string not named here is its own name.
 _FIELD_VALUES = {
-    "arguments": "{}",
-    "created": Now(),
-    "deleted": True,
-    "email": "user@example.com",
-    "endpoint": "/v1/chat/completions",
-    "completion_window": "24h",
-    "expires_at": Now(3600),
-    "filename": "file.txt",
-    "instructions": "",
-    "language": "en",
-    "model": DEFAULT_MODEL,
-    "name": "",
-    "owned_by": "openai",
-    "parallel_tool_calls": True,
-    "path": "/mnt/data/file.txt",
-    "report_url": "https://platform.openai.com/evaluations",
-    "size": "1024x1024",
-    "text": DEFAULT_TEXT,
-    "tool_choice": "auto",
-    "url": "https://example.com",
+    "arguments": "{}", "created": Now(), "deleted": True, "email": "user@example.com",
+    "endpoint": "/v1/chat/completions", "completion_window": "24h", "expires_at": Now(3600), "filename": "file.txt",
+    "instructions": "", "language": "en", "model": DEFAULT_MODEL, "name": "", "owned_by": "openai",
+    "parallel_tool_calls": True, "path": "/mnt/data/file.txt",
+    "report_url": "https://platform.openai.com/evaluations", "size": "1024x1024", "text": DEFAULT_TEXT,
+    "tool_choice": "auto", "url": "https://example.com",
 }
+# fmt: on
 
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others.
@@ -1123,8 +1039,9 @@ def _element(page: Any) -> Any:
 
 
 def _item_type(tp: Any) -> Any:
-    """The type of a list's items."""
-    return _kind(tp)[1][0]
+    """The type of a list's items, of a list that may be none too."""
+    kind, args = _kind(tp)
+    return _item_type(args[0]) if kind is typing.Union else args[0]
 
 
 def _title(model: Any) -> str:
@@ -1440,20 +1357,21 @@ def _overlay(tp: Any, obj: Any, derived: Any, given: Any) -> Any:
     A field that was given stays, within a dict or a list that was given in part too; a total is that of its new parts.
     """
     if isinstance(given, Mapping) and isinstance(obj, dict):
-        return _overlay_fields(_member(tp, obj), obj, derived, given)
+        return _overlay_fields(_member(tp, obj), obj, derived or {}, given)
     if isinstance(given, (list, tuple)) and isinstance(obj, list):
-        pairs = itertools.zip_longest(derived[: len(obj)], given[: len(obj)])
-        return [_overlay(_item_type(tp), item, *pair) for item, pair in zip(obj, pairs, strict=True)]
+        item = _item_type(tp)
+        triples = zip(obj, derived, given, strict=False)  # of what is derived, as far as there are items
+        return [_overlay(item, *triple) for triple in triples] + obj[min(len(derived), len(given)) :]
     return obj
 
 
 def _overlay_fields(
-    model: Any, obj: dict[str, Any], derived: Mapping[str, Any] | None, given: Mapping[str, Any]
+    model: Any, obj: dict[str, Any], derived: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    for key, value in (derived or {}).items():
+    for key, value in derived.items():
         if key not in given:
             obj[key] = value
-        elif isinstance(value, (dict, list)):
+        elif isinstance(value, (dict, list)) and key in _fields(model):
             obj[key] = _overlay(_fields(model)[key].type, obj[key], value, given[key])
     return obj | _implied(model, obj, given)
 
@@ -1472,7 +1390,8 @@ class Note:
     held: bool = False  # paused
     input: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # what a response was asked
     maker: str = ""  # the endpoint that made a run
-    lines: list[Any] | None = None  # the results of a batch
+    lines: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
+    suffix: str = ""  # of the model a job makes
     begun: bool = False  # whether a list has its first objects
     gone: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
 
@@ -1928,8 +1847,19 @@ def _check(call: Call) -> None:
     if call.mock._strict:
         _check_api_key(call)
         _check_parameters(call)
+    for param, resource in call.behavior.refers.items():
+        for id in _ids_in(call.body.get(param, call.params.get(param))):
+            _need(call, resource, id, param)
     if call.behavior.check:
         call.behavior.check(call)
+
+
+def _ids_in(value: Any) -> list[Any]:
+    """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
+    if isinstance(value, list):
+        return [id for item in value for id in _ids_in(item)]
+    id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
+    return [id] if id else []
 
 
 def _check_required(call: Call) -> None:
@@ -2545,9 +2475,22 @@ _TRACES = functools.cache(lambda: {"create": _remember, "update": _replace, "del
 
 def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
     """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
-    if keep := call.behavior.keep or _TRACES().get(call.shape.verb):
+    behavior = call.behavior
+    if keep := behavior.keep or _TRACES().get(call.shape.verb):
         keep(call, obj, script)
+    if behavior.content:
+        path = (*call.parents, obj[call.resource.key])
+        call.store[f"{call.resource.name}.content"][_key(path)] = behavior.content(call)
+    if behavior.stages and call.shape.verb != "action" and not script.ends:
+        _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), behavior.stages)
     return obj
+
+
+def _go_through(store: StateStore, resource: Resource, key: Any, stages: tuple[Any, ...]) -> None:
+    """Has a stored object go through stages: the first at once, the others with each retrieve."""
+    first, *later = stages
+    store[resource.name][key].update(_stamp(first, store))
+    _plan(store, resource.name, key, *later)
 
 
 def _remember(call: Call, obj: Any, script: Script) -> None:
@@ -2641,7 +2584,8 @@ def _content(call: Call) -> bytes:
 def _action(call: Call) -> Any:
     """Changes the object as the row says, and answers with it or with what the action gives."""
     stored = _fetch(call)
-    stored.update(_stamp(call.behavior.changes, call.store))
+    if call.behavior.stages:
+        _go_through(call.store, call.resource, call.key, call.behavior.stages)
     return _view(call, stored) if _acts_on_itself(call.row) else _compose(call)
 
 
@@ -2702,7 +2646,7 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
     newest_first = query.get("order", order) == "desc"
     pairs: Iterator[Any] = iter(reversed(objects.items()) if newest_first else objects.items())
-    if cursor := query.get("after") or query.get("page"):
+    if objects and (cursor := query.get("after") or query.get("page")):
         gone = store.service.notes.get((resource.name, parents), Note()).gone
         pairs = _after(pairs, objects, gone, _key((*parents, cursor)), newest_first)
     found, more = _window(pairs, query, _limit(query, size, most))
@@ -2782,9 +2726,12 @@ def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
 class Behavior:
     """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
 
-    check: Callable[[Call], None] | None = None  # what the service refuses of a request
+    refers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
+    check: Callable[[Call], Any] | None = None  # what else the service refuses of a request
     derive: Callable[[Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
     keep: Callable[[Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
+    content: Callable[[Call], bytes] | None = None  # the bytes that are kept with it
+    stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
     act: Callable[[Call], Any] | None = None  # what is done instead, where nothing was set
     goes_on: Callable[[Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
     work: Callable[[Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
@@ -2794,7 +2741,6 @@ class Behavior:
     input: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's
     formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
-    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what an action changes in its object
     stores_answer: bool = True  # whether what is stored is the answer
 
 
@@ -2805,7 +2751,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "admin.organization.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
         "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
         "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
-        "admin.organization.projects.archive": Behavior(changes={"status": "archived", "archived_at": Now()}),
+        "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": Now()},)),
         "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
         "admin.organization.projects.certificates.deactivate": Behavior(
             act=functools.partial(_set_active, active=False)
@@ -2825,33 +2771,30 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "audio.transcriptions.create": Behavior(
             derive=_derive_transcription,
             events=_transcription_events,
-            formats={
-                "diarized_json": "audio.TranscriptionDiarized",
-                "srt": "str",
-                "text": "str",
-                "verbose_json": "audio.TranscriptionVerbose",
-                "vtt": "str",
-            },
+            formats=dict.fromkeys(("srt", "text", "vtt"), "str")
+            | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
         ),
         "audio.translations.create": Behavior(
-            formats={"srt": "str", "text": "str", "verbose_json": "audio.TranslationVerbose", "vtt": "str"}
+            formats=dict.fromkeys(("srt", "text", "vtt"), "str") | {"verbose_json": "audio.TranslationVerbose"}
         ),
         "batches.cancel": Behavior(
             check=_check_cancel,
-            act=_cancelling(
-                {"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}
-            ),
+            stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}),
         ),
-        "batches.create": Behavior(check=_check_batch, derive=_derive_batch, keep=_keep_batch),
+        "batches.create": Behavior(
+            refers={"input_file_id": "files"},
+            derive=_derive_batch,
+            stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch),
+        ),
         "batches.retrieve": Behavior(work=_work_batch),
-        "beta.agents.automations.pause": Behavior(changes={"status": "paused"}),
-        "beta.agents.automations.resume": Behavior(changes={"status": "active"}),
+        "beta.agents.automations.pause": Behavior(stages=({"status": "paused"},)),
+        "beta.agents.automations.resume": Behavior(stages=({"status": "active"},)),
         "beta.agents.sessions.events.stream": Behavior(events=_session_events, always_streams=True),
         "beta.assistants.create": Behavior(keep=_keep_assistant),
-        "beta.chatkit.sessions.cancel": Behavior(changes={"status": "cancelled"}),
+        "beta.chatkit.sessions.cancel": Behavior(stages=({"status": "cancelled"},)),
         "beta.threads.create": Behavior(keep=_keep_thread),
         "beta.threads.create_and_run": Behavior(
-            check=_check_run,
+            refers={"assistant_id": "beta.assistants"},
             derive=_derive_run,
             keep=_keep_thread_and_run,
             events=_thread_and_run_events,
@@ -2860,12 +2803,15 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "beta.threads.messages.create": Behavior(derive=_derive_message, keep=_keep_message),
         "beta.threads.runs.cancel": Behavior(
             check=_check_cancel,
-            act=_cancelling(
-                {"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}
-            ),
+            stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}),
         ),
         "beta.threads.runs.create": Behavior(
-            check=_check_run, derive=_derive_run, keep=_keep_run, events=_new_run_events, hears=_hear_thread
+            refers={"assistant_id": "beta.assistants"},
+            check=_check_run,
+            derive=_derive_run,
+            keep=_keep_run,
+            events=_new_run_events,
+            hears=_hear_thread,
         ),
         "beta.threads.runs.submit_tool_outputs": Behavior(
             check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs
@@ -2875,27 +2821,36 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         ),
         "completions.create": Behavior(derive=_derive_completion, events=_completion_events),
         "containers.files.create": Behavior(
-            check=_check_container_file, derive=_derive_container_file, keep=_keep_container_file
+            refers={"file_id": "files"}, derive=_derive_container_file, content=_container_file_content
         ),
         "conversations.create": Behavior(keep=_keep_conversation, input="items"),
         "conversations.items.create": Behavior(
-            derive=_derive_items, keep=_keep_each, input="items", stores_answer=False
+            derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False
         ),
         "conversations.items.delete": Behavior(act=_delete_item),
         "embeddings.create": Behavior(derive=_derive_embeddings, act=_embed),
-        "evals.runs.cancel": Behavior(act=_cancelling({"status": "canceled"})),
-        "evals.runs.create": Behavior(keep=_keep_eval_run),
+        "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
+        "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, {"status": "completed"})),
         "files.content": Behavior(default=b"mock file content", act=_file_content),
-        "files.create": Behavior(derive=_derive_file, keep=_keep_file),
+        "files.create": Behavior(derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]),
         "fine_tuning.checkpoints.permissions.create": Behavior(
             derive=_derive_permissions, keep=_keep_each, stores_answer=False
         ),
         "fine_tuning.jobs.cancel": Behavior(
-            check=_check_cancel, act=_cancelling({"status": "cancelled", "finished_at": Now()})
+            check=_check_cancel, stages=({"status": "cancelled", "finished_at": Now()},)
         ),
-        "fine_tuning.jobs.create": Behavior(check=_check_job, keep=_keep_job),
-        "fine_tuning.jobs.pause": Behavior(act=_pause_job),
-        "fine_tuning.jobs.resume": Behavior(act=_resume_job),
+        "fine_tuning.jobs.create": Behavior(
+            refers={"training_file": "files", "validation_file": "files"},
+            keep=_keep_job,
+            stages=(
+                {},
+                functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state"),
+                functools.partial(_move_job, status="running", message="Fine-tuning job started"),
+                _finish_job,
+            ),
+        ),
+        "fine_tuning.jobs.pause": Behavior(check=_check_pause, act=functools.partial(_hold_job, held=True)),
+        "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
         "images.create_variation": Behavior(derive=_derive_images),
         "images.edit": Behavior(derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
         "images.generate": Behavior(
@@ -2906,32 +2861,37 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "responses.cancel": Behavior(act=_cancel_response),
         "responses.compact": Behavior(check=_check_response, derive=_derive_compaction),
         "responses.create": Behavior(
+            refers={"conversation": "conversations"},
             check=_check_response,
             derive=_derive_response,
             keep=_keep_response,
             events=_response_stream,
             hears=_hear_conversation,
         ),
-        "responses.input_tokens.count": Behavior(derive=_derive_count),
+        "responses.input_tokens.count": Behavior(
+            derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation
+        ),
         "responses.retrieve": Behavior(events=_response_stream),
-        "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill),
-        "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version),
-        "uploads.cancel": Behavior(check=_check_upload, changes={"status": "cancelled"}),
+        "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
+        "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version, content=_skill_content),
+        "uploads.cancel": Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
         "uploads.complete": Behavior(check=_check_complete, act=_complete_upload),
         "uploads.create": Behavior(derive=_expiry),
         "uploads.parts.create": Behavior(check=_check_upload, keep=_keep_part),
-        "vector_stores.create": Behavior(check=_check_files, derive=_expiry, keep=_keep_vector_store),
-        "vector_stores.file_batches.cancel": Behavior(changes={"status": "cancelled"}),
-        "vector_stores.file_batches.create": Behavior(check=_check_batch_files, keep=_keep_file_batch),
+        "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
+        "vector_stores.file_batches.cancel": Behavior(stages=({"status": "cancelled"},)),
+        "vector_stores.file_batches.create": Behavior(
+            refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch
+        ),
         "vector_stores.files.content": Behavior(act=_store_file_content),
         "vector_stores.files.create": Behavior(
-            check=_check_store_file, derive=_derive_store_file, keep=_keep_store_file
+            refers={"file_id": "files"}, derive=_derive_store_file, keep=_keep_store_file
         ),
         "vector_stores.search": Behavior(check=_check_search, act=_search),
-        "videos.create": Behavior(keep=_keep_video),
-        "videos.edit": Behavior(check=_check_source, derive=_derive_video, keep=_keep_video),
-        "videos.extend": Behavior(check=_check_source, derive=_derive_video, keep=_keep_video),
-        "videos.remix": Behavior(check=_check_source, derive=_derive_video, keep=_keep_video),
+        "videos.create": Behavior(stages=_VIDEO_STAGES),
+        "videos.edit": _remaking_video(),
+        "videos.extend": _remaking_video(),
+        "videos.remix": _remaking_video(),
         "webhooks.rotate_secret": Behavior(act=_rotate_secret),
     }
 )
@@ -2956,11 +2916,6 @@ def _uploaded(value: Any) -> tuple[str, bytes, str]:
 def _derive_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     filename, data, _ = _uploaded(call.body.get("file"))
     return {"filename": filename, "bytes": len(data), **_expiry(call, obj)}
-
-
-def _keep_file(call: Call, obj: dict[str, Any], script: Script) -> None:
-    _remember(call, obj, script)
-    call.store["files.content"][obj["id"]] = _uploaded(call.body.get("file"))[1]
 
 
 def _add_file(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
@@ -3054,8 +3009,6 @@ def _check_response(call: Call) -> None:
     if previous and previous not in call.store["responses"]:
         message = f"Previous response with id '{previous}' not found."
         _refuse(message, "previous_response_id", "previous_response_not_found")
-    if conversation:
-        _need(call, "conversations", conversation, "conversation")
     called = {item.get("call_id") for item in _hear_conversation(call) if "output" not in str(item.get("type"))}
     for item in _dicts(call.body.get("input")):
         kind, id = str(item.get("type")), item.get("call_id")
@@ -3082,9 +3035,13 @@ def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[s
 
 
 def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    prompt = _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
-    usage = _counted(obj, input_tokens=prompt, output_tokens=sum(map(_item_tokens, obj["output"])))
+    answer = sum(map(_item_tokens, obj["output"]))
+    usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
     return usage | ({"conversation": {"id": id}} if (id := _conversation_id(call)) else {})
+
+
+def _prompt_tokens(call: Call) -> int:
+    return _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
 
 
 def _item_tokens(item: Mapping[str, Any]) -> int:
@@ -3121,11 +3078,6 @@ def _cancel_response(call: Call) -> Any:
     return response
 
 
-def _derive_count(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    instructions = _tokens(_text_of(call.body.get("instructions")))
-    return {"input_tokens": instructions + sum(map(_item_tokens, _hear_conversation(call)))}
-
-
 def _derive_compaction(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """What the user said stays, the rest becomes one compaction item."""
     heard = [item for item in _hear_conversation(call) if item.get("role") == "user"]
@@ -3141,10 +3093,6 @@ def _keep_conversation(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
-
-
-def _derive_items(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    return {"data": call.input_items}
 
 
 def _keep_each(call: Call, page: dict[str, Any], script: Script) -> None:
@@ -3185,8 +3133,8 @@ def _check_chat(call: Call) -> None:
 def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
     answer = sum(_tokens(_spoken(choice["message"])) for choice in choices)
-    prompt = _tokens(_text_of(call.body.get("messages")))
-    return {"choices": choices, **_counted(obj, prompt_tokens=prompt, completion_tokens=answer)}
+    usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
+    return usage | ({} if choices is obj["choices"] else {"choices": choices})
 
 
 def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
@@ -3220,7 +3168,8 @@ def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
     prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in choices)
-    return {"choices": choices, **_counted(obj, prompt_tokens=prompt, completion_tokens=answer)}
+    usage = _counted(obj, prompt_tokens=prompt, completion_tokens=answer)
+    return usage | ({} if choices is obj["choices"] else {"choices": choices})
 
 
 # ======================================================================================================================
@@ -3322,11 +3271,11 @@ def _hear_outputs(call: Call) -> list[dict[str, Any]]:
 
 
 def _check_run(call: Call) -> None:
-    _need(call, "beta.assistants", call.body.get("assistant_id"), "assistant_id")
-    if call.mock._strict and (thread := call.params.get("thread_id")):
-        for run in call.store.below("beta.threads.runs", thread).values():
-            if run["status"] in _ACTIVE:
-                _refuse(f"Thread {thread} already has an active run {run['id']}.")
+    """A thread has one active run at a time; tests often forget that, so it is refused if strict."""
+    thread = call.params["thread_id"]
+    for run in call.store.below("beta.threads.runs", thread).values() if call.mock._strict else ():
+        if run["status"] in _ACTIVE:
+            _refuse(f"Thread {thread} already has an active run {run['id']}.")
 
 
 def _derive_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -3453,11 +3402,6 @@ def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
 # ======================================================================================================================
 
 
-def _check_files(call: Call) -> None:
-    for file in call.body.get("file_ids") or ():
-        _need(call, "files", file, "file_ids")
-
-
 def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _take_in(call.store, obj["id"], call.body)
@@ -3477,10 +3421,6 @@ def _take_in(store: StateStore, id: str, asked: Mapping[str, Any]) -> None:
     """The files a vector store is made with."""
     for file in asked.get("file_ids") or ():
         _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")})
-
-
-def _check_store_file(call: Call) -> None:
-    _need(call, "files", call.body.get("file_id"), "file_id")
 
 
 def _derive_store_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -3535,11 +3475,6 @@ def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The files a batch is to take in, in either form of the request."""
     common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
     return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_dicts(body.get("files"))]
-
-
-def _check_batch_files(call: Call) -> None:
-    for asked in _batch_files(call.body):
-        _need(call, "files", asked.get("file_id"), "file_id")
 
 
 def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
@@ -3645,10 +3580,6 @@ def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
 # ======================================================================================================================
 
 
-def _check_batch(call: Call) -> None:
-    _need(call, "files", call.body.get("input_file_id"), "input_file_id")
-
-
 def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
     """The requests of a batch, a line each."""
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
@@ -3659,12 +3590,6 @@ def _derive_batch(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
         return {}
     counts = {"total": len(_lines(call.store, obj)), "completed": 0, "failed": 0}
     return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
-
-
-def _keep_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
-    _remember(call, obj, script)
-    if not script.ends:
-        _plan(call.store, "batches", obj["id"], {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)
 
 
 async def _work_batch(call: Call, wait: Wait) -> None:
@@ -3683,7 +3608,7 @@ async def _work_batch(call: Call, wait: Wait) -> None:
 def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     """What the end of a batch changes in it: its results stand in files."""
     note = store.note("batches", batch["id"])
-    results, note.lines = note.lines or [], None
+    results, note.lines = note.lines, []
     good = [result for result in results if _is_good(result)]
     bad = [result for result in results if not _is_good(result)]
     files = {
@@ -3735,20 +3660,10 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
 # ======================================================================================================================
 
 
-def _check_job(call: Call) -> None:
-    for param in ("training_file", "validation_file"):
-        if file := call.body.get(param):
-            _need(call, "files", file, param)
-
-
 def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
     _remember(call, job, script)
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
-    if not script.ends:
-        queued = functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state")
-        running = functools.partial(_move_job, status="running", message="Fine-tuning job started")
-        finish = functools.partial(_finish_job, suffix=call.body.get("suffix") or "")
-        _plan(call.store, "fine_tuning.jobs", job["id"], queued, running, finish)
+    call.store.note("fine_tuning.jobs", job["id"]).suffix = call.body.get("suffix") or ""
 
 
 def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
@@ -3761,8 +3676,9 @@ def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str)
     return {"status": status}
 
 
-def _finish_job(store: StateStore, job: dict[str, Any], suffix: str) -> dict[str, Any]:
+def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
+    suffix = store.note("fine_tuning.jobs", job["id"]).suffix
     name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     checkpoint = _new("fine_tuning.jobs.FineTuningJobCheckpoint", store, about)
@@ -3773,20 +3689,20 @@ def _finish_job(store: StateStore, job: dict[str, Any], suffix: str) -> dict[str
     return {"status": "succeeded", "fine_tuned_model": name, "finished_at": Now(), "trained_tokens": tokens}
 
 
-def _pause_job(call: Call) -> Any:
-    job = _fetch(call)
-    if job["status"] in _OVER:
+def _check_pause(call: Call) -> None:
+    if (job := _fetch(call))["status"] in _OVER:
         _refuse(f"Cannot pause a job with status '{job['status']}'.")
-    call.store.note("fine_tuning.jobs", call.key).held = True
-    return job
 
 
-def _resume_job(call: Call) -> Any:
-    job, note = _fetch(call), call.store.note("fine_tuning.jobs", call.key)
-    if not note.held:
+def _check_resume(call: Call) -> None:
+    job = _fetch(call)
+    if not call.store.note("fine_tuning.jobs", call.key).held:
         _refuse(f"Cannot resume a job with status '{job['status']}': it is not paused.")
-    note.held = False
-    return job
+
+
+def _hold_job(call: Call, held: bool) -> Any:
+    call.store.note("fine_tuning.jobs", call.key).held = held
+    return _fetch(call)
 
 
 # Where the SDK lists the models it knows.
@@ -3892,30 +3808,6 @@ def _check_cancel(call: Call) -> None:
         _refuse(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
-def _cancelling(first: dict[str, Any], *later: dict[str, Any]) -> Callable[[Call], Any]:
-    """Cancelling something that goes on, in one step or over retrieves."""
-
-    def cancel(call: Call) -> Any:
-        obj = _fetch(call)
-        obj.update(_stamp(first, call.store))
-        _plan(call.store, call.resource.name, call.key, *later)
-        return _view(call, obj)
-
-    return cancel
-
-
-def _keep_eval_run(call: Call, run: dict[str, Any], script: Script) -> None:
-    _remember(call, run, script)
-    if not script.ends:
-        key = (*call.parents, run["id"])
-        _plan(call.store, "evals.runs", key, {"status": "in_progress"}, {"status": "completed"})
-
-
-def _check_container_file(call: Call) -> None:
-    if file := call.body.get("file_id"):
-        _need(call, "files", file, "file_id")
-
-
 def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     source = call.store["files"].get(call.body.get("file_id"), {})
     filename, data, _ = _uploaded(call.body.get("file"))
@@ -3923,10 +3815,8 @@ def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
 
 
-def _keep_container_file(call: Call, obj: dict[str, Any], script: Script) -> None:
-    _remember(call, obj, script)
-    data = call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
-    call.store["containers.files.content"][(*call.parents, obj["id"])] = data
+def _container_file_content(call: Call) -> bytes:
+    return call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
 
 
 def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
@@ -3948,10 +3838,10 @@ def _derive_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
     """A skill comes with its first version."""
     _remember(call, obj, script)
-    id, number, content = obj["id"], obj["latest_version"], _skill_content(call)
+    id, number = obj["id"], obj["latest_version"]
     version = _new("skills.SkillVersion", call.store, {"skill_id": id, "version": number})
     call.store["skills.versions"][id, number] = version
-    call.store["skills.content"][id] = call.store["skills.versions.content"][id, number] = content
+    call.store["skills.versions.content"][id, number] = _skill_content(call)
 
 
 def _derive_version(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -3961,34 +3851,31 @@ def _derive_version(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _keep_version(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    call.store["skills.versions.content"][(*call.parents, obj["version"])] = _skill_content(call)
     skill = call.store["skills"].get(call.parents[0], {})
     skill["latest_version"] = obj["version"]
     if call.body.get("default") in (True, "true"):
         skill["default_version"] = obj["version"]
 
 
-def _source_video(call: Call) -> Any:
-    """The id of the video another one is made from."""
-    video = call.body.get("video")
-    return call.params.get("video_id") or (video.get("id") if isinstance(video, dict) else None)
+_VIDEO_STAGES = (
+    {"status": "queued", "progress": 0, "completed_at": None},
+    {"status": "in_progress", "progress": 50},
+    {"status": "completed", "progress": 100, "completed_at": Now()},
+)
 
 
-def _check_source(call: Call) -> None:
-    if source := _source_video(call):
-        _need(call, "videos", source, "video_id")
+def _remaking_video() -> Behavior:
+    """A video made from another, which the path names or the body."""
+    return Behavior(
+        refers={"video_id": "videos", "video": "videos"},
+        derive=lambda call, video: {"remixed_from_video_id": next(iter(_video_ids(call)), None)},
+        keep=_remember,
+        stages=_VIDEO_STAGES,
+    )
 
 
-def _derive_video(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    return {"remixed_from_video_id": _source_video(call)}
-
-
-def _keep_video(call: Call, video: dict[str, Any], script: Script) -> None:
-    _remember(call, video, script)
-    if not script.ends:
-        video |= {"status": "queued", "progress": 0, "completed_at": None}
-        done = {"status": "completed", "progress": 100, "completed_at": Now()}
-        _plan(call.store, "videos", video["id"], {"status": "in_progress", "progress": 50}, done)
+def _video_ids(call: Call) -> list[Any]:
+    return _ids_in([call.params.get("video_id"), call.body.get("video")])
 
 
 # ======================================================================================================================
