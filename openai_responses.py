@@ -1055,10 +1055,6 @@ def _row_of(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
     return table.get(f"{package}.{model.__name__}", table.get(_title(model), default))
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", name).lower()
-
-
 @functools.cache
 def _default(tp: Any) -> Any:
     """A valid value of a type, on the wire; ids and times stand as `Fresh` and `Now` until they are stamped."""
@@ -1106,7 +1102,7 @@ def _literals(tp: Any) -> Iterator[str]:
 
 def _named_default(model: Any, name: str) -> Any:
     if name == "id":
-        return Fresh(_row_of(_ID_PREFIXES, model) or f"{_snake(_title(model))}_")
+        return Fresh(_row_of(_ID_PREFIXES, model) or re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", f"{_title(model)}_").lower())
     if name in _FIELD_VALUES:
         return _FIELD_VALUES[name]
     if name in _FIELD_PREFIXES or name.endswith("_id"):
@@ -1166,14 +1162,10 @@ def _merge_into(
         if key in fields:
             merged[key] = _merge(fields[key].type, item, f"{place}.{key}", lenient)
         elif not lenient:
-            _refuse_near_miss(key, fields, place)
+            if close := difflib.get_close_matches(key, fields, 1, 0.85):
+                raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
             merged[key] = _plain(item, f"{place}.{key}")
     return merged | _implied(model, merged, given)
-
-
-def _refuse_near_miss(key: str, fields: Mapping[str, Field], place: str) -> None:
-    if close := difflib.get_close_matches(key, fields, 1, 0.85):
-        raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
 
 
 def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, lenient: bool) -> Any:
@@ -1199,13 +1191,9 @@ def _candidates(members: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[Any
     flat = tuple(itertools.chain.from_iterable(_kind(m)[1] if _kind(m)[0] is typing.Union else (m,) for m in members))
     models = [member for member in flat if _is_model(_kind(member)[0])]
     agreeing = [member for member in models if _agrees(_kind(member)[0], value)]
-    whole = [member for member in agreeing if value.keys() <= _known(_kind(member)[0])]
+    whole = [m for m in agreeing if value.keys() <= {*_fields(_kind(m)[0]), *_wire_names(_kind(m)[0])}]
     free = [member for member in flat if _kind(member)[0] in (dict, object)]
     return tuple(whole or agreeing) + tuple(free)
-
-
-def _known(model: Any) -> set[str]:
-    return {*_fields(model), *_wire_names(model)}
 
 
 def _agrees(model: Any, value: Mapping[str, Any]) -> bool:
@@ -1297,8 +1285,12 @@ def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
 # By model: a function of the merged object and of what was given of it, giving the fields these imply.
 _IMPLICATIONS = functools.cache(
     lambda: {
-        "ChatCompletionMessage": _implied_by_message,
-        "Choice": _implied_by_choice,
+        "ChatCompletionMessage": lambda message, given: (
+            {"content": None} if given.get("tool_calls") or given.get("refusal") else {}
+        ),
+        "Choice": lambda choice, given: (
+            {"finish_reason": "tool_calls"} if (choice.get("message") or {}).get("tool_calls") else {}
+        ),
         "CompletionUsage": _implied_by_usage,
         "ConversationCursorPage": _implied_by_page,
         "ConversationItemList": _implied_by_page,
@@ -1315,14 +1307,6 @@ def _implied(model: Any, merged: dict[str, Any], given: Mapping[str, Any]) -> di
     """The fields that follow from others and were not given."""
     implies = _row_of(_IMPLICATIONS(), model)
     return {key: item for key, item in implies(merged, given).items() if key not in given} if implies else {}
-
-
-def _implied_by_message(message: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"content": None} if given.get("tool_calls") or given.get("refusal") else {}
-
-
-def _implied_by_choice(choice: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"finish_reason": "tool_calls"} if (choice.get("message") or {}).get("tool_calls") else {}
 
 
 def _implied_by_response(response: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -2470,7 +2454,13 @@ def _acts_on_itself(row: Row) -> bool:
 # ---- keep ------------------------------------------------------------------------------------------------------------
 
 # What an answer leaves in the state, by the verb of its call.
-_TRACES = functools.cache(lambda: {"create": _remember, "update": _replace, "delete": _forget_named})
+_TRACES = functools.cache(
+    lambda: {
+        "create": _remember,
+        "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
+        "delete": lambda call, obj, script: _forget(call.store, call.resource, call.path),
+    }
+)
 
 
 def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
@@ -2481,7 +2471,7 @@ def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
     if behavior.content:
         path = (*call.parents, obj[call.resource.key])
         call.store[f"{call.resource.name}.content"][_key(path)] = behavior.content(call)
-    if behavior.stages and call.shape.verb != "action" and not script.ends:
+    if behavior.stages and call.shape.verb not in ("action", "update") and not script.ends:
         _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), behavior.stages)
     return obj
 
@@ -2509,15 +2499,6 @@ def _put(
         while _key((*parents, obj["id"])) in store[resource.name]:
             obj["id"] = store.new_id(prefix[0] if prefix else "")
     store[resource.name][_key((*parents, obj[resource.key]))] = obj
-
-
-def _replace(call: Call, obj: Any, script: Script) -> None:
-    if isinstance(obj, dict):
-        call.objects[call.key] = obj
-
-
-def _forget_named(call: Call, obj: Any, script: Script) -> None:
-    _forget(call.store, call.resource, call.path)
 
 
 # ---- what each shape does when nothing was set -----------------------------------------------------------------------
@@ -2556,6 +2537,8 @@ def _update(call: Call) -> Any:
     if "expires_after" in asked and "expires_at" in stored:
         kept |= {"expires_at": None} | _expiry(call, stored)
     stored.update(_stamp(_shared_fields(model, asked), call.store) | kept)
+    if call.behavior.stages:
+        _go_through(call.store, call.resource, call.key, call.behavior.stages)
     return _view(call, stored)
 
 
@@ -2582,11 +2565,11 @@ def _content(call: Call) -> bytes:
 
 
 def _action(call: Call) -> Any:
-    """Changes the object as the row says, and answers with it or with what the action gives."""
-    stored = _fetch(call)
-    if call.behavior.stages:
-        _go_through(call.store, call.resource, call.key, call.behavior.stages)
-    return _view(call, stored) if _acts_on_itself(call.row) else _compose(call)
+    """Has the object go through what the row says, and answers with it or with what the action gives."""
+    stored, stages = _fetch(call), call.behavior.stages
+    if stages:
+        _go_through(call.store, call.resource, call.key, stages)
+    return _view(call, stored) if stages or _acts_on_itself(call.row) else _compose(call)
 
 
 def _singleton(call: Call) -> Any:
@@ -2800,7 +2783,10 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             events=_thread_and_run_events,
             hears=_hear_thread_and_run,
         ),
-        "beta.threads.messages.create": Behavior(derive=_derive_message, keep=_keep_message),
+        "beta.threads.messages.create": Behavior(
+            derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {},
+            keep=_keep_message,
+        ),
         "beta.threads.runs.cancel": Behavior(
             check=_check_cancel,
             stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}),
@@ -2877,7 +2863,12 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "uploads.cancel": Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
         "uploads.complete": Behavior(check=_check_complete, act=_complete_upload),
         "uploads.create": Behavior(derive=_expiry),
-        "uploads.parts.create": Behavior(check=_check_upload, keep=_keep_part),
+        "uploads.parts.create": Behavior(
+            check=_check_upload,
+            keep=lambda call, part, script: call.store["uploads.parts"].update(
+                {(call.item, part["id"]): _uploaded(call.body.get("data"))[1]}
+            ),
+        ),
         "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
         "vector_stores.file_batches.cancel": Behavior(stages=({"status": "cancelled"},)),
         "vector_stores.file_batches.create": Behavior(
@@ -2885,14 +2876,18 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         ),
         "vector_stores.files.content": Behavior(act=_store_file_content),
         "vector_stores.files.create": Behavior(
-            refers={"file_id": "files"}, derive=_derive_store_file, keep=_keep_store_file
+            refers={"file_id": "files"},
+            derive=lambda call, file: _store_file_fields(call.store, call.parents[0], call.body),
+            keep=lambda call, file, script: _put_store_file(call.store, file),
         ),
         "vector_stores.search": Behavior(check=_check_search, act=_search),
         "videos.create": Behavior(stages=_VIDEO_STAGES),
         "videos.edit": _remaking_video(),
         "videos.extend": _remaking_video(),
         "videos.remix": _remaking_video(),
-        "webhooks.rotate_secret": Behavior(act=_rotate_secret),
+        "webhooks.rotate_secret": Behavior(
+            act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}
+        ),
     }
 )
 
@@ -2946,10 +2941,6 @@ def _check_upload(call: Call) -> None:
     upload = _fetch(call)
     if upload["status"] != "pending":
         _refuse(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
-
-
-def _keep_part(call: Call, part: dict[str, Any], script: Script) -> None:
-    call.store["uploads.parts"][call.item, part["id"]] = _uploaded(call.body.get("data"))[1]
 
 
 def _check_complete(call: Call) -> None:
@@ -3214,10 +3205,6 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _derive_message(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    return {"content": _blocks(call.body["content"])} if "content" in call.body else {}
-
-
 def _keep_message(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _attach(call.store, call.parents[0], call.body)
@@ -3423,10 +3410,6 @@ def _take_in(store: StateStore, id: str, asked: Mapping[str, Any]) -> None:
         _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")})
 
 
-def _derive_store_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    return _store_file_fields(call.store, call.parents[0], call.body)
-
-
 def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a file is in a vector store, from what was asked for."""
     file, strategy = asked.get("file_id"), asked.get("chunking_strategy") or {}
@@ -3440,10 +3423,6 @@ def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any]) -> dic
     file = _new("vector_stores.VectorStoreFile", store, _store_file_fields(store, id, asked))
     _put_store_file(store, file)
     return file
-
-
-def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
-    _put_store_file(call.store, file)
 
 
 def _put_store_file(store: StateStore, file: dict[str, Any]) -> None:
@@ -3950,10 +3929,6 @@ def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"data": [_new(path, call.store, {"project_id": project}) for project in projects]}
 
 
-def _rotate_secret(call: Call) -> Any:
-    return {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}
-
-
 def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A service account comes with a key."""
     model = _member(_fields(call.model)["api_key"].type, {})
@@ -4187,17 +4162,13 @@ def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: s
     """Partial images, as many as asked for, then the whole one."""
     about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
-    usage = images.get("usage") or _stamp(_default(_image_usage()), call.store)
+    usage = images.get("usage") or _stamp(_default(_fields(_model("ImageGenCompletedEvent"))["usage"].type), call.store)
     for image in images["data"]:
         for index in range(int(call.body.get("partial_images") or 0)):
             name = f"{kind}.partial_image"
             yield name, about | {"type": name, "b64_json": image["b64_json"], "partial_image_index": index}
         name = f"{kind}.completed"
         yield name, about | {"type": name, "b64_json": image["b64_json"], "usage": usage}
-
-
-def _image_usage() -> Any:
-    return _fields(_model("ImageGenCompletedEvent"))["usage"].type
 
 
 def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
@@ -4322,13 +4293,9 @@ def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
     if isinstance(obj, (bytes, str)):
         kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
         return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
-    return _json_response(call, _deletion(call) if obj is None else obj)
-
-
-def _deletion(call: Call) -> dict[str, Any]:
-    """What the API says where the SDK expects nothing."""
-    id = call.params.get(call.shape.item)
-    return {"id": id, "object": "deleted", "deleted": True} if call.row.method == "DELETE" else {}
+    if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
+        obj = {"id": call.params.get(call.shape.item), "object": "deleted", "deleted": True}
+    return _json_response(call, {} if obj is None else obj)
 
 
 class _Reply(httpx.Response):
@@ -4418,13 +4385,15 @@ class _Paced(_Either):
 
     async def __aiter__(self) -> Any:
         self.source = source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
-        async for number, event in _counted_from_before(source):
+        number, event = 0, _BEFORE
+        while event is not _END:
             if event is not _BEFORE:
                 await _sleep(self._delay(number))
                 yield _frame(_event(event))
             if number == self.pace.fail_after:
                 yield self._fault()
                 return
+            number, event = number + 1, await anext(source, _END)
 
     def _delay(self, number: int) -> float:
         return self.pace.first_delay if number == 1 else self.pace.delay
@@ -4439,15 +4408,7 @@ class _Paced(_Either):
         raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
-_BEFORE = object()  # stands before the first event
-
-
-async def _counted_from_before(items: Any) -> Any:
-    yield 0, _BEFORE
-    number = 0
-    async for item in items:
-        number += 1
-        yield number, item
+_BEFORE, _END = object(), object()  # stand before the first event, and behind the last
 
 
 async def _sleep(seconds: float) -> None:
@@ -4574,15 +4535,11 @@ async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Resp
         value = await wait(value) if inspect.isawaitable(value) else value
         if isinstance(value, _Reply):
             return value
-        settled = value if isinstance(value, Script) else _prepare_result(call.row, value)
+        if isinstance(value, unittest.mock.NonCallableMock):
+            raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
+        settled = value if isinstance(value, Script) else _prepare(call.row, value)
         script = settled if settled.pace != AT_ONCE else dataclasses.replace(settled, pace=script.pace)
     return script
-
-
-def _prepare_result(row: Row, value: Any) -> Script:
-    if isinstance(value, unittest.mock.NonCallableMock):
-        raise TypeError(f"{row.name}.response gave {value!r}, which says nothing; give it a return_value")
-    return _prepare(row, value)
 
 
 # Which function prepares which kind of value; the first that takes it.
@@ -4595,7 +4552,7 @@ _PREPARERS: Callable[[], Sequence[tuple[Callable[[Any], bool], Callable[[Row, An
         (lambda value: isinstance(value, Turn), _prepare_turn),
         (lambda value: isinstance(value, Streamed), _prepare_streamed),
         (_is_stream, _prepare_events),
-        (_is_exception, _prepare_exception),
+        (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
         (lambda value: _is_model(type(value)), _prepare_model),
         (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
         (callable, _prepare_callable),
@@ -4642,16 +4599,14 @@ def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     templates, reasons = {}, []
     for model in dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values()))):
         try:
-            templates[model] = _merge_partial(model, value, f"{row.name}.response")
+            templates[model] = (
+                value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
+            )
         except ValueError as reason:
             reasons.append(reason)
     if not templates.keys() - {str}:
         raise reasons[0]
     return templates
-
-
-def _merge_partial(model: Any, value: Mapping[str, Any], place: str) -> Any:
-    return value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, place)
 
 
 def _prepare_model(row: Row, value: Any) -> Script:
@@ -4752,10 +4707,6 @@ class _Fault(Exception):
     def __init__(self, fault: BaseException) -> None:
         super().__init__(str(fault))
         self.fault = fault
-
-
-def _is_exception(value: Any) -> bool:
-    return isinstance(value, BaseException) or (inspect.isclass(value) and issubclass(value, BaseException))
 
 
 def _prepare_exception(row: Row, value: Any) -> Script:
@@ -4968,16 +4919,10 @@ def _prepare_events(row: Row, value: Any, pace: Pace = AT_ONCE) -> Script:
             raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
         if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
             raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
-        return _stream_reply(call, _events_for(call, value), pace)
+        arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
+        return _stream_reply(call, value(*arguments) if callable(value) else value, pace)
 
     return Script(resolve=resolve)
-
-
-def _events_for(call: Call, value: Any) -> Any:
-    """The events of a list, an iterator or a generator function, which may ask for the request."""
-    if not callable(value):
-        return value
-    return value(*([call.request] if inspect.signature(value).parameters else []))
 
 
 # ======================================================================================================================
@@ -5052,12 +4997,10 @@ class Rule(Scripted):
         if callable(self._what):
             if not self._what(call.body):
                 yield f"{self._what!r} says no"
-        elif self._what is not None and not re.search(_pattern(self._what), _last_input(call)):
+        elif self._what is not None and not re.search(
+            re.escape(self._what) if isinstance(self._what, str) else self._what, _last_input(call)
+        ):
             yield f"the last user input is {_shown(_last_input(call))}"
-
-
-def _pattern(what: Any) -> Any:
-    return re.escape(what) if isinstance(what, str) else what
 
 
 def _outside(body: Any, subset: Any, place: str = "") -> str | None:
@@ -5346,24 +5289,19 @@ class Router(respx.MockRouter):
 
     def handler(self, request: Any) -> httpx.Response:
         """The response to a request, for `MockTransport`."""
-        request = _httpx_request(request)
-        try:
-            if self.routes:
-                with contextlib.suppress(AllMockedAssertionError):
-                    return super().handler(request)
-            return _run(self._exchange(request, _wait_in_thread))
-        except Exception as reason:
-            surfaced = _surfacing(reason, request)
-            raise surfaced from surfaced.__cause__
+        return _run(self._handle(request, super().handler, _wait_in_thread))
 
     async def async_handler(self, request: Any) -> httpx.Response:
         """The same for asynchronous clients."""
+        return await self._handle(request, super().async_handler, _result)
+
+    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: Wait) -> httpx.Response:
         request = _httpx_request(request)
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    return await super().async_handler(request)
-            return await self._exchange(request, _wait)
+                    return await _result(own_routes(request))
+            return await self._exchange(request, wait)
         except Exception as reason:
             surfaced = _surfacing(reason, request)
             raise surfaced from surfaced.__cause__
@@ -5416,13 +5354,14 @@ def _flush_traces() -> None:
         flush()
 
 
-async def _wait(awaitable: Any) -> Any:
-    return await awaitable
+async def _result(value: Any) -> Any:
+    """A value, awaited where it has to be."""
+    return await value if inspect.isawaitable(value) else value
 
 
 async def _wait_in_thread(awaitable: Any) -> Any:
     """What an awaitable gives, for a synchronous client."""
-    return _in_thread(asyncio.run, _wait(awaitable))
+    return _in_thread(asyncio.run, _result(awaitable))
 
 
 def _run(coroutine: Any) -> Any:
@@ -5605,15 +5544,7 @@ def _asking(method: Any) -> Any:
     @functools.wraps(method)
     def handle_request(transport: Any, request: Any) -> Any:
         request.read()
-        asked = _intercepted(request)
-        for router in _line(request):
-            try:
-                return _family_response(router.handler(asked), request) if router else method(transport, request)
-            except PassThrough:
-                return method(transport, request)
-            except (AllMockedAssertionError, MockError) as reason:
-                _pass_on(reason)
-        raise _nobody(asked)
+        return _run(_ask(request, "handler", functools.partial(method, transport)))
 
     return handle_request
 
@@ -5624,19 +5555,26 @@ def _asking_async(method: Any) -> Any:
     @functools.wraps(method)
     async def handle_async_request(transport: Any, request: Any) -> Any:
         await request.aread()
-        asked = _intercepted(request)
-        for router in _line(request):
-            try:
-                if not router:
-                    return await method(transport, request)
-                return _family_response(await router.async_handler(asked), request)
-            except PassThrough:
-                return await method(transport, request)
-            except (AllMockedAssertionError, MockError) as reason:
-                _pass_on(reason)
-        raise _nobody(asked)
+        return await _ask(request, "async_handler", functools.partial(method, transport))
 
     return handle_async_request
+
+
+async def _ask(request: Any, handler: str, network: Callable[[Any], Any]) -> Any:
+    """The response of the first router that knows a request, or of the network where one passes it through."""
+    asked = _httpx_request(request)
+    asked.extensions = {**asked.extensions, _INTERCEPTED: True}
+    for router in _line(request):
+        try:
+            if router is None:
+                return await _result(network(request))
+            return _family_response(await _result(getattr(router, handler)(asked)), request)
+        except PassThrough:
+            return await _result(network(request))
+        except (AllMockedAssertionError, MockError) as reason:
+            if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
+                raise  # it is known, and a mistake
+    raise _nobody(asked)
 
 
 def _seeing_aiohttp(method: Any) -> Any:
@@ -5659,19 +5597,6 @@ class _AiohttpTransport:
     async def handle_async_request(self, request: Any) -> Any:
         ask = _asking_async(type(self.transport).handle_async_request)
         return await ask(self.transport, request)
-
-
-def _intercepted(request: Any) -> httpx.Request:
-    """The request the routers are asked, marked as one that others may know."""
-    asked = _httpx_request(request)
-    asked.extensions = {**asked.extensions, _INTERCEPTED: True}
-    return asked
-
-
-def _pass_on(reason: BaseException) -> None:
-    """A router that does not know a request leaves it to the next; other mistakes surface."""
-    if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
-        raise reason
 
 
 def _nobody(request: httpx.Request) -> BaseException:
@@ -5922,31 +5847,17 @@ class ContentStore(dict):
         return self.pop(id, None) is not None
 
 
-def _from_request(request: Any, *, name: str, extra: Mapping[str, Any] | None = None, **ids: str) -> Any:
-    """The model a create request makes; `extra` is a partial merged into it. Ids its path lacks are made up."""
-    row, request = _rows()[name], _httpx_request(request)
-    found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-    made_up = {param: (extra or {}).get(param, f"{param}_1") for param in _parameters(row.path)}
-    call = Call(OpenAIMock(), row, made_up | (found.groupdict() if found else {}) | ids, request)
-    return _as_model(_model(row.model), _compose(call, _prepare_partial(row, extra or {})))
+def _builder(name: str, *ids: str) -> Callable[..., Any]:
+    """A function that makes the answer to a create request, as a model; `ids` are asked for before the request."""
 
-
-def _builder(name: str) -> Callable[..., Any]:
-    """A function that makes the answer to a create request, as a model."""
-
-    def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
-        """The model a create request makes; `extra` is a partial merged into it."""
-        return _from_request(request, name=name, extra=extra)
-
-    return build
-
-
-def _thread_builder(name: str) -> Callable[..., Any]:
-    """The same for what is made in a thread."""
-
-    def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
-        """The model a create request makes in a thread; `extra` is a partial merged into it."""
-        return _from_request(request, name=name, extra=extra, thread_id=thread_id)
+    def build(*args: Any, extra: Mapping[str, Any] | None = None) -> Any:
+        """The model a create request makes; `extra` is a partial merged into it. Ids its path lacks are made up."""
+        row, request = _rows()[name], _httpx_request(args[-1])
+        found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
+        params = {param: (extra or {}).get(param, f"{param}_1") for param in _parameters(row.path)}
+        params |= (found.groupdict() if found else {}) | dict(zip(ids, args[:-1], strict=True))
+        script = _prepare_partial(row, extra or {})
+        return _as_model(_model(row.model), _compose(Call(OpenAIMock(), row, params, request), script))
 
     return build
 
@@ -5973,11 +5884,11 @@ _BUILDERS = {
     "embeddings": {"embedding_create_response_from_create_request": _builder("embeddings.create")},
     "messages": {
         "build_message": _model_builder("beta.threads.Message"),
-        "message_from_create_request": _thread_builder("beta.threads.messages.create"),
+        "message_from_create_request": _builder("beta.threads.messages.create", "thread_id"),
     },
     "moderations": {"moderation_create_response_from_create_request": _builder("moderations.create")},
     "run_steps": {"build_run_step": _model_builder("beta.threads.runs.RunStep")},
-    "runs": {"run_from_create_request": _thread_builder("beta.threads.runs.create")},
+    "runs": {"run_from_create_request": _builder("beta.threads.runs.create", "thread_id")},
     "threads": {"thread_from_create_request": _builder("beta.threads.create")},
     "vector_store_files": {"vector_store_file_from_create_request": _builder("vector_stores.files.create")},
     "vector_stores": {"vector_store_from_create_request": _builder("vector_stores.create")},
