@@ -81,27 +81,15 @@ from respx.mocks import Mocker
 from respx.models import AllMockedAssertionError, PassThrough, SideEffectError
 
 __version__ = "1.0.0"
+# fmt: off
 __all__ = [
-    # the mock
-    "OpenAIMock",
-    "mock",
-    # what the model says
-    "tool_call",
-    "refusal",
-    "cut",
-    "filtered",
-    "error",
-    "timeout",
-    "stream",
-    # streams as classes, transports
-    "EventStream",
-    "AsyncEventStream",
-    "MockTransport",
-    # state
-    "StateStore",
-    # errors
-    "MockError",
+    "OpenAIMock", "mock",
+    # what the model says, and how it arrives
+    "tool_call", "refusal", "cut", "filtered", "error", "timeout", "stream",
+    # streams as classes, transports, state, errors
+    "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError",
 ]
+# fmt: on
 
 
 # ======================================================================================================================
@@ -772,6 +760,7 @@ class Resource:
 
 
 # What the routes do not tell of a resource; a `listing` holds for the resources below it too.
+# fmt: off
 RESOURCES = functools.cache(
     lambda: {
         "admin": {"listing": ("asc", 20, 1000)},
@@ -793,12 +782,7 @@ RESOURCES = functools.cache(
         "files": {"listing": ("desc", 10_000, 10_000), "forgotten": _leave_vector_stores},
         "files.content": {"parents": ()},
         "fine_tuning.jobs": {"missing": "Could not find fine tune: {id}"},
-        "models": {
-            "listing": ("asc", 10_000, 10_000),
-            "missing": "The model '{id}' does not exist",
-            "missing_code": "model_not_found",
-            "begins": _known_models,
-        },
+        "models": {"listing": ("asc", 10_000, 10_000), "missing": "The model '{id}' does not exist", "missing_code": "model_not_found", "begins": _known_models},
         "responses": {"missing": "Response with id '{id}' not found."},
         "skills.content": {"parents": ()},
         "skills.versions": {"key": "version"},
@@ -808,6 +792,8 @@ RESOURCES = functools.cache(
         "vector_stores.files": {"forgotten": _leave_store},
     }
 )
+
+# fmt: on
 
 # Resources of bytes; the `parents` of their keys stand above.
 _CONTENT_RESOURCES = (
@@ -915,7 +901,6 @@ _FIELD_VALUES = {
     "report_url": "https://platform.openai.com/evaluations", "size": "1024x1024", "text": DEFAULT_TEXT,
     "tool_choice": "auto", "url": "https://example.com",
 }
-# fmt: on
 
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others.
@@ -929,12 +914,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
     "Completion": {"choices": [{}], "usage": {}},
     "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
-    "CompletionTokensDetails": {
-        "accepted_prediction_tokens": 0,
-        "audio_tokens": 0,
-        "reasoning_tokens": 0,
-        "rejected_prediction_tokens": 0,
-    },
+    "CompletionTokensDetails": {"accepted_prediction_tokens": 0, "audio_tokens": 0, "reasoning_tokens": 0, "rejected_prediction_tokens": 0},
     "ContainerCreateResponse": {"status": "running"},
     "ContainerListResponse": {"status": "running"},
     "ContainerRetrieveResponse": {"status": "running"},
@@ -976,13 +956,11 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "TranscriptionDiarized": {"duration": 1.0, "segments": []},
     "Upload": {"status": "pending"},
     "VectorStore": {"metadata": {}, "last_active_at": Now()},
-    "VectorStoreFile": {
-        "attributes": {},
-        "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}},
-    },
+    "VectorStoreFile": {"attributes": {}, "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}},
     "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
     "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
 }
+# fmt: on
 
 
 # ======================================================================================================================
@@ -2728,6 +2706,7 @@ class Behavior:
 
 
 # A lambda, so that the rows can name the functions below. What holds for `responses` holds for `beta.responses`.
+# fmt: off
 BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
     lambda: {
         "admin.organization.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
@@ -2736,18 +2715,12 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
         "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": Now()},)),
         "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
-        "admin.organization.projects.certificates.deactivate": Behavior(
-            act=functools.partial(_set_active, active=False)
-        ),
-        "admin.organization.projects.groups.create": Behavior(
-            derive=_derive_group, keep=_keep_group, stores_answer=False
-        ),
+        "admin.organization.projects.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
+        "admin.organization.projects.groups.create": Behavior(derive=_derive_group, keep=_keep_group, stores_answer=False),
         "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.projects.list": Behavior(act=_list_projects),
         "admin.organization.projects.service_accounts.api_keys.create": Behavior(check=_fetch, keep=_keep_api_key),
-        "admin.organization.projects.service_accounts.create": Behavior(
-            derive=_derive_service_account, keep=_keep_service_account
-        ),
+        "admin.organization.projects.service_accounts.create": Behavior(derive=_derive_service_account, keep=_keep_service_account),
         "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
         "audio.speech.create": Behavior(default=_MP3, events=_speech_events),
@@ -2757,18 +2730,9 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             formats=dict.fromkeys(("srt", "text", "vtt"), "str")
             | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
         ),
-        "audio.translations.create": Behavior(
-            formats=dict.fromkeys(("srt", "text", "vtt"), "str") | {"verbose_json": "audio.TranslationVerbose"}
-        ),
-        "batches.cancel": Behavior(
-            check=_check_cancel,
-            stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}),
-        ),
-        "batches.create": Behavior(
-            refers={"input_file_id": "files"},
-            derive=_derive_batch,
-            stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch),
-        ),
+        "audio.translations.create": Behavior(formats=dict.fromkeys(("srt", "text", "vtt"), "str") | {"verbose_json": "audio.TranslationVerbose"}),
+        "batches.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()})),
+        "batches.create": Behavior(refers={"input_file_id": "files"}, derive=_derive_batch, stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)),
         "batches.retrieve": Behavior(work=_work_batch),
         "beta.agents.automations.pause": Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": Behavior(stages=({"status": "active"},)),
@@ -2783,14 +2747,8 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             events=_thread_and_run_events,
             hears=_hear_thread_and_run,
         ),
-        "beta.threads.messages.create": Behavior(
-            derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {},
-            keep=_keep_message,
-        ),
-        "beta.threads.runs.cancel": Behavior(
-            check=_check_cancel,
-            stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}),
-        ),
+        "beta.threads.messages.create": Behavior(derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {}, keep=_keep_message),
+        "beta.threads.runs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None})),
         "beta.threads.runs.create": Behavior(
             refers={"assistant_id": "beta.assistants"},
             check=_check_run,
@@ -2799,32 +2757,20 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             events=_new_run_events,
             hears=_hear_thread,
         ),
-        "beta.threads.runs.submit_tool_outputs": Behavior(
-            check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs
-        ),
-        "chat.completions.create": Behavior(
-            check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages
-        ),
+        "beta.threads.runs.submit_tool_outputs": Behavior(check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs),
+        "chat.completions.create": Behavior(check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages),
         "completions.create": Behavior(derive=_derive_completion, events=_completion_events),
-        "containers.files.create": Behavior(
-            refers={"file_id": "files"}, derive=_derive_container_file, content=_container_file_content
-        ),
+        "containers.files.create": Behavior(refers={"file_id": "files"}, derive=_derive_container_file, content=_container_file_content),
         "conversations.create": Behavior(keep=_keep_conversation, input="items"),
-        "conversations.items.create": Behavior(
-            derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False
-        ),
+        "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
         "conversations.items.delete": Behavior(act=_delete_item),
         "embeddings.create": Behavior(derive=_derive_embeddings, act=_embed),
         "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
         "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, {"status": "completed"})),
         "files.content": Behavior(default=b"mock file content", act=_file_content),
         "files.create": Behavior(derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]),
-        "fine_tuning.checkpoints.permissions.create": Behavior(
-            derive=_derive_permissions, keep=_keep_each, stores_answer=False
-        ),
-        "fine_tuning.jobs.cancel": Behavior(
-            check=_check_cancel, stages=({"status": "cancelled", "finished_at": Now()},)
-        ),
+        "fine_tuning.checkpoints.permissions.create": Behavior(derive=_derive_permissions, keep=_keep_each, stores_answer=False),
+        "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled", "finished_at": Now()},)),
         "fine_tuning.jobs.create": Behavior(
             refers={"training_file": "files", "validation_file": "files"},
             keep=_keep_job,
@@ -2839,9 +2785,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
         "images.create_variation": Behavior(derive=_derive_images),
         "images.edit": Behavior(derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
-        "images.generate": Behavior(
-            derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")
-        ),
+        "images.generate": Behavior(derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")),
         "models.delete": Behavior(check=_check_model_delete),
         "moderations.create": Behavior(derive=_derive_moderations),
         "responses.cancel": Behavior(act=_cancel_response),
@@ -2854,9 +2798,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             events=_response_stream,
             hears=_hear_conversation,
         ),
-        "responses.input_tokens.count": Behavior(
-            derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation
-        ),
+        "responses.input_tokens.count": Behavior(derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation),
         "responses.retrieve": Behavior(events=_response_stream),
         "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
         "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version, content=_skill_content),
@@ -2871,9 +2813,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         ),
         "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
         "vector_stores.file_batches.cancel": Behavior(stages=({"status": "cancelled"},)),
-        "vector_stores.file_batches.create": Behavior(
-            refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch
-        ),
+        "vector_stores.file_batches.create": Behavior(refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch),
         "vector_stores.files.content": Behavior(act=_store_file_content),
         "vector_stores.files.create": Behavior(
             refers={"file_id": "files"},
@@ -2885,11 +2825,12 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "videos.edit": _remaking_video(),
         "videos.extend": _remaking_video(),
         "videos.remix": _remaking_video(),
-        "webhooks.rotate_secret": Behavior(
-            act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}
-        ),
+        "webhooks.rotate_secret": Behavior(act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}),
     }
 )
+
+
+# fmt: on
 
 
 @functools.cache
