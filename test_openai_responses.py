@@ -4965,11 +4965,11 @@ def _d_reach(start, dotted):
 
 
 def test_stubs_are_what_the_table_gives():
-    written = runpy.run_path(str(_D_ROOT / "docs" / "make_stubs.py"))["stubs"]()
+    written = runpy.run_path(str(_D_ROOT / "docs" / "development" / "make_stubs.py"))["stubs"]()
     on_disk = {p.relative_to(_D_STUBS).as_posix(): p.read_bytes().decode() for p in _D_STUBS.rglob("*") if p.is_file()}
     assert sorted(on_disk) == sorted(written)
     changed = [path for path, text in on_disk.items() if text != written[path]]
-    assert not changed, "the module has changed since: run python docs/make_stubs.py"
+    assert not changed, "the module has changed since: run python docs/development/make_stubs.py"
 
 
 def test_stubs_name_each_class_once():
