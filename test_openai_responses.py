@@ -5000,10 +5000,10 @@ def test_stubs_name_every_resource_of_the_state_and_no_other():
 @pytest.mark.parametrize(
     ("value", "takers"),
     [
-        ("text", {"_TextEndpoint", "_BinaryEndpoint"}),
-        (b"bytes", {"_BinaryEndpoint"}),
-        (cut("turn"), {"_TextEndpoint"}),
-        ({}, {"_ObjectEndpoint", "_TextEndpoint", "_BinaryEndpoint"}),
+        ("text", {"TextEndpoint", "BinaryEndpoint"}),
+        (b"bytes", {"BinaryEndpoint"}),
+        (cut("turn"), {"TextEndpoint"}),
+        ({}, {"ObjectEndpoint", "TextEndpoint", "BinaryEndpoint"}),
     ],
     ids=["str", "bytes", "turn", "dict"],
 )

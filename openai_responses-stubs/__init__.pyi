@@ -1,21 +1,22 @@
-# What follows from the table of the module, a class for every part of a dotted name, is in `_endpoints.pyi`.
+# What follows from the table of the module, a class for every part of a dotted name, is in `_endpoints.pyi`. Names that
+# one of these files takes from another have no underscore in front: jedi finds only such.
 import builtins
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, overload
+from typing import Any, Generic, NamedTuple, Protocol, overload
 
 import httpx
 import httpx2  # type: ignore[import-not-found, unused-ignore]
 import respx
 from pydantic import BaseModel
-from typing_extensions import Never, Self, TypeVar
+from typing_extensions import Self, TypeVar
 
 from . import ext as ext
 from . import plugin as plugin
 from . import stores as stores
 from . import streaming as streaming
-from ._endpoints import _Endpoints, _Resources
+from ._endpoints import Endpoints, Resources
 
 __version__: str
 __all__ = [
@@ -39,42 +40,10 @@ DEFAULT_MODEL: str
 DEFAULT_TEXT: str
 
 _R = TypeVar("_R")
-_T = TypeVar("_T")
 _EventT = TypeVar("_EventT")
-_ResultT = TypeVar("_ResultT", covariant=True)
 _V = TypeVar("_V", contravariant=True, default=Any)
 
-# ---- what a response can be ----
-
-class _Httpx2Response(Protocol):
-    # What an `httpx2.Response` has; the package itself need not be installed.
-    status_code: int
-    stream: Any
-    extensions: Any
-    @property
-    def num_bytes_downloaded(self) -> int: ...
-    def raise_for_status(self) -> Any: ...
-
-class _Function(Protocol[_ResultT]):
-    # What a lambda's parameters are read from; the path parameters it may ask for differ from call to call.
-    def __call__(self, request: httpx.Request, /, *args: Any, **kwargs: Any) -> _ResultT: ...
-
-_Common: TypeAlias = (
-    Mapping[str, Any]
-    | BaseModel
-    | httpx.Response
-    | _Httpx2Response
-    | Exception
-    | type[Exception]
-    | EventStream[Any]
-    | Iterator[Any]
-    | AsyncIterator[Any]
-    | Streamed
-)
-_Given: TypeAlias = _Common | _T | Sequence[_Common | _T]
-_Result: TypeAlias = _Given[_T] | Awaitable[_Given[_T]]
-_One: TypeAlias = _Common | _T | _Function[_Result[_T]] | Callable[..., _Result[_T]]
-_Value: TypeAlias = _One[_T] | Sequence[_One[_T]]
+# ---- what the model says ----
 
 class ToolCall(NamedTuple):
     name: str
@@ -178,10 +147,6 @@ class Endpoint(Answering[_V]):
     ) -> Rule[_V]: ...
     def assert_called_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None: ...
 
-class _ObjectEndpoint(Endpoint[_Value[Never]]): ...
-class _TextEndpoint(Endpoint[_Value[str | Turn]]): ...
-class _BinaryEndpoint(Endpoint[_Value[str | bytes | bytearray]]): ...
-
 class Request(NamedTuple):
     endpoint: str
     body: dict[str, Any]
@@ -201,7 +166,7 @@ class Router(respx.MockRouter):
     def handler(self, request: Any) -> httpx.Response: ...
     async def async_handler(self, request: Any) -> httpx.Response: ...
 
-class OpenAIMock(_Endpoints):
+class OpenAIMock(Endpoints):
     def __init__(
         self,
         base_url: str | None = None,
@@ -257,5 +222,5 @@ class ContentStore:
     def get(self, *ids: str) -> bytes | None: ...
     def delete(self, *ids: str) -> bool: ...
 
-class StateStore(dict[str, dict[Any, Any]], _Resources):
+class StateStore(dict[str, dict[Any, Any]], Resources):
     def __init__(self, data: Mapping[str, Any] | None = None) -> None: ...
