@@ -1,6 +1,6 @@
 """What a mocked call costs, as ratios to the same call over a static transport.
 
-    python docs/benchmark.py
+    python docs/development/benchmark.py
 
 Each figure is the best of several rounds; a round interleaves what is compared, so that a busy machine slows both.
 The bounds are those the project keeps to; the script exits with status 1 when one is missed.

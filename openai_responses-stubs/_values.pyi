@@ -1,0 +1,49 @@
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import httpx
+from pydantic import BaseModel
+from typing_extensions import Never, TypeVar
+
+from . import Endpoint, EventStream, Streamed, Turn
+
+_T = TypeVar("_T")
+_ResultT = TypeVar("_ResultT", covariant=True)
+
+# ---- what `.response` takes ----
+
+class _Httpx2Response(Protocol):
+    # What an `httpx2.Response` has; the package itself need not be installed.
+    status_code: int
+    stream: Any
+    extensions: Any
+    @property
+    def num_bytes_downloaded(self) -> int: ...
+    def raise_for_status(self) -> Any: ...
+
+class _Function(Protocol[_ResultT]):
+    # What a lambda's parameters are read from; the path parameters it may ask for differ from call to call.
+    def __call__(self, request: httpx.Request, /, *args: Any, **kwargs: Any) -> _ResultT: ...
+
+_Common: TypeAlias = (
+    Mapping[str, Any]
+    | BaseModel
+    | httpx.Response
+    | _Httpx2Response
+    | Exception
+    | type[Exception]
+    | EventStream[Any]
+    | Iterator[Any]
+    | AsyncIterator[Any]
+    | Streamed
+)
+_Given: TypeAlias = _Common | _T | Sequence[_Common | _T]
+_Result: TypeAlias = _Given[_T] | Awaitable[_Given[_T]]
+_One: TypeAlias = _Common | _T | _Function[_Result[_T]] | Callable[..., _Result[_T]]
+_Value: TypeAlias = _One[_T] | Sequence[_One[_T]]
+
+# ---- endpoints by what they take besides ----
+
+class ObjectEndpoint(Endpoint[_Value[Never]]): ...
+class TextEndpoint(Endpoint[_Value[str | Turn]]): ...
+class BinaryEndpoint(Endpoint[_Value[str | bytes | bytearray]]): ...
