@@ -5788,17 +5788,27 @@ class ContentStore(dict):
         return self.pop(id, None) is not None
 
 
-def _builder(name: str, *ids: str) -> Callable[..., Any]:
-    """A function that makes the answer to a create request, as a model; `ids` are asked for before the request."""
+def _created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
+    """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
+    row, request = _rows()[name], _httpx_request(request)
+    found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
+    params = {param: (extra or {}).get(param, f"{param}_1") for param in _parameters(row.path)}
+    call = Call(OpenAIMock(), row, params | (found.groupdict() if found else {}) | ids, request)
+    return _as_model(_model(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
-    def build(*args: Any, extra: Mapping[str, Any] | None = None) -> Any:
-        """The model a create request makes; `extra` is a partial merged into it. Ids its path lacks are made up."""
-        row, request = _rows()[name], _httpx_request(args[-1])
-        found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-        params = {param: (extra or {}).get(param, f"{param}_1") for param in _parameters(row.path)}
-        params |= (found.groupdict() if found else {}) | dict(zip(ids, args[:-1], strict=True))
-        script = _prepare_partial(row, extra or {})
-        return _as_model(_model(row.model), _compose(Call(OpenAIMock(), row, params, request), script))
+
+def _builder(name: str) -> Callable[..., Any]:
+    def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
+        """The model a create request makes; `extra` is a partial merged into it."""
+        return _created(name, request, extra)
+
+    return build
+
+
+def _thread_builder(name: str) -> Callable[..., Any]:
+    def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
+        """The model a create request makes in a thread; `extra` is a partial merged into it."""
+        return _created(name, request, extra, thread_id=thread_id)
 
     return build
 
@@ -5825,11 +5835,11 @@ _BUILDERS = {
     "embeddings": {"embedding_create_response_from_create_request": _builder("embeddings.create")},
     "messages": {
         "build_message": _model_builder("beta.threads.Message"),
-        "message_from_create_request": _builder("beta.threads.messages.create", "thread_id"),
+        "message_from_create_request": _thread_builder("beta.threads.messages.create"),
     },
     "moderations": {"moderation_create_response_from_create_request": _builder("moderations.create")},
     "run_steps": {"build_run_step": _model_builder("beta.threads.runs.RunStep")},
-    "runs": {"run_from_create_request": _builder("beta.threads.runs.create", "thread_id")},
+    "runs": {"run_from_create_request": _thread_builder("beta.threads.runs.create")},
     "threads": {"thread_from_create_request": _builder("beta.threads.create")},
     "vector_store_files": {"vector_store_file_from_create_request": _builder("vector_stores.files.create")},
     "vector_stores": {"vector_store_from_create_request": _builder("vector_stores.create")},
