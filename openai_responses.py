@@ -587,37 +587,24 @@ def _names(prefix: str = "") -> tuple[str, ...]:
 
 
 @functools.cache
-def _index() -> dict[str, Any]:
-    """A tree of path segments; a row hangs below its path under its method, `{}` stands for a parameter."""
-    root: dict[str, Any] = {}
-    for row in sorted(_rows().values(), key=lambda row: row.name.startswith("beta.")):
+def _index() -> Mapping[tuple[str, bool, int], list[tuple[Any, Row]]]:
+    """The rows by method, `?beta=true` and number of segments, each with its pattern; static segments come first."""
+    index: dict[tuple[str, bool, int], list[tuple[Any, Row]]] = {}
+    for row in sorted(_rows().values(), key=lambda row: (row.path.replace("{", "~"), row.name.startswith("beta."))):
         path, _, query = row.path.partition("?")
-        node = root
-        for segment in path.split("/")[1:]:
-            node = node.setdefault("{}" if segment.startswith("{") else segment, {})
-        node.setdefault(f" {row.method}{query}", row)  # of twins the first stands for both
-    return root
-
-
-def _walk(node: dict[str, Any], segments: list[str], method: str, params: tuple[str, ...] = ()) -> Any:
-    """Depth first, static segments before parameters."""
-    if not segments:
-        return (node[method], params) if method in node else None
-    head, *rest = segments
-    if head in node and (found := _walk(node[head], rest, method, params)):
-        return found
-    return _walk(node["{}"], rest, method, (*params, head)) if head and "{}" in node else None
+        pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)).fullmatch
+        index.setdefault((row.method, bool(query), path.count("/")), []).append((pattern, row))
+    return index
 
 
 @functools.lru_cache(maxsize=4096)
 def _find(method: str, path: str, beta: bool = False) -> tuple[Row, Mapping[str, str]] | None:
-    """The row and the path parameters of a call, `None` for a path the SDK does not know."""
-    segments = [unquote(segment) for segment in path.split("/")[1:]]
-    found = (beta and _walk(_index(), segments, f" {method}beta=true")) or _walk(_index(), segments, f" {method}")
-    if not found:
-        return None
-    row, values = found
-    return row, dict(zip(_parameters(row.path), values, strict=True))
+    """The row and the path parameters of a call, `None` for a path the SDK does not know; of twins the first."""
+    for query in (True, False) if beta else (False,):
+        for pattern, row in _index().get((method, query, path.count("/")), ()):
+            if match := pattern(path):
+                return row, {name: unquote(value) for name, value in match.groupdict().items()}
+    return None
 
 
 def _parameters(path: str) -> tuple[str, ...]:
@@ -5215,7 +5202,7 @@ class Router(respx.MockRouter):
         self._entered += 1
         if self._entered == 1:
             self._mock._start()
-            self._older = [router for mocker in _other_mockers() for router in mocker.routers]
+            self._older = _others()
             super().start()
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
@@ -5336,14 +5323,18 @@ _FAMILY = "openai_responses.family"  # the extension of a request that tells who
 _INTERCEPTED = "openai_responses.intercepted"  # and that other routers may be asked
 
 
+_parsed = functools.lru_cache(maxsize=1024)(httpx.URL)  # a third of the cost of a request
+
+
 def _httpx_request(request: Any) -> httpx.Request:
     """A request of either family as one of httpx, that remembers where it came from."""
     if isinstance(request, httpx.Request):
         return request
+    url, body = _parsed(str(request.url)), httpx.ByteStream(request.content)
     extensions = {**request.extensions, _FAMILY: sys.modules["httpx2"]}
-    return httpx.Request(
-        request.method, str(request.url), headers=request.headers.raw, content=request.content, extensions=extensions
-    )
+    asked = httpx.Request(request.method, url, headers=request.headers.raw, stream=body, extensions=extensions)
+    asked.read()
+    return asked
 
 
 def _family_error(fault: Any, request: httpx.Request) -> BaseException:
@@ -5459,17 +5450,17 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _other_mockers(family: str = "") -> list[type[Mocker]]:
-    """RESPX's other mockers, those that stand where a family's requests pass."""
+def _others(family: str = "") -> list[Any]:
+    """The routers of RESPX's other mockers, of those that stand where a family's requests pass."""
     roots = (f"{family}.", f"{family.replace('httpx', 'httpcore')}.") if family else ("",)
-    others = [mocker for mocker in Mocker.registry.values() if mocker is not _Interceptor]
-    return [mocker for mocker in others if any(target.startswith(roots) for target in mocker.targets)]
+    busy = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
+    passed = [mocker for mocker in busy if any(target.startswith(roots) for target in mocker.targets)]
+    return [router for mocker in passed for router in mocker.routers]
 
 
 def _line(request: Any) -> Iterator[Any]:
     """Whom to ask for a request, newest router first; `None` is the transport, below which other mockers listen."""
-    family = type(request).__module__.partition(".")[0]
-    others = [router for mocker in _other_mockers(family) for router in mocker.routers]
+    others = _others(type(request).__module__.partition(".")[0])
     for router in reversed(_Interceptor.routers):
         if any(other not in router._older for other in others):
             yield None
