@@ -5419,7 +5419,7 @@ class _Interceptor(Mocker):
         for family in ("httpx", "httpx2")
         for name in ("HTTPTransport", "AsyncHTTPTransport", "AsyncClient")
     ]
-    target_methods: ClassVar[list[str]] = ["handle_request", "handle_async_request", "_transport_for_url"]
+    target_methods: ClassVar[list[str]] = ["handle_request", "handle_async_request", "_transport_for_url", "__init__"]
 
     @classmethod
     def start(cls) -> None:
@@ -5440,10 +5440,33 @@ class _Interceptor(Mocker):
 @functools.cache
 def _patches() -> list[tuple[type, str, Callable[[Any], Any]]]:
     """The methods of the installed packages that lead to the network, and what makes each ask the routers first."""
-    makers = dict(zip(_Interceptor.target_methods, (_asking, _asking_async, _seeing_aiohttp), strict=True))
+    makers = dict(zip(_Interceptor.target_methods, (_asking, _asking_async, _seeing_aiohttp, _sharing), strict=True))
     targets = [target.split(".") for target in _Interceptor.targets]
     owners = [getattr(importlib.import_module(family), name) for family, name in targets if _installed(family)]
     return [(owner, method, make) for owner in owners for method, make in makers.items() if method in vars(owner)]
+
+
+def _sharing(init: Any) -> Any:
+    """A constructor of transports with which those of default settings share one SSL context: to make it takes long."""
+
+    @functools.wraps(init)
+    def __init__(transport: Any, *args: Any, **settings: Any) -> None:
+        if not args and settings.get("verify") is True and settings.get("cert") is None:
+            trust = (
+                bool(settings.get("trust_env", True)),
+                os.environ.get("SSL_CERT_FILE"),
+                os.environ.get("SSL_CERT_DIR"),
+            )
+            settings["verify"] = _shared_context(sys.modules[init.__module__.partition(".")[0]], *trust)
+        init(transport, *args, **settings)
+
+    return __init__
+
+
+@functools.cache
+def _shared_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
+    """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
+    return family.create_ssl_context(trust_env=trust_env)
 
 
 def _installed(package: str) -> bool:
