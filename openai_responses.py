@@ -2436,7 +2436,7 @@ def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
     if behavior.content:
         path = (*call.parents, obj[call.resource.key])
         call.store[f"{call.resource.name}.content"][_key(path)] = behavior.content(call)
-    if behavior.stages and call.shape.verb not in ("action", "update") and not script.ends:
+    if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.ends:
         _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), behavior.stages)
     return obj
 
