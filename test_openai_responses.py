@@ -173,6 +173,18 @@ def finish(kind, coroutine):
     return done.value.value
 
 
+def with_either_client(test):
+    """Runs a coroutine function once with each of the SDK's clients."""
+    others = [each for each in inspect.signature(test).parameters.values() if each.name != "client"]
+
+    @functools.wraps(test)
+    def run(kind, **fixtures):
+        finish(kind, test(client=sdk(kind), **fixtures))
+
+    run.__signature__ = inspect.Signature([inspect.Parameter("kind", others[0].kind), *others])
+    return run
+
+
 async def get(value):
     return await value if inspect.isawaitable(value) else value
 
@@ -181,6 +193,15 @@ async def collect(events):
     """All the events of a stream of either kind."""
     events = await get(events)
     return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
+
+
+def holds(whole, part):
+    """Whether a value has all of another, at any depth."""
+    if isinstance(part, dict):
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(holds, whole, part))
+    return whole == part
 
 
 @contextlib.asynccontextmanager
@@ -250,8 +271,7 @@ def request_of(row, body=b"{}", **query):
 
 def wire(path, body):
     """The (event, data) pairs that go over the wire for a streamed call."""
-    headers = {"authorization": f"Bearer {KEY}"}
-    answer = httpx.post(URL + path, headers=headers, json=body | {"stream": True})
+    answer = httpx.post(URL + path, headers={"authorization": f"Bearer {KEY}"}, json=body | {"stream": True})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/event-stream")
     return sse(answer.text)
@@ -498,17 +518,21 @@ def test_tool_calls_take_the_place_of_content(create, client):
     assert len(set(ids)) == 2 and all(id.startswith("call_") for id in ids)
 
 
-def test_what_follows_gives_way_to_what_was_set(create, client):
-    message = {"content": "let me see", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
-    create.response = {"choices": [{"message": message, "finish_reason": "stop"}]}
-    choice = client.chat.completions.create(**CHAT).choices[0]
-    assert (choice.message.content, choice.finish_reason) == ("let me see", "stop")
+@cases(
+    "usage, expected",
+    ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4, 7)),
+    ({"prompt_tokens": 7}, (7, 1, 8)),
+    ({"prompt_tokens": 3, "total_tokens": 90}, (3, 1, 90)),
+)
+def test_figures_of_usage_are_completed_one_by_one(create, client, usage, expected):
+    create.response = {"choices": [{"message": {"content": "four"}}], "usage": usage}
+    usage = client.chat.completions.create(**CHAT).usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == expected
 
 
-def test_refusal_takes_the_place_of_content(create, client):
-    create.response = {"choices": [{"message": {"refusal": "no"}}]}
-    message = client.chat.completions.create(**CHAT).choices[0].message
-    assert (message.content, message.refusal) == (None, "no")
+def test_totals_are_sums(openai_mock, client):
+    openai_mock.responses.create.response = {"usage": {"input_tokens": 5, "output_tokens": 6}}
+    assert client.responses.create(**ASK).usage.total_tokens == 11
 
 
 @cases(
@@ -521,15 +545,6 @@ def test_refusal_takes_the_place_of_content(create, client):
 def test_status_of_a_response_follows(openai_mock, client, partial, status):
     openai_mock.responses.create.response = partial
     assert client.responses.create(**ASK).status == status
-
-
-def test_totals_are_sums(openai_mock, create, client):
-    create.response = {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}
-    assert client.chat.completions.create(**CHAT).usage.total_tokens == 7
-    openai_mock.responses.create.response = {"usage": {"input_tokens": 5, "output_tokens": 6}}
-    assert client.responses.create(**ASK).usage.total_tokens == 11
-    create.response = {"usage": {"prompt_tokens": 3, "total_tokens": 90}}
-    assert client.chat.completions.create(**CHAT).usage.total_tokens == 90
 
 
 def test_user_goes_before_request_and_request_before_default(openai_mock, client):
@@ -586,15 +601,25 @@ def test_chat_partial_is_completed_at_every_depth(create, client):
     assert completion.object == "chat.completion" and completion.id.startswith("chatcmpl-")
 
 
-def test_logprobs_are_completed(create, client):
-    create.response = {"choices": [{"logprobs": {"content": [{"token": "a", "logprob": -0.5}]}}]}
-    logprobs = client.chat.completions.create(**CHAT).choices[0].logprobs
-    assert (logprobs.content[0].top_logprobs, logprobs.content[0].bytes, logprobs.refusal) == ([], None, None)
+TOKEN = {"token": "a", "logprob": -0.5}
+LOGPROBS = {"content": [TOKEN | {"top_logprobs": [], "bytes": None}], "refusal": None}
+MADE = {"content": "a", "reasoning_content": "because"}
+CALLING = {"content": "let me see", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
 
 
-def test_index_that_was_set_is_kept(create, client):
-    create.response = {"choices": [{"index": 7}, {}]}
-    assert [choice.index for choice in client.chat.completions.create(**CHAT).choices] == [7, 1]
+@cases(
+    "choice, expected",
+    ({"logprobs": {"content": [TOKEN]}}, {"logprobs": LOGPROBS}),
+    ({"index": 7}, {"index": 7}),
+    ({"message": MADE, "native_finish_reason": "STOP"}, {"message": MADE, "native_finish_reason": "STOP"}),
+    ({"message": CALLING, "finish_reason": "stop"}, {"message": CALLING, "finish_reason": "stop"}),
+    ({"message": {"refusal": "no"}}, {"message": {"content": None, "refusal": "no"}}),
+)
+def test_choice_keeps_what_was_set_and_is_completed(create, client, choice, expected):
+    create.response = {"choices": [choice, {}], "provider": "other"}
+    completion = client.chat.completions.create(**CHAT)
+    first, second = completion.model_dump()["choices"]
+    assert holds(first, expected) and second["index"] == 1 and completion.provider == "other"
 
 
 @cases(
@@ -628,36 +653,24 @@ def test_message_of_a_response_is_completed(openai_mock, client):
     ("responses.create", {"outputs": []}, ".response has no field 'outputs'; did you mean 'output'?"),
     ("files.create", {"file_name": "x"}, ".response has no field 'file_name'; did you mean 'filename'?"),
     ("files.list", {"data": [{"purposes": "batch"}]}, ".data[0] has no field 'purposes'; did you mean 'purpose'?"),
+    (CREATE, {"choices": "x"}, "response.choices is 'x', but takes list of"),
+    (
+        CREATE,
+        {"choices": [{"finish_reason": "nope"}]},
+        "choices[0].finish_reason is 'nope', but takes 'stop' or 'length'",
+    ),
+    (CREATE, {"created": "soon"}, "response.created is 'soon', but takes int"),
+    (CREATE, {"choices": [{"message": {"content": 5}}]}, "choices[0].message.content is 5, but takes str"),
+    (CREATE, {"usage": {"total_tokens": "many"}}, "usage.total_tokens is 'many', but takes int"),
+    ("responses.create", {"status": "done"}, "response.status is 'done', but takes 'completed'"),
+    ("files.create", {"bytes": "many"}, "response.bytes is 'many', but takes int"),
+    ("embeddings.create", {"data": [{"embedding": ["x"]}]}, "data[0].embedding[0] is 'x', but takes float"),
 )
-def test_near_misses_are_refused_where_they_are_set(openai_mock, name, partial, words):
+def test_wrong_partials_are_refused_where_they_are_set(openai_mock, name, partial, words):
     with pytest.raises(ValueError) as caught:
         reach(openai_mock, name).response = partial
     assert str(caught.value).startswith(name) and words in str(caught.value)
     assert reach(openai_mock, name).response is None
-
-
-@cases(
-    "name, partial, words, takes",
-    (CREATE, {"choices": "x"}, "response.choices is 'x'", "list of"),
-    (CREATE, {"choices": [{"finish_reason": "nope"}]}, "choices[0].finish_reason is 'nope'", "'length'"),
-    (CREATE, {"created": "soon"}, "response.created is 'soon'", "int"),
-    (CREATE, {"choices": [{"message": {"content": 5}}]}, "choices[0].message.content is 5", "str"),
-    ("responses.create", {"status": "done"}, "response.status is 'done'", "'completed'"),
-    ("files.create", {"bytes": "many"}, "response.bytes is 'many'", "int"),
-    ("embeddings.create", {"data": [{"embedding": ["x"]}]}, "data[0].embedding[0] is 'x'", "float"),
-)
-def test_wrong_types_are_refused_naming_place_value_and_type(openai_mock, name, partial, words, takes):
-    with pytest.raises(ValueError) as caught:
-        reach(openai_mock, name).response = partial
-    assert f"{words}, but takes " in str(caught.value) and takes in str(caught.value)
-
-
-def test_unknown_keys_pass_as_extra_fields(create, client):
-    choice = {"message": {"content": "a", "reasoning_content": "because"}, "native_finish_reason": "STOP"}
-    create.response = {"choices": [choice], "provider": "other"}
-    completion = client.chat.completions.create(**CHAT)
-    assert completion.provider == "other" and completion.choices[0].native_finish_reason == "STOP"
-    assert completion.choices[0].message.reasoning_content == "because"
 
 
 @cases(
@@ -678,15 +691,6 @@ def test_fields_can_be_set_by_the_sdks_own_models(create, client):
     first = client.chat.completions.create(**CHAT)
     create.response = first
     assert client.chat.completions.create(**CHAT).model_dump() == first.model_dump()
-
-
-def holds(whole, part):
-    """Whether a value has all of another, at any depth."""
-    if isinstance(part, dict):
-        return all(key in whole and holds(whole[key], value) for key, value in part.items())
-    if isinstance(part, list):
-        return len(whole) == len(part) and all(map(holds, whole, part))
-    return whole == part
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -711,8 +715,7 @@ partials = some(
 def test_any_partial_of_a_chat_completion_parses_strictly_and_keeps_what_was_set(partial):
     openai_mock = OpenAIMock()
     openai_mock.chat.completions.create.response = partial
-    request = request_of(ROWS[CREATE], json.dumps(CHAT).encode())
-    response = openai_mock.router.handler(request)
+    response = openai_mock.router.handler(request_of(ROWS[CREATE], json.dumps(CHAT).encode()))
     answer = response.json()
     pydantic.TypeAdapter(ChatCompletion).validate_json(response.content, strict=True)
     assert holds(answer, partial)
@@ -794,8 +797,7 @@ def test_one_store_serves_several_mocks(client):
     with OpenAIMock(state=store):
         file = client.files.create(file=("a.txt", b"a"), purpose="user_data")
     with OpenAIMock(state=store) as other:
-        assert client.files.retrieve(file.id) == file
-        assert add_file(client, name="b.txt") != file.id
+        assert client.files.retrieve(file.id) == file and add_file(client, name="b.txt") != file.id
     assert other.state is store and len(store["files"]) == 2
 
 
@@ -810,8 +812,7 @@ def test_assigning_a_store_keeps_responses_and_routes(openai_mock, create):
     create.response = "kept"
     ask("Hi")
     openai_mock.state = StateStore({"containers": {}})
-    assert ask("Hi") == "kept"
-    assert create.route.call_count == 2
+    assert ask("Hi") == "kept" and create.route.call_count == 2
     assert create.state_store is openai_mock.state
 
 
@@ -977,8 +978,7 @@ def test_azure_works_without_settings_and_below_a_base_url(form):
         completion = client.chat.completions.create(**CHAT)
         assert completion.model == "gpt-4o" and completion.choices[0].message.content
         assert len(client.embeddings.create(model="text-embedding-3-small", input="x").data) == 1
-        uploaded = client.files.create(file=b"abc", purpose="batch")
-        assert client.files.content(uploaded.id).read() == b"abc"
+        assert client.files.content(client.files.create(file=b"abc", purpose="batch").id).read() == b"abc"
         names = [CREATE, "embeddings.create", "files.create", "files.content"]
         assert [request.endpoint for request in openai_mock.requests] == names
         assert openai_mock.chat.completions.create.route.call_count == 1
@@ -1017,8 +1017,7 @@ def test_refusals_in_each_api(openai_mock, create, client):
     message = client.chat.completions.create(**CHAT).choices[0].message
     assert (message.content, message.refusal) == (None, "No.")
     part = client.responses.create(**ASK).output[0].content[0]
-    assert (part.type, part.refusal) == ("refusal", "No.")
-    assert refusal().refusal
+    assert (part.type, part.refusal) == ("refusal", "No.") and refusal().refusal
 
 
 @cases(
@@ -1037,8 +1036,7 @@ def test_tool_calls_in_each_api(openai_mock, create, client, response, expected)
     choice = client.chat.completions.create(**CHAT).choices[0]
     assert choice.finish_reason == "tool_calls" and choice.message.content is None
     run = client.beta.threads.create_and_run_poll(assistant_id=add_assistant(client))
-    output = client.responses.create(**ASK).output
-    made = [[(item.name, item.arguments, item.call_id) for item in output]]
+    made = [[(item.name, item.arguments, item.call_id) for item in client.responses.create(**ASK).output]]
     for calls in (choice.message.tool_calls, run.required_action.submit_tool_outputs.tool_calls):
         made.append([(call.function.name, call.function.arguments, call.id) for call in calls])
     for calls in made:
@@ -1302,19 +1300,10 @@ def test_usage_grows_with_the_text_and_adds_up(openai_mock, api):
     assert all(prompt + answer == total for prompt, answer, total in figures)
 
 
-def test_usage_that_was_set_stays_and_adds_up(create, client):
-    create.response = {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}
-    usage = client.chat.completions.create(**CHAT).usage
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (3, 4, 7)
+def test_text_that_was_set_is_not_cut_by_a_limit_of_tokens(create, client):
     create.response = "a long answer " * 50
     choice = client.chat.completions.create(**CHAT, max_tokens=5).choices[0]
     assert (choice.message.content, choice.finish_reason) == ("a long answer " * 50, "stop")
-
-
-def test_figures_of_usage_are_completed_one_by_one(create, client):
-    create.response = {"choices": [{"message": {"content": "four"}}], "usage": {"prompt_tokens": 7}}
-    usage = client.chat.completions.create(**CHAT).usage
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (7, 1, 8)
 
 
 # ======================================================================================================================
@@ -1412,8 +1401,7 @@ class Scenario:
         openai_mock.state["admin.organization.users"]["user-1"] = user | {"added_at": 1, "created": 1}
 
     async def call(self, name, /, *path, **arguments):
-        where = dict(zip(path_params(name), path, strict=False))
-        return await get(reach(self.client, name)(**where, **arguments))
+        return await get(reach(self.client, name)(**dict(zip(path_params(name), path, strict=False)), **arguments))
 
     async def create(self, name, path):
         arguments = {key: await self.argument(name, key, tp, path) for key, tp in required_by(name)[0].items()}
@@ -1527,8 +1515,7 @@ def test_lists_are_cut_by_order_limit_and_cursors(client, query, expected, has_m
 @pytest.mark.parametrize("param, value", [("limit", 0), ("limit", -1), ("limit", 101), ("after", "x"), ("before", "x")])
 def test_bad_limits_and_unknown_cursors_are_refused(client, param, value):
     add_stores(client, 1)
-    caught = refused(client.vector_stores.list, **{param: value})
-    assert caught.param == param
+    assert refused(client.vector_stores.list, **{param: value}).param == param
 
 
 async def test_auto_paging_goes_over_thousands(openai_mock, client):
@@ -1554,11 +1541,9 @@ def test_every_list_leads_on_to_its_next_page(openai_mock, name):
         return
     parents = [f"{param}-1" for param in path_params(name)]
     for id in ("id-0", "id-1", "id-2"):
-        key = (*parents, id) if parents else id
-        openai_mock.state[resource_of(row)][key] = made | {"id": id}
+        openai_mock.state[resource_of(row)][((*parents, id) if parents else id)] = made | {"id": id}
     body = openai_mock.router.handler(ask(limit="2", order="asc")).json()
-    assert [item["id"] for item in body["data"]] == ["id-0", "id-1"]
-    assert body["has_more"] is True
+    assert [item["id"] for item in body["data"]] == ["id-0", "id-1"] and body["has_more"] is True
     following = type_of(row.model).construct(**body).next_page_info()
     if not row.model.startswith("Page["):
         assert following is not None
@@ -1584,8 +1569,7 @@ def test_lists_are_gone_through_page_by_page(client):
     for number in numbers:
         said = {"type": "message", "role": "user", "content": number}
         client.conversations.items.create(conversation, items=[said])
-    items = client.conversations.items.list(conversation, order="asc")
-    assert [item.content[0].text for item in items] == numbers
+    assert [item.content[0].text for item in client.conversations.items.list(conversation, order="asc")] == numbers
 
 
 def test_null_clears_what_can_be_null(client):
@@ -1686,8 +1670,7 @@ def test_unknown_objects_are_named_in_the_words_of_the_api(client, words, call):
     (lambda c: c.responses.cancel(c.responses.create(**ASK).id), "Only background responses"),
 )
 def test_requests_the_api_refuses(client, call, words):
-    caught = refused(call, client)
-    assert words in caught.body["message"]
+    assert words in refused(call, client).body["message"]
 
 
 def a_store(client):
@@ -1710,8 +1693,7 @@ def test_files_come_back_byte_for_byte(client):
     data, hour = b"\r\n--x\r\n\x00\xff" + bytes(range(256)), {"anchor": "created_at", "seconds": 3600}
     file = client.files.create(file=("a.bin", data), purpose="vision", expires_after=hour)
     assert (file.bytes, file.filename, file.purpose, file.status) == (len(data), "a.bin", "vision", "processed")
-    assert file.expires_at == file.created_at + 3600
-    assert client.files.content(file.id).read() == data
+    assert file.expires_at == file.created_at + 3600 and client.files.content(file.id).read() == data
     assert client.files.wait_for_processing(file.id) == file
 
 
@@ -1737,8 +1719,7 @@ def test_upload_parts_are_put_together_in_the_order_of_their_ids(client):
         ({"part_ids": [*parts, "part_x"]}, "part_ids"),
         ({"part_ids": parts, "md5": md5}, "md5"),
     ]:
-        caught = refused(client.uploads.complete, upload.id, **arguments)
-        assert caught.param == param
+        assert refused(client.uploads.complete, upload.id, **arguments).param == param
     done = client.uploads.complete(upload.id, part_ids=parts[::-1], md5=md5)
     assert (done.status, done.file.bytes, done.file.filename, done.file.purpose) == ("completed", 6, "u.txt", "batch")
     assert client.files.content(done.file.id).read() == b"abcdef" and client.files.retrieve(done.file.id) == done.file
@@ -1821,8 +1802,7 @@ def test_conversation_items(client):
     not_found(items.retrieve, first.id, conversation_id=other)
     left = items.delete(first.id, conversation_id=id)
     assert (left.id, left.metadata) == (id, {"k": "v"})
-    assert [item.id for item in items.list(id)] == [second.id]
-    assert talks.delete(id).deleted
+    assert [item.id for item in items.list(id)] == [second.id] and talks.delete(id).deleted
     not_found(items.list, id)
 
 
@@ -1881,8 +1861,7 @@ def test_stored_chat_completions(create, client):
     assert [c.id for c in stored.list(metadata={"k": "gpt-4o"})] == [first.id]
     (message,) = lenient().chat.completions.messages.list(first.id).data  # the SDK's type knows no users
     assert (message.role, message.content) == ("user", USER[0]["content"]) and message.id
-    updated = stored.update(first.id, metadata={"k": "c"})
-    assert updated.choices[0].message.content == "answer"
+    assert stored.update(first.id, metadata={"k": "c"}).choices[0].message.content == "answer"
     assert [c.id for c in stored.list(metadata={"k": "c"})] == [first.id]
     assert stored.delete(first.id).deleted
     for id in (first.id, passing.id):
@@ -2031,8 +2010,7 @@ def test_run_inherits_from_its_assistant_what_it_does_not_say(client, runs, thre
     run = runs.create(thread, assistant_id=assistant.id)
     assert {key: run.to_dict()[key] for key in about}.items() <= assistant.to_dict().items()
     assert (run.model, run.instructions, run.temperature) == ("gpt-5", "be nice", 0.5)
-    assert run.tools[0].function.name == "get_weather"
-    assert run.metadata == {}
+    assert run.tools[0].function.name == "get_weather" and run.metadata == {}
     said = {"model": "gpt-4o", "instructions": "no", "additional_instructions": "more", "metadata": {"k": "run"}}
     said |= {"tools": [], "additional_messages": [{"role": "user", "content": "and?"}]}
     run = runs.create(thread, assistant_id=assistant.id, **said)
@@ -2230,10 +2208,8 @@ def test_fine_tuning_ends_with_a_model(client):
     events = jobs.list_events(job.id).data
     assert len(events) >= 4 and "success" in events[0].message
     assert [c.fine_tuning_job_id for c in jobs.checkpoints.list(job.id)] == [job.id]
-    assert model in {each.id for each in client.models.list()}
-    assert client.models.retrieve(model).id == model
-    assert client.models.delete(model).deleted
-    assert model not in {each.id for each in client.models.list()}
+    assert model in {each.id for each in client.models.list()} and client.models.retrieve(model).id == model
+    assert client.models.delete(model).deleted and model not in {each.id for each in client.models.list()}
 
 
 def test_fine_tuning_is_paused_resumed_and_cancelled(client):
@@ -2254,8 +2230,7 @@ def test_models_are_those_of_the_sdk(client):
     listed = [model.id for model in client.models.list()]
     assert set(typing.get_args(openai.types.ChatModel)) <= set(listed) and len(set(listed)) == len(listed)
     assert client.models.retrieve(listed[0]).id == listed[0]
-    caught = not_found(client.models.retrieve, "gpt-none")
-    assert caught.code == "model_not_found"
+    assert not_found(client.models.retrieve, "gpt-none").code == "model_not_found"
     failing(openai.PermissionDeniedError, client.models.delete, listed[0])
 
 
@@ -2277,17 +2252,13 @@ SEGMENT = {"id": "seg_1", "type": "transcript.text.segment", "text": "Hi", "spea
 
 @pytest.mark.parametrize("text", ["Hello there, you", UNICODE, ""])
 @pytest.mark.parametrize("form", ["json", "diarized_json"])
-def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, form, kind):
+@with_either_client
+async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, form, client):
     segments = [SEGMENT] if form == "diarized_json" else []
-    set_segments = {"segments": segments} if segments else {}
-    openai_mock.audio.transcriptions.create.response = {"text": text} | set_segments
-
-    async def scene(client):
-        said = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": form}
-        create = client.audio.transcriptions.create
-        return await get(create(**said)), await collect(create(**said, stream=True))
-
-    plain, events = play(kind, scene)
+    openai_mock.audio.transcriptions.create.response = {"text": text} | ({"segments": segments} if segments else {})
+    said = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": form}
+    create = client.audio.transcriptions.create
+    plain, events = await get(create(**said)), await collect(create(**said, stream=True))
     assert events[-1].type == "transcript.text.done" and events[-1].text == plain.text == text
     assert "".join(e.delta for e in events if e.type == "transcript.text.delta") == text
     assert sum(e.type == "transcript.text.segment" for e in events) == len(segments)
@@ -2322,16 +2293,13 @@ def test_speech_arrives_at_its_pace(openai_mock, client):
 
 @pytest.mark.parametrize("call", ["generate", "edit"])
 @pytest.mark.parametrize("partial", [0, 3])
-def test_image_stream_ends_with_the_plain_image(openai_mock, call, partial, kind):
+@with_either_client
+async def test_image_stream_ends_with_the_plain_image(openai_mock, call, partial, client):
     reach(openai_mock, f"images.{call}").response = {"data": [{"b64_json": "QUJDRA=="}]}
     edit = call == "edit"
     said = {"model": "gpt-image-1", "prompt": "a cat"} | ({"image": b"png"} if edit else {})
-
-    async def scene(client):
-        method = getattr(client.images, call)
-        return await get(method(**said)), await collect(method(**said, stream=True, partial_images=partial))
-
-    plain, events = play(kind, scene)
+    method = getattr(client.images, call)
+    plain, events = await get(method(**said)), await collect(method(**said, stream=True, partial_images=partial))
     start, union = ("image_edit", "ImageEdit") if edit else ("image_generation", "ImageGen")
     assert [event.type for event in events] == [f"{start}.partial_image"] * partial + [f"{start}.completed"]
     assert [event.partial_image_index for event in events[:-1]] == list(range(partial))
@@ -2658,8 +2626,7 @@ def test_completion_stream_adds_up_to_the_plain_text(openai_mock, text, kind):
 
     async def scene(client):
         create = functools.partial(client.completions.create, model="gpt-3.5-turbo-instruct", prompt="Once")
-        plain = await get(create())
-        return plain, await collect(create(stream=True, stream_options={"include_usage": True}))
+        return (await get(create())), await collect(create(stream=True, stream_options={"include_usage": True}))
 
     plain, chunks = finish(kind, scene(lenient(kind)))
     for choice in plain.choices:
@@ -2803,26 +2770,22 @@ def test_failed_and_incomplete_responses_end_with_their_own_event(response, stat
         return list(reach(client, where).create(**ASK, stream=True))[-1]
 
     plain, last = plain_and_streamed("sync", response, f"{where}.create", plainly, streamed)
-    assert last.type == f"response.{status}"
-    assert plain.status == last.response.status == status
+    assert last.type == f"response.{status}" and plain.status == last.response.status == status
     assert settled(plain) == settled(last.response)
 
 
-def test_a_stored_response_can_be_streamed_again_from_any_event(openai_mock, where, kind):
+@with_either_client
+async def test_a_stored_response_can_be_streamed_again_from_any_event(openai_mock, where, client):
     reach(openai_mock, f"{where}.create").response = "Hello big wide world"
-
-    async def scene(client):
-        resource = reach(client, where)
-        first = await collect(resource.create(**ASK, stream=True))
-        id, last = first[0].response.id, first[-1]
-        again = await collect(resource.retrieve(id, stream=True))
-        rest = await collect(resource.retrieve(id, stream=True, starting_after=4))
-        nothing = await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number))
-        assert [e.sequence_number for e in first] == list(range(len(first)))
-        assert again == first and rest == first[5:] and nothing == []
-        assert settled(last.response) == settled(await get(resource.retrieve(id)))
-
-    play(kind, scene)
+    resource = reach(client, where)
+    first = await collect(resource.create(**ASK, stream=True))
+    id, last = first[0].response.id, first[-1]
+    again = await collect(resource.retrieve(id, stream=True))
+    rest = await collect(resource.retrieve(id, stream=True, starting_after=4))
+    nothing = await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number))
+    assert [e.sequence_number for e in first] == list(range(len(first)))
+    assert again == first and rest == first[5:] and nothing == []
+    assert settled(last.response) == settled(await get(resource.retrieve(id)))
 
 
 def test_stream_of_a_set_retrieve_is_that_response(openai_mock, client):
@@ -2834,8 +2797,7 @@ def test_stream_of_a_set_retrieve_is_that_response(openai_mock, client):
 
 def test_parsed_streams_give_what_parse_gives(kind):
     async def chat(client):
-        completion = await get(client.chat.completions.parse(**CHAT, response_format=Person))
-        return completion.choices[0].message.parsed
+        return (await get(client.chat.completions.parse(**CHAT, response_format=Person))).choices[0].message.parsed
 
     async def chat_stream(client):
         return (await chat_streamed(client, response_format=Person)).choices[0].message.parsed
@@ -2858,8 +2820,7 @@ async def run_plain(client, thread, assistant):
     runs = client.beta.threads.runs
     run = await get(runs.create_and_poll(thread_id=thread, assistant_id=assistant))
     messages = await get(client.beta.threads.messages.list(thread, order="asc"))
-    steps = await get(runs.steps.list(run.id, thread_id=thread, order="asc"))
-    return run, messages.data, steps.data
+    return run, messages.data, (await get(runs.steps.list(run.id, thread_id=thread, order="asc"))).data
 
 
 async def run_streamed(client, thread, assistant):
@@ -2963,11 +2924,7 @@ def chunks_of_request(request):
 
 
 def chunk_models():
-    yield from (ChatCompletionChunk.model_validate(chat_chunk(word)) for word in WORDS)
-
-
-def chunk_pairs():
-    yield from ((None, chat_chunk(word)) for word in WORDS)
+    yield from map(ChatCompletionChunk.model_validate, map(chat_chunk, WORDS))
 
 
 async def async_chunks():
@@ -2994,7 +2951,7 @@ EXPLICIT = {  # each is called in the test, for generators of its own
     "generator function": lambda: chunks,
     "generator function of the request": lambda: chunks_of_request,
     "generator of models": chunk_models,
-    "generator of pairs": chunk_pairs,
+    "generator of pairs": lambda: ((None, chat_chunk(word)) for word in WORDS),
     "asynchronous generator function": lambda: async_chunks,
     "stream of a list": lambda: stream(list(chunks())),
     "stream of models": lambda: stream(list(chunk_models())),
@@ -3094,8 +3051,7 @@ def test_a_generator_is_consumed_no_further_than_it_is_read(create, client):
     with client.chat.completions.create(**CHAT, stream=True) as chunks:
         next(chunks)
         assert made == ["one "]
-    assert play("sync", streamed_text) == "one two three"
-    assert made == WORDS
+    assert play("sync", streamed_text) == "one two three" and made == WORDS
 
 
 async def test_delays_do_not_block_the_loop(create):
@@ -3261,8 +3217,7 @@ def test_ready_responses_are_sent_decoded_and_with_ids_of_their_own(openai_mock,
     body = gzip.compress(b'{"object": "list", "data": []}')
     openai_mock.models.list.response = httpx.Response(200, content=body, headers={"content-encoding": "gzip"})
     first, second = (client.models.with_raw_response.list() for _ in range(2))
-    assert first.parse().data == []
-    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    assert first.parse().data == [] and first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
 def test_text_is_taken_wherever_a_model_speaks(openai_mock, client):
@@ -3320,8 +3275,7 @@ def test_exceptions_of_the_sdk_are_what_it_raises(create):
     not_found = openai.NotFoundError("gone", response=gone, body=None)
     for exception in (openai.APITimeoutError(request=request), openai.APIConnectionError(request=request), not_found):
         create.response = exception
-        raised = failing(type(exception), play, "sync", chat_once)
-        assert type(raised) is type(exception)
+        assert type(failing(type(exception), play, "sync", chat_once)) is type(exception)
 
 
 def test_callables_may_return_exceptions_and_raise_network_faults(create):
@@ -3333,18 +3287,16 @@ def test_callables_may_return_exceptions_and_raise_network_faults(create):
         failing(openai.APIConnectionError, play, "sync", chat_once)
 
 
-def test_callables_get_what_they_ask_for(openai_mock, kind):
+@with_either_client
+async def test_callables_get_what_they_ask_for(openai_mock, client):
     endpoint, seen = openai_mock.files.retrieve, {}
 
     async def retrieve(request, file_id, state_store, route):
         seen.update(request=request, file_id=file_id, state_store=state_store, route=route)
         return {"filename": f"{route.call_count}.txt"}
 
-    async def scene(client):
-        return [(await get(client.files.retrieve("file-7"))).filename for _ in range(2)]
-
     endpoint.response = retrieve
-    assert play(kind, scene) == ["0.txt", "1.txt"]
+    assert [(await get(client.files.retrieve("file-7"))).filename for _ in range(2)] == ["0.txt", "1.txt"]
     assert isinstance(seen.pop("request"), httpx.Request)
     assert seen == {"file_id": "file-7", "state_store": openai_mock.state, "route": endpoint.route}
     assert endpoint.state_store is openai_mock.state
@@ -3373,8 +3325,7 @@ def test_callables_get_the_effective_conversation(openai_mock, create, client):
 def test_mistakes_in_callables_surface_at_once(openai_mock, create, response, mistake, words, kind):
     create.response = response
     mistaken(mistake, words, play, kind, chat_text)
-    assert [request.attempt for request in openai_mock.requests] == [0]
-    assert create.route.call_count == 1
+    assert [request.attempt for request in openai_mock.requests] == [0] and create.route.call_count == 1
 
 
 def test_a_mock_that_says_nothing_is_told(create):
@@ -3419,11 +3370,6 @@ def test_deleting_a_response_goes_back_to_the_default(create):
     "name, value, mistake, words",
     (CREATE, 5, TypeError, r"cannot be 5; it takes"),
     (CREATE, b"x", TypeError, "cannot be bytes"),
-    (CREATE, {"choises": []}, ValueError, r"choises.*choices"),
-    (CREATE, {"choices": "x"}, ValueError, r"choices is 'x', but takes"),
-    (CREATE, {"choices": [{"finish_reason": "done"}]}, ValueError, r"choices\[0\]\.finish_reason is 'done'"),
-    (CREATE, {"choices": [{"message": {"content": 5}}]}, ValueError, r"choices\[0\]\.message\.content is 5"),
-    (CREATE, {"usage": {"total_tokens": "many"}}, ValueError, r"usage\.total_tokens is 'many'"),
     (CREATE, ["fine", {"choises": []}], ValueError, "choises"),
     (CREATE, stream({"choises": []}), ValueError, "choises"),
     ("files.create", "text", TypeError, "does not answer with text"),
@@ -3495,8 +3441,7 @@ def test_errors_refuse_a_status_that_is_none(status):
     (error(503, retry_after=2), "2000"),
 )
 def test_errors_say_when_to_retry(response, header):
-    assert response.headers["retry-after-ms"] == header
-    assert "retry-after-ms" not in error(400).headers
+    assert response.headers["retry-after-ms"] == header and "retry-after-ms" not in error(400).headers
 
 
 def test_timeouts_are_retried_and_then_raised(openai_mock, create, kind):
@@ -3691,8 +3636,7 @@ def test_assert_called_with_shows_the_difference(create):
     create.assert_called_with({"temperature": 0.5})
     create.assert_called_with({"model": "m"}, temperature=0.5)
     create.assert_called_with()
-    raised = failing(AssertionError, create.assert_called_with, model="gpt-5", temperature=0.5)
-    lines = str(raised).splitlines()
+    lines = str(failing(AssertionError, create.assert_called_with, model="gpt-5", temperature=0.5)).splitlines()
     assert "chat.completions.create" in lines[0] and "model is 'm'" in lines[0]
     assert '-  "model": "gpt-5",' in lines and '+  "model": "m",' in lines
     with pytest.raises(AssertionError, match=r"messages has no .*first"):
@@ -3740,8 +3684,7 @@ def test_clients_of_either_family_made_before_the_mock(family, kind):
 async def test_aiohttp_clients_are_intercepted(create):
     create.response = ["Hi", stream("one two"), error(400)]
     async with openai.AsyncOpenAI(api_key=KEY, http_client=openai.DefaultAioHttpClient()) as client:
-        assert await chat_text(client) == "Hi"
-        assert await streamed_text(client) == "one two"
+        assert await chat_text(client) == "Hi" and await streamed_text(client) == "one two"
         with pytest.raises(openai.BadRequestError):
             await chat_text(client)
     assert create.route.call_count == 3
@@ -3764,8 +3707,7 @@ def test_mock_transport_needs_no_patch(kind):
             await chat_text(client.with_options(max_retries=0))
         return said
 
-    assert finish(kind, scene()) == ["Hi", "one two", "again"]
-    assert create.route.call_count == 5
+    assert finish(kind, scene()) == ["Hi", "one two", "again"] and create.route.call_count == 5
 
 
 def test_routes_of_the_user_come_before_the_table(openai_mock, create):
@@ -3780,8 +3722,7 @@ def test_routes_of_the_user_come_before_the_table(openai_mock, create):
     assert [play(kind, scene) for kind in ("sync", "async")] == ["from the route", "from the route"]
     assert play("sync", chat_text) == "from the table"
     assert httpx.get("https://other.test/x").status_code == 418
-    assert (route.call_count, other.call_count) == (2, 1)
-    assert create.route.call_count == 1
+    assert (route.call_count, other.call_count) == (2, 1) and create.route.call_count == 1
     assert openai_mock.router.calls.call_count == 4
 
 
@@ -3829,8 +3770,7 @@ def test_it_works_beside_respx_in_either_nesting_order(order):
         theirs.get("https://other.test/").respond(204)
         assert httpx.get("https://other.test/").status_code == 204
         assert [play(kind, chat_text) for kind in ("sync", "async")] == ["Hi", "Hi"]
-        answer = httpx.post(f"{URL}/chat/completions", json=CHAT).json()
-        assert answer["choices"][0]["message"]["content"] == "Hi"
+        assert httpx.post(f"{URL}/chat/completions", json=CHAT).json()["choices"][0]["message"]["content"] == "Hi"
     assert ours.chat.completions.create.route.call_count == 3
 
 
@@ -3848,13 +3788,10 @@ def test_calls_stay_after_the_context_and_go_on_when_it_is_entered_again():
         assert last.response.json()["choices"][0]["message"]["content"] == "Hi"
 
 
-def test_streamed_responses_are_open_when_they_arrive(openai_mock, kind):
-    async def scene(client):
-        async with enter(client.chat.completions.with_streaming_response.create(**CHAT)) as response:
-            was_closed = response.is_closed
-            return was_closed, json.loads(await get(response.read())), response.is_closed
-
-    opened_closed, body, closed = play(kind, scene)
+@with_either_client
+async def test_streamed_responses_are_open_when_they_arrive(openai_mock, client):
+    async with enter(client.chat.completions.with_streaming_response.create(**CHAT)) as response:
+        opened_closed, body, closed = response.is_closed, json.loads(await get(response.read())), response.is_closed
     assert (opened_closed, closed) == (False, True) and body["object"] == "chat.completion"
 
 
@@ -3893,8 +3830,7 @@ def test_requests_to_nowhere_surface_at_once(openai_mock, path, words, kind):
     (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),
 )
 def test_mistakes_are_told_at_once(make, mistake, words):
-    caught = failing(mistake, make)
-    assert words in str(caught)
+    assert words in str(failing(mistake, make))
 
 
 def test_a_base_url_is_the_only_one_answered():
@@ -3934,8 +3870,7 @@ def test_several_mocks_at_once_and_the_innermost_wins(kind):
 def test_a_router_with_settings_of_its_own_answers_too(create):
     create.response = "Hi"
     with OpenAIMock().router(assert_all_called=True) as router:
-        assert isinstance(router, respx.MockRouter)
-        assert ask("Hi") == openai_responses.DEFAULT_TEXT
+        assert isinstance(router, respx.MockRouter) and ask("Hi") == openai_responses.DEFAULT_TEXT
 
 
 @openai_responses.mock
@@ -4032,8 +3967,7 @@ def test_importing_the_module_imports_nothing_of_openai():
     times = python("-X", "importtime", "-c", "import openai_responses").stderr
     names = {line.rpartition("|")[2].strip() for line in times.splitlines()}
     assert "openai_responses" in names
-    assert {name for name in names if name.partition(".")[0] == "openai"} == set()
-    assert "pytest" not in names
+    assert {name for name in names if name.partition(".")[0] == "openai"} == set() and "pytest" not in names
 
 
 def test_all_names_what_is_public():
@@ -4043,8 +3977,7 @@ def test_all_names_what_is_public():
     assert {name for name in own if not name.startswith(("_", "pytest_"))} <= set(public)
     assert len(public) == len(set(public))
     exec("from openai_responses import *", namespace)
-    assert set(public) <= set(namespace)
-    assert all(getattr(openai_responses, name).__doc__ for name in public)
+    assert set(public) <= set(namespace) and all(getattr(openai_responses, name).__doc__ for name in public)
 
 
 IMPORTS = {
@@ -4175,44 +4108,36 @@ WITH_FIXTURES = """
     def prepared(openai_mock):
         openai_mock.chat.completions.create.response = "prepared"
         return openai_mock
-
     @openai_responses.mock(strict=True)
     def test_same_object(prepared, openai_mock, request):
         assert prepared is openai_mock is request.getfixturevalue("openai_mock")
         assert openai_mock._strict and say() == "prepared"
-
     @openai_responses.mock()
     def test_fixture_alone_sees_the_decorators(prepared):
         assert say() == "prepared" and prepared.requests
-
     def test_fixture_is_active_on_its_own(openai_mock):
         openai_mock.chat.completions.create.response = "alone"
         assert say() == "alone"
-
     @pytest.mark.parametrize("number", range(3))
     @openai_responses.mock()
     def test_every_case_gets_a_new_one(number, openai_mock):
         assert all(openai_mock is not other for other in seen) and not openai_mock.requests
         seen.append(openai_mock)
         say()
-
     @openai_responses.mock()
     @pytest.mark.parametrize("number", range(2))
     def test_marks_below_the_decorator_count(number, openai_mock):
         assert say()
-
     @pytest.mark.parametrize("text", ["a", "b"])
     @openai_responses.mock()
     def test_after_a_failure_it_begins_anew(text, openai_mock):
         assert openai_mock.chat.completions.create.response is None
         openai_mock.chat.completions.create.response = text
         assert say() == "b"
-
     class TestMethods:
         @openai_responses.mock()
         def test_method(self, prepared, *, openai_mock):
             assert prepared is openai_mock
-
     @openai_responses.mock(assert_all_used=True)
     def test_unused_steps(openai_mock):
         openai_mock.responses.create.response = ["never"]
@@ -4223,12 +4148,10 @@ WITHOUT_PLUGIN = """
     def test_decorated(openai_mock, tmp_path):
         openai_mock.chat.completions.create.response = "Hi"
         assert say() == "Hi" and tmp_path.exists()
-
     @pytest.mark.parametrize("number", [1, 2])
     @openai_responses.mock
     def test_keyword_only(number, *, openai_mock):
         assert not openai_mock.requests and say()
-
     def test_the_fixture_is_gone(request):
         with pytest.raises(pytest.FixtureLookupError):
             request.getfixturevalue("openai_mock")
@@ -4249,8 +4172,7 @@ def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(pytester, mo
 
 
 def test_decorated_tests_work_with_the_plugin_switched_off(pytester, monkeypatch):
-    result = run_suite(pytester, monkeypatch, WITHOUT_PLUGIN, "-p", "no:openai_responses")
-    result.assert_outcomes(passed=4)
+    run_suite(pytester, monkeypatch, WITHOUT_PLUGIN, "-p", "no:openai_responses").assert_outcomes(passed=4)
 
 
 # ======================================================================================================================
@@ -4320,8 +4242,7 @@ def test_example_of_a_page_runs(block, tmp_path, monkeypatch):
         options = f"-p openai_responses -p no:cacheprovider -q -c {os.devnull} --rootdir".split()
         python("-m", "pytest", *options, str(tmp_path), "test_example.py", PYTHONPATH=str(ROOT))
     else:
-        namespace = execute(block)
-        tests = [value for name, value in namespace.items() if name.startswith("test_")]
+        tests = [value for name, value in execute(block).items() if name.startswith("test_")]
         assert tests or "def test_" not in block.code
         for test in tests:
             call_test(test)
@@ -4493,8 +4414,7 @@ def test_stubs_give_a_function_the_parameters_it_has(name):
 
 def test_stubs_have_every_public_method_of_what_a_user_holds():
     for name in ("OpenAIMock", "Endpoint", "Rule", "Resource", "MockTransport", "EventStream", "AsyncEventStream"):
-        owner = getattr(openai_responses, name)
-        ours = [cls for cls in owner.__mro__ if cls.__module__ == "openai_responses"]
+        ours = [cls for cls in getattr(openai_responses, name).__mro__ if cls.__module__ == "openai_responses"]
         mine = [cls for cls in ours if not cls.__name__.startswith("_")]
         public = {attribute for cls in mine for attribute in vars(cls) if attribute[0] != "_"}
         stubbed = {dotted.partition(".")[2] for cls in mine for dotted in functions([CLASSES[cls.__name__]])}
@@ -4542,40 +4462,30 @@ RIGHT = """\
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
-
 import httpx
 from pydantic import BaseModel
-
 import openai_responses
 from openai_responses import EventStream, OpenAIMock, StateStore, cut, error, refusal, stream, timeout, tool_call
 from openai_responses.ext.httpx import MockTransport, Request, Response
 from openai_responses.ext.respx import Route
 from openai_responses.stores import ContentStore
 from openai_responses.streaming import AsyncEventStream
-
 class City(BaseModel):
     name: str
-
 class Greeting(EventStream[dict[str, Any]]):
     def generate(self) -> Iterator[dict[str, Any]]:
         yield {"type": "response.created"}
-
 class AsyncGreeting(AsyncEventStream[dict[str, Any]]):
     async def agenerate(self) -> AsyncIterator[dict[str, Any]]:
         yield {"type": "response.created"}
-
 def events() -> Iterator[dict[str, Any]]:
     yield {"type": "response.created"}
-
 async def async_events(request: Request) -> AsyncIterator[dict[str, str]]:
     yield {"type": "response.created"}
-
 def answer(request: Request, route: Route, *, state_store: StateStore, run_id: str) -> City | str:
     return "Hi"
-
 async def slow(request: httpx.Request) -> Response:
     return Response(200)
-
 @openai_responses.mock()
 def test_everything(openai_mock: OpenAIMock) -> None:
     create = openai_mock.chat.completions.create
@@ -4616,23 +4526,19 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     openai_mock.router.post("/elsewhere").mock(return_value=httpx.Response(200))
     status: int | None = openai_mock.requests[0].status
     openai_mock.assert_all_used()
-
 @openai_responses.mock
 async def test_bare(openai_mock: OpenAIMock) -> int:
     async with OpenAIMock(base_url="https://example.test/v1", strict=True) as inner, openai_mock.router:
         inner.responses.create.response = "Hi"
     return 1
-
 @openai_responses.mock(state={"files": {}}, assert_all_used=True)
 def test_without_argument() -> int:
     with OpenAIMock().router, OpenAIMock() as inner:
         inner.responses.create.response = "Hi"
     return 1
-
 async def use() -> int:
     test_everything()
     return await test_bare() + test_without_argument()
-
 openai_mock = OpenAIMock()
 client = httpx.Client(transport=MockTransport(openai_mock.router.handler))
 async_client = httpx.AsyncClient(transport=MockTransport(openai_mock.router.async_handler, otherwise=None))
@@ -4682,8 +4588,7 @@ def test_mypy_passes_what_works_and_reports_what_does_not(tmp_path):
     run = python(*command.split(), cwd=tmp_path / "project", succeeds=False, MYPYPATH=path)
     assert not run.stderr
     reports = [line for line in run.stdout.splitlines() if ": error: " in line]
-    first = RIGHT.count("\n") + 1
-    expected = [("sample.py", number, code) for number, (_, code) in enumerate(WRONG, first)]
+    expected = [("sample.py", number, code) for number, (_, code) in enumerate(WRONG, (RIGHT.count("\n") + 1))]
     found = [(*line.split(":")[:2], line.rpartition("[")[2].rstrip("]")) for line in reports]
     assert [(path, int(number), code) for path, number, code in found] == expected
 
