@@ -126,17 +126,20 @@ kind = either("sync", "async")  # which of the SDK's two clients is used
 family = either(*FAMILIES)
 
 
+def new(kind="sync", **options):
+    return (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)(api_key=KEY, **options)
+
+
 @functools.cache
-def sdk(kind="sync", **options):
+def sdk(kind="sync", strict=True):
     """A client that is made once: making one takes longer than most tests."""
-    make = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
-    admin = {"admin_api_key": KEY} if "admin_api_key" in inspect.signature(make).parameters else {}
-    return make(**{"api_key": KEY, "_strict_response_validation": True, **admin, **options})
+    admin = {"admin_api_key": KEY} if "admin_api_key" in inspect.signature(openai.OpenAI).parameters else {}
+    return new(kind, _strict_response_validation=strict, **admin)
 
 
 def lenient(kind="sync"):
     """A client for what the SDK's own types do not allow: pieces of completions, vectors on the wire."""
-    return sdk(kind, _strict_response_validation=False)
+    return sdk(kind, strict=False)
 
 
 @pytest.fixture
@@ -966,7 +969,7 @@ MINE, GATEWAY = "https://mine.openai.azure.com", "https://gateway.test/azure"
 AZURE = {
     "endpoint": lambda: azure(azure_endpoint=MINE),
     "deployment": lambda: azure(azure_endpoint=MINE, azure_deployment="gpt-4o"),
-    "v1": lambda: openai.OpenAI(api_key=KEY, base_url=f"{MINE}/openai/v1/"),
+    "v1": lambda: new(base_url=f"{MINE}/openai/v1/"),
     "base_url": lambda: azure(base_url=f"{GATEWAY}/openai"),
     "own endpoint": lambda: azure(azure_endpoint=GATEWAY),
 }
@@ -1319,8 +1322,13 @@ GIVEN = {"fine_tuned_model_checkpoint": "ft:gpt-4o-mini:org::1:ckpt-step-1", "us
 NAMING = {"file_id", "group_id", "path", "role_id", "user_id"}
 # What an update changes: the first of these that it takes.
 CHANGES = {
-    **{"metadata": {"k": "v"}, "name": "renamed", "description": "changed", "role": "member"},
-    **{"threshold_amount": 7, "attributes": {"k": "v"}, "default_version": "1"},
+    "metadata": {"k": "v"},
+    "name": "renamed",
+    "description": "changed",
+    "role": "member",
+    "threshold_amount": 7,
+    "attributes": {"k": "v"},
+    "default_version": "1",
 }
 
 
@@ -1328,10 +1336,8 @@ def creatable():
     """The resources with a create row, and any other row that holds what was created."""
     for name in ROWS:
         owner, _, method = name.rpartition(".")
-        if (
-            method == "create"
-            and {f"{owner}.{verb}" for verb in ("retrieve", "list", "delete", "update")} & ROWS.keys()
-        ):
+        others = {f"{owner}.{verb}" for verb in ("retrieve", "list", "delete", "update")}
+        if method == "create" and others & ROWS.keys():
             yield owner
 
 
@@ -3644,8 +3650,7 @@ def test_the_journal_has_every_request_in_order_without_secrets(openai_mock, cre
 def test_clients_of_either_family_made_before_the_mock(family, kind):
     http_client = family.Client() if kind == "sync" else family.AsyncClient()
     takes = family is FAMILY or not OPENAI_2  # whether the SDK does
-    make = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
-    client = make(api_key=KEY, http_client=http_client) if takes else None
+    client = new(kind, http_client=http_client) if takes else None
 
     async def direct():
         return (await get(http_client.post(f"{URL}/chat/completions", json=CHAT))).json()
@@ -3660,7 +3665,7 @@ def test_clients_of_either_family_made_before_the_mock(family, kind):
 
 async def test_aiohttp_clients_are_intercepted(create):
     create.response = ["Hi", stream("one two"), error(400)]
-    async with openai.AsyncOpenAI(api_key=KEY, http_client=openai.DefaultAioHttpClient()) as client:
+    async with new("async", http_client=openai.DefaultAioHttpClient()) as client:
         assert await chat_text(client) == "Hi" and await streamed_text(client) == "one two"
         with pytest.raises(openai.BadRequestError):
             await chat_text(client)
@@ -3672,11 +3677,10 @@ def test_mock_transport_needs_no_patch(kind):
     create, router = openai_mock.chat.completions.create, openai_mock.router
     create.response = ["Hi", stream("one two"), error(429), "again", httpx.ConnectError]
     if kind == "sync":
-        http_client = openai.DefaultHttpxClient(transport=MockTransport(router.handler))
-        client = openai.OpenAI(api_key=KEY, http_client=http_client)
+        client = new(http_client=openai.DefaultHttpxClient(transport=MockTransport(router.handler)))
     else:
-        http_client = openai.DefaultAsyncHttpxClient(transport=MockTransport(router.async_handler))
-        client = openai.AsyncOpenAI(api_key=KEY, http_client=http_client)
+        transport = MockTransport(router.async_handler)
+        client = new("async", http_client=openai.DefaultAsyncHttpxClient(transport=transport))
 
     async def scene():
         said = [await chat_text(client), await streamed_text(client), await chat_text(client)]
@@ -3728,7 +3732,7 @@ def test_passed_through_requests_leave_the_mock(openai_mock):
             return FAMILY.Response(200, json=ready_chat("from the server"))
 
     transport = MockTransport(openai_mock.router.handler, otherwise=Server())
-    client = openai.OpenAI(api_key=KEY, http_client=openai.DefaultHttpxClient(transport=transport))
+    client = new(http_client=openai.DefaultHttpxClient(transport=transport))
     openai_mock.router.post(f"{URL}/chat/completions", json__model="passed").pass_through()
     assert finish("sync", chat_text(client, model="passed")) == "from the server"
     assert finish("sync", chat_text(client)) != "from the server"
@@ -3823,7 +3827,7 @@ def test_a_base_url_is_the_only_one_answered():
 def test_the_environments_base_url_is_answered_too(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.test/v1/")
     with OpenAIMock() as openai_mock:
-        for client in (openai.OpenAI(api_key=KEY), openai.OpenAI(api_key=KEY, base_url=URL)):
+        for client in (new(), new(base_url=URL)):
             client.chat.completions.create(**CHAT)
         assert openai_mock.chat.completions.create.route.call_count == 2
 
