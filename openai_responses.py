@@ -5419,15 +5419,15 @@ class _Interceptor(Mocker):
         for family in ("httpx", "httpx2")
         for name in ("HTTPTransport", "AsyncHTTPTransport", "AsyncClient")
     ]
-    target_methods: ClassVar[list[str]] = ["handle_request", "handle_async_request", "_transport_for_url", "__init__"]
+    target_methods: ClassVar[list[str]] = []  # they differ: see `_SEAMS`
 
     @classmethod
     def start(cls) -> None:
         """Sets the patches itself: `mock.patch` takes as long as a test."""
         if not cls._patches:
-            for owner, method, patch in _patches():
+            for owner, method, seam in _patches():
                 cls._patches.append((owner, method, owner.__dict__[method]))
-                setattr(owner, method, patch(owner.__dict__[method]))
+                setattr(owner, method, seam(owner.__dict__[method]))
 
     @classmethod
     def stop(cls, force: bool = False) -> None:
@@ -5437,20 +5437,29 @@ class _Interceptor(Mocker):
                 setattr(owner, method, original)
 
 
+# What makes each method of those classes one that asks the routers first, or that shares what is dear.
+_SEAMS = functools.cache(
+    lambda: {
+        "HTTPTransport": {"__init__": _sharing, "handle_request": _asking},
+        "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _asking_async},
+        "AsyncClient": {"_transport_for_url": _seeing_aiohttp},
+    }
+)
+
+
 @functools.cache
 def _patches() -> list[tuple[type, str, Callable[[Any], Any]]]:
-    """The methods of the installed packages that lead to the network, and what makes each ask the routers first."""
-    makers = dict(zip(_Interceptor.target_methods, (_asking, _asking_async, _seeing_aiohttp, _sharing), strict=True))
+    """The methods to replace, as far as their packages are installed, with what replaces them."""
     targets = [target.split(".") for target in _Interceptor.targets]
     owners = [getattr(importlib.import_module(family), name) for family, name in targets if _installed(family)]
-    return [(owner, method, make) for owner in owners for method, make in makers.items() if method in vars(owner)]
+    return [(owner, method, seam) for owner in owners for method, seam in _SEAMS()[owner.__name__].items()]
 
 
 def _sharing(init: Any) -> Any:
     """A constructor of transports with which those of default settings share one SSL context: to make it takes long."""
 
     @functools.wraps(init)
-    def __init__(transport: Any, *args: Any, **settings: Any) -> None:
+    def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
         if not args and settings.get("verify") is True and settings.get("cert") is None:
             trust = (
                 bool(settings.get("trust_env", True)),
