@@ -5460,7 +5460,7 @@ def _sharing(init: Any) -> Any:
 
     @functools.wraps(init)
     def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
-        if not args and settings.get("verify") is True and settings.get("cert") is None:
+        if not args and settings.get("verify", True) is True and settings.get("cert") is None:
             trust = (
                 bool(settings.get("trust_env", True)),
                 os.environ.get("SSL_CERT_FILE"),

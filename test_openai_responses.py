@@ -21,6 +21,8 @@ import random
 import re
 import runpy
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -451,6 +453,14 @@ def test_twins_are_one_endpoint_and_beta_responses_are_not(openai_mock):
 # ======================================================================================================================
 
 
+def test_tables_speak_of_what_there_is():
+    rows, resources = {row.name for row in TABLE}, {*RESOURCES, "admin"}  # "admin" is above its resources
+    assert set(openai_responses.BEHAVIORS()) <= rows and set(openai_responses.RESOURCES()) <= resources
+    assert not {f"beta.{name}" for name in openai_responses.BEHAVIORS()} & set(openai_responses.BEHAVIORS())
+    for name, behavior in openai_responses.BEHAVIORS().items():
+        assert dataclasses.asdict(behavior) != dataclasses.asdict(openai_responses.Behavior()), f"{name} says nothing"
+
+
 @cases(
     "name, prefix",
     ("batches.create", "batch_"),
@@ -812,6 +822,36 @@ def test_dicts_given_as_state_are_shared(client):
     with OpenAIMock(state={"files": files}):
         made = add_file(client)
     assert list(files) == [made]
+
+
+def test_two_mocks_on_one_plain_dict_share_all_of_it(client):
+    state = {}
+    with OpenAIMock(state=state) as one, OpenAIMock(state=state) as other:
+        queued = client.responses.create(**ASK, background=True).id
+        assert list(state["responses"]) == [queued] and one.state is not other.state
+    with OpenAIMock(state=state):
+        assert states(lambda: client.responses.retrieve(queued), 3) == ["in_progress", "completed", "completed"]
+        assert add_file(client) != add_file(client)
+    with OpenAIMock(state=state):
+        assert len({add_file(client), *state["files"]}) == 3 == len(state["files"])
+
+
+def test_what_is_forgotten_leaves_nothing_behind(openai_mock, client):
+    for response in [client.responses.create(**ASK, background=True).id for _ in range(3)]:
+        client.responses.delete(response)
+    file = add_file(client, b"cats sleep")
+    store = client.vector_stores.create(file_ids=[file]).id
+    assert client.vector_stores.search(store, query="cats").data
+    assert openai_mock.state.files.delete(file)
+    assert not client.vector_stores.search(store, query="cats").data
+    assert client.vector_stores.retrieve(store).file_counts.total == 0
+    client.vector_stores.delete(store)
+    assert not any(openai_mock.state.values()) and not openai_mock.state.service.notes
+
+
+def test_cycles_in_the_state_end(openai_mock, client):
+    openai_mock.state["responses"]["resp_1"] = {"id": "resp_1", "previous_response_id": "resp_1", "output": []}
+    assert client.responses.create(**ASK, previous_response_id="resp_1").previous_response_id == "resp_1"
 
 
 def test_assigning_a_store_keeps_responses_and_routes(openai_mock, create):
@@ -1592,6 +1632,42 @@ def test_a_ready_response_to_a_create_is_stored(openai_mock, client):
     file = {"id": "file-ready", "object": "file", "bytes": 1, "created_at": 1, "filename": "a", "purpose": "batch"}
     openai_mock.files.create.response = httpx.Response(200, json=file | {"status": "processed"})
     assert client.files.retrieve(add_file(client)).filename == "a"
+
+
+def test_a_ready_response_is_stored_as_its_call_asks(openai_mock, create, client):
+    create.response = httpx.Response(200, json=ready_chat())
+    chat = functools.partial(client.chat.completions.create, **CHAT)
+    chat(), chat(store=False)
+    assert not openai_mock.state["chat.completions"]
+    assert chat(store=True).id in openai_mock.state["chat.completions"]
+    response = {"id": "resp_ready", "object": "response", "created_at": 1, "model": "m", "output": []}
+    openai_mock.responses.create.response = httpx.Response(200, json=response)
+    lenient().responses.create(**ASK, store=False)
+    assert not openai_mock.state["responses"]
+    lenient().responses.create(**ASK)
+    assert list(openai_mock.state["responses"]) == ["resp_ready"]
+    openai_mock.responses.create.response = httpx.Response(200, json={"id": 5, "output": "of some other service"})
+    assert lenient().responses.create(**ASK).id == 5 and list(openai_mock.state["responses"]) == ["resp_ready"]
+
+
+def test_an_id_that_was_set_stays(openai_mock, client):
+    openai_mock.responses.create.response = {"id": "resp_set"}
+    openai_mock.files.create.response = {"id": "file-set"}
+    for _ in range(2):
+        assert (client.responses.create(**ASK).id, add_file(client)) == ("resp_set", "file-set")
+
+
+def test_what_is_set_goes_before_what_follows(openai_mock, client):
+    openai_mock.responses.create.response = {"status": "failed"}
+    assert client.responses.create(**ASK, background=True).status == "failed"
+    openai_mock.beta.threads.create_and_run.response = {"thread_id": "thread_set"}
+    asked = {"messages": [{"role": "user", "content": "x"}]}
+    run = client.beta.threads.create_and_run(assistant_id=add_assistant(client), thread=asked)
+    assert run.thread_id == "thread_set" and thread_texts(client, "thread_set") == ["x"]
+    skill = client.skills.create(files=[("SKILL.md", b"name: a")]).id
+    openai_mock.skills.versions.create.response = {"version": "7"}
+    assert client.skills.versions.create(skill, files=[("SKILL.md", b"name: b")]).version == "7"
+    assert client.skills.versions.retrieve("7", skill_id=skill).name == "b"
 
 
 def test_what_is_set_under_an_unknown_parent_is_found_again(openai_mock, client):
@@ -3694,6 +3770,15 @@ def test_the_journal_has_every_request_in_order_without_secrets(openai_mock, cre
     assert all(request.duration >= 0 for request in openai_mock.requests)
 
 
+def test_a_record_stays_as_it_was_sent(openai_mock, client):
+    thread = client.beta.threads.create(tool_resources={"code_interpreter": {"file_ids": []}}).id
+    attached = [{"file_id": add_file(client), "tools": [{"type": "code_interpreter"}]}]
+    client.beta.threads.messages.create(thread, role="user", content="x", attachments=attached)
+    resources = openai_mock.state["beta.threads"][thread]["tool_resources"]
+    assert resources["code_interpreter"]["file_ids"] == [attached[0]["file_id"]]
+    assert openai_mock.beta.threads.create.requests[0]["tool_resources"] == {"code_interpreter": {"file_ids": []}}
+
+
 # ======================================================================================================================
 # INTERCEPTION
 # ======================================================================================================================
@@ -3805,6 +3890,83 @@ def test_it_works_beside_respx_in_either_nesting_order(order):
         assert [play(kind, chat_text) for kind in ("sync", "async")] == ["Hi", "Hi"]
         assert httpx.post(f"{URL}/chat/completions", json=CHAT).json()["choices"][0]["message"]["content"] == "Hi"
     assert ours.chat.completions.create.route.call_count == 3
+
+
+def test_a_route_of_respx_inside_wins_on_the_apis_own_urls():
+    with OpenAIMock(), respx.mock(assert_all_called=False) as theirs:
+        theirs.post(f"{URL}/chat/completions").respond(json={"from": "respx"})
+        assert httpx.post(f"{URL}/chat/completions", json=CHAT).json() == {"from": "respx"}
+        assert httpx.get(f"{URL}/files").json()["data"] == []  # which the other declines
+    with respx.mock(assert_all_called=False) as theirs, OpenAIMock():
+        theirs.post(f"{URL}/chat/completions").respond(json={"from": "respx"})
+        assert httpx.post(f"{URL}/chat/completions", json=CHAT).json()["object"] == "chat.completion"
+        with pytest.raises(AssertionError, match="would reach the network"):
+            httpx.get("https://nobody.test/")
+
+
+def test_only_transports_that_reach_the_network_are_answered(openai_mock, family):
+    class Wrapper(family.BaseTransport):
+        def handle_request(self, request):
+            return family.HTTPTransport().handle_request(request)
+
+    class Subclass(family.HTTPTransport):
+        def handle_request(self, request):
+            return super().handle_request(request)
+
+    def own(request):
+        return family.Response(203)
+
+    asked = [family.Client(transport=each).get(f"{URL}/files") for each in (Wrapper(), Subclass())]
+    assert [response.json()["object"] for response in asked] == ["list", "list"]
+    assert family.Client(transport=family.MockTransport(own)).get(f"{URL}/files").status_code == 203
+    assert len(openai_mock.requests) == 2
+
+
+def test_a_mock_entered_again_within_answers_until_the_last_is_left(openai_mock):
+    with openai_mock, openai_mock.router:
+        ask("Hi")
+    ask("Hi")
+    with openai_mock.router:
+        ask("Hi")
+    ask("Hi")
+    assert len(openai_mock.requests) == 4
+
+
+# Of a server at 127.0.0.1 that nobody trusts.
+NOBODYS_KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3V9qqXNenEF+jPed
+P5VHmcbGatNggNq2y8p+tTHBfOihRANCAAS5+oGzoUdAXYe6mUwjnOpIGhYZes1w
+MJ+JfGsox2ff9cCnZ1KJfGqulvCnDh4s0MW/A/v3ZPdjIJL+MbrU004e
+-----END PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIBjzCCATagAwIBAgIUM5SIlYo+SSSxFtLxlcIBqpfZyG8wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEyNDE1Mzg1MVoYDzIxMjYxMDMx
+MTUzODUxWjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAS5+oGzoUdAXYe6mUwjnOpIGhYZes1wMJ+JfGsox2ff9cCnZ1KJfGqu
+lvCnDh4s0MW/A/v3ZPdjIJL+MbrU004eo2QwYjAdBgNVHQ4EFgQUqGiOAkPUn/NA
+tspQEGtrV3MbZR4wHwYDVR0jBBgwFoAUqGiOAkPUn/NAtspQEGtrV3MbZR4wDwYD
+VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0cAMEQC
+IFo3Hi8NuDimCIRrPqyndL1rkMrQXvsSGuPf1y5WJaZLAiAIHSGb1hLIGUdzT0LC
+RVaHBzANTkeg8MBYQVPDnZcABw==
+-----END CERTIFICATE-----
+"""
+
+
+def test_clients_share_a_context_that_verifies_when_the_mock_has_ended(family, tmp_path):
+    with OpenAIMock():
+        one, other = family.HTTPTransport(), family.HTTPTransport()
+        client, own = family.Client(), family.HTTPTransport(verify=False)
+    contexts = [transport._pool._ssl_context for transport in (one, other, client._transport, own)]
+    assert contexts[0] is contexts[1] is contexts[2] is not contexts[3]
+    (tmp_path / "nobody.pem").write_text(NOBODYS_KEY)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tmp_path / "nobody.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listening, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        shaken = pool.submit(lambda: server.wrap_socket(listening.accept()[0], server_side=True))
+        with pytest.raises(family.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            client.get(f"https://127.0.0.1:{listening.getsockname()[1]}/")
+        assert isinstance(shaken.exception(), OSError)
 
 
 def test_calls_stay_after_the_context_and_go_on_when_it_is_entered_again():
