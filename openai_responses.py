@@ -1808,7 +1808,7 @@ def _ids_in(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [id for item in value for id in _ids_in(item)]
     id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
-    return [id] if id else []
+    return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
 
 
 def _check_required(call: Call) -> None:
