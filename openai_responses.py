@@ -5323,18 +5323,30 @@ _FAMILY = "openai_responses.family"  # the extension of a request that tells who
 _INTERCEPTED = "openai_responses.intercepted"  # and that other routers may be asked
 
 
-_parsed = functools.lru_cache(maxsize=1024)(httpx.URL)  # a third of the cost of a request
+class _Converted(httpx.Request):
+    """A request of httpx2 as one of httpx; what that takes is done when somebody looks."""
+
+    def __init__(self, original: Any) -> None:
+        self.original, self.method = original, original.method
+        self.extensions = {**original.extensions, _FAMILY: sys.modules["httpx2"]}
+        self._content = original.content
+
+    @functools.cached_property
+    def url(self) -> httpx.URL:  # type: ignore[override]
+        return httpx.URL(str(self.original.url))
+
+    @functools.cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        return httpx.Headers(self.original.headers.raw)
+
+    @functools.cached_property
+    def stream(self) -> httpx.ByteStream:  # type: ignore[override]
+        return httpx.ByteStream(self._content)
 
 
 def _httpx_request(request: Any) -> httpx.Request:
     """A request of either family as one of httpx, that remembers where it came from."""
-    if isinstance(request, httpx.Request):
-        return request
-    url, body = _parsed(str(request.url)), httpx.ByteStream(request.content)
-    extensions = {**request.extensions, _FAMILY: sys.modules["httpx2"]}
-    asked = httpx.Request(request.method, url, headers=request.headers.raw, stream=body, extensions=extensions)
-    asked.read()
-    return asked
+    return request if isinstance(request, httpx.Request) else _Converted(request)
 
 
 def _family_error(fault: Any, request: httpx.Request) -> BaseException:
@@ -5696,7 +5708,7 @@ class OpenAIMock(_Guarded):
 
         Raises `AllMockedAssertionError` when it is none.
         """
-        url, _, query = str(request.url).partition("?")
+        url, _, query = str(getattr(request, "original", request).url).partition("?")
         path, deployment = _below(url, self._bases) or ("", None)
         if path == "/traces/ingest":
             return None
