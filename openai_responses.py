@@ -2690,6 +2690,7 @@ class Behavior:
     default: Any = None  # the answer where nothing was set, instead of its type's
     formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
     stores_answer: bool = True  # whether what is stored is the answer
+    made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
 
 
 # A lambda, so that the rows can name the functions below. What holds for `responses` holds for `beta.responses`.
@@ -2710,14 +2711,15 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "admin.organization.projects.service_accounts.create": Behavior(derive=_derive_service_account, keep=_keep_service_account),
         "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
-        "audio.speech.create": Behavior(default=_MP3, events=_speech_events),
+        "audio.speech.create": Behavior(made_up=True, default=_MP3, events=_speech_events),
         "audio.transcriptions.create": Behavior(
+            made_up=True,
             derive=_derive_transcription,
             events=_transcription_events,
             formats=dict.fromkeys(("srt", "text", "vtt"), "str")
             | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
         ),
-        "audio.translations.create": Behavior(formats=dict.fromkeys(("srt", "text", "vtt"), "str") | {"verbose_json": "audio.TranslationVerbose"}),
+        "audio.translations.create": Behavior(made_up=True, formats=dict.fromkeys(("srt", "text", "vtt"), "str") | {"verbose_json": "audio.TranslationVerbose"}),
         "batches.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()})),
         "batches.create": Behavior(refers={"input_file_id": "files"}, derive=_derive_batch, stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)),
         "batches.retrieve": Behavior(work=_work_batch),
@@ -2728,6 +2730,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "beta.chatkit.sessions.cancel": Behavior(stages=({"status": "cancelled"},)),
         "beta.threads.create": Behavior(keep=_keep_thread),
         "beta.threads.create_and_run": Behavior(
+            made_up=True,
             refers={"assistant_id": "beta.assistants"},
             derive=_derive_run,
             keep=_keep_thread_and_run,
@@ -2737,6 +2740,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "beta.threads.messages.create": Behavior(derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {}, keep=_keep_message),
         "beta.threads.runs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None})),
         "beta.threads.runs.create": Behavior(
+            made_up=True,
             refers={"assistant_id": "beta.assistants"},
             check=_check_run,
             derive=_derive_run,
@@ -2744,14 +2748,14 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             events=_new_run_events,
             hears=_hear_thread,
         ),
-        "beta.threads.runs.submit_tool_outputs": Behavior(check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs),
-        "chat.completions.create": Behavior(check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages),
-        "completions.create": Behavior(derive=_derive_completion, events=_completion_events),
+        "beta.threads.runs.submit_tool_outputs": Behavior(made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs),
+        "chat.completions.create": Behavior(made_up=True, check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages),
+        "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
         "containers.files.create": Behavior(refers={"file_id": "files"}, derive=_derive_container_file, content=_container_file_content),
         "conversations.create": Behavior(keep=_keep_conversation, input="items"),
         "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
         "conversations.items.delete": Behavior(act=_delete_item),
-        "embeddings.create": Behavior(derive=_derive_embeddings, act=_embed),
+        "embeddings.create": Behavior(made_up=True, derive=_derive_embeddings, act=_embed),
         "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
         "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, {"status": "completed"})),
         "files.content": Behavior(default=b"mock file content", act=_file_content),
@@ -2770,14 +2774,15 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         ),
         "fine_tuning.jobs.pause": Behavior(check=_check_pause, act=functools.partial(_hold_job, held=True)),
         "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
-        "images.create_variation": Behavior(derive=_derive_images),
-        "images.edit": Behavior(derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
-        "images.generate": Behavior(derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")),
+        "images.create_variation": Behavior(made_up=True, derive=_derive_images),
+        "images.edit": Behavior(made_up=True, derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
+        "images.generate": Behavior(made_up=True, derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")),
         "models.delete": Behavior(check=_check_model_delete),
-        "moderations.create": Behavior(derive=_derive_moderations),
+        "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
         "responses.cancel": Behavior(act=_cancel_response),
-        "responses.compact": Behavior(check=_check_response, derive=_derive_compaction),
+        "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
         "responses.create": Behavior(
+            made_up=True,
             refers={"conversation": "conversations"},
             check=_check_response,
             derive=_derive_response,
@@ -2808,7 +2813,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             keep=lambda call, file, script: _put_store_file(call.store, file),
         ),
         "vector_stores.search": Behavior(check=_check_search, act=_search),
-        "videos.create": Behavior(stages=_VIDEO_STAGES),
+        "videos.create": Behavior(made_up=True, stages=_VIDEO_STAGES),
         "videos.edit": _remaking_video(),
         "videos.extend": _remaking_video(),
         "videos.remix": _remaking_video(),
@@ -3774,6 +3779,7 @@ _VIDEO_STAGES = (
 def _remaking_video() -> Behavior:
     """A video made from another, which the path names or the body."""
     return Behavior(
+        made_up=True,
         refers={"video_id": "videos", "video": "videos"},
         derive=lambda call, video: {"remixed_from_video_id": next(iter(_video_ids(call)), None)},
         keep=_remember,
@@ -4432,22 +4438,36 @@ def _event(value: Any) -> Event:
 Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
 
 
-async def _answer(call: Call, wait: Wait) -> httpx.Response:
+async def _answer(call: Call, wait: Wait, record: Record | None = None) -> httpx.Response:
     """The response to a call: checked, settled, performed. What the service refuses is a response too."""
     try:
         with call.store.lock:
             chosen = _chosen(call)
-            if _is_checked(call, chosen):  # first: what is refused takes no step of a list
+            if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
                 _check(call)
-        script = await _settle(call, chosen._take(), wait) if chosen else NOTHING
+            script = chosen._take() if chosen else NOTHING
+        if record:
+            record.answered_by = chosen
+        script = await _settle(call, script, wait)
         if isinstance(script, httpx.Response):
             return script
-        if script is NOTHING and call.behavior.work:
-            await call.behavior.work(call, wait)
+        if script is NOTHING:
+            await _do_as_if_nothing_were_set(call, wait, checked)
         with call.store.lock:
             return _reply(call, _perform(call, script), script.pace)
     except ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
+
+
+async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> None:
+    """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
+    if call.mock._only_scripted and call.behavior.made_up:
+        raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
+    if not checked:  # a list said `...`
+        with call.store.lock:
+            _check(call)
+    if call.behavior.work:
+        await call.behavior.work(call, wait)
 
 
 def _is_checked(call: Call, chosen: Scripted | None) -> bool:
@@ -4466,13 +4486,15 @@ async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Resp
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
         settled = value if isinstance(value, Script) else _prepare(call.row, value)
-        script = settled if settled.pace != AT_ONCE else dataclasses.replace(settled, pace=script.pace)
+        keeps_pace = settled is NOTHING or settled.pace != AT_ONCE
+        script = settled if keeps_pace else dataclasses.replace(settled, pace=script.pace)
     return script
 
 
 # Which function prepares which kind of value; the first that takes it.
 _PREPARERS: Callable[[], Sequence[tuple[Callable[[Any], bool], Callable[[Row, Any], Script]]]] = functools.cache(
     lambda: (
+        (lambda value: value is ..., lambda row, value: NOTHING),  # as if nothing were set
         (lambda value: isinstance(value, Mapping), _prepare_partial),
         (lambda value: isinstance(value, str), _prepare_text),
         (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
@@ -4741,18 +4763,8 @@ def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[
 
 def _prepare_steps(row: Row, value: Iterable[Any]) -> Script:
     """One answer for each attempt, in order."""
-    steps = [_prepare_step(row, number, step) for number, step in enumerate(value)]
-    numbers = itertools.count()
-
-    def resolve(call: Call) -> Script:
-        if (number := next(numbers)) >= len(steps):
-            raise AssertionError(
-                f"{row.name} was called {_times(number + 1)}, but its .response has {_count(len(steps), 'step')}; "
-                "add a step, or find out who makes the call"
-            )
-        return steps[number]
-
-    return Script(resolve=resolve)
+    steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
+    return Script(resolve=lambda call: next(steps))  # that there are enough, `_take` sees to
 
 
 def _prepare_step(row: Row, number: int, step: Any) -> Script:
@@ -4896,8 +4908,65 @@ class Scripted(_Guarded):
     def response(self) -> None:
         self._response = self._script = None
 
+    @property
+    def requests(self) -> list[Record]:
+        """The requests it answers for, oldest first; `requests[0]["model"]` reads what was sent."""
+        raise NotImplementedError
+
+    @property
+    def call_count(self) -> int:
+        """How many requests there were, retries included."""
+        return len(self.requests)
+
+    @property
+    def called(self) -> bool:
+        return bool(self.requests)
+
+    def assert_called(self) -> None:
+        """Asserts that there was a request."""
+        if not self.called:
+            raise AssertionError(f"{self} was not called")
+
+    def assert_called_once(self) -> None:
+        """Asserts that there was one request, and no more."""
+        if self.call_count != 1:
+            raise AssertionError(f"{self} was to be called once, but was called {_times(self.call_count)}")
+
+    def assert_not_called(self) -> None:
+        """Asserts that there was no request."""
+        if self.called:
+            raise AssertionError(f"{self} was not to be called, but was called {_times(self.call_count)}")
+
+    def assert_called_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
+        """A deep subset: asserts that the last request said this; dicts and lists may have had more.
+
+        What is named may stand in the body, the path or the query. Raises `AssertionError` with the difference.
+        """
+        self.assert_called()
+        wanted, asked = {**(expected or {}), **subset}, _asked(self.requests[-1])
+        if (place := _outside(asked, wanted)) is not None:
+            have = _json_lines({key: asked[key] for key in wanted if key in asked})
+            diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
+            raise AssertionError("\n".join([f"{self} was called otherwise: {place}", *diff]))
+
+    def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
+        """A deep subset: asserts that one of the requests said this; dicts and lists may have had more.
+
+        Raises `AssertionError` with what differs in each.
+        """
+        self.assert_called()
+        wanted = {**(expected or {}), **subset}
+        places = [_outside(_asked(record), wanted) for record in self.requests]
+        if None not in places:
+            raise AssertionError(f"{self} was never called with {wanted!r}: {'; '.join(map(str, places))}")
+
     def _take(self) -> Script:
         self._hits += 1
+        if _is_steps(self._response) and self._hits > len(self._response):
+            raise AssertionError(
+                f"{self} was called {_times(self._hits)}, but its .response has "
+                f"{_count(len(self._response), 'step')}; add a step, or find out who makes the call"
+            )
         return self._script or NOTHING
 
     def _unused_steps(self) -> int:
@@ -4907,9 +4976,18 @@ class Scripted(_Guarded):
 class Rule(Scripted):
     """A response for some requests of an endpoint only; made by `endpoint.when(...)`."""
 
-    def __init__(self, row: Row, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
-        super().__init__(row)
-        self._what, self._tool_result, self._subset = what, tool_result, subset
+    def __init__(self, endpoint: Endpoint, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
+        super().__init__(endpoint._row)
+        self._endpoint, self._what, self._tool_result, self._subset = endpoint, what, tool_result, subset
+
+    @property
+    def requests(self) -> list[Record]:
+        """The requests it answered, oldest first."""
+        return [record for record in self._endpoint.requests if record.answered_by is self]
+
+    def remove(self) -> None:
+        """Takes the rule back: it answers no more."""
+        self._endpoint._rules.remove(self)
 
     def __repr__(self) -> str:
         shown = [repr(self._what)] if self._what is not None else []
@@ -4919,7 +4997,8 @@ class Rule(Scripted):
 
     def _mismatches(self, call: Call) -> Iterator[str]:
         """Why the rule does not take a call, a word for each of its conditions that is not met."""
-        yield from filter(None, (_outside(call.body, {key: value}) for key, value in self._subset.items()))
+        asked = _asked(call)
+        yield from filter(None, (_outside(asked, {key: value}) for key, value in self._subset.items()))
         if self._tool_result is not None and _brings_results(call) is not self._tool_result:
             yield f"tool_result is {not self._tool_result}"
         if callable(self._what):
@@ -4934,7 +5013,7 @@ class Rule(Scripted):
 def _outside(body: Any, subset: Any, place: str = "") -> str | None:
     """Where a body differs from what is expected of it, at any depth; `None` when it has all of it.
 
-    A dict may have more keys, a list more elements than the expected ones.
+    A dict may have more keys, a list more elements than the expected ones; a pattern is searched for.
     """
     if isinstance(subset, Mapping) and isinstance(body, Mapping):
         return _first(
@@ -4944,9 +5023,30 @@ def _outside(body: Any, subset: Any, place: str = "") -> str | None:
             for key, value in subset.items()
         )
     if isinstance(subset, (list, tuple)) and isinstance(body, list):
-        missing = (item for item in subset if all(_outside(element, item) is not None for element in body))
-        return _first(f"{place} has no {_shown(item)}" for item in missing)
-    return None if body == subset else f"{place} is {_shown(body)}"
+        return _first(
+            f"{place} has no {'other ' * (item in subset[:i])}{_shown(item)}" for i, item in _lacking(body, subset)
+        )
+    return None if _is_as_expected(body, subset) else f"{place} is {_shown(body)}"
+
+
+def _lacking(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """The expected elements that a list has not, with their position; each of its elements stands for one."""
+    left = list(body)
+    for position, item in enumerate(subset):
+        found = next((i for i, element in enumerate(left) if _outside(element, item) is None), None)
+        if found is None:
+            yield position, item
+        else:
+            del left[found]
+
+
+def _is_as_expected(value: Any, expected: Any) -> bool:
+    """Whether a value is what is expected of it; out of queries and forms numbers come as text."""
+    if isinstance(expected, re.Pattern):
+        return isinstance(value, str) and bool(expected.search(value))
+    if isinstance(value, str) and isinstance(expected, (bool, int, float)):
+        return value == str(expected).lower()
+    return bool(value == expected)
 
 
 def _first(items: Iterator[Any]) -> Any:
@@ -4976,6 +5076,9 @@ class Endpoint(Scripted):
     def __repr__(self) -> str:
         return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
 
+    def __str__(self) -> str:
+        return self._row.name
+
     @functools.cached_property
     def route(self) -> respx.Route:
         """The RESPX route of this call: `.call_count`, `.calls.last.request`; a mock put on it wins."""
@@ -5001,33 +5104,25 @@ class Endpoint(Scripted):
 
         what: a text or a pattern to find in the last user input, or a function of the body.
         tool_result: whether the request brings the results of tool calls.
-        subset: what the body must have, at any depth; dicts and lists may have more.
+        subset: what the request must say in its body, path or query, at any depth; dicts and lists may have more.
+            A compiled pattern is searched for.
+        The same condition again is the same rule.
         Raises `TypeError` when nothing is said, or `what` is none of these.
         """
         if what is None and tool_result is None and not subset:
             raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
         if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
             raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
-        known = {"tool_result", *_parameter_names(self._row.name)}
+        known = {"tool_result", *_parameter_names(self._row.name), *_parameters(self._row.path)}
         for name in subset.keys() - known:
             if closest := _closest(name, known, 0.75):
                 raise TypeError(f"{self._row.name}.when({name}=...): the call has no such parameter.{closest}")
-        self._rules.append(Rule(self._row, what, tool_result, subset))
+        asked = (what, tool_result, subset)
+        for rule in self._rules:
+            if (rule._what, rule._tool_result, rule._subset) == asked:
+                return rule
+        self._rules.append(Rule(self, *asked))
         return self._rules[-1]
-
-    def assert_called_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
-        """Asserts that the last call had this in its body, at any depth; dicts and lists may have more.
-
-        Raises `AssertionError` with the difference.
-        """
-        wanted, requests = {**(expected or {}), **subset}, self.requests
-        if not requests:
-            raise AssertionError(f"{self._row.name} was not called")
-        body = requests[-1].body
-        if (place := _outside(body, wanted)) is not None:
-            have = _json_lines({key: body[key] for key in wanted if key in body})
-            diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
-            raise AssertionError("\n".join([f"{self._row.name} was called otherwise: {place}", *diff]))
 
     def _choose(self, call: Call) -> Scripted | None:
         """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
@@ -5060,18 +5155,20 @@ def _json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class Record:
     """One HTTP attempt in the journal, as it was sent: nothing that happens later changes it.
 
-    `record["messages"]` reads the body. Secrets are left out of its headers.
+    `record["model"]` reads the body, the path's parameters and the query as one. Secrets are left out of the headers.
     """
 
     endpoint: str  # dotted name, "" where it is none
-    deployment: str | None  # in an Azure path
+    params: Mapping[str, str]  # of the path
     request: httpx.Request
-    status: int | None  # None where a network fault or a mistake came instead of a response
-    duration: float  # seconds
+    deployment: str | None = None  # in an Azure path
+    response: httpx.Response | None = None  # None where a network fault or a mistake came instead
+    answered_by: Any = None  # the endpoint or the rule whose response it was; None for the default
+    duration: float = 0.0  # seconds
 
     @functools.cached_property
     def body(self) -> dict[str, Any]:
@@ -5082,6 +5179,18 @@ class Record:
             return {}
 
     @property
+    def method(self) -> str:
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        return self.request.url.path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(self.request.url.params)
+
+    @property
     def headers(self) -> dict[str, str]:
         return {name: "***" if _SECRET_HEADERS(name) else value for name, value in self.request.headers.items()}
 
@@ -5090,11 +5199,21 @@ class Record:
         """0 for the first, then the number of the retry."""
         return int(self.request.headers.get("x-stainless-retry-count", 0))
 
+    @property
+    def status(self) -> int | None:
+        return self.response.status_code if self.response else None
+
     def __getitem__(self, name: str) -> Any:
-        return self.body[name]
+        return _asked(self)[name]
 
     def __repr__(self) -> str:
-        return f"<Record {self.endpoint or self.request.method}: {self.status}>"
+        model = f" {self.body['model']}" if self.body.get("model") else ""
+        return f"<{self.endpoint or f'{self.method} {self.path}'}{model}: {self.status or 'no response'}>"
+
+
+def _asked(request: Call | Record) -> dict[str, Any]:
+    """All that a request says: query, path parameters and body as one."""
+    return {**request.query, **request.params, **request.body}
 
 
 _SECRET_HEADERS = re.compile("authorization|api-key|cookie|token|secret", re.IGNORECASE).search
@@ -5244,20 +5363,21 @@ class Router(respx.MockRouter):
             raise
         if call is None:
             return httpx.Response(204)
-        response, started = None, time.perf_counter()
+        record, started = self._record(request, call), time.perf_counter()
         try:
-            response = await _routed(call, wait) or await _answer(call, wait)
+            record.response = await _routed(call, wait) or await _answer(call, wait, record)
         finally:
-            self._record(request, call, response, time.perf_counter() - started)
-        return response
+            record.duration = time.perf_counter() - started
+            self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
+        return record.response
 
-    def _record(
-        self, request: httpx.Request, call: Call | None = None, response: Any = None, duration: float = 0.0
-    ) -> None:
-        """Adds a request to RESPX's calls and to the journal."""
-        self.record(request, response=response, route=call and self._mock._endpoint(call.row).route)
-        about = (call.row.name, call.deployment) if call else ("", None)
-        self._mock._journal.append(Record(*about, request, response and response.status_code, duration))
+    def _record(self, request: httpx.Request, call: Call | None = None) -> Record:
+        """Adds a request to the journal; one that is no call to RESPX's calls too."""
+        if call is None:
+            self.record(request, response=None)
+        about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
+        self._mock._journal.append(Record(*about))
+        return self._mock._journal[-1]
 
 
 async def _routed(call: Call, wait: Wait) -> httpx.Response | None:
@@ -5384,14 +5504,16 @@ def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
 class MockTransport(httpx.MockTransport):
     """A transport for the clients of httpx and httpx2 that answers with a router's handler.
 
-        transport = MockTransport(openai_mock.router.handler)           # or async_handler
+        transport = MockTransport(openai_mock)      # or its router.handler, for asynchronous clients async_handler
         client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
 
     Requests the router passes through go to `otherwise`, a transport.
     """
 
-    def __init__(self, handler: Callable[[Any], Any], otherwise: Any = None) -> None:
-        super().__init__(handler)
+    def __init__(self, handler: OpenAIMock | Callable[[Any], Any], otherwise: Any = None) -> None:
+        router = handler.router if isinstance(handler, OpenAIMock) else None
+        super().__init__(router.handler if router else handler)
+        self.async_handler = router.async_handler if router else handler
         self.otherwise = otherwise
 
     def handle_request(self, request: Any) -> Any:
@@ -5404,8 +5526,7 @@ class MockTransport(httpx.MockTransport):
     async def handle_async_request(self, request: Any) -> Any:
         await request.aread()
         try:
-            response = self.handler(_httpx_request(request))
-            return _family_response(await response if inspect.isawaitable(response) else response, request)
+            return _family_response(await _result(self.async_handler(_httpx_request(request))), request)
         except PassThrough:
             return await self._next().handle_async_request(request)
 
@@ -5612,6 +5733,7 @@ class OpenAIMock(_Guarded):
     strict: refuses what the real service would refuse but tests often do: unknown parameters and wrong types, a missing
         key, dangling references where a response is set; and what a test itself gets wrong: answers that do not
         follow the schema the application sent, requests that no rule takes.
+    only_scripted: refuses what a model would have to make up (text, embeddings, images, speech …) where nothing is set.
     assert_all_used: leaving the context fails on steps and rules that were never used, see `assert_all_used()`.
     """
 
@@ -5620,10 +5742,11 @@ class OpenAIMock(_Guarded):
         base_url: str | None = None,
         state: StateStore | Mapping[str, Any] | None = None,
         strict: bool = False,
+        only_scripted: bool = False,
         assert_all_used: bool = False,
     ) -> None:
         self._base_url = _clean_base(base_url) if base_url is not None else None
-        self._strict = strict
+        self._strict, self._only_scripted = strict, only_scripted
         self._bases = self._find_bases()
         self._endpoints: dict[str, Endpoint] = {}
         self.state = StateStore() if state is None else state
@@ -5655,9 +5778,27 @@ class OpenAIMock(_Guarded):
             raise TypeError(f"state is {state!r}; expected a StateStore or a dict of dicts by resource name")
         self._state = state if isinstance(state, StateStore) else StateStore(state)
 
-    def __enter__(self) -> OpenAIMock:
+    def start(self) -> OpenAIMock:
+        """Answers from now on, until `stop()`; for `setUp`, where `with` cannot be used."""
         self.router.start()
         return self
+
+    def stop(self) -> None:
+        """Stops answering."""
+        self.router.stop()
+
+    def reset(self) -> None:
+        """Takes back every response and rule, and forgets the journal and the state."""
+        for endpoint in self._endpoints.values():
+            del endpoint.response
+            endpoint._rules.clear()
+            endpoint.route.reset()
+        self._journal.clear()
+        self.router.reset()
+        self.state.data.clear()
+
+    def __enter__(self) -> OpenAIMock:
+        return self.start()
 
     def __exit__(self, *exc: object) -> None:
         self.router.stop(quiet=exc[0] is not None)
@@ -5736,19 +5877,52 @@ def mock(
     base_url: str | None = None,
     state: StateStore | Mapping[str, Any] | None = None,
     strict: bool = False,
+    only_scripted: bool = False,
     assert_all_used: bool = False,
 ) -> Any:
-    """Runs a function, a test most often, under an `OpenAIMock`, and hands it that as `openai_mock` if it takes it.
+    """Runs tests under an `OpenAIMock`, and hands it to those that take an `openai_mock`; or a block of code.
 
         @openai_responses.mock()
         def test_greeting(openai_mock): ...
 
-    With or without parentheses, for functions and coroutine functions; the arguments are those of `OpenAIMock`.
+        with openai_responses.mock(strict=True) as openai_mock: ...
+
+    With or without parentheses, for functions, coroutine functions and classes, of which it decorates each test method;
+    as a context manager, `async with` too. The arguments are those of `OpenAIMock`.
     """
-    settings = {"base_url": base_url, "state": state, "strict": strict, "assert_all_used": assert_all_used}
-    if func is None:
-        return functools.partial(_decorate, settings)
-    return _decorate(settings, func)
+    switches = {"strict": strict, "only_scripted": only_scripted, "assert_all_used": assert_all_used}
+    given = {"base_url": base_url, "state": state}
+    settings = {name: value for name, value in given.items() if value is not None}
+    arrangement = _Arrangement(settings | {name: True for name, value in switches.items() if value})
+    return arrangement if func is None else arrangement(func)
+
+
+class _Arrangement:
+    """What `mock(...)` gives: a decorator and a context manager, with its settings."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings, self.entered = settings, []
+
+    def __call__(self, target: Any) -> Any:
+        if not inspect.isclass(target):
+            return _decorate(self.settings, target)
+        for name, member in list(vars(target).items()):
+            if name.startswith(unittest.mock.patch.TEST_PREFIX) and inspect.isfunction(member):
+                setattr(target, name, _decorate(self.settings, member))
+        return target
+
+    def __enter__(self) -> OpenAIMock:
+        self.entered.append(OpenAIMock(**self.settings))
+        return self.entered[-1].start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.entered.pop().__exit__(*exc)
+
+    async def __aenter__(self) -> OpenAIMock:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.__exit__(*exc)
 
 
 def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..., Any]:
@@ -5918,6 +6092,7 @@ def pytest_configure(config: Any) -> None:
     """Registers the fixture; the module itself does without pytest."""
     global _plugin_active
     _plugin_active = True
+    config.addinivalue_line("markers", "openai_mock(strict=..., ...): settings for the fixture `openai_mock`")
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
         config.pluginmanager.register(_fixtures(), "openai_responses.fixtures")
 
@@ -5932,16 +6107,49 @@ def _fixtures() -> types.ModuleType:
 
     @pytest.fixture
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
-        """An active `OpenAIMock`, with the arguments of `@openai_responses.mock(...)` on the test it serves."""
+        """An active `OpenAIMock`, with the settings of the decorator or the mark `openai_mock` on the test it serves."""
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
-        with OpenAIMock(**decoration.settings) as openai_mock:
-            decoration.mock = openai_mock
+        marker = request.node.get_closest_marker("openai_mock")
+        with OpenAIMock(**{**(marker.kwargs if marker else {}), **decoration.settings}) as openai_mock:
+            decoration.mock = request.node.stash[_reported()] = openai_mock
             yield openai_mock
         decoration.mock = None
 
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(item: Any) -> Iterator[None]:
+        """A test that fails shows what its application asked."""
+        report = (yield).get_result()
+        openai_mock = item.stash.get(_reported(), None)
+        if report.failed and openai_mock and openai_mock.requests:
+            report.sections.append(("OpenAI requests", "\n".join(map(_report_line, openai_mock.requests))))
+
     module = types.ModuleType("openai_responses.fixtures")
-    module.openai_mock = openai_mock
+    module.openai_mock, module.pytest_runtest_makereport = openai_mock, pytest_runtest_makereport
     return module
+
+
+@functools.cache
+def _reported() -> Any:
+    """Where a test has its mock kept for its report."""
+    import pytest
+
+    return pytest.StashKey()
+
+
+def _report_line(record: Record) -> str:
+    """A request in a line: what was asked, what came of it, and why."""
+    body = record.body
+    said = body.get("messages") or body.get("input") or body.get("prompt") or ""
+    last = _shown(_text_of(said[-1] if isinstance(said, list) and said else said))
+    parts = [
+        record.endpoint or f"{record.method} {record.path}",
+        record.status or "no response",
+        body.get("model"),
+        last,
+    ]
+    retry, why = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"
+    shown = " ".join(str(part) for part in (*parts, retry, why) if part and part != "''")
+    return f"{shown} in {1000 * record.duration:.1f} ms"
 
 
 __path__: list[str] = []  # makes submodules importable
