@@ -3453,6 +3453,24 @@ def test_a_mock_that_says_nothing_is_told(create):
     assert ask("Hi") == "Hi"
 
 
+def test_three_dots_are_as_if_nothing_were_set(openai_mock, create, client):
+    create.response = [error(429), ...]
+    assert ask("Hi") == openai_responses.DEFAULT_TEXT
+    openai_mock.files.create.response = [error(500), ...]
+    assert client.files.retrieve(add_file(client)).filename == "a.txt"
+    openai_mock.files.retrieve.response = lambda request, file_id: {"filename": "set"} if file_id == "file-1" else ...
+    assert client.files.retrieve("file-1").filename == "set"
+    failing(openai.NotFoundError, client.files.retrieve, UNKNOWN)
+    openai_mock.batches.create.response = ...
+    failing(
+        openai.APIStatusError,
+        client.batches.create,
+        input_file_id=UNKNOWN,
+        endpoint="/v1/embeddings",
+        completion_window="24h",
+    )
+
+
 def test_lists_are_one_answer_per_attempt_and_end_with_an_error(openai_mock, create):
     create.response = ["one", error(429), {"choices": [{"message": {"content": "two"}}]}, lambda request: "three"]
     assert [ask("Hi") for _ in range(3)] == ["one", "two", "three"]
@@ -3670,7 +3688,8 @@ def test_the_newest_rule_wins_and_rules_stream_and_take_lists(create):
     create.when("weather").response = "old"
     create.when("weather").response = ["one", "two"]
     assert [ask("weather"), play("sync", streamed_text)] == ["one", "two"]
-    mistaken(AssertionError, r"create was called 3 times, but its \.response has 2 steps", ask, "weather")
+    ran_out = r"create\.when\('weather'\) was called 3 times, but its \.response has 2 steps"
+    mistaken(AssertionError, ran_out, ask, "weather")
     create.when(model="m").response = error(400)
     refused(ask, "weather")
 
@@ -3738,6 +3757,61 @@ def test_assert_all_used_is_a_setting_too(form):
         raise ZeroDivisionError
 
 
+@cases(
+    "name, fields, call",
+    ("files.list", {"purpose": "batch", "limit": 2}, lambda c: c.files.list(purpose="batch", limit=2)),
+    ("files.retrieve", {"file_id": "file-1"}, lambda c: c.files.retrieve("file-1")),
+    (CREATE, {"model": re.compile("^gpt")}, lambda c: c.chat.completions.create(**CHAT)),
+    ("images.edit", {"n": 2, "model": "m"}, lambda c: c.images.edit(image=b"x", prompt="p", n=2, model="m")),
+    (
+        "vector_stores.files.update",
+        {"file_id": "file-1", "attributes": {"a": 1.5}},
+        lambda c: c.vector_stores.files.update("file-1", vector_store_id="vs_1", attributes={"a": 1.5}),
+    ),
+)
+def test_rules_and_assertions_see_body_path_and_query_as_one(openai_mock, name, fields, call):
+    endpoint = reach(openai_mock, name)
+    rule = endpoint.when(**fields)
+    rule.response = {}
+    call(lenient())
+    endpoint.assert_called_with(fields)
+    assert rule.call_count == 1 and all(endpoint.requests[0][field] is not None for field in fields)
+
+
+def test_an_equal_condition_is_the_same_rule_and_a_removed_one_answers_no_more(create):
+    create.response = "other"
+    rule = create.when("weather", model="m")
+    rule.response = "sunny"
+    assert create.when("weather", model="m") is rule is not create.when("weather")
+    assert (ask("weather"), ask("news")) == ("sunny", "other")
+    rule.assert_called_once()
+    assert (create.call_count, rule.call_count, rule.requests) == (2, 1, [create.requests[0]])
+    rule.remove()
+    assert ask("weather") == "other"
+
+
+def test_assertions_are_those_of_unittest_mock(create):
+    create.assert_not_called()
+    assert not create.called
+    assert "was not called" in str(failing(AssertionError, create.assert_called))
+    assert "called once, but was called 0 times" in str(failing(AssertionError, create.assert_called_once))
+    ask("one", temperature=1)
+    create.assert_called(), create.assert_called_once(), create.assert_any_call(temperature=1)
+    ask("two")
+    assert (create.called, create.call_count) == (True, 2)
+    create.assert_any_call(messages=[{"content": "one"}])
+    assert "but was called twice" in str(failing(AssertionError, create.assert_called_once))
+    assert "but was called twice" in str(failing(AssertionError, create.assert_not_called))
+    never = str(failing(AssertionError, create.assert_any_call, temperature=2))
+    assert "temperature is 1; temperature is missing" in never
+
+
+def test_each_expected_element_of_a_list_wants_one_of_its_own(create):
+    ask("Hi", tools=[TOOL])
+    create.assert_called_with(tools=[TOOL])
+    assert "tools has no other" in str(failing(AssertionError, create.assert_called_with, tools=[TOOL, TOOL]))
+
+
 def test_assert_called_with_shows_the_difference(create):
     with pytest.raises(AssertionError, match=r"chat\.completions\.create was not called"):
         create.assert_called_with(model="m")
@@ -3768,6 +3842,19 @@ def test_the_journal_has_every_request_in_order_without_secrets(openai_mock, cre
     assert openai_mock.files.create.requests == [upload] and upload["purpose"] == "batch"
     assert first.headers["content-type"] == "application/json" and first.headers["authorization"] == "***"
     assert all(request.duration >= 0 for request in openai_mock.requests)
+
+
+def test_a_record_tells_what_was_asked_and_what_came_of_it(openai_mock, create, client):
+    create.when("weather").response = "sunny"
+    ask("weather", user="me")
+    client.files.list(limit=3)
+    failing(openai.NotFoundError, client.files.retrieve, "file-1")
+    chat, listed, missing = openai_mock.requests
+    assert (chat.method, chat.path, chat.answered_by) == ("POST", "/v1/chat/completions", create.when("weather"))
+    assert (chat["user"], chat.response.json()["choices"][0]["message"]["content"]) == ("me", "sunny")
+    assert (listed.query, listed["limit"], listed.answered_by) == ({"limit": "3"}, "3", None)
+    assert (missing.params, missing["file_id"], missing.status) == ({"file_id": "file-1"}, "file-1", 404)
+    assert repr(chat) == "<chat.completions.create m: 200>" and repr(missing) == "<files.retrieve: 404>"
 
 
 def test_a_record_stays_as_it_was_sent(openai_mock, client):
@@ -4063,6 +4150,103 @@ def test_several_mocks_at_once_and_the_innermost_wins(kind):
     assert [len(mock.requests) for mock in (outer, a, b, inner)] == [2, 2, 1, 1]
 
 
+@openai_responses.mock(only_scripted=True)
+def test_only_scripted_refuses_what_a_model_would_make_up(openai_mock):
+    client = lenient()
+    run = add_thread(client, "Hi"), add_assistant(client)
+    for call in (
+        lambda: ask("Hi"),
+        lambda: client.responses.create(**ASK),
+        lambda: client.embeddings.create(model="m", input="x"),
+        lambda: client.images.generate(prompt="x"),
+        lambda: client.moderations.create(input="x"),
+        lambda: client.audio.speech.create(input="x", model="m", voice="alloy"),
+        lambda: client.audio.transcriptions.create(file=b"x", model="m"),
+        lambda: client.beta.threads.runs.create(thread_id=run[0], assistant_id=run[1]),
+    ):
+        mistaken(AssertionError, "nothing is set for it", call)
+    openai_mock.chat.completions.create.when("weather").response = "sunny"
+    assert ask("weather") == "sunny"
+    mistaken(AssertionError, r"chat\.completions\.create was called", ask, "news")
+    assert client.files.list().data == [] and client.models.list().data
+
+
+def test_reset_takes_back_responses_rules_journal_and_state(openai_mock, create, client):
+    create.response, rule = ["one", "two"], create.when("weather")
+    rule.response = "sunny"
+    assert (ask("Hi"), ask("weather"), len(client.files.list().data), add_file(client)) == (
+        "one",
+        "sunny",
+        0,
+        "file-" + 23 * "0" + "1",
+    )
+    openai_mock.reset()
+    assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
+    assert not openai_mock.router.calls and not client.files.list().data
+    assert ask("weather") == openai_responses.DEFAULT_TEXT and add_file(client) == "file-" + 23 * "0" + "1"
+
+
+def test_start_and_stop_are_for_set_up(create):
+    with pytest.raises(AssertionError, match="reach the network"):
+        new(base_url="https://started.test/v1").models.list()
+    openai_mock = OpenAIMock(base_url="https://started.test/v1").start()
+    try:
+        assert new(base_url="https://started.test/v1").models.list().data
+    finally:
+        openai_mock.stop()
+    assert len(openai_mock.requests) == 1
+
+
+async def test_mock_is_a_context_manager_too():
+    arranged = openai_responses.mock(only_scripted=True)
+    with arranged as outer, arranged as inner:
+        inner.chat.completions.create.response = "inner"
+        assert ask("Hi") == "inner" and outer is not inner and outer.requests == []
+    async with openai_responses.mock() as openai_mock:
+        assert await chat_text(sdk("async")) and len(openai_mock.requests) == 1
+
+
+def test_a_transport_takes_a_mock(family, kind):
+    openai_mock = OpenAIMock()
+    make = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
+    client = new(kind, http_client=make)
+    assert finish(kind, chat_text(client)) == openai_responses.DEFAULT_TEXT and len(openai_mock.requests) == 1
+
+
+@openai_responses.mock(only_scripted=True)
+class TestDecorated:
+    text = "of the class"
+
+    def test_each_method_has_a_mock(self, openai_mock):
+        openai_mock.chat.completions.create.response = self.text
+        assert ask("Hi") == "of the class" and len(openai_mock.requests) == 1
+
+    def test_also_one_that_does_not_take_it(self):
+        mistaken(AssertionError, "only_scripted", ask, "Hi")
+
+    async def test_and_a_coroutine_function(self, *, openai_mock):
+        assert openai_mock.requests == []
+
+
+def test_decorated_classes_run_under_unittest():
+    @openai_responses.mock()
+    class Cases(unittest.TestCase):
+        def setUp(self):
+            self.text = "prepared"
+
+        def test_plain(self, openai_mock):
+            openai_mock.chat.completions.create.response = self.text
+            self.assertEqual(ask("Hi"), "prepared")
+
+        def helper(self, openai_mock):
+            raise NotImplementedError
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Cases).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+    assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
+
+
 def test_a_router_with_settings_of_its_own_answers_too(create):
     create.response = "Hi"
     with OpenAIMock().router(assert_all_called=True) as router:
@@ -4293,9 +4477,9 @@ SUITE = """
 
     seen = []
 
-    def say():
+    def say(text="Hi"):
         client = openai.OpenAI(api_key="sk-fake")
-        messages = [{"role": "user", "content": "Hi"}]
+        messages = [{"role": "user", "content": text}]
         return client.chat.completions.create(model="m", messages=messages).choices[0].message.content
 """
 
@@ -4365,6 +4549,52 @@ def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(pytester, mo
     assert result.parseoutcomes() == {"passed": 10, "failed": 2}
     result.stdout.fnmatch_lines(["*test_after_a_failure_it_begins_anew?a?*"])
     result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
+
+
+MARKED = """
+    KEY = "sk-secret"
+
+    @pytest.mark.openai_mock(only_scripted=True)
+    class TestMarked:
+        def test_class(self, openai_mock):
+            assert openai_mock._only_scripted and not openai_mock._strict
+
+        @pytest.mark.openai_mock(strict=True)
+        def test_nearest_mark(self, openai_mock):
+            assert openai_mock._strict and not openai_mock._only_scripted
+
+        @openai_responses.mock(strict=True)
+        def test_mark_and_decorator(self, openai_mock):
+            assert openai_mock._strict and openai_mock._only_scripted
+
+    def test_failing(openai_mock):
+        create = openai_mock.chat.completions.create
+        create.response, create.when("sun").response = "Hi", "sunny"
+        say("what?"), say("the sun")
+        openai.OpenAI(api_key=KEY).files.list()
+        assert False
+
+    def test_passing(openai_mock):
+        say("passes")
+
+    def test_asking_nothing(openai_mock):
+        assert False
+"""
+
+
+def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(pytester, monkeypatch):
+    result = run_suite(pytester, monkeypatch, MARKED, "--strict-markers", "-p", "openai_responses")
+    result.assert_outcomes(passed=4, failed=2)
+    text = result.stdout.str()
+    assert text.count("OpenAI requests") == 1 and "sk-secret" not in text and "'passes'" not in text
+    result.stdout.re_match_lines(
+        [
+            r"chat\.completions\.create 200 .*'what\?' by chat\.completions\.create in [\d.]+ ms",
+            r"chat\.completions\.create 200 .*'the sun' by chat\.completions\.create\.when\('sun'\) in .*",
+            r"files\.list 200 by default in [\d.]+ ms",
+        ],
+        consecutive=True,
+    )
 
 
 def test_decorated_tests_work_with_the_plugin_switched_off(pytester, monkeypatch):
