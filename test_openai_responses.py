@@ -4187,8 +4187,7 @@ def test_reset_takes_back_responses_rules_journal_and_state(openai_mock, create,
 
 
 def test_start_and_stop_are_for_set_up(create):
-    with pytest.raises(AssertionError, match="reach the network"):
-        new(base_url="https://started.test/v1").models.list()
+    mistaken(AssertionError, "reach the network", new(base_url="https://started.test/v1").models.list)
     openai_mock = OpenAIMock(base_url="https://started.test/v1").start()
     try:
         assert new(base_url="https://started.test/v1").models.list().data
