@@ -85,7 +85,7 @@ __version__ = "1.0.0"
 __all__ = [
     "OpenAIMock", "mock",
     # what the model says, and how it arrives
-    "tool_call", "refusal", "cut", "filtered", "error", "timeout", "stream",
+    "tool_call", "refusal", "cut", "filtered", "error", "timeout", "streamed",
     # streams as classes, transports, state, errors
     "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError",
 ]
@@ -2315,7 +2315,7 @@ def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """How an answer arrives when it is streamed; `stream()` documents the fields."""
+    """How an answer arrives when it is streamed; `streamed()` documents the fields."""
 
     chunk: int | None = None
     first_delay: float = 0
@@ -4796,13 +4796,13 @@ def _times(number: int) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Streamed:
-    """An answer with the way it arrives when it is streamed; made by `stream()`."""
+    """An answer with the way it arrives when it is streamed; made by `streamed()`."""
 
     value: Any
     pace: Pace
 
 
-def stream(
+def streamed(
     value: Any,
     *,
     chunk: int | None = None,
@@ -4813,10 +4813,10 @@ def stream(
 ) -> Streamed:
     """How an answer arrives when it is streamed; or a stream event by event, from a list or an iterator of them.
 
-        create.response = stream("Hello there", chunk=3, delay=0.01)
-        create.response = stream("Hello there", fail_after=2)                       # the connection breaks
-        create.response = stream("Hello there", fail_after=2, fault={"error": {"message": "overloaded"}})
-        create.response = stream([{"type": "response.created", ...}, ...])
+        create.response = streamed("Hello there", chunk=3, delay=0.01)
+        create.response = streamed("Hello there", fail_after=2)                       # the connection breaks
+        create.response = streamed("Hello there", fail_after=2, fault={"error": {"message": "overloaded"}})
+        create.response = streamed([{"type": "response.created", ...}, ...])
 
     value: whatever `.response` takes, or a list, generator or function of events: models, dicts, (event, data) pairs.
     chunk: characters in a piece; without it a piece is a word.
@@ -4828,9 +4828,9 @@ def stream(
     """
     for name, number in (("chunk", chunk), ("delay", delay), ("first_delay", first_delay), ("fail_after", fail_after)):
         if number is not None and number < (1 if name == "chunk" else 0):
-            raise ValueError(f"stream(..., {name}={number!r}): expected {'1 or' if name == 'chunk' else '0 or'} more")
+            raise ValueError(f"streamed(..., {name}={number!r}): expected {'1 or' if name == 'chunk' else '0 or'} more")
     if fault is not None and fail_after is None:
-        raise ValueError("stream(..., fault=...) needs fail_after: how many events arrive before it")
+        raise ValueError("streamed(..., fault=...) needs fail_after: how many events arrive before it")
     return Streamed(value, Pace(chunk, delay if first_delay is None else first_delay, delay, fail_after, fault))
 
 

@@ -47,7 +47,7 @@ from openai_responses.ext.httpx import MockTransport
 from openai_responses.streaming import AsyncEventStream, EventStream
 
 import openai_responses
-from openai_responses import OpenAIMock, StateStore, cut, error, filtered, refusal, stream, timeout, tool_call
+from openai_responses import OpenAIMock, StateStore, cut, error, filtered, refusal, streamed, timeout, tool_call
 
 try:
     import httpx2
@@ -248,10 +248,10 @@ async def chat_streamed(client, **more):
         return await get(events.get_final_completion())
 
 
-def plain_and_streamed(kind, response, endpoint, plain, streamed):
+def plain_and_streamed(kind, response, endpoint, plain, streaming):
     """What the plain and the streamed call give, each from a new mock with the same response."""
     results = []
-    for call in (plain, streamed):
+    for call in (plain, streaming):
         with OpenAIMock() as openai_mock:
             if response is not None:
                 reach(openai_mock, endpoint).response = response
@@ -1266,7 +1266,7 @@ PERSON_FORMAT, PERSON_TEXT = formats(Person.model_json_schema())
     ('{"name": 5, "age": 1, "tags": []}', r"schema at \$\.name.*5 is not of type 'string'"),
     ({"choices": [{"message": {"content": "no json"}}]}, "but the request wants JSON"),
     (lambda request: "no json", "but the request wants JSON"),
-    (stream("no json"), "but the request wants JSON"),
+    (streamed("no json"), "but the request wants JSON"),
     (["no json"], "but the request wants JSON"),
 )
 @openai_responses.mock(strict=True)
@@ -2041,8 +2041,8 @@ def test_a_run_may_be_set_to_wait_for_tools(openai_mock, runs, thread, assistant
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
     openai_mock.beta.threads.runs.create.response = {"status": "requires_action", "required_action": action}
-    with runs.stream(thread_id=thread, assistant_id=assistant) as streamed:
-        assert streamed.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
+    with runs.stream(thread_id=thread, assistant_id=assistant) as streaming:
+        assert streaming.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
     run = runs.list(thread).data[0]
     said = {"thread_id": thread, "tool_outputs": [{"tool_call_id": "call_1", "output": "x"}]}
     assert runs.submit_tool_outputs_and_poll(run_id=run.id, **said).status == "completed"
@@ -2054,8 +2054,8 @@ def test_a_refusal_in_a_run_is_a_refusal(openai_mock, client, assistant):
     run = client.beta.threads.create_and_run_poll(assistant_id=assistant)
     message = client.beta.threads.messages.list(run.thread_id).data[0]
     assert (message.content[0].type, message.content[0].refusal) == ("refusal", "No.")
-    with client.beta.threads.create_and_run_stream(assistant_id=assistant) as streamed:
-        assert streamed.get_final_messages()[0].content[0].refusal == "No."
+    with client.beta.threads.create_and_run_stream(assistant_id=assistant) as streaming:
+        assert streaming.get_final_messages()[0].content[0].refusal == "No."
 
 
 def test_runs_are_cancelled_expire_and_are_cut(openai_mock, client, runs, thread, assistant):
@@ -2394,7 +2394,7 @@ def test_speech_streams_as_events_and_as_raw_bytes(openai_mock, client, audio):
 
 
 def test_speech_arrives_at_its_pace(openai_mock, client):
-    openai_mock.audio.speech.create.response = stream(b"x" * 1000, chunk=100, fail_after=3)
+    openai_mock.audio.speech.create.response = streamed(b"x" * 1000, chunk=100, fail_after=3)
     said = {"model": "tts-1", "voice": "alloy", "input": "Hi"}
     pieces, broken = [], pytest.raises(FAMILY.RemoteProtocolError)
     with client.audio.speech.with_streaming_response.create(**said) as response, broken:
@@ -2627,9 +2627,9 @@ CHATS = TURNS | {
 @pytest.mark.parametrize("chunk", [None, 1, 3])
 @pytest.mark.parametrize("name", [name for name in CHATS if name not in ("length", "content filter")])
 def test_chat_stream_ends_with_the_plain_completion(name, chunk, kind):
-    response = stream(CHATS[name], chunk=chunk) if chunk else CHATS[name]
-    plain, streamed = plain_and_streamed(kind, response, CREATE, chat_plain, chat_streamed)
-    assert settled(streamed) == settled(plain)
+    response = streamed(CHATS[name], chunk=chunk) if chunk else CHATS[name]
+    plain, streaming = plain_and_streamed(kind, response, CREATE, chat_plain, chat_streamed)
+    assert settled(streaming) == settled(plain)
 
 
 @pytest.mark.parametrize("response, raised", [(cut('{"name": "A'), "length"), (filtered('{"na'), "content filter")])
@@ -2637,8 +2637,8 @@ def test_chat_stream_that_was_cut_raises_what_parse_raises(create, client, respo
     create.response = response
     with pytest.raises(openai.OpenAIError, match=raised):
         client.chat.completions.parse(**CHAT, response_format=Person)
-    streamed = client.chat.completions.stream(**CHAT, response_format=Person)
-    with pytest.raises(openai.OpenAIError, match=raised), streamed as events:
+    streaming = client.chat.completions.stream(**CHAT, response_format=Person)
+    with pytest.raises(openai.OpenAIError, match=raised), streaming as events:
         events.until_done()
 
 
@@ -2674,8 +2674,8 @@ def deltas():
 def test_chat_pieces_are_words_or_as_long_as_asked(create):
     for response, pieces in [
         ("Hello big  world", ["Hello ", "big  ", "world"]),
-        (stream("Hello", chunk=2), ["He", "ll", "o"]),
-        (stream("日本🎉語", chunk=1), list("日本🎉語")),
+        (streamed("Hello", chunk=2), ["He", "ll", "o"]),
+        (streamed("日本🎉語", chunk=1), list("日本🎉語")),
         ("", []),
     ]:
         create.response = response
@@ -2696,7 +2696,7 @@ def test_any_text_streams_as_it_is(text, chunk):
     client = sdk()
     with OpenAIMock() as openai_mock:
         for name in (CREATE, "responses.create", "completions.create"):
-            reach(openai_mock, name).response = stream(text, chunk=chunk)
+            reach(openai_mock, name).response = streamed(text, chunk=chunk)
         with client.chat.completions.stream(**CHAT) as events:
             assert events.get_final_completion().choices[0].message.content == text
         with client.responses.stream(**ASK) as events:
@@ -2718,7 +2718,7 @@ json_values = st.recursive(
 def test_any_tool_arguments_stream_as_they_are(arguments):
     turn = functools.reduce(operator.add, (tool_call("f", each) for each in arguments))
     with OpenAIMock() as openai_mock:
-        openai_mock.chat.completions.create.response = openai_mock.responses.create.response = stream(turn, chunk=4)
+        openai_mock.chat.completions.create.response = openai_mock.responses.create.response = streamed(turn, chunk=4)
         with sdk().chat.completions.stream(**CHAT) as events:
             calls = events.get_final_completion().choices[0].message.tool_calls
         assert [json.loads(call.function.arguments) for call in calls] == arguments
@@ -2783,14 +2783,14 @@ def test_response_stream_ends_with_the_plain_response(response, where, kind):
     async def plainly(client):
         return await get(reach(client, where).create(**ASK))
 
-    async def streamed(client):
+    async def streaming(client):
         if where != "responses":  # no accumulator there
             return (await collect(reach(client, where).create(**ASK, stream=True)))[-1].response
         async with enter(client.responses.stream(**ASK)) as events:
             await collect(events)
             return await get(events.get_final_response())
 
-    plain, final = plain_and_streamed(kind, response, f"{where}.create", plainly, streamed)
+    plain, final = plain_and_streamed(kind, response, f"{where}.create", plainly, streaming)
     assert settled(final) == settled(plain)
 
 
@@ -2834,7 +2834,7 @@ def test_response_events_of_every_output_item(openai_mock, name, where):
     ("mcp_call", "response.mcp_call_arguments", "arguments"),
 )
 def test_response_deltas_add_up_to_what_is_done(openai_mock, name, event, field):
-    openai_mock.responses.create.response = stream(OUTPUTS[name], chunk=2)
+    openai_mock.responses.create.response = streamed(OUTPUTS[name], chunk=2)
     events = wire("/responses", ASK)
     inner = [key for key in ("summary_index", "content_index") if key in dict(events)[f"{event}.done"]]
     place = operator.itemgetter("output_index", "item_id", *inner)
@@ -2878,10 +2878,10 @@ def test_failed_and_incomplete_responses_end_with_their_own_event(response, stat
     async def plainly(client):
         return reach(client, where).create(**ASK)
 
-    async def streamed(client):
+    async def streaming(client):
         return list(reach(client, where).create(**ASK, stream=True))[-1]
 
-    plain, last = plain_and_streamed("sync", response, f"{where}.create", plainly, streamed)
+    plain, last = plain_and_streamed("sync", response, f"{where}.create", plainly, streaming)
     assert last.type == f"response.{status}" and plain.status == last.response.status == status
     assert settled(plain) == settled(last.response)
 
@@ -2923,8 +2923,8 @@ def test_parsed_streams_give_what_parse_gives(kind):
 
     for told in (ADA, ADA.model_dump_json(), None):
         for name, *calls in [(CREATE, chat, chat_stream), ("responses.create", response, response_stream)]:
-            plain, streamed = plain_and_streamed(kind, told, name, *calls)
-            assert isinstance(plain, Person) and streamed == plain
+            plain, streaming = plain_and_streamed(kind, told, name, *calls)
+            assert isinstance(plain, Person) and streaming == plain
             assert told is None or plain == ADA
 
 
@@ -2961,7 +2961,7 @@ def test_run_stream_ends_with_the_polled_run(name, kind):
 
 
 def test_run_events_with_a_message(openai_mock, client):
-    openai_mock.beta.threads.create_and_run.response = stream("Hello you", chunk=5)
+    openai_mock.beta.threads.create_and_run.response = streamed("Hello you", chunk=5)
     events = wire("/threads/runs", {"assistant_id": add_assistant(client)})
     assert events[-1] == ("done", "[DONE]")
     for kind, data in events[:-1]:
@@ -3062,18 +3062,18 @@ ONCE = {  # streams that can be read once: each is made in the test
     "asynchronous generator": async_chunks,
     "generator of models": chunk_models,
     "generator of pairs": lambda: ((None, chat_chunk(word)) for word in WORDS),
-    "stream of a generator": lambda: stream(chunks()),
-    "stream of an asynchronous generator": lambda: stream(async_chunks()),
-    "stream of an iterator": lambda: stream(iter(list(chunks()))),
+    "stream of a generator": lambda: streamed(chunks()),
+    "stream of an asynchronous generator": lambda: streamed(async_chunks()),
+    "stream of an iterator": lambda: streamed(iter(list(chunks()))),
 }
 EXPLICIT = {  # and those that serve every call
     "generator function": lambda: chunks,
     "generator function of the request": lambda: chunks_of_request,
     "asynchronous generator function": lambda: async_chunks,
-    "stream of a list": lambda: stream(list(chunks())),
-    "stream of models": lambda: stream(list(chunk_models())),
-    "stream of a tuple": lambda: stream(tuple(chunks())),
-    "stream of a generator function": lambda: stream(chunks),
+    "stream of a list": lambda: streamed(list(chunks())),
+    "stream of models": lambda: streamed(list(chunk_models())),
+    "stream of a tuple": lambda: streamed(tuple(chunks())),
+    "stream of a generator function": lambda: streamed(chunks),
     "event stream": Chunks,
     "asynchronous event stream": AsyncChunks,
     "event stream as content": lambda: httpx.Response(200, content=Chunks()),
@@ -3176,7 +3176,7 @@ def test_a_generator_is_consumed_no_further_than_it_is_read(create, client):
 
 
 async def test_delays_do_not_block_the_loop(create):
-    create.response = stream("one two three", delay=0.001)
+    create.response = streamed("one two three", delay=0.001)
     turns, seen = [], []
 
     async def others():
@@ -3199,7 +3199,7 @@ async def test_delays_do_not_block_the_loop(create):
     ({"fail_after": -1}, r"fail_after=-1.*0 or more"),
 )
 def test_stream_refuses_impossible_figures(arguments, words):
-    assert re.search(words, str(failing(ValueError, stream, "text", **arguments)))
+    assert re.search(words, str(failing(ValueError, streamed, "text", **arguments)))
 
 
 BROKEN_OFF = httpx.RemoteProtocolError if OPENAI_2 else openai.APIConnectionError
@@ -3225,7 +3225,7 @@ def fault_of(kind, raised, api="chat"):
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("after", [0, 2])
 def test_a_broken_connection_is_what_the_sdk_makes_of_one(openai_mock, create, kind, api, after):
-    create.response = openai_mock.responses.create.response = stream("one two three", fail_after=after)
+    create.response = openai_mock.responses.create.response = streamed("one two three", fail_after=after)
     for _ in range(2):
         raised, seen = fault_of(kind, BROKEN_OFF, api)
         assert seen == after
@@ -3238,7 +3238,7 @@ def test_a_broken_connection_is_what_the_sdk_makes_of_one(openai_mock, create, k
 def test_faults_may_be_network_exceptions(create, kind, fault, as_class):
     for family in FAMILIES:
         exception = getattr(family, fault)
-        create.response = stream("one two", fail_after=1, fault=exception if as_class else exception("gone"))
+        create.response = streamed("one two", fail_after=1, fault=exception if as_class else exception("gone"))
         raised, _ = fault_of(kind, (openai.APIConnectionError, httpx.TransportError))
         error = raised if OPENAI_2 else raised.__cause__
         assert isinstance(error, getattr(FAMILY, fault))
@@ -3246,14 +3246,14 @@ def test_faults_may_be_network_exceptions(create, kind, fault, as_class):
 
 
 def test_malformed_events_break_the_sdk_as_they_would(create, kind):
-    create.response = stream("one two", fail_after=2, fault='{"choices": [{"del')
+    create.response = streamed("one two", fail_after=2, fault='{"choices": [{"del')
     assert fault_of(kind, json.JSONDecodeError)[1] == 2
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_error_events_raise_the_sdks_api_error(openai_mock, create, kind, api):
     fault = {"error": {"message": "overloaded", "type": "server_error", "param": None, "code": "busy"}}
-    create.response = openai_mock.responses.create.response = stream("one two", fail_after=2, fault=fault)
+    create.response = openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
     raised, seen = fault_of(kind, openai.APIError, api)
     assert (seen, raised.code, raised.type) == (2, "busy", "server_error") and "overloaded" in str(raised)
     assert not isinstance(raised, openai.APIConnectionError)
@@ -3261,20 +3261,20 @@ def test_error_events_raise_the_sdks_api_error(openai_mock, create, kind, api):
 
 def test_error_events_of_responses_are_events(openai_mock):
     fault = {"type": "error", "message": "overloaded", "code": "busy", "param": None, "sequence_number": 2}
-    openai_mock.responses.create.response = stream("one two", fail_after=2, fault=fault)
+    openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
     kind, data = wire("/responses", ASK)[-1]
     assert kind == "error"
     valid("responses.ResponseStreamEvent", data)
 
 
 def test_faults_come_only_where_the_answer_is_streamed(create):
-    create.response = stream("one two", fail_after=0)
+    create.response = streamed("one two", fail_after=0)
     assert ask("Hi") == "one two"
 
 
 def test_faults_work_on_explicit_streams(create, kind):
     for events in (chunks, chunks(), async_chunks, list(chunks())):
-        create.response = stream(events, fail_after=2)
+        create.response = streamed(events, fail_after=2)
         assert fault_of(kind, BROKEN_OFF)[1] == 2
 
 
@@ -3293,7 +3293,7 @@ FORMS = {
     "partial": {"choices": [{"message": {"content": "ready"}}]},
     "model": ChatCompletion.model_validate(ready_chat()),
     **{f"{family.__name__} response": family.Response(200, json=ready_chat()) for family in FAMILIES},
-    "stream": stream("ready"),
+    "stream": streamed("ready"),
     "list": ["ready"] * 4,
     "tuple": ("ready",) * 4,
     "function": lambda request: "ready",
@@ -3507,7 +3507,7 @@ def test_deleting_a_response_goes_back_to_the_default(create):
     (CREATE, 5, TypeError, r"cannot be 5; it takes"),
     (CREATE, b"x", TypeError, "cannot be bytes"),
     (CREATE, ["fine", {"choises": []}], ValueError, "choises"),
-    (CREATE, stream({"choises": []}), ValueError, "choises"),
+    (CREATE, streamed({"choises": []}), ValueError, "choises"),
     ("files.create", "text", TypeError, "does not answer with text"),
     ("files.create", tool_call("f"), TypeError, r"cannot be Turn\("),
     ("files.content", {"data": 1}, ValueError, "files.content"),
@@ -3888,7 +3888,7 @@ def test_clients_of_either_family_made_before_the_mock(family, kind):
 
 
 async def test_aiohttp_clients_are_intercepted(create):
-    create.response = ["Hi", stream("one two"), error(400)]
+    create.response = ["Hi", streamed("one two"), error(400)]
     async with new("async", http_client=openai.DefaultAioHttpClient()) as client:
         assert await chat_text(client) == "Hi" and await streamed_text(client) == "one two"
         with pytest.raises(openai.BadRequestError):
@@ -3899,7 +3899,7 @@ async def test_aiohttp_clients_are_intercepted(create):
 def test_mock_transport_needs_no_patch(kind):
     openai_mock = OpenAIMock()
     create, router = openai_mock.chat.completions.create, openai_mock.router
-    create.response = ["Hi", stream("one two"), error(429), "again", httpx.ConnectError]
+    create.response = ["Hi", streamed("one two"), error(429), "again", httpx.ConnectError]
     if kind == "sync":
         client = new(http_client=openai.DefaultHttpxClient(transport=MockTransport(router.handler)))
     else:
@@ -4107,7 +4107,7 @@ def test_requests_to_nowhere_surface_at_once(openai_mock, path, words, kind):
     (lambda: OpenAIMock().state.files.content.list(), TypeError, "state.files.content has no list call"),
     (lambda: tool_call("f", {}, x=1), TypeError, "as a dict or as keywords, not as both"),
     (lambda: tool_call("f", x=object()), ValueError, "which is no JSON"),
-    (lambda: stream("x", fault="y"), ValueError, "needs fail_after"),
+    (lambda: streamed("x", fault="y"), ValueError, "needs fail_after"),
     (lambda: setattr(OpenAIMock().files.create, "respnse", 1), AttributeError, "Closest: 'response'."),
     (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),
     (lambda: setattr(OpenAIMock().chat.completions, "create", 1), AttributeError, "has no 'create' to set"),
@@ -4891,7 +4891,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 import openai_responses
-from openai_responses import EventStream, OpenAIMock, StateStore, cut, error, refusal, stream, timeout, tool_call
+from openai_responses import EventStream, OpenAIMock, StateStore, cut, error, refusal, streamed, timeout, tool_call
 from openai_responses.ext.httpx import MockTransport, Request, Response
 from openai_responses.ext.respx import Route
 from openai_responses.stores import ContentStore
@@ -4931,13 +4931,13 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     create.response = httpx.ConnectError
     create.response = "Wait. " + tool_call("get_weather", city="Oslo") + tool_call("get_time", {"city": "Oslo"})
     create.response = [tool_call("a"), "b", error(429), timeout(), lambda request: "c", {}, City(name="d"), refusal()]
-    create.response = ("a", cut("b"), stream("c", chunk=3, fail_after=2, fault={"error": {}}))
+    create.response = ("a", cut("b"), streamed("c", chunk=3, fail_after=2, fault={"error": {}}))
     steps = ["a", "b"]
     create.response = steps
     del create.response
     create.when("weather").response = [error(500), "Sunny"]
     create.when(re.compile("weather"), tool_result=True, model="gpt-4o").response = {}
-    create.when(lambda body: len(body["messages"]) > 3).response = stream(["a", "b"])
+    create.when(lambda body: len(body["messages"]) > 3).response = streamed(["a", "b"])
     assert create.route.call_count == 1 and create.requests[0]["model"] == "gpt-4o"
     create.assert_called_with({"stream": True}, model="gpt-4o")
     openai_mock.files.content.response = [b"bytes", error(404), "text"]
@@ -4998,7 +4998,7 @@ WRONG = [
     ("openai_mock.state.beta.put({})", "attr-defined"),
     ("openai_mock.state.files.content.put('file-1', 'text')", "arg-type"),
     ("openai_mock.requests[0].bdy", "attr-defined"),
-    ("stream('Hi', chunk='word')", "arg-type"),
+    ("streamed('Hi', chunk='word')", "arg-type"),
     ("tool_call(1)", "arg-type"),
     ("openai_responses.mock(strct=True)", "call-overload"),
 ]
@@ -5043,7 +5043,7 @@ def key(monkeypatch):
 
 
 mode = either("chat.completions", "responses")  # which of its two APIs a framework uses
-streamed = either(False, True)
+streaming = either(False, True)
 asynchronous = either(False, True)
 
 
@@ -5099,8 +5099,8 @@ def config(agents, mode):
 def run(agents, config):
     """Runs an agent; gives what it ends with, and the pieces it came in."""
 
-    async def run(agent, text, streamed=False):
-        if not streamed:
+    async def run(agent, text, streaming=False):
+        if not streaming:
             return await agents.Runner.run(agent, text, run_config=config), None
         result = agents.Runner.run_streamed(agent, text, run_config=config)
         raw = [event.data async for event in result.stream_events() if event.type == "raw_response_event"]
@@ -5122,23 +5122,23 @@ async def test_openai_agents_works_with_no_run_config(openai_mock, agents):
     assert result.final_output == "Hello!" and result.context_wrapper.usage.total_tokens > 0
 
 
-async def test_openai_agents_answers(agent, run, endpoint, streamed):
+async def test_openai_agents_answers(agent, run, endpoint, streaming):
     endpoint.response = HELLO
-    result, pieces = await run(agent(), "Hi", streamed)
+    result, pieces = await run(agent(), "Hi", streaming)
     assert result.final_output == HELLO
-    assert not streamed or (len(pieces) > 1 and "".join(pieces) == HELLO)
+    assert not streaming or (len(pieces) > 1 and "".join(pieces) == HELLO)
 
 
-async def test_openai_agents_answers_with_nothing_set(openai_mock, agent, run, streamed):
-    result, _ = await run(agent(), "Hi", streamed)
+async def test_openai_agents_answers_with_nothing_set(openai_mock, agent, run, streaming):
+    result, _ = await run(agent(), "Hi", streaming)
     assert isinstance(result.final_output, str) and result.final_output
 
 
 async def test_openai_agents_runs_the_tool_loop(
-    openai_mock, agents, agent, run, get_weather, cities, endpoint, streamed
+    openai_mock, agents, agent, run, get_weather, cities, endpoint, streaming
 ):
     endpoint.response = LOOP
-    result, _ = await run(agent(tools=[agents.function_tool(get_weather)]), "What is the weather in Tokyo?", streamed)
+    result, _ = await run(agent(tools=[agents.function_tool(get_weather)]), "What is the weather in Tokyo?", streaming)
     assert (result.final_output, cities) == SUNNY and len(endpoint.requests) == 2
     openai_mock.assert_all_used()
 
@@ -5156,9 +5156,9 @@ async def test_openai_agents_hands_off_to_another_agent(agent, run, endpoint):
     assert (result.final_output, result.last_agent.name) == ("¡Hola!", "Spanish")
 
 
-async def test_openai_agents_gets_the_structured_output_that_is_set(agent, run, endpoint, streamed):
+async def test_openai_agents_gets_the_structured_output_that_is_set(agent, run, endpoint, streaming):
     endpoint.response = KYOTO
-    assert (await run(agent(output_type=Town), "Tell me of Kyoto", streamed))[0].final_output == KYOTO
+    assert (await run(agent(output_type=Town), "Tell me of Kyoto", streaming))[0].final_output == KYOTO
 
 
 async def test_openai_agents_gets_structured_output_with_nothing_set(openai_mock, agent, run):
@@ -5239,7 +5239,7 @@ async def test_langchain_streams(langchain, endpoint, asynchronous):
 
 
 async def test_langchain_runs_the_tool_loop(
-    openai_mock, langchain, get_weather, cities, endpoint, asynchronous, streamed
+    openai_mock, langchain, get_weather, cities, endpoint, asynchronous, streaming
 ):
     from langchain_core.messages import HumanMessage
     from langchain_core.tools import tool
@@ -5247,7 +5247,7 @@ async def test_langchain_runs_the_tool_loop(
     endpoint.response, weather = LOOP, tool(get_weather)
     model, said = langchain().bind_tools([weather]), [HumanMessage("What is the weather in Tokyo?")]
     while True:
-        if streamed:
+        if streaming:
             answer = functools.reduce(operator.add, await pieces_of(model, said, asynchronous))
         else:
             answer = await invoke(model, said, asynchronous)
@@ -5317,9 +5317,9 @@ def agent_of(pydantic_ai, mode):
     return lambda output_type=str: pydantic_ai.Agent(f"{prefix}:gpt-5", output_type=output_type)
 
 
-async def output_of(agent, text, streamed=False):
+async def output_of(agent, text, streaming=False):
     """The output of an agent, and the pieces it came in."""
-    if not streamed:
+    if not streaming:
         return (await agent.run(text)).output, None
     async with agent.run_stream(text) as result:
         pieces = [piece async for piece in result.stream_output(debounce_by=None)]
@@ -5333,23 +5333,23 @@ def test_pydantic_ai_answers_synchronously(openai_mock, agent_of, event_loop, en
     assert [request.endpoint for request in openai_mock.requests] == [f"{mode}.create"]
 
 
-async def test_pydantic_ai_answers(agent_of, endpoint, streamed):
+async def test_pydantic_ai_answers(agent_of, endpoint, streaming):
     endpoint.response = HELLO
-    output, pieces = await output_of(agent_of(), "Hi", streamed)
-    assert output == HELLO and (not streamed or len(pieces) > 2)
+    output, pieces = await output_of(agent_of(), "Hi", streaming)
+    assert output == HELLO and (not streaming or len(pieces) > 2)
 
 
-async def test_pydantic_ai_runs_the_tool_loop(openai_mock, agent_of, get_weather, cities, endpoint, streamed):
+async def test_pydantic_ai_runs_the_tool_loop(openai_mock, agent_of, get_weather, cities, endpoint, streaming):
     endpoint.response, agent = LOOP, agent_of()
     agent.tool_plain(get_weather)
-    output, _ = await output_of(agent, "What is the weather in Tokyo?", streamed)
+    output, _ = await output_of(agent, "What is the weather in Tokyo?", streaming)
     assert (output, cities) == SUNNY
     openai_mock.assert_all_used()
 
 
-async def test_pydantic_ai_gets_the_structured_output_that_is_set(pydantic_ai, agent_of, endpoint, streamed):
+async def test_pydantic_ai_gets_the_structured_output_that_is_set(pydantic_ai, agent_of, endpoint, streaming):
     endpoint.response = KYOTO
-    output, _ = await output_of(agent_of(pydantic_ai.NativeOutput(Town)), "Tell me of Kyoto", streamed)
+    output, _ = await output_of(agent_of(pydantic_ai.NativeOutput(Town)), "Tell me of Kyoto", streaming)
     assert output == KYOTO and len(endpoint.requests) == 1
 
 
@@ -5358,15 +5358,15 @@ async def test_pydantic_ai_takes_an_instance_without_being_told_how_to_ask_for_i
     assert await output_of(agent_of(Town), "Tell me of Kyoto") == (KYOTO, None)
 
 
-async def test_pydantic_ai_gets_structured_output_through_its_output_tool(agent_of, endpoint, streamed):
+async def test_pydantic_ai_gets_structured_output_through_its_output_tool(agent_of, endpoint, streaming):
     endpoint.response = tool_call("final_result", KYOTO.model_dump())
-    assert (await output_of(agent_of(Town), "Tell me of Kyoto", streamed))[0] == KYOTO
+    assert (await output_of(agent_of(Town), "Tell me of Kyoto", streaming))[0] == KYOTO
 
 
 @pytest.mark.parametrize("native", [False, True])
-async def test_pydantic_ai_gets_structured_output_with_nothing_set(pydantic_ai, agent_of, endpoint, native, streamed):
+async def test_pydantic_ai_gets_structured_output_with_nothing_set(pydantic_ai, agent_of, endpoint, native, streaming):
     agent = agent_of(pydantic_ai.NativeOutput(Town) if native else Town)
-    output, _ = await output_of(agent, "Tell me of a town", streamed)
+    output, _ = await output_of(agent, "Tell me of a town", streaming)
     assert isinstance(output, Town) and len(endpoint.requests) == 1
 
 

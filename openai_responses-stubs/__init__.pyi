@@ -30,7 +30,7 @@ __all__ = [
     "filtered",
     "error",
     "timeout",
-    "stream",
+    "streamed",
     "EventStream",
     "AsyncEventStream",
     "MockTransport",
@@ -97,7 +97,7 @@ def error(
     retry_after: float | None = None,
 ) -> httpx.Response: ...
 def timeout() -> Exception: ...
-def stream(
+def streamed(
     value: Any,
     *,
     chunk: int | None = None,
