@@ -31,6 +31,7 @@ finds its row by method and path. The rooms of this module, low to high (search 
     ENDPOINTS AND NAMESPACES   `openai_mock.chat.completions.create`, rules, the journal
     INTERCEPTION               the RESPX router; the transports of httpx, httpx2 and aiohttp clients
     THE MOCK                   `OpenAIMock`, `mock`
+    WEBHOOKS                   signed events for an application
     IMPORT PATHS               `openai_responses.ext.httpx` and the like
     PYTEST PLUGIN              the fixture `openai_mock`
 
@@ -53,6 +54,7 @@ import difflib
 import email
 import functools
 import hashlib
+import hmac
 import importlib
 import importlib.util
 import inspect
@@ -87,7 +89,7 @@ __all__ = [
     # what the model says, and how it arrives
     "tool_call", "refusal", "cut", "filtered", "error", "timeout", "streamed",
     # streams as classes, transports, state, errors
-    "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError",
+    "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError", "webhook",
 ]
 # fmt: on
 
@@ -2293,6 +2295,9 @@ def _tokens(text: str) -> int:
     return math.ceil(len(text) / 4)
 
 
+_TEXT_KEYS = ("text", "refusal", "value", "content", "output")
+
+
 def _text_of(content: Any) -> str:
     """The text in any form of content: a string, parts, messages, items."""
     if isinstance(content, str):
@@ -2300,7 +2305,7 @@ def _text_of(content: Any) -> str:
     if isinstance(content, list):
         return "\n".join(filter(None, map(_text_of, content)))
     if isinstance(content, dict):
-        return _text_of(next((content[key] for key in ("text", "value", "content", "output") if content.get(key)), ""))
+        return _text_of(next((content[key] for key in _TEXT_KEYS if content.get(key)), ""))
     return ""
 
 
@@ -3056,6 +3061,9 @@ def _check_chat(call: Call) -> None:
 
 def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
+    for made in [made for choice in choices[1:] for made in choice["message"].get("tool_calls") or ()]:
+        if choices is not obj["choices"]:
+            made["id"] = call.store.new_id("call_")  # each choice has calls of its own
     answer = sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     return usage | ({} if choices is obj["choices"] else {"choices": choices})
@@ -4229,7 +4237,10 @@ def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
         return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
     if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
         obj = {"id": call.params.get(call.shape.item), "object": "deleted", "deleted": True}
-    return _json_response(call, {} if obj is None else obj)
+    response = _json_response(call, {} if obj is None else obj)
+    if pace.first_delay:
+        response.stream = _Paced(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
+    return response
 
 
 class _Reply(httpx.Response):
@@ -4515,6 +4526,12 @@ def _prepare(row: Row, value: Any) -> Script:
     place = f"{row.name}.response"
     if value is None:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
+    if any(value is builder for builder in _builders()):
+        raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
+    if inspect.isclass(value) and _is_model(value):
+        raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
+    if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
+        raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
     for takes, prepare in _PREPARERS():
         if takes(value):
             return prepare(row, value)
@@ -4522,6 +4539,11 @@ def _prepare(row: Row, value: Any) -> Script:
         f"{place} cannot be {value!r}; it takes a dict, a model, {_text_word(row)}an httpx.Response, an exception, "
         "a callable, or a list of these"
     )
+
+
+@functools.cache
+def _builders() -> tuple[Any, ...]:
+    return (tool_call, refusal, cut, filtered, error, timeout, streamed, mock, webhook)
 
 
 def _text_word(row: Row) -> str:
@@ -4556,7 +4578,47 @@ def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
             reasons.append(reason)
     if not templates.keys() - {str}:
         raise reasons[0]
+    _refuse_strangers(row, value, next(iter(templates)))
     return templates
+
+
+def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> None:
+    """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
+    member = _member(model, value)
+    if not value or not _is_model(member) or value.keys() & {*_fields(member), *_wire_names(member)}:
+        return
+    homes = [home for home in (_home_of(member, key) for key in value) if home]
+    hint = f"; {', '.join(homes)} is where it belongs" if homes else ""
+    json_hint = "; to have the model say it as JSON, set json.dumps(...)" if row.model in _SPEAKS() else ""
+    raise ValueError(f"{row.name}.response is {value!r}, none of which is a field of {_title(member)}{hint}{json_hint}")
+
+
+def _home_of(model: Any, key: str) -> str | None:
+    """The nearest place in a model where a key belongs: `choices[0].message.content`."""
+    level = [(model, "")]
+    for _ in range(4):
+        for tp, place in level:
+            if key in _fields(tp):
+                return f"{place}{key}"
+        fields = [(tp, name, place) for tp, place in level for name in _fields(tp)]
+        fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # what is always there comes first
+        level = [inner for field in fields for inner in _inner_models(*field)]
+    return None
+
+
+def _inner_models(model: Any, name: str, place: str) -> Iterator[tuple[Any, str]]:
+    """The models in a field, of the items of a list too, each with its place."""
+    for tp in _members(_fields(model)[name].type):
+        kind, args = _kind(tp)
+        if _is_model(kind):
+            yield kind, f"{place}{name}."
+        elif kind is list:
+            yield from ((_kind(m)[0], f"{place}{name}[0].") for m in _members(args[0]) if _is_model(_kind(m)[0]))
+
+
+def _members(tp: Any) -> tuple[Any, ...]:
+    kind, args = _kind(tp)
+    return args if kind is typing.Union else (tp,)
 
 
 def _prepare_model(row: Row, value: Any) -> Script:
@@ -4600,18 +4662,18 @@ def _prepare_bytes(row: Row, value: bytes) -> Script:
 
 # ---- errors and faults -----------------------------------------------------------------------------------------------
 
-# What the API calls its errors, by status, and the words it has for them.
+# What the API calls its errors, by status: type, message, code.
 _ERRORS = {
-    400: ("invalid_request_error", "The request was invalid."),
-    401: ("invalid_request_error", "Incorrect API key provided."),
-    403: ("invalid_request_error", "You are not allowed to do this."),
-    404: ("invalid_request_error", "The requested resource does not exist."),
-    408: ("server_error", "The request timed out."),
-    409: ("invalid_request_error", "The resource is being changed by another request."),
-    422: ("invalid_request_error", "The request could not be processed."),
-    429: ("requests", "Rate limit reached."),
-    500: ("server_error", "The server had an error while processing your request."),
-    503: ("server_error", "The engine is currently overloaded."),
+    400: ("invalid_request_error", "The request was invalid.", None),
+    401: ("invalid_request_error", "Incorrect API key provided.", "invalid_api_key"),
+    403: ("invalid_request_error", "You are not allowed to do this.", None),
+    404: ("invalid_request_error", "The requested resource does not exist.", None),
+    408: ("server_error", "The request timed out.", None),
+    409: ("invalid_request_error", "The resource is being changed by another request.", None),
+    422: ("invalid_request_error", "The request could not be processed.", None),
+    429: ("requests", "Rate limit reached.", "rate_limit_exceeded"),
+    500: ("server_error", "The server had an error while processing your request.", None),
+    503: ("server_error", "The engine is currently overloaded.", None),
 }
 _RETRIED = (408, 409, 429)
 
@@ -4624,23 +4686,25 @@ def error(
     type: str | None = None,
     param: str | None = None,
     retry_after: float | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
     """An error of the API, that the SDK raises as `RateLimitError` for 429, `BadRequestError` for 400 …
 
-        create.response = [error(429, code="rate_limit_exceeded"), "Here I am."]
+        create.response = [error(429), "Here I am."]
 
+    code: the API's own for this status where it is not given: `rate_limit_exceeded` for 429.
     retry_after: seconds until the SDK tries again what it retries (408, 409, 429, 500 and above); 1 ms where it is
         not given, so that retries take no time.
+    headers: of the response, beside those the API sends.
     Raises `ValueError` for a status that is no error.
     """
-    if not 400 <= status <= 599:
-        raise ValueError(f"error({status}) is no error; the status is between 400 and 599")
-    kind, text = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
-    envelope = {"message": message or text, "type": type or kind, "param": param, "code": code}
-    headers: dict[str, str] = {}
-    if status in _RETRIED or status >= 500:
-        headers["retry-after-ms"] = f"{1 if retry_after is None else retry_after * 1000:g}"
-    return httpx.Response(status, json={"error": envelope}, headers=headers)
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599")
+    kind, text, usual = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
+    envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
+    pause = f"{1 if retry_after is None else retry_after * 1000:g}"
+    retried = {"retry-after-ms": pause} if status in _RETRIED or status >= 500 else {}
+    return httpx.Response(status, json={"error": envelope}, headers={**retried, **(headers or {})})
 
 
 def timeout() -> Exception:
@@ -4724,7 +4788,7 @@ def _keep_ready(call: Call, content: bytes) -> None:
 # ---- callables and lists ---------------------------------------------------------------------------------------------
 
 # What a callable may ask for by name, beside the parameters of the path.
-_OFFERS = ("route", "state_store", "conversation")
+_OFFERS = ("body", "conversation", "tools", "route", "state_store")
 
 
 def _prepare_callable(row: Row, value: Callable[..., Any]) -> Script:
@@ -4737,7 +4801,8 @@ def _prepare_callable(row: Row, value: Callable[..., Any]) -> Script:
         )
 
     def resolve(call: Call) -> Any:
-        offers = {"route": call.mock._endpoint(row).route, "state_store": call.store, **call.params}
+        offers = {"body": _copy(call.body), "tools": _copy(call.body.get("tools") or []), "state_store": call.store}
+        offers |= {"route": call.mock._endpoint(row).route, **call.params}
         if "conversation" in parameters:
             with call.store.lock:
                 offers["conversation"] = _heard(call)
@@ -4943,7 +5008,7 @@ class Scripted(_Guarded):
         What is named may stand in the body, the path or the query. Raises `AssertionError` with the difference.
         """
         self.assert_called()
-        wanted, asked = {**(expected or {}), **subset}, _asked(self.requests[-1])
+        wanted, asked = self._wanted(expected, subset), _asked(self.requests[-1])
         if (place := _outside(asked, wanted)) is not None:
             have = _json_lines({key: asked[key] for key in wanted if key in asked})
             diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
@@ -4955,10 +5020,16 @@ class Scripted(_Guarded):
         Raises `AssertionError` with what differs in each.
         """
         self.assert_called()
-        wanted = {**(expected or {}), **subset}
+        wanted = self._wanted(expected, subset)
         places = [_outside(_asked(record), wanted) for record in self.requests]
         if None not in places:
             raise AssertionError(f"{self} was never called with {wanted!r}: {'; '.join(map(str, places))}")
+
+    def _wanted(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request is to say. Raises `TypeError` for a parameter that is nearly one of the call's."""
+        wanted = {**(expected or {}), **subset}
+        _refuse_misspelt(f"{self}: ", self._row, wanted)
+        return wanted
 
     def _take(self) -> Script:
         self._hits += 1
@@ -4987,7 +5058,7 @@ class Rule(Scripted):
 
     def remove(self) -> None:
         """Takes the rule back: it answers no more."""
-        self._endpoint._rules.remove(self)
+        self._endpoint._rules[:] = [rule for rule in self._endpoint._rules if rule is not self]
 
     def __repr__(self) -> str:
         shown = [repr(self._what)] if self._what is not None else []
@@ -5113,10 +5184,7 @@ class Endpoint(Scripted):
             raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
         if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
             raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
-        known = {"tool_result", *_parameter_names(self._row.name), *_parameters(self._row.path)}
-        for name in subset.keys() - known:
-            if closest := _closest(name, known, 0.75):
-                raise TypeError(f"{self._row.name}.when({name}=...): the call has no such parameter.{closest}")
+        _refuse_misspelt(f"{self._row.name}.when: ", self._row, subset)
         asked = (what, tool_result, subset)
         for rule in self._rules:
             if (rule._what, rule._tool_result, rule._subset) == asked:
@@ -5139,6 +5207,13 @@ class Endpoint(Scripted):
         reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
         closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
         return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
+
+
+def _refuse_misspelt(where: str, row: Row, names: Iterable[str]) -> None:
+    known = {"tool_result", *_parameter_names(row.name), *_parameters(row.path)}
+    for name in set(names) - known:
+        if closest := _closest(name, known, 0.75):
+            raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
 
 
 def _chosen(call: Call) -> Scripted | None:
@@ -5187,8 +5262,8 @@ class Record:
         return self.request.url.path
 
     @property
-    def query(self) -> dict[str, str]:
-        return dict(self.request.url.params)
+    def query(self) -> dict[str, Any]:
+        return _nest(parse_qsl(self.request.url.query.decode(), keep_blank_values=True))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -5213,7 +5288,8 @@ class Record:
 
 def _asked(request: Call | Record) -> dict[str, Any]:
     """All that a request says: query, path parameters and body as one."""
-    return {**request.query, **request.params, **request.body}
+    query = _nest(parse_qsl(request.request.url.query.decode(), keep_blank_values=True))
+    return {**query, **request.params, **request.body}
 
 
 _SECRET_HEADERS = re.compile("authorization|api-key|cookie|token|secret", re.IGNORECASE).search
@@ -5240,6 +5316,11 @@ class Namespace(_Guarded):
             raise AttributeError(name)
         return _descend(self._mock, f"{self._path}.{name}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name in _names_in(self._path):
+            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_shown(value)}")
+        super().__setattr__(name, value)
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_names_in(self._path)})
 
@@ -5260,6 +5341,8 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
     where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
+    if not owner:
+        there = sorted({*there, *(own for own in dir(type(mock)) if not own.startswith("_"))})
     raise AttributeError(f"{where} has no {last!r}.{_closest(last, there)} There is: {', '.join(there)}")
 
 
@@ -5792,7 +5875,7 @@ class OpenAIMock(_Guarded):
         for endpoint in self._endpoints.values():
             del endpoint.response
             endpoint._rules.clear()
-            endpoint.route.reset()
+            endpoint.__dict__.pop("route", None)
         self._journal.clear()
         self.router.reset()
         self.state.data.clear()
@@ -5906,7 +5989,8 @@ class _Arrangement:
     def __call__(self, target: Any) -> Any:
         if not inspect.isclass(target):
             return _decorate(self.settings, target)
-        for name, member in list(vars(target).items()):
+        for name in dir(target):  # what is inherited too, as `mock.patch` does
+            member = inspect.getattr_static(target, name)
             if name.startswith(unittest.mock.patch.TEST_PREFIX) and inspect.isfunction(member):
                 setattr(target, name, _decorate(self.settings, member))
         return target
@@ -5961,6 +6045,53 @@ def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
     wrapper.__signature__ = signature.replace(parameters=kept)
     return wrapper
+
+
+# ======================================================================================================================
+# WEBHOOKS
+# ======================================================================================================================
+
+
+@dataclasses.dataclass(frozen=True)
+class Webhook:
+    """A signed event, as the service posts it to an application; made by `webhook()`."""
+
+    body: str
+    headers: Mapping[str, str]
+
+
+def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str) -> Webhook:
+    """A webhook's body and headers, that `client.webhooks.unwrap` and `verify_signature` take.
+
+        posted = webhook("response.completed", {"id": "resp_1"}, secret="whsec_c2VjcmV0")
+        event = client.webhooks.unwrap(posted.body, posted.headers, secret="whsec_c2VjcmV0")
+
+    kind: the event's type, any of the SDK's.
+    data: a partial of the event's `data`.
+    secret: the webhook's signing secret, which the application verifies it with.
+    Raises `ValueError` for a type the SDK does not know, or a partial the event does not take.
+    """
+    events = _webhook_events()
+    if kind not in events:
+        raise ValueError(f"no webhook is of type {kind!r}.{_closest(kind, events)} There is: {', '.join(events)}")
+    id, now = f"evt_{next(_webhook_numbers):024d}", str(int(time.time()))
+    partial = {"id": id, "object": "event", "type": kind, "data": data or {}}
+    body = json.dumps(_stamp(_merge(events[kind], partial, f"webhook({kind!r})"), StateStore()))
+    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    signature = hmac.digest(key, f"{id}.{now}.{body}".encode(), "sha256")
+    signed = {"webhook-id": id, "webhook-timestamp": now}
+    signed["webhook-signature"] = f"v1,{base64.b64encode(signature).decode()}"
+    return Webhook(body, {"content-type": "application/json", **signed})
+
+
+_webhook_numbers = itertools.count(1)
+
+
+@functools.cache
+def _webhook_events() -> Mapping[str, Any]:
+    """The models of the SDK's webhook events by type."""
+    models = _kind(_model("webhooks.UnwrapWebhookEvent"))[1]
+    return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
 
 
 # ======================================================================================================================

@@ -26,6 +26,7 @@ import ssl
 import subprocess
 import sys
 import textwrap
+import time
 import types
 import typing
 import unittest
@@ -3453,6 +3454,44 @@ def test_a_mock_that_says_nothing_is_told(create):
     assert ask("Hi") == "Hi"
 
 
+@cases(
+    "name, value, words",
+    (CREATE, {"content": "Hi"}, r"none of which is a field of ChatCompletion; choices\[0\]\.message\.content is where"),
+    (CREATE, {"city": "Tokyo"}, r"as JSON, set json\.dumps"),
+    ("responses.create", {"arguments": "{}"}, r"output\[0\]\.arguments is where it belongs"),
+    ("files.retrieve", {"foo": 1}, "none of which is a field of FileObject$"),
+    (CREATE, error, r"call it: error\(\.\.\.\)"),
+    (CREATE, Person, r"set an instance of it: Person\(\.\.\.\)"),
+    (CREATE, (tool_call("a"), tool_call("b")), r"cannot be a tuple.*\+ joins"),
+)
+def test_what_was_meant_otherwise_is_told_what_to_write(openai_mock, name, value, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        reach(openai_mock, name).response = value
+
+
+def test_callables_get_body_and_tools_by_name(create):
+    create.response = lambda request, body, tools: f"{body['model']}: {tools[0]['function']['name']}"
+    assert ask("Hi", tools=[TOOL]) == "m: get_weather"
+
+
+def test_errors_bring_headers_and_plain_answers_may_be_slow(create):
+    create.response = error(429, headers={"x-limit": "5", "retry-after-ms": "2"})
+    raised = failing(openai.RateLimitError, play, "sync", chat_once)
+    assert (raised.response.headers["x-limit"], raised.response.headers["retry-after-ms"]) == ("5", "2")
+    create.response = streamed("slow", first_delay=0.05)
+    assert ask("Hi") == "slow" and create.requests[-1].response.status_code == 200
+    started = time.perf_counter()
+    assert ask("Hi") == "slow" and time.perf_counter() - started >= 0.05
+
+
+def test_choices_have_calls_of_their_own_and_refusals_count(openai_mock, create, client):
+    create.response = tool_call("f") + tool_call("g")
+    made = [call.id for c in client.chat.completions.create(**CHAT, n=3).choices for call in c.message.tool_calls]
+    assert len(set(made)) == 6
+    openai_mock.responses.create.response = refusal("Never ever, not in my whole life.")
+    assert client.responses.create(**ASK).usage.output_tokens == 9
+
+
 def test_three_dots_are_as_if_nothing_were_set(openai_mock, create, client):
     create.response = [error(429), ...]
     assert ask("Hi") == openai_responses.DEFAULT_TEXT
@@ -3561,7 +3600,8 @@ def test_errors_raise_the_sdks_exception(openai_mock, create, status, raised, at
 def test_errors_have_words_of_their_own(create, status):
     create.response = error(status)
     raised = failing(openai.APIStatusError, play, "sync", chat_once)
-    assert raised.body["message"] and raised.body["type"] and raised.code is None
+    assert raised.body["message"] and raised.body["type"]
+    assert raised.code == {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status)
 
 
 @pytest.mark.parametrize("status", [200, 399, 600, -1])
@@ -3698,7 +3738,7 @@ def test_the_newest_rule_wins_and_rules_stream_and_take_lists(create):
     "what, fields, words",
     ((), {}, r"when\(\) needs a text"),
     ((5,), {}, r"when\(5\): expected a str"),
-    ((), {"mesages": []}, r"no such parameter.*messages"),
+    ((), {"mesages": []}, r"no parameter 'mesages'.*messages"),
 )
 def test_impossible_rules_are_refused(create, what, fields, words):
     assert re.search(words, str(failing(TypeError, create.when, *what, **fields)))
@@ -3761,6 +3801,7 @@ def test_assert_all_used_is_a_setting_too(form):
     "name, fields, call",
     ("files.list", {"purpose": "batch", "limit": 2}, lambda c: c.files.list(purpose="batch", limit=2)),
     ("files.retrieve", {"file_id": "file-1"}, lambda c: c.files.retrieve("file-1")),
+    ("responses.retrieve", {"include": ["b"]}, lambda c: c.responses.retrieve("resp_1", include=["a", "b"])),
     (CREATE, {"model": re.compile("^gpt")}, lambda c: c.chat.completions.create(**CHAT)),
     ("images.edit", {"n": 2, "model": "m"}, lambda c: c.images.edit(image=b"x", prompt="p", n=2, model="m")),
     (
@@ -3786,7 +3827,7 @@ def test_an_equal_condition_is_the_same_rule_and_a_removed_one_answers_no_more(c
     assert (ask("weather"), ask("news")) == ("sunny", "other")
     rule.assert_called_once()
     assert (create.call_count, rule.call_count, rule.requests) == (2, 1, [create.requests[0]])
-    rule.remove()
+    rule.remove(), rule.remove()
     assert ask("weather") == "other"
 
 
@@ -4110,7 +4151,11 @@ def test_requests_to_nowhere_surface_at_once(openai_mock, path, words, kind):
     (lambda: streamed("x", fault="y"), ValueError, "needs fail_after"),
     (lambda: setattr(OpenAIMock().files.create, "respnse", 1), AttributeError, "Closest: 'response'."),
     (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),
-    (lambda: setattr(OpenAIMock().chat.completions, "create", 1), AttributeError, "has no 'create' to set"),
+    (
+        lambda: setattr(OpenAIMock().chat.completions, "create", 1),
+        AttributeError,
+        "set its response: openai_mock.chat.completions.create.response = ",
+    ),
 )
 def test_mistakes_are_told_at_once(make, mistake, words):
     assert words in str(failing(mistake, make))
@@ -4174,6 +4219,7 @@ def test_only_scripted_refuses_what_a_model_would_make_up(openai_mock):
 def test_reset_takes_back_responses_rules_journal_and_state(openai_mock, create, client):
     create.response, rule = ["one", "two"], create.when("weather")
     rule.response = "sunny"
+    openai_mock.models.list.route.respond(503)
     assert (ask("Hi"), ask("weather"), len(client.files.list().data), add_file(client)) == (
         "one",
         "sunny",
@@ -4182,6 +4228,7 @@ def test_reset_takes_back_responses_rules_journal_and_state(openai_mock, create,
     )
     openai_mock.reset()
     assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
+    assert client.models.list().data
     assert not openai_mock.router.calls and not client.files.list().data
     assert ask("weather") == openai_responses.DEFAULT_TEXT and add_file(client) == "file-" + 23 * "0" + "1"
 
@@ -4228,8 +4275,12 @@ class TestDecorated:
 
 
 def test_decorated_classes_run_under_unittest():
+    class Base(unittest.TestCase):
+        def test_inherited(self, openai_mock):
+            self.assertEqual(openai_mock.requests, [])
+
     @openai_responses.mock()
-    class Cases(unittest.TestCase):
+    class Cases(Base):
         def setUp(self):
             self.text = "prepared"
 
@@ -4242,7 +4293,7 @@ def test_decorated_classes_run_under_unittest():
 
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(Cases).run(result)
-    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+    assert (result.testsRun, result.errors, result.failures) == (2, [], [])
     assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
 
 
@@ -4335,6 +4386,31 @@ def test_decorated_functions_are_called_plainly():
     assert inspect.iscoroutinefunction(coroutine) and asyncio.run(coroutine())
     with OpenAIMock() as own:
         assert plain("Hi", openai_mock=own) == "Hi!" and len(own.requests) == 1
+
+
+# ======================================================================================================================
+# WEBHOOKS
+# ======================================================================================================================
+
+
+@pytest.mark.parametrize("name", sorted(openai_responses._webhook_events()))
+def test_webhooks_of_every_type_are_verified_and_parsed(client, name):
+    for secret in ("whsec_" + base64.b64encode(b"secret").decode(), "plain"):
+        posted = openai_responses.webhook(name, secret=secret)
+        event = client.webhooks.unwrap(posted.body, posted.headers, secret=secret)
+        assert (event.type, event.object) == (name, "event") and event.id.startswith("evt_")
+
+
+def test_webhooks_say_what_was_given_and_are_refused_when_changed(client):
+    posted = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
+    assert client.webhooks.unwrap(posted.body, posted.headers, secret="plain").data.id == "resp_1"
+    failing(
+        openai.InvalidWebhookSignatureError, client.webhooks.unwrap, posted.body + " ", posted.headers, secret="plain"
+    )
+    assert posted != openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
+    wrong = failing(ValueError, openai_responses.webhook, "response.complete", secret="x")
+    assert "Closest: 'response.completed'" in str(wrong)
+    failing(ValueError, openai_responses.webhook, "response.completed", {"id": 5}, secret="x")
 
 
 # ======================================================================================================================
@@ -4679,6 +4755,7 @@ def test_example_of_a_docstring_runs(block, monkeypatch):
     with OpenAIMock() as openai_mock:
         known = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
         known |= {"openai": openai, "openai_mock": openai_mock, "re": re, "create": openai_mock.chat.completions.create}
+        known["client"] = sdk()
         namespace = execute(block, **known)
     for name in namespace.keys() - known.keys():
         if name.startswith("test_"):

@@ -36,6 +36,7 @@ __all__ = [
     "MockTransport",
     "StateStore",
     "MockError",
+    "webhook",
 ]
 
 DEFAULT_MODEL: str
@@ -95,6 +96,7 @@ def error(
     type: str | None = None,
     param: str | None = None,
     retry_after: float | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> httpx.Response: ...
 def timeout() -> Exception: ...
 def streamed(
@@ -124,6 +126,13 @@ class MockTransport(httpx.MockTransport, httpx2.MockTransport):  # type: ignore[
     async def __aenter__(self) -> Self: ...
 
 class MockError(BaseException): ...
+
+@dataclass(frozen=True)
+class Webhook:
+    body: str
+    headers: Mapping[str, str]
+
+def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str) -> Webhook: ...
 
 # ---- endpoints ----
 
