@@ -53,7 +53,7 @@ def files_and_search() -> None:
 def error_and_retry() -> None:
     """The first attempt is rate-limited; the SDK tries again, at once."""
     with OpenAIMock() as openai_mock:
-        openai_mock.chat.completions.create.response = [error(429, code="rate_limit_exceeded"), "Here I am."]
+        openai_mock.chat.completions.create.response = [error(429), "Here I am."]
 
         completion = client.chat.completions.create(model="gpt-4o", messages=question)
         failed, succeeded = openai_mock.requests
