@@ -35,10 +35,10 @@ finds its row by method and path. The rooms of this module, low to high (search 
     IMPORT PATHS               `openai_responses.ext.httpx` and the like
     PYTEST PLUGIN              the fixture `openai_mock`
 
-A request goes this way: `Router.handler` (INTERCEPTION) has it received as a `Call` (CALLS), an endpoint chooses the
-`Script` the test set for it (ENDPOINTS), `_answer` settles and `_perform` performs it: it is checked, composed from
-default, request, what follows and what was set, and kept (VERBS), as its row in BEHAVIORS says; `_reply` sends it as
-JSON, bytes or events (STREAMS), and the journal has a record of it.
+A request goes this way: `Router.handler` (INTERCEPTION) has it received as a `Call` (CALLS). `_answer` (SCRIPTS) chooses
+the `Script` the test set for it, checks it, settles what is known only now, and performs it (VERBS): the answer is
+composed from default, request, what is derived and what was set, and kept, as its row in BEHAVIORS says. `_reply`
+(STREAMS) sends it as JSON, bytes or events, and the journal has a record of it.
 """
 
 from __future__ import annotations
@@ -2494,7 +2494,7 @@ def _create(call: Call) -> Any:
 
 
 def _retrieve(call: Call) -> Any:
-    _begin(call.store, call.resource)
+    _begin(call.store, call.resource)  # before the look at one of its objects
     _advance(call.store, call.resource.name, call.key)
     return _view(call, _fetch(call))
 
@@ -4450,15 +4450,15 @@ Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the cl
 
 
 async def _answer(call: Call, wait: Wait, record: Record | None = None) -> httpx.Response:
-    """The response to a call: checked, settled, performed. What the service refuses is a response too."""
+    """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too."""
     try:
         with call.store.lock:
             chosen = _chosen(call)
             if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
                 _check(call)
+            if record:
+                record.answered_by = chosen
             script = chosen._take() if chosen else NOTHING
-        if record:
-            record.answered_by = chosen
         script = await _settle(call, script, wait)
         if isinstance(script, httpx.Response):
             return script
@@ -5430,11 +5430,18 @@ class Router(respx.MockRouter):
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    return await _result(own_routes(request))
+                    return self._journaled(request, await _result(own_routes(request)))
             return await self._exchange(request, wait)
         except Exception as reason:
             surfaced = _surfacing(reason, request)
             raise surfaced from surfaced.__cause__
+
+    def _journaled(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        """What a user's own route answered; where that was a call of the API, the journal has it too."""
+        with contextlib.suppress(_NotMocked):
+            if call := self._mock._receive(request):
+                self._record(request, call).response = response
+        return response
 
     async def _exchange(self, request: httpx.Request, wait: Wait) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
