@@ -722,7 +722,7 @@ class Resource:
     def shown(self) -> Any:
         """The model its objects are shown as, one at a time."""
         by_verb = {_shape(row).verb: row for row in self.rows}
-        row = by_verb.get("retrieve") or by_verb.get("create") or by_verb["list"]
+        row = next(by_verb[verb] for verb in ("retrieve", "create", "list", "singleton") if verb in by_verb)
         return _model(row.model.rpartition("[")[2].removesuffix("]"))
 
     @functools.cached_property
@@ -1381,7 +1381,7 @@ class StateStore(collections.UserDict):
         return (resource for resource in self.data if resource != "service")
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "data":
@@ -1601,7 +1601,7 @@ class Objects:
         """The key of an object, of a child also by its own id alone."""
         if len(ids) > 1 or not self._resource.parents:
             return _key(ids)
-        return next((key for key in self._objects if key[-1] == ids[0]), None)
+        return next((key for key in self._objects if _path(key)[-1] == ids[0]), None)
 
     @property
     def _resource(self) -> Resource:
@@ -2097,9 +2097,12 @@ def _check_turn(call: Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
 
     Raises `ValueError`, to the author of the test.
     """
-    asked = {**obj, **{name: value for name, value in call.body.items() if value is not None}}  # a run inherits
+    asked = {
+        **(obj if isinstance(obj, dict) else {}),
+        **{name: value for name, value in call.body.items() if value is not None},
+    }  # a run inherits
     place, offered, schema = f"{call.row.name}.response", dict(_tools(asked)), _schema(asked)
-    texts, made = _spoken_in(obj) if turn is None else ([turn.text], turn.tool_calls)
+    texts, made = _spoken_in(asked) if turn is None else ([turn.text], turn.tool_calls)
     if schema is not None and not (turn and turn.stop):
         for text in filter(None, texts):
             _check_json(place, text, schema)
@@ -2663,11 +2666,14 @@ def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[dict[s
 
 
 def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
+    """Whether a field is as a filter says: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
     head, *keys = re.findall(r"[^\[\]]+", name)
-    if head not in obj:
-        return True
-    found = functools.reduce(lambda node, key: (node or {}).get(key), keys, obj[head])
-    return str(found) == value
+    found = obj.get(head)
+    for key in keys:
+        if isinstance(found, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
+            return _COMPARISONS[key](found, float(value))
+        found = found.get(key) if isinstance(found, dict) else None
+    return head not in obj or found == value or (found is not None and _is_as_expected(value, found))
 
 
 # ======================================================================================================================
@@ -3571,8 +3577,9 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
     found = _find(method, path)
     if found is None or not _present(found[0].name):
         _refuse(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
-    body = {**(asked.get("body") or {}), "stream": False}
-    return Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json=body))
+    if not isinstance(body := asked.get("body") or {}, dict):
+        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
+    return Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
 
 
 # ======================================================================================================================
@@ -4762,7 +4769,11 @@ def _prepare_response(row: Row, value: Any) -> Script:
         headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
         headers.append((b"content-length", b"%d" % len(content)))
 
+    readings = itertools.count()
+
     def resolve(call: Call) -> _Reply:
+        if isinstance(source, (Iterator, AsyncIterator)) and next(readings):
+            raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
         body = _Either(source) if content is None else httpx.ByteStream(content)
         own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
         if content is not None and value.status_code < 300:
@@ -5466,8 +5477,9 @@ class Router(respx.MockRouter):
         if call is None:
             self.record(request, response=None)
         about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
-        self._mock._journal.append(Record(*about))
-        return self._mock._journal[-1]
+        record = Record(*about)
+        self._mock._journal.append(record)
+        return record
 
 
 async def _routed(call: Call, wait: Wait) -> httpx.Response | None:

@@ -774,6 +774,7 @@ def test_objects_put_in_by_hand_get_the_fields_they_lack(openai_mock, client):
 def test_state_is_plain_dicts_as_they_go_over_the_wire(openai_mock, client):
     assert openai_mock.state["files"] == {}
     file = add_file(client)
+    assert (len(openai_mock.state), sorted(openai_mock.state.keys())) == (2, ["files", "files.content"])
     assert type(openai_mock.state["files"]) is dict and type(openai_mock.state["files"][file]) is dict
     assert openai_mock.state["files"][file]["filename"] == "a.txt" and json.dumps(openai_mock.state["files"])
 
@@ -849,6 +850,11 @@ def test_what_is_forgotten_leaves_nothing_behind(openai_mock, client):
     assert client.vector_stores.retrieve(store).file_counts.total == 0
     client.vector_stores.delete(store)
     assert not any(openai_mock.state.values()) and not openai_mock.state.service.notes
+
+
+def test_a_resource_there_is_one_of_is_found_by_its_parent(openai_mock, client):
+    openai_mock.state["admin.organization.projects.data_retention"]["proj_1"] = {"object": "x"}
+    assert openai_mock.state.admin.organization.projects.data_retention.get("proj_1").object == "x"
 
 
 def test_cycles_in_the_state_end(openai_mock, client):
@@ -1549,6 +1555,21 @@ def test_lists_are_cut_by_order_limit_and_cursors(client, query, expected, has_m
     assert (page.has_more, page.first_id, page.last_id) == (has_more, *ends)
 
 
+@cases(
+    "query, found",
+    ("effective_at[gt]=1", ["log-2", "log-3"]),
+    ("effective_at[gte]=2&effective_at[lt]=3", ["log-2"]),
+    ("effective_at[gt]=soon", []),
+    ("good=true", ["log-1", "log-3"]),
+    ("nothing[of]=theirs", ["log-1", "log-2", "log-3"]),
+)
+def test_lists_are_filtered_by_what_the_query_says(openai_mock, query, found):
+    logs = [{"id": f"log-{n}", "effective_at": n, "good": n != 2, "type": "x"} for n in (1, 2, 3)]
+    openai_mock.state["admin.organization.audit_logs"] = {log["id"]: log for log in logs}
+    answer = httpx.get(f"{URL}/organization/audit_logs?{query}").json()
+    assert [log["id"] for log in answer["data"]] == found
+
+
 @pytest.mark.parametrize("param, value", [("limit", 0), ("limit", -1), ("limit", 101), ("after", "x"), ("before", "x")])
 def test_bad_limits_and_unknown_cursors_are_refused(client, param, value):
     add_stores(client, 1)
@@ -2231,6 +2252,8 @@ def test_batch_answers_every_line_through_the_mock(create, client):
     create.response = lambda request: json.loads(request.content)["model"]
     embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "x", "dimensions": 3})
     batch = add_batch(client, batch_line("1"), embedding, batch_line("3", "/v1/nothing"), "no json")
+    odd = add_batch(client, batch_line("1", body="no object"))
+    assert states(lambda: client.batches.retrieve(odd.id), 2) == ["in_progress", "completed"]
     assert batch.status == "validating"
     assert states(lambda: client.batches.retrieve(batch.id), 3) == ["in_progress", "completed", "completed"]
     done = client.batches.retrieve(batch.id)
