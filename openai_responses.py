@@ -1404,7 +1404,7 @@ class StateStore(collections.UserDict):
         return self.service.notes.setdefault((resource, key), Note())
 
     def new_id(self, prefix: str) -> str:
-        """The next id: deterministic, unique in this store."""
+        """The next id: deterministic; that nothing stored by hand has it, `_put` sees to."""
         numbers = self.service.numbers
         numbers[prefix] = numbers.get(prefix, 0) + 1
         return f"{prefix}{numbers[prefix]:024d}"
@@ -5221,7 +5221,7 @@ class Endpoint(Scripted):
 
 
 def _refuse_misspelt(where: str, row: Row, names: Iterable[str]) -> None:
-    known = {"tool_result", *_parameter_names(row.name), *_parameters(row.path)}
+    known = {"tool_result", *_parameter_names(row.name), *_parameters(row.path)} if names else set()
     for name in set(names) - known:
         if closest := _closest(name, known, 0.75):
             raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")

@@ -1,4 +1,4 @@
-"""What a mocked call costs, as ratios to the same call over a static transport.
+"""What a developer waits for: a mocked call and a fresh process, as ratios to the same over a static transport.
 
     python docs/development/benchmark.py
 
@@ -8,8 +8,13 @@ The bounds are those the project keeps to; the script exits with status 1 when o
 
 import contextlib
 import functools
+import gc
+import resource
+import statistics
+import subprocess
 import sys
 import time
+import tracemalloc
 
 import httpx
 import openai
@@ -140,11 +145,88 @@ def state_ratios():
         yield f"{name} with 100,000 objects / with 10", times["many"] / times["few"], bound
 
 
+COLD = {
+    "mock": """
+import openai, openai_responses
+with openai_responses.OpenAIMock() as openai_mock:
+    openai_mock.chat.completions.create.response = "Hi"
+    openai.OpenAI(api_key="sk-fake").chat.completions.create(model="m", messages=[])
+""",
+    "static": """
+import openai, FAMILY as family
+answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
+transport = family.MockTransport(lambda request: family.Response(200, json=answer))
+client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
+client.chat.completions.create(model="m", messages=[])
+""",
+    "respx": """
+import openai, respx
+answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
+with respx.mock as router:
+    router.post("https://api.openai.com/v1/chat/completions").respond(json=answer)
+    openai.OpenAI(api_key="sk-fake").chat.completions.create(model="m", messages=[])
+""",
+    "first uses": """
+import time, openai, openai_responses
+openai_mock, times = openai_responses.OpenAIMock(), [time.process_time()]
+openai_mock.chat.completions.create; times.append(time.process_time())
+openai_mock.chat.completions.create.response = "Hi"; times.append(time.process_time())
+openai_mock.chat.completions.create.when("text").response = "Ho"; times.append(time.process_time())
+print(*(after - before for before, after in zip(times, times[1:])))
+""",
+}
+
+
+def fresh(name, rounds=5):
+    """What a fresh process printed, and the median of its CPU seconds."""
+    code, times = COLD[name].replace("FAMILY", family.__name__), []
+    for _ in range(rounds):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return done.stdout, statistics.median(times)
+
+
+def cold_starts():
+    seconds_of = {name: fresh(name)[1] for name in ("mock", "static", *(["respx"] if SDK2 else []))}
+    yield "fresh process / static transport", seconds_of["mock"] / seconds_of["static"], 1.25
+    if SDK2:
+        yield "fresh process / one RESPX route", seconds_of["mock"] / seconds_of["respx"], 1.10
+    looks = zip(("look", "response", "when"), fresh("first uses", 1)[0].split(), strict=True)
+    yield from ((f"first {name} at an endpoint, ms", 1000 * float(took), 50) for name, took in looks)
+
+
+def own_clients():
+    """A test that makes its own client, and one that shares one."""
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = ANSWER
+        times = best(
+            5,
+            shared=lambda: seconds(chat, client, calls=50),
+            own=lambda: seconds(lambda: chat(openai.OpenAI(api_key="sk-fake")), calls=50),
+        )
+    yield "call with an own client / a shared one", times["own"] / times["shared"], 2.0
+
+
+def memory():
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = ANSWER
+        seconds(chat, client, calls=50)
+        gc.collect()
+        tracemalloc.start()
+        seconds(chat, client, calls=1000)
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0] / 1000
+        tracemalloc.stop()
+    yield "kept of a short chat call, KB", kept / 1000, 6.0
+
+
 def main():
     missed = False
     print(f"openai {openai.__version__}, httpx {httpx.__version__}, respx {respx.__version__}")
     with contextlib.suppress(KeyboardInterrupt):
-        for figures in (chat_ratios, stream_ratio, test_costs, state_ratios):
+        for figures in (chat_ratios, stream_ratio, test_costs, own_clients, state_ratios, cold_starts, memory):
             for name, figure, bound in figures():
                 missed |= figure > bound
                 print(f"{name:<45} {figure:6.2f}   {'within' if figure <= bound else 'MISSES'} {bound}")
