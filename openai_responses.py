@@ -5241,7 +5241,7 @@ def _json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclasses.dataclass(eq=False, repr=False, slots=True)
 class Record:
     """One HTTP attempt in the journal, as it was sent: nothing that happens later changes it.
 
@@ -5256,9 +5256,9 @@ class Record:
     answered_by: Any = None  # the endpoint or the rule whose response it was; None for the default
     duration: float = 0.0  # seconds
 
-    @functools.cached_property
+    @property
     def body(self) -> dict[str, Any]:
-        """The decoded body, read anew; files are (filename, bytes, content type)."""
+        """The decoded body, read anew each time; files are (filename, bytes, content type)."""
         try:
             return _read(self.request, self.deployment)
         except ServiceError:  # it could not be read
@@ -5459,7 +5459,7 @@ class Router(respx.MockRouter):
         try:
             call = self._mock._receive(request)
         except _NotMocked:
-            if not request.extensions.get(_INTERCEPTED):  # else another router may know it
+            if not hasattr(request, "intercepted"):  # else another router may know it
                 self._record(request)
             raise
         if call is None:
@@ -5541,17 +5541,13 @@ def _swallows(request: httpx.Request) -> bool:
 
 # ---- the two families of clients -------------------------------------------------------------------------------------
 
-_FAMILY = "openai_responses.family"  # the extension of a request that tells whose it is: httpx or httpx2
-_INTERCEPTED = "openai_responses.intercepted"  # and that other routers may be asked
-
 
 class _Converted(httpx.Request):
     """A request of httpx2 as one of httpx; what that takes is done when somebody looks."""
 
     def __init__(self, original: Any) -> None:
-        self.original, self.method = original, original.method
-        self.extensions = {**original.extensions, _FAMILY: sys.modules["httpx2"]}
-        self._content = original.content
+        self.original, self.method, self.extensions = original, original.method, original.extensions
+        self._content, self.family = original.content, sys.modules["httpx2"]
 
     @functools.cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]
@@ -5578,7 +5574,7 @@ def _family_error(fault: Any, request: httpx.Request) -> BaseException:
     if not kind.__module__.startswith(("httpx", "openai")):
         return fault() if inspect.isclass(fault) else fault
     message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
-    own = getattr(request.extensions.get(_FAMILY, httpx), name, None)
+    own = getattr(getattr(request, "family", httpx), name, None)
     return own(message, request=request) if own else fault
 
 
@@ -5762,7 +5758,7 @@ def _asking_async(method: Any) -> Any:
 async def _ask(request: Any, handler: str, network: Callable[[Any], Any]) -> Any:
     """The response of the first router that knows a request, or of the network where one passes it through."""
     asked = _httpx_request(request)
-    asked.extensions = {**asked.extensions, _INTERCEPTED: True}
+    asked.intercepted = True  # so that a router leaves one it does not know to the next
     for router in _line(request):
         try:
             if router is None:
