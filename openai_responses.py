@@ -63,6 +63,7 @@ import json
 import math
 import operator
 import os
+import pkgutil
 import random
 import re
 import sys
@@ -5645,12 +5646,8 @@ class _Interceptor(Mocker):
     """
 
     name = "openai_responses"
-    targets: ClassVar[list[str]] = [
-        f"{family}.{name}"
-        for family in ("httpx", "httpx2")
-        for name in ("HTTPTransport", "AsyncHTTPTransport", "AsyncClient")
-    ]
-    target_methods: ClassVar[list[str]] = []  # they differ: see `_SEAMS`
+    targets: ClassVar[list[str]] = []  # see `_SEAMS`: the methods differ
+    target_methods: ClassVar[list[str]] = []
 
     @classmethod
     def start(cls) -> None:
@@ -5668,22 +5665,31 @@ class _Interceptor(Mocker):
                 setattr(owner, method, original)
 
 
-# What makes each method of those classes one that asks the routers first, or that shares what is dear.
-_SEAMS = functools.cache(
+_FAMILY_SEAMS = functools.cache(
     lambda: {
         "HTTPTransport": {"__init__": _sharing, "handle_request": _asking},
         "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _asking_async},
         "AsyncClient": {"_transport_for_url": _seeing_aiohttp},
     }
 )
+# Where the packages go to the network, and what makes each method there one that asks the routers first, that refuses,
+# or that shares what is dear to make.
+_SEAMS = functools.cache(
+    lambda: {
+        **{f"{family}:{name}": seams for family in ("httpx", "httpx2") for name, seams in _FAMILY_SEAMS().items()},
+        # by the name it has in releases up to 16, and since
+        "websockets.asyncio.client:connect": {"create_connection": _refusing_own, "connect": _refusing_own},
+        "websockets.sync.client:": {"connect": _refusing},
+    }
+)
 
 
 @functools.cache
-def _patches() -> list[tuple[type, str, Callable[[Any], Any]]]:
+def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
     """The methods to replace, as far as their packages are installed, with what replaces them."""
-    targets = [target.split(".") for target in _Interceptor.targets]
-    owners = [getattr(importlib.import_module(family), name) for family, name in targets if _installed(family)]
-    return [(owner, method, seam) for owner in owners for method, seam in _SEAMS()[owner.__name__].items()]
+    there = [(target, seams) for target, seams in _SEAMS().items() if _installed(target.partition(":")[0])]
+    owners = [(pkgutil.resolve_name(target), seams) for target, seams in there]
+    return [(owner, name, seam) for owner, seams in owners for name, seam in seams.items() if name in vars(owner)]
 
 
 def _sharing(init: Any) -> Any:
@@ -5709,8 +5715,11 @@ def _shared_context(family: Any, trust_env: bool, *variables: str | None) -> Any
     return family.create_ssl_context(trust_env=trust_env)
 
 
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False
 
 
 def _others(family: str = "") -> list[Any]:
@@ -5781,6 +5790,34 @@ def _seeing_aiohttp(method: Any) -> Any:
         return _AiohttpTransport(transport) if "aiohttp" in type(transport).__module__ else transport
 
     return _transport_for_url
+
+
+def _refusing(connect: Any) -> Any:
+    """A function that opens WebSockets, but none to the API: they are not answered yet, and must not leave."""
+
+    @functools.wraps(connect)
+    def connect_elsewhere(uri: str, *args: Any, **settings: Any) -> Any:
+        _refuse_websocket(uri)
+        return connect(uri, *args, **settings)
+
+    return connect_elsewhere
+
+
+def _refusing_own(create_connection: Any) -> Any:
+    """The same for asynchronous connections, which know their URI."""
+
+    @functools.wraps(create_connection)
+    async def create_connection_elsewhere(connection: Any) -> Any:
+        _refuse_websocket(connection.uri)
+        return await create_connection(connection)
+
+    return create_connection_elsewhere
+
+
+def _refuse_websocket(uri: str) -> None:
+    url = re.sub("^ws", "http", uri).partition("?")[0]
+    if any(_below(url, router._mock._bases) for router in _Interceptor.routers):
+        raise _NotMocked(f"WebSockets are not answered, and this would reach the network: {uri.partition('?')[0]}")
 
 
 class _AiohttpTransport:

@@ -4076,6 +4076,38 @@ def test_only_transports_that_reach_the_network_are_answered(openai_mock, family
     assert len(openai_mock.requests) == 2
 
 
+def connects(resource, name=""):
+    """Every WebSocket connect of the SDK, by the dotted name of its resource."""
+    if hasattr(type(resource), "connect"):
+        yield name
+    for child in dir(type(resource)):
+        member = inspect.getattr_static(type(resource), child)
+        if isinstance(member, functools.cached_property) and not child.startswith(("with_", "_")):
+            yield from connects(getattr(resource, child), f"{name}.{child}".lstrip("."))
+
+
+@pytest.mark.parametrize("resource", sorted(connects(sdk())))
+def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, resource, kind):
+    monkeypatch.setattr(socket.socket, "connect", None)  # nothing gets this far
+    connect = reach(sdk(kind), resource).connect
+    parameters = inspect.signature(connect).parameters.values()
+    needed = {each.name: "x" for each in parameters if each.default is each.empty} | {"model": "m"}
+
+    async def scene():
+        async with enter(connect(**{name: needed[name] for name in needed if name in {p.name for p in parameters}})):
+            raise NotImplementedError
+
+    with pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com"):
+        finish(kind, scene())
+
+
+def test_websockets_to_elsewhere_are_let_be(openai_mock):
+    from websockets.sync.client import connect
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises((OSError, EOFError, TimeoutError)):
+        connect(f"ws://127.0.0.1:{listening.getsockname()[1]}", open_timeout=0.05)
+
+
 def test_a_mock_entered_again_within_answers_until_the_last_is_left(openai_mock):
     with openai_mock, openai_mock.router:
         ask("Hi")
