@@ -2028,6 +2028,7 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     first, second = runs.steps.list(run.id, thread_id=thread, order="asc").data
     assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
     assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
+    assert openai_mock.state.service.numbers["run_"] == 1  # no run was made that nobody sees
 
 
 @pytest.mark.parametrize("ids", [["call_x"], [0, "call_x"], []])
@@ -2576,6 +2577,20 @@ def test_roles_are_assigned_to_groups(organization):
     assert [(r.id, r.permissions) for r in assigned.list(group)] == [(role, ["api.read"])]
     assigned.delete(role, group_id=group)
     assert assigned.list(group).data == [] and roles.retrieve(role).id == role
+
+
+def test_what_is_set_of_an_assignment_goes_before_what_is_known(openai_mock, organization, projects):
+    ours = openai_mock.admin.organization
+    group, project = organization.groups.create(name="g").id, projects.create(name="p").id
+    ours.groups.roles.create.response = {"role": {"name": "set", "id": "role_set"}}
+    made = organization.groups.roles.create(group, role_id="role_x")
+    assert (made.role.name, made.role.id, made.group.name) == ("set", "role_set", "g")
+    assert [role.id for role in organization.groups.roles.list(group)] == ["role_set"]
+    ours.projects.groups.create.response = {"group_name": "set"}
+    assert projects.groups.create(project, group_id=group, role="member").group_name == "set"
+    ours.projects.service_accounts.create.response = {"api_key": {"id": "key_set", "value": "v"}}
+    key = projects.service_accounts.create(project, name="n").api_key
+    assert (key.id, key.value, [key.id for key in projects.api_keys.list(project)]) == ("key_set", "v", ["key_set"])
 
 
 def test_certificates_are_activated(organization, projects):
