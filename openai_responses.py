@@ -1155,8 +1155,14 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, leni
     raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
 
 
+def _members(tp: Any) -> tuple[Any, ...]:
+    """The members of a union; of another type, that itself."""
+    kind, args = _kind(tp)
+    return args if kind is typing.Union else (tp,)
+
+
 def _candidates(members: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[Any, ...]:
-    flat = tuple(itertools.chain.from_iterable(_kind(m)[1] if _kind(m)[0] is typing.Union else (m,) for m in members))
+    flat = tuple(itertools.chain.from_iterable(map(_members, members)))
     models = [member for member in flat if _is_model(_kind(member)[0])]
     agreeing = [member for member in models if _agrees(_kind(member)[0], value)]
     whole = [m for m in agreeing if value.keys() <= {*_fields(_kind(m)[0]), *_wire_names(_kind(m)[0])}]
@@ -1175,6 +1181,29 @@ def _member(tp: Any, value: Mapping[str, Any]) -> Any:
     """The model an object is of: the type itself, or the member of the union it agrees with."""
     kind, args = _kind(tp)
     return kind if kind is not typing.Union else _kind((_candidates(args, value) or args)[0])[0]
+
+
+def _home_of(model: Any, key: str) -> str | None:
+    """The nearest place in a model where a key belongs: `choices[0].message.content`."""
+    level = [(model, "")]
+    for _ in range(4):
+        for tp, place in level:
+            if key in _fields(tp):
+                return f"{place}{key}"
+        fields = [(tp, name, place) for tp, place in level for name in _fields(tp)]
+        fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # what is always there comes first
+        level = [inner for field in fields for inner in _inner_models(*field)]
+    return None
+
+
+def _inner_models(model: Any, name: str, place: str) -> Iterator[tuple[Any, str]]:
+    """The models in a field, of the items of a list too, each with its place."""
+    for tp in _members(_fields(model)[name].type):
+        kind, args = _kind(tp)
+        if _is_model(kind):
+            yield kind, f"{place}{name}."
+        elif kind is list:
+            yield from ((_kind(m)[0], f"{place}{name}[0].") for m in _members(args[0]) if _is_model(_kind(m)[0]))
 
 
 def _leaf(tp: Any, kind: Any, value: Any, place: str, lenient: bool) -> Any:
@@ -1667,6 +1696,11 @@ class Call:
     @functools.cached_property
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(self.request.url.query.decode(), keep_blank_values=True))
+
+    @functools.cached_property
+    def asked(self) -> dict[str, Any]:
+        """All that it says as one, for rules."""
+        return _asked(self)
 
     @functools.cached_property
     def shape(self) -> Shape:
@@ -3068,9 +3102,9 @@ def _check_chat(call: Call) -> None:
 
 def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
-    for made in [made for choice in choices[1:] for made in choice["message"].get("tool_calls") or ()]:
-        if choices is not obj["choices"]:
-            made["id"] = call.store.new_id("call_")  # each choice has calls of its own
+    repeated = choices[1:] if choices is not obj["choices"] else []
+    for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
+        made["id"] = call.store.new_id("call_")  # each choice has calls of its own
     answer = sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     return usage | ({} if choices is obj["choices"] else {"choices": choices})
@@ -4601,34 +4635,6 @@ def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> None:
     raise ValueError(f"{row.name}.response is {value!r}, none of which is a field of {_title(member)}{hint}{json_hint}")
 
 
-def _home_of(model: Any, key: str) -> str | None:
-    """The nearest place in a model where a key belongs: `choices[0].message.content`."""
-    level = [(model, "")]
-    for _ in range(4):
-        for tp, place in level:
-            if key in _fields(tp):
-                return f"{place}{key}"
-        fields = [(tp, name, place) for tp, place in level for name in _fields(tp)]
-        fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # what is always there comes first
-        level = [inner for field in fields for inner in _inner_models(*field)]
-    return None
-
-
-def _inner_models(model: Any, name: str, place: str) -> Iterator[tuple[Any, str]]:
-    """The models in a field, of the items of a list too, each with its place."""
-    for tp in _members(_fields(model)[name].type):
-        kind, args = _kind(tp)
-        if _is_model(kind):
-            yield kind, f"{place}{name}."
-        elif kind is list:
-            yield from ((_kind(m)[0], f"{place}{name}[0].") for m in _members(args[0]) if _is_model(_kind(m)[0]))
-
-
-def _members(tp: Any) -> tuple[Any, ...]:
-    kind, args = _kind(tp)
-    return args if kind is typing.Union else (tp,)
-
-
 def _prepare_model(row: Row, value: Any) -> Script:
     """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
     if type(value).__module__.startswith("openai."):
@@ -5080,8 +5086,7 @@ class Rule(Scripted):
 
     def _mismatches(self, call: Call) -> Iterator[str]:
         """Why the rule does not take a call, a word for each of its conditions that is not met."""
-        asked = _asked(call)
-        yield from filter(None, (_outside(asked, {key: value}) for key, value in self._subset.items()))
+        yield from filter(None, (_outside(call.asked, {key: value}) for key, value in self._subset.items()))
         if self._tool_result is not None and _brings_results(call) is not self._tool_result:
             yield f"tool_result is {not self._tool_result}"
         if callable(self._what):
@@ -5275,7 +5280,7 @@ class Record:
 
     @property
     def query(self) -> dict[str, Any]:
-        return _nest(parse_qsl(self.request.url.query.decode(), keep_blank_values=True))
+        return _query(self.request)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -5300,8 +5305,12 @@ class Record:
 
 def _asked(request: Call | Record) -> dict[str, Any]:
     """All that a request says: query, path parameters and body as one."""
-    query = _nest(parse_qsl(request.request.url.query.decode(), keep_blank_values=True))
-    return {**query, **request.params, **request.body}
+    return {**_query(request.request), **request.params, **request.body}
+
+
+def _query(request: httpx.Request) -> dict[str, Any]:
+    """A query as a dict, nested as a form is."""
+    return _nest(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
 
 _SECRET_HEADERS = re.compile("authorization|api-key|cookie|token|secret", re.IGNORECASE).search
@@ -5827,8 +5836,8 @@ class _AiohttpTransport:
         self.transport = transport
 
     async def handle_async_request(self, request: Any) -> Any:
-        ask = _asking_async(type(self.transport).handle_async_request)
-        return await ask(self.transport, request)
+        await request.aread()
+        return await _ask(request, "async_handler", self.transport.handle_async_request)
 
 
 def _nobody(request: httpx.Request) -> BaseException:
@@ -5984,6 +5993,7 @@ class OpenAIMock(_Guarded):
 
         Raises `AllMockedAssertionError` when it is none.
         """
+        # of a converted request the client's own URL, which need not be parsed anew
         url, _, query = str(getattr(request, "original", request).url).partition("?")
         path, deployment = _below(url, self._bases) or ("", None)
         if path == "/traces/ingest":
@@ -6142,7 +6152,7 @@ _webhook_numbers = itertools.count(1)
 @functools.cache
 def _webhook_events() -> Mapping[str, Any]:
     """The models of the SDK's webhook events by type."""
-    models = _kind(_model("webhooks.UnwrapWebhookEvent"))[1]
+    models = _members(_model("webhooks.UnwrapWebhookEvent"))
     return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
 
 
