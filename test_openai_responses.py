@@ -4105,11 +4105,11 @@ def connects(resource, name=""):
 def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, resource, kind):
     monkeypatch.setattr(socket.socket, "connect", None)  # nothing gets this far
     connect = reach(sdk(kind), resource).connect
-    parameters = inspect.signature(connect).parameters.values()
-    needed = {each.name: "x" for each in parameters if each.default is each.empty} | {"model": "m"}
+    parameters = inspect.signature(connect).parameters.items()
+    needed = {name: "x" for name, each in parameters if each.default is each.empty or name == "model"}
 
     async def scene():
-        async with enter(connect(**{name: needed[name] for name in needed if name in {p.name for p in parameters}})):
+        async with enter(connect(**needed)):
             raise NotImplementedError
 
     with pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com"):
