@@ -49,6 +49,7 @@ import base64
 import collections
 import concurrent.futures
 import contextlib
+import contextvars
 import dataclasses
 import difflib
 import email
@@ -88,7 +89,7 @@ __version__ = "1.0.0"
 __all__ = [
     "OpenAIMock", "mock",
     # what the model says, and how it arrives
-    "tool_call", "refusal", "cut", "filtered", "error", "timeout", "streamed",
+    "tool_call", "refusal", "cut", "filtered", "reasoning", "cited", "as_json", "error", "timeout", "streamed", "Answer",
     # streams as classes, transports, state, errors
     "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError", "webhook",
 ]
@@ -1419,7 +1420,7 @@ class StateStore(collections.UserDict):
         return Objects(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*_children(_resources(), ""), *(name for name in dir(type(self)) if not name.startswith("_"))})
+        return sorted({*_children(_resources(), ""), *(name for name in dir(dict) if not name.startswith("_"))})
 
     def __repr__(self) -> str:
         return f"StateStore({ {name: len(objects) for name, objects in self.items()} })"
@@ -1988,29 +1989,63 @@ def _fetch(call: Call) -> dict[str, Any]:
 # ======================================================================================================================
 
 
-@dataclasses.dataclass(frozen=True)
-class ToolCall:
-    """A call of a function by the model; `arguments` is the JSON it wrote."""
+class _Brief:
+    """Something whose repr leaves out what was not said."""
+
+    def __repr__(self) -> str:
+        said = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        shown = (f"{name}={value!r}" for name, value in said.items() if value != defaults[name])
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ToolCall(_Brief):
+    """A call of a tool by the model; `arguments` is the JSON it wrote, or the text a custom tool takes."""
 
     name: str
     arguments: str
     id: str | None = None
     broken: bool = False  # written by hand, perhaps on purpose as no model should
+    custom: bool = False  # of a custom tool, as the request offers it
 
 
-@dataclasses.dataclass(frozen=True)
-class Turn:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Citation(_Brief):
+    """The source of a part of a text: a page, or a file."""
+
+    start: int
+    end: int
+    url: str | None = None
+    title: str = ""
+    file_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Turn(_Brief):
     """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
 
     text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
     stop: str | None = None  # "length" or "content_filter" where the answer is cut
+    reasoning: str | None = None
+    citations: tuple[Citation, ...] = ()
+    structured: bool = False  # the text is JSON: the arguments of a call, where the request forces one
 
     def __add__(self, other: Any) -> Turn:
         other = Turn(other) if isinstance(other, str) else other
-        text = (self.text or "") + (other.text or "") or None
-        return Turn(text, self.tool_calls + other.tool_calls, self.refusal or other.refusal, self.stop or other.stop)
+        here = len(self.text or "")
+        moved = [dataclasses.replace(each, start=each.start + here, end=each.end + here) for each in other.citations]
+        return Turn(
+            text=(self.text or "") + (other.text or "") or None,
+            tool_calls=self.tool_calls + other.tool_calls,
+            refusal=self.refusal or other.refusal,
+            stop=self.stop or other.stop,
+            reasoning=(self.reasoning or "") + (other.reasoning or "") or None,
+            citations=(*self.citations, *moved),
+            structured=(self.structured or other.structured) and not (self.text and other.text),
+        )
 
     def __radd__(self, other: str) -> Turn:
         return Turn(other) + self
@@ -2023,7 +2058,8 @@ def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwar
         create.response = tool_call("get_weather", city="Oslo") + tool_call("get_time", city="Oslo")  # in parallel
         create.response = tool_call("get_weather", "{broken")
 
-    `id` is the call's id, made up where it is not given. Raises `ValueError` when the arguments are no JSON.
+    `id` is the call's id, made up where it is not given. Where the request offers a custom tool of this name, the model
+    calls that, with `arguments` as its input. Raises `ValueError` when the arguments are no JSON.
     """
     if arguments is not None and kwargs:
         raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
@@ -2047,13 +2083,42 @@ def filtered(text: str = "") -> Turn:
     return Turn(text=text, stop="content_filter")
 
 
+def reasoning(text: str) -> Turn:
+    """The model thinks before it answers: `reasoning("Two and two ...") + "4"`.
+
+    Responses show it as an item of its own; chat completions and runs do not show it, chat counts its tokens.
+    """
+    return Turn(reasoning=text)
+
+
+def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | None = None) -> Turn:
+    """A text with its source, a page or a file: `"Bring an umbrella: " + cited("it rains", url="https://example.com")`.
+
+    title: of the page, or the name of the file.
+    Raises `TypeError` unless there is either a `url` or a `file_id`.
+    """
+    if (url is None) is (file_id is None):
+        raise TypeError(f"cited({text!r}, ...) needs one source: url= or file_id=")
+    return Turn(text, citations=(Citation(0, len(text), url, title, file_id),))
+
+
+def as_json(value: Any) -> Turn:
+    """The model says a value as JSON: what a request for structured output wants, or a call that it forces.
+
+        create.response = as_json({"city": "Oslo", "degrees": 7})
+
+    value: a dict, a list, a pydantic model. Raises `ValueError` when it is no JSON.
+    """
+    return Turn(json.dumps(_plain(value, "as_json(...)"), ensure_ascii=False), structured=True)
+
+
 # What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
 _SPEAKS = functools.cache(
     lambda: {
         "audio.Transcription": _text_partial,
         "audio.Translation": _text_partial,
         "beta.BetaResponse": _response_partial,
-        "beta.threads.Run": lambda turn: {},  # what it says comes of it in the end
+        "beta.threads.Run": _run_partial,
         "chat.ChatCompletion": _chat_partial,
         "Completion": _completion_partial,
         "responses.Response": _response_partial,
@@ -2062,24 +2127,56 @@ _SPEAKS = functools.cache(
 
 
 def _chat_partial(turn: Turn) -> dict[str, Any]:
-    calls = [{"id": c.id or Fresh("call_"), "type": "function", "function": _function(c)} for c in turn.tool_calls]
+    calls = [{"id": c.id or Fresh("call_"), "type": _kind_of(c), _kind_of(c): _called(c)} for c in turn.tool_calls]
     message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
     message |= {"refusal": turn.refusal} if turn.refusal else {}
-    return {"choices": [{"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})]}
+    message |= {"annotations": [_page_cited(each, True) for each in turn.citations]} if turn.citations else {}
+    thought = {"completion_tokens_details": {"reasoning_tokens": _tokens(turn.reasoning or "")}}
+    choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
+    return {"choices": [choice]} | ({"usage": thought} if turn.reasoning else {})
 
 
-def _function(made: ToolCall) -> dict[str, Any]:
-    return {"name": made.name, "arguments": made.arguments}
+def _kind_of(made: ToolCall) -> str:
+    return "custom" if made.custom else "function"
+
+
+def _called(made: ToolCall) -> dict[str, Any]:
+    return {"name": made.name, "input" if made.custom else "arguments": made.arguments}
+
+
+def _page_cited(citation: Citation, nested: bool = False) -> dict[str, Any]:
+    """A citation of a page. Raises `TypeError` for one of a file."""
+    if citation.url is None:
+        raise TypeError(f"{citation!r}: no citation of a file here")
+    about = {"url": citation.url, "title": citation.title, "start_index": citation.start, "end_index": citation.end}
+    return {"type": "url_citation"} | ({"url_citation": about} if nested else about)
+
+
+def _annotation(citation: Citation) -> dict[str, Any]:
+    if citation.url is not None:
+        return _page_cited(citation)
+    filename = citation.title or citation.file_id
+    return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
 
 
 def _response_partial(turn: Turn) -> dict[str, Any]:
-    state = {"status": "incomplete" if turn.stop else "completed"}
-    said = [{"type": "output_text", "text": turn.text}] if turn.text is not None else []
+    state, sources = {"status": "incomplete" if turn.stop else "completed"}, list(map(_annotation, turn.citations))
+    thought = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
+    said = [{"type": "output_text", "text": turn.text, "annotations": sources}] if turn.text is not None else []
     refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
     message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
-    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_function(c)} for c in turn.tool_calls]
+    kinds = {True: "custom_tool_call", False: "function_call"}
+    calls = [{"type": kinds[c.custom], "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
     reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(turn.stop or "")
-    return {"output": [*message, *calls]} | ({"incomplete_details": {"reason": reason}} if reason else {})
+    output = [*(thought if turn.reasoning else ()), *message, *calls]
+    return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
+
+
+def _run_partial(turn: Turn) -> dict[str, Any]:
+    """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
+    if pages := [each for each in turn.citations if each.file_id is None]:
+        raise TypeError(f"{pages[0]!r}: messages of threads cite files only")
+    return {}
 
 
 def _completion_partial(turn: Turn) -> dict[str, Any]:
@@ -2087,8 +2184,8 @@ def _completion_partial(turn: Turn) -> dict[str, Any]:
 
 
 def _text_partial(turn: Turn) -> dict[str, Any]:
-    if turn.text is None:
-        raise TypeError(f"{turn!r}: no call or refusal here")
+    if turn.text is None or turn.citations:
+        raise TypeError(f"{turn!r}: no call, refusal or citation here")
     return {"text": turn.text}
 
 
@@ -2102,20 +2199,35 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     if isinstance(choice, dict):
         allowed = choice.get("allowed_tools") or choice
         offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
-        name = next(iter(offered), None) or (choice.get("function") or choice).get("name")
+        name = next(iter(offered), None) or (choice.get("function") or choice.get("custom") or choice).get("name")
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
-        return tool_call(name, _instance(tools[name] or {}))
+        made = tool_call(name, "text" if name in _custom_tools(body) else _instance(tools[name] or {}))
+        return _as_offered(made, body)
     schema = _schema(body)
     return None if schema is None else Turn(json.dumps(_instance(schema)))
 
 
-def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The functions a request offers, with the schemas of their parameters, in the forms of all APIs."""
+def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
+    """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
     for tool in _dicts(body.get("tools")):
-        function = tool.get("function") or tool
-        if tool.get("type") == "function" and "name" in function:
-            yield function["name"], function.get("parameters")
+        if (kind := tool.get("type")) in kinds and "name" in (offer := tool.get(kind) or tool):
+            yield offer["name"], offer.get("parameters")
+
+
+def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(_tools(body, ("custom",)))
+
+
+def _as_offered(turn: Turn, body: Mapping[str, Any]) -> Turn:
+    """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
+    if turn.structured and (forced := (_default_turn(body) or Turn()).tool_calls):
+        made = dataclasses.replace(forced[0], arguments=turn.text)
+        return dataclasses.replace(turn, text=None, structured=False, tool_calls=(made,))
+    custom = _custom_tools(body)
+    return dataclasses.replace(
+        turn, tool_calls=tuple(dataclasses.replace(made, custom=made.name in custom) for made in turn.tool_calls)
+    )
 
 
 def _schema(body: Mapping[str, Any]) -> Any:
@@ -2333,7 +2445,7 @@ def _tokens(text: str) -> int:
     return math.ceil(len(text) / 4)
 
 
-_TEXT_KEYS = ("text", "refusal", "value", "content", "output")
+_TEXT_KEYS = ("text", "refusal", "value", "content", "summary", "output")
 
 
 def _text_of(content: Any) -> str:
@@ -2356,8 +2468,8 @@ def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
 # ---- what a test said ------------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class Pace:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Pace(_Brief):
     """How an answer arrives when it is streamed; `streamed()` documents the fields."""
 
     chunk: int | None = None
@@ -2379,6 +2491,7 @@ class Script:
     turn: Turn | None = None  # what the model says
     pace: Pace = AT_ONCE
     resolve: Callable[[Call], Any] | None = None  # what is known only when the call comes; see `_settle`
+    steps: int | None = None  # how many calls it is for, of a list
 
     @property
     def ends(self) -> bool:
@@ -2732,6 +2845,9 @@ class Behavior:
     events: Callable[[Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
     always_streams: bool = False  # without being asked to
     hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
+    takes: Callable[[Any], dict[str, Any] | None] | None = (
+        None  # what else may be set, as a partial; None is none of it
+    )
     input: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's
     formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
@@ -2801,7 +2917,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "conversations.create": Behavior(keep=_keep_conversation, input="items"),
         "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
         "conversations.items.delete": Behavior(act=_delete_item),
-        "embeddings.create": Behavior(made_up=True, derive=_derive_embeddings, act=_embed),
+        "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, act=_embed),
         "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
         "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, {"status": "completed"})),
         "files.content": Behavior(default=b"mock file content", act=_file_content),
@@ -2820,9 +2936,9 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         ),
         "fine_tuning.jobs.pause": Behavior(check=_check_pause, act=functools.partial(_hold_job, held=True)),
         "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
-        "images.create_variation": Behavior(made_up=True, derive=_derive_images),
-        "images.edit": Behavior(made_up=True, derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
-        "images.generate": Behavior(made_up=True, derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")),
+        "images.create_variation": Behavior(made_up=True, takes=_picture, derive=_derive_images),
+        "images.edit": Behavior(made_up=True, takes=_picture, derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
+        "images.generate": Behavior(made_up=True, takes=_picture, derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")),
         "models.delete": Behavior(check=_check_model_delete),
         "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
         "responses.cancel": Behavior(act=_cancel_response),
@@ -3007,6 +3123,8 @@ def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[s
 def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = sum(map(_item_tokens, obj["output"]))
     usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
+    if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
+        usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
     return usage | ({"conversation": {"id": id}} if (id := _conversation_id(call)) else {})
 
 
@@ -3105,7 +3223,8 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     repeated = choices[1:] if choices is not obj["choices"] else []
     for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
         made["id"] = call.store.new_id("call_")  # each choice has calls of its own
-    answer = sum(_tokens(_spoken(choice["message"])) for choice in choices)
+    thought = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     return usage | ({} if choices is obj["choices"] else {"choices": choices})
 
@@ -3298,7 +3417,7 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
         _add_call_step(store, run, calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         return {"status": "requires_action", "required_action": action}
-    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else turn.text or ""
+    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_cited_block(turn)]
     about = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
     message = _add_message(store, run["thread_id"], about)
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
@@ -3308,6 +3427,17 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
         message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
         return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
     return {"status": "completed", "completed_at": Now(), "expires_at": None, "usage": usage}
+
+
+def _cited_block(turn: Turn) -> dict[str, Any]:
+    """A text in a message of a thread, with the files it cites."""
+    text = turn.text or ""
+    annotations = [
+        {"type": "file_citation", "text": text[each.start : each.end], "file_citation": {"file_id": each.file_id}}
+        | {"start_index": each.start, "end_index": each.end}
+        for each in turn.citations
+    ]
+    return {"type": "text", "text": {"value": text, "annotations": annotations}}
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, int]:
@@ -3322,7 +3452,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
 
 
 def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
-    return {"id": made.id or store.new_id("call_"), "type": "function", "function": _function(made)}
+    return {"id": made.id or store.new_id("call_"), "type": "function", "function": _called(made)}
 
 
 def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
@@ -3708,6 +3838,11 @@ def _derive_transcription(call: Call, obj: Any) -> dict[str, Any]:
     return {"segments": obj["segments"] or [segment | {"text": obj["text"]}]}
 
 
+def _picture(value: Any) -> dict[str, Any] | None:
+    """An image by its bytes."""
+    return {"data": [{"b64_json": base64.b64encode(value).decode()}]} if isinstance(value, bytes) else None
+
+
 def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     form, model = call.body.get("response_format"), str(call.body.get("model", ""))
     as_url = form == "url" or (model.startswith("dall-e") and form != "b64_json")
@@ -3719,11 +3854,25 @@ def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 _DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
+def _vectors(value: Any) -> dict[str, Any] | None:
+    """Embeddings by their vectors: one for all inputs, or a list with one for each."""
+    vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
+    if all(isinstance(vector, (list, tuple)) and vector and _are_numbers(vector) for vector in vectors):
+        return {"data": [{"embedding": list(map(float, vector))} for vector in vectors]}
+    return None
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, (int, float)) for value in values)
+
+
 def _derive_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     inputs = _embedding_inputs(call.body.get("input", ""))
     size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
     count = sum(map(_tokens, inputs))
-    data = [{"object": "embedding", "index": i, "embedding": _embedding(text, size)} for i, text in enumerate(inputs)]
+    vectors = [item["embedding"] for item in obj["data"]] or [_embedding(text, size) for text in inputs]
+    vectors = vectors * len(inputs) if len(vectors) == 1 else vectors
+    data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
 
 
@@ -4388,6 +4537,8 @@ class _Paced(_Either):
     def _fault(self) -> bytes:
         """What comes instead of the next event. Raises a network fault unless the fault is something to send."""
         fault = self.pace.fault
+        if isinstance(fault, bytes):
+            return fault
         if isinstance(fault, str):
             return _frame((None, fault))
         if isinstance(fault, Mapping):
@@ -4488,6 +4639,7 @@ def _event(value: Any) -> Event:
 # SCRIPTS: everything `.response` takes, prepared when it is set
 # ======================================================================================================================
 
+Answer = Any  # what `.response` takes, for annotations; the stubs say it in full
 Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
 
 
@@ -4574,6 +4726,9 @@ def _prepare(row: Row, value: Any) -> Script:
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
+    more = _behavior(row.name).takes
+    if more and (partial := more(value)) is not None:
+        return Script(_templates(row, partial))
     for takes, prepare in _PREPARERS():
         if takes(value):
             return prepare(row, value)
@@ -4585,7 +4740,7 @@ def _prepare(row: Row, value: Any) -> Script:
 
 @functools.cache
 def _builders() -> tuple[Any, ...]:
-    return (tool_call, refusal, cut, filtered, error, timeout, streamed, mock, webhook)
+    return (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed, mock, webhook)
 
 
 def _text_word(row: Row) -> str:
@@ -4631,7 +4786,7 @@ def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> None:
         return
     homes = [home for home in (_home_of(member, key) for key in value) if home]
     hint = f"; {', '.join(homes)} is where it belongs" if homes else ""
-    json_hint = "; to have the model say it as JSON, set json.dumps(...)" if row.model in _SPEAKS() else ""
+    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS() else ""
     raise ValueError(f"{row.name}.response is {value!r}, none of which is a field of {_title(member)}{hint}{json_hint}")
 
 
@@ -4640,14 +4795,7 @@ def _prepare_model(row: Row, value: Any) -> Script:
     if type(value).__module__.startswith("openai."):
         return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
     text = value.model_dump_json(by_alias=True)
-    said = _prepare_text(row, text)
-
-    def resolve(call: Call) -> Script:
-        """What the model says, or the arguments of the call where the request forces one."""
-        forced = (_default_turn(call.body) or Turn()).tool_calls
-        return _prepare_turn(row, tool_call(forced[0].name, json.loads(text))) if forced else said
-
-    return Script(resolve=resolve)
+    return _prepare_turn(row, Turn(text, structured=True)) if row.model in _SPEAKS() else _prepare_text(row, text)
 
 
 def _prepare_text(row: Row, value: str) -> Script:
@@ -4659,13 +4807,23 @@ def _prepare_text(row: Row, value: str) -> Script:
 
 
 def _prepare_turn(row: Row, turn: Turn) -> Script:
-    place = f"{row.name}.response"
+    """What the model says; where that depends on the tools of the request, it is known when the call comes."""
     if row.model not in _SPEAKS():
-        raise TypeError(f"{place} cannot be {turn!r}: no turn here")
+        raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
+    said = _spoken_script(row, turn)
+
+    def resolve(call: Call) -> Script:
+        offered = _as_offered(turn, call.body)
+        return said if offered == turn else _spoken_script(row, offered)
+
+    return Script(resolve=resolve) if turn.tool_calls or turn.structured else said
+
+
+def _spoken_script(row: Row, turn: Turn) -> Script:
     try:
         return Script(_templates(row, _SPEAKS()[row.model](turn)), turn=turn)
     except TypeError as reason:
-        raise TypeError(f"{place} cannot be {reason}") from None
+        raise TypeError(f"{row.name}.response cannot be {reason}") from None
 
 
 def _prepare_bytes(row: Row, value: bytes) -> Script:
@@ -4713,7 +4871,7 @@ def error(
     Raises `ValueError` for a status that is no error.
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
-        raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599")
+        raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599, as in error(429)")
     kind, text, usual = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
     envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
     pause = f"{1 if retry_after is None else retry_after * 1000:g}"
@@ -4722,10 +4880,7 @@ def error(
 
 
 def timeout() -> Exception:
-    """The request times out: the SDK retries, then raises `APITimeoutError`.
-
-    Between its attempts the SDK waits about a second; `max_retries=0` on the client spares that.
-    """
+    """The request times out: the SDK retries, without a pause while a mock is active, then raises `APITimeoutError`."""
     return httpx.ReadTimeout("the mock timed out")
 
 
@@ -4844,14 +4999,15 @@ def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[
     return {name: offer for name, offer in offers.items() if name in parameters}
 
 
-def _prepare_steps(row: Row, value: Iterable[Any]) -> Script:
+def _prepare_steps(row: Row, value: Sequence[Any]) -> Script:
     """One answer for each attempt, in order."""
     steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
-    return Script(resolve=lambda call: next(steps))  # that there are enough, `_take` sees to
+    return Script(resolve=lambda call: next(steps), steps=len(value))  # that there are enough, `_take` sees to
 
 
 def _prepare_step(row: Row, number: int, step: Any) -> Script:
-    if _is_steps(step):
+    takes = _behavior(row.name).takes
+    if _is_steps(step) and not (takes and takes(step)):
         raise TypeError(
             f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
             "join the calls of one answer with +, tool_call(...) + tool_call(...)"
@@ -4893,6 +5049,7 @@ def streamed(
     first_delay: float | None = None,
     fail_after: int | None = None,
     fault: Any = None,
+    stop_after: int | None = None,
 ) -> Streamed:
     """How an answer arrives when it is streamed; or a stream event by event, from a list or an iterator of them.
 
@@ -4907,13 +5064,19 @@ def streamed(
     fail_after: how many events arrive before the fault.
     fault: a network exception; a str, sent as an event that is no JSON; a dict, sent as an event such as an error.
         Without it the connection breaks.
+    stop_after: how many events arrive before the stream ends, too early and as if it were whole: no SDK reports that.
     Raises `ValueError` for figures below zero.
     """
-    for name, number in (("chunk", chunk), ("delay", delay), ("first_delay", first_delay), ("fail_after", fail_after)):
+    delays = {"delay": delay, "first_delay": first_delay}
+    for name, number in {"chunk": chunk, **delays, "fail_after": fail_after, "stop_after": stop_after}.items():
         if number is not None and number < (1 if name == "chunk" else 0):
             raise ValueError(f"streamed(..., {name}={number!r}): expected {'1 or' if name == 'chunk' else '0 or'} more")
     if fault is not None and fail_after is None:
         raise ValueError("streamed(..., fault=...) needs fail_after: how many events arrive before it")
+    if stop_after is not None:
+        if fail_after is not None:
+            raise ValueError("streamed(...) takes either fail_after or stop_after: a stream ends once")
+        fail_after, fault = stop_after, b""  # what comes in the place of the next event, is nothing
     return Streamed(value, Pace(chunk, delay if first_delay is None else first_delay, delay, fail_after, fault))
 
 
@@ -5051,15 +5214,16 @@ class Scripted(_Guarded):
 
     def _take(self) -> Script:
         self._hits += 1
-        if _is_steps(self._response) and self._hits > len(self._response):
+        script = self._script or NOTHING
+        if script.steps is not None and self._hits > script.steps:
             raise AssertionError(
                 f"{self} was called {_times(self._hits)}, but its .response has "
-                f"{_count(len(self._response), 'step')}; add a step, or find out who makes the call"
+                f"{_count(script.steps, 'step')}; add a step, or find out who makes the call"
             )
-        return self._script or NOTHING
+        return script
 
     def _unused_steps(self) -> int:
-        return max(len(self._response) - self._hits, 0) if _is_steps(self._response) else 0
+        return max(((self._script and self._script.steps) or 0) - self._hits, 0)
 
 
 class Rule(Scripted):
@@ -5536,12 +5700,28 @@ def _run(coroutine: Any) -> Any:
 def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
     """Network faults leave as themselves; mistakes too, but for openai 2, which would take them for faults."""
     if isinstance(reason, _Fault):
+        _faulted.set(True)
         return reason.fault
     if isinstance(reason, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
         return reason
     mistake = MockError(f"{type(reason).__name__}: {reason}")
     mistake.__cause__ = reason
     return mistake
+
+
+_faulted = contextvars.ContextVar("faulted", default=False)  # whether the last exchange ended in a fault of the test
+
+
+def _without_pause(method: Any) -> Any:
+    """How long the SDK pauses before it tries again: not at all after a fault that a test set."""
+
+    @functools.wraps(method)
+    def _calculate_retry_timeout(client: Any, remaining_retries: int, options: Any, headers: Any = None) -> float:
+        faulted = _faulted.get() and headers is None
+        _faulted.set(False)
+        return 0.0 if faulted else method(client, remaining_retries, options, headers)
+
+    return _calculate_retry_timeout
 
 
 def _swallows(request: httpx.Request) -> bool:
@@ -5686,6 +5866,7 @@ _FAMILY_SEAMS = functools.cache(
 _SEAMS = functools.cache(
     lambda: {
         **{f"{family}:{name}": seams for family in ("httpx", "httpx2") for name, seams in _FAMILY_SEAMS().items()},
+        "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
         # by the name it has in releases up to 16, and since
         "websockets.asyncio.client:connect": {"create_connection": _refusing_own, "connect": _refusing_own},
         "websockets.sync.client:": {"connect": _refusing},

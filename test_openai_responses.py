@@ -48,7 +48,20 @@ from openai_responses.ext.httpx import MockTransport
 from openai_responses.streaming import AsyncEventStream, EventStream
 
 import openai_responses
-from openai_responses import OpenAIMock, StateStore, cut, error, filtered, refusal, streamed, timeout, tool_call
+from openai_responses import (
+    OpenAIMock,
+    StateStore,
+    as_json,
+    cited,
+    cut,
+    error,
+    filtered,
+    reasoning,
+    refusal,
+    streamed,
+    timeout,
+    tool_call,
+)
 
 try:
     import httpx2
@@ -101,6 +114,12 @@ LOOP = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
 class Person(pydantic.BaseModel):
     name: str
     age: int
+    tags: list[str]
+
+
+class Town(pydantic.BaseModel):
+    name: str
+    population: int
     tags: list[str]
 
 
@@ -905,6 +924,11 @@ def test_threads_lose_nothing(openai_mock, client):
     assert openai_mock.vector_stores.create.route.call_count == 192
 
 
+def test_a_state_shows_its_resources_and_is_a_dict():
+    shown = set(dir(StateStore()))
+    assert shown == {name.partition(".")[0] for name in RESOURCES} | {name for name in dir(dict) if name[0] != "_"}
+
+
 # ======================================================================================================================
 # CALLS
 # ======================================================================================================================
@@ -1102,6 +1126,90 @@ def test_tool_calls_take_an_id_and_broken_json(create, client):
     create.response = tool_call("f", "{broken", "call_mine")
     call = client.chat.completions.create(**CHAT).choices[0].message.tool_calls[0]
     assert (call.id, call.function.arguments) == ("call_mine", "{broken")
+
+
+def chat(client, whole=False, **more):
+    """The choice of a chat call, or the whole completion."""
+    completion = client.chat.completions.create(**CHAT | more)
+    return completion if whole else completion.choices[0]
+
+
+SOURCES = (
+    "Umbrella: " + cited("it rains", url="https://example.com/rain", title="Rain") + ", " + cited("often", url="u")
+)
+BOOK = "Look: " + cited("page 7", file_id="file-1", title="book.pdf")
+
+
+def test_what_a_text_cites_stands_where_each_api_has_it(openai_mock, create, client):
+    create.response = SOURCES
+    message = chat(client).message
+    marks = [annotation.url_citation for annotation in message.annotations]
+    assert [message.content[mark.start_index : mark.end_index] for mark in marks] == ["it rains", "often"]
+    assert (marks[0].url, marks[0].title) == ("https://example.com/rain", "Rain")
+
+    openai_mock.responses.create.response = [SOURCES, BOOK]
+    pages, book = (client.responses.create(**ASK).output[0].content[0] for _ in range(2))
+    assert [pages.text[mark.start_index : mark.end_index] for mark in pages.annotations] == ["it rains", "often"]
+    assert [(mark.file_id, mark.filename, mark.index) for mark in book.annotations] == [("file-1", "book.pdf", 12)]
+
+    openai_mock.beta.threads.runs.create.response = BOOK
+    thread = client.beta.threads.create().id
+    made = client.beta.assistants.create(model="gpt-4o").id
+    client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=made)
+    text = client.beta.threads.messages.list(thread).data[0].content[0].text
+    assert [(mark.text, mark.file_citation.file_id) for mark in text.annotations] == [("page 7", "file-1")]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_what_a_model_thinks_is_shown_by_responses_and_counted_by_chat(openai_mock, create, client, streams):
+    create.response = openai_mock.responses.create.response = reasoning("Two and two") + "4"
+    usage = chat(client, whole=True).usage
+    assert usage.completion_tokens_details.reasoning_tokens == 3 and usage.completion_tokens == 4
+    with client.responses.stream(**ASK) as events:
+        response = events.get_final_response() if streams else client.responses.create(**ASK)
+    thought = response.output[0]
+    assert (thought.type, thought.summary[0].text, response.output_text) == ("reasoning", "Two and two", "4")
+    assert response.usage.output_tokens_details.reasoning_tokens == 3 and response.usage.output_tokens == 4
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_custom_tool_that_is_offered_is_called_with_text(openai_mock, create, client, streams):
+    create.response = openai_mock.responses.create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
+    flat = {"type": "custom", "name": "run_sql"}
+    tools = [{"type": "custom", "custom": {"name": "run_sql"}}, {"type": "function", "function": {"name": "f"}}]
+    made = chat(client, tools=tools).message.tool_calls
+    assert [call.type for call in made] == ["custom", "function"]
+    assert (made[0].custom.name, made[0].custom.input) == ("run_sql", "SELECT 1")
+    asked = ASK | {"tools": [flat, FLAT_TOOL | {"name": "f"}]}
+    with client.responses.stream(**asked) as events:
+        output = (events.get_final_response() if streams else client.responses.create(**asked)).output
+    assert [item.type for item in output] == ["custom_tool_call", "function_call"] and output[0].input == "SELECT 1"
+
+
+def test_a_custom_tool_is_called_where_the_request_forces_it(openai_mock, client):
+    choice = {"type": "custom", "custom": {"name": "run_sql"}}
+    made = chat(client, tools=[choice], tool_choice=choice).message.tool_calls
+    assert [(call.type, call.custom.name) for call in made] == [("custom", "run_sql")]
+
+
+@pytest.mark.parametrize("value", [{"city": "Tōkyō"}, [1, None], Town(name="Kyoto", population=1, tags=[])])
+def test_a_value_is_said_as_json_or_as_the_arguments_of_a_forced_call(create, client, value):
+    create.response = as_json(value)
+    plain = value.model_dump() if isinstance(value, pydantic.BaseModel) else value
+    assert json.loads(chat(client).message.content) == plain
+    forced = chat(client, tools=[TOOL], tool_choice={"type": "function", "function": {"name": "get_weather"}})
+    assert json.loads(forced.message.tool_calls[0].function.arguments) == plain
+
+
+def test_builders_say_what_they_need_and_are_read_as_they_were_written():
+    with pytest.raises(TypeError, match=r"cited\('x', ...\) needs one source: url= or file_id="):
+        cited("x")
+    with pytest.raises(TypeError, match="no citation of a file here"):
+        OpenAIMock().chat.completions.create.response = BOOK
+    with pytest.raises(TypeError, match="messages of threads cite files only"):
+        OpenAIMock().beta.threads.runs.create.response = SOURCES
+    assert repr(cut("x")) == "Turn(text='x', stop='length')"
+    assert repr(tool_call("f", a=1)) == """Turn(tool_calls=(ToolCall(name='f', arguments='{"a": 1}'),))"""
 
 
 def chat_loop(client):
@@ -2446,6 +2554,26 @@ async def test_image_stream_ends_with_the_plain_image(openai_mock, call, partial
         valid(f"{union}StreamEvent", event.to_dict(mode="json"))
 
 
+@cases(
+    ("value", "vectors"),
+    ([0.5, 1], [[0.5, 1], [0.5, 1]]),
+    ([[0.5, 1]], [[0.5, 1], [0.5, 1]]),
+    ([[0.5, 1], [0, 1]], [[0.5, 1], [0, 1]]),
+)
+def test_embeddings_are_the_vectors_that_were_set(openai_mock, client, value, vectors):
+    openai_mock.embeddings.create.response = [value, error(500), ...]
+    answer = client.embeddings.create(model="m", input=["a", "b"])
+    assert [item.embedding for item in answer.data] == vectors
+    assert [item.index for item in answer.data] == [0, 1] and answer.usage.prompt_tokens == 2
+
+
+def test_an_image_is_set_by_its_bytes(openai_mock, client):
+    openai_mock.images.generate.response = [b"one", b"two"]
+    for picture, number in ((b"one", 1), (b"two", 2)):
+        images = client.images.generate(model="gpt-image-1", prompt="p", n=number).data
+        assert [base64.b64decode(image.b64_json) for image in images] == [picture] * number
+
+
 # ======================================================================================================================
 # EVALS, CONTAINERS, SKILLS, VIDEOS
 # ======================================================================================================================
@@ -3318,6 +3446,21 @@ def test_faults_work_on_explicit_streams(create, kind):
         assert fault_of(kind, BROKEN_OFF)[1] == 2
 
 
+def test_a_stream_that_stops_too_early_is_reported_by_nobody(openai_mock, create, kind):
+    create.response = streamed("one two three", stop_after=3)
+    assert play(kind, streamed_text) == "one two "
+    with pytest.raises(ValueError, match="either fail_after or stop_after"):
+        streamed("x", stop_after=1, fail_after=1)
+
+
+def test_the_sdk_does_not_pause_after_a_fault_that_was_set(create, kind, caplog):
+    caplog.set_level(logging.INFO, "openai._base_client")
+    create.response = [timeout(), httpx.ConnectError("no route"), error(500), "Here I am."]
+    assert finish(kind, chat_text(sdk(kind).with_options(max_retries=3))) == "Here I am."
+    pauses = re.findall(r"in ([\d.]+) seconds", caplog.text)
+    assert [float(pause) for pause in pauses] == [0, 0, 0.001]
+
+
 # ======================================================================================================================
 # SCRIPTS
 # ======================================================================================================================
@@ -3496,7 +3639,7 @@ def test_a_mock_that_says_nothing_is_told(create):
 @cases(
     "name, value, words",
     (CREATE, {"content": "Hi"}, r"none of which is a field of ChatCompletion; choices\[0\]\.message\.content is where"),
-    (CREATE, {"city": "Tokyo"}, r"as JSON, set json\.dumps"),
+    (CREATE, {"city": "Tokyo"}, r"as JSON, set as_json"),
     ("responses.create", {"arguments": "{}"}, r"output\[0\]\.arguments is where it belongs"),
     ("files.retrieve", {"foo": 1}, "none of which is a field of FileObject$"),
     (CREATE, error, r"call it: error\(\.\.\.\)"),
@@ -3603,7 +3746,7 @@ def test_deleting_a_response_goes_back_to_the_default(create):
     (CREATE, lambda conversation: "x", TypeError, "must take the request first"),
     (CREATE, [["a", "b"]], TypeError, "a step is one answer"),
     (CREATE, ["a", 5], TypeError, "step 1: "),
-    ("completions.create", tool_call("f"), TypeError, "no call or refusal here"),
+    ("completions.create", tool_call("f"), TypeError, "no call, refusal or citation here"),
     ("embeddings.create", tool_call("f"), TypeError, "no turn here"),
 )
 def test_wrong_values_fail_where_they_are_set(openai_mock, name, value, mistake, words):
@@ -4937,11 +5080,12 @@ def test_stubs_name_every_resource_of_the_state_and_no_other():
     ("value", "takers"),
     [
         ("text", {"TextEndpoint", "BinaryEndpoint"}),
-        (b"bytes", {"BinaryEndpoint"}),
+        (b"bytes", {"BinaryEndpoint", "ImageEndpoint"}),
+        ([[0.5, 1]], {"VectorEndpoint"}),
         (cut("turn"), {"TextEndpoint"}),
-        ({}, {"ObjectEndpoint", "TextEndpoint", "BinaryEndpoint"}),
+        ({}, {"ObjectEndpoint", "TextEndpoint", "BinaryEndpoint", "ImageEndpoint", "VectorEndpoint"}),
     ],
-    ids=["str", "bytes", "turn", "dict"],
+    ids=["str", "bytes", "vectors", "turn", "dict"],
 )
 def test_stubs_let_an_endpoint_take_what_it_takes(value, takers):
     def takes(name):
@@ -4996,7 +5140,7 @@ def test_stubs_have_every_public_method_of_what_a_user_holds():
         assert public == stubbed - {"__init__"}, name
 
 
-@pytest.mark.parametrize("name", ["Record", "Turn", "ToolCall", "Streamed", "Pace"])
+@pytest.mark.parametrize("name", ["Record", "Turn", "ToolCall", "Citation", "Streamed", "Pace"])
 def test_stubs_give_a_dataclass_the_fields_it_has(name):
     assert list(attributes(name)) == [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
 
@@ -5005,7 +5149,8 @@ def test_stubs_export_what_the_module_exports():
     assigned = {ast.unparse(node.targets[0]): node.value for node in STUB.body if isinstance(node, ast.Assign)}
     exported = ast.literal_eval(assigned["__all__"])
     assert exported == openai_responses.__all__
-    assert set(exported) <= {node.name for node in STUB.body if hasattr(node, "name")}
+    imported = {alias.name for node in STUB.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert set(exported) <= {node.name for node in STUB.body if hasattr(node, "name")} | imported
 
 
 SUBMODULES = {}  # their syntax trees by dotted name
@@ -5040,7 +5185,8 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 import openai_responses
-from openai_responses import EventStream, OpenAIMock, StateStore, cut, error, refusal, streamed, timeout, tool_call
+from openai_responses import Answer, EventStream, OpenAIMock, StateStore, as_json, cited, cut, error, reasoning, refusal
+from openai_responses import streamed, timeout, tool_call
 from openai_responses.ext.httpx import MockTransport, Request, Response
 from openai_responses.ext.respx import Route
 from openai_responses.stores import ContentStore
@@ -5061,6 +5207,8 @@ def answer(request: Request, route: Route, *, state_store: StateStore, run_id: s
     return "Hi"
 async def slow(request: httpx.Request) -> Response:
     return Response(200)
+def set_response(openai_mock: OpenAIMock, value: Answer) -> None:
+    openai_mock.responses.create.response = value
 @openai_responses.mock()
 def test_everything(openai_mock: OpenAIMock) -> None:
     create = openai_mock.chat.completions.create
@@ -5083,6 +5231,12 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     create.response = ("a", cut("b"), streamed("c", chunk=3, fail_after=2, fault={"error": {}}))
     steps = ["a", "b"]
     create.response = steps
+    plan = [tool_call("f", x=1), error(429), "text"]
+    create.response = plan
+    set_response(openai_mock, reasoning("Hm.") + cited("So.", url="https://example.com") + as_json({"a": 1}))
+    openai_mock.embeddings.create.response = [0.5, 1]
+    openai_mock.embeddings.create.response = [[0.5, 1], [0, 1]]
+    openai_mock.images.generate.response = [b"png", error(500), {}]
     del create.response
     create.when("weather").response = [error(500), "Sunny"]
     create.when(re.compile("weather"), tool_result=True, model="gpt-4o").response = {}
@@ -5133,11 +5287,9 @@ WRONG = [
     ("openai_mock.chat.completions.create.response = 1", "assignment"),
     ("openai_mock.chat.completions.create.response = None", "assignment"),
     ("openai_mock.chat.completions.create.response = b'Hi'", "assignment"),
-    ("openai_mock.chat.completions.create.response = ['Hi', 1]", "list-item"),
     ("openai_mock.chat.completions.create.response = lambda request: 1", "assignment"),
     ("openai_mock.chat.completions.create.response = KeyboardInterrupt", "assignment"),
     ("openai_mock.files.create.response = 'text'", "assignment"),
-    ("openai_mock.files.create.response = ['text']", "list-item"),
     ("openai_mock.files.create.response = cut('text')", "assignment"),
     ("openai_mock.files.create.when(purpose='batch').response = b'bytes'", "assignment"),
     ("openai_mock.files.content.response = cut('text')", "assignment"),
@@ -5149,6 +5301,9 @@ WRONG = [
     ("openai_mock.requests[0].bdy", "attr-defined"),
     ("streamed('Hi', chunk='word')", "arg-type"),
     ("tool_call(1)", "arg-type"),
+    ("openai_mock.embeddings.create.response = 'text'", "assignment"),
+    ("openai_mock.images.generate.response = 'text'", "assignment"),
+    ("openai_mock.chat.completions.create.when('x').response = 1", "assignment"),
     ("openai_responses.mock(strct=True)", "call-overload"),
 ]
 
@@ -5171,12 +5326,6 @@ def test_mypy_passes_what_works_and_reports_what_does_not(tmp_path):
 # ======================================================================================================================
 # AGENT FRAMEWORKS
 # ======================================================================================================================
-
-
-class Town(pydantic.BaseModel):
-    name: str
-    population: int
-    tags: list[str]
 
 
 KYOTO = Town(name="Kyoto", population=1_460_000, tags=["temples", "京都"])
