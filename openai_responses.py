@@ -30,6 +30,7 @@ finds its row by method and path. The rooms of this module, low to high (search 
     SCRIPTS                    everything `.response` takes, prepared when it is set
     ENDPOINTS AND NAMESPACES   `openai_mock.chat.completions.create`, rules, the journal
     INTERCEPTION               the RESPX router; the transports of httpx, httpx2 and aiohttp clients
+    WEBSOCKETS                 connections, whose messages are calls
     THE MOCK                   `OpenAIMock`, `mock`
     WEBHOOKS                   signed events for an application
     IMPORT PATHS               `openai_responses.ext.httpx` and the like
@@ -348,6 +349,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("beta.realtime.transcription_sessions.create", "POST", "/realtime/transcription_sessions", "beta.realtime.TranscriptionSession"),
     ("beta.responses.cancel", "POST", "/responses/{response_id}/cancel?beta=true", "beta.BetaResponse"),
     ("beta.responses.compact", "POST", "/responses/compact?beta=true", "beta.BetaCompactedResponse"),
+    ("beta.responses.connect", "WS", "/responses?beta=true", "beta.BetaResponse"),
     ("beta.responses.create", "POST", "/responses?beta=true", "beta.BetaResponse"),
     ("beta.responses.delete", "DELETE", "/responses/{response_id}?beta=true", "None"),
     ("beta.responses.input_items.list", "GET", "/responses/{response_id}/input_items?beta=true", "CursorPage[beta.BetaResponseItem]"),
@@ -454,6 +456,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("realtime.translations.client_secrets.create", "POST", "/realtime/translations/client_secrets", "realtime.RealtimeTranslationClientSecretCreateResponse"),
     ("responses.cancel", "POST", "/responses/{response_id}/cancel", "responses.Response"),
     ("responses.compact", "POST", "/responses/compact", "responses.CompactedResponse"),
+    ("responses.connect", "WS", "/responses", "responses.Response"),
     ("responses.create", "POST", "/responses", "responses.Response"),
     ("responses.delete", "DELETE", "/responses/{response_id}", "None"),
     ("responses.input_items.list", "GET", "/responses/{response_id}/input_items", "CursorPage[responses.ResponseItem]"),
@@ -1688,6 +1691,7 @@ class Call:
     params: Mapping[str, str]  # of the path
     request: httpx.Request
     deployment: str | None = None  # in an Azure path
+    session: Any = None  # the connection a message came over
 
     @functools.cached_property
     def body(self) -> dict[str, Any]:
@@ -1831,7 +1835,7 @@ def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def _check(call: Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
     _check_required(call)
-    if call.mock._strict:
+    if call.mock._strict and not call.session:
         _check_api_key(call)
         _check_parameters(call)
     for param, resource in call.behavior.refers.items():
@@ -2844,6 +2848,7 @@ class Behavior:
     work: Callable[[Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
     events: Callable[[Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
     always_streams: bool = False  # without being asked to
+    shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
     hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
     takes: Callable[[Any], dict[str, Any] | None] | None = (
         None  # what else may be set, as a partial; None is none of it
@@ -2943,15 +2948,8 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
         "responses.cancel": Behavior(act=_cancel_response),
         "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
-        "responses.create": Behavior(
-            made_up=True,
-            refers={"conversation": "conversations"},
-            check=_check_response,
-            derive=_derive_response,
-            keep=_keep_response,
-            events=_response_stream,
-            hears=_hear_conversation,
-        ),
+        "responses.connect": _responding(shares="responses.create"),
+        "responses.create": _responding(),
         "responses.input_tokens.count": Behavior(derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation),
         "responses.retrieve": Behavior(events=_response_stream),
         "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
@@ -3064,6 +3062,20 @@ def _complete_upload(call: Call) -> Any:
 # ======================================================================================================================
 # RESPONSES AND CONVERSATIONS
 # ======================================================================================================================
+
+
+def _responding(**more: Any) -> Behavior:
+    """What a call does that makes a response, over HTTP or a WebSocket."""
+    return Behavior(
+        made_up=True,
+        refers={"conversation": "conversations"},
+        check=_check_response,
+        derive=_derive_response,
+        keep=_keep_response,
+        events=_response_stream,
+        hears=_hear_conversation,
+        **more,
+    )
 
 
 def _items_of(value: Any) -> list[dict[str, Any]]:
@@ -4531,6 +4543,17 @@ class _Paced(_Either):
                 return
             number, event = number + 1, await anext(source, _END)
 
+    def steps(self) -> Iterator[tuple[float, Any]]:
+        """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
+        source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else self.source
+        for number, event in enumerate(itertools.chain([_BEFORE], source)):
+            if event is not _BEFORE:
+                yield self._delay(number), _event(event)[1]
+            if number == self.pace.fail_after:
+                if self.pace.fault != b"":
+                    yield 0.0, self.pace.fault if isinstance(self.pace.fault, (dict, str, int)) else None
+                return
+
     def _delay(self, number: int) -> float:
         return self.pace.first_delay if number == 1 else self.pace.delay
 
@@ -4643,8 +4666,11 @@ Answer = Any  # what `.response` takes, for annotations; the stubs say it in ful
 Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
 
 
-async def _answer(call: Call, wait: Wait, record: Record | None = None) -> httpx.Response:
-    """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too."""
+async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: Any = None) -> Any:
+    """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
+
+    reply: makes something else than a response of the answer.
+    """
     try:
         with call.store.lock:
             chosen = _chosen(call)
@@ -4659,7 +4685,7 @@ async def _answer(call: Call, wait: Wait, record: Record | None = None) -> httpx
         if script is NOTHING:
             await _do_as_if_nothing_were_set(call, wait, checked)
         with call.store.lock:
-            return _reply(call, _perform(call, script), script.pace)
+            return (reply or _reply)(call, _perform(call, script), script.pace)
     except ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
@@ -4678,7 +4704,12 @@ async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> N
 def _is_checked(call: Call, chosen: Scripted | None) -> bool:
     """What is set is served whatever the state holds, unless it goes on with something that is there."""
     goes_on = call.behavior.goes_on and call.key in call.objects
-    return chosen is None or call.mock._strict or bool(goes_on and not isinstance(chosen._response, Mapping))
+    return (
+        chosen is None
+        or call.mock._strict
+        or call.session is not None
+        or bool(goes_on and not isinstance(chosen._response, Mapping))
+    )
 
 
 async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Response:
@@ -5236,7 +5267,7 @@ class Rule(Scripted):
     @property
     def requests(self) -> list[Record]:
         """The requests it answered, oldest first."""
-        return [record for record in self._endpoint.requests if record.answered_by is self]
+        return [record for record in self._endpoint._mock.requests if record.answered_by is self]
 
     def remove(self) -> None:
         """Takes the rule back: it answers no more."""
@@ -5340,7 +5371,8 @@ class Endpoint(Scripted):
     @property
     def requests(self) -> list[Record]:
         """The calls in the journal, oldest first; `requests[0]["model"]` reads a body."""
-        return [record for record in self._mock.requests if record.endpoint == self._row.name]
+        own = (self._row.name, self._row.method)  # of connections the messages, not the handshake
+        return [record for record in self._mock.requests if (record.endpoint, record.method) == own]
 
     @property
     def state_store(self) -> StateStore:
@@ -5400,6 +5432,9 @@ def _refuse_misspelt(where: str, row: Row, names: Iterable[str]) -> None:
 def _chosen(call: Call) -> Scripted | None:
     """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
     chosen = call.mock._endpoint(call.row)._choose(call)
+    if chosen is None and call.behavior.shares:
+        beta = "beta." if call.row.name.startswith("beta.") else ""
+        return call.mock._endpoint(_rows()[beta + call.behavior.shares])._choose(call)
     if chosen or not call.behavior.goes_on:
         return chosen
     note = call.store.service.notes.get((call.resource.name, call.key), Note())
@@ -5425,6 +5460,7 @@ class Record:
     response: httpx.Response | None = None  # None where a network fault or a mistake came instead
     answered_by: Any = None  # the endpoint or the rule whose response it was; None for the default
     duration: float = 0.0  # seconds
+    events: list[dict[str, Any]] | None = None  # what was sent because of it, where it came over a WebSocket
 
     @property
     def body(self) -> dict[str, Any]:
@@ -5464,7 +5500,11 @@ class Record:
 
     def __repr__(self) -> str:
         model = f" {self.body['model']}" if self.body.get("model") else ""
-        return f"<{self.endpoint or f'{self.method} {self.path}'}{model}: {self.status or 'no response'}>"
+        return f"<{self.endpoint or f'{self.method} {self.path}'}{model}: {self._outcome}>"
+
+    @property
+    def _outcome(self) -> Any:
+        return self.status or ("no response" if self.events is None else _count(len(self.events), "event"))
 
 
 def _asked(request: Call | Record) -> dict[str, Any]:
@@ -5868,8 +5908,10 @@ _SEAMS = functools.cache(
         **{f"{family}:{name}": seams for family in ("httpx", "httpx2") for name, seams in _FAMILY_SEAMS().items()},
         "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
         # by the name it has in releases up to 16, and since
-        "websockets.asyncio.client:connect": {"create_connection": _refusing_own, "connect": _refusing_own},
-        "websockets.sync.client:": {"connect": _refusing},
+        "websockets.asyncio.client:connect": dict.fromkeys(
+            ("create_connection", "open_tcp_connection"), _answering_async
+        ),
+        "websockets.sync.client:": {"connect": _answering_sync},
     }
 )
 
@@ -5982,34 +6024,6 @@ def _seeing_aiohttp(method: Any) -> Any:
     return _transport_for_url
 
 
-def _refusing(connect: Any) -> Any:
-    """A function that opens WebSockets, but none to the API: they are not answered yet, and must not leave."""
-
-    @functools.wraps(connect)
-    def connect_elsewhere(uri: str, *args: Any, **settings: Any) -> Any:
-        _refuse_websocket(uri)
-        return connect(uri, *args, **settings)
-
-    return connect_elsewhere
-
-
-def _refusing_own(create_connection: Any) -> Any:
-    """The same for asynchronous connections, which know their URI."""
-
-    @functools.wraps(create_connection)
-    async def create_connection_elsewhere(connection: Any) -> Any:
-        _refuse_websocket(connection.uri)
-        return await create_connection(connection)
-
-    return create_connection_elsewhere
-
-
-def _refuse_websocket(uri: str) -> None:
-    url = re.sub("^ws", "http", uri).partition("?")[0]
-    if any(_below(url, router._mock._bases) for router in _Interceptor.routers):
-        raise _NotMocked(f"WebSockets are not answered, and this would reach the network: {uri.partition('?')[0]}")
-
-
 class _AiohttpTransport:
     """A transport of aiohttp, with the routers asked first."""
 
@@ -6028,6 +6042,379 @@ def _nobody(request: httpx.Request) -> BaseException:
         router._record(request)
     message = "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
     return _surfacing(_NotMocked(message), request)
+
+
+# ======================================================================================================================
+# WEBSOCKETS: connections whose messages are calls
+# ======================================================================================================================
+
+
+class _Session:
+    """One connection as the service sees it: the call that opened it, and what is on its way to the client."""
+
+    def __init__(self, call: Call, router: Router) -> None:
+        self.call, self.router = call, router
+        self.wire = _WIRES()[call.row.name.removeprefix("beta.")]
+        self.coming: collections.deque[Iterator[tuple[float, Any]]] = collections.deque()
+        self.heard: list[str] = []  # the types of the client's events
+
+    def next(self) -> tuple[float, Any] | None:
+        """The next event on its way, with the seconds before it: a dict, a text, a close code, `None` for a break."""
+        while self.coming:
+            for each in self.coming[0]:
+                return each
+            self.coming.popleft()
+        return None
+
+    async def hear(self, message: str | bytes, wait: Wait) -> None:
+        """What comes of a message of the client; what the service refuses is an event too, and the session goes on."""
+        request = httpx.Request("WS", self.call.request.url, headers=self.call.request.headers, content=message)
+        call = dataclasses.replace(self.call, request=request, session=self)
+        record = self.router._record(request, call)
+        try:
+            self.heard.append(str(kind := call.body.get("type")))
+            if (heard := self.wire.hears.get(kind)) is None:
+                known = ", ".join(self.wire.hears)
+                _refuse(f"Invalid value: {kind!r}. Supported values are: {known}.", "type", "invalid_value")
+            events = await heard(call, wait, record)
+        except ServiceError as refused:
+            events = iter([self.wire.error(call, refused.status, refused.envelope)])
+        self.coming.append(self._sent(events, call, record))
+
+    def _sent(self, events: Iterable[Any], call: Call, record: Record) -> Iterator[tuple[float, Any]]:
+        """Events as they go out, and into the journal."""
+        record.events = []
+        for each in events:
+            delay, event = each if isinstance(each, tuple) else (0.0, each)
+            if isinstance(event, dict):
+                event = event | self.wire.stamp(call)
+                record.events.append(event)
+            yield delay, event
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _WireKind:
+    """What is said over one kind of connection."""
+
+    hears: Mapping[str, Callable[[Call, Wait, Record], Any]]  # by the type of the client's event
+    error: Callable[[Call, int, dict[str, Any]], dict[str, Any]]  # what the service refuses, as an event
+    stamp: Callable[[Call], dict[str, Any]]  # what every event has
+
+
+_WIRES: Callable[[], Mapping[str, _WireKind]] = functools.cache(
+    lambda: {
+        "responses.connect": _WireKind(
+            hears={"response.create": _speak},
+            error=lambda call, status, envelope: {"type": "error", "status": status, "error": envelope},
+            stamp=lambda call: {"stream_id": lane} if (lane := _lane(call)) else {},
+        ),
+    }
+)
+
+
+def _lane(call: Call) -> Any:
+    """The lane a message names; of one that is no JSON there is none."""
+    with contextlib.suppress(ServiceError):
+        return call.body.get("stream_id")
+
+
+async def _speak(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
+    """The events of an answer, out of what its endpoint has for it. Raises the error it has instead."""
+    answer = await _answer(call, wait, record, _events_to_come)
+    if isinstance(answer, httpx.Response):
+        if not isinstance(answer.stream, _Paced):
+            record.response = answer
+            if not answer.is_error:
+                raise TypeError(f"{call.row.name}.response is {answer!r}; a connection takes events, not a body")
+            raise _refused_as(answer)
+        answer = answer.stream
+    return answer.steps()
+
+
+def _refused_as(answer: httpx.Response) -> ServiceError:
+    refused = ServiceError(answer.status_code, "")
+    refused.envelope = json.loads(answer.read())["error"]
+    return refused
+
+
+def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
+    return _Paced(call.behavior.events(call, _copy(obj), pace.chunk), pace, call.request)
+
+
+# ---- the far end: frames, without I/O --------------------------------------------------------------------------------
+
+
+class _FarEnd:
+    """The far end of a connection: bytes in and, after each step, bytes out."""
+
+    def __init__(self, router: Router, url: str) -> None:
+        from websockets.server import ServerProtocol
+
+        self.protocol, self.router, self.url = ServerProtocol(max_size=None), router, url
+        self.inbox: collections.deque[Any] = collections.deque()
+        self.session: _Session | None = None
+        self.broken, self.fragments = False, b""
+
+    def receive(self, data: bytes) -> None:
+        """Takes in what the client wrote: its handshake, and messages in one frame or several."""
+        self.protocol.receive_data(data)
+        for event in self.protocol.events_received():
+            if not hasattr(event, "opcode"):
+                self.inbox.append(event)
+            elif event.opcode < 8:  # those above are pings and closes, which the protocol answers
+                self.fragments += event.data
+                if event.fin:
+                    self.inbox.append(self.fragments)
+                    self.fragments = b""
+
+    async def step(self, wait: Wait) -> bool:
+        """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
+        if self.inbox:
+            heard = self.inbox.popleft()
+            await (self.session.hear(heard, wait) if self.session else self._open(heard, wait))
+        elif self.session and not self._is_over() and (coming := self.session.next()):
+            delay, event = coming
+            if delay:
+                await wait(_sleep(delay))
+            self._send(event)
+        else:
+            return False
+        return True
+
+    def _is_over(self) -> bool:
+        return self.broken or self.protocol.state.name != "OPEN"
+
+    def _send(self, event: Any) -> None:
+        if event is None:
+            self.broken = True
+        elif isinstance(event, int):
+            self.protocol.send_close(event, "the mock closed the connection")
+        else:
+            self.protocol.send_text((event if isinstance(event, str) else _encode(event)).encode())
+
+    async def _open(self, handshake: Any, wait: Wait) -> None:
+        """Accepts a connection, or refuses it with the response that is next in the list."""
+        opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
+        call = self.router._mock._receive(opening)
+        record = Record(call.row.name, call.params, httpx.Request("GET", opening.url, headers=opening.headers))
+        self.router._mock._journal.append(record)
+        record.response = await _refusal_of(call, wait, record)
+        if refused := record.response:
+            answer = self.protocol.reject(refused.status_code, refused.read().decode())
+            answer.headers.pop("Content-Type")
+            answer.headers["Content-Type"] = "application/json"
+            self.protocol.send_response(answer)
+            return
+        self.protocol.send_response(self.protocol.accept(handshake))
+        record.response, self.session = httpx.Response(101), _Session(call, self.router)
+
+
+async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response | None:
+    """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
+    endpoint = call.mock._endpoint(call.row)
+    value = endpoint._response
+    step = value[endpoint._hits] if _is_steps(value) and endpoint._hits < len(value) else value
+    try:
+        if call.mock._strict:
+            _check_api_key(call)
+        return await _answer(call, wait, record) if _is_response(step) else None
+    except ServiceError as refused:
+        return _json_response(call, {"error": refused.envelope}, refused.status)
+
+
+def _far_end(uri: str) -> _FarEnd | None:
+    """Who answers a connect: the newest mock with a row for it; `None` where it goes elsewhere than to the API."""
+    url = re.sub("^ws", "http", uri)
+    routers = [r for r in reversed(_Interceptor.routers) if _below(url.partition("?")[0], r._mock._bases)]
+    for router in routers:
+        with contextlib.suppress(_NotMocked):
+            router._mock._receive(httpx.Request("WS", url))
+            return _FarEnd(router, url)
+    if routers:
+        raise _NotMocked(f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}")
+    return None
+
+
+# ---- the near ends: the client of `websockets` on it, asynchronous and synchronous -----------------------------------
+
+
+def _answering_async(create_connection: Any) -> Any:
+    """How the asynchronous client gets its transport: one that leads to the far end."""
+
+    @functools.wraps(create_connection)
+    async def create_connection_here(connecting: Any) -> Any:
+        if (far := _far_end(connecting.uri)) is None:
+            return await create_connection(connecting)
+        from websockets.uri import parse_uri
+
+        make = getattr(connecting, "protocol_factory", None) or connecting.factory  # in releases up to 16, and since
+        connection = make(parse_uri(connecting.uri))
+        connection.connection_made(_wire_class()(far, connection))
+        return connection
+
+    return create_connection_here
+
+
+@functools.cache
+def _wire_class() -> Any:
+    """A class on asyncio's own, which this module does not import to be quick."""
+    return type("_Wire", (_WireMethods, asyncio.Transport), {})
+
+
+class _WireMethods:
+    """A transport of asyncio that carries bytes to the far end and back."""
+
+    def __init__(self, far: _FarEnd, connection: Any) -> None:
+        super().__init__()
+        self.far, self.connection, self.lost = far, connection, False
+        self.heard = asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self._carry())
+
+    def write(self, data: bytes) -> None:
+        self.far.receive(data)
+        self.heard.set()
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return self.lost
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is ever held back."""
+
+    def pause_reading(self) -> None:
+        """The client holds what it has not read yet."""
+
+    resume_reading = pause_reading
+
+    def close(self, reason: BaseException | None = None) -> None:
+        if not self.lost:
+            self.lost = True
+            self.heard.set()
+            self.connection.connection_lost(reason)
+
+    abort = close
+
+    async def _carry(self) -> None:
+        """Has what happens at the far end happen, in order, until the connection is lost."""
+        try:
+            while not self.lost:
+                self.heard.clear()
+                moved = await self.far.step(_result)
+                self._deliver()
+                await (asyncio.sleep(0) if moved or self.lost else self.heard.wait())
+        except Exception as mistake:  # the client raises it as the reason why its connection is gone
+            self.close(mistake)
+
+    def _deliver(self) -> None:
+        for data in self.far.protocol.data_to_send():
+            if data and not self.lost:
+                self.connection.data_received(data)
+            else:
+                self.close()
+        if self.far.broken:
+            self.close()
+
+
+def _answering_sync(connect: Any) -> Any:
+    """The function that opens synchronous connections: those to the API end here."""
+
+    @functools.wraps(connect)
+    def connect_here(uri: str, *args: Any, **settings: Any) -> Any:
+        far = _far_end(uri)
+        return connect(uri, *args, **settings) if far is None else _SyncConnection(far, uri, settings)
+
+    return connect_here
+
+
+class _SyncConnection:
+    """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
+
+    def __init__(self, far: _FarEnd, uri: str, settings: Mapping[str, Any]) -> None:
+        from websockets.client import ClientProtocol
+        from websockets.uri import parse_uri
+
+        self.far, self.protocol, self.messages = far, ClientProtocol(parse_uri(uri)), collections.deque[Any]()
+        self.request, self.response = self.protocol.connect(), None
+        self.request.headers.update(settings.get("additional_headers") or {})
+        self.protocol.send_request(self.request)
+        self._exchange()
+        self._step()
+        if self.protocol.handshake_exc:
+            raise self.protocol.handshake_exc
+
+    def send(self, message: str | bytes, text: bool | None = None) -> None:
+        self._check_open()
+        data = message.encode() if isinstance(message, str) else message
+        (self.protocol.send_text if text or isinstance(message, str) else self.protocol.send_binary)(data)
+        self._exchange()
+        while self.far.inbox:
+            self._step()
+
+    def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes:
+        """The next message. Raises `TimeoutError` or, if it were to wait for ever, `AssertionError`."""
+        while not self.messages:
+            self._check_open()
+            if not self._step() and not self.messages and self.protocol.state.name == "OPEN":
+                if timeout is not None:
+                    raise TimeoutError("nothing is on its way")
+                raise AssertionError(f"recv() would wait for ever: {_waits_for(self.far.session)}")
+        data = self.messages.popleft()
+        return data if decode is False else data.decode()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.protocol.state.name == "OPEN":
+            self.protocol.send_close(code, reason)
+            self._exchange()
+
+    def __enter__(self) -> _SyncConnection:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        from websockets.exceptions import ConnectionClosedOK
+
+        with contextlib.suppress(ConnectionClosedOK):
+            while True:
+                yield self.recv()
+
+    def _check_open(self) -> None:
+        if self.protocol.state.name != "OPEN":
+            raise self.protocol.close_exc
+
+    def _step(self) -> bool:
+        moved = _run(self.far.step(_wait_in_thread))
+        self._exchange()
+        return moved
+
+    def _exchange(self) -> None:
+        """Carries bytes between the two ends until neither has any."""
+        moved = True
+        while moved:
+            there, back = self.protocol.data_to_send(), self.far.protocol.data_to_send()
+            for data in filter(None, there):
+                self.far.receive(data)
+            for data in back:
+                self.protocol.receive_data(data) if data else self.protocol.receive_eof()
+            for event in self.protocol.events_received():
+                self._take(event)
+            moved = there or back
+        if self.far.broken:
+            self.protocol.receive_eof()
+
+    def _take(self, event: Any) -> None:
+        if not hasattr(event, "opcode"):
+            self.response = event
+        elif event.opcode < 8:
+            self.messages.append(event.data)
+
+
+def _waits_for(session: _Session) -> str:
+    said = ", ".join(session.heard) or "nothing"
+    return f"the client sent {said}, all that came of it was received, and the session waits for more"
 
 
 # ======================================================================================================================
@@ -6517,7 +6904,7 @@ def _report_line(record: Record) -> str:
     last = _shown(_text_of(said[-1] if isinstance(said, list) and said else said))
     parts = [
         record.endpoint or f"{record.method} {record.path}",
-        record.status or "no response",
+        record._outcome,
         body.get("model"),
         last,
     ]

@@ -403,7 +403,7 @@ def thread_texts(client, thread):
 # THE ROUTE TABLE
 # ======================================================================================================================
 
-PINNED = {"2.54.0": 289, "3.54.0": 396}  # the rows of the releases the table was made from
+PINNED = {"2.54.0": 291, "3.54.0": 398}  # the rows of the releases the table was made from
 
 
 def requests_of(method):
@@ -436,7 +436,7 @@ def surface(resource, prefix=""):
 @pytest.mark.filterwarnings("default:openai .* has rows:UserWarning")  # a newer SDK is no failure
 def test_table_equals_the_surface_of_the_sdk():
     there = {row for row in surface(sdk()) if row[0] not in HELPERS}
-    table = {(row.name, row.method, row.path) for row in ROWS.values()}
+    table = {(row.name, row.method, row.path) for row in ROWS.values() if row.method != "WS"}
     missing, gone = sorted(there - table), sorted(table - there)
     if openai.__version__ in PINNED:
         assert (missing, gone) == ([], [])
@@ -4253,9 +4253,11 @@ def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, re
 
     async def scene():
         async with enter(connect(**needed)):
-            raise NotImplementedError
+            assert f"{resource}.connect" in ROWS
 
-    with pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com"):
+    answered = contextlib.nullcontext()
+    refused = pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com")
+    with answered if f"{resource}.connect" in ROWS else refused:
         finish(kind, scene())
 
 
@@ -4349,6 +4351,176 @@ def test_requests_to_nowhere_surface_at_once(openai_mock, path, words, kind):
     mistaken(AssertionError, words, play, kind, scene)
     assert [(request.endpoint, request.status) for request in openai_mock.requests] == [("", None)]
     assert openai_mock.router.calls.call_count == 1
+
+
+# ======================================================================================================================
+# WEBSOCKETS
+# ======================================================================================================================
+
+OVER = ("response.completed", "response.done", "error")  # the last event of what comes of a message
+
+
+async def talk(connection, *messages, until=OVER):
+    """What comes of messages, one after the other, as (type, JSON) of each event."""
+    events = []
+    for message in messages:
+        await get(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
+        events.append({"type": None})
+        while events[-1]["type"] not in until:
+            events.append(json.loads(await get(connection.recv_bytes())))
+    return [event for event in events if event["type"]]
+
+
+def says(text, **more):
+    return {"type": "response.create", "model": "gpt-5", "input": text} | more
+
+
+def over_socket(kind, *messages, name="responses", until=OVER, **settings):
+    """The events that come of messages on a new connection."""
+
+    async def scene():
+        async with enter(reach(sdk(kind), name).connect(**settings)) as connection:
+            return await talk(connection, *messages, until=until)
+
+    return finish(kind, scene())
+
+
+def said_by(event):
+    """What the model said in the last event of a response, its ids aside."""
+    return [{**item, "id": None, "call_id": None} for item in event["response"]["output"]]
+
+
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_responses_over_a_websocket_are_the_events_of_the_stream(turn, kind):
+    with OpenAIMock() as openai_mock:
+        openai_mock.responses.create.response = turn
+        streamed_events = [event for _, event in wire("/responses", ASK)]
+    with OpenAIMock() as openai_mock:
+        openai_mock.responses.connect.response = turn
+        events = over_socket(kind, says("Hi", model=ASK["model"]))
+    for event in events:
+        valid("responses.ResponsesServerEvent", event)
+    assert [event["type"] for event in events] == [event["type"] for event in streamed_events]
+    assert said_by(events[-1]) == said_by(streamed_events[-1])
+
+
+def test_a_websocket_shares_rules_state_and_steps_with_the_call_over_http(openai_mock, client, kind):
+    create, connect = openai_mock.responses.create, openai_mock.responses.connect
+    create.response, rule = LOOP, create.when("bye")
+    rule.response = "Goodbye."
+    call = over_socket(kind, says("Hi"))[-1]["response"]
+    output = {"type": "function_call_output", "call_id": call["output"][0]["call_id"], "output": "sunny"}
+    chained = says([output], previous_response_id=call["id"], stream_id="lane-1")
+    *_, bye, told = [e for e in over_socket(kind, says("bye"), chained) if e["type"] == "response.completed"]
+    assert (bye["response"]["output"][0]["content"][0]["text"], "stream_id" in bye) == ("Goodbye.", False)
+    assert (told["response"]["output"][0]["content"][0]["text"], told["stream_id"]) == (LOOP[1], "lane-1")
+    assert client.responses.retrieve(told["response"]["id"]).previous_response_id == call["id"]
+    assert (len(connect.requests), len(rule.requests), create.called) == (3, 1, False)
+
+
+@cases(
+    ("message", "status", "code", "words"),
+    ("{no json", 400, None, "could not parse"),
+    ("[1]", 400, None, "expected an object"),
+    ({"type": "response.dance"}, 400, "invalid_value", "'response.dance'"),
+    ({}, 400, "invalid_value", "None"),
+    (says("Hi", previous_response_id=UNKNOWN), 400, "previous_response_not_found", UNKNOWN),
+    (says("Hi", conversation=UNKNOWN), 404, None, UNKNOWN),
+)
+def test_a_session_answers_what_it_refuses_and_goes_on(openai_mock, kind, message, status, code, words):
+    openai_mock.responses.connect.response = ["I am still here."]  # what is refused takes no step
+    refused_event, *_, last = over_socket(kind, message, says("Hi"))
+    if not OPENAI_2:  # which has the error of the stream over HTTP here
+        valid("responses.ResponsesServerEvent", refused_event)
+    assert (refused_event["status"], refused_event["error"]["code"]) == (status, code)
+    assert words in refused_event["error"]["message"]
+    assert last["type"] == "response.completed"
+
+
+def test_an_error_that_is_set_is_an_event(openai_mock, kind):
+    openai_mock.responses.connect.response = ["Hi.", error(429, "Slow down.")]
+    *_, last = over_socket(kind, says("Hi"), says("Hi"))
+    assert (last["status"], last["error"]["message"], last["error"]["code"]) == (
+        429,
+        "Slow down.",
+        "rate_limit_exceeded",
+    )
+
+
+@cases(("fault", "code"), (None, None), (1011, 1011), (1001, 1001))
+def test_a_connection_breaks_and_closes_as_it_is_told(openai_mock, kind, fault, code):
+    from websockets.exceptions import ConnectionClosed
+
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
+    with pytest.raises(ConnectionClosed) as closed:
+        over_socket(kind, says("Hi"))
+    assert (closed.value.rcvd and closed.value.rcvd.code) == code
+    assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
+
+
+def test_a_handshake_is_refused(openai_mock, kind):
+    from websockets.exceptions import InvalidStatus
+
+    openai_mock.responses.connect.response = [error(401), "Welcome."]
+    with pytest.raises(InvalidStatus) as refused_handshake:
+        over_socket(kind)
+    answer = refused_handshake.value.response
+    assert (answer.status_code, json.loads(bytes(answer.body))["error"]["code"]) == (401, "invalid_api_key")
+    assert over_socket(kind, says("Hi"))[-1]["response"]["output"][0]["content"][0]["text"] == "Welcome."
+    assert [record.status for record in openai_mock.requests] == [401, 101, None]
+
+
+def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
+    openai_mock.responses.connect.response = [streamed("Hello", fail_after=1), "Back again."]
+
+    async def scene():
+        def on_reconnecting(event):
+            attempts.append((event.attempt, event.close_code))
+            sent.append(connection.send(says("Hi")))
+            sent[:] = map(asyncio.ensure_future, filter(None, sent))
+
+        attempts, sent = [], []
+        connecting = sdk(kind).responses.connect(on_reconnecting=on_reconnecting, initial_delay=0.0)
+        async with enter(connecting) as connection:
+            await get(connection.response.create(model="gpt-5", input="Hi"))
+            events = aiter(connection) if kind == "async" else iter(connection)
+            while True:
+                event = await anext(events) if kind == "async" else next(events)
+                if event.type == "response.completed":
+                    return attempts, event.response.output_text
+
+    assert finish(kind, scene()) == ([(1, 1006)], "Back again.")
+
+
+def test_recv_with_nothing_on_its_way_is_an_error_and_no_hang(openai_mock):
+    with sdk().responses.connect() as connection:
+        connection.response.create(model="gpt-5", input="Hi")
+        with pytest.raises(AssertionError, match=r"would wait for ever: the client sent response\.create"):
+            for _ in range(100):
+                connection.recv()
+
+
+def test_a_mistake_surfaces_through_a_websocket(openai_mock, kind):
+    openai_mock.responses.connect.response = ["Hi."]
+    with pytest.raises(Exception) as failed:
+        over_socket(kind, says("Hi"), says("Hi"))
+    mistake = failed.value if kind == "sync" else failed.value.__cause__
+    assert isinstance(mistake, AssertionError) and "has 1 step" in str(mistake)
+
+
+def test_the_journal_has_connections_and_messages(openai_mock, kind):
+    over_socket(kind, says("Hi", model="gpt-5-mini"))
+    opening, message = openai_mock.requests
+    assert (opening.method, opening.path, opening.status, opening.endpoint) == (
+        "GET",
+        "/v1/responses",
+        101,
+        "responses.connect",
+    )
+    assert opening.headers["authorization"] == "***"
+    assert openai_mock.responses.connect.requests == [message]
+    assert (message["model"], message.events[0]["type"]) == ("gpt-5-mini", "response.created")
+    assert repr(message) == f"<responses.connect gpt-5-mini: {len(message.events)} events>"
 
 
 # ======================================================================================================================
@@ -5679,3 +5851,11 @@ async def test_pydantic_ai_retries_arguments_its_validation_refuses(agent_of, en
 async def test_pydantic_ai_sends_what_strict_mode_takes(agent_of, endpoint):
     endpoint.response = tool_call("final_result", KYOTO.model_dump())
     assert await output_of(agent_of(Town), "Kyoto?") == (KYOTO, None)
+
+
+async def test_openai_agents_runs_the_tool_loop_over_a_websocket(openai_mock, agents, agent, get_weather, cities):
+    openai_mock.responses.connect.response = LOOP
+    async with agents.responses_websocket_session() as session:
+        result = await session.run(agent(tools=[agents.function_tool(get_weather)]), "What is the weather in Tokyo?")
+    assert (result.final_output, cities) == (LOOP[1], ["Tokyo"])
+    assert openai_mock.responses.connect.call_count == 2

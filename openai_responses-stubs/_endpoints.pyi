@@ -460,6 +460,7 @@ class _BetaResponsesInputTokensEndpoints(Namespace):
 class _BetaResponsesEndpoints(Namespace):
     cancel: TextEndpoint
     compact: ObjectEndpoint
+    connect: TextEndpoint
     create: TextEndpoint
     delete: ObjectEndpoint
     input_items: _BetaResponsesInputItemsEndpoints
@@ -688,6 +689,7 @@ class _ResponsesInputTokensEndpoints(Namespace):
 class _ResponsesEndpoints(Namespace):
     cancel: TextEndpoint
     compact: ObjectEndpoint
+    connect: TextEndpoint
     create: TextEndpoint
     delete: ObjectEndpoint
     input_items: _ResponsesInputItemsEndpoints
