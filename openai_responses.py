@@ -1092,11 +1092,12 @@ def _takes(tp: Any, value: Any) -> bool:
     return True
 
 
-def _merge(tp: Any, value: Any, place: str, lenient: bool = False) -> Any:
+def _merge(tp: Any, value: Any, place: str, origin: str = "") -> Any:
     """A value merged into the default of its type, at every depth. `place` is what errors call it.
 
-    `lenient` is for values out of requests, whose types are near those of answers but not the same: unknown keys are
-    dropped instead of passed on, and strings out of forms become numbers.
+    `origin` is "request" for values out of requests, whose types are near those of answers but not the same: unknown
+    keys are dropped instead of passed on, and strings out of forms become numbers. It is "service" within an object that
+    is whole (`_is_whole`): it stays as it is, and the service may send what the types do not know yet.
     Raises `ValueError` where the type does not take the value.
     """
     if tp is str is type(value) or isinstance(value, (Fresh, Now)):  # by far the most frequent, and marks
@@ -1105,26 +1106,40 @@ def _merge(tp: Any, value: Any, place: str, lenient: bool = False) -> Any:
         value = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     kind, args = _kind(tp)
     if kind is typing.Union:
-        return _merge_union(tp, args, value, place, lenient)
+        return _merge_union(tp, args, value, place, origin)
     if isinstance(value, Mapping) and _is_model(kind):
-        return _merge_into(_default(kind), kind, value, place, lenient)
+        if origin == "service" or (not origin and _is_whole(kind, value)):
+            return _merge_into(_bare(kind), kind, value, place, "service")
+        return _merge_into(_default(kind), kind, value, place, origin)
     if isinstance(value, Mapping) and kind is dict:
-        return {key: _merge(args[1], item, f"{place}[{key!r}]", lenient) for key, item in value.items()}
+        return {key: _merge(args[1], item, f"{place}[{key!r}]", origin) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and kind is list:
-        return [_merge_element(args[0], item, i, place, lenient) for i, item in enumerate(value)]
-    return _leaf(tp, kind, value, place, lenient)
+        return [_merge_element(args[0], item, i, place, origin) for i, item in enumerate(value)]
+    return _leaf(tp, kind, value, place, origin)
 
 
-def _merge_element(tp: Any, value: Any, position: int, place: str, lenient: bool) -> Any:
+def _is_whole(model: Any, value: Mapping[str, Any]) -> bool:
+    """Whether an object was recorded or copied as it is: it says its `object`, and at most one field is not there."""
+    return "object" in value and len(_required_fields(model) - value.keys()) <= 1
+
+
+@functools.cache
+def _bare(model: Any) -> dict[str, Any]:
+    """Of a model's default what must be there, or is null."""
+    required = _required_fields(model)
+    return {name: value for name, value in _default(model).items() if name in required or value is None}
+
+
+def _merge_element(tp: Any, value: Any, position: int, place: str, origin: str) -> Any:
     """An element of a list; one that has an `index` and was given none takes its position."""
-    merged = _merge(tp, value, f"{place}[{position}]", lenient)
+    merged = _merge(tp, value, f"{place}[{position}]", origin)
     if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
         merged["index"] = position
     return merged
 
 
 def _merge_into(
-    base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, lenient: bool = False
+    base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, origin: str = ""
 ) -> dict[str, Any]:
     """`value` merged into `base` by the model's fields, and what it implies."""
     fields, wire_names = _fields(model), _wire_names(model)
@@ -1132,28 +1147,30 @@ def _merge_into(
     merged = {name: _copy(item) for name, item in base.items() if name not in given}
     for key, item in given.items():
         if key in fields:
-            merged[key] = _merge(fields[key].type, item, f"{place}.{key}", lenient)
-        elif not lenient:
-            if close := difflib.get_close_matches(key, fields, 1, 0.85):
+            merged[key] = _merge(fields[key].type, item, f"{place}.{key}", origin)
+        elif origin != "request":
+            if not origin and (close := difflib.get_close_matches(key, fields, 1, 0.85)):
                 raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
             merged[key] = _plain(item, f"{place}.{key}")
     return merged | _implied(model, merged, given)
 
 
-def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, lenient: bool) -> Any:
+def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, origin: str) -> Any:
     """The first member that takes the value; dicts go to those they agree with, first to those that have all keys."""
     if value is None and type(None) in members:
         return None
     members = tuple(member for member in members if member is not type(None))
     if len(members) == 1:
-        return _merge(members[0], value, place, lenient)
+        return _merge(members[0], value, place, origin)
     candidates = _candidates(members, value) if isinstance(value, Mapping) else members
     reasons = []
     for member in candidates:
         try:
-            return _merge(member, value, place, lenient)
+            return _merge(member, value, place, origin)
         except ValueError as reason:
             reasons.append(reason)
+    if origin == "service" and isinstance(value, Mapping):
+        return _plain(value, place)
     if isinstance(value, Mapping) and reasons:
         raise reasons[0]
     raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
@@ -1210,12 +1227,14 @@ def _inner_models(model: Any, name: str, place: str) -> Iterator[tuple[Any, str]
             yield from ((_kind(m)[0], f"{place}{name}[0].") for m in _members(args[0]) if _is_model(_kind(m)[0]))
 
 
-def _leaf(tp: Any, kind: Any, value: Any, place: str, lenient: bool) -> Any:
+def _leaf(tp: Any, kind: Any, value: Any, place: str, origin: str) -> Any:
     if kind in (object, Any):
         return _plain(value, place)
     try:
-        return _adapter(tp).validate_python(value, strict=not lenient)
+        return _adapter(tp).validate_python(value, strict=origin != "request")
     except ValueError:
+        if origin == "service" and (value is None or (isinstance(value, str) and kind in (typing.Literal, list))):
+            return value  # a null, a word that is new, vectors as base64
         raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}") from None
 
 
@@ -1231,7 +1250,7 @@ def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     fields, fitting = _fields(tp) if _is_model(tp) else {}, {}
     for key in values.keys() & fields.keys():
         with contextlib.suppress(ValueError):  # a field of the same name and another meaning
-            fitting[key] = _merge(fields[key].type, values[key], key, lenient=True)
+            fitting[key] = _merge(fields[key].type, values[key], key, "request")
     return fitting
 
 
@@ -1342,6 +1361,8 @@ def _overlay(tp: Any, obj: Any, derived: Any, given: Any) -> Any:
     A field that was given stays, within a dict or a list that was given in part too; a total is that of its new parts.
     """
     if isinstance(given, Mapping) and isinstance(obj, dict):
+        if given.get("type") and given["type"] != (derived or given).get("type"):  # another kind of item
+            return obj
         return _overlay_fields(_member(tp, obj), obj, derived or {}, given)
     if isinstance(given, (list, tuple)) and isinstance(obj, list):
         item = _item_type(tp)
@@ -2915,7 +2936,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             events=_new_run_events,
             hears=_hear_thread,
         ),
-        "beta.threads.runs.submit_tool_outputs": Behavior(made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs),
+        "beta.threads.runs.submit_tool_outputs": Behavior(made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_submitted_run_events, hears=_hear_outputs),
         "chat.completions.create": Behavior(made_up=True, check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages),
         "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
         "containers.files.create": Behavior(refers={"file_id": "files"}, derive=_derive_container_file, content=_container_file_content),
@@ -3518,6 +3539,7 @@ def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
     _take_in(call.store, obj["id"], call.body)
     if counts := script.given.get("file_counts"):
         obj["file_counts"] |= counts
+    obj |= {key: script.given[key] for key in ("last_active_at", "usage_bytes") if key in script.given}
 
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -4126,8 +4148,11 @@ def _frame(event: Event) -> bytes:
 
 def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     with_usage = (call.body.get("stream_options") or {}).get("include_usage")
-    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object")}
+    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
+    if _PROMPT_FILTER in chat:  # Azure tells of the prompt before there is an answer
+        empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
+        yield None, empty | {_PROMPT_FILTER: chat[_PROMPT_FILTER]}
     for choice in chat["choices"]:
         for delta, rest in _chat_deltas(choice, chunk):
             yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
@@ -4136,21 +4161,40 @@ def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterato
     yield None, "[DONE]"
 
 
+_PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
+
+
 def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
     message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    pieced = {key: message[key] for key in message if isinstance(message[key], str) and key != "role"}
-    whole = {k: v for k, v in message.items() if k not in (*pieced, "role", "tool_calls") and v is not None}
-    opening = dict.fromkeys(pieced, "") | {"content": None if message.get("content") is None else ""}
+    texts, opening = _chat_texts(message, chunk), _chat_opening(message)
+    filtered = [{_FILTER: {}}, {_FILTER: rest.pop(_FILTER)}] if _FILTER in rest else [{}, {}]
     logprobs = rest.pop("logprobs", None)
-    texts = [{key: piece} for key, text in pieced.items() for piece in _pieces(text, chunk)]
-    yield {"role": message["role"], **opening, **whole}, {"logprobs": None if texts else logprobs}
+    calls = [
+        {"tool_calls": [{"index": index} | delta]}
+        for index, made in enumerate(message.get("tool_calls") or ())
+        for delta in _tool_call_deltas(made, chunk)
+    ]
+    if not texts and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
+        opening |= calls.pop(0)
+    yield opening, {"logprobs": None if texts else logprobs} | filtered[0]
     for number, delta in enumerate(texts):
-        yield delta, {"logprobs": None if number else logprobs}
-    for index, made in enumerate(message.get("tool_calls") or ()):
-        for delta in _tool_call_deltas(made, chunk):
-            yield {"tool_calls": [{"index": index} | delta]}, {"logprobs": None}
-    yield {}, {"logprobs": None} | rest
+        yield delta, {"logprobs": None if number else logprobs} | filtered[1]
+    for delta in calls:
+        yield delta, {"logprobs": None} | filtered[0]
+    yield {}, {"logprobs": None} | filtered[0] | rest
+
+
+def _chat_texts(message: dict[str, Any], chunk: int | None) -> list[dict[str, str]]:
+    texts = ((key, text) for key, text in message.items() if isinstance(text, str) and key != "role")
+    return [{key: piece} for key, text in texts for piece in _pieces(text, chunk)]
+
+
+def _chat_opening(message: dict[str, Any]) -> dict[str, Any]:
+    """The first delta: the role, texts that are still empty, and what does not come in pieces."""
+    whole = {key: value for key, value in message.items() if key != "tool_calls" and value not in (None, [])}
+    empty = {key: "" for key, value in whole.items() if isinstance(value, str) and key != "role"}
+    return {"role": message["role"], "content": None, "refusal": None} | whole | empty
 
 
 def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4177,15 +4221,18 @@ def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None
 def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """The lifecycle of a response; an event's `sequence_number` is its place."""
     after = int(call.query.get("starting_after", -1))
-    for number, event in enumerate(_response_events(response, chunk)):
+    for number, event in enumerate(_response_events(call, response, chunk)):
         if number > after:
             yield event["type"], event | {"sequence_number": number}
 
 
-def _response_events(response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     opened = response | {"status": "in_progress", "output": [], "usage": None, "completed_at": None}
-    opened |= {"error": None, "incomplete_details": None}
-    yield {"type": "response.created", "response": opened}
+    opened |= {"error": None, "incomplete_details": None, "service_tier": call.body.get("service_tier") or "auto"}
+    waiting = opened | {"status": "queued"} if response.get("background") else opened
+    yield {"type": "response.created", "response": waiting}
+    if response.get("background"):
+        yield {"type": "response.queued", "response": waiting}
     yield {"type": "response.in_progress", "response": opened}
     for index, item in enumerate(response["output"]):
         yield {"type": "response.output_item.added", "output_index": index, "item": _opened_item(item)}
@@ -4200,17 +4247,20 @@ def _response_events(response: dict[str, Any], chunk: int | None) -> Iterator[di
 _ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]]] = (
     functools.cache(
         lambda: {
+            "apply_patch_call": _diff_events,
             "code_interpreter_call": _stages(
-                "in_progress", "interpreting", between=_pieced("response.code_interpreter_call_code", "code")
+                "in_progress", _pieced("response.code_interpreter_call_code", "code"), "interpreting"
             ),
             "custom_tool_call": _pieced("response.custom_tool_call_input", "input"),
             "file_search_call": _stages("in_progress", "searching"),
             "function_call": _pieced("response.function_call_arguments", "arguments"),
             "image_generation_call": _stages("in_progress", "generating"),
-            "mcp_call": _stages("in_progress", between=_pieced("response.mcp_call_arguments", "arguments")),
+            "mcp_call": _stages("in_progress", _pieced("response.mcp_call_arguments", "arguments")),
             "mcp_list_tools": _stages("in_progress"),
             "message": _message_events,
             "reasoning": _reasoning_events,
+            "shell_call": _command_events,
+            "shell_call_output": _command_output_events,
             "web_search_call": _stages("in_progress", "searching"),
         }
     )
@@ -4221,12 +4271,19 @@ def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
     """An item as it is before its pieces have come."""
     if item["type"] not in _ITEM_EVENTS():
         return item
-    emptied = {key: empty for key, empty in _EMPTIED.get(item["type"], {}).items() if item.get(key) is not None}
-    return item | emptied | ({"status": "in_progress"} if item.get("status") else {})
+    return _emptied(item, _EMPTIED.get(item["type"], {})) | ({"status": "in_progress"} if item.get("status") else {})
+
+
+def _emptied(item: dict[str, Any], empty: dict[str, Any]) -> dict[str, Any]:
+    there = {key: value for key, value in empty.items() if item.get(key) is not None}
+    return item | {
+        key: _emptied(item[key], value) if isinstance(value, dict) else value for key, value in there.items()
+    }
 
 
 # The fields of items that come in pieces, and what they are before.
 _EMPTIED: Mapping[str, dict[str, Any]] = {
+    "apply_patch_call": {"operation": {"diff": ""}},
     "code_interpreter_call": {"code": ""},
     "custom_tool_call": {"input": ""},
     "function_call": {"arguments": ""},
@@ -4234,6 +4291,8 @@ _EMPTIED: Mapping[str, dict[str, Any]] = {
     "mcp_call": {"arguments": ""},
     "message": {"content": []},
     "reasoning": {"content": [], "summary": []},
+    "shell_call": {"action": {"commands": []}},
+    "shell_call_output": {"output": []},
 }
 
 
@@ -4251,13 +4310,20 @@ def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[st
 
 def _text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
-    yield added | {"part": added["part"] | {"annotations": []}}
-    yield from (delta | {"logprobs": []} for delta in deltas)
-    for index, annotation in enumerate(part["annotations"]):
-        about = {"annotation_index": index, "annotation": annotation}
-        yield {"type": "response.output_text.annotation.added", **about}
+    yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
+    left, position = list(enumerate(part["annotations"])), 0
+    for delta in deltas:
+        yield delta | {"logprobs": []}
+        position += len(delta["delta"])
+        while left and left[0][1].get("end_index", left[0][1].get("index", math.inf)) <= position:
+            yield _annotation_event(*left.pop(0))
+    yield from itertools.starmap(_annotation_event, left)
     yield done | {"logprobs": part.get("logprobs") or []}
     yield closed
+
+
+def _annotation_event(index: int, annotation: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "response.output_text.annotation.added", "annotation_index": index, "annotation": annotation}
 
 
 def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4267,6 +4333,31 @@ def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[
     for index, part in enumerate(item.get("content") or ()):
         for event in _part_events("reasoning_text", part, "text", chunk):
             yield event | {"content_index": index}
+
+
+def _diff_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    operation = item["operation"]
+    return (
+        _pieced("response.apply_patch_call_operation_diff", "diff")(operation, chunk)
+        if "diff" in operation
+        else iter(())
+    )
+
+
+def _command_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    for index, command in enumerate(item["action"]["commands"]):
+        about = {"command_index": index}
+        yield {"type": "response.shell_call_command.added", "command": "", **about}
+        for event in _pieced("response.shell_call_command", "command")({"command": command}, chunk):
+            yield event | about
+
+
+def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    for index, output in enumerate(item["output"]):
+        name, about = "response.shell_call_output_content", {"command_index": index}
+        told = {key: output[key] for key in ("stdout", "stderr") if output.get(key)}
+        yield {"type": f"{name}.delta", "delta": told, **about}
+        yield {"type": f"{name}.done", "output": [output], **about}
 
 
 def _part_events(
@@ -4291,14 +4382,15 @@ def _pieced(event: str, field: str) -> Callable[[dict[str, Any], int | None], It
     return events
 
 
-def _stages(*names: str, between: Any = _no_events) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
-    """The events of an item that goes through stages; before it is completed comes what stands `between`."""
+def _stages(*steps: Any) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
+    """The events of an item that goes through stages, by name, with pieces between them, before it is completed."""
 
     def events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-        for name in names:
-            yield {"type": f"response.{item['type']}.{name}"}
-        yield from between(item, chunk)
-        yield {"type": f"response.{item['type']}.{'failed' if item.get('error') else 'completed'}"}
+        for step in (*steps, "failed" if item.get("error") else "completed"):
+            if callable(step):
+                yield from step(item, chunk)
+            else:
+                yield {"type": f"response.{item['type']}.{step}"}
 
     return events
 
@@ -4317,15 +4409,17 @@ def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: s
 
 
 def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
+    """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
     if isinstance(transcription, str):
         transcription = {"text": transcription}
     if call.body.get("response_format") == "diarized_json":
-        for segment in transcription.get("segments") or ():
-            yield "transcript.text.segment", segment | {"type": "transcript.text.segment"}
-    for piece in _pieces(transcription["text"], chunk):
-        yield "transcript.text.delta", {"type": "transcript.text.delta", "delta": piece}
+        pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
+    else:
+        texts = _pieces(transcription["text"], chunk)
+        pieces = [{"type": "transcript.text.delta", "delta": piece} for piece in texts]
     done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
-    yield "transcript.text.done", {"type": "transcript.text.done", "text": transcription["text"]} | done
+    pieces.append({"type": "transcript.text.done", "text": transcription["text"]} | done)
+    yield from ((None, data) for data in (*pieces, "[DONE]"))
 
 
 def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
@@ -4339,10 +4433,11 @@ def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event
 def _speech_events(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
-        yield "speech.audio.delta", {"type": "speech.audio.delta", "audio": piece}
+        yield None, {"type": "speech.audio.delta", "audio": piece}
     asked = _tokens(str(call.body.get("input", "")))
     usage = {"input_tokens": asked, "output_tokens": len(audio), "total_tokens": asked + len(audio)}
-    yield "speech.audio.done", {"type": "speech.audio.done", "usage": usage}
+    yield None, {"type": "speech.audio.done", "usage": usage}
+    yield None, "[DONE]"
 
 
 def _thread_and_run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
@@ -4369,6 +4464,15 @@ def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
         yield from _steps_events(store, {id: step for id, step in steps.items() if id not in before}, chunk)
         yield f"thread.run.{run['status']}", run
     yield "done", "[DONE]"
+
+
+def _submitted_run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """A run that goes on with outputs: the step of the calls they are for is complete, before the run is queued."""
+    given = {output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))}
+    for step in _steps_of(call.store, (run["thread_id"], run["id"])).values():
+        if given & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
+            yield "thread.run.step.completed", step
+    yield from _run_events(call, run, chunk)
 
 
 def _steps_of(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
@@ -4702,14 +4806,10 @@ async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> N
 
 
 def _is_checked(call: Call, chosen: Scripted | None) -> bool:
-    """What is set is served whatever the state holds, unless it goes on with something that is there."""
-    goes_on = call.behavior.goes_on and call.key in call.objects
-    return (
-        chosen is None
-        or call.mock._strict
-        or call.session is not None
-        or bool(goes_on and not isinstance(chosen._response, Mapping))
-    )
+    """What is set is served whatever the state holds; what another call began, as the state says."""
+    if chosen is None or call.mock._strict or call.session is not None:
+        return True
+    return chosen._row.path != call.row.path
 
 
 async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Response:
@@ -4784,6 +4884,8 @@ def _text_word(row: Row) -> str:
 def _prepare_partial(row: Row, value: Mapping[str, Any]) -> Script:
     """A partial: merged into each model it may have to fill."""
     place = f"{row.name}.response"
+    if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
+        return Script({_model(row.model): _plain(value, place)}, given=value)
     if value and row.model in _PLAIN:
         raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:

@@ -638,6 +638,43 @@ def test_chat_partial_is_completed_at_every_depth(create, client):
     assert completion.object == "chat.completion" and completion.id.startswith("chatcmpl-")
 
 
+BASE64 = [{"object": "embedding", "index": 0, "embedding": "AAAAPw=="}]
+QUOTA = {"code": "insufficient_quota", "message": "No more."}
+
+
+def whole(openai_mock, name, changes):
+    """An answer with all that its type asks for, and changes to it."""
+    reach(openai_mock, name).response = {}
+    return openai_mock.router.handler(request_of(ROWS[name])).json() | changes
+
+
+@cases(  # what the service sends, and the SDK's types do not take
+    "name, sent",
+    ("beta.threads.runs.create", {"instructions": None}),
+    ("vector_stores.create", {"name": None, "last_active_at": 7}),
+    ("vector_stores.file_batches.create", {"object": "vector_store.file_batch"}),
+    ("embeddings.create", {"data": BASE64}),
+    ("responses.create", {"error": QUOTA, "status": "failed"}),
+    ("responses.delete", {"object": "response.deleted", "deleted": True}),
+)
+def test_a_whole_object_comes_back_as_it_was_set(openai_mock, name, sent):
+    reach(openai_mock, name).response = said = whole(openai_mock, name, sent)
+    assert openai_mock.router.handler(request_of(ROWS[name])).json() == said
+
+
+@cases(
+    "mistake",
+    {"choices": 5},
+    {"choices": [{"finish_reason": 7, "message": {}}]},
+    {"choices": [{"message": {"content": 5}}]},
+    {"model": 5},
+)
+def test_a_whole_object_still_has_its_types(openai_mock, create, mistake):
+    said = whole(openai_mock, CREATE, mistake)
+    with pytest.raises(ValueError, match=", but takes "):
+        create.response = said
+
+
 TOKEN = {"token": "a", "logprob": -0.5}
 LOGPROBS = {"content": [TOKEN | {"top_logprobs": [], "bytes": None}], "refusal": None}
 MADE = {"content": "a", "reasoning_content": "because"}
@@ -2490,7 +2527,7 @@ def test_transcripts_by_speakers_have_segments(client):
     plain = client.audio.transcriptions.create(**said)
     assert [segment.text for segment in plain.segments] == [plain.text]
     events = list(client.audio.transcriptions.create(**said, stream=True))
-    assert [event.type for event in events][:2] == ["transcript.text.segment", "transcript.text.delta"]
+    assert [event.type for event in events] == ["transcript.text.segment", "transcript.text.done"]
 
 
 SEGMENT = {"id": "seg_1", "type": "transcript.text.segment", "text": "Hi", "speaker": "A", "start": 0.0, "end": 1.5}
@@ -2506,7 +2543,8 @@ async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, 
     create = client.audio.transcriptions.create
     plain, events = await get(create(**said)), await collect(create(**said, stream=True))
     assert events[-1].type == "transcript.text.done" and events[-1].text == plain.text == text
-    assert "".join(e.delta for e in events if e.type == "transcript.text.delta") == text
+    deltas = [e.delta for e in events if e.type == "transcript.text.delta"]
+    assert "".join(deltas) == ("" if segments else text)  # either pieces or segments
     assert sum(e.type == "transcript.text.segment" for e in events) == len(segments)
     for event in events:
         valid("audio.TranscriptionStreamEvent", event.to_dict(mode="json"))
@@ -2520,7 +2558,9 @@ def test_speech_streams_as_events_and_as_raw_bytes(openai_mock, client, audio):
     with client.audio.speech.with_streaming_response.create(**said) as response:
         assert b"".join(response.iter_bytes(64)) == audio
     with client.audio.speech.with_streaming_response.create(**said, stream_format="sse") as response:
-        events = [data for _, data in sse(b"".join(response.iter_bytes()).decode())]
+        *events, (name, done) = sse(b"".join(response.iter_bytes()).decode())
+    assert (name, done) == (None, "[DONE]") and {name for name, _ in events} == {None}
+    events = [data for _, data in events]
     assert [event["type"] for event in events] == ["speech.audio.delta"] * (len(events) - 1) + ["speech.audio.done"]
     assert b"".join(base64.b64decode(event["audio"]) for event in events[:-1]) == audio
     usage = events[-1]["usage"]
@@ -2796,8 +2836,11 @@ CHATS = TURNS | {
 @pytest.mark.parametrize("name", [name for name in CHATS if name not in ("length", "content filter")])
 def test_chat_stream_ends_with_the_plain_completion(name, chunk, kind):
     response = streamed(CHATS[name], chunk=chunk) if chunk else CHATS[name]
-    plain, streaming = plain_and_streamed(kind, response, CREATE, chat_plain, chat_streamed)
-    assert settled(streaming) == settled(plain)
+    plain, streaming = (settled(x) for x in plain_and_streamed(kind, response, CREATE, chat_plain, chat_streamed))
+    for choice in plain["choices"]:
+        if not choice["message"].get("annotations"):  # where there are none, no delta tells of them
+            choice["message"].pop("annotations", None)
+    assert streaming == plain
 
 
 @pytest.mark.parametrize("response, raised", [(cut('{"name": "A'), "length"), (filtered('{"na'), "content filter")])
@@ -2966,7 +3009,8 @@ def check_lifecycle(events):
     """Asserts what holds for every stream of a response, and gives its final response."""
     for number, (kind, data) in enumerate(events):
         assert kind == data["type"] and data["sequence_number"] == number
-        valid("responses.ResponseStreamEvent", data)
+        if kind in members("responses.ResponseStreamEvent"):  # the service sends some that the SDK does not know
+            valid("responses.ResponseStreamEvent", data)
     kinds = [kind for kind, _ in events]
     assert kinds[:2] == ["response.created", "response.in_progress"] and kinds[-1] == "response.completed"
     final = events[-1][1]["response"]
@@ -2988,6 +3032,76 @@ def test_response_events_of_every_output_item(openai_mock, name, where):
     reach(openai_mock, f"{where}.create").response = response
     final = check_lifecycle(wire("/responses" + ("?beta=true" if where != "responses" else ""), ASK))
     assert [item["type"] for item in final["output"]] == [i.get("type", "message") for i in response["output"]]
+
+
+SHELL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
+SHELL_OUTPUT = {"type": "shell_call_output", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}]}
+CITED = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
+PATCH = {"type": "apply_patch_call", "operation": {"type": "create_file", "path": "a", "diff": "+a +b"}}
+REMOVAL = {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}
+CODE = {"type": "code_interpreter_call", "code": "1 + 1"}
+
+
+@cases(
+    "item, kinds",
+    (CITED, "content_part.added output_text.delta output_text.delta output_text.annotation.added output_text.delta"),
+    (CODE, "code_interpreter_call.in_progress code_interpreter_call_code.delta code_interpreter_call_code.delta"),
+    (PATCH, "apply_patch_call_operation_diff.delta apply_patch_call_operation_diff.delta"),
+    (REMOVAL, "output_item.done completed"),
+    (SHELL, "shell_call_command.added shell_call_command.delta shell_call_command.done shell_call_command.added"),
+    (SHELL_OUTPUT, "shell_call_output_content.delta shell_call_output_content.done output_item.done"),
+)
+def test_items_come_as_the_service_sends_them(openai_mock, item, kinds):
+    openai_mock.responses.create.response = {"output": [item]}
+    sent = [kind.removeprefix("response.") for kind, _ in wire("/responses", ASK)]
+    kinds = kinds.split()
+    assert sent[3 : 3 + len(kinds)] == kinds
+    if item is CODE:
+        assert sent[8:10] == ["code_interpreter_call.interpreting", "code_interpreter_call.completed"]
+
+
+def test_a_response_in_the_background_is_queued_first(openai_mock):
+    events = wire("/responses", ASK | {"background": True})
+    states = [(kind, data["response"]["status"]) for kind, data in events if "response" in data]
+    assert states[:3] == [
+        ("response.created", "queued"),
+        ("response.queued", "queued"),
+        ("response.in_progress", "in_progress"),
+    ]
+
+
+@cases("tier, opened", (None, "auto"), ("flex", "flex"))
+def test_a_stream_opens_with_the_tier_that_was_asked_for(openai_mock, tier, opened):
+    openai_mock.responses.create.response = {"service_tier": "default"}
+    events = wire("/responses", ASK | {"service_tier": tier})
+    assert [events[i][1]["response"]["service_tier"] for i in (0, 1, -1)] == [opened, opened, "default"]
+
+
+@cases(
+    "calls, text, sent",
+    (1, None, [("role", "tool_calls"), ("tool_calls",), ()]),
+    (2, None, [("role",), ("tool_calls",), ("tool_calls",), ("tool_calls",), ("tool_calls",), ()]),
+    (1, "Hi", [("role",), ("content",), ("tool_calls",), ("tool_calls",), ()]),
+    (0, "Hi", [("role",), ("content",), ()]),
+)
+def test_a_single_tool_call_opens_with_the_message(create, client, calls, text, sent):
+    create.response = one_choice({"content": text, "tool_calls": [FUNCTION] * calls})
+    deltas = [chunk.choices[0].delta.to_dict() for chunk in client.chat.completions.create(**CHAT, stream=True)]
+    assert [tuple(key for key in ("role", "content", "tool_calls") if delta.get(key)) for delta in deltas] == sent
+    assert deltas[0]["refusal"] is None and "annotations" not in deltas[0]
+
+
+def test_azure_tells_of_its_filters_where_the_service_does(create):
+    safe = {"hate": {"filtered": False, "severity": "safe"}}
+    prompt = [{"prompt_index": 0, "content_filter_results": safe}]
+    create.response = {
+        "choices": [{"message": {"content": "a b"}, "content_filter_results": safe}],
+        "prompt_filter_results": prompt,
+    }
+    first, *chunks = [data for _, data in wire("/chat/completions", CHAT | {"stream": True})][:-1]
+    assert (first["choices"], first["prompt_filter_results"]) == ([], prompt)
+    assert [chunk["choices"][0]["content_filter_results"] for chunk in chunks] == [{}, safe, safe, {}]
+    assert not any("prompt_filter_results" in chunk for chunk in chunks)
 
 
 @cases(
@@ -3170,6 +3284,8 @@ def test_run_stream_stops_for_tools_and_goes_on_with_their_outputs(openai_mock, 
     calls = run.required_action.submit_tool_outputs.tool_calls
     assert [*pieces.values()] == [call.function.arguments for call in calls]
     assert not [event for event in first if event.event.startswith("thread.message")]
+    assert [event.event for event in rest[:2]] == ["thread.run.step.completed", "thread.run.queued"]
+    assert [c.function.output for c in rest[0].data.step_details.tool_calls] == ["1", "1"]
     assert [event.data.id for event in rest if event.event == "thread.run.completed"] == [run.id]
     assert thread_texts(client, thread) == ["It is cold and late."]
 
