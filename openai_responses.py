@@ -68,6 +68,7 @@ import os
 import pkgutil
 import random
 import re
+import struct
 import sys
 import threading
 import time
@@ -1230,6 +1231,8 @@ def _inner_models(model: Any, name: str, place: str) -> Iterator[tuple[Any, str]
 def _leaf(tp: Any, kind: Any, value: Any, place: str, origin: str) -> Any:
     if kind in (object, Any):
         return _plain(value, place)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{place} is {value!r}, which is no JSON")
     try:
         return _adapter(tp).validate_python(value, strict=origin != "request")
     except ValueError:
@@ -1257,12 +1260,12 @@ def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any, place: str) -> Any:
     """A value no type speaks for, as it goes over the wire."""
     try:
-        return json.loads(json.dumps(value, default=_dump))
-    except (TypeError, ValueError):
+        return json.loads(json.dumps(value, default=_dump, allow_nan=False))
+    except (RecursionError, TypeError, ValueError):
         raise ValueError(f"{place} is {value!r}, which is no JSON") from None
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _dump(value: Any) -> Any:
@@ -1552,7 +1555,7 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
         change = note.ahead.pop(0)
         obj.update(_stamp(change(store, obj) if callable(change) else change, store))
         note.status = obj.get("status")
-    if obj.get("status") in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
+    if str(obj.get("status")) in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
         _plan(store, resource, key)
         obj["status"] = "expired"
 
@@ -1792,6 +1795,12 @@ def _read(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
     return {**body, "model": deployment} if deployment else body
 
 
+def _dict_in(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The dict under a key, an empty one where there is something else."""
+    inner = value.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -1805,14 +1814,31 @@ def _decode(request: httpx.Request) -> dict[str, Any]:
     if content_type.startswith("multipart/form-data"):
         return _nest(_multipart(content, content_type))
     if content_type.startswith("application/x-www-form-urlencoded"):
-        return _nest(parse_qsl(content.decode(), keep_blank_values=True))
+        return _nest(parse_qsl(_utf8(content), keep_blank_values=True))
     return _json_object(content) if content and (not content_type or "json" in content_type) else {}
+
+
+def _utf8(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as reason:
+        _refuse(f"We could not read the body of your request: {reason}")
+
+
+def _finite(text: str) -> float:
+    """A number as JSON has it, which Python's own reading takes more for."""
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError(f"{text} is no JSON")
+
+
+_parse = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(content.decode())
-    except ValueError as reason:
+        body = _parse(_utf8(content))
+    except (RecursionError, ValueError) as reason:
         _refuse(f"We could not parse the JSON body of your request: {reason}")
     if not isinstance(body, dict):
         _refuse(f"Invalid body: expected an object, but got {type(body).__name__}")
@@ -1832,17 +1858,19 @@ def _part(part: bytes) -> tuple[str, Any]:
     name = str(headers.get_param("name", header="content-disposition"))
     filename = headers.get_filename()
     filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
-    return name, data.decode() if filename is None else (filename, data, headers.get_content_type())
+    return name, _utf8(data) if filename is None else (filename, data, headers.get_content_type())
 
 
 def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
     body: dict[str, Any] = {}
     for name, value in pairs:
-        head, *keys = re.findall(r"[^\[\]]+", name)
+        head, *keys = re.findall(r"[^\[\]]+", name) or [name]
         node = body
         for key in keys:
             node, head = node.setdefault(head, {}), key
+            if not isinstance(node, dict):
+                _refuse(f"Invalid form: '{name}' stands beside another value of the same name.", name)
         if name.endswith("[]") or head in node:
             before = node.get(head, [])
             value = [*(before if isinstance(before, list) else [before]), value]
@@ -1935,12 +1963,46 @@ def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
 def _check_parameters(call: Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
     takes = _parameter_types(call.row.name)
-    for name, value in call.body.items():
-        known = name if name in takes else f"{name}_"
-        if known not in takes:
+    for name in call.body:
+        if name not in takes and f"{name}_" not in takes:
             _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
-        if "json" in call.request.headers.get("content-type", ""):
-            _check_type(name, value, takes[known])
+    if "json" in call.request.headers.get("content-type", ""):
+        _check_types(call)
+
+
+def _check_types(call: Call) -> None:
+    """Raises the 400 of a parameter with a value the API does not take."""
+    takes = _parameter_types(call.row.name)
+    for name, value in call.body.items():
+        if tp := takes.get(name, takes.get(f"{name}_")):
+            _check_type(name, value, tp)
+
+
+# The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
+_BOUNDS: Mapping[str, tuple[int, int]] = {
+    "completions.create.logprobs": (0, 5),
+    "dimensions": (1, 3072),
+    "images.create_variation.n": (1, 10),
+    "images.edit.n": (1, 10),
+    "images.generate.n": (1, 10),
+    "max_num_results": (1, 50),
+    "n": (1, 128),
+    "partial_images": (0, 3),
+    "top_logprobs": (0, 20),
+}
+_BOUNDED = {name.rpartition(".")[2] for name in _BOUNDS}
+
+
+def _check_bounds(call: Call) -> None:
+    """Raises the 400 of a number that is too small or too large; what is no number is left to who reads it."""
+    for name in call.body.keys() & _BOUNDED:
+        bounds = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name))
+        with contextlib.suppress(TypeError, ValueError):
+            if bounds and not bounds[0] <= (number := int(call.body[name])) <= bounds[1]:
+                message = (
+                    f"Invalid '{name}': expected an integer between {bounds[0]} and {bounds[1]}, but got {number}."
+                )
+                _refuse(message, name, f"integer_{'below_min' if number < bounds[0] else 'above_max'}_value")
 
 
 def _check_type(name: str, value: Any, tp: Any) -> None:
@@ -2222,15 +2284,17 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     choice = body.get("tool_choice")
     tools, name = dict(_tools(body)), None
     if isinstance(choice, dict):
-        allowed = choice.get("allowed_tools") or choice
+        allowed = _dict_in(choice, "allowed_tools") or choice
         offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
-        name = next(iter(offered), None) or (choice.get("function") or choice.get("custom") or choice).get("name")
+        named = _dict_in(choice, "function") or _dict_in(choice, "custom") or choice
+        name = next(iter(offered), None) or named.get("name")
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
-        made = tool_call(name, "text" if name in _custom_tools(body) else _instance(tools[name] or {}))
+        schema = tools[name] or {}
+        made = tool_call(name, "text" if name in _custom_tools(body) else _made_up(schema, f"function '{name}'"))
         return _as_offered(made, body)
     schema = _schema(body)
-    return None if schema is None else Turn(json.dumps(_instance(schema)))
+    return None if schema is None else Turn(json.dumps(_made_up(schema, "response_format")))
 
 
 def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
@@ -2299,16 +2363,28 @@ def _check_json(place: str, text: str, schema: Any) -> None:
     """Raises `ValueError` where a text is no JSON that follows the schema."""
     try:
         import jsonschema
+        import referencing
     except ImportError:
         advice = "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
         raise ImportError(advice) from None
     try:
-        jsonschema.validate(json.loads(text), schema)
+        jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())  # which fetches nothing
     except ValueError:
         raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
+    except referencing.exceptions.Unresolvable as reason:
+        raise ValueError(f"{place} cannot be checked against the request's schema: {reason}") from None
     except jsonschema.ValidationError as reason:
         broken = f"{place} does not follow the request's schema at {reason.json_path}: {reason.message}"
         raise ValueError(broken) from None
+
+
+def _made_up(schema: Any, place: str) -> Any:
+    """A value that follows an application's schema. Raises the 400 of a schema that nothing can be made of."""
+    try:
+        return _instance(schema)
+    except (*_STUMBLES, re.error) as reason:
+        why = "it leads back to itself without end" if isinstance(reason, RecursionError) else reason
+        _refuse(f"Invalid schema for {place}: {why}", "response_format", "invalid_json_schema")
 
 
 def _instance(schema: Any, root: Any = None) -> Any:
@@ -2329,12 +2405,18 @@ def _instance(schema: Any, root: Any = None) -> Any:
     if "allOf" in schema:
         return _instance(_flat(schema, root), root)
     kind = schema.get("type", "object" if "properties" in schema else "string")
-    return _INSTANCES[kind[0] if isinstance(kind, list) else kind](schema, root)
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if not isinstance(kind, str) or kind not in _INSTANCES:
+        raise ValueError(f"{kind!r} is not a valid type")
+    return _INSTANCES[kind](schema, root)
 
 
 def _resolved(schema: Any, root: Any) -> Any:
     path = schema.get("$ref", "#").split("/")[1:]
-    return functools.reduce(lambda node, part: node[part], path, root) if path else schema
+    try:
+        return functools.reduce(lambda node, part: node[part], path, root) if path else schema
+    except LookupError:
+        raise ValueError(f"the reference {schema['$ref']!r} leads nowhere") from None
 
 
 def _flat(schema: Any, root: Any) -> dict[str, Any]:
@@ -2364,9 +2446,17 @@ def _object_instance(schema: Any, root: Any) -> dict[str, Any]:
 
 def _array_instance(schema: Any, root: Any) -> list[Any]:
     first = [_instance(item, root) for item in schema.get("prefixItems", ())]
-    missing = range(max(schema.get("minItems", 0) - len(first), 0))
-    items = [_instance(schema.get("items", {}), root) for _ in missing]
+    missing = max(schema.get("minItems", 0) - len(first), 0)
+    item = _instance(schema.get("items", {}), root) if missing else None
+    items = [item] * (_sensible(missing * len(json.dumps(item))) and missing)
     return [*first, *(_varied(item, i) if schema.get("uniqueItems") else item for i, item in enumerate(items))]
+
+
+def _sensible(length: int) -> int:
+    """A length that an answer may have."""
+    if length > 1_000_000:
+        raise ValueError(f"it asks for {length} characters")
+    return length
 
 
 def _varied(value: Any, number: int) -> Any:
@@ -2380,7 +2470,7 @@ def _string_instance(schema: Any, root: Any) -> str:
     if "pattern" in schema:
         return _sample(_parse_pattern(schema["pattern"]))
     text = _FORMATS.get(schema.get("format"), "text")
-    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
+    return text.ljust(_sensible(schema.get("minLength", 0)), "x")[: schema.get("maxLength")]
 
 
 def _parse_pattern(pattern: str) -> Any:
@@ -2407,7 +2497,8 @@ def _sample_one_of(members: list[Any]) -> str:
 
 def _sample_repeat(argument: Any) -> str:
     least, most, parsed = argument
-    return _sample(parsed) * max(least, min(1, int(most)))
+    text, times = _sample(parsed), max(least, min(1, int(most)))
+    return text * (_sensible(len(text) * times) and times)
 
 
 # What each operation of a regular expression becomes in a text it matches.
@@ -2534,6 +2625,7 @@ NOTHING = Script()  # where a test said nothing
 
 def _perform(call: Call, script: Script) -> Any:
     """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
+    _check_bounds(call)
     behavior = call.behavior
     if behavior.goes_on and (script is NOTHING or (script.turn and call.key in call.objects)):
         return behavior.goes_on(call, script.turn)
@@ -2840,7 +2932,7 @@ def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[dict[s
 
 def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
     """Whether a field is as a filter says: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
-    head, *keys = re.findall(r"[^\[\]]+", name)
+    head, *keys = re.findall(r"[^\[\]]+", name) or [name]
     found = obj.get(head)
     for key in keys:
         if isinstance(found, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
@@ -2993,7 +3085,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             derive=lambda call, file: _store_file_fields(call.store, call.parents[0], call.body),
             keep=lambda call, file, script: _put_store_file(call.store, file),
         ),
-        "vector_stores.search": Behavior(check=_check_search, act=_search),
+        "vector_stores.search": Behavior(check=_fetch, act=_search),
         "videos.create": Behavior(made_up=True, stages=_VIDEO_STAGES),
         "videos.edit": _remaking_video(),
         "videos.extend": _remaking_video(),
@@ -3113,6 +3205,8 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
         shown = _stamp(_merge(_model("responses.ResponseItem"), item, "input"), store)
     shown = shown if "id" in shown else {**shown, "id": store.new_id("item_")}
+    if not isinstance(shown["id"], str):
+        _refuse(f"Invalid type for the id of an item: expected a string, but got {_shown(shown['id'])}.")
     return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
 
 
@@ -3507,7 +3601,8 @@ def _check_outputs(call: Call) -> None:
     run = _fetch(call)
     if run["status"] != "requires_action":
         _refuse(f"Runs in status '{run['status']}' do not accept tool outputs.")
-    expected = [made["id"] for made in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
+    wanted = _dict_in(_dict_in(run, "required_action"), "submit_tool_outputs").get("tool_calls")
+    expected = [made.get("id") for made in _dicts(wanted)]
     given = [output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))]
     if wrong := [id for id in given if id not in expected] or [id for id in expected if id not in given]:
         _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
@@ -3616,21 +3711,15 @@ def _store_file_content(call: Call) -> Any:
     return _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parents[-1])}])
 
 
-def _check_search(call: Call) -> None:
-    _fetch(call)
-    most = call.body.get("max_num_results", 10)
-    if not isinstance(most, int) or not 1 <= most <= 50:
-        wrong = f"Invalid 'max_num_results': expected an integer between 1 and 50, but got {most!r}."
-        _refuse(wrong, "max_num_results")
-
-
 def _search(call: Call) -> Any:
     """The chunks of a store's files that share words with the query, best first."""
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
     hits = _hits(call.store, call.item, _words(" ".join(queries)), call.body.get("filters"))
     least = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
-    found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][: call.body.get("max_num_results", 10)]
+    found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][
+        : int(call.body.get("max_num_results") or 10)
+    ]
     rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
     return _page_of(call.row, found) | {"object": "vector_store.search_results.page", "search_query": rewritten}
 
@@ -3687,11 +3776,14 @@ def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
     """Whether a file's attributes are as a filter wants them."""
     if not condition:
         return True
-    if condition.get("type") in ("and", "or"):
+    kind = condition.get("type") if isinstance(condition, dict) else None
+    if kind in ("and", "or"):
         parts = (_passes(part, attributes) for part in condition.get("filters") or ())
-        return all(parts) if condition["type"] == "and" else any(parts)
-    if (compare := _COMPARISONS.get(condition.get("type"))) is None:
-        _refuse(f"Invalid filter type: '{condition.get('type')}'.", "filters")
+        return all(parts) if kind == "and" else any(parts)
+    if (compare := _COMPARISONS.get(str(kind))) is None:
+        _refuse(f"Invalid filter type: '{kind}'.", "filters")
+    if not {"key", "value"} <= condition.keys():
+        _refuse(f"Invalid filter: {_shown(condition)} needs 'key' and 'value'.", "filters")
     if condition["key"] not in attributes:
         return condition["type"] in ("ne", "nin")
     try:
@@ -3855,7 +3947,7 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
 
 
 def _check_model_delete(call: Call) -> None:
-    if _fetch(call)["owned_by"] in ("openai", "system"):
+    if _fetch(call).get("owned_by") in ("openai", "system"):
         _refuse("You have insufficient permissions for this operation.", status=403)
 
 
@@ -3879,9 +3971,10 @@ def _picture(value: Any) -> dict[str, Any] | None:
 
 def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     form, model = call.body.get("response_format"), str(call.body.get("model", ""))
-    as_url = form == "url" or (model.startswith("dall-e") and form != "b64_json")
+    as_url = not call.streams and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
     picture = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_PNG).decode()}
-    images = obj["data"] if len(obj["data"]) != 1 else obj["data"] * int(call.body.get("n") or 1)
+    given = obj["data"] or []
+    images = given if len(given) != 1 else given * int(call.body.get("n") or 1)
     return {"data": [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]}
 
 
@@ -3917,12 +4010,11 @@ def _embedding_inputs(value: Any) -> list[str]:
     return [value if isinstance(value, str) else json.dumps(value)]
 
 
-@functools.lru_cache(maxsize=1024)
 def _embedding(text: str, size: int) -> list[float]:
     """A vector of unit length, the same for the same text everywhere."""
-    numbers = random.Random(text)  # an own generator: the global one is the test's
-    vector = [numbers.gauss(0, 1) for _ in range(size)]
-    length = math.sqrt(sum(x * x for x in vector))
+    drawn = random.Random(text).randbytes(2 * size)  # an own generator: the global one is the test's
+    vector = struct.unpack(f"<{size}h", drawn)  # all at once: a number each would cost ten times as much
+    length = math.hypot(*vector) or 1
     return [x / length for x in vector]
 
 
@@ -4092,7 +4184,7 @@ def _set_active(call: Call, active: bool) -> Any:
 
 def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A permission for each project named."""
-    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", call.body.get("project_ids") or ()
+    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _ids_in(call.body.get("project_ids"))
     return {"data": [_new(path, call.store, {"project_id": project}) for project in projects]}
 
 
@@ -4147,7 +4239,7 @@ def _frame(event: Event) -> bytes:
 
 
 def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    with_usage = (call.body.get("stream_options") or {}).get("include_usage")
+    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
     if _PROMPT_FILTER in chat:  # Azure tells of the prompt before there is an answer
@@ -4206,7 +4298,7 @@ def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[
 
 
 def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    with_usage = (call.body.get("stream_options") or {}).get("include_usage")
+    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
         for piece in _pieces(choice["text"], chunk):
@@ -4779,7 +4871,7 @@ async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: A
         with call.store.lock:
             chosen = _chosen(call)
             if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
-                _check(call)
+                _blaming(call, _check, call)
             if record:
                 record.answered_by = chosen
             script = chosen._take() if chosen else NOTHING
@@ -4789,9 +4881,27 @@ async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: A
         if script is NOTHING:
             await _do_as_if_nothing_were_set(call, wait, checked)
         with call.store.lock:
-            return (reply or _reply)(call, _perform(call, script), script.pace)
+            return _blaming(call, _respond, call, script, reply or _reply)
     except ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
+
+
+def _respond(call: Call, script: Script, reply: Callable[..., httpx.Response]) -> httpx.Response:
+    return reply(call, _perform(call, script), script.pace)
+
+
+def _blaming(call: Call, work: Callable[..., Any], *args: Any) -> Any:
+    """What a function makes of a call. Where it stumbles over a request that is not as the API wants it, that is to
+    blame: raises the service's 400; where the request is fine, the error is a defect of this module, and is raised."""
+    try:
+        return work(*args)
+    except _STUMBLES:
+        _check_types(call)
+        raise
+
+
+# What reading a value raises that is not what it is taken for.
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> None:
@@ -4800,7 +4910,7 @@ async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> N
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not checked:  # a list said `...`
         with call.store.lock:
-            _check(call)
+            _blaming(call, _check, call)
     if call.behavior.work:
         await call.behavior.work(call, wait)
 
@@ -5619,7 +5729,9 @@ def _query(request: httpx.Request) -> dict[str, Any]:
     return _nest(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
 
-_SECRET_HEADERS = re.compile("authorization|api-key|cookie|token|secret", re.IGNORECASE).search
+_SECRET_HEADERS = re.compile(
+    "authorization|api-?key|subscription-key|functions-key|cookie|token|secret", re.IGNORECASE
+).search
 
 
 @functools.cache
@@ -6531,7 +6643,12 @@ def _clean_base(url: Any) -> str:
         raise ValueError(
             f"base_url is {url!r}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'"
         )
-    return str(parsed).rstrip("/")
+    return _without_user(str(parsed)).rstrip("/")
+
+
+def _without_user(url: str) -> str:
+    """A URL as it is matched and shown: without the user and password that may stand in it."""
+    return re.sub("//[^/?#]*@", "//", url, count=1) if "@" in url else url
 
 
 class OpenAIMock(_Guarded):
@@ -6664,7 +6781,7 @@ class OpenAIMock(_Guarded):
         Raises `AllMockedAssertionError` when it is none.
         """
         # of a converted request the client's own URL, which need not be parsed anew
-        url, _, query = str(getattr(request, "original", request).url).partition("?")
+        url, _, query = _without_user(str(getattr(request, "original", request).url)).partition("?")
         path, deployment = _below(url, self._bases) or ("", None)
         if path == "/traces/ingest":
             return None
@@ -6675,7 +6792,7 @@ class OpenAIMock(_Guarded):
 
     def _unknown(self, request: httpx.Request) -> str:
         """Why a request is not answered, and what may have been meant."""
-        url = str(request.url).partition("?")[0]
+        url = _without_user(str(request.url)).partition("?")[0]
         below = _below(url, self._bases)
         if below is None:
             return (

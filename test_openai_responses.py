@@ -41,7 +41,7 @@ import pydantic
 import pytest
 import respx
 import typing_extensions
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_responses.ext.httpx import MockTransport
@@ -76,6 +76,8 @@ ROWS = {name: row for name, row in openai_responses._rows().items() if name in N
 # the keys of the state, with the path parameters of their parents
 RESOURCES = {name: resource.parents for name, resource in openai_responses._resources().items()}
 CONTENTS = openai_responses._CONTENT_RESOURCES  # those of them that hold bytes
+parameters_of = openai_responses._parameter_names  # what a call takes
+shape_of = openai_responses._shape  # what a row does, and which ids lead there
 type_of = openai_responses._model  # the SDK's type behind a row's model
 
 
@@ -138,7 +140,11 @@ TURNS = {
     "structured": ADA,
 }
 
-examples = settings(max_examples=25, deadline=None)
+# how hard properties are tried: HYPOTHESIS_PROFILE=deep for a night, ci for the same examples each time
+for profile, number in (("dev", 25), ("ci", 50), ("deep", 10_000)):
+    unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+    settings.register_profile(profile, max_examples=number, derandomize=profile == "ci", **unhurried)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def either(*values):
@@ -290,11 +296,29 @@ def ready_chat(text="ready"):
     return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
 
 
-def request_of(row, body=b"{}", **query):
+def request_of(row, body=b"{}", /, **query):
     """A request to a row, with made-up ids in its path."""
     url = httpx.URL(URL + re.sub(r"{(\w+)}", r"\1-1", row.path)).copy_merge_params(query)
     sent = {"headers": {"content-type": "application/json"}, "content": body} if row.method == "POST" else {}
     return httpx.Request(row.method, url, **sent)
+
+
+def furnished():
+    """A mock with an object under every id that `request_of` makes up."""
+    openai_mock = OpenAIMock()
+    for shape in map(shape_of, ROWS.values()):
+        ids = tuple(f"{name}-1" for name in (*shape.parents, shape.item))
+        if shape.item and shape.resource not in CONTENTS:
+            openai_mock.state[shape.resource][ids if len(ids) > 1 else ids[0]] = {}
+    return openai_mock
+
+
+def sent(openai_mock, name, body, /, **query):
+    """What a request to a row is answered, read to its end."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    response = openai_mock.router.handler(request_of(ROWS[name], content, **query))
+    response.read()
+    return response
 
 
 def wire(path, body):
@@ -784,7 +808,6 @@ partials = some(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(partials)
 def test_any_partial_of_a_chat_completion_parses_strictly_and_keeps_what_was_set(partial):
     openai_mock = OpenAIMock()
@@ -997,6 +1020,161 @@ def test_bodies_that_are_no_json_are_refused_without_a_retry(openai_mock):
 def test_bodies_of_other_kinds_than_json_are_taken(openai_mock, client):
     openai_mock.realtime.calls.create.response = b"v=0 answer"
     assert client.realtime.calls.create(sdp="v=0").read() == b"v=0 answer"
+
+
+odd_words = st.sampled_from(
+    ["x", "two", "-1", "and", "static", "function", "json_schema", "tool", "message", "required"]
+)
+odd_keys = st.sampled_from(["id", "type", "role", "content", "filters", "key", "schema", "name", "function", "a"])
+odd_leaves = st.none() | st.booleans() | st.sampled_from([-1, 0, 2, 1.5, 10**9, 10**30, "file-1", "\ud800"]) | odd_words
+odd_values = st.recursive(
+    odd_leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(odd_keys, inner, max_size=4), max_leaves=6
+)
+
+
+@given(st.sampled_from(sorted(ROWS)), st.data())
+def test_no_request_raises_from_inside(name, data):
+    openai_mock, names = furnished(), st.sampled_from(parameters_of(name) or ("x",))
+    body = data.draw(st.dictionaries(names, odd_values, max_size=6))
+    queries = st.dictionaries(names | st.sampled_from(["limit", "after", "a[gte]", "[]", ""]), odd_words, max_size=3)
+    response = sent(openai_mock, name, body, **data.draw(queries))
+    assert response.status_code in (200, 204, 400, 403, 404), response.text
+    if "json" in response.headers.get("content-type", ""):
+        json.loads(response.content, parse_constant=pytest.fail)
+
+
+def test_a_run_put_by_hand_may_wait_for_nothing(client):
+    openai_mock = furnished()
+    openai_mock.state["beta.threads.runs"]["thread_id-1", "run_id-1"] = {"status": "requires_action"}
+    submitted = sent(openai_mock, "beta.threads.runs.submit_tool_outputs", {"tool_outputs": []})
+    assert submitted.json()["status"] == "queued"
+
+
+MALFORMED = [
+    ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
+    ("conversations.create", {"items": [{"role": "user", "content": "x", "id": {}}]}, "the id of an item"),
+    ("embeddings.create", {"input": "x", "model": "m", "dimensions": "two"}, "Invalid type for 'dimensions'"),
+    ("responses.create", {"previous_response_id": []}, "Invalid type for 'previous_response_id'"),
+    ("uploads.complete", {"part_ids": 1}, "Invalid type for 'part_ids'"),
+    ("vector_stores.create", {"expires_after": {"days": "two"}}, "Invalid type for 'expires_after.days'"),
+    ("vector_stores.search", {"query": "x", "filters": {"type": "and", "filters": ["x"]}}, "Invalid filter type"),
+    ("vector_stores.search", {"query": "x", "filters": {"type": "eq", "key": "a"}}, "needs 'key' and 'value'"),
+    (CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
+    (CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
+    (CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
+    (CREATE, b'{"model": "\xff"}', "could not read the body"),
+]
+
+
+@pytest.mark.parametrize("name, body, words", MALFORMED, ids=[f"{name}-{words}" for name, _, words in MALFORMED])
+def test_malformed_requests_get_the_400_of_the_service(name, body, words):
+    openai_mock = furnished()
+    openai_mock.state["vector_stores.files"]["vector_store_id-1", "f"] = {"id": "f", "attributes": {"a": 1}}
+    openai_mock.state["files.content"]["f"] = b"x"
+    response = sent(openai_mock, name, body)
+    assert response.status_code == 400 and words in response.json()["error"]["message"], response.text
+
+
+@cases(
+    "content_type, content",
+    ("application/x-www-form-urlencoded", b"purpose=1&purpose[b]=2"),
+    ("application/x-www-form-urlencoded", b"purpose=\xff"),
+    ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\xff\r\n--b--\r\n'),
+)
+def test_malformed_forms_get_the_400_of_the_service(openai_mock, content_type, content):
+    response = httpx.post(f"{URL}/files", content=content, headers={"content-type": content_type})
+    assert response.status_code == 400 and response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_mistake_is_blamed_on_the_request_only_where_that_is_wrong(create, client, monkeypatch):
+    def mistake(*arguments):
+        raise TypeError("a mistake")
+
+    ask_wrong = functools.partial(client.chat.completions.create, **CHAT, extra_body={"temperature": "hot"})
+    create.response = mistake
+    mistaken(TypeError, "a mistake", ask_wrong)
+    del create.response
+    monkeypatch.setattr(openai_responses, "_tokens", mistake)
+    mistaken(TypeError, "a mistake", client.chat.completions.create, **CHAT)
+    assert refused(ask_wrong).param == "temperature"
+
+
+@cases(
+    "name, more, code",
+    (CREATE, CHAT | {"n": 10**9}, "integer_above_max_value"),
+    (CREATE, CHAT | {"n": -1}, "integer_below_min_value"),
+    (CREATE, CHAT | {"top_logprobs": 21}, "integer_above_max_value"),
+    ("completions.create", {"model": "m", "prompt": "x", "logprobs": 6}, "integer_above_max_value"),
+    ("embeddings.create", {"model": "m", "input": "x", "dimensions": 10**9}, "integer_above_max_value"),
+    ("images.generate", {"prompt": "x", "n": 11}, "integer_above_max_value"),
+    ("images.generate", {"prompt": "x", "stream": True, "partial_images": 4}, "integer_above_max_value"),
+    ("vector_stores.search", {"query": "x", "max_num_results": 51}, "integer_above_max_value"),
+)
+@pytest.mark.parametrize("response", [None, {}])
+def test_numbers_are_bounded_as_the_service_bounds_them(name, more, code, response):
+    openai_mock = furnished()
+    if response is not None:
+        reach(openai_mock, name).response = response
+    error = sent(openai_mock, name, more).json()["error"]
+    assert error["code"] == code and error["param"] in more
+
+
+LAUGHS = {f"d{i}": {"type": "array", "minItems": 10, "items": {"$ref": f"#/$defs/d{i + 1}"}} for i in range(9)}
+
+
+@cases(
+    "schema, words",
+    ({"$ref": "#/$defs/nowhere"}, "'#/$defs/nowhere' leads nowhere"),
+    ({"$ref": "https://example.com/schema"}, "leads nowhere"),
+    ({"$ref": "#"}, "without end"),
+    (object_schema({"x": {"$ref": "#"}}), "without end"),
+    ({"type": "text"}, "'text' is not a valid type"),
+    ({"type": "string", "pattern": "("}, "missing )"),
+    ({"type": "string", "pattern": "a{1000000000}"}, "asks for"),
+    ({"type": "string", "minLength": 10**9}, "asks for"),
+    ({"type": "array", "minItems": 10**9}, "asks for"),
+    ({"$ref": "#/$defs/d0", "$defs": LAUGHS | {"d9": {"type": "string"}}}, "asks for"),
+)
+def test_a_schema_nothing_can_be_made_of_is_refused_by_name(client, schema, words):
+    response_format, _ = formats(schema)
+    assert words in refused(client.chat.completions.create, **CHAT, response_format=response_format).body["message"]
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    body = refused(client.chat.completions.create, **CHAT, tools=[tool], tool_choice="required").body
+    assert words in body["message"] and "function 'f'" in body["message"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_json_is_refused_where_it_is_set(openai_mock, number):
+    for partial in ({"choices": [{"logprobs": {"content": [{"logprob": number}]}}]}, {"extra": number}):
+        with pytest.raises(ValueError, match="no JSON"):
+            openai_mock.chat.completions.create.response = partial
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_fetches_no_schema(create, client):
+    create.response = "1"
+    response_format, _ = formats({"$ref": "https://example.com/schema"})
+    mistaken(ValueError, "cannot be checked", client.chat.completions.create, **CHAT, response_format=response_format)
+
+
+def test_a_user_in_a_base_url_is_not_shown_and_does_not_matter():
+    url = f"http://user:{KEY}@localhost:1234/v1"
+    with OpenAIMock(base_url=url) as openai_mock:
+        for base_url in (url, "http://localhost:1234/v1"):
+            assert new(base_url=base_url).models.retrieve("gpt-4o").id == "gpt-4o"
+        assert KEY not in repr(openai_mock) + repr(openai_mock.requests)
+
+
+@pytest.mark.parametrize("name", ["Ocp-Apim-Subscription-Key", "apikey", "x-functions-key", "Api-Key", "Set-Cookie"])
+def test_keys_by_any_name_are_not_shown(openai_mock, client, name):
+    client.models.retrieve("gpt-4o", extra_headers={name: KEY})
+    assert KEY not in f"{openai_mock.requests[-1].headers} {openai_mock.requests}"
+
+
+def test_many_embeddings_take_no_time(openai_mock):
+    started = time.process_time()
+    vectors = lenient().embeddings.create(model="m", input=[f"text {n}" for n in range(1000)]).data
+    assert time.process_time() - started < 2 and vectors[0].embedding != vectors[1].embedding
 
 
 def test_results_of_unknown_tool_calls_are_refused(client):
@@ -1336,7 +1514,6 @@ schemas = st.recursive(
 )
 
 
-@examples
 @given(objects_of(schemas))
 def test_the_default_follows_any_schema_asked_for(schema):
     response_format, text = formats(schema)
@@ -1851,7 +2028,6 @@ verbs = st.sampled_from(["create", "create", "update", "delete", "list"])
 operations = st.lists(st.tuples(verbs, st.integers(0, 7), st.integers(1, 4)), max_size=14)
 
 
-@examples
 @given(operations, st.sampled_from(["asc", "desc"]))
 def test_any_sequence_of_calls_does_what_a_plain_dict_does(operations, order):
     model = {}
@@ -2901,7 +3077,6 @@ def test_chat_stream_of_a_custom_tool_call(create):
     assert pieces[0]["custom"]["name"] == "c" and {piece["index"] for piece in pieces} == {0}
 
 
-@examples
 @given(st.text(), st.sampled_from([None, 1, 7]))
 def test_any_text_streams_as_it_is(text, chunk):
     client = sdk()
@@ -2924,7 +3099,6 @@ json_values = st.recursive(
 )
 
 
-@examples
 @given(st.lists(st.dictionaries(st.text(max_size=5), json_values, max_size=3), min_size=1, max_size=3))
 def test_any_tool_arguments_stream_as_they_are(arguments):
     turn = functools.reduce(operator.add, (tool_call("f", each) for each in arguments))
