@@ -1268,6 +1268,11 @@ def _plain(value: Any, place: str) -> Any:
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
+def _to_bytes(text: str) -> bytes:
+    """JSON, or what holds some, as bytes; half a surrogate pair, which UTF-8 does not have, as JSON escapes it."""
+    return text.encode(errors="backslashreplace")
+
+
 def _dump(value: Any) -> Any:
     if _is_model(type(value)):
         return value.model_dump(mode="json", by_alias=True)
@@ -1520,7 +1525,8 @@ def _whole(store: StateStore, resource: Resource, key: Any) -> dict[str, Any]:
     obj, model = store[resource.name][key], resource.stored
     if _is_model(model) and not obj.keys() >= _required_fields(model):
         missing = {name: value for name, value in _default(model).items() if name not in obj}
-        obj.update(_stamp(missing | ({} if "id" in obj else {"id": _path(key)[-1]}), store))
+        named = dict(zip((*resource.parents, "id"), _path(key), strict=False))
+        obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
     return obj
 
 
@@ -1994,15 +2000,12 @@ _BOUNDED = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
 def _check_bounds(call: Call) -> None:
-    """Raises the 400 of a number that is too small or too large; what is no number is left to who reads it."""
+    """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
     for name in call.body.keys() & _BOUNDED:
-        bounds = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name))
-        with contextlib.suppress(TypeError, ValueError):
-            if bounds and not bounds[0] <= (number := int(call.body[name])) <= bounds[1]:
-                message = (
-                    f"Invalid '{name}': expected an integer between {bounds[0]} and {bounds[1]}, but got {number}."
-                )
-                _refuse(message, name, f"integer_{'below_min' if number < bounds[0] else 'above_max'}_value")
+        bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
+        if bounds and value is not None and not bounds[0] <= (number := int(value)) <= bounds[1]:
+            message = f"Invalid '{name}': expected an integer between {bounds[0]} and {bounds[1]}, but got {number}."
+            _refuse(message, name, f"integer_{'below_min' if number < bounds[0] else 'above_max'}_value")
 
 
 def _check_type(name: str, value: Any, tp: Any) -> None:
@@ -3575,7 +3578,7 @@ def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[st
 
 
 def _message_text(message: Mapping[str, Any]) -> str:
-    return "".join(block["text"]["value"] for block in message["content"] if block["type"] == "text")
+    return "".join(str(_dict_in(block, "text").get("value", "")) for block in _dicts(message["content"]))
 
 
 def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
@@ -3612,7 +3615,7 @@ def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
     run = _fetch(call)
     outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
     for step in call.store.below("beta.threads.runs.steps", *call.path).values():
-        if step["status"] == "in_progress":
+        if step.get("status") == "in_progress":
             _complete_step(step, outputs)
     _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
@@ -3842,7 +3845,7 @@ def _is_good(result: Mapping[str, Any]) -> bool:
 
 
 def _jsonl(objects: Iterable[Any]) -> bytes:
-    return "".join(f"{_encode(obj)}\n" for obj in objects).encode()
+    return _to_bytes("".join(f"{_encode(obj)}\n" for obj in objects))
 
 
 async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
@@ -4235,7 +4238,7 @@ def _frame(event: Event) -> bytes:
         return data
     text = data if isinstance(data, str) else _encode(data)
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-    return f"event: {name}\n{lines}\n".encode() if name else f"{lines}\n".encode()
+    return _to_bytes(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
 
 
 def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
@@ -4495,9 +4498,9 @@ def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: s
     for image in images["data"]:
         for index in range(int(call.body.get("partial_images") or 0)):
             name = f"{kind}.partial_image"
-            yield name, about | {"type": name, "b64_json": image["b64_json"], "partial_image_index": index}
+            yield name, about | {"type": name, "b64_json": image.get("b64_json"), "partial_image_index": index}
         name = f"{kind}.completed"
-        yield name, about | {"type": name, "b64_json": image["b64_json"], "usage": usage}
+        yield name, about | {"type": name, "b64_json": image.get("b64_json"), "usage": usage}
 
 
 def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
@@ -4651,7 +4654,7 @@ class _Reply(httpx.Response):
 
 
 def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
-    return _response(call, status, _encode(obj).encode(), "application/json")
+    return _response(call, status, _to_bytes(_encode(obj)), "application/json")
 
 
 def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:

@@ -41,7 +41,7 @@ import pydantic
 import pytest
 import respx
 import typing_extensions
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, settings, stateful
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_responses.ext.httpx import MockTransport
@@ -1050,6 +1050,32 @@ def test_a_run_put_by_hand_may_wait_for_nothing(client):
     assert submitted.json()["status"] == "queued"
 
 
+@given(st.sampled_from(sorted(ROWS)), st.data())
+def test_any_partial_of_any_call_is_served_or_refused_where_it_is_set(name, data):
+    model = type_of(ROWS[name].model)
+    fields = sorted(getattr(model, "model_fields", ())) or ["x"]
+    partial = data.draw(st.dictionaries(st.sampled_from(fields) | odd_keys, odd_values, max_size=3))
+    openai_mock = furnished()
+    try:
+        reach(openai_mock, name).response = partial
+    except ValueError as reason:
+        assert ".response" in str(reason)
+        return
+    shown = sent(openai_mock, name, {}).content
+    if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and shown.startswith(b"{"):
+        assert holds(json.loads(shown), {key: value for key, value in partial.items() if value not in ({}, [], None)})
+
+
+@given(st.sampled_from(sorted(ROWS)), st.dictionaries(odd_keys, odd_values, max_size=4))
+def test_any_object_put_into_the_state_by_hand_is_served(name, garbage):
+    openai_mock, (_, resource, parents, item) = furnished(), shape_of(ROWS[name])
+    if item and resource not in CONTENTS:
+        ids = tuple(f"{each}-1" for each in (*parents, item))
+        openai_mock.state[resource][ids if len(ids) > 1 else ids[0]] = garbage
+    if ROWS[name].method == "GET":
+        assert sent(openai_mock, name, {}).status_code in (200, 400, 404)
+
+
 MALFORMED = [
     ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
     ("conversations.create", {"items": [{"role": "user", "content": "x", "id": {}}]}, "the id of an item"),
@@ -1490,10 +1516,18 @@ leaf_schemas = st.one_of(
     st.sampled_from(["date-time", "date", "time", "email", "uuid", "ipv4"]).map(
         lambda f: {"type": "string", "format": f}
     ),
+    st.sampled_from([r"^[A-Z]{2}-\\d+$", r"^(a|bc)+$", r"^[^x]\\w{2,4}$"]).map(
+        lambda p: {"type": "string", "pattern": p}
+    ),
     st.sampled_from(["boolean", "null", ["string", "null"], ["null", "integer"]]).map(lambda t: {"type": t}),
     st.builds(lambda values: {"enum": values}, st.lists(st.integers() | st.text(max_size=3), min_size=1, max_size=3)),
     st.builds(lambda value: {"const": value}, st.integers() | st.booleans() | st.text(max_size=3)),
 )
+
+
+# recursive, and a union told apart by a constant
+LEAF = object_schema({"kind": {"const": "leaf"}, "value": {"type": "integer", "minimum": 3}})
+NODE = object_schema({"kind": {"const": "node"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, LEAF]}})
 
 
 def objects_of(schemas):
@@ -1508,13 +1542,16 @@ schemas = st.recursive(
             lambda of, n: {"type": "array", "items": of, "minItems": n, "maxItems": n + 1}, inner, st.integers(0, 3)
         ),
         st.builds(lambda members: {"anyOf": members}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda item: {"anyOf": [{"type": "null"}, item]}, inner),
+        inner.map(lambda item: {"anyOf": [NODE, item]}),
+        st.just({"$ref": "#/$defs/node"}),
         st.builds(lambda item: {"$defs": {"x": item}, "allOf": [item]}, inner),
     ),
     max_leaves=5,
 )
 
 
-@given(objects_of(schemas))
+@given(objects_of(schemas).map(lambda schema: {**schema, "$defs": {"node": NODE}}))
 def test_the_default_follows_any_schema_asked_for(schema):
     response_format, text = formats(schema)
     function = {"name": "f", "parameters": schema}
@@ -2049,6 +2086,109 @@ def test_any_sequence_of_calls_does_what_a_plain_dict_does(operations, order):
             else:
                 assert stores.delete(id).deleted and model.pop(id)
         assert [(item.id, item.name) for item in stores.list(order="asc", limit=100)] == list(model.items())
+
+
+class Operations(stateful.RuleBasedStateMachine):
+    """Random calls in random order: what is listed is what was made and not deleted, and counts agree."""
+
+    files, stores, threads, conversations = map(stateful.Bundle, ("files", "stores", "threads", "conversations"))
+
+    def __init__(self):
+        super().__init__()
+        state = {}
+        self.mocks = [OpenAIMock(state=state), OpenAIMock(state=state)]  # one state, asked by turns
+        self.sides, self.store_files, self.kept = itertools.cycle(self.mocks), {}, {"files": [], "threads": []}
+        self.items, self.messages = {}, {}
+
+    def ask(self, method, path, body=None):
+        request = httpx.Request(method, f"{URL}/{path}", **({"json": body} if method == "POST" else {}))
+        response = next(self.sides).router.handler(request)
+        assert response.status_code in (200, 400, 404), response.text
+        return response.json()
+
+    def ids(self, path):
+        return [obj["id"] for obj in self.ask("GET", f"{path}?order=asc&limit=100")["data"]]
+
+    @stateful.rule(target=files)
+    def make_file(self):
+        id = self.ask("POST", "files", {"purpose": "assistants", "file": "x"})["id"]
+        self.kept["files"].append(id)
+        return id
+
+    @stateful.rule(id=stateful.consumes(files))
+    def delete_file(self, id):
+        assert self.ask("DELETE", f"files/{id}")["deleted"]
+        self.kept["files"].remove(id)
+        self.store_files = {store: [each for each in held if each != id] for store, held in self.store_files.items()}
+
+    @stateful.rule(target=stores)
+    def make_store(self):
+        id = self.ask("POST", "vector_stores", {})["id"]
+        self.store_files[id] = []
+        return id
+
+    @stateful.rule(store=stores, file=files)
+    def add_to_store(self, store, file):
+        self.ask("POST", f"vector_stores/{store}/files", {"file_id": file})
+        self.store_files[store] += [] if file in self.store_files[store] else [file]
+
+    @stateful.rule(store=stores, file=files)
+    def leave_store(self, store, file):
+        found = self.ask("DELETE", f"vector_stores/{store}/files/{file}")
+        assert ("error" in found) == (file not in self.store_files[store])
+        self.store_files[store] = [each for each in self.store_files[store] if each != file]
+
+    @stateful.rule(id=stateful.consumes(stores))
+    def delete_store(self, id):
+        assert self.ask("DELETE", f"vector_stores/{id}")["deleted"]
+        del self.store_files[id]
+
+    @stateful.rule(target=threads)
+    def make_thread(self):
+        id = self.ask("POST", "threads", {})["id"]
+        self.messages[id] = 0
+        return id
+
+    @stateful.rule(thread=threads)
+    def run(self, thread):
+        assistant = self.ask("POST", "assistants", {"model": "m"})["id"]
+        run = self.ask("POST", f"threads/{thread}/runs", {"assistant_id": assistant})
+        for _ in range(3):
+            run = self.ask("GET", f"threads/{thread}/runs/{run['id']}")
+        assert run["status"] == "completed"
+        self.messages[thread] += 1
+
+    @stateful.rule(target=conversations)
+    def make_conversation(self):
+        id = self.ask("POST", "conversations", {})["id"]
+        self.items[id] = 0
+        return id
+
+    @stateful.rule(id=conversations)
+    def respond(self, id):
+        assert self.ask("POST", "responses", {"model": "m", "input": "x", "conversation": id})["status"] == "completed"
+        self.items[id] += 2
+
+    @stateful.rule(id=stateful.consumes(conversations))
+    def delete_conversation(self, id):
+        assert self.ask("DELETE", f"conversations/{id}")["deleted"]
+        del self.items[id]
+
+    @stateful.invariant()
+    def listed_is_what_was_made_and_not_deleted(self):
+        assert self.ids("files") == self.kept["files"]
+        assert self.ids("vector_stores") == list(self.store_files)
+        for store, held in self.store_files.items():
+            assert sorted(self.ids(f"vector_stores/{store}/files")) == sorted(held)
+            assert self.ask("GET", f"vector_stores/{store}")["file_counts"]["total"] == len(held)
+        for thread, number in self.messages.items():
+            assert len(self.ids(f"threads/{thread}/messages")) == number
+        for conversation, number in self.items.items():
+            assert len(self.ids(f"conversations/{conversation}/items")) == number
+
+
+def test_operations_in_any_order():
+    stateful.run_state_machine_as_test(Operations)
 
 
 @cases(
