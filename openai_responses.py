@@ -54,6 +54,7 @@ import contextvars
 import dataclasses
 import difflib
 import email
+import email.utils
 import functools
 import hashlib
 import hmac
@@ -709,6 +710,7 @@ class Resource:
     listing: tuple[str, int, int]  # order, page size where none is asked for, largest page
     missing: str = ""  # the words of its 404, with {id}; "" for "No such X object: id"
     missing_code: str | None = None
+    missing_param: str | None = ""  # the parameter it names; "" for the one that had the id
     key: str = "id"  # the field that names an object below its parents
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters by another name than their field
     begins: Callable[[], dict[str, Any]] | None = None  # the objects that are there from the start
@@ -751,7 +753,8 @@ class Resource:
         """The 404 of an object that is not there."""
         noun = self.noun.replace("_", " ").title().replace(" ", "")
         message = (self.missing or f"No such {noun} object: {{id}}").format(id=id)
-        return ServiceError(404, message, param=param, code=self.missing_code)
+        named = param if self.missing_param == "" else self.missing_param
+        return ServiceError(404, message, param=named, code=self.missing_code)
 
 
 # What the routes do not tell of a resource; a `listing` holds for the resources below it too.
@@ -768,17 +771,17 @@ RESOURCES = functools.cache(
         "beta.threads": {"missing": "No thread found with id '{id}'."},
         "beta.threads.messages": {"missing": "No message found with id '{id}'."},
         "beta.threads.runs": {"missing": "No run found with id '{id}'."},
-        "beta.threads.runs.steps": {"missing": "No run step found with id '{id}'."},
-        "chat.completions": {"listing": ("asc", 20, 100)},
+        "beta.threads.runs.steps": {"missing": "No run step found with id '{id}'.", "missing_param": None},
+        "chat.completions": {"listing": ("asc", 20, 100), "missing": "Completion {id} not found", "missing_code": "not_found"},
         "containers.files.content": {"parents": ("container_id",)},
         "conversations": {"missing": "Conversation with id '{id}' not found."},
         "conversations.items": {"missing": "Item with id '{id}' not found."},
         "evals": {"listing": ("asc", 20, 100)},
-        "files": {"listing": ("desc", 10_000, 10_000), "forgotten": _leave_vector_stores},
+        "files": {"listing": ("desc", 10_000, 10_000), "missing_param": "id", "forgotten": _leave_vector_stores},
         "files.content": {"parents": ()},
-        "fine_tuning.jobs": {"missing": "Could not find fine tune: {id}"},
-        "models": {"listing": ("asc", 10_000, 10_000), "missing": "The model '{id}' does not exist", "missing_code": "model_not_found", "begins": _known_models},
-        "responses": {"missing": "Response with id '{id}' not found."},
+        "fine_tuning.jobs": {"missing": "Could not find fine tune: {id}", "missing_code": "fine_tune_not_found", "missing_param": "fine_tune_id"},
+        "models": {"listing": ("asc", 10_000, 10_000), "missing": "The model '{id}' does not exist", "missing_code": "model_not_found", "missing_param": "model", "begins": _known_models},
+        "responses": {"missing": "Response with id '{id}' not found.", "missing_param": None},
         "skills.content": {"parents": ()},
         "skills.versions": {"key": "version"},
         "skills.versions.content": {"parents": ("skill_id",)},
@@ -897,22 +900,41 @@ _FIELD_VALUES = {
     "tool_choice": "auto", "url": "https://example.com",
 }
 
+_NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
+
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others.
 _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
     "beta.threads.Text": {"value": DEFAULT_TEXT},
-    "Batch": {"status": "validating", "request_counts": {}},
+    "Assistant": {"metadata": {}, "temperature": 1.0, "top_p": 1.0, "response_format": "auto", "tool_resources": {}, "reasoning_effort": None},
+    "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
+    "Categories": {"illicit": False, "illicit/violent": False},
+    "Hyperparameters": {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"},
+    "FileSearchTool": {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}},
+    "FunctionDefinition": {"strict": False},
+    "FunctionTool": {"description": None, "strict": True},
+    "ImageGeneration": {"background": "auto", "moderation": "auto", "n": 1, "output_compression": 100, "output_format": "png", "quality": "auto", "size": "auto"},
+    "Mcp": {"allowed_tools": None, "headers": None, "require_approval": "always", "server_description": None},
+    "ModerationCreateResponse": {"model": "omni-moderation-latest"},
+    "Reasoning": {"effort": None, "summary": None},
+    "ResponseFormatTextJSONSchemaConfig": {"description": None},
+    "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
+    "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
+    "WebSearchPreviewTool": {"search_context_size": "medium", "user_location": {"country": "US"}},
+    "WebSearchTool": {"search_context_size": "medium", "user_location": {"country": "US"}},
+    "beta.FileSearchTool": {},
+    "beta.FunctionTool": {},
     "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
     "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
     "Choice": {"logprobs": None},
     "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
-    "Completion": {"choices": [{}], "usage": {}},
+    "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
     "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
     "CompletionTokensDetails": {"accepted_prediction_tokens": 0, "audio_tokens": 0, "reasoning_tokens": 0, "rejected_prediction_tokens": 0},
-    "ContainerCreateResponse": {"status": "running"},
-    "ContainerListResponse": {"status": "running"},
-    "ContainerRetrieveResponse": {"status": "running"},
+    "ContainerCreateResponse": {"object": "container", "status": "running", "last_active_at": Now()},
+    "ContainerListResponse": {"object": "container", "status": "running", "last_active_at": Now()},
+    "ContainerRetrieveResponse": {"object": "container", "status": "running", "last_active_at": Now()},
     "Conversation": {"metadata": {}},
     "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "ConversationItemList": {"first_id": "", "last_id": ""},
@@ -920,7 +942,10 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Embedding": {"embedding": []},
     "EvalAPIError": {"code": "", "message": ""},
     "FileObject": {"status": "processed", "purpose": "assistants"},
-    "FineTuningJob": {"status": "validating_files", "hyperparameters": {"n_epochs": "auto"}},
+    "FineTuningJob": {
+        "status": "validating_files", "hyperparameters": {}, "integrations": [], "shared_with_openai": False, "eval_id": None, "usage_metrics": None,
+        "user_provided_suffix": None, "method": {"type": "supervised", "supervised": {"hyperparameters": {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}}},
+    },
     "ImagesResponse": {"data": [{}]},
     "Invite": {"status": "pending"},
     "NextCursorPage": {"object": "list", "next": None, "has_more": False},
@@ -934,17 +959,32 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
         "temperature": 1.0,
         "top_p": 1.0,
         "truncation": "disabled",
-        "text": {"format": {"type": "text"}},
+        "text": {},
+        "reasoning": {},
+        "top_logprobs": 0,
+        "frequency_penalty": 0.0,
+        "presence_penalty": 0.0,
+        "store": True,
+        "billing": {"payer": "developer"},
+        "prompt_cache_retention": "in_memory",
+        "tool_usage": {
+            "image_gen": {"input_tokens": 0, "input_tokens_details": _NO_IMAGES, "output_tokens": 0, "output_tokens_details": _NO_IMAGES, "total_tokens": 0},
+            "web_search": {"num_requests": 0},
+        },
         "background": False,
         "service_tier": "default",
         "completed_at": Now(),
     },
     "ResponseOutputMessage": {"content": [{"type": "output_text"}]},
-    "Run": {"usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}},
+    "Run": {
+        "usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}, "temperature": 1.0, "top_p": 1.0, "truncation_strategy": {"type": "auto", "last_messages": None},
+        "tool_choice": "auto", "response_format": "auto", "tool_resources": {}, "reasoning_effort": None,
+    },
     "RunCreateResponse": {"status": "queued"},
-    "RunStep": {"usage": {}, "completed_at": Now(), "metadata": {}},
+    "RunStep": {"usage": {}, "completed_at": Now()},
     "Skill": {"default_version": "1", "latest_version": "1"},
     "SkillVersion": {"version": "1"},
+    "Thread": {"metadata": {}, "tool_resources": {}},
     "TokenPage": {"object": "list", "next": None, "has_more": False},
     "Transcription": {"text": DEFAULT_TEXT},
     "TranscriptionVerbose": {"language": "english", "duration": 1.0, "segments": []},
@@ -955,6 +995,15 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
     "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
 }
+
+# What a response says by its model where the request does not: the first pattern that the model's name begins with.
+_WAYS_OF_MODELS = (
+    (r"gpt-5\.([6-9]|\d\d)", {"reasoning": {"context": "all_turns", "effort": "medium", "mode": "standard"}, "top_p": 0.98, "prompt_cache_retention": "24h"}),
+    (r"gpt-5\.5", {"reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"}, "top_p": 0.98, "prompt_cache_retention": "24h"}),
+    (r"gpt-5\.[2-4]", {"reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"}, "top_p": 0.98, "prompt_cache_retention": "24h"}),
+    (r"gpt-5\.1", {"reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"}}),
+    (r"gpt-5(?!-chat)|o\d|computer-use", {"reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"}}),
+)
 # fmt: on
 
 
@@ -1144,7 +1193,9 @@ def _merge_into(
 ) -> dict[str, Any]:
     """`value` merged into `base` by the model's fields, and what it implies."""
     fields, wire_names = _fields(model), _wire_names(model)
-    given = {wire_names.get(key, key): item for key, item in value.items()}
+    given = {
+        wire_names.get(key, key): item for key, item in value.items() if not (origin == "request" and item is None)
+    }
     merged = {name: _copy(item) for name, item in base.items() if name not in given}
     for key, item in given.items():
         if key in fields:
@@ -1234,7 +1285,10 @@ def _leaf(tp: Any, kind: Any, value: Any, place: str, origin: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{place} is {value!r}, which is no JSON")
     try:
-        return _adapter(tp).validate_python(value, strict=origin != "request")
+        strict = origin != "request" or type(value) is bool  # no flag is a number
+        checked = _adapter(tp).validate_python(value, strict=strict)
+        whole = type(value) is int and place.endswith("_at")  # as times are, whatever their type
+        return value if whole else checked
     except ValueError:
         if origin == "service" and (value is None or (isinstance(value, str) and kind in (typing.Literal, list))):
             return value  # a null, a word that is new, vectors as base64
@@ -1415,7 +1469,7 @@ class Service:
     """What belongs to a state beside its objects: a note of each that has one, and how many ids were given out."""
 
     notes: dict[tuple[str, Any], Note] = dataclasses.field(default_factory=dict)
-    numbers: dict[str, int] = dataclasses.field(default_factory=dict)
+    numbers: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
 
 
 class StateStore(collections.UserDict):
@@ -1469,7 +1523,7 @@ class StateStore(collections.UserDict):
     def new_id(self, prefix: str) -> str:
         """The next id: deterministic; that nothing stored by hand has it, `_put` sees to."""
         numbers = self.service.numbers
-        numbers[prefix] = numbers.get(prefix, 0) + 1
+        numbers[prefix] += 1
         return f"{prefix}{numbers[prefix]:024d}"
 
     def below(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
@@ -1657,6 +1711,7 @@ class Objects:
         rows = [row for row in self._resource.rows if _shape(row).verb == "list"]
         if not rows:
             raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
+        parents += tuple(params.pop(name) for name in self._resource.parents if name in params)
         with self._store.lock:
             page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
         return [self._as_model(item) for item in page["data"]]
@@ -1912,7 +1967,8 @@ def _check_required(call: Call) -> None:
     """Raises the 400 of a request that leaves out what the API needs."""
     sent = call.body.keys() | call.query.keys() | call.params.keys()
     for name in _method(call.row.name)[1]:
-        if name not in sent and name.rstrip("_") not in sent and not any(key.startswith(f"{name}[") for key in sent):
+        names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
+        if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
             _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
 
 
@@ -1978,9 +2034,10 @@ def _check_parameters(call: Call) -> None:
 
 def _check_types(call: Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
-    takes = _parameter_types(call.row.name)
+    takes, (_, required) = _parameter_types(call.row.name), _method(call.row.name)
     for name, value in call.body.items():
-        if tp := takes.get(name, takes.get(f"{name}_")):
+        tp = takes.get(name, takes.get(f"{name}_"))
+        if tp and (value is not None or name in required):  # else null is "not given"
             _check_type(name, value, tp)
 
 
@@ -2015,8 +2072,32 @@ def _check_type(name: str, value: Any, tp: Any) -> None:
         _adapter(tp).validate_python(value)
     except pydantic.ValidationError as reason:
         first = _telling(reason.errors(include_url=False))
-        where, got = _place(name, value, first["loc"]), _shown(first["input"])
-        _refuse(f"Invalid type for '{where}': {first['msg']}, but got {got}.", name, "invalid_type")
+        _refuse_value(_place(name, value, first["loc"]), first)
+
+
+# What JSON calls the types of Python, and what pydantic's errors are about.
+_JSON_TYPES = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+_EXPECTED_TYPES = {"bool": "a boolean", "int": "an integer", "float": "a decimal", "string": "a string", "list": "an array", "dict": "an object"}  # fmt: skip
+
+
+def _refuse_value(where: str, error: Any) -> typing.NoReturn:
+    """Raises the 400 of a value that is none of those a parameter takes, or of another type."""
+    got, kind = error["input"], error["type"]
+    if kind == "literal_error" and isinstance(got, str):
+        *others, last = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
+        supported = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
+        _refuse(f"Invalid value: '{got}'. Supported values are: {supported}.", where, "invalid_value")
+    told = _EXPECTED_TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
+    expected = f"expected {told}" if told else error["msg"]
+    instead = _JSON_TYPES.get(type(got), "null") + " instead" if told else _shown(got)
+    _refuse(f"Invalid type for '{where}': {expected}, but got {instead}.", where, "invalid_type")
 
 
 def _telling(errors: list[Any]) -> Any:
@@ -2647,11 +2728,23 @@ def _compose(call: Call, script: Script = NOTHING) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
     template = _template(call, script)
     if isinstance(template, dict):
-        asked = {key: item for key, item in _requested(call).items() if key not in script.given}
-        template = template | _shared_fields(_member(call.model, template), asked)
+        model, asked = (
+            _member(call.model, template),
+            {
+                key: item
+                for key, item in _requested(call).items()
+                if key not in script.given and item is not None and (key, item) not in _AS_IF_NOT_GIVEN
+            },
+        )
+        known = _fields(model).keys() if _is_model(model) else template.keys()
+        beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
+        template = template | _shared_fields(model, asked) | beside
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
     return _overlay(call.model, obj, derive(call, obj), script.given) if derive else obj
+
+
+_AS_IF_NOT_GIVEN = (("service_tier", "auto"),)  # values of a request that ask for the default
 
 
 def _template(call: Call, script: Script) -> Any:
@@ -2865,10 +2958,11 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     """One page of a resource's objects, as the query asks for it."""
     resource, parents = _resource(_shape(row).resource), tuple(parents)
     order, size, most = resource.listing
-    if query.get("order", order) not in ("asc", "desc"):
+    order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
+    if order not in ("asc", "desc"):
         _refuse(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
-    newest_first = query.get("order", order) == "desc"
+    newest_first = order == "desc"
     pairs: Iterator[Any] = iter(reversed(objects.items()) if newest_first else objects.items())
     if objects and (cursor := query.get("after") or query.get("page")):
         gone = store.service.notes.get((resource.name, parents), Note()).gone
@@ -2971,6 +3065,7 @@ class Behavior:
     )
     input: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's
+    form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
     formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
     stores_answer: bool = True  # whether what is stored is the answer
     made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
@@ -2994,7 +3089,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "admin.organization.projects.service_accounts.create": Behavior(derive=_derive_service_account, keep=_keep_service_account),
         "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
-        "audio.speech.create": Behavior(made_up=True, default=_MP3, events=_speech_events),
+        "audio.speech.create": Behavior(made_up=True, default=_MP3, form_of_bytes="mp3", events=_speech_events),
         "audio.transcriptions.create": Behavior(
             made_up=True,
             derive=_derive_transcription,
@@ -3009,7 +3104,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "beta.agents.automations.pause": Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": Behavior(stages=({"status": "active"},)),
         "beta.agents.sessions.events.stream": Behavior(events=_session_events, always_streams=True),
-        "beta.assistants.create": Behavior(keep=_keep_assistant),
+        "beta.assistants.create": Behavior(derive=_derive_assistant, keep=_keep_assistant),
         "beta.chatkit.sessions.cancel": Behavior(stages=({"status": "cancelled"},)),
         "beta.threads.create": Behavior(keep=_keep_thread),
         "beta.threads.create_and_run": Behavior(
@@ -3042,7 +3137,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
         "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, {"status": "completed"})),
         "files.content": Behavior(default=b"mock file content", act=_file_content),
-        "files.create": Behavior(derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]),
+        "files.create": Behavior(check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]),
         "fine_tuning.checkpoints.permissions.create": Behavior(derive=_derive_permissions, keep=_keep_each, stores_answer=False),
         "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled", "finished_at": Now()},)),
         "fine_tuning.jobs.create": Behavior(
@@ -3119,7 +3214,19 @@ def _uploaded(value: Any) -> tuple[str, bytes, str]:
 
 def _derive_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     filename, data, _ = _uploaded(call.body.get("file"))
-    return {"filename": filename, "bytes": len(data), **_expiry(call, obj)}
+    purpose = call.body.get("purpose")
+    kept = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
+    kept |= {"purpose": purpose} if purpose else {}
+    return {"filename": filename, "bytes": len(data)} | kept | _expiry(call, obj)
+
+
+# What files are uploaded for; the SDK's type of a file does not list all.
+_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
+
+
+def _check_purpose(call: Call) -> None:
+    if (purpose := call.body["purpose"]) not in _PURPOSES:
+        _refuse(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
 
 
 def _add_file(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
@@ -3255,7 +3362,18 @@ def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
     if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
-    return usage | ({"conversation": {"id": id}} if (id := _conversation_id(call)) else {})
+    return (
+        usage | _way_of_model(call.body, obj) | ({"conversation": {"id": id}} if (id := _conversation_id(call)) else {})
+    )
+
+
+def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+    """What a response says by its model, under what the request said."""
+    ways = next((ways for pattern, ways in _WAYS_OF_MODELS if re.match(pattern, str(response["model"]))), {})
+    fields = {key: value for key, value in ways.items() if key == "reasoning" or asked.get(key) is None}
+    said = {key: value for key, value in (asked.get("reasoning") or {}).items() if value is not None}
+    summary = {"summary": "detailed"} if said.get("summary") == "auto" else {}  # which one it was is told
+    return fields | ({"reasoning": {"summary": None, **fields.get("reasoning", {"effort": None}), **said, **summary}})
 
 
 def _prompt_tokens(call: Call) -> int:
@@ -3356,7 +3474,12 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     thought = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
     answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
-    return usage | ({} if choices is obj["choices"] else {"choices": choices})
+    told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
+    told |= {"system_fingerprint": None} if re.match(_WITHOUT_FINGERPRINT, str(obj["model"])) else {}
+    return usage | told | ({} if choices is obj["choices"] else {"choices": choices})
+
+
+_WITHOUT_FINGERPRINT = r"gpt-5|gpt-3\.5|o4|gpt-.*search"  # models whose answers name no configuration
 
 
 def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
@@ -3375,12 +3498,12 @@ def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _remember(call, obj, script)
-    obj["metadata"] = call.body.get("metadata")
-    for message in _hear_messages(call):
+    obj["metadata"] = call.body.get("metadata") or {}
+    for index, message in enumerate(_hear_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
             content, parts = _text_of(content), content
-        id = call.store.new_id("msg_")
+        id = f"{obj['id']}-{index}"
         stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
 
@@ -3413,6 +3536,13 @@ def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[
     for described in _dicts(search.pop("vector_stores", None)):
         search.setdefault("vector_store_ids", []).append(_add_vector_store(store, described)["id"])
     obj["tool_resources"] = resources
+
+
+def _derive_assistant(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """An assistant that runs code has files for it, if none."""
+    runs_code = any(tool.get("type") == "code_interpreter" for tool in _dicts(call.body.get("tools")))
+    files = {"code_interpreter": {"file_ids": []}} if runs_code else {}
+    return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
 
 
 def _keep_thread(call: Call, obj: dict[str, Any], script: Script) -> None:
@@ -3837,7 +3967,19 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
         if some
     }
     counts = {"total": len(results), "completed": len(good), "failed": len(bad)}
+    files |= _batch_usage([result["response"]["body"] for result in good])
     return {"status": "completed", "completed_at": Now(), "finalizing_at": Now(), "request_counts": counts, **files}
+
+
+def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
+    """The model of the answers of a batch, and what they took."""
+    answers = [body for body in bodies if isinstance(body, dict)]
+    usages = [body.get("usage") or {} for body in answers]
+    count = lambda *names: sum(usage.get(name) or 0 for usage in usages for name in names)  # noqa: E731
+    taken = {"input_tokens": count("input_tokens", "prompt_tokens"), "total_tokens": count("total_tokens")}
+    taken |= {"output_tokens": taken["total_tokens"] - taken["input_tokens"]}
+    model = next((body["model"] for body in answers if "model" in body), None)
+    return {"model": model, "usage": _default(_model("BatchUsage")) | taken}
 
 
 def _is_good(result: Mapping[str, Any]) -> bool:
@@ -3941,7 +4083,8 @@ _MODEL_LISTS = (
 
 def _known_models() -> dict[str, Any]:
     """The models in the SDK's own literals."""
-    names = dict.fromkeys(name for path in _MODEL_LISTS for name in _literals(_model(path)))
+    lists = [*map(_model, _MODEL_LISTS), _parameter_types("completions.create")["model"]]
+    names = dict.fromkeys(name for known in lists for name in _literals(known))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
 
@@ -3978,7 +4121,22 @@ def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     picture = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_PNG).decode()}
     given = obj["data"] or []
     images = given if len(given) != 1 else given * int(call.body.get("n") or 1)
-    return {"data": [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]}
+    data = [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]
+    return {"data": data, **(_made_as(call, len(data)) if model.startswith("gpt-image") else {"size": None})}
+
+
+# How the models that tell it make images where the request leaves it to them.
+_IMAGES_ARE = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}
+
+
+def _made_as(call: Call, number: int) -> dict[str, Any]:
+    """How images were made, and what they took."""
+    asked = {key: call.body[key] for key in _IMAGES_ARE.keys() & call.body.keys() if call.body[key] != "auto"}
+    said = _shared_fields(call.model, asked)  # as far as the SDK's types know it
+    text, drawn = _tokens(_text_of(call.body.get("prompt"))), 4160 * number
+    usage = {"input_tokens": text, "input_tokens_details": {"image_tokens": 0, "text_tokens": text}}
+    usage |= {"output_tokens": drawn, "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0}}
+    return {**_IMAGES_ARE, **said, "usage": usage | {"total_tokens": text + drawn}}
 
 
 _DIMENSIONS = {"text-embedding-3-large": 3072}
@@ -4251,7 +4409,7 @@ def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterato
     for choice in chat["choices"]:
         for delta, rest in _chat_deltas(choice, chunk):
             yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
-    if with_usage and chat.get("usage"):
+    if with_usage:
         yield None, base | {"choices": [], "usage": chat["usage"]}
     yield None, "[DONE]"
 
@@ -4308,7 +4466,7 @@ def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None
             part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
             yield None, base | {"choices": [part]}
         yield None, base | {"choices": [choice | {"text": ""}]}
-    if with_usage and completion.get("usage"):
+    if with_usage:
         yield None, base | {"choices": [], "usage": completion["usage"]}
     yield None, "[DONE]"
 
@@ -4635,14 +4793,20 @@ def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
         size = pace.chunk or len(obj)
         return _stream_reply(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
     if isinstance(obj, (bytes, str)):
-        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else "application/octet-stream"
+        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _kind_of_bytes(call)
         return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
     if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
-        obj = {"id": call.params.get(call.shape.item), "object": "deleted", "deleted": True}
+        obj = {"id": call.params.get(call.shape.item), "object": f"{call.resource.noun}.deleted", "deleted": True}
     response = _json_response(call, {} if obj is None else obj)
     if pace.first_delay:
         response.stream = _Paced(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
     return response
+
+
+def _kind_of_bytes(call: Call) -> str:
+    """The content type of a download: of speech, that of its format."""
+    form = call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes)
+    return f"audio/{'mpeg' if form == 'mp3' else form}" if form else "application/octet-stream"
 
 
 class _Reply(httpx.Response):
@@ -4664,16 +4828,34 @@ def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.
 
 def _stream_reply(call: Call, events: Any, pace: Pace) -> httpx.Response:
     binary = call.row.model == "bytes" and not call.streams
-    headers = _headers(call, "application/octet-stream" if binary else "text/event-stream; charset=utf-8")
+    headers = _headers(call, _kind_of_bytes(call) if binary else "text/event-stream; charset=utf-8")
     return _Reply(200, headers=headers, stream=_Paced(events, pace, call.request))
+
+
+# What every answer says of the account, and what those of a model say of its limits.
+_STANDING_HEADERS = (
+    (b"openai-processing-ms", b"1"),
+    (b"openai-version", b"2020-10-01"),
+    (b"openai-organization", b"org-mock"),
+    (b"openai-project", b"proj_mock"),
+)
+_LIMITS = (
+    (b"x-ratelimit-limit-requests", b"10000"),
+    (b"x-ratelimit-remaining-requests", b"9999"),
+    (b"x-ratelimit-reset-requests", b"6ms"),
+    (b"x-ratelimit-limit-tokens", b"2000000"),
+    (b"x-ratelimit-remaining-tokens", b"1999990"),
+    (b"x-ratelimit-reset-tokens", b"0s"),
+)
 
 
 def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-type", content_type.encode()),
         (b"x-request-id", call.store.new_id("req_").encode()),
-        (b"openai-processing-ms", b"1"),
-        (b"openai-version", b"2020-10-01"),
+        (b"date", email.utils.formatdate(usegmt=True).encode()),
+        *_STANDING_HEADERS,
+        *(_LIMITS if call.behavior.made_up else ()),
     ]
     return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
 
@@ -6980,12 +7162,20 @@ class ContentStore(dict):
         return self.pop(id, None) is not None
 
 
+@functools.cache
+def _elsewhere() -> StateStore:
+    """Where the ids of objects come from that no mock made: far from those of all mocks, which may be given them."""
+    store = StateStore()
+    store.service.numbers = collections.defaultdict(lambda: 10**23)
+    return store
+
+
 def _created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
     """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
     row, request = _rows()[name], _httpx_request(request)
     found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
     params = {param: (extra or {}).get(param, f"{param}_1") for param in _parameters(row.path)}
-    call = Call(OpenAIMock(), row, params | (found.groupdict() if found else {}) | ids, request)
+    call = Call(OpenAIMock(state=_elsewhere()), row, params | (found.groupdict() if found else {}) | ids, request)
     return _as_model(_model(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
 
@@ -7008,7 +7198,7 @@ def _thread_builder(name: str) -> Callable[..., Any]:
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
     def build(partial: Mapping[str, Any]) -> Any:
         """The model a partial makes, with the defaults of its type."""
-        return _as_model(_model(path), _stamp(_merge(_model(path), partial, path), StateStore()))
+        return _as_model(_model(path), _stamp(_merge(_model(path), partial, path), _elsewhere()))
 
     return build
 
@@ -7017,7 +7207,7 @@ def _merger(model: Any, partial: Mapping[str, Any]) -> Any:
     """A new model: `model` with the fields of `partial`."""
     base = model.model_dump(mode="json", by_alias=True)
     merged = _merge_into(base, type(model), partial, type(model).__name__)
-    return _as_model(type(model), _stamp(merged, StateStore()))
+    return _as_model(type(model), _stamp(merged, _elsewhere()))
 
 
 # Functions of the published library, by submodule and name.

@@ -628,6 +628,145 @@ def test_request_fields_the_answer_does_not_have_do_not_leak(create, client):
         assert not json.loads(answer.content).keys() - ChatCompletion.model_fields.keys()
 
 
+@cases(
+    "path, body, expected",
+    (
+        "/responses",
+        {},
+        {"reasoning": {"effort": None, "summary": None}, "text": {"format": {"type": "text"}, "verbosity": "medium"}},
+    ),
+    (
+        "/responses",
+        {},
+        {"top_logprobs": 0, "store": True, "frequency_penalty": 0.0, "prompt_cache_retention": "in_memory"},
+    ),
+    (
+        "/responses",
+        {"store": False, "temperature": None, "service_tier": "auto"},
+        {"store": False, "temperature": 1.0, "service_tier": "default"},
+    ),
+    (
+        "/responses",
+        {"service_tier": "flex", "text": {"verbosity": "low"}},
+        {"service_tier": "flex", "text": {"format": {"type": "text"}, "verbosity": "low"}},
+    ),
+    (
+        "/responses",
+        {"model": "o3-mini", "reasoning": {"effort": "high"}},
+        {"reasoning": {"context": "current_turn", "effort": "high", "mode": "standard", "summary": None}},
+    ),
+    (
+        "/responses",
+        {"model": "gpt-5.2", "reasoning": {"summary": "auto"}},
+        {
+            "reasoning": {"context": "current_turn", "effort": "none", "mode": "standard", "summary": "detailed"},
+            "top_p": 0.98,
+        },
+    ),
+    ("/responses", {"model": "gpt-5.2", "top_p": 0.5}, {"top_p": 0.5, "prompt_cache_retention": "24h"}),
+    (
+        "/responses",
+        {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]},
+        {
+            "tools": [
+                {
+                    "type": "file_search",
+                    "vector_store_ids": ["vs_1"],
+                    "filters": None,
+                    "max_num_results": 20,
+                    "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
+                }
+            ]
+        },
+    ),
+    (
+        "/responses",
+        {"tools": [{"type": "function", "name": "f", "parameters": {}}]},
+        {"tools": [{"type": "function", "name": "f", "parameters": {}, "description": None, "strict": True}]},
+    ),
+    ("/chat/completions", {"metadata": {"a": "b"}}, {"metadata": None}),
+    ("/chat/completions", {"model": "gpt-5-nano"}, {"system_fingerprint": None}),
+    ("/chat/completions", {"store": True}, {"metadata": {}, "system_fingerprint": "fp_44709d6fcb"}),
+    (
+        "/completions",
+        {},
+        {
+            "usage": {
+                "prompt_tokens": 1,
+                "completion_tokens": 6,
+                "total_tokens": 7,
+                "prompt_tokens_details": None,
+                "completion_tokens_details": None,
+            }
+        },
+    ),
+    (
+        "/assistants",
+        {},
+        {"metadata": {}, "temperature": 1.0, "top_p": 1.0, "response_format": "auto", "tool_resources": {}},
+    ),
+    (
+        "/assistants",
+        {"tools": [{"type": "code_interpreter"}]},
+        {"tool_resources": {"code_interpreter": {"file_ids": []}}},
+    ),
+    (
+        "/threads/runs",
+        {},
+        {"tool_choice": "auto", "truncation_strategy": {"type": "auto", "last_messages": None}, "top_p": 1.0},
+    ),
+    ("/containers", {"name": "c"}, {"object": "container", "status": "running"}),
+    (
+        "/images/generations",
+        {"model": "gpt-image-1", "quality": "auto", "size": "1024x1536"},
+        {"background": "opaque", "quality": "high", "size": "1024x1536"},
+    ),
+    ("/images/generations", {"model": "dall-e-2", "size": "256x256"}, {"size": None, "usage": None}),
+)
+def test_what_the_service_always_says_is_said(openai_mock, client, path, body, expected):
+    assistant = client.post("/assistants", body={"model": "gpt-4o"}, cast_to=object)["id"]
+    said = {"model": "gpt-4o", "input": "Hi", "messages": USER, "prompt": "Hi", "assistant_id": assistant} | body
+    answer = client.post(path, body=said, cast_to=object)
+    assert {key: answer.get(key) for key in expected} == expected
+
+
+@cases(
+    "row, path, sort",
+    ("audio.speech.create", "/audio/speech", "audio/mpeg"),
+    ("files.retrieve", "/files/file-0", "application/json"),
+)
+def test_headers_are_those_of_the_service(openai_mock, row, path, sort):
+    body = None if row == "files.retrieve" else {"model": "tts-1", "voice": "alloy", "input": "Hi"}
+    headers = sdk()._client.request("POST" if body else "GET", f"https://api.openai.com/v1{path}", json=body).headers
+    assert headers["content-type"] == sort
+    assert {"date", "openai-organization", "openai-project", "openai-version"} <= headers.keys()
+    assert len([name for name in headers if name.startswith("x-ratelimit-")]) == (6 if body else 0)
+
+
+def test_plain_values_come_back_as_they_were_sent(openai_mock, client):
+    store, file = client.vector_stores.create(), client.files.create(file=b"x", purpose="assistants")
+    client.vector_stores.files.create(store.id, file_id=file.id)
+    attributes = {"flag": True, "number": 1.5, "text": "a"}
+    updated = client.vector_stores.files.update(file.id, vector_store_id=store.id, attributes=attributes)
+    assert updated.attributes == attributes and updated.attributes["flag"] is True
+    assert lenient().files.create(file=b"x", purpose="evals").purpose == "evals"
+    assert client.models.retrieve("gpt-3.5-turbo-instruct").id == "gpt-3.5-turbo-instruct"
+    moderation = client.moderations.create(input="Hi")
+    assert (moderation.model, moderation.results[0].categories.illicit) == ("omni-moderation-latest", False)
+
+
+def test_objects_of_builders_have_ids_of_their_own(openai_mock, client):
+    from openai_responses.helpers.builders.messages import build_message
+
+    threads = client.beta.threads
+    thread = threads.create(messages=USER)
+    openai_mock.state.beta.threads.messages.put(build_message({"thread_id": thread.id, "content": []}))
+    stored = openai_mock.state.beta.threads.messages
+    first, second = stored.list(thread_id=thread.id, order="asc")
+    assert first.id != second.id and len(threads.messages.list(thread.id).data) == 2
+    assert [found.id for found in stored.list(thread_id=thread.id, order="asc", after=first.id)] == [second.id]
+
+
 def test_global_random_is_left_alone(client):
     before = random.getstate()
     client.embeddings.create(model="text-embedding-3-small", input="x", encoding_format="float")
@@ -1007,6 +1146,68 @@ def test_missing_required_parameters_are_refused_where_nothing_is_set(create, cl
     assert (raised.value.param, raised.value.code) == (name, "missing_required_parameter")
     create.response = "fine"
     assert client.post("/chat/completions", body={}, cast_to=ChatCompletion).choices[0].message.content == "fine"
+
+
+@cases(
+    "method, path, body, param, code, message",
+    ("GET", "/files/file-0", None, "id", None, "No such File object: file-0"),
+    ("GET", "/models/m", None, "model", "model_not_found", "The model 'm' does not exist"),
+    ("GET", "/responses/resp_0", None, None, None, "Response with id 'resp_0' not found."),
+    ("GET", "/chat/completions/c", None, "completion_id", "not_found", "Completion c not found"),
+    ("GET", "/fine_tuning/jobs/j", None, "fine_tune_id", "fine_tune_not_found", "Could not find fine tune: j"),
+    (
+        "POST",
+        "/files",
+        {"purpose": "fun", "file": "x"},
+        "purpose",
+        "invalid_value",
+        "Invalid value: 'fun'. Supported values are: ",
+    ),
+    (
+        "POST",
+        "/responses",
+        {"input": [{"type": "message", "role": "user", "content": 5}]},
+        "input[0].content",
+        "invalid_type",
+        "Invalid type for 'input[0].content': expected a string, but got an integer instead.",
+    ),
+    (
+        "POST",
+        "/responses",
+        {"service_tier": "fast!"},
+        "service_tier",
+        "invalid_value",
+        "Invalid value: 'fast!'. Supported values are: 'auto', 'default', 'flex', 'scale', ",
+    ),
+    (
+        "POST",
+        "/responses",
+        {"metadata": {"a": True}},
+        "metadata.a",
+        "invalid_type",
+        "Invalid type for 'metadata.a': expected a string, but got a boolean instead.",
+    ),
+    (
+        "POST",
+        "/responses",
+        {"truncation": "all"},
+        "truncation",
+        "invalid_value",
+        "Invalid value: 'all'. Supported values are: 'auto' and 'disabled'.",
+    ),
+)
+@pytest.mark.openai_mock(strict=True)
+def test_errors_name_the_place(openai_mock, client, method, path, body, param, code, message):
+    with pytest.raises(openai.APIStatusError) as raised:
+        getattr(client, method.lower())(path, cast_to=object, **({"body": body} if body else {}))
+    error = raised.value.body
+    assert (error["param"], error["code"]) == (param, code) and error["message"].startswith(message)
+
+
+@pytest.mark.openai_mock(strict=True)
+def test_null_is_not_given(openai_mock, client):
+    body = {"model": "gpt-4o", "messages": USER, "response_format": None, "temperature": None}
+    assert client.post("/chat/completions", body=body, cast_to=ChatCompletion).choices
 
 
 def test_bodies_that_are_no_json_are_refused_without_a_retry(openai_mock):
@@ -3403,12 +3604,6 @@ def test_a_single_tool_call_opens_with_the_message(create, client, calls, text, 
     deltas = [chunk.choices[0].delta.to_dict() for chunk in client.chat.completions.create(**CHAT, stream=True)]
     assert [tuple(key for key in ("role", "content", "tool_calls") if delta.get(key)) for delta in deltas] == sent
     assert deltas[0]["refusal"] is None and "annotations" not in deltas[0]
-
-
-def test_a_whole_completion_without_usage_streams_none(openai_mock, create):
-    create.response = {key: v for key, v in whole(openai_mock, CREATE, {}).items() if key != "usage"}
-    *chunks, (_, done) = wire("/chat/completions", CHAT | {"stream": True, "stream_options": {"include_usage": True}})
-    assert done == "[DONE]" and chunks and not any(data["usage"] for _, data in chunks)
 
 
 def test_azure_tells_of_its_filters_where_the_service_does(create):
