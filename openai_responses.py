@@ -105,13 +105,14 @@ __all__ = [
 
 
 class Row(NamedTuple):
-    """One REST call of the SDK. `majors` are the openai major versions that send it this way."""
+    """One REST call of the SDK, as the releases from `since` to before `until` send it."""
 
     name: str
     method: str
     path: str
     model: str  # below openai.types; "CursorPage[Model]" is a list, "bytes" a download, "None" no body
-    majors: range = range(1, 1000)
+    since: tuple[int, ...] = (0,)
+    until: tuple[int, ...] = (1000,)
 
 
 # fmt: off
@@ -406,8 +407,8 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("evals.delete", "DELETE", "/evals/{eval_id}", "EvalDeleteResponse"),
     ("evals.list", "GET", "/evals", "CursorPage[EvalListResponse]"),
     ("evals.retrieve", "GET", "/evals/{eval_id}", "EvalRetrieveResponse"),
-    ("evals.runs.cancel", "POST", "/evals/{eval_id}/runs/{run_id}", "evals.RunCancelResponse", range(2, 3)),
-    ("evals.runs.cancel", "POST", "/evals/{eval_id}/runs/{run_id}/cancel", "evals.RunCancelResponse", range(3, 1000)),
+    ("evals.runs.cancel", "POST", "/evals/{eval_id}/runs/{run_id}", "evals.RunCancelResponse", (0,), (3, 23)),
+    ("evals.runs.cancel", "POST", "/evals/{eval_id}/runs/{run_id}/cancel", "evals.RunCancelResponse", (3, 23)),
     ("evals.runs.create", "POST", "/evals/{eval_id}/runs", "evals.RunCreateResponse"),
     ("evals.runs.delete", "DELETE", "/evals/{eval_id}/runs/{run_id}", "evals.RunDeleteResponse"),
     ("evals.runs.list", "GET", "/evals/{eval_id}/runs", "CursorPage[evals.RunListResponse]"),
@@ -554,12 +555,12 @@ _HELPERS = {
 
 @functools.cache
 def _rows() -> Mapping[str, Row]:
-    """The rows of the installed SDK's generation by dotted name; whether the SDK has the method, `_present` tells."""
+    """The rows of the installed release by dotted name; whether the SDK has the method, `_present` tells."""
     import openai
 
-    major = int(openai.__version__.partition(".")[0])
+    release = tuple(map(int, re.findall(r"\d+", openai.__version__)[:3]))
     rows = (Row(*row) for row in _TABLE)
-    return types.MappingProxyType({row.name: row for row in rows if major in row.majors})
+    return types.MappingProxyType({row.name: row for row in rows if row.since <= release < row.until})
 
 
 @functools.cache
@@ -611,7 +612,7 @@ def _find(method: str, path: str, beta: bool = False) -> tuple[Row, Mapping[str,
     """The row and the path parameters of a call, `None` for a path the SDK does not know; of twins the first."""
     for query in (True, False) if beta else (False,):
         for pattern, row in _index().get((method, query, path.count("/")), ()):
-            if match := pattern(path):
+            if (match := pattern(path)) and _present(row.name):
                 return row, {name: unquote(value) for name, value in match.groupdict().items()}
     return None
 
@@ -623,7 +624,10 @@ def _parameters(path: str) -> tuple[str, ...]:
 
 @functools.cache
 def _model(path: str) -> Any:
-    """The SDK's type behind a row's model: `"CursorPage[FileObject]"` is `SyncCursorPage[FileObject]`."""
+    """The SDK's type behind a row's model: `"CursorPage[FileObject]"` is `SyncCursorPage[FileObject]`.
+
+    `None` for one that the installed release does not have.
+    """
     if path in _PLAIN:
         return _PLAIN[path]
     page, _, item = path.rpartition("[")
@@ -632,7 +636,7 @@ def _model(path: str) -> Any:
 
         return getattr(openai.pagination, f"Sync{page}")[_model(item[:-1])]
     module, _, name = f"openai.types.{path}".rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    return getattr(importlib.import_module(module), name, None)
 
 
 _PLAIN: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
@@ -723,8 +727,8 @@ class Resource:
     @functools.cached_property
     def stored(self) -> Any:
         """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
-        makers = [row for row in self.rows if _shape(row).verb == "create" and _behavior(row.name).stores_answer]
-        return _model(makers[0].model) if makers else None
+        makers = (row for row in self.rows if _shape(row).verb == "create" and _behavior(row.name).stores_answer)
+        return next(filter(None, (_model(row.model) for row in makers)), None)
 
     @functools.cached_property
     def shown(self) -> Any:
@@ -1847,7 +1851,8 @@ class Call:
     def model(self) -> Any:
         """The type of the answer; the request's `response_format` decides for some."""
         wanted = self.body.get("response_format") if self.behavior.formats else None
-        return _model(self.behavior.formats.get(wanted, self.row.model) if isinstance(wanted, str) else self.row.model)
+        formatted = self.behavior.formats.get(wanted) if isinstance(wanted, str) else None
+        return (formatted and _model(formatted)) or _model(self.row.model)
 
 
 def _read(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
@@ -4011,7 +4016,7 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
     """The call a line of a batch makes. Raises the 400 of an URL that is none."""
     path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
     found = _find(method, path)
-    if found is None or not _present(found[0].name):
+    if found is None:
         _refuse(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
     if not isinstance(body := asked.get("body") or {}, dict):
         _refuse(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
@@ -5194,7 +5199,7 @@ _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     """A partial merged into each model the call may answer with. Raises `ValueError` where none takes it."""
     templates, reasons = {}, []
-    for model in dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values()))):
+    for model in filter(None, dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values())))):
         try:
             templates[model] = (
                 value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
@@ -6002,9 +6007,9 @@ def _unwrap(path: str) -> tuple[str, str | None]:
 
 
 class MockError(BaseException):
-    """A mistake in a test, on its way through openai 2, whose client turns every `Exception` into a retry.
+    """A mistake in a test, on its way through a client that turns every `Exception` into a retry, as before openai 3.15.
 
-    `__cause__` is the mistake itself; openai 3 lets that through as it is.
+    `__cause__` is the mistake itself; later releases let that through as it is.
     """
 
 
@@ -6137,7 +6142,7 @@ def _run(coroutine: Any) -> Any:
 
 
 def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
-    """Network faults leave as themselves; mistakes too, but for openai 2, which would take them for faults."""
+    """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
     if isinstance(reason, _Fault):
         _faulted.set(True)
         return reason.fault
@@ -6164,8 +6169,9 @@ def _without_pause(method: Any) -> Any:
 
 
 def _swallows(request: httpx.Request) -> bool:
-    """Whether the client that sends this turns every exception into a retry, as openai 1 and 2 do."""
-    return request.headers.get("x-stainless-package-version", "3").split(".")[0] in ("1", "2")
+    """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
+    base = sys.modules.get("openai._base_client")
+    return "x-stainless-package-version" in request.headers and not hasattr(base, "request_exceptions")
 
 
 # ---- the two families of clients -------------------------------------------------------------------------------------
@@ -6971,7 +6977,7 @@ class OpenAIMock(_Guarded):
         if path == "/traces/ingest":
             return None
         found = _find(request.method, path, "beta=true" in query.split("&"))
-        if found is None or not _present(found[0].name):
+        if found is None:
             raise _NotMocked(self._unknown(request))
         return Call(self, *found, request, deployment)
 
