@@ -4884,7 +4884,8 @@ class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
         self.source = source
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
+        self.source = source = iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
+        return source
 
     def __aiter__(self) -> Any:
         return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
@@ -4976,16 +4977,16 @@ async def _asynchronous(items: Iterable[Any]) -> Any:
 
 def _synchronous(items: Any) -> Iterator[Any]:
     """The items of an asynchronous iterator, for a synchronous client."""
-    iterator, loop = items.__aiter__(), asyncio.new_event_loop()
-    try:
-        while True:
-            yield _in_thread(loop.run_until_complete, iterator.__anext__())
-    except StopAsyncIteration:
-        return
-    finally:
-        if hasattr(iterator, "aclose"):
-            _in_thread(loop.run_until_complete, iterator.aclose())
-        loop.close()
+    iterator = items.__aiter__()
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        try:
+            while True:
+                yield _in_thread(loop.run_until_complete, iterator.__anext__())
+        except StopAsyncIteration:
+            return
+        finally:
+            if hasattr(iterator, "aclose"):
+                _in_thread(loop.run_until_complete, iterator.aclose())
 
 
 def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
@@ -5009,7 +5010,8 @@ class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
         raise NotImplementedError(f"{type(self).__name__} must override generate()")
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(_frame, map(_event, self.generate()))
+        for event in self.generate():
+            yield _frame(_event(event))
 
     async def __aiter__(self) -> Any:
         for event in self.generate():
@@ -5025,7 +5027,8 @@ class AsyncEventStream(EventStream[M]):
         yield
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(_frame, map(_event, _synchronous(self.agenerate())))
+        for event in _synchronous(self.agenerate()):
+            yield _frame(_event(event))
 
     async def __aiter__(self) -> Any:
         async for event in self.agenerate():
@@ -6220,9 +6223,7 @@ _SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectE
 def _family_response(response: httpx.Response, request: Any) -> Any:
     """A response as the client's family wants it, its body still to be read."""
     family = sys.modules[type(request).__module__.partition(".")[0]]
-    body = response.stream
-    if not isinstance(body, family.AsyncByteStream):
-        body = _family_stream(family)(body)
+    body = _family_stream(family)(response.stream)  # which closes what it reads
     return family.Response(
         response.status_code, headers=response.headers.raw, stream=body, extensions=response.extensions
     )
@@ -6827,13 +6828,11 @@ def _waits_for(session: _Session) -> str:
 # ======================================================================================================================
 
 
-def _clean_base(url: Any) -> str:
+def _clean_base(url: Any, said: str = "base_url") -> str:
     """A base URL as requests have it. Raises `ValueError` for what is no URL."""
     parsed = httpx.URL(str(url))
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(
-            f"base_url is {url!r}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'"
-        )
+        raise ValueError(f"{said} is {url!r}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
     return _without_user(str(parsed)).rstrip("/")
 
 
@@ -6879,7 +6878,7 @@ class OpenAIMock(_Guarded):
         if self._base_url:
             return [self._base_url]
         own = os.environ.get("OPENAI_BASE_URL")
-        return [_PUBLIC, *([_clean_base(own)] if own else []), _AZURE]
+        return [_PUBLIC, *([_clean_base(own, "OPENAI_BASE_URL")] if own else []), _AZURE]
 
     def _start(self) -> None:
         self._bases = self._find_bases()

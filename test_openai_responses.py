@@ -366,10 +366,11 @@ def settled(value):
     return {key: settled(item) for key, item in kept.items() if item is not None}
 
 
-def python(*arguments, cwd=None, succeeds=True, **environment):
+def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
     """What a fresh interpreter prints and complains."""
     command, environment = [sys.executable, *arguments], {**os.environ, **environment}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8")
+    settings = {"cwd": cwd, "env": environment, "timeout": timeout}
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", **settings)
     assert not succeeds or done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -4096,6 +4097,38 @@ def test_the_sdk_does_not_pause_after_a_fault_that_was_set(create, kind, caplog)
     assert [float(pause) for pause in pauses] == [0, 0, 0.001]
 
 
+ABANDONED = """
+    import gc, sys, threading, httpx, openai
+    from openai_responses import AsyncEventStream, OpenAIMock
+
+    class Endless(AsyncEventStream):
+        async def agenerate(self):
+            while True:
+                yield {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
+
+    answer, leave = {"generator": Endless().agenerate, "stream": Endless}[sys.argv[1]](), sys.argv[3]
+    with OpenAIMock() as openai_mock:
+        body = httpx.Response(200, content=answer) if sys.argv[2] == "content" else answer
+        openai_mock.chat.completions.create.response = body
+        stream = openai.OpenAI(api_key="k").chat.completions.create(model="m", messages=[], stream=True)
+        assert next(iter(stream)).id == "c"
+        if leave == "close":
+            stream.close()
+    if leave == "drop":
+        del stream
+    del openai_mock, answer, body
+    gc.collect()
+    assert threading.enumerate() == [threading.main_thread()]
+"""
+
+
+@cases("answer", ("generator", "as it is"), ("stream", "as it is"), ("stream", "content"))
+@pytest.mark.parametrize("leave", ["close", "drop"])
+def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait(answer, leave):
+    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), *answer, leave, timeout=20)
+    assert done.stderr == ""
+
+
 # ======================================================================================================================
 # SCRIPTS
 # ======================================================================================================================
@@ -5199,6 +5232,11 @@ def test_the_environments_base_url_is_answered_too(monkeypatch):
         for client in (new(), new(base_url=URL)):
             client.chat.completions.create(**CHAT)
         assert openai_mock.chat.completions.create.route.call_count == 2
+
+
+def test_an_unusable_base_url_of_the_environment_is_named(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "gateway.test")
+    assert "OPENAI_BASE_URL is 'gateway.test'; expected a URL" in str(failing(ValueError, OpenAIMock))
 
 
 def test_several_mocks_at_once_and_the_innermost_wins(kind):
