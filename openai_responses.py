@@ -4881,18 +4881,19 @@ class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
     """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
 
     def __init__(self, source: Any) -> None:
-        self.source = source
+        self.source, self.reading = source, None
 
     def __iter__(self) -> Iterator[bytes]:
-        self.source = source = iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
-        return source
+        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
+        return self.reading
 
     def __aiter__(self) -> Any:
         return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
 
     def close(self) -> None:
-        if hasattr(self.source, "close"):
-            self.source.close()
+        for each in (self.reading, self.source):
+            if hasattr(each, "close"):
+                each.close()
 
     async def aclose(self) -> None:
         if hasattr(self.source, "aclose"):

@@ -432,38 +432,12 @@ def thread_texts(client, thread):
 PINNED = {"2.54.0": 291, "3.54.0": 398}  # the rows of the releases the table was made from
 
 
-def requests_of(method):
-    """(METHOD, path) of every request the source of a method of the SDK makes."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(method))))
-    for call in ast.walk(tree):
-        function = getattr(call, "func", None)
-        if isinstance(function, ast.Attribute) and ast.unparse(function.value) == "self":
-            sent = re.fullmatch("_(get|post|delete|put|patch)(_api_list)?", function.attr)
-            said = {keyword.arg: keyword.value for keyword in call.keywords}
-            path = call.args[0] if sent else None
-            while isinstance(path, ast.Call):  # path_template("...", ...)
-                path = path.args[0]
-            if isinstance(path, ast.JoinedStr):  # releases up to 2.31
-                path = ast.Constant(ast.unparse(path)[2:-1])
-            if sent:
-                yield (said["method"].value if "method" in said else sent[1]).upper(), path.value
-
-
-def surface(resource, prefix=""):
-    """Every REST call of the SDK: (dotted name, METHOD, path)."""
-    for name in dir(type(resource)):
-        member = inspect.getattr_static(type(resource), name)
-        if name.startswith(("_", "with_")):
-            continue
-        if isinstance(member, functools.cached_property):
-            yield from surface(getattr(resource, name), f"{prefix}{name}.")
-        elif inspect.isfunction(member) and prefix:
-            yield from ((f"{prefix}{name}", *request) for request in requests_of(member))
+SURFACE = runpy.run_path(str(ROOT / "docs" / "development" / "missing_rows.py"))
 
 
 @pytest.mark.filterwarnings("default:openai .* has rows:UserWarning")  # a newer SDK is no failure
 def test_table_equals_the_surface_of_the_sdk():
-    there = {row for row in surface(sdk()) if row[0] not in HELPERS}
+    there = {row[:3] for row in SURFACE["surface"](sdk()) if row[0] not in HELPERS}
     table = {(row.name, row.method, row.path) for row in ROWS.values() if row.method != "WS"}
     missing, gone = sorted(there - table), sorted(table - there)
     if openai.__version__ in PINNED:
@@ -471,6 +445,17 @@ def test_table_equals_the_surface_of_the_sdk():
     elif there != table:
         words = f"openai {openai.__version__} has rows the table lacks: {missing}; and lacks: {gone}"
         warnings.warn(words, stacklevel=1)
+
+
+def test_missing_rows_are_printed_ready_to_paste(monkeypatch):
+    missing_rows = SURFACE["missing_rows"]
+    if openai.__version__ in PINNED:
+        assert missing_rows() == []
+    gone = {"files.list", "files.delete", "files.content", "chat.completions.create", "beta.threads.retrieve"}
+    rows = {name: row for name, row in openai_responses._rows().items() if name not in gone}
+    monkeypatch.setattr(openai_responses, "_rows", lambda: rows)
+    printed = {row[0]: row for row in ast.literal_eval(f"[{''.join(missing_rows())}]")}
+    assert {name: printed[name] for name in gone} == {name: ROWS[name][:4] for name in gone}
 
 
 @pytest.mark.skipif(openai.__version__ not in PINNED, reason="the numbers are those of the pinned releases")
