@@ -564,22 +564,22 @@ def _rows() -> Mapping[str, Row]:
 
 
 @functools.cache
-def _resource_class(path: str) -> type | None:
-    """The SDK's class for a dotted resource name, found without making a client: that would cost an SSL context."""
-    import openai
-
-    bare = object.__new__(openai.OpenAI)
-    try:
-        return type(functools.reduce(getattr, path.split("."), bare))
-    except AttributeError:
-        return None
+def _source(resource: str) -> str:
+    """The SDK's own text of a resource, "" of one it does not have: most are looked at only, and to import one is dear."""
+    resource = re.sub(r"^beta\.chat\b", "chat", resource)  # one resource under two names
+    path, last = f"resources/{resource.replace('.', '/')}", resource.rpartition(".")[2]
+    for file in (f"{path}.py", f"{path}/{last}.py"):
+        with contextlib.suppress(OSError):
+            return (pkgutil.get_data("openai", file) or b"").decode()
+    return ""
 
 
 @functools.cache
 def _present(name: str) -> bool:
     """Whether the installed SDK has this method on this resource."""
     resource, _, method = name.rpartition(".")
-    return (name in _rows() or _HELPERS.get(name) in _rows()) and hasattr(_resource_class(resource), method)
+    known = name in _rows() or _HELPERS.get(name) in _rows()
+    return known and bool(re.search(rf"^    (async )?def {method}\(", _source(resource), re.MULTILINE))
 
 
 @functools.cache
@@ -1980,8 +1980,10 @@ def _check_required(call: Call) -> None:
 @functools.cache
 def _method(name: str) -> tuple[Any, tuple[str, ...]]:
     """The SDK's method behind a row, and the parameters every way to call it requires."""
-    resource, _, method = name.rpartition(".")
-    function = getattr(_resource_class(resource), method)
+    import openai
+
+    function: Any = functools.reduce(getattr, name.split("."), object.__new__(openai.OpenAI))  # no client, no context
+    function = function.__func__
     parameters = inspect.signature(function).parameters.values()
     required = tuple(p.name for p in parameters if p.default is p.empty and p.kind is p.KEYWORD_ONLY)
     if variants := inspect.getclosurevars(function).nonlocals.get("variants"):  # the SDK's mark of overloads
@@ -1991,10 +1993,16 @@ def _method(name: str) -> tuple[Any, tuple[str, ...]]:
 
 @functools.cache
 def _parameter_names(name: str) -> tuple[str, ...]:
-    """The names of what a call takes, as the SDK's method has them."""
-    function, _ = _method(name)
-    names = list(inspect.signature(function).parameters)[1:]
-    return tuple(name for name in names if not name.startswith("extra_") and name != "timeout")
+    """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
+    resource, _, method = name.rpartition(".")
+    heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _source(resource), re.MULTILINE | re.DOTALL)
+    names = re.findall(r"^        (\w+): ", "".join(heads), re.MULTILINE)
+    return tuple(dict.fromkeys(filter(_is_of_the_api, names)))
+
+
+def _is_of_the_api(parameter: str) -> bool:
+    """Whether the SDK sends a parameter; it keeps some to itself."""
+    return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
 @functools.cache
@@ -2002,7 +2010,7 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
     """What the SDK says each parameter of a call takes."""
     function, _ = _method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
-    return {key: _checked(hints[key]) for key in _parameter_names(name)}
+    return {key: _checked(hint) for key, hint in hints.items() if _is_of_the_api(key)}
 
 
 def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
@@ -5970,7 +5978,7 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
     """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
     if _present(name):
         return mock._endpoint(_rows()[_canonical(name)])
-    if any(row.startswith(f"{name}.") for row in _rows()) and _resource_class(name) is not None:
+    if any(row.startswith(f"{name}.") for row in _rows()) and _source(name):
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
     where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
@@ -6182,28 +6190,35 @@ def _swallows(request: httpx.Request) -> bool:
 
 
 class _Converted(httpx.Request):
-    """A request of httpx2 as one of httpx; what that takes is done when somebody looks."""
+    """A request of either family as one of httpx, that keeps little: what it takes is made when somebody looks."""
 
     def __init__(self, original: Any) -> None:
-        self.original, self.method, self.extensions = original, original.method, original.extensions
-        self._content, self.family = original.content, sys.modules["httpx2"]
+        self.method, self.extensions, self._content = original.method, original.extensions, original.content
+        self.link = str(original.url)
+        self.family = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
+        self.raw_headers = _shared_headers(tuple(original.headers.raw))
 
     @functools.cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]
-        return httpx.URL(str(self.original.url))
+        return httpx.URL(self.link)
 
     @functools.cached_property
     def headers(self) -> httpx.Headers:  # type: ignore[override]
-        return httpx.Headers(self.original.headers.raw)
+        return httpx.Headers(list(self.raw_headers))
 
     @functools.cached_property
     def stream(self) -> httpx.ByteStream:  # type: ignore[override]
         return httpx.ByteStream(self._content)
 
 
-def _httpx_request(request: Any) -> httpx.Request:
-    """A request of either family as one of httpx, that remembers where it came from."""
-    return request if isinstance(request, httpx.Request) else _Converted(request)
+@functools.lru_cache(maxsize=64)
+def _shared_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """Headers as the call before had them: those of a client are nearly always the same."""
+    return headers
+
+
+def _httpx_request(request: Any) -> _Converted:
+    return request if isinstance(request, _Converted) else _Converted(request)
 
 
 def _family_error(fault: Any, request: httpx.Request) -> BaseException:
@@ -6972,7 +6987,7 @@ class OpenAIMock(_Guarded):
         Raises `AllMockedAssertionError` when it is none.
         """
         # of a converted request the client's own URL, which need not be parsed anew
-        url, _, query = _without_user(str(getattr(request, "original", request).url)).partition("?")
+        url, _, query = _without_user(_httpx_request(request).link).partition("?")
         path, deployment = _below(url, self._bases) or ("", None)
         if path == "/traces/ingest":
             return None
