@@ -4422,7 +4422,7 @@ def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterato
     for choice in chat["choices"]:
         for delta, rest in _chat_deltas(choice, chunk):
             yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
-    if with_usage:
+    if with_usage and chat.get("usage"):
         yield None, base | {"choices": [], "usage": chat["usage"]}
     yield None, "[DONE]"
 
@@ -4479,7 +4479,7 @@ def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None
             part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
             yield None, base | {"choices": [part]}
         yield None, base | {"choices": [choice | {"text": ""}]}
-    if with_usage:
+    if with_usage and completion.get("usage"):
         yield None, base | {"choices": [], "usage": completion["usage"]}
     yield None, "[DONE]"
 

@@ -3596,6 +3596,12 @@ def test_a_single_tool_call_opens_with_the_message(create, client, calls, text, 
     assert deltas[0]["refusal"] is None and "annotations" not in deltas[0]
 
 
+def test_a_whole_completion_without_usage_streams_none(openai_mock, create):
+    create.response = {key: v for key, v in whole(openai_mock, CREATE, {}).items() if key != "usage"}
+    *chunks, (_, done) = wire("/chat/completions", CHAT | {"stream": True, "stream_options": {"include_usage": True}})
+    assert done == "[DONE]" and chunks and not any(data["usage"] for _, data in chunks)
+
+
 def test_azure_tells_of_its_filters_where_the_service_does(create):
     safe = {"hate": {"filtered": False, "severity": "safe"}}
     prompt = [{"prompt_index": 0, "content_filter_results": safe}]
