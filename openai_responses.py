@@ -1089,12 +1089,18 @@ def _default(tp: Any) -> Any:
         base = {name: _default_field(kind, name) for name in _fields(kind)}
         if not _answers_alone(kind):  # within others the API leaves out what there is not
             base = {name: value for name, value in base.items() if value is not None or _fields(kind)[name].required}
-        return _merge_into(base, kind, _row_of(_MODEL_VALUES, kind, {}), _title(kind))
+        named = {name: value for name, value in _row_of(_MODEL_VALUES, kind, {}).items() if _knows(kind, name, value)}
+        return _merge_into(base, kind, named, _title(kind))
     if kind is typing.Union:
         return None if type(None) in args else _default(args[0])
     if kind is typing.Literal:
         return args[0]
     return {list: [], dict: {}, str: "", int: 0, float: 0.0, bool: False, object: {}, bytes: b"mock content"}.get(kind)
+
+
+def _knows(model: Any, name: str, value: Any) -> bool:
+    """Whether the installed release takes a word: their spelling changes, as that of `in_memory` did."""
+    return not isinstance(value, str) or name not in _fields(model) or _takes(_fields(model)[name].type, value)
 
 
 @functools.cache
