@@ -904,6 +904,9 @@ _FIELD_VALUES = {
     "tool_choice": "auto", "url": "https://example.com",
 }
 
+_LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+_CONTAINER = {"object": "container", "status": "running", "last_active_at": Now()}
+_WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
 _NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
 
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
@@ -914,7 +917,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Assistant": {"metadata": {}, "temperature": 1.0, "top_p": 1.0, "response_format": "auto", "tool_resources": {}, "reasoning_effort": None},
     "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
     "Categories": {"illicit": False, "illicit/violent": False},
-    "Hyperparameters": {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"},
+    "Hyperparameters": _LEFT_TO_THE_SERVICE,
     "FileSearchTool": {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}},
     "FunctionDefinition": {"strict": False},
     "FunctionTool": {"description": None, "strict": True},
@@ -925,8 +928,8 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "ResponseFormatTextJSONSchemaConfig": {"description": None},
     "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
     "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
-    "WebSearchPreviewTool": {"search_context_size": "medium", "user_location": {"country": "US"}},
-    "WebSearchTool": {"search_context_size": "medium", "user_location": {"country": "US"}},
+    "WebSearchPreviewTool": _WEB_SEARCH,
+    "WebSearchTool": _WEB_SEARCH,
     "beta.FileSearchTool": {},
     "beta.FunctionTool": {},
     "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
@@ -936,9 +939,9 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
     "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
     "CompletionTokensDetails": {"accepted_prediction_tokens": 0, "audio_tokens": 0, "reasoning_tokens": 0, "rejected_prediction_tokens": 0},
-    "ContainerCreateResponse": {"object": "container", "status": "running", "last_active_at": Now()},
-    "ContainerListResponse": {"object": "container", "status": "running", "last_active_at": Now()},
-    "ContainerRetrieveResponse": {"object": "container", "status": "running", "last_active_at": Now()},
+    "ContainerCreateResponse": _CONTAINER,
+    "ContainerListResponse": _CONTAINER,
+    "ContainerRetrieveResponse": _CONTAINER,
     "Conversation": {"metadata": {}},
     "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "ConversationItemList": {"first_id": "", "last_id": ""},
@@ -948,7 +951,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "FileObject": {"status": "processed", "purpose": "assistants"},
     "FineTuningJob": {
         "status": "validating_files", "hyperparameters": {}, "integrations": [], "shared_with_openai": False, "eval_id": None, "usage_metrics": None,
-        "user_provided_suffix": None, "method": {"type": "supervised", "supervised": {"hyperparameters": {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}}},
+        "user_provided_suffix": None, "method": {"type": "supervised", "supervised": {"hyperparameters": _LEFT_TO_THE_SERVICE}},
     },
     "ImagesResponse": {"data": [{}]},
     "Invite": {"status": "pending"},
@@ -2094,16 +2097,10 @@ def _check_type(name: str, value: Any, tp: Any) -> None:
         _refuse_value(_place(name, value, first["loc"]), first)
 
 
-# What JSON calls the types of Python, and what pydantic's errors are about.
+# What JSON calls the types, by the names they have in Python and in pydantic's errors.
 _JSON_TYPES = {
-    bool: "a boolean",
-    int: "an integer",
-    float: "a decimal",
-    str: "a string",
-    list: "an array",
-    dict: "an object",
-}
-_EXPECTED_TYPES = {"bool": "a boolean", "int": "an integer", "float": "a decimal", "string": "a string", "list": "an array", "dict": "an object"}  # fmt: skip
+    "bool": "a boolean", "int": "an integer", "float": "a decimal", "str": "a string", "string": "a string", "list": "an array", "dict": "an object",
+}  # fmt: skip
 
 
 def _refuse_value(where: str, error: Any) -> typing.NoReturn:
@@ -2113,9 +2110,9 @@ def _refuse_value(where: str, error: Any) -> typing.NoReturn:
         *others, last = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
         supported = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
         _refuse(f"Invalid value: '{got}'. Supported values are: {supported}.", where, "invalid_value")
-    told = _EXPECTED_TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
+    told = _JSON_TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
     expected = f"expected {told}" if told else error["msg"]
-    instead = _JSON_TYPES.get(type(got), "null") + " instead" if told else _shown(got)
+    instead = _JSON_TYPES.get(type(got).__name__, "null") + " instead" if told else _shown(got)
     _refuse(f"Invalid type for '{where}': {expected}, but got {instead}.", where, "invalid_type")
 
 
@@ -2436,10 +2433,8 @@ def _check_turn(call: Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
 
     Raises `ValueError`, to the author of the test.
     """
-    asked = {
-        **(obj if isinstance(obj, dict) else {}),
-        **{name: value for name, value in call.body.items() if value is not None},
-    }  # a run inherits
+    answer = obj if isinstance(obj, dict) else {}
+    asked = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
     place, offered, schema = f"{call.row.name}.response", dict(_tools(asked)), _schema(asked)
     texts, made = _spoken_in(asked) if turn is None else ([turn.text], turn.tool_calls)
     if schema is not None and not (turn and turn.stop):
@@ -2747,20 +2742,19 @@ def _compose(call: Call, script: Script = NOTHING) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
     template = _template(call, script)
     if isinstance(template, dict):
-        model, asked = (
-            _member(call.model, template),
-            {
-                key: item
-                for key, item in _requested(call).items()
-                if key not in script.given and item is not None and (key, item) not in _AS_IF_NOT_GIVEN
-            },
-        )
+        model, asked = _member(call.model, template), _given_in(call, script)
         known = _fields(model).keys() if _is_model(model) else template.keys()
         beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
         template = template | _shared_fields(model, asked) | beside
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
     return _overlay(call.model, obj, derive(call, obj), script.given) if derive else obj
+
+
+def _given_in(call: Call, script: Script) -> dict[str, Any]:
+    """What a request says and the test does not, but for nulls and other words for the default."""
+    asked = {key: item for key, item in _requested(call).items() if key not in script.given and item is not None}
+    return {key: item for key, item in asked.items() if (key, item) not in _AS_IF_NOT_GIVEN}
 
 
 _AS_IF_NOT_GIVEN = (("service_tier", "auto"),)  # values of a request that ask for the default
@@ -3079,9 +3073,7 @@ class Behavior:
     always_streams: bool = False  # without being asked to
     shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
     hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
-    takes: Callable[[Any], dict[str, Any] | None] | None = (
-        None  # what else may be set, as a partial; None is none of it
-    )
+    takes: Callable[[Any], dict[str, Any] | None] | None = None  # what else may be set, as a partial, if it is that
     input: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's
     form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
@@ -3381,9 +3373,8 @@ def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
     if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
-    return (
-        usage | _way_of_model(call.body, obj) | ({"conversation": {"id": id}} if (id := _conversation_id(call)) else {})
-    )
+    conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
+    return usage | _way_of_model(call.body, obj) | conversation
 
 
 def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
@@ -3869,9 +3860,8 @@ def _search(call: Call) -> Any:
     queries = query if isinstance(query, list) else [query]
     hits = _hits(call.store, call.item, _words(" ".join(queries)), call.body.get("filters"))
     least = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
-    found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][
-        : int(call.body.get("max_num_results") or 10)
-    ]
+    most = int(call.body.get("max_num_results") or 10)
+    found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][:most]
     rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
     return _page_of(call.row, found) | {"object": "vector_store.search_results.page", "search_query": rewritten}
 
@@ -3994,9 +3984,9 @@ def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     """The model of the answers of a batch, and what they took."""
     answers = [body for body in bodies if isinstance(body, dict)]
     usages = [body.get("usage") or {} for body in answers]
-    count = lambda *names: sum(usage.get(name) or 0 for usage in usages for name in names)  # noqa: E731
-    taken = {"input_tokens": count("input_tokens", "prompt_tokens"), "total_tokens": count("total_tokens")}
-    taken |= {"output_tokens": taken["total_tokens"] - taken["input_tokens"]}
+    read = sum(usage.get(name) or 0 for usage in usages for name in ("input_tokens", "prompt_tokens"))
+    total = sum(usage.get("total_tokens") or 0 for usage in usages)
+    taken = {"input_tokens": read, "output_tokens": total - read, "total_tokens": total}
     model = next((body["model"] for body in answers if "model" in body), None)
     return {"model": model, "usage": _default(_model("BatchUsage")) | taken}
 
@@ -4609,11 +4599,8 @@ def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[
 
 def _diff_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     operation = item["operation"]
-    return (
-        _pieced("response.apply_patch_call_operation_diff", "diff")(operation, chunk)
-        if "diff" in operation
-        else iter(())
-    )
+    events = _pieced("response.apply_patch_call_operation_diff", "diff") if "diff" in operation else _no_events
+    return events(operation, chunk)
 
 
 def _command_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4924,14 +4911,9 @@ class _Paced(_Either):
         self.pace, self.request = pace, request
 
     def __iter__(self) -> Iterator[bytes]:
-        self.source = source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
-        for number, event in enumerate(itertools.chain([_BEFORE], source)):
-            if event is not _BEFORE:
-                time.sleep(self._delay(number))
-                yield _frame(_event(event))
-            if number == self.pace.fail_after:
-                yield self._fault()
-                return
+        for delay, event in self._timed():
+            time.sleep(delay)
+            yield self._fault() if event is _BROKEN else _frame(_event(event))
 
     async def __aiter__(self) -> Any:
         self.source = source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
@@ -4947,13 +4929,21 @@ class _Paced(_Either):
 
     def steps(self) -> Iterator[tuple[float, Any]]:
         """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
-        source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else self.source
+        fault = self.pace.fault
+        for delay, event in self._timed():
+            if event is not _BROKEN:
+                yield delay, _event(event)[1]
+            elif fault != b"":
+                yield delay, fault if isinstance(fault, (dict, str, int)) else None
+
+    def _timed(self) -> Iterator[tuple[float, Any]]:
+        """The events with the seconds before each, and in the end, or early, the mark of the fault."""
+        self.source = source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
         for number, event in enumerate(itertools.chain([_BEFORE], source)):
             if event is not _BEFORE:
-                yield self._delay(number), _event(event)[1]
+                yield self._delay(number), event
             if number == self.pace.fail_after:
-                if self.pace.fault != b"":
-                    yield 0.0, self.pace.fault if isinstance(self.pace.fault, (dict, str, int)) else None
+                yield 0.0, _BROKEN
                 return
 
     def _delay(self, number: int) -> float:
@@ -4971,7 +4961,7 @@ class _Paced(_Either):
         raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
-_BEFORE, _END = object(), object()  # stand before the first event, and behind the last
+_BEFORE, _END, _BROKEN = object(), object(), object()  # stand before the first event, behind the last, for the fault
 
 
 async def _sleep(seconds: float) -> None:
@@ -5175,8 +5165,7 @@ def _prepare(row: Row, value: Any) -> Script:
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    more = _behavior(row.name).takes
-    if more and (partial := more(value)) is not None:
+    if (partial := _taken(row, value)) is not None:
         return Script(_templates(row, partial))
     for takes, prepare in _PREPARERS():
         if takes(value):
@@ -5185,6 +5174,12 @@ def _prepare(row: Row, value: Any) -> Script:
         f"{place} cannot be {value!r}; it takes a dict, a model, {_text_word(row)}an httpx.Response, an exception, "
         "a callable, or a list of these"
     )
+
+
+def _taken(row: Row, value: Any) -> dict[str, Any] | None:
+    """The partial of what only this call takes, such as vectors; `None` where it is none of that."""
+    takes = _behavior(row.name).takes
+    return takes(value) if takes else None
 
 
 @functools.cache
@@ -5457,8 +5452,7 @@ def _prepare_steps(row: Row, value: Sequence[Any]) -> Script:
 
 
 def _prepare_step(row: Row, number: int, step: Any) -> Script:
-    takes = _behavior(row.name).takes
-    if _is_steps(step) and not (takes and takes(step)):
+    if _is_steps(step) and _taken(row, step) is None:
         raise TypeError(
             f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
             "join the calls of one answer with +, tool_call(...) + tool_call(...)"
@@ -6624,8 +6618,7 @@ class _FarEnd:
         """Accepts a connection, or refuses it with the response that is next in the list."""
         opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
         call = self.router._mock._receive(opening)
-        record = Record(call.row.name, call.params, httpx.Request("GET", opening.url, headers=opening.headers))
-        self.router._mock._journal.append(record)
+        record = self.router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
         record.response = await _refusal_of(call, wait, record)
         if refused := record.response:
             answer = self.protocol.reject(refused.status_code, refused.read().decode())
@@ -6677,20 +6670,14 @@ def _answering_async(create_connection: Any) -> Any:
 
         make = getattr(connecting, "protocol_factory", None) or connecting.factory  # in releases up to 16, and since
         connection = make(parse_uri(connecting.uri))
-        connection.connection_made(_wire_class()(far, connection))
+        connection.connection_made(_Wire(far, connection))
         return connection
 
     return create_connection_here
 
 
-@functools.cache
-def _wire_class() -> Any:
-    """A class on asyncio's own, which this module does not import to be quick."""
-    return type("_Wire", (_WireMethods, asyncio.Transport), {})
-
-
-class _WireMethods:
-    """A transport of asyncio that carries bytes to the far end and back."""
+class _Wire(asyncio.Transport):
+    """A transport that carries bytes to the far end and back."""
 
     def __init__(self, far: _FarEnd, connection: Any) -> None:
         super().__init__()

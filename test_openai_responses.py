@@ -255,6 +255,12 @@ def ask(text, **more):
     return sdk().chat.completions.create(**body).choices[0].message.content
 
 
+def chat(client, whole=False, **more):
+    """The choice of a chat call, or the whole completion."""
+    completion = client.chat.completions.create(**CHAT | more)
+    return completion if whole else completion.choices[0]
+
+
 async def chat_text(client, **more):
     return (await chat_plain(client, **more)).choices[0].message.content
 
@@ -1558,12 +1564,6 @@ def test_tool_calls_take_an_id_and_broken_json(create, client):
     create.response = tool_call("f", "{broken", "call_mine")
     call = client.chat.completions.create(**CHAT).choices[0].message.tool_calls[0]
     assert (call.id, call.function.arguments) == ("call_mine", "{broken")
-
-
-def chat(client, whole=False, **more):
-    """The choice of a chat call, or the whole completion."""
-    completion = client.chat.completions.create(**CHAT | more)
-    return completion if whole else completion.choices[0]
 
 
 SOURCES = (
