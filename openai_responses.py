@@ -6,7 +6,7 @@
     def test_greeting(openai_mock):
         openai_mock.chat.completions.create.response = "Hello! How can I help?"
         completion = openai.OpenAI(api_key="sk-fake").chat.completions.create(
-            model="gpt-4o", messages=[{"role": "user", "content": "Hi"}]
+            model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}]
         )
         assert completion.choices[0].message.content == "Hello! How can I help?"
         assert openai_mock.chat.completions.create.route.call_count == 1
@@ -838,7 +838,7 @@ def _resource(name: str) -> Resource:
 # ======================================================================================================================
 
 DEFAULT_TEXT = "This is a mock response."
-DEFAULT_MODEL = "gpt-4o"
+DEFAULT_MODEL = "gpt-5.5"
 
 # Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
 _PNG = base64.b64decode(
@@ -5798,7 +5798,7 @@ class Endpoint(Scripted):
             create.when("weather").response = "It is sunny."
             create.when(re.compile("(?i)weather")).response = ...
             create.when(lambda body: len(body["messages"]) > 3).response = ...
-            create.when(model="gpt-5", tool_result=True).response = ...
+            create.when(model="gpt-6-sol", tool_result=True).response = ...
 
         what: a text or a pattern to find in the last user input, or a function of the body.
         tool_result: whether the request brings the results of tool calls.

@@ -20,10 +20,10 @@ def chat() -> None:
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = "Hello! How can I help?"
 
-        plain = client.chat.completions.create(model="gpt-4o", messages=question)
+        plain = client.chat.completions.create(model="gpt-5.5", messages=question)
         print("plain:", plain.choices[0].message.content)
 
-        stream = client.chat.completions.create(model="gpt-4o", messages=question, stream=True)
+        stream = client.chat.completions.create(model="gpt-5.5", messages=question, stream=True)
         pieces = [chunk.choices[0].delta.content for chunk in stream]
         print("streamed:", "|".join(piece for piece in pieces if piece))
 
@@ -33,10 +33,10 @@ def tool_loop() -> None:
     with OpenAIMock() as openai_mock:
         openai_mock.responses.create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
 
-        first = client.responses.create(model="gpt-4o", input="Weather in Tokyo?", tools=[weather_tool])
+        first = client.responses.create(model="gpt-5.5", input="Weather in Tokyo?", tools=[weather_tool])
         call = first.output[0]
         output = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
-        second = client.responses.create(model="gpt-4o", input=[output], previous_response_id=first.id)
+        second = client.responses.create(model="gpt-5.5", input=[output], previous_response_id=first.id)
         print("tool loop:", f"{call.name}({json.loads(call.arguments)['city']}) -> {second.output_text}")
 
 
@@ -55,7 +55,7 @@ def error_and_retry() -> None:
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = [error(429), "Here I am."]
 
-        completion = client.chat.completions.create(model="gpt-4o", messages=question)
+        completion = client.chat.completions.create(model="gpt-5.5", messages=question)
         failed, succeeded = openai_mock.requests
         assert (failed.attempt, succeeded.attempt) == (0, 1)
         print("error:", f"{failed.status}, then: {completion.choices[0].message.content}")

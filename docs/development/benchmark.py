@@ -35,11 +35,11 @@ client = openai.OpenAI(api_key="sk-fake")
 
 
 def chat(client):
-    client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    client.chat.completions.create(model="gpt-5.5", messages=MESSAGES)
 
 
 def drain(client):
-    for _ in client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True):
+    for _ in client.chat.completions.create(model="gpt-5.5", messages=MESSAGES, stream=True):
         pass
 
 
@@ -47,7 +47,7 @@ def recorded(value, **options):
     """The bytes and headers the mock answers with, to be served by a static transport."""
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = value
-        raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=MESSAGES, **options)
+        raw = client.chat.completions.with_raw_response.create(model="gpt-5.5", messages=MESSAGES, **options)
         return raw.http_response.read(), dict(raw.headers)
 
 
