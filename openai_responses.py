@@ -47,6 +47,7 @@ from __future__ import annotations
 import array
 import asyncio
 import base64
+import bisect
 import collections
 import concurrent.futures
 import contextlib
@@ -983,6 +984,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
         "completed_at": Now(),
     },
     "ResponseOutputMessage": {"content": [{"type": "output_text"}]},
+    "ResponseOutputText": {"logprobs": []},
     "Run": {
         "usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}, "temperature": 1.0, "top_p": 1.0, "truncation_strategy": {"type": "auto", "last_messages": None},
         "tool_choice": "auto", "response_format": "auto", "tool_resources": {}, "reasoning_effort": None,
@@ -994,8 +996,9 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Thread": {"metadata": {}, "tool_resources": {}},
     "TokenPage": {"object": "list", "next": None, "has_more": False},
     "Transcription": {"text": DEFAULT_TEXT},
-    "TranscriptionVerbose": {"language": "english", "duration": 1.0, "segments": []},
+    "TranscriptionVerbose": {"task": "transcribe", "language": "english", "duration": 1.0},
     "TranscriptionDiarized": {"duration": 1.0, "segments": []},
+    "TranslationVerbose": {"task": "translate", "language": "english", "duration": 1.0, "segments": []},
     "Upload": {"status": "pending"},
     "VectorStore": {"metadata": {}, "last_active_at": Now()},
     "VectorStoreFile": {"attributes": {}, "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}},
@@ -1845,6 +1848,10 @@ class Call:
         return _begin(self.store, self.resource)
 
     @functools.cached_property
+    def on_azure(self) -> bool:
+        return self.deployment is not None or _azure_host(str(self.request.url)) is not None
+
+    @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
         """What the request brings for a conversation, as items with ids."""
         return [_item(item, self.store) for item in _items_of(self.body.get(self.behavior.input))]
@@ -2673,6 +2680,29 @@ def _text_of(content: Any) -> str:
     return ""
 
 
+def _logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
+    """How likely each token of a text was, and the `top` ones in its place: the same for the same text."""
+    tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _pieces(text, 4)]
+    others = [{"top_logprobs": list(map(_likely, best, itertools.count()))} for _, best in tokens]
+    return [
+        _likely(token) | (other if top is not None else {}) for (token, _), other in zip(tokens, others, strict=True)
+    ]
+
+
+def _likely(token: str, rank: int = 0) -> dict[str, Any]:
+    """A token with its log probability; all ranks together come to less than one."""
+    return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_to_bytes(token))}
+
+
+def _shares(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The log probabilities for each piece of a text: those of the tokens that begin in it, in the last all others."""
+    ends, shares, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
+    for token in logprobs if pieces else ():
+        shares[min(bisect.bisect(ends, position), len(pieces) - 1)].append(token)
+        position += len(token["token"])
+    return shares
+
+
 def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
     """The usage of an answer with these figures, and their sum."""
     usage = obj.get("usage")
@@ -2774,8 +2804,9 @@ def _default_of(call: Call) -> Any:
     """The default of the call's model; of a union, that of the member the request speaks of."""
     if call.row.model in _SPEAKS() and (turn := _default_turn(call.body)):
         return _merge(call.model, _SPEAKS()[call.row.model](turn), call.row.name)
-    if call.behavior.default is not None:
-        return call.behavior.default
+    default = call.behavior.default
+    if (said := default(call) if callable(default) else default) is not None:
+        return said
     kind, args = _kind(call.model)
     members = _candidates(args, call.body) if kind is typing.Union else ()
     return _default(members[0] if members else call.model)
@@ -3075,7 +3106,7 @@ class Behavior:
     hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
     takes: Callable[[Any], dict[str, Any] | None] | None = None  # what else may be set, as a partial, if it is that
     input: str = "input"  # the parameter that brings items
-    default: Any = None  # the answer where nothing was set, instead of its type's
+    default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
     form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
     formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
     stores_answer: bool = True  # whether what is stored is the answer
@@ -3103,12 +3134,13 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "audio.speech.create": Behavior(made_up=True, default=_MP3, form_of_bytes="mp3", events=_speech_events),
         "audio.transcriptions.create": Behavior(
             made_up=True,
+            default=_caption,
             derive=_derive_transcription,
             events=_transcription_events,
-            formats=dict.fromkeys(("srt", "text", "vtt"), "str")
+            formats=dict.fromkeys(_CAPTIONS, "str")
             | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
         ),
-        "audio.translations.create": Behavior(made_up=True, formats=dict.fromkeys(("srt", "text", "vtt"), "str") | {"verbose_json": "audio.TranslationVerbose"}),
+        "audio.translations.create": Behavior(made_up=True, default=_caption, formats=dict.fromkeys(_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"}),
         "batches.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()})),
         "batches.create": Behavior(refers={"input_file_id": "files"}, derive=_derive_batch, stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)),
         "batches.retrieve": Behavior(work=_work_batch),
@@ -3374,7 +3406,30 @@ def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
-    return usage | _way_of_model(call.body, obj) | conversation
+    output = {"output": [_item_as_asked(call, obj, index) for index in range(len(obj["output"]))]}
+    return usage | output | _way_of_model(call.body, obj) | conversation | _response_filters(call, obj)
+
+
+_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # models that tell a remark on the way from the answer
+
+
+def _item_as_asked(call: Call, response: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """An item of a response; a message with its phase, and with log probabilities where the request wants some."""
+    item, later, asked = response["output"][index], response["output"][index + 1 :], call.body
+    if item["type"] != "message":
+        return item
+    if re.match(_WITH_PHASES, str(response["model"])):
+        on_the_way = any(each["type"].endswith("_call") for each in later)
+        item = {"phase": "commentary" if on_the_way else "final_answer"} | item
+    if "message.output_text.logprobs" in (asked.get("include") or ()):
+        top = int(asked.get("top_logprobs") or 0)
+        told = [part if part.get("logprobs") else _part_logprobs(part, top) for part in item["content"]]
+        item = item | {"content": told}
+    return item
+
+
+def _part_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
+    return part | ({"logprobs": _logprobs(part["text"], top)} if part["type"] == "output_text" else {})
 
 
 def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
@@ -3485,11 +3540,43 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
-    told |= {"system_fingerprint": None} if re.match(_WITHOUT_FINGERPRINT, str(obj["model"])) else {}
-    return usage | told | ({} if choices is obj["choices"] else {"choices": choices})
+    told |= {"choices": [_as_asked(call, choice) for choice in choices], **_filters(call)}
+    return _way_of_chat(str(obj["model"]), usage) | told
 
 
-_WITHOUT_FINGERPRINT = r"gpt-5|gpt-3\.5|o4|gpt-.*search"  # models whose answers name no configuration
+def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
+    """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
+    if usage and "audio" in model:
+        asked, answer = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
+        heard = {
+            "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": 0, "image_tokens": 0, "text_tokens": asked}
+        }
+        said = {**(usage["usage"].get("completion_tokens_details") or {}), "text_tokens": answer}
+        usage["usage"] |= heard | {"completion_tokens_details": said}
+    told = next((told for pattern, told in _FINGERPRINTS if re.match(pattern, model)), {})
+    return usage | told
+
+
+# What models say that do not tell of their configuration.
+_FINGERPRINTS = (
+    (r"gpt-.*search", {"system_fingerprint": "", "service_tier": None}),
+    (r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4", {"system_fingerprint": None}),
+)
+
+
+def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
+    """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
+    asked, message, told = call.body, choice["message"], {}
+    if choice["finish_reason"] == "tool_calls" and _dict_in(asked, "tool_choice").get("type") in ("custom", "function"):
+        told["finish_reason"] = "stop"
+    if asked.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
+        top = int(asked.get("top_logprobs") or 0)
+        told["logprobs"] = {part: _logprobs(message.get(part), top) or None for part in ("content", "refusal")}
+    if "audio" in (asked.get("modalities") or ()) and (text := message.get("content")):
+        sound = {"id": "audio_", "data": base64.b64encode(_MP3).decode(), "transcript": text}
+        audio = {**sound, "id": call.store.new_id("audio_"), "expires_at": int(time.time()) + 3600}
+        told["message"] = message | {"content": None, "audio": audio}
+    return choice | told | _filters(call, choice)
 
 
 def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
@@ -3500,7 +3587,8 @@ def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]
 def _spoken(message: Mapping[str, Any]) -> str:
     """Everything a model said in a message: text, refusal, the arguments of calls."""
     calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
-    parts = [message.get("content"), message.get("refusal"), *(f.get("arguments") or f.get("input") for f in calls)]
+    parts = [message.get("content"), message.get("refusal"), _dict_in(message, "audio").get("transcript")]
+    parts += [f.get("arguments") or f.get("input") for f in calls]
     return "".join(filter(None, parts))
 
 
@@ -3508,7 +3596,7 @@ def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _remember(call, obj, script)
-    obj["metadata"] = call.body.get("metadata") or {}
+    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}}  # which the answer does not tell
     for index, message in enumerate(_hear_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
@@ -3524,7 +3612,58 @@ def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
     prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in choices)
     usage = _counted(obj, prompt_tokens=prompt, completion_tokens=answer)
-    return usage | ({} if choices is obj["choices"] else {"choices": choices})
+    return usage | {"choices": [_with_logprobs(call, choice) for choice in choices], **_filters(call)}
+
+
+def _with_logprobs(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
+    """A choice of a completion with log probabilities, where the request says how many."""
+    filters, top = _filters(call, choice), call.body.get("logprobs")
+    if top is None or choice.get("logprobs"):
+        return choice | filters
+    told = _logprobs(choice["text"], int(top))
+    tokens = [each["token"] for each in told]
+    best = [{other["token"]: other["logprob"] for other in each["top_logprobs"]} for each in told]
+    told = {"tokens": tokens, "token_logprobs": [each["logprob"] for each in told], "top_logprobs": best}
+    return (
+        choice
+        | filters
+        | {"logprobs": told | {"text_offset": [*itertools.accumulate(map(len, tokens), initial=0)][:-1]}}
+    )
+
+
+# ---- what Azure adds -------------------------------------------------------------------------------------------------
+
+
+def _filters(call: Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the content filter of Azure finds in a choice; without one, in the prompt."""
+    if not call.on_azure:
+        return {}
+    if choice is None:
+        return {_PROMPT_FILTER: [{"prompt_index": 0, _FILTER: _found("jailbreak")}]}
+    if choice["finish_reason"] == "tool_calls":
+        return {_FILTER: {}}
+    return {_FILTER: _found(*_PROTECTED, harmful=choice["finish_reason"] == "content_filter")}
+
+
+_PROTECTED = ("protected_material_code", "protected_material_text")
+
+
+def _found(*kinds: str, harmful: bool = False) -> dict[str, Any]:
+    """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
+    harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
+    harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
+    return harms | {kind: {"filtered": False, "detected": False} for kind in kinds}
+
+
+def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a response, of its prompt and its answer."""
+    harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
+    sources = {"prompt": _found("jailbreak"), "completion": _found(*_PROTECTED, harmful=harmful)}
+    found = [
+        {"blocked": harmful and source == "completion", "source_type": source, _FILTER: results}
+        for source, results in sources.items()
+    ]
+    return {"content_filters": found} if call.on_azure else {}
 
 
 # ======================================================================================================================
@@ -4111,12 +4250,56 @@ def _check_model_delete(call: Call) -> None:
 # ======================================================================================================================
 
 
+# A transcript or a translation in the formats that are no JSON, where nothing is set.
+_CAPTIONS = {
+    "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{DEFAULT_TEXT}\n\n\n",
+    "text": f"{DEFAULT_TEXT}\n",
+    "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{DEFAULT_TEXT}\n\n",
+}
+
+
+def _caption(call: Call) -> str | None:
+    return _CAPTIONS.get(str(call.body.get("response_format")))
+
+
 def _derive_transcription(call: Call, obj: Any) -> dict[str, Any]:
-    """A transcript by speakers has a segment at least."""
-    if call.body.get("response_format") != "diarized_json":
-        return {}
-    segment = {"id": "seg_001", "type": "transcript.text.segment", "speaker": "A", "start": 0.0, "end": 1.0}
-    return {"segments": obj["segments"] or [segment | {"text": obj["text"]}]}
+    """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
+    form, fields = call.body.get("response_format"), _fields(call.model) if isinstance(obj, dict) else {}
+    derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
+    if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
+        derived["logprobs"] = _logprobs(obj["text"])
+    if form == "diarized_json":
+        segment = {
+            "id": "seg_0",
+            "type": "transcript.text.segment",
+            "speaker": "A",
+            "start": 0.0,
+            "end": obj["duration"],
+        }
+        derived["segments"] = obj["segments"] or [segment | {"text": obj["text"]}]
+    return derived | (_timestamps(call, obj) if form == "verbose_json" else {})
+
+
+def _audio_usage(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+    """Some models are paid by the second, others by the token: ten of them to a second."""
+    seconds = math.ceil(transcript.get("duration") or 1)
+    if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
+        return {"type": "duration", "seconds": seconds}
+    asked, answer = _tokens(str(call.body.get("prompt") or "")), _tokens(transcript["text"])
+    details = {"text_tokens": asked, "audio_tokens": 10 * seconds}
+    usage = {"type": "tokens", "input_tokens": sum(details.values()), "input_token_details": details}
+    return usage | {"output_tokens": answer, "total_tokens": usage["input_tokens"] + answer}
+
+
+def _timestamps(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+    """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
+    wanted, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
+    words = text.split()
+    length = transcript["duration"] / (len(words) or 1)
+    spoken = [{"word": word, "start": i * length, "end": (i + 1) * length} for i, word in enumerate(words)]
+    segment = {"text": f" {text}", "start": 0.0, "end": transcript["duration"], "tokens": list(range(_tokens(text)))}
+    segments = [_default(_model("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
+    return {f"{kind}s": told for kind, told in (("word", spoken), ("segment", segments)) if kind in wanted}
 
 
 def _picture(value: Any) -> dict[str, Any] | None:
@@ -4429,9 +4612,9 @@ _PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
 def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
     message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    texts, opening = _chat_texts(message, chunk), _chat_opening(message)
     filtered = [{_FILTER: {}}, {_FILTER: rest.pop(_FILTER)}] if _FILTER in rest else [{}, {}]
     logprobs = rest.pop("logprobs", None)
+    texts, opening = _chat_texts(message, logprobs, chunk), _chat_opening(message)
     calls = [
         {"tool_calls": [{"index": index} | delta]}
         for index, made in enumerate(message.get("tool_calls") or ())
@@ -4440,21 +4623,37 @@ def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[di
     if not texts and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
         opening |= calls.pop(0)
     yield opening, {"logprobs": None if texts else logprobs} | filtered[0]
-    for number, delta in enumerate(texts):
-        yield delta, {"logprobs": None if number else logprobs} | filtered[1]
-    for delta in calls:
+    for delta, told in texts:
+        yield delta, {"logprobs": told} | filtered[1]
+    for delta in (*_audio_deltas(message.get("audio"), chunk), *calls):
         yield delta, {"logprobs": None} | filtered[0]
     yield {}, {"logprobs": None} | filtered[0] | rest
 
 
-def _chat_texts(message: dict[str, Any], chunk: int | None) -> list[dict[str, str]]:
-    texts = ((key, text) for key, text in message.items() if isinstance(text, str) and key != "role")
-    return [{key: piece} for key, text in texts for piece in _pieces(text, chunk)]
+def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
+    """The texts of a message in pieces, with the log probabilities of each piece."""
+    told: list[tuple[dict[str, str], Any]] = []
+    for key, text in message.items():
+        if isinstance(text, str) and key != "role":
+            pieces, known = list(_pieces(text, chunk)), (logprobs or {}).get(key)
+            shares = [logprobs | {key: share} for share in _shares(pieces, known)] if known else [None] * len(pieces)
+            told += zip(({key: piece} for piece in pieces), shares, strict=True)
+    return told
+
+
+def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
+    """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
+    if audio:
+        for piece in _pieces(audio["transcript"], chunk):
+            yield {"audio": {"transcript": piece}}
+        yield from ({"audio": {key: audio[key]}} for key in ("id", "data", "expires_at"))
 
 
 def _chat_opening(message: dict[str, Any]) -> dict[str, Any]:
     """The first delta: the role, texts that are still empty, and what does not come in pieces."""
-    whole = {key: value for key, value in message.items() if key != "tool_calls" and value not in (None, [])}
+    whole = {
+        key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
+    }
     empty = {key: "" for key, value in whole.items() if isinstance(value, str) and key != "role"}
     return {"role": message["role"], "content": None, "refusal": None} | whole | empty
 
@@ -4574,8 +4773,9 @@ def _text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, 
     added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
     yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
     left, position = list(enumerate(part["annotations"])), 0
-    for delta in deltas:
-        yield delta | {"logprobs": []}
+    shares = _shares([delta["delta"] for delta in deltas], part.get("logprobs") or ())
+    for delta, share in zip(deltas, shares, strict=True):
+        yield delta | {"logprobs": share}
         position += len(delta["delta"])
         while left and left[0][1].get("end_index", left[0][1].get("index", math.inf)) <= position:
             yield _annotation_event(*left.pop(0))
@@ -4674,8 +4874,11 @@ def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> 
     if call.body.get("response_format") == "diarized_json":
         pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
     else:
-        texts = _pieces(transcription["text"], chunk)
-        pieces = [{"type": "transcript.text.delta", "delta": piece} for piece in texts]
+        texts, told = list(_pieces(transcription["text"], chunk)), transcription.get("logprobs")
+        shares = [{"logprobs": share} if told else {} for share in _shares(texts, told or ())]
+        pieces = [
+            {"type": "transcript.text.delta", "delta": text} | share for text, share in zip(texts, shares, strict=True)
+        ]
     done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
     pieces.append({"type": "transcript.text.done", "text": transcription["text"]} | done)
     yield from ((None, data) for data in (*pieces, "[DONE]"))
@@ -5210,26 +5413,33 @@ _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 
 
 def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
-    """A partial merged into each model the call may answer with. Raises `ValueError` where none takes it."""
+    """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
     templates, reasons = {}, []
-    for model in filter(None, dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values())))):
+    models = [*filter(None, dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values()))))]
+    for model in models:
         try:
             templates[model] = (
                 value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
             )
         except ValueError as reason:
             reasons.append(reason)
-    if not templates.keys() - {str}:
+    known = _known_keys(templates, value)
+    if reasons and (not templates.keys() - {str} or value.keys() & _known_keys(models, value) - known):
         raise reasons[0]
-    _refuse_strangers(row, value, next(iter(templates)))
+    if value and known and not value.keys() & known:
+        _refuse_strangers(row, value, next(iter(templates)))
     return templates
 
 
-def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> None:
+def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
+    """The names of the fields that any of the models has, or the member of it that a value agrees with."""
+    members = (_member(model, value) for model in models)
+    return {name for each in members if _is_model(each) for name in (*_fields(each), *_wire_names(each))}
+
+
+def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
     """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
     member = _member(model, value)
-    if not value or not _is_model(member) or value.keys() & {*_fields(member), *_wire_names(member)}:
-        return
     homes = [home for home in (_home_of(member, key) for key in value) if home]
     hint = f"; {', '.join(homes)} is where it belongs" if homes else ""
     json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS() else ""

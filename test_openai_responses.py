@@ -14,6 +14,7 @@ import inspect
 import itertools
 import json
 import logging
+import math
 import operator
 import os
 import pathlib
@@ -275,7 +276,7 @@ async def chat_plain(client, **more):
 
 
 async def chat_streamed(client, **more):
-    manager = client.chat.completions.stream(**CHAT, **more, stream_options={"include_usage": True})
+    manager = client.chat.completions.stream(**CHAT | more, stream_options={"include_usage": True})
     async with enter(manager) as events:
         await collect(events)
         return await get(events.get_final_completion())
@@ -682,7 +683,9 @@ def test_request_fields_the_answer_does_not_have_do_not_leak(create, client):
     ),
     ("/chat/completions", {"metadata": {"a": "b"}}, {"metadata": None}),
     ("/chat/completions", {"model": "gpt-5-nano"}, {"system_fingerprint": None}),
-    ("/chat/completions", {"store": True}, {"metadata": {}, "system_fingerprint": "fp_44709d6fcb"}),
+    ("/chat/completions", {"store": True}, {"metadata": None, "system_fingerprint": "fp_44709d6fcb"}),
+    ("/chat/completions", {"model": "gpt-4"}, {"system_fingerprint": None}),
+    ("/chat/completions", {"model": "gpt-4o-search-preview"}, {"system_fingerprint": "", "service_tier": None}),
     (
         "/completions",
         {},
@@ -881,6 +884,7 @@ def test_message_of_a_response_is_completed(openai_mock, client):
 
 @cases(
     "name, partial, words",
+    ("audio.transcriptions.create", {"duration": "x"}, "duration is 'x', but takes float"),
     (CREATE, {"choises": []}, ".response has no field 'choises'; did you mean 'choices'?"),
     (CREATE, {"choices": [{"mesage": {}}]}, ".choices[0] has no field 'mesage'; did you mean 'message'?"),
     ("responses.create", {"outputs": []}, ".response has no field 'outputs'; did you mean 'output'?"),
@@ -2515,6 +2519,24 @@ def test_previous_response_carries_the_conversation_on(openai_mock, client):
     assert [(item.role, item.content[0].text) for item in items] == [("user", "b")]
 
 
+@cases(
+    "model, turn, phases",
+    ("gpt-4o", "Hi", [None]),
+    ("gpt-5.2", "Hi", [None]),
+    ("gpt-5.4", "Hi", ["final_answer"]),
+    ("gpt-5.4", "Let me see. " + tool_call("now"), ["commentary", None]),
+    (
+        "gpt-5.3-codex",
+        {"output": [{"type": "message", "phase": "commentary"}, {"type": "message"}]},
+        ["commentary", "final_answer"],
+    ),
+)
+def test_messages_have_a_phase_by_their_model(openai_mock, client, model, turn, phases):
+    openai_mock.responses.create.response = turn
+    output = client.responses.create(model=model, input="x").to_dict()["output"]
+    assert [item.get("phase") for item in output] == phases
+
+
 def test_unknown_previous_response_is_the_real_error(client):
     caught = refused(client.responses.create, **ASK, previous_response_id="resp_x")
     assert caught.body == {
@@ -2612,6 +2634,135 @@ def test_stored_chat_completions(create, client):
     assert stored.delete(first.id).deleted
     for id in (first.id, passing.id):
         not_found(stored.retrieve, id)
+
+
+@cases(
+    "choice, finish",
+    ({"type": "function", "function": {"name": "get_weather"}}, "stop"),
+    ("required", "tool_calls"),
+    ("auto", "tool_calls"),
+)
+def test_a_call_that_the_request_names_finishes_with_stop(create, client, choice, finish):
+    create.response = tool_call("get_weather", city="Oslo")
+    said = {"tools": [TOOL], "tool_choice": choice}
+    assert chat(client, **said).finish_reason == finish
+    assert list(client.chat.completions.create(**CHAT, **said, stream=True))[-1].choices[0].finish_reason == finish
+    create.response = one_choice({"tool_calls": [FUNCTION]}, finish_reason="tool_calls")
+    assert chat(client, **said).finish_reason == "tool_calls"
+
+
+SPEAKING = {"model": "gpt-audio", "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
+
+
+@with_either_client
+async def test_a_model_that_speaks_says_its_text_as_audio(create, client):
+    create.response = "Hello there."
+    completion = await chat_plain(client, **SPEAKING)
+    message, usage = completion.choices[0].message, completion.usage
+    assert (message.content, message.audio.transcript) == (None, "Hello there.")
+    assert message.audio.id.startswith("audio_") and message.audio.expires_at > time.time()
+    assert base64.b64decode(message.audio.data).startswith(b"\xff\xfb")
+    assert usage.completion_tokens == 3 == usage.to_dict()["completion_tokens_details"]["text_tokens"]
+    assert usage.to_dict()["prompt_tokens_details"]["text_tokens"] == usage.prompt_tokens
+    whole = (await chat_streamed(client, **SPEAKING)).choices[0].message.to_dict()["audio"]
+    assert holds(whole, {"transcript": "Hello there.", "data": message.audio.data})
+    create.response = tool_call("get_weather", city="Oslo")
+    assert (await chat_plain(client, **SPEAKING)).choices[0].message.audio is None
+
+
+LIKELY = {
+    "chat": lambda client, **more: chat(client, logprobs=True, top_logprobs=2, **more).logprobs.content,
+    "responses": lambda client, **more: (
+        client.responses.create(**ASK, include=["message.output_text.logprobs"], top_logprobs=2, **more)
+        .output[0]
+        .content[0]
+        .logprobs
+    ),
+    "transcriptions": lambda client: (
+        client.audio.transcriptions.create(
+            file=b"x", model="gpt-4o-transcribe", response_format="json", include=["logprobs"]
+        ).logprobs
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ["Hello there, you.", UNICODE, "a"])
+@pytest.mark.parametrize("name", LIKELY)
+def test_log_probabilities_where_they_are_asked_for(openai_mock, client, name, text):
+    for each in ("chat.completions", "responses", "audio.transcriptions"):
+        reach(openai_mock, each).create.response = text
+    told = LIKELY[name](client)
+    assert "".join(each.token for each in told) == text and told == LIKELY[name](client)
+    assert all(bytes(map(int, each.bytes)).decode() == each.token and each.logprob < 0 for each in told)
+    for best in (each.top_logprobs for each in told if name != "transcriptions"):
+        assert len({other.token for other in best}) == 2 and sum(math.exp(other.logprob) for other in best) <= 1
+
+
+def test_no_log_probabilities_where_nobody_asks(create, client):
+    assert chat(client).logprobs is None
+    assert client.responses.create(**ASK).output[0].content[0].logprobs == []
+    assert client.completions.create(model="m", prompt="x").choices[0].logprobs is None
+    create.response = tool_call("get_weather", city="Oslo")
+    assert chat(client, logprobs=True).logprobs is None
+    create.response = one_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]})
+    assert chat(client, logprobs=True).logprobs.content[0].logprob == LOGPROB["logprob"]
+    create.response = refusal("No, no.")
+    told = chat(client, logprobs=True).logprobs
+    assert told.content is None and "".join(each.token for each in told.refusal) == "No, no."
+
+
+def test_log_probabilities_of_a_completion(openai_mock, client):
+    openai_mock.completions.create.response = "Hello there."
+    told = client.completions.create(model="m", prompt="x", logprobs=3).choices[0].logprobs
+    assert (told.tokens, told.text_offset) == (["Hell", "o th", "ere."], [0, 4, 8])
+    assert len(told.token_logprobs) == 3 and [len(best) for best in told.top_logprobs] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 7])
+def test_log_probabilities_come_with_the_pieces_of_a_text(openai_mock, client, chunk):
+    text = "Hello there, you."
+    for each in ("chat.completions", "responses", "audio.transcriptions"):
+        reach(openai_mock, each).create.response = streamed(text, chunk=chunk)
+    pieces = client.chat.completions.create(**CHAT, logprobs=True, stream=True)
+    told = [[each.token for each in piece.choices[0].logprobs.content] for piece in pieces if piece.choices[0].logprobs]
+    assert "".join(itertools.chain(*told)) == text and (chunk or told[0] == ["Hell", "o th"])
+    asked = {"include": ["message.output_text.logprobs"], "stream": True}
+    deltas = [e for e in client.responses.create(**ASK, **asked) if e.type == "response.output_text.delta"]
+    assert [[each.token for each in delta.logprobs] for delta in deltas] == told
+    heard = client.audio.transcriptions.create(file=b"x", model="gpt-4o-transcribe", include=["logprobs"], stream=True)
+    *deltas, done = heard
+    assert [[each.token for each in delta.logprobs] for delta in deltas] == told
+    assert "".join(each.token for each in done.logprobs) == text
+
+
+# ---- what Azure adds -------------------------------------------------------------------------------------------------
+
+
+SAFE = {"filtered": False, "severity": "safe"}
+
+
+def test_azure_says_what_its_filter_finds(create, openai_mock):
+    client = azure(azure_endpoint=MINE)
+    completion = chat(client, whole=True).to_dict()
+    (prompt,) = completion["prompt_filter_results"]
+    assert prompt["prompt_index"] == 0 and prompt["content_filter_results"]["violence"] == SAFE
+    found = completion["choices"][0]["content_filter_results"]
+    assert found["hate"] == SAFE and found["protected_material_text"] == {"filtered": False, "detected": False}
+    opening, *chunks = (chunk.to_dict() for chunk in client.chat.completions.create(**CHAT, stream=True))
+    assert opening["choices"] == [] and opening["prompt_filter_results"] == completion["prompt_filter_results"]
+    assert chunks[1]["choices"][0]["content_filter_results"] == found
+    create.response = filtered("so far")
+    assert chat(client).to_dict()["content_filter_results"]["hate"] == {"filtered": True, "severity": "high"}
+    create.response = tool_call("get_weather", city="Oslo")
+    assert chat(client).to_dict()["content_filter_results"] == {}
+    create.response = {"prompt_filter_results": []} | one_choice({"content": "x"}, content_filter_results={"a": 1})
+    completion = chat(client, whole=True).to_dict()
+    assert not completion["prompt_filter_results"] and completion["choices"][0]["content_filter_results"] == {"a": 1}
+    assert "prompt_filter_results" in client.completions.create(model="m", prompt="x").to_dict()
+    filters = client.responses.create(**ASK).to_dict()["content_filters"]
+    assert [(each["source_type"], each["blocked"]) for each in filters] == [("prompt", False), ("completion", False)]
+    openai_mock.responses.create.response = filtered("so far")
+    assert [each["blocked"] for each in client.responses.create(**ASK).to_dict()["content_filters"]] == [False, True]
 
 
 # ======================================================================================================================
@@ -3027,6 +3178,61 @@ def test_models_are_those_of_the_sdk(client):
 # ======================================================================================================================
 # AUDIO, IMAGES, EMBEDDINGS
 # ======================================================================================================================
+
+
+SOUND = {"file": b"x", "model": "whisper-1"}
+
+
+@pytest.mark.parametrize("name", ["transcriptions", "translations"])
+@cases(
+    "form, said",
+    ("text", "{}\n"),
+    ("srt", "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n\n"),
+    ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{}\n\n"),
+)
+def test_a_transcript_that_is_no_json_has_the_text(openai_mock, client, name, form, said):
+    endpoint, create = (reach(each, f"audio.{name}.create") for each in (openai_mock, client))
+    assert create(**SOUND, response_format=form) == said.format("This is a mock response.")
+    endpoint.response = {}
+    assert create(**SOUND, response_format=form) == said.format("This is a mock response.")
+    endpoint.response = "As it is."
+    assert create(**SOUND, response_format=form) == "As it is."
+
+
+@pytest.mark.parametrize("name", ["transcriptions", "translations"])
+@cases("given", {"text": "Hallo", "language": "german", "duration": 2.5}, {"language": "german"}, {"segments": []})
+def test_a_verbose_transcript_can_be_set(openai_mock, client, name, given):
+    reach(openai_mock, f"audio.{name}.create").response = given
+    told = reach(client, f"audio.{name}.create")(**SOUND, response_format="verbose_json").to_dict()
+    task = {"transcriptions": "transcribe", "translations": "translate"}[name]
+    assert holds(told, {"text": "This is a mock response.", "task": task} | given)
+
+
+@cases("wanted, told", (None, {"segments"}), (["word"], {"words"}), (["word", "segment"], {"words", "segments"}))
+def test_a_verbose_transcript_has_the_times_asked_for(openai_mock, client, wanted, told):
+    openai_mock.audio.transcriptions.create.response = {"text": "one two three", "duration": 6.0}
+    asked = {"timestamp_granularities": wanted} if wanted else {}
+    heard = client.audio.transcriptions.create(**SOUND, response_format="verbose_json", **asked)
+    assert {"words", "segments"} & heard.to_dict().keys() == told
+    times = [(word.word, word.start, word.end) for word in heard.words or ()]
+    assert times in ([], [("one", 0, 2), ("two", 2, 4), ("three", 4, 6)])
+    parts = [(segment.id, segment.text, segment.start, segment.end) for segment in heard.segments or ()]
+    assert parts in ([], [(0, " one two three", 0, 6)])
+    assert (heard.usage.type, heard.usage.seconds) == ("duration", 6)
+
+
+@cases(
+    "asked, usage",
+    ({}, {"type": "duration", "seconds": 1}),
+    (
+        {"model": "gpt-4o-transcribe", "prompt": "A cat."},
+        {"input_tokens": 12, "input_token_details": {"audio_tokens": 10, "text_tokens": 2}, "output_tokens": 6},
+    ),
+    ({"model": "gpt-4o-transcribe", "response_format": "diarized_json"}, {"type": "tokens", "total_tokens": 16}),
+)
+def test_transcripts_say_what_they_took(client, asked, usage):
+    assert holds(client.audio.transcriptions.create(**SOUND | asked).usage.to_dict(), usage)
+    assert not hasattr(client.audio.translations.create(**SOUND), "usage")
 
 
 def test_transcripts_by_speakers_have_segments(client):
