@@ -84,7 +84,6 @@ from urllib.parse import parse_qsl, unquote
 
 import httpx
 import respx
-import typing_extensions
 from respx.mocks import Mocker
 from respx.models import AllMockedAssertionError, PassThrough, SideEffectError
 
@@ -598,23 +597,24 @@ def _names(prefix: str = "") -> tuple[str, ...]:
 
 
 @functools.cache
-def _index() -> Mapping[tuple[str, bool, int], list[tuple[Any, Row]]]:
-    """The rows by method, `?beta=true` and number of segments, each with its pattern; static segments come first."""
-    index: dict[tuple[str, bool, int], list[tuple[Any, Row]]] = {}
+def _index() -> Mapping[tuple[str, bool, int], list[tuple[list[str], Row]]]:
+    """The rows by method, `?beta=true` and number of segments, each with these; static segments come first."""
+    index: dict[tuple[str, bool, int], list[tuple[list[str], Row]]] = {}
     for row in sorted(_rows().values(), key=lambda row: (row.path.replace("{", "~"), row.name.startswith("beta."))):
         path, _, query = row.path.partition("?")
-        pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)).fullmatch
-        index.setdefault((row.method, bool(query), path.count("/")), []).append((pattern, row))
+        index.setdefault((row.method, bool(query), path.count("/")), []).append((path.split("/"), row))
     return index
 
 
 @functools.lru_cache(maxsize=4096)
 def _find(method: str, path: str, beta: bool = False) -> tuple[Row, Mapping[str, str]] | None:
     """The row and the path parameters of a call, `None` for a path the SDK does not know; of twins the first."""
+    segments = path.split("/")
     for query in (True, False) if beta else (False,):
         for pattern, row in _index().get((method, query, path.count("/")), ()):
-            if (match := pattern(path)) and _present(row.name):
-                return row, {name: unquote(value) for name, value in match.groupdict().items()}
+            pairs = list(zip(pattern, segments, strict=True))
+            if all(known == segment or (segment and known[:1] == "{") for known, segment in pairs) and _present(row.name):
+                return row, {known[1:-1]: unquote(segment) for known, segment in pairs if known[:1] == "{"}
     return None
 
 
@@ -1050,7 +1050,8 @@ class Field(NamedTuple):
 @functools.cache
 def _fields(model: Any) -> Mapping[str, Field]:
     """The fields of a model by the name they have on the wire."""
-    model.model_rebuild()
+    if not getattr(model, "__pydantic_fields_complete__", False):  # else nothing is to be looked up: to build is dear
+        model.model_rebuild()
     return {f.alias or name: Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
 
 
@@ -2032,6 +2033,8 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
 def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
     """A type of the SDK's parameters as it is checked: iterables are lists, for pydantic to look into at once, and of
     dicts only what tells them apart is required: the API asks for less than the SDK's types say."""
+    import typing_extensions
+
     origin, args = typing.get_origin(tp), typing.get_args(tp)
     if typing_extensions.is_typeddict(tp):
         return Any if tp in within else _checked_dict(tp, (*within, tp))
@@ -2044,6 +2047,8 @@ def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
 
 
 def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
+    import typing_extensions
+
     hints = typing_extensions.get_type_hints(tp)
     telling = {name for name in ("type", "role") if name in hints and name in tp.__required_keys__}
     fields = {name: _checked(hint, within) for name, hint in hints.items()}
@@ -5062,11 +5067,16 @@ def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-type", content_type.encode()),
         (b"x-request-id", call.store.new_id("req_").encode()),
-        (b"date", email.utils.formatdate(usegmt=True).encode()),
+        (b"date", _date(int(time.time()))),
         *_STANDING_HEADERS,
         *(_LIMITS if call.behavior.made_up else ()),
     ]
     return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
+
+
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return email.utils.formatdate(second, usegmt=True).encode()
 
 
 def _batched(events: Iterator[Event]) -> Iterator[bytes]:
