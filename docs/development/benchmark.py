@@ -232,7 +232,8 @@ FIRST_STATE = {
     "beta.threads": {"thread_1": {"id": "thread_1"}},
 }
 FIRST_MOCKED = """
-import sys, time, warnings, openai, openai_responses
+import gc, time, warnings, openai, openai_responses
+gc.disable()  # it would fall on one of the two by chance
 warnings.simplefilter("ignore")
 with openai_responses.OpenAIMock(state=STATE) as openai_mock:
     openai.OpenAI(api_key="sk-fake").models.retrieve("gpt-4o")  # what every first call costs is another figure
@@ -243,7 +244,8 @@ with openai_responses.OpenAIMock(state=STATE) as openai_mock:
 print(repr((response.status_code, response.headers["content-type"], response.content)))
 """
 FIRST_STATIC = """
-import sys, time, warnings, openai, FAMILY as family
+import gc, time, warnings, openai, FAMILY as family
+gc.disable()
 warnings.simplefilter("ignore")
 status, kind, body = ANSWER
 transport = family.MockTransport(lambda request: family.Response(status, headers={"content-type": kind}, content=body))
