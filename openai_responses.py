@@ -613,7 +613,8 @@ def _find(method: str, path: str, beta: bool = False) -> tuple[Row, Mapping[str,
     for query in (True, False) if beta else (False,):
         for pattern, row in _index().get((method, query, path.count("/")), ()):
             pairs = list(zip(pattern, segments, strict=True))
-            if all(known == segment or (segment and known[:1] == "{") for known, segment in pairs) and _present(row.name):
+            fits = all(known == segment or (segment and known[:1] == "{") for known, segment in pairs)
+            if fits and _present(row.name):
                 return row, {known[1:-1]: unquote(segment) for known, segment in pairs if known[:1] == "{"}
     return None
 
