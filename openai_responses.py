@@ -31,6 +31,7 @@ finds its row by method and path. The rooms of this module, low to high (search 
     ENDPOINTS AND NAMESPACES   `openai_mock.chat.completions.create`, rules, the journal
     INTERCEPTION               the RESPX router; the transports of httpx, httpx2 and aiohttp clients
     WEBSOCKETS                 connections, whose messages are calls
+    REALTIME                   sessions that listen and speak
     THE MOCK                   `OpenAIMock`, `mock`
     WEBHOOKS                   signed events for an application
     IMPORT PATHS               `openai_responses.ext.httpx` and the like
@@ -348,6 +349,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("beta.chatkit.threads.list", "GET", "/chatkit/threads", "ConversationCursorPage[beta.chatkit.ChatKitThread]"),
     ("beta.chatkit.threads.list_items", "GET", "/chatkit/threads/{thread_id}/items", "ConversationCursorPage[beta.chatkit.chatkit_thread_item_list.Data]"),
     ("beta.chatkit.threads.retrieve", "GET", "/chatkit/threads/{thread_id}", "beta.chatkit.ChatKitThread"),
+    ("beta.realtime.connect", "WS", "/realtime?beta=true", "beta.realtime.RealtimeResponse"),
     ("beta.realtime.sessions.create", "POST", "/realtime/sessions", "beta.realtime.SessionCreateResponse"),
     ("beta.realtime.transcription_sessions.create", "POST", "/realtime/transcription_sessions", "beta.realtime.TranscriptionSession"),
     ("beta.responses.cancel", "POST", "/responses/{response_id}/cancel?beta=true", "beta.BetaResponse"),
@@ -439,13 +441,16 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("images.create_variation", "POST", "/images/variations", "ImagesResponse"),
     ("images.edit", "POST", "/images/edits", "ImagesResponse"),
     ("images.generate", "POST", "/images/generations", "ImagesResponse"),
+    ("live.connect", "WS", "/live/sessions", "audio.Transcription"),
     ("live.create", "POST", "/live/sessions", "live.LiveCreateResponse"),
+    ("live.forks.connect", "WS", "/live/sessions/{session_id}/fork", "audio.Transcription"),
     ("live.sessions.accept", "POST", "/live/sessions/{session_id}/accept", "None"),
     ("live.sessions.download_recording", "GET", "/live/sessions/{session_id}/content", "bytes"),
     ("live.sessions.fork", "POST", "/live/sessions/{session_id}/fork", "live.SessionForkResponse"),
     ("live.sessions.hangup", "POST", "/live/sessions/{session_id}/hangup", "None"),
     ("live.sessions.refer", "POST", "/live/sessions/{session_id}/refer", "None"),
     ("live.sessions.reject", "POST", "/live/sessions/{session_id}/reject", "None"),
+    ("live.sideband.connect", "WS", "/live/sessions/{session_id}/attach", "audio.Transcription"),
     ("models.delete", "DELETE", "/models/{model}", "ModelDeleted"),
     ("models.list", "GET", "/models", "Page[Model]"),
     ("models.retrieve", "GET", "/models/{model}", "Model"),
@@ -456,7 +461,9 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("realtime.calls.refer", "POST", "/realtime/calls/{call_id}/refer", "None"),
     ("realtime.calls.reject", "POST", "/realtime/calls/{call_id}/reject", "None"),
     ("realtime.client_secrets.create", "POST", "/realtime/client_secrets", "realtime.ClientSecretCreateResponse"),
+    ("realtime.connect", "WS", "/realtime", "realtime.RealtimeResponse"),
     ("realtime.translations.client_secrets.create", "POST", "/realtime/translations/client_secrets", "realtime.RealtimeTranslationClientSecretCreateResponse"),
+    ("realtime.translations.connect", "WS", "/realtime/translations", "audio.Transcription"),
     ("responses.cancel", "POST", "/responses/{response_id}/cancel", "responses.Response"),
     ("responses.compact", "POST", "/responses/compact", "responses.CompactedResponse"),
     ("responses.connect", "WS", "/responses", "responses.Response"),
@@ -659,7 +666,12 @@ class Shape(NamedTuple):
 
 
 # Where the name of a row does not tell whose objects its path holds.
-_COLLECTIONS = {"/live/sessions": "live.sessions", "/videos/characters": "videos.characters"}
+_COLLECTIONS = {
+    "/live/sessions": "live.sessions",
+    "/realtime/client_secrets": "realtime.client_secrets",
+    "/realtime/translations/client_secrets": "realtime.translations.client_secrets",
+    "/videos/characters": "videos.characters",
+}
 
 
 @functools.cache
@@ -789,6 +801,8 @@ RESOURCES = functools.cache(
         "models": {"listing": ("asc", 10_000, 10_000), "missing": "The model '{id}' does not exist", "missing_code": "model_not_found", "missing_param": "model", "begins": _known_models},
         "responses": {"missing": "Response with id '{id}' not found.", "missing_param": None},
         "skills.content": {"parents": ()},
+        "realtime.client_secrets": {"key": "value"},
+        "realtime.translations.client_secrets": {"key": "value"},
         "skills.versions": {"key": "version"},
         "skills.versions.content": {"parents": ("skill_id",)},
         "uploads.parts": {"parents": ("upload_id",)},
@@ -873,6 +887,9 @@ _ID_PREFIXES = {
     "FineTuningJobCheckpoint": "ftckpt_", "FineTuningJobEvent": "ftevent-", "FunctionToolCall": "call_",
     "ImageGenerationCall": "ig_", "Invite": "invite-", "LocalShellCall": "lsh_", "McpApprovalRequest": "mcpr_",
     "McpCall": "mcp_", "McpListTools": "mcpl_", "Message": "msg_", "ModerationCreateResponse": "modr-",
+    "RealtimeConversationItemAssistantMessage": "item_", "RealtimeConversationItemFunctionCall": "item_",
+    "RealtimeResponse": "resp_", "RealtimeSessionCreateResponse": "sess_", "SessionResource": "sess_",
+    "RealtimeTranscriptionSessionCreateResponse": "sess_", "RealtimeTranslationSession": "sess_", "ConversationItem": "item_",
     "OrganizationUser": "user-", "OutputItemListResponse": "outputitem_", "OutputItemRetrieveResponse": "outputitem_",
     "PermissionCreateResponse": "cp_", "Project": "proj_", "ProjectAPIKey": "key_", "ProjectRateLimit": "rl-",
     "ProjectServiceAccount": "svc_acct_", "ProjectUser": "user-", "RequiredActionFunctionToolCall": "call_",
@@ -906,6 +923,20 @@ _FIELD_VALUES = {
     "tool_choice": "auto", "url": "https://example.com",
 }
 
+# What a session that listens and speaks begins with.
+_PCM = {"type": "audio/pcm", "rate": 24000}
+_SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200, "create_response": True, "interrupt_response": True}
+_LISTENS = {"format": _PCM, "transcription": None, "noise_reduction": None, "turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
+_TALKS = {
+    "model": "gpt-realtime", "output_modalities": ["audio"], "instructions": "You are a helpful assistant.", "tools": [], "tool_choice": "auto", "max_output_tokens": "inf",
+    "tracing": None, "truncation": "auto", "prompt": None, "expires_at": Now(3600), "include": None, "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "marin", "speed": 1.0}},
+}
+_SAYS = {"type": "message", "role": "assistant", "content": [{"text": DEFAULT_TEXT}]}
+_TALKED = {
+    "id": Fresh("sess_"), "object": "realtime.session", "model": "gpt-4o-realtime-preview", "modalities": ["audio", "text"], "instructions": "You are a helpful assistant.", "voice": "alloy", "input_audio_format": "pcm16", "output_audio_format": "pcm16",
+    "input_audio_transcription": None, "input_audio_noise_reduction": None, "turn_detection": _SERVER_VAD, "tools": [], "tool_choice": "auto", "temperature": 0.8, "speed": 1.0, "max_response_output_tokens": "inf", "tracing": None,
+}
+
 _LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
 _CONTAINER = {"object": "container", "status": "running", "last_active_at": Now()}
 _WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
@@ -917,6 +948,10 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
     "beta.threads.Text": {"value": DEFAULT_TEXT},
     "Assistant": {"metadata": {}, "temperature": 1.0, "top_p": 1.0, "response_format": "auto", "tool_resources": {}, "reasoning_effort": None},
+    "beta.realtime.RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
+    "beta.realtime.RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
+    "beta.realtime.Session": _TALKED,
+    "beta.realtime.SessionCreateResponse": _TALKED,
     "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
     "Categories": {"illicit": False, "illicit/violent": False},
     "Hyperparameters": _LEFT_TO_THE_SERVICE,
@@ -937,6 +972,8 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
     "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
     "Choice": {"logprobs": None},
+    "ClientSecret": {"value": Fresh("ek_"), "expires_at": Now(60)},
+    "ClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
     "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
     "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
     "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
@@ -961,6 +998,13 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "Page": {"object": "list", "has_more": False},
     "Project": {"name": "", "status": "active"},
     "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
+    "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
+    "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
+    "RealtimeSessionCreateResponse": _TALKS,
+    "RealtimeTranscriptionSessionCreateResponse": {"expires_at": Now(3600), "audio": {"input": _LISTENS | {"transcription": {"model": "gpt-4o-mini-transcribe"}}}},
+    "RealtimeTranslationClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
+    "RealtimeTranslationSession": {"model": "gpt-realtime-translate", "audio": {"input": {}, "output": {"language": "en"}}},
+    "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM, "output": {"voice": "marin"}}},
     "Response": {
         "output": [{"type": "message"}],
         "usage": {},
@@ -1812,6 +1856,13 @@ class Call:
         """All that it says as one, for rules."""
         return _asked(self)
 
+    @property
+    def takes(self) -> tuple[Mapping[str, Any], Iterable[str]]:
+        """What it may say, with the types, and what it must."""
+        if self.session:
+            return _event_types(self.session.wire.client, self.body["type"])
+        return _parameter_types(self.row.name), _method(self.row.name)[1]
+
     @functools.cached_property
     def shape(self) -> Shape:
         return _shape(self.row)
@@ -1901,6 +1952,8 @@ def _decode(request: httpx.Request) -> dict[str, Any]:
         return _nest(_multipart(content, content_type))
     if content_type.startswith("application/x-www-form-urlencoded"):
         return _nest(parse_qsl(_utf8(content), keep_blank_values=True))
+    if content_type.startswith("application/sdp"):
+        return {"sdp": _utf8(content)}
     return _json_object(content) if content and (not content_type or "json" in content_type) else {}
 
 
@@ -1969,15 +2022,20 @@ def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check(call: Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
-    _check_required(call)
-    if call.mock._strict and not call.session:
-        _check_api_key(call)
-        _check_parameters(call)
+    if not call.session:  # whose messages are checked when they are heard
+        _check_form(call)
     for param, resource in call.behavior.refers.items():
         for id in _ids_in(call.body.get(param, call.params.get(param))):
             _need(call, resource, id, param)
     if call.behavior.check:
         call.behavior.check(call)
+
+
+def _check_form(call: Call) -> None:
+    _check_required(call)
+    if call.mock._strict:
+        _check_api_key(call)
+        _check_parameters(call)
 
 
 def _ids_in(value: Any) -> list[Any]:
@@ -1991,7 +2049,7 @@ def _ids_in(value: Any) -> list[Any]:
 def _check_required(call: Call) -> None:
     """Raises the 400 of a request that leaves out what the API needs."""
     sent = call.body.keys() | call.query.keys() | call.params.keys()
-    for name in _method(call.row.name)[1]:
+    for name in call.takes[1]:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
         if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
             _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
@@ -2033,6 +2091,16 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
     return {key: _checked(hint) for key, hint in hints.items() if _is_of_the_api(key)}
 
 
+@functools.cache
+def _event_types(union: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str]]:
+    """What the SDK says an event of a client takes, of a union of all it may send, and what it requires."""
+    events = typing.get_args(_model(union)) or (_model(union),)
+    event = next(each for each in events if kind in _literals(typing_extensions.get_type_hints(each)["type"]))
+    marked = typing_extensions.get_type_hints(event, include_extras=True)
+    required = [name for name, hint in marked.items() if typing.get_origin(hint) is typing_extensions.Required]
+    return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}, required
+
+
 def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
     """A type of the SDK's parameters as it is checked: iterables are lists, for pydantic to look into at once, and of
     dicts only what tells them apart is required: the API asks for less than the SDK's types say."""
@@ -2061,17 +2129,17 @@ def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
 
 def _check_parameters(call: Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
-    takes = _parameter_types(call.row.name)
+    takes, _ = call.takes
     for name in call.body:
         if name not in takes and f"{name}_" not in takes:
             _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
-    if "json" in call.request.headers.get("content-type", ""):
+    if "json" in call.request.headers.get("content-type", "json"):
         _check_types(call)
 
 
 def _check_types(call: Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
-    takes, (_, required) = _parameter_types(call.row.name), _method(call.row.name)
+    takes, required = call.takes
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
@@ -2320,9 +2388,11 @@ _SPEAKS = functools.cache(
         "audio.Transcription": _text_partial,
         "audio.Translation": _text_partial,
         "beta.BetaResponse": _response_partial,
+        "beta.realtime.RealtimeResponse": _realtime_partial,
         "beta.threads.Run": _run_partial,
         "chat.ChatCompletion": _chat_partial,
         "Completion": _completion_partial,
+        "realtime.RealtimeResponse": _realtime_partial,
         "responses.Response": _response_partial,
     }
 )
@@ -2369,9 +2439,23 @@ def _response_partial(turn: Turn) -> dict[str, Any]:
     message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
     kinds = {True: "custom_tool_call", False: "function_call"}
     calls = [{"type": kinds[c.custom], "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
-    reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(turn.stop or "")
+    reason = _REASONS.get(turn.stop)
     output = [*(thought if turn.reasoning else ()), *message, *calls]
     return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
+
+
+_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
+
+
+def _realtime_partial(turn: Turn) -> dict[str, Any]:
+    """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
+    if turn.citations:
+        raise TypeError(f"{turn!r}: no citation here")
+    said, state = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
+    message = {"type": "message", "role": "assistant", "content": [{"text": said}], "status": state}
+    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
+    details = {"status_details": {"type": state, "reason": _REASONS[turn.stop]}} if turn.stop else {}
+    return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
 
 
 def _run_partial(turn: Turn) -> dict[str, Any]:
@@ -2674,7 +2758,7 @@ def _tokens(text: str) -> int:
     return math.ceil(len(text) / 4)
 
 
-_TEXT_KEYS = ("text", "refusal", "value", "content", "summary", "output")
+_TEXT_KEYS = ("text", "refusal", "transcript", "value", "content", "summary", "output")
 
 
 def _text_of(content: Any) -> str:
@@ -3206,8 +3290,16 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "images.create_variation": Behavior(made_up=True, takes=_picture, derive=_derive_images),
         "images.edit": Behavior(made_up=True, takes=_picture, derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
         "images.generate": Behavior(made_up=True, takes=_picture, derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")),
+        "live.connect": _interpreting(),
+        "live.forks.connect": _interpreting(),
+        "live.sideband.connect": _interpreting(),
         "models.delete": Behavior(check=_check_model_delete),
         "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
+        "realtime.calls.accept": Behavior(keep=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})),
+        "realtime.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.connect": _talking(),
+        "realtime.translations.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.translations.connect": _interpreting(),
         "responses.cancel": Behavior(act=_cancel_response),
         "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
         "responses.connect": _responding(shares="responses.create"),
@@ -5756,6 +5848,10 @@ def _is_stream(value: Any) -> bool:
 
 
 def _prepare_streamed(row: Row, value: Streamed) -> Script:
+    if isinstance(value.pace.fault, int) and row.method != "WS":
+        raise ValueError(
+            f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
+        )
     if _is_steps(value.value) or _is_stream(value.value):
         return _prepare_events(row, value.value, value.pace)
     return dataclasses.replace(_prepare(row, value.value), pace=value.pace)
@@ -6698,69 +6794,107 @@ class _Session:
     """One connection as the service sees it: the call that opened it, and what is on its way to the client."""
 
     def __init__(self, call: Call, router: Router) -> None:
-        self.call, self.router = call, router
-        self.wire = _WIRES()[call.row.name.removeprefix("beta.")]
-        self.coming: collections.deque[Iterator[tuple[float, Any]]] = collections.deque()
+        self.router, self.wire = router, _WIRES()[call.row.name]
+        self.call = dataclasses.replace(call, session=self)
+        self.coming: dict[Any, Iterator[tuple[float, Any]]] = {}  # by lane, the one that waits longest first
         self.heard: list[str] = []  # the types of the client's events
+        self.talk: Any = None  # what a session that listens and speaks knows
 
     def next(self) -> tuple[float, Any] | None:
         """The next event on its way, with the seconds before it: a dict, a text, a close code, `None` for a break."""
         while self.coming:
-            for each in self.coming[0]:
+            lane = next(iter(self.coming))
+            events = self.coming.pop(lane)
+            for each in events:
+                self.coming[lane] = events
                 return each
-            self.coming.popleft()
         return None
+
+    def open(self, record: Record) -> None:
+        """What is sent before the client says anything."""
+        self._send(self.wire.opening(self.call), self.call, record)
 
     async def hear(self, message: str | bytes, wait: Wait) -> None:
         """What comes of a message of the client; what the service refuses is an event too, and the session goes on."""
-        request = httpx.Request("WS", self.call.request.url, headers=self.call.request.headers, content=message)
-        call = dataclasses.replace(self.call, request=request, session=self)
-        record = self.router._record(request, call)
+        call = _saying(self.call, message)
+        record = self.router._record(call.request, call)
         try:
-            self.heard.append(str(kind := call.body.get("type")))
-            if (heard := self.wire.hears.get(kind)) is None:
-                known = ", ".join(self.wire.hears)
-                _refuse(f"Invalid value: {kind!r}. Supported values are: {known}.", "type", "invalid_value")
-            events = await heard(call, wait, record)
+            events = await self._heard(call, wait, record)
         except ServiceError as refused:
-            events = iter([self.wire.error(call, refused.status, refused.envelope)])
-        self.coming.append(self._sent(events, call, record))
+            events = [self.wire.error(call, refused.status, refused.envelope)]
+        self._send(events, call, record)
+
+    async def _heard(self, call: Call, wait: Wait, record: Record) -> Iterable[Any]:
+        self.heard.append(str(kind := call.body.get("type")))
+        if (heard := self.wire.hears.get(kind)) is None:
+            known = ", ".join(self.wire.hears)
+            _refuse(f"Invalid value: {kind!r}. Supported values are: {known}.", "type", "invalid_value")
+        _check_form(call)
+        try:
+            events = heard(call, wait, record)
+            return await events if inspect.isawaitable(events) else events
+        except _STUMBLES:
+            _check_types(call)
+            raise
+
+    def _send(self, events: Iterable[Any], call: Call, record: Record) -> None:
+        """Has events sent after those that are on their way on the same lane."""
+        lane, record.events = _told(call, "stream_id"), []
+        self.coming[lane] = itertools.chain(self.coming.get(lane, ()), self._sent(events, call, record))
 
     def _sent(self, events: Iterable[Any], call: Call, record: Record) -> Iterator[tuple[float, Any]]:
         """Events as they go out, and into the journal."""
-        record.events = []
         for each in events:
             delay, event = each if isinstance(each, tuple) else (0.0, each)
-            if isinstance(event, dict):
-                event = event | self.wire.stamp(call)
-                record.events.append(event)
-            yield delay, event
+            said = self.wire.says(call, event) if isinstance(event, dict) else event
+            if isinstance(said, dict):
+                record.events.append(said)
+            if said or event is None:
+                yield delay, said
+
+
+def _saying(call: Call, message: str | bytes) -> Call:
+    """A call that came over the same connection, with another message."""
+    request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=message)
+    return dataclasses.replace(call, request=request)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _WireKind:
     """What is said over one kind of connection."""
 
+    client: str  # the SDK's union of the client's events
     hears: Mapping[str, Callable[[Call, Wait, Record], Any]]  # by the type of the client's event
     error: Callable[[Call, int, dict[str, Any]], dict[str, Any]]  # what the service refuses, as an event
-    stamp: Callable[[Call], dict[str, Any]]  # what every event has
+    says: Callable[[Call, dict[str, Any]], dict[str, Any]]  # an event as this kind says it; empty if it does not
+    opening: Callable[[Call], Iterable[Any]] = lambda call: ()  # what is sent before the client says anything
 
 
+_RESPONSES = _WireKind(
+    client="responses.ResponsesClientEventParam",
+    hears={"response.create": lambda call, wait, record: _speak(call, wait, record)},
+    error=lambda call, status, envelope: {"type": "error", "status": status, "error": envelope},
+    says=lambda call, event: event | ({"stream_id": lane} if (lane := _told(call, "stream_id")) else {}),
+)
 _WIRES: Callable[[], Mapping[str, _WireKind]] = functools.cache(
     lambda: {
-        "responses.connect": _WireKind(
-            hears={"response.create": _speak},
-            error=lambda call, status, envelope: {"type": "error", "status": status, "error": envelope},
-            stamp=lambda call: {"stream_id": lane} if (lane := _lane(call)) else {},
-        ),
+        "beta.realtime.connect": _BETA_REALTIME,
+        "beta.responses.connect": dataclasses.replace(_RESPONSES, client="beta.BetaResponsesClientEventParam"),
+        "live.connect": _LIVE,
+        "live.forks.connect": dataclasses.replace(_LIVE, client="live.ForkClientEventParam"),
+        "live.sideband.connect": _SIDEBAND,
+        "realtime.connect": _REALTIME,
+        "realtime.translations.connect": _TRANSLATIONS,
+        "responses.connect": _RESPONSES,
     }
 )
 
 
-def _lane(call: Call) -> Any:
-    """The lane a message names; of one that is no JSON there is none."""
+def _told(call: Call, name: str) -> str | None:
+    """The text a message has under a name; one that is no JSON says nothing."""
     with contextlib.suppress(ServiceError):
-        return call.body.get("stream_id")
+        return told if isinstance(told := call.body.get(name), str) else None
+    return None
 
 
 async def _speak(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
@@ -6851,6 +6985,7 @@ class _FarEnd:
             return
         self.protocol.send_response(self.protocol.accept(handshake))
         record.response, self.session = httpx.Response(101), _Session(call, self.router)
+        self.session.open(record)
 
 
 async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response | None:
@@ -7056,6 +7191,646 @@ def _waits_for(session: _Session) -> str:
 
 
 # ======================================================================================================================
+# REALTIME: sessions that listen and speak
+# ======================================================================================================================
+
+
+def _talking() -> Behavior:
+    """What a session does that has a conversation."""
+    return Behavior(
+        made_up=True, derive=_derive_spoken, keep=_keep_spoken, events=_spoken_response_events, hears=_hear_talk
+    )
+
+
+def _interpreting() -> Behavior:
+    """What a session does that says something about all it hears."""
+    return Behavior(made_up=True, keep=lambda call, obj, script: None, events=_interpreted_events, stores_answer=False)
+
+
+class _Talk:
+    """What a session knows: its settings, its conversation, what it hears and what it says."""
+
+    def __init__(self, settings: dict[str, Any], store: StateStore) -> None:
+        self.settings = settings
+        self.id = store.new_id("conv_")
+        self.items: dict[str, dict[str, Any]] = {}
+        self.audio, self.past = b"", 0  # what was heard since the last item, and the milliseconds before that
+        self.speech: str | None = None  # the id of the item that what is being heard becomes
+        self.saying: dict[str, bool] = {}  # the responses on their way, and whether they are of the conversation
+        self.stopped = ""  # why one of them was cut off
+        self.muted, self.span = False, (0, 0)  # of a session that interprets: when what it speaks of was said
+
+    def way(self, way: str) -> dict[str, Any]:
+        """How it hears or speaks, its input or output: format, turn detection ...; the beta has them in one dict."""
+        audio = self.settings.get("audio") or {}
+        flat = {key.removeprefix(f"{way}_audio_"): value for key, value in self.settings.items()}
+        return flat | {"format": flat.get("format") or audio.get("format")} | (audio.get(way) or {})
+
+    def sound(self, way: str) -> tuple[int, bytes]:
+        """The bytes of a millisecond of its input or output, and silence."""
+        form = self.way(way)["format"] or "pcm16"
+        return _SOUNDS[form["type"] if isinstance(form, dict) else form]
+
+    def until(self, audio: bytes) -> int:
+        """The milliseconds from the start of the session to the end of audio."""
+        return self.past + len(audio) // self.sound("input")[0]
+
+    def spoken(self) -> bytes:
+        """The audio that was heard, up to the silence behind it."""
+        return self.audio.rstrip(self.sound("input")[1])
+
+    def silence(self) -> int:
+        """The milliseconds of that silence."""
+        return self.until(self.audio) - self.until(self.spoken())
+
+    def take(self) -> bytes:
+        """The audio that was heard, which is done with."""
+        audio, self.past, self.audio, self.speech = self.audio, self.until(self.audio), b"", None
+        return audio
+
+    def stop(self, why: str, id: str | None = None) -> bool:
+        """Cuts off a response, that of the conversation if none is named; `False` where it is not on its way."""
+        id = id or self.current
+        self.stopped = why
+        return self.saying.pop(id, None) is not None if id else False
+
+    @property
+    def current(self) -> str | None:
+        """The response of the conversation that is on its way."""
+        return next((id for id, is_of_it in self.saying.items() if is_of_it), None)
+
+
+# The bytes of a millisecond of audio, and the byte of silence, by format.
+_SOUNDS = {
+    "audio/pcm": (48, b"\0"), "audio/pcmu": (8, b"\xff"), "audio/pcma": (8, b"\xd5"),
+    "pcm16": (48, b"\0"), "g711_ulaw": (8, b"\xff"), "g711_alaw": (8, b"\xd5"),
+}  # fmt: skip
+_PACE = 10  # milliseconds of audio beside each character of a transcript
+
+
+# ---- settings --------------------------------------------------------------------------------------------------------
+
+
+def _begin_talk(call: Call, model: str, **given: Any) -> _Talk:
+    """A session with its settings: the default, and what the client's key or the call it joins was made with."""
+    key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
+    secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(key) or {}
+    joined = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
+    named = call.query.get("model") or call.query.get("deployment")
+    settings = _changed(_new(model, call.store, {}), {**(secret.get("session") or {}), **joined, **given})
+    call.session.talk = talk = _Talk(settings | ({"model": named} if named else {}), call.store)
+    return talk
+
+
+def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with changes: of what is heard and said in part, of all else as a whole."""
+    inner = {key: _changed(settings.get(key) or {}, changes[key]) for key in _IN_PARTS & changes.keys()}
+    return {**settings, **changes, **inner}
+
+
+_IN_PARTS = {"audio", "input", "output"}
+
+
+# The settings of a session by its type.
+_SESSIONS = {
+    "realtime": "realtime.RealtimeSessionCreateResponse",
+    "transcription": "realtime.RealtimeTranscriptionSessionCreateResponse",
+    "translation": "realtime.RealtimeTranslationSession",
+}
+
+
+def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """The settings that are asked for, and the others as a session begins."""
+    return {"session": _changed(_new(_SESSIONS[obj["session"]["type"]], call.store, {}), obj["session"])}
+
+
+def _open_realtime(call: Call) -> list[dict[str, Any]]:
+    talk = _begin_talk(call, _SESSIONS[call.query.get("intent", "realtime")])
+    return [{"type": "session.created", "session": talk.settings}]
+
+
+def _open_beta_realtime(call: Call) -> list[dict[str, Any]]:
+    talk = _begin_talk(call, "beta.realtime.Session")
+    conversation = {"id": talk.id, "object": "realtime.conversation"}
+    return [
+        {"type": "session.created", "session": talk.settings},
+        {"type": "conversation.created", "conversation": conversation},
+    ]
+
+
+def _update_session(call: Call) -> list[dict[str, Any]]:
+    talk = call.session.talk
+    talk.settings = _changed(talk.settings, call.body["session"])
+    return [{"type": f"{call.body['type']}d", "session": talk.settings}]
+
+
+# ---- the conversation ------------------------------------------------------------------------------------------------
+
+
+def _shown_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as events show it: without its audio."""
+    content = [{key: value for key, value in part.items() if key != "audio"} for part in item.get("content") or ()]
+    return {**item, **({"content": content} if "content" in item else {})}
+
+
+def _put_item(talk: _Talk, item: dict[str, Any], after: str | None = None) -> dict[str, Any]:
+    """Puts an item into the conversation, at its end, or behind another; the event that says so."""
+    ids = list(talk.items)
+    place = ids.index(after) + 1 if after in ids else 0 if after == "root" else len(ids)
+    before, behind = ids[:place], ids[place:]
+    talk.items = {id: talk.items.get(id, item) for id in (*before, item["id"], *behind)}
+    last = before[-1] if before else None
+    return {"type": "conversation.item.added", "previous_item_id": last, "item": _shown_item(item)}
+
+
+def _done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return added | {"type": "conversation.item.done"} | changes
+
+
+def _create_item(call: Call) -> list[dict[str, Any]]:
+    _check_types(call)
+    talk, given, after = call.session.talk, call.body["item"], call.body.get("previous_item_id")
+    item = {"id": call.store.new_id("item_"), "object": "realtime.item", "status": "completed", **given}
+    if after not in (None, "root", *talk.items):
+        _refuse(f"Item with id '{after}' not found.", "previous_item_id", "item_create_invalid_previous_item_id")
+    if item["id"] in talk.items:
+        _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
+    made = [each.get("call_id") for each in talk.items.values() if each["type"] == "function_call"]
+    if item["type"] == "function_call_output" and item["call_id"] not in made:
+        _refuse(f"Tool call ID '{item['call_id']}' not found in conversation.", "item.call_id", "invalid_tool_call_id")
+    added = _put_item(talk, item, after)
+    return [added, _done(added)]
+
+
+def _named_item(call: Call) -> dict[str, Any]:
+    """The item that a message names. Raises the 400 of one that is not in the conversation."""
+    id, verb = call.body["item_id"], call.body["type"].rpartition(".")[2]
+    if id not in call.session.talk.items:
+        message = f"Error with 'conversation.item.{verb}': the item with id '{id}' does not exist."
+        _refuse(message, "item_id", f"item_{verb}_invalid_item_id")
+    return call.session.talk.items[id]
+
+
+def _retrieve_item(call: Call) -> list[dict[str, Any]]:
+    return [{"type": "conversation.item.retrieved", "item": _copy(_named_item(call))}]
+
+
+def _delete_item_of_talk(call: Call) -> list[dict[str, Any]]:
+    item = call.session.talk.items.pop(_named_item(call)["id"])
+    return [{"type": "conversation.item.deleted", "item_id": item["id"]}]
+
+
+def _truncate_item(call: Call) -> list[dict[str, Any]]:
+    """Cuts what was said to what was listened to: without its transcript, of which nobody knows where it ends."""
+    item, index = _named_item(call), call.body["content_index"]
+    parts = item.get("content") or []
+    if item.get("role") != "assistant" or not 0 <= index < len(parts):
+        _refuse("Only audio that the model said can be truncated.", "item_id", "invalid_value")
+    heard = {key: value for key, value in parts[index].items() if key not in ("audio", "text")} | {"transcript": ""}
+    item["content"] = [*parts[:index], heard, *parts[index + 1 :]]
+    about = {key: call.body[key] for key in ("item_id", "content_index", "audio_end_ms")}
+    return [{"type": "conversation.item.truncated", **about}]
+
+
+def _hear_talk(call: Call) -> list[dict[str, Any]]:
+    """The conversation, or what a response shall have instead of it."""
+    items = call.session.talk.items
+    given = [items.get(item.get("id"), item) for item in _dicts(call.body.get("input"))]
+    return given if call.body.get("input") is not None else list(items.values())
+
+
+# ---- listening -------------------------------------------------------------------------------------------------------
+
+
+def _hear_audio(call: Call) -> _Talk:
+    """Takes in the audio of a message. Raises the 400 of one that is no base64."""
+    talk = call.session.talk
+    try:
+        talk.audio += base64.b64decode(call.body["audio"], validate=True)
+    except ValueError:
+        _refuse(
+            "Invalid 'audio'. Expected base64-encoded audio bytes, but got an invalid value.", "audio", "invalid_value"
+        )
+    return talk
+
+
+async def _listen(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
+    """Audio comes in. Where turns are detected, a turn begins with the first sound and ends with enough silence."""
+    talk, events = _hear_audio(call), []
+    turns, sound = talk.way("input").get("turn_detection"), talk.spoken()
+    if turns and sound and not talk.speech:
+        talk.speech = call.store.new_id("item_")
+        start = talk.until(talk.audio[: -len(talk.audio.lstrip(talk.sound("input")[1]))])
+        events += [{"type": "input_audio_buffer.speech_started", "audio_start_ms": start, "item_id": talk.speech}]
+        if turns.get("interrupt_response", True):
+            talk.stop("turn_detected")
+    if not talk.speech or talk.silence() < (turns.get("silence_duration_ms") or _PAUSE):
+        return events
+    events += [{"type": "input_audio_buffer.speech_stopped", "audio_end_ms": talk.until(sound), "item_id": talk.speech}]
+    events += await _commit(call, wait, record)
+    if talk.current or talk.settings.get("type") == "transcription" or not turns.get("create_response", True):
+        return events
+    return itertools.chain(events, await _say(_saying(call, b'{"type": "response.create"}'), wait, record))
+
+
+async def _commit(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
+    """What was heard becomes an item of the conversation."""
+    talk = call.session.talk
+    long, last = talk.until(talk.audio) - talk.past, next(reversed(talk.items), None)
+    if not talk.audio or (call.mock._strict and long < _SHORTEST):
+        message = (
+            f"buffer too small. Expected at least {_SHORTEST}ms of audio, but buffer only has {long:.2f}ms of audio."
+        )
+        _refuse(f"Error committing input audio buffer: {message}", code="input_audio_buffer_commit_empty")
+    id, audio = talk.speech or call.store.new_id("item_"), base64.b64encode(talk.take()).decode()
+    part = {"type": "input_audio", "audio": audio, "transcript": None}
+    item = {
+        "id": id,
+        "object": "realtime.item",
+        "type": "message",
+        "status": "completed",
+        "role": "user",
+        "content": [part],
+    }
+    committed = {"type": "input_audio_buffer.committed", "previous_item_id": last, "item_id": id}
+    added = _put_item(talk, item)
+    return [committed, added, _done(added), *await _transcribe(call, wait, item, long)]
+
+
+_SHORTEST, _PAUSE = 100, 200  # milliseconds: of what is committed, and of the silence that ends a turn
+
+
+async def _transcribe(call: Call, wait: Wait, item: dict[str, Any], long: int) -> list[dict[str, Any]]:
+    """The events of the transcript of an item, where the session wants one: as `audio.transcriptions.create` says it."""
+    if not (wanted := call.session.talk.way("input").get("transcription")):
+        return []
+    kind, about = "conversation.item.input_audio_transcription", {"item_id": item["id"], "content_index": 0}
+    try:
+        text = item["content"][0]["transcript"] = await _transcript(call, wait, wanted)
+    except ServiceError as failed:
+        return [{"type": f"{kind}.failed", "error": failed.envelope, **about}]
+    deltas = [{"type": f"{kind}.delta", "delta": piece, **about} for piece in _pieces(text, None)]
+    usage = {"type": "duration", "seconds": long / 1000}
+    return [*deltas, {"type": f"{kind}.completed", "transcript": text, "usage": usage, **about}]
+
+
+async def _transcript(call: Call, wait: Wait, wanted: Mapping[str, Any]) -> str:
+    """What `audio.transcriptions.create` makes of what was heard. Raises the error that is set there."""
+    heard = _saying(call, json.dumps({"type": "", **wanted}))
+    answer = await _answer(dataclasses.replace(heard, row=_rows()["audio.transcriptions.create"]), wait)
+    if answer.is_error:
+        raise _refused_as(answer)
+    return json.loads(answer.read())["text"]
+
+
+def _clear_audio(call: Call) -> list[dict[str, Any]]:
+    call.session.talk.take()
+    return [{"type": "input_audio_buffer.cleared"}]
+
+
+# ---- speaking --------------------------------------------------------------------------------------------------------
+
+
+async def _say(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
+    """A response, to a message or to what was heard: asked for as the session says, and the message otherwise."""
+    talk, asked = call.session.talk, call.body.get("response") or {}
+    if asked.get("conversation") != "none" and (current := talk.current):
+        message = f"Conversation already has an active response in progress: {current}."
+        _refuse(message, code="conversation_already_has_active_response")
+    settings = {key: value for key, value in talk.settings.items() if key not in ("id", "object")}
+    return await _speak(_saying(call, json.dumps(settings | asked | call.body)), wait, record)
+
+
+def _cancel(call: Call) -> list[dict[str, Any]]:
+    if not call.session.talk.stop("client_cancelled", call.body.get("response_id")):
+        _refuse("Cancellation failed: no active response found", code="response_cancel_not_active")
+    return []
+
+
+def _is_aloud(call: Call) -> bool:
+    return "audio" in (call.body.get("output_modalities") or call.body.get("modalities") or ["audio"])
+
+
+def _derive_spoken(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    heard, said = sum(map(_item_tokens, _hear_talk(call))), sum(map(_item_tokens, obj["output"]))
+    usage = _counted(obj, input_tokens=heard + _tokens(str(call.body.get("instructions"))), output_tokens=said)
+    aloud = sum(_item_tokens(item) for item in obj["output"] if "content" in item) if _is_aloud(call) else 0
+    if usage:
+        heard_details = {"text_tokens": usage["usage"]["input_tokens"], "audio_tokens": 0, "cached_tokens": 0}
+        said_details = {"text_tokens": said - aloud, "audio_tokens": aloud}
+        usage["usage"] |= {"input_token_details": heard_details, "output_token_details": said_details}
+    return usage | {"conversation_id": None if _is_apart(call) else call.session.talk.id}
+
+
+def _is_apart(call: Call) -> bool:
+    """Whether a response is not to be a part of the conversation."""
+    return call.body.get("conversation") == "none"
+
+
+def _keep_spoken(call: Call, obj: dict[str, Any], script: Script) -> None:
+    call.session.talk.saying[obj["id"]] = not _is_apart(call)
+
+
+def _spoken_response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """The lifecycle of a response; of one that is cut off, what was said until then."""
+    for event in _lifecycle(call, response, chunk):
+        yield event["type"], event
+
+
+def _lifecycle(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    talk, output = call.session.talk, []
+    yield {"type": "response.created", "response": response | _UNFINISHED}
+    yield {"type": "rate_limits.updated", "rate_limits": _RATE_LIMITS}
+    try:
+        for index, item in enumerate(response["output"]):
+            if response["id"] in talk.saying:
+                output.append(_in_its_way(call, item))
+                about = {"response_id": response["id"], "output_index": index}
+                yield from _item_lifecycle(call, output[-1], about, chunk)
+        if talk.saying.pop(response["id"], None) is None:
+            response |= {"status": "cancelled", "status_details": {"type": "cancelled", "reason": talk.stopped}}
+    finally:
+        talk.saying.pop(response["id"], None)
+    yield {"type": "response.done", "response": response | {"output": list(map(_shown_item, output))}}
+
+
+_UNFINISHED = {"status": "in_progress", "status_details": None, "output": [], "usage": None}
+_RATE_LIMITS = [
+    {"name": "requests", "limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
+    {"name": "tokens", "limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
+]
+
+
+def _in_its_way(call: Call, item: dict[str, Any]) -> dict[str, Any]:
+    """An item of a response, said aloud or as text, as is wanted."""
+    kind, field = ("output_audio", "transcript") if _is_aloud(call) else ("output_text", "text")
+    parts = [
+        {"type": kind, field: part.get("text", part.get("transcript", DEFAULT_TEXT)) or "", "audio": part.get("audio")}
+        for part in item.get("content") or ()
+    ]
+    return {"object": "realtime.item", **item, **({"content": parts} if "content" in item else {})}
+
+
+def _item_lifecycle(
+    call: Call, item: dict[str, Any], about: dict[str, Any], chunk: int | None
+) -> Iterator[dict[str, Any]]:
+    talk, whole, empty = call.session.talk, item["status"], {"content": []} if "content" in item else {"arguments": ""}
+    opened = item | {"status": "in_progress"} | empty
+    yield {"type": "response.output_item.added", "item": opened, **about}
+    added = {} if _is_apart(call) else _put_item(talk, opened)
+    if added:
+        yield added
+
+    def pieces(text: str) -> Iterator[str]:
+        return itertools.takewhile(lambda piece: about["response_id"] in talk.saying, _pieces(text, chunk))
+
+    for event in _SAID[item["type"]](talk, item, pieces):
+        yield event | about | {"item_id": item["id"]}
+    item["status"] = whole if about["response_id"] in talk.saying else "incomplete"
+    if added:
+        talk.items[item["id"]] = _copy(item)
+        yield _done(added, item=_shown_item(item))
+    yield {"type": "response.output_item.done", "item": _shown_item(item), **about}
+
+
+_Pieces = Callable[[str], Iterator[str]]  # a text in pieces, as long as it is not cut off
+
+
+def _with_sound(talk: _Talk, text: str, pieces: _Pieces, audio: str | None = None) -> Iterator[tuple[str, str]]:
+    """The pieces of a text, each with its part of the audio: of that which was set, or of silence."""
+    per_ms, silence = talk.sound("output")
+    sound, end = base64.b64decode(audio) if audio else silence * (per_ms * _PACE * len(text)), 0
+    for piece in pieces(text):
+        start, end = end, end + len(piece)
+        cut = slice(*(len(sound) * place // len(text) // 2 * 2 for place in (start, end)))
+        yield piece, base64.b64encode(sound[cut]).decode()
+
+
+def _said_parts(talk: _Talk, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+    for index, part in enumerate(item["content"]):
+        for event in (_aloud if part["type"] == "output_audio" else _as_text)(talk, part, pieces):
+            yield event | {"content_index": index}
+
+
+def _as_text(talk: _Talk, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+    text, part["text"] = part["text"], ""
+    yield {"type": "response.content_part.added", "part": {"type": "text", "text": ""}}
+    for piece in pieces(text):
+        part["text"] += piece
+        yield {"type": "response.output_text.delta", "delta": piece}
+    yield {"type": "response.output_text.done", "text": part["text"]}
+    yield {"type": "response.content_part.done", "part": {"type": "text", "text": part["text"]}}
+
+
+def _aloud(talk: _Talk, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+    text, part["transcript"] = part["transcript"], ""
+    yield {"type": "response.content_part.added", "part": {"type": "audio", "transcript": ""}}
+    for piece, sound in _with_sound(talk, text, pieces, part["audio"]):
+        part["transcript"] += piece
+        yield {"type": "response.output_audio_transcript.delta", "delta": piece}
+        yield {"type": "response.output_audio.delta", "delta": sound}
+    yield {"type": "response.output_audio.done"}
+    yield {"type": "response.output_audio_transcript.done", "transcript": part["transcript"]}
+    yield {"type": "response.content_part.done", "part": {"type": "audio", "transcript": part["transcript"]}}
+
+
+def _said_call(talk: _Talk, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+    arguments, item["arguments"], about = item["arguments"], "", {"call_id": item["call_id"]}
+    for piece in pieces(arguments):
+        item["arguments"] += piece
+        yield {"type": "response.function_call_arguments.delta", "delta": piece, **about}
+    said = {"name": item["name"], "arguments": item["arguments"]}
+    yield {"type": "response.function_call_arguments.done", **said, **about}
+
+
+_SAID = {"function_call": _said_call, "message": _said_parts}
+
+
+# ---- interpreting: all that is heard is said otherwise, without a conversation ---------------------------------------
+
+
+async def _interpret(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
+    """Audio comes in; what was said before a pause is said by the model, and so is the rest when the session closes."""
+    talk, closes = call.session.talk, call.body["type"] == "session.close"
+    if not closes and not talk.muted:
+        _hear_audio(call)
+    if not talk.spoken() or (talk.silence() < _PAUSE and not closes):
+        return ()
+    talk.span = talk.past, talk.until(talk.spoken())
+    talk.take()
+    text = await _transcript(call, wait, {"model": "gpt-4o-mini-transcribe"})
+    heard = [_at(talk, "session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
+    said = _saying(call, json.dumps({"type": call.body["type"], "input": text}))
+    return itertools.chain(heard, await _speak(said, wait, record))
+
+
+def _at(talk: _Talk, kind: str, **more: Any) -> dict[str, Any]:
+    """An event about what was said at some time."""
+    return {"type": kind, "start_ms": talk.span[0], "end_ms": talk.span[1], **more}
+
+
+def _interpreted_events(call: Call, said: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    talk = call.session.talk
+    for piece, sound in _with_sound(talk, said["text"], lambda text: _pieces(text, chunk)):
+        yield None, _at(talk, "session.output_transcript.delta", delta=piece)
+        yield None, _at(talk, "session.output_audio.delta", delta=sound)
+
+
+def _open_translations(call: Call) -> list[dict[str, Any]]:
+    return [{"type": "session.created", "session": _begin_talk(call, _SESSIONS["translation"]).settings}]
+
+
+def _open_live(call: Call) -> list[dict[str, Any]]:
+    """A session that the client starts, or one that is there, to which it listens."""
+    _begin_talk(call, "live.SessionResource", **({"id": call.params["session_id"]} if call.params else {}))
+    return []
+
+
+def _start_live(call: Call) -> list[dict[str, Any]]:
+    talk = call.session.talk
+    talk.settings = _changed(talk.settings, call.body.get("session") or {})
+    return [{"type": "session.started", "session": talk.settings}]
+
+
+async def _close_session(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
+    talk, last = call.session.talk, await _interpret(call, wait, record)
+    about = {"reason": "close_requested", "session": talk.settings, "usage": {"seconds": talk.past / 1000}}
+    return itertools.chain(last, [{"type": "session.closed", **about}, 1000])
+
+
+def _mute(call: Call) -> list[dict[str, Any]]:
+    call.session.talk.muted = call.body["type"].endswith(".mute")
+    return [{"type": f"{call.body['type']}d"}]
+
+
+def _appended(call: Call) -> list[dict[str, Any]]:
+    call.session.talk.span = (call.session.talk.past,) * 2
+    return [_at(call.session.talk, f"{call.body['type']}ed")]
+
+
+# ---- what is said over each of these connections ---------------------------------------------------------------------
+
+
+def _at_once(function: Callable[[Call], Any]) -> Callable[[Call, Wait, Record], Any]:
+    """What comes of a message and of nothing else."""
+    return lambda call, wait, record: function(call)
+
+
+def _with_id(call: Call, event: dict[str, Any]) -> dict[str, Any]:
+    return event and {"event_id": call.store.new_id("event_"), **event}
+
+
+def _realtime_error(call: Call, status: int, envelope: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "error", "error": {**envelope, "event_id": _told(call, "event_id")}}
+
+
+_REALTIME = _WireKind(
+    client="realtime.RealtimeClientEventParam",
+    hears={
+        "session.update": _at_once(_update_session),
+        "conversation.item.create": _at_once(_create_item),
+        "conversation.item.delete": _at_once(_delete_item_of_talk),
+        "conversation.item.retrieve": _at_once(_retrieve_item),
+        "conversation.item.truncate": _at_once(_truncate_item),
+        "input_audio_buffer.append": _listen,
+        "input_audio_buffer.clear": _at_once(_clear_audio),
+        "input_audio_buffer.commit": _commit,
+        "response.cancel": _at_once(_cancel),
+        "response.create": _say,
+    },
+    error=_realtime_error,
+    says=_with_id,
+    opening=_open_realtime,
+)
+
+
+def _as_beta(value: Any) -> Any:
+    """What a session says, as the beta said it."""
+    if isinstance(value, list):
+        return [_as_beta(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    words = {
+        key: re.sub("output_(?=text|audio)", "", value[key]) for key in ("type",) if isinstance(value.get(key), str)
+    }
+    return {_BETA_WORDS.get(key, key): _as_beta(each) for key, each in {**value, **words}.items()}
+
+
+_BETA_WORDS = {"output_modalities": "modalities"}
+
+
+def _beta_says(call: Call, event: dict[str, Any]) -> dict[str, Any]:
+    """An event by its name in the beta, where an item is created and no more."""
+    kind = {"conversation.item.added": "conversation.item.created", "conversation.item.done": ""}
+    said = kind.get(event.get("type", ""), event.get("type"))
+    return _with_id(call, _as_beta({**event, "type": said})) if said else {}
+
+
+_BETA_REALTIME = dataclasses.replace(
+    _REALTIME,
+    client="beta.realtime.RealtimeClientEventParam",
+    hears={**_REALTIME.hears, "transcription_session.update": _at_once(_update_session)},
+    says=_beta_says,
+    opening=_open_beta_realtime,
+)
+
+
+def _translation_says(call: Call, event: dict[str, Any]) -> dict[str, Any]:
+    """An event with its time as translations have it."""
+    known = {key: event[key] for key in event.keys() - {"start_ms", "end_ms", "reason", "usage"}}
+    return _with_id(call, known | ({"elapsed_ms": event["end_ms"]} if "end_ms" in event else {}))
+
+
+_TRANSLATIONS = _WireKind(
+    client="realtime.RealtimeTranslationClientEventParam",
+    hears={
+        "session.update": _at_once(_update_session),
+        "session.input_audio_buffer.append": _interpret,
+        "session.close": _close_session,
+    },
+    error=_realtime_error,
+    says=_translation_says,
+    opening=_open_translations,
+)
+
+
+def _live_error(call: Call, status: int, envelope: dict[str, Any]) -> dict[str, Any]:
+    about = {"code": envelope["code"] or "invalid_request", "client_event_id": _told(call, "event_id")}
+    return {"type": "error", "error": envelope | about}
+
+
+def _live_says(call: Call, event: dict[str, Any]) -> dict[str, Any]:
+    id = _told(call, "event_id")
+    return _with_id(call, event | ({"client_event_id": id} if id else {}))
+
+
+_FIXTURE = "session.output_audio.fixture"
+_LIVE = _WireKind(
+    client="live.ClientEventParam",
+    hears={
+        "session.start": _at_once(_start_live),
+        "session.update": _at_once(_update_session),
+        "session.close": _close_session,
+        "session.input_audio.append": _interpret,
+        "session.input_audio.mute": _at_once(_mute),
+        "session.input_audio.unmute": _at_once(_mute),
+        f"{_FIXTURE}.play": _at_once(lambda call: [{"type": f"{_FIXTURE}.{what}"} for what in ("playing", "played")]),
+        **{f"session.{what}.append": _at_once(_appended) for what in ("instructions", "thinking", "commentary")},
+    },
+    error=_live_error,
+    says=_live_says,
+    opening=_open_live,
+)
+_ONLY_OF_THE_CALLER = ("session.start", "session.input_audio.append")
+_SIDEBAND = dataclasses.replace(
+    _LIVE,
+    client="live.ConnectClientEventParam",
+    hears={kind: heard for kind, heard in _LIVE.hears.items() if kind not in _ONLY_OF_THE_CALLER}
+    | {"transport.dtmf.send": _at_once(lambda call: [call.body | {"type": "transport.dtmf.sent"}])},
+)
+
+
+# ======================================================================================================================
 # THE MOCK
 # ======================================================================================================================
 
@@ -7207,7 +7982,8 @@ class OpenAIMock(_Guarded):
         path, deployment = _below(url, self._bases) or ("", None)
         if path == "/traces/ingest":
             return None
-        found = _find(request.method, path, "beta=true" in query.split("&"))
+        is_beta = request.method == "WS" and request.headers.get("openai-beta") == "realtime=v1"
+        found = _find(request.method, path, is_beta or "beta=true" in query.split("&"))
         if found is None:
             raise _NotMocked(self._unknown(request))
         return Call(self, *found, request, deployment)

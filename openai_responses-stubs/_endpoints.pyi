@@ -448,6 +448,7 @@ class _BetaRealtimeTranscriptionSessionsEndpoints(Namespace):
     create: ObjectEndpoint
 
 class _BetaRealtimeEndpoints(Namespace):
+    connect: TextEndpoint
     sessions: _BetaRealtimeSessionsEndpoints
     transcription_sessions: _BetaRealtimeTranscriptionSessionsEndpoints
 
@@ -639,6 +640,9 @@ class _ImagesEndpoints(Namespace):
     edit: ImageEndpoint
     generate: ImageEndpoint
 
+class _LiveForksEndpoints(Namespace):
+    connect: TextEndpoint
+
 class _LiveSessionsEndpoints(Namespace):
     accept: ObjectEndpoint
     download_recording: BinaryEndpoint
@@ -647,9 +651,15 @@ class _LiveSessionsEndpoints(Namespace):
     refer: ObjectEndpoint
     reject: ObjectEndpoint
 
+class _LiveSidebandEndpoints(Namespace):
+    connect: TextEndpoint
+
 class _LiveEndpoints(Namespace):
+    connect: TextEndpoint
     create: ObjectEndpoint
+    forks: _LiveForksEndpoints
     sessions: _LiveSessionsEndpoints
+    sideband: _LiveSidebandEndpoints
 
 class _ModelsEndpoints(Namespace):
     delete: ObjectEndpoint
@@ -674,10 +684,12 @@ class _RealtimeTranslationsClientSecretsEndpoints(Namespace):
 
 class _RealtimeTranslationsEndpoints(Namespace):
     client_secrets: _RealtimeTranslationsClientSecretsEndpoints
+    connect: TextEndpoint
 
 class _RealtimeEndpoints(Namespace):
     calls: _RealtimeCallsEndpoints
     client_secrets: _RealtimeClientSecretsEndpoints
+    connect: TextEndpoint
     translations: _RealtimeTranslationsEndpoints
 
 class _ResponsesInputItemsEndpoints(Namespace):
@@ -971,8 +983,13 @@ class _FineTuningResources:
 class _LiveResources:
     sessions: Objects
 
+class _RealtimeTranslationsResources:
+    client_secrets: Objects
+
 class _RealtimeResources:
     calls: Objects
+    client_secrets: Objects
+    translations: _RealtimeTranslationsResources
 
 class _ResponsesResources(Objects):
     input_items: Objects
