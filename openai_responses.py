@@ -2094,6 +2094,8 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
 @functools.cache
 def _event_types(union: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str]]:
     """What the SDK says an event of a client takes, of a union of all it may send, and what it requires."""
+    import typing_extensions
+
     events = typing.get_args(_model(union)) or (_model(union),)
     event = next(each for each in events if kind in _literals(typing_extensions.get_type_hints(each)["type"]))
     marked = typing_extensions.get_type_hints(event, include_extras=True)

@@ -74,6 +74,7 @@ TABLE = [openai_responses.Row(*row) for row in openai_responses._TABLE]  # of ev
 HELPERS = openai_responses._HELPERS  # `chat.completions.parse` leads to `chat.completions.create`
 NAMES = openai_responses._names()  # what the installed SDK has, helpers included
 ROWS = {name: row for name, row in openai_responses._rows().items() if name in NAMES}
+HTTP_ROWS = sorted(name for name, row in ROWS.items() if row.method != "WS")
 # the keys of the state, with the path parameters of their parents
 RESOURCES = {name: resource.parents for name, resource in openai_responses._resources().items()}
 CONTENTS = openai_responses._CONTENT_RESOURCES  # those of them that hold bytes
@@ -778,7 +779,7 @@ def test_global_random_is_left_alone(client):
 # ======================================================================================================================
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith(".connect")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name in {*HTTP_ROWS, *HELPERS}])
 def test_every_row_answers_an_empty_partial_with_what_the_sdk_parses_strictly(openai_mock, name):
     reach(openai_mock, name).response = {}
     row = ROWS[HELPERS.get(name, name)]
@@ -1233,7 +1234,7 @@ odd_values = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(ROWS)), st.data())
+@given(st.sampled_from(HTTP_ROWS), st.data())
 def test_no_request_raises_from_inside(name, data):
     openai_mock, names = furnished(), st.sampled_from(parameters_of(name) or ("x",))
     body = data.draw(st.dictionaries(names, odd_values, max_size=6))
@@ -1251,7 +1252,7 @@ def test_a_run_put_by_hand_may_wait_for_nothing(client):
     assert submitted.json()["status"] == "queued"
 
 
-@given(st.sampled_from(sorted(ROWS)), st.data())
+@given(st.sampled_from(HTTP_ROWS), st.data())
 def test_any_partial_of_any_call_is_served_or_refused_where_it_is_set(name, data):
     model = type_of(ROWS[name].model)
     fields = sorted(getattr(model, "model_fields", ())) or ["x"]
@@ -1267,7 +1268,7 @@ def test_any_partial_of_any_call_is_served_or_refused_where_it_is_set(name, data
         assert holds(json.loads(shown), {key: value for key, value in partial.items() if value not in ({}, [], None)})
 
 
-@given(st.sampled_from(sorted(ROWS)), st.dictionaries(odd_keys, odd_values, max_size=4))
+@given(st.sampled_from(HTTP_ROWS), st.dictionaries(odd_keys, odd_values, max_size=4))
 def test_any_object_put_into_the_state_by_hand_is_served(name, garbage):
     openai_mock, (_, resource, parents, item) = furnished(), shape_of(ROWS[name])
     if item and resource not in CONTENTS:
@@ -5109,20 +5110,33 @@ def connects(resource, name=""):
             yield from connects(getattr(resource, child), f"{name}.{child}".lstrip("."))
 
 
+def needed_by(resource):
+    """The parameters without which a resource does not connect."""
+    parameters = inspect.signature(reach(sdk(), resource).connect).parameters.items()
+    return {name: "x" for name, each in parameters if each.default is each.empty or name == "model"}
+
+
 @pytest.mark.parametrize("resource", sorted(connects(sdk())))
 def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, resource, kind):
     monkeypatch.setattr(socket.socket, "connect", None)  # nothing gets this far
-    connect = reach(sdk(kind), resource).connect
-    parameters = inspect.signature(connect).parameters.items()
-    needed = {name: "x" for name, each in parameters if each.default is each.empty or name == "model"}
 
     async def scene():
-        async with enter(connect(**needed)):
-            assert f"{resource}.connect" in ROWS
+        async with enter(reach(sdk(kind), resource).connect(**needed_by(resource))):
+            endpoint = openai_mock.requests[0].endpoint  # what the beta of responses opens, says nothing of a beta
+            assert endpoint in (f"{resource}.connect", f"{resource.removeprefix('beta.')}.connect")
 
-    answered = contextlib.nullcontext()
-    refused = pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com")
-    with answered if f"{resource}.connect" in ROWS else refused:
+    finish(kind, scene())
+
+
+def test_a_websocket_that_no_row_answers_does_not_leave_the_process(openai_mock, monkeypatch, kind):
+    monkeypatch.setattr(socket.socket, "connect", None)
+    elsewhere = new(kind, websocket_base_url="wss://api.openai.com/v1/dance")
+
+    async def scene():
+        async with enter(elsewhere.responses.connect()):
+            """Nobody gets here."""
+
+    with pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com/v1/dance"):
         finish(kind, scene())
 
 
@@ -5235,6 +5249,12 @@ async def talk(connection, *messages, until=OVER):
         while events[-1]["type"] not in until:
             events.append(json.loads(await get(connection.recv_bytes())))
     return [event for event in events if event["type"]]
+
+
+def closed():
+    from websockets.exceptions import ConnectionClosed
+
+    return ConnectionClosed
 
 
 def says(text, **more):
@@ -5403,7 +5423,7 @@ SERVER_EVENTS = {
 }
 TALKS = {name: {"model": "gpt-4o-realtime-preview"} for name in ("realtime", "beta.realtime")}
 RESPOND = {"type": "response.create"}
-SOUND, HUSH = b"\1\2" * 4800, bytes(48 * 200)  # 200 ms of either
+NOISE, HUSH = b"\1\2" * 4800, bytes(48 * 200)  # 200 ms of either
 
 
 def in_base64(data):
@@ -5606,7 +5626,7 @@ def test_strict_sessions_check_what_messages_say(kind, message, code, param):
         _, refused_event, *events = over_realtime(kind, message, RESPOND)
         assert (refused_event["error"]["code"], refused_event["error"]["param"]) == (code, param)
         assert last_response(events)["status"] == "completed"
-        short = over_realtime(kind, sounding(SOUND[:480]), {"type": "input_audio_buffer.commit"})
+        short = over_realtime(kind, sounding(NOISE[:480]), {"type": "input_audio_buffer.commit"})
     assert "buffer only has 10.00ms" in short[-1]["error"]["message"]
 
 
@@ -5624,7 +5644,7 @@ async def cut_off(kind, *messages, after=8, chunks=400):
 @cases(
     ("message", "reason"),
     ({"type": "response.cancel"}, "client_cancelled"),
-    (sounding(SOUND), "turn_detected"),
+    (sounding(NOISE), "turn_detected"),
 )
 def test_a_response_that_is_cut_off_is_what_was_said_until_then(openai_mock, kind, message, reason):
     openai_mock.realtime.connect.response = "word " * 400
@@ -5666,7 +5686,7 @@ def listening(**settings):
 def test_a_turn_is_detected_transcribed_and_answered(openai_mock, kind):
     openai_mock.audio.transcriptions.create.response = ["Weather in Oslo?", error(400, "Too much noise.")]
     openai_mock.realtime.connect.when("Oslo").response = "It rains."
-    update, append = listening(transcription={"model": "whisper-1"}), sounding(HUSH + SOUND)
+    update, append = listening(transcription={"model": "whisper-1"}), sounding(HUSH + NOISE)
     rest = "response.done", append, sounding(HUSH + HUSH)
     events = over_realtime(kind, update, append, sounding(HUSH), *rest)[2:]
     second = only(events, f"{TRANSCRIBED}.failed")
@@ -5690,13 +5710,13 @@ def test_a_turn_is_detected_transcribed_and_answered(openai_mock, kind):
 )
 def test_turns_are_detected_as_the_session_says(openai_mock, kind, settings, asked, ends):
     session = {"type": "transcription" if asked else "realtime", "audio": {"input": settings}}
-    events = over_realtime(kind, {"type": "session.update", "session": session}, sounding(SOUND + HUSH), **asked)
+    events = over_realtime(kind, {"type": "session.update", "session": session}, sounding(NOISE + HUSH), **asked)
     assert events[0]["session"]["type"] == events[1]["session"]["type"] == session["type"]
     assert [event["type"] for event in events[2:]][-1:] == ([ends] if ends else [])
 
 
 def test_audio_is_committed_and_cleared_by_hand(openai_mock, kind):
-    off, append = listening(turn_detection=None), sounding(SOUND)
+    off, append = listening(turn_detection=None), sounding(NOISE)
     commit, clear = {"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}
     events = over_realtime(kind, off, append, append, commit, append, clear, commit)[2:]
     assert kinds(events) == [*TURN[2:], "input_audio_buffer.cleared", "error"]
@@ -5738,7 +5758,7 @@ def test_the_beta_has_the_names_it_had(openai_mock, kind):
     openai_mock.beta.realtime.connect.response = streamed("Hello" + tool_call("f", {}), chunk=100)
     text = RESPOND | {"response": {"modalities": ["text"]}}
     update = {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}}
-    events = over_realtime(kind, update, sounding(SOUND), item(), RESPOND, "response.done", text, name="beta.realtime")
+    events = over_realtime(kind, update, sounding(NOISE), item(), RESPOND, "response.done", text, name="beta.realtime")
     assert kinds(events)[:5] == [
         "session.created",
         "conversation.created",
@@ -5767,7 +5787,7 @@ def test_a_session_says_what_it_hears_otherwise(openai_mock, kind, name, append,
     openai_mock.audio.transcriptions.create.response = ["Guten Tag.", "Danke."]
     reach(openai_mock, name).connect.when("Tag").response = "Good day."
     reach(openai_mock, name).connect.response = "Thanks."
-    messages = [*begin, sounding(SOUND + HUSH, append), sounding(HUSH + SOUND, append)]
+    messages = [*begin, sounding(NOISE + HUSH, append), sounding(HUSH + NOISE, append)]
 
     async def scene():
         events = []
@@ -5792,7 +5812,7 @@ def test_a_live_session_takes_commands(openai_mock, kind):
     said = {"content": "x", "delegation_id": None}
     appended = [{"type": f"session.{what}.append", **said} for what in ("instructions", "thinking", "commentary")]
     mute = [{"type": f"session.input_audio.{how}"} for how in ("mute", "unmute")]
-    sound = sounding(SOUND + HUSH, "session.input_audio.append")
+    sound = sounding(NOISE + HUSH, "session.input_audio.append")
     start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
     events = over_realtime(kind, start, mute[0], sound, mute[1], *appended, name="live")
     assert events[0]["client_event_id"] == "mine"
@@ -5808,6 +5828,24 @@ def test_a_live_session_takes_commands(openai_mock, kind):
     assert kinds(beside) == ["transport.dtmf.sent"]
     refused_event = over_realtime(kind, start, name="live.sideband", session_id="sess_1")[-1]
     assert refused_event["error"]["code"] == "invalid_value"
+
+
+@given(st.sampled_from(sorted(connects(sdk()))), st.data())
+def test_no_message_raises_from_inside(name, data):
+    wire = openai_responses._WIRES()[f"{name}.connect"]
+
+    def message():
+        kind = data.draw(st.sampled_from(sorted(wire.hears)))
+        names = st.sampled_from(sorted(openai_responses._event_types(wire.client, kind)[0]))
+        return data.draw(st.dictionaries(names, odd_values | st.just("AAAA"), max_size=4)) | {"type": kind}
+
+    with OpenAIMock(), reach(sdk(), name).connect(**needed_by(name)) as connection:
+        for each in [message(), message(), {"type": "the.end"}]:
+            with contextlib.suppress(closed()):
+                connection._connection.send(json.dumps(each))
+        with contextlib.suppress(closed()):
+            while "the.end" not in (event := connection.recv_bytes().decode()):
+                assert "type" in json.loads(event)
 
 
 def test_lanes_of_a_connection_are_answered_side_by_side(openai_mock, kind):
