@@ -6971,7 +6971,7 @@ class _FarEnd:
         elif isinstance(event, int):
             self.protocol.send_close(event, "the mock closed the connection")
         else:
-            self.protocol.send_text((event if isinstance(event, str) else _encode(event)).encode())
+            self.protocol.send_text(_to_bytes(event if isinstance(event, str) else _encode(event)))
 
     async def _open(self, handshake: Any, wait: Wait) -> None:
         """Accepts a connection, or refuses it with the response that is next in the list."""
@@ -7351,15 +7351,20 @@ def _done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def _create_item(call: Call) -> list[dict[str, Any]]:
     _check_types(call)
-    talk, given, after = call.session.talk, call.body["item"], call.body.get("previous_item_id")
+    talk, after = call.session.talk, call.body.get("previous_item_id")
+    given = {key: value for key, value in call.body["item"].items() if value is not None}
     item = {"id": call.store.new_id("item_"), "object": "realtime.item", "status": "completed", **given}
+    if "type" not in item:
+        _refuse("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
     if after not in (None, "root", *talk.items):
         _refuse(f"Item with id '{after}' not found.", "previous_item_id", "item_create_invalid_previous_item_id")
     if item["id"] in talk.items:
         _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
     made = [each.get("call_id") for each in talk.items.values() if each["type"] == "function_call"]
-    if item["type"] == "function_call_output" and item["call_id"] not in made:
-        _refuse(f"Tool call ID '{item['call_id']}' not found in conversation.", "item.call_id", "invalid_tool_call_id")
+    if item["type"] == "function_call_output" and item.get("call_id") not in made:
+        _refuse(
+            f"Tool call ID '{item.get('call_id')}' not found in conversation.", "item.call_id", "invalid_tool_call_id"
+        )
     added = _put_item(talk, item, after)
     return [added, _done(added)]
 
