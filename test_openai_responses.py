@@ -6844,19 +6844,41 @@ WRONG = [
 ]
 
 
-def test_mypy_passes_what_works_and_reports_what_does_not(tmp_path):
-    pytest.importorskip("mypy")
-    shutil.copytree(STUBS, tmp_path / "path" / "openai_responses")  # mypy wants a `-stubs` folder to be installed
+@pytest.fixture
+def checked(tmp_path):
+    """Runs a type checker over what is right and what is wrong; gives its process and the folder."""
+    shutil.copytree(STUBS, tmp_path / "path" / "openai_responses")  # a `-stubs` folder would have to be installed
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "sample.py").write_text(RIGHT + "\n".join(line for line, _ in WRONG))
-    command = "-m mypy --strict --config-file= --no-error-summary --hide-error-context --cache-dir=../cache sample.py"
-    path = str(tmp_path / "path")
-    run = python(*command.split(), cwd=tmp_path / "project", succeeds=False, MYPYPATH=path)
+
+    def check(command, **files):
+        for name, text in files.items():
+            (tmp_path / "project" / f"{name}.json").write_text(text)
+        path = str(tmp_path / "path")
+        return python(*command.split(), cwd=tmp_path / "project", succeeds=False, MYPYPATH=path)
+
+    return check
+
+
+def test_mypy_passes_what_works_and_reports_what_does_not(checked):
+    pytest.importorskip("mypy")
+    run = checked(
+        "-m mypy --strict --config-file= --no-error-summary --hide-error-context --cache-dir=../cache sample.py"
+    )
     assert not run.stderr
     reports = [line for line in run.stdout.splitlines() if ": error: " in line]
     expected = [("sample.py", number, code) for number, (_, code) in enumerate(WRONG, (RIGHT.count("\n") + 1))]
     found = [(*line.split(":")[:2], line.rpartition("[")[2].rstrip("]")) for line in reports]
     assert [(path, int(number), code) for path, number, code in found] == expected
+
+
+def test_pyright_passes_what_works_and_reports_what_does_not(checked):
+    pytest.importorskip("basedpyright")  # pyright with a node of its own
+    settings = {"typeCheckingMode": "standard", "extraPaths": ["../path"]}
+    run = checked(f"-m basedpyright --pythonpath {sys.executable} --outputjson .", pyrightconfig=json.dumps(settings))
+    reports = [each for each in json.loads(run.stdout)["generalDiagnostics"] if each["severity"] == "error"]
+    first = RIGHT.count("\n")
+    assert {each["range"]["start"]["line"] for each in reports} == set(range(first, first + len(WRONG)))
 
 
 # ======================================================================================================================
