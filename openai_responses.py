@@ -1904,7 +1904,7 @@ class Call:
 
     @functools.cached_property
     def on_azure(self) -> bool:
-        return self.deployment is not None or _azure_host(str(self.request.url)) is not None
+        return self.deployment is not None or _azure_host(_httpx_request(self.request).link) is not None
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
@@ -3642,7 +3642,8 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
-    told |= {"choices": [_as_asked(call, choice) for choice in choices], **_filters(call)}
+    choices = [_as_asked(call, choice) for choice in choices]
+    told |= _filters(call) | ({"choices": choices} if choices != obj["choices"] else {})
     return _way_of_chat(str(obj["model"]), usage) | told
 
 
@@ -3678,7 +3679,8 @@ def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
         sound = {"id": "audio_", "data": base64.b64encode(_MP3).decode(), "transcript": text}
         audio = {**sound, "id": call.store.new_id("audio_"), "expires_at": int(time.time()) + 3600}
         told["message"] = message | {"content": None, "audio": audio}
-    return choice | told | _filters(call, choice)
+    told |= _filters(call, choice)
+    return choice | told if told else choice
 
 
 def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
