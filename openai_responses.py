@@ -923,6 +923,8 @@ _FIELD_VALUES = {
     "tool_choice": "auto", "url": "https://example.com",
 }
 
+_SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
+
 # What a session that listens and speaks begins with.
 _PCM = {"type": "audio/pcm", "rate": 24000}
 _SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200, "create_response": True, "interrupt_response": True}
@@ -1997,7 +1999,9 @@ def _part(part: bytes) -> tuple[str, Any]:
     name = str(headers.get_param("name", header="content-disposition"))
     filename = headers.get_filename()
     filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
-    return name, _utf8(data) if filename is None else (filename, data, headers.get_content_type())
+    if filename is not None:
+        return name, (filename, data, headers.get_content_type())
+    return name, _json_object(data) if headers.get_content_type() == "application/json" else _utf8(data)
 
 
 def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -2092,12 +2096,20 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
 
 
 @functools.cache
-def _event_types(union: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str]]:
-    """What the SDK says an event of a client takes, of a union of all it may send, and what it requires."""
+def _events_of(union: str) -> Mapping[str, Any]:
+    """The events of a client by type, of the SDK's union of all it may send."""
     import typing_extensions
 
     events = typing.get_args(_model(union)) or (_model(union),)
-    event = next(each for each in events if kind in _literals(typing_extensions.get_type_hints(each)["type"]))
+    return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
+
+
+@functools.cache
+def _event_types(union: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str]]:
+    """What the SDK says an event of a client takes, and what it requires."""
+    import typing_extensions
+
+    event = _events_of(union)[kind]
     marked = typing_extensions.get_type_hints(event, include_extras=True)
     required = [name for name, hint in marked.items() if typing.get_origin(hint) is typing_extensions.Required]
     return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}, required
@@ -3203,6 +3215,7 @@ class Behavior:
     default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
     form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
     formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
+    headers: Callable[[Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
     stores_answer: bool = True  # whether what is stored is the answer
     made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
 
@@ -3298,6 +3311,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "models.delete": Behavior(check=_check_model_delete),
         "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
         "realtime.calls.accept": Behavior(keep=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})),
+        "realtime.calls.create": Behavior(default=_SDP, keep=_keep_call, headers=_call_headers),
         "realtime.client_secrets.create": Behavior(derive=_derive_secret),
         "realtime.connect": _talking(),
         "realtime.translations.client_secrets.create": Behavior(derive=_derive_secret),
@@ -5169,6 +5183,7 @@ def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
         (b"date", _date(int(time.time()))),
         *_STANDING_HEADERS,
         *(_LIMITS if call.behavior.made_up else ()),
+        *(call.behavior.headers(call) if call.behavior.headers else ()),
     ]
     return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
 
@@ -6816,7 +6831,7 @@ class _Session:
 
     def open(self, record: Record) -> None:
         """What is sent before the client says anything."""
-        self._send(self.wire.opening(self.call), self.call, record)
+        self.send(self.wire.opening(self.call), self.call, record)
 
     async def hear(self, message: str | bytes, wait: Wait) -> None:
         """What comes of a message of the client; what the service refuses is an event too, and the session goes on."""
@@ -6826,12 +6841,13 @@ class _Session:
             events = await self._heard(call, wait, record)
         except ServiceError as refused:
             events = [self.wire.error(call, refused.status, refused.envelope)]
-        self._send(events, call, record)
+        self.send(events, call, record)
 
     async def _heard(self, call: Call, wait: Wait, record: Record) -> Iterable[Any]:
         self.heard.append(str(kind := call.body.get("type")))
-        if (heard := self.wire.hears.get(kind)) is None:
-            known = ", ".join(self.wire.hears)
+        hears = {name: heard for name, heard in self.wire.hears.items() if name in _events_of(self.wire.client)}
+        if (heard := hears.get(kind)) is None:
+            known = ", ".join(hears)
             _refuse(f"Invalid value: {kind!r}. Supported values are: {known}.", "type", "invalid_value")
         _check_form(call)
         try:
@@ -6841,9 +6857,9 @@ class _Session:
             _check_types(call)
             raise
 
-    def _send(self, events: Iterable[Any], call: Call, record: Record) -> None:
+    def send(self, events: Iterable[Any], call: Call, record: Record) -> None:
         """Has events sent after those that are on their way on the same lane."""
-        lane, record.events = _told(call, "stream_id"), []
+        lane, record.events = self.wire.lane(call), []
         self.coming[lane] = itertools.chain(self.coming.get(lane, ()), self._sent(events, call, record))
 
     def _sent(self, events: Iterable[Any], call: Call, record: Record) -> Iterator[tuple[float, Any]]:
@@ -6872,13 +6888,19 @@ class _WireKind:
     error: Callable[[Call, int, dict[str, Any]], dict[str, Any]]  # what the service refuses, as an event
     says: Callable[[Call, dict[str, Any]], dict[str, Any]]  # an event as this kind says it; empty if it does not
     opening: Callable[[Call], Iterable[Any]] = lambda call: ()  # what is sent before the client says anything
+    lane: Callable[[Call], Any] = lambda call: None  # what comes of messages on one lane comes one after the other
 
 
 _RESPONSES = _WireKind(
     client="responses.ResponsesClientEventParam",
-    hears={"response.create": lambda call, wait, record: _speak(call, wait, record)},
+    hears={
+        "response.create": lambda call, wait, record: _create_over_socket(call, wait, record),
+        "response.steer": lambda call, wait, record: _steer(call, wait, record),
+    },
     error=lambda call, status, envelope: {"type": "error", "status": status, "error": envelope},
     says=lambda call, event: event | ({"stream_id": lane} if (lane := _told(call, "stream_id")) else {}),
+    opening=lambda call: _open_responses(call),
+    lane=lambda call: (_told(call, "type"), _told(call, "stream_id")),
 )
 _WIRES: Callable[[], Mapping[str, _WireKind]] = functools.cache(
     lambda: {
@@ -6922,6 +6944,92 @@ def _refused_as(answer: httpx.Response) -> ServiceError:
 
 def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
     return _Paced(call.behavior.events(call, _copy(obj), pace.chunk), pace, call.request)
+
+
+# ---- steering: what is said while a response is on its way -----------------------------------------------------------
+
+
+class _Steering:
+    """The responses of a connection, and what they were steered with."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Call | None] = {}  # which message asked for a response; `None` when that is finished
+        self.pending: dict[str, list[dict[str, Any]]] = {}  # what is said behind a response that was steered
+        self.queued: dict[str, list[dict[str, Any]]] = {}  # the input that the response after it gets
+
+
+def _open_responses(call: Call) -> Iterable[Any]:
+    call.session.talk = _Steering()
+    return ()
+
+
+async def _create_over_socket(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
+    """A response, with the input that waits for it."""
+    queued = call.session.talk.queued.pop(_told(call, "previous_response_id"), None)
+    given = [*(queued or ()), *_items_of(call.body.get("input"))]
+    call = _saying(call, json.dumps({**call.body, "input": given})) if queued else call
+    return _noted(call, await _speak(call, wait, record))
+
+
+def _noted(call: Call, events: Iterator[Any]) -> Iterator[Any]:
+    """The events of a response, while it is known that it is on its way."""
+    talk, id = call.session.talk, None
+    for delay, event in events:
+        if isinstance(event, dict) and event.get("type") == "response.created":
+            id = event["response"]["id"]
+            talk.asked[id] = call
+        yield delay, event
+    if id:
+        talk.asked[id] = None
+        yield from talk.pending.pop(id, ())
+
+
+async def _steer(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
+    """What the user says meanwhile: a response of its own follows, or it waits for the outputs of calls."""
+    talk, target, given = call.session.talk, call.body["previous_response_id"], _items_of(call.body["input"])
+    steer, lane = {"previous_response_id": target}, {}
+    try:
+        asked = _steered(call, talk, target, given)
+        lane = {"stream_id": name} if (name := _told(asked, "stream_id")) else {}
+        steer |= {"id": call.store.new_id("steer_")}
+        stubs = [_output_stub(item) for item in call.store["responses"][target]["output"] if "call_id" in item]
+        talk.pending[target] = [
+            _steer_event("pending", steer, reason="waiting_for_required_input", required_input=stubs)
+        ]
+        if stubs:
+            talk.queued[target] = given
+        else:
+            talk.pending[target].clear()
+            follows = _saying(asked, json.dumps({**asked.body, "input": given, "previous_response_id": target}))
+            call.session.send(_noted(follows, await _speak(follows, wait, record)), follows, record)
+    except ServiceError as failed:
+        about = {key: failed.envelope[key] for key in ("type", "code", "message")}
+        return [_steer_event("failed", {**steer, "input": call.body["input"]}, error=about) | lane]
+    return [_steer_event("accepted", steer) | lane]
+
+
+def _steered(call: Call, talk: _Steering, target: str, given: list[dict[str, Any]]) -> Call:
+    """The message that asked for the response to steer. Raises the error of one that cannot be steered."""
+    if not (asked := talk.asked.get(target)):
+        code = "response_already_completed" if target in talk.asked else "response_not_found"
+        _refuse(f"Response '{target}' is not on its way on this connection.", "previous_response_id", code)
+    if target in talk.pending:
+        _refuse(f"Response '{target}' is being steered.", "previous_response_id", "too_many_pending_steers")
+    if target not in call.store["responses"] or _conversation_id(asked):
+        _refuse(f"Response '{target}' cannot be steered.", "previous_response_id", "steering_not_supported")
+    if not given or any(item.get("role") != "user" for item in given):
+        _refuse("Steering takes messages of the user only.", "input", "invalid_input")
+    return asked
+
+
+def _steer_event(what: str, steer: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": f"response.steer.{what}", "sequence_number": 0, "steer": steer, **more}
+
+
+def _output_stub(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What the output of a call begins with."""
+    name = {"name": item["name"]} if item["type"] == "function_call" else {}
+    return {"type": f"{item['type']}_output", "call_id": item["call_id"], **name}
 
 
 # ---- the far end: frames, without I/O --------------------------------------------------------------------------------
@@ -7306,6 +7414,15 @@ _SESSIONS = {
 def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """The settings that are asked for, and the others as a session begins."""
     return {"session": _changed(_new(_SESSIONS[obj["session"]["type"]], call.store, {}), obj["session"])}
+
+
+def _keep_call(call: Call, obj: Any, script: Script) -> None:
+    call.store["realtime.calls"][call.store.new_id("rtc_")] = _dict_in(call.body, "session")
+
+
+def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
+    """Where the call is that was made last."""
+    return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
 
 
 def _open_realtime(call: Call) -> list[dict[str, Any]]:

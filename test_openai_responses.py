@@ -5741,7 +5741,10 @@ def test_a_session_begins_as_its_secret_or_its_call_was_made(openai_mock, client
     assert secret.session.audio.input.to_dict() == default["audio"]["input"] == made["audio"]["input"]
     client.realtime.calls.accept("call_1", type="realtime", instructions="Answer the phone.")
     assert over_realtime(kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"] == "Answer the phone."
-    assert client.realtime.calls.create(sdp="v=0").read() == b"mock content"
+    answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
+    call_id = answer.headers["location"].rpartition("/")[2]
+    assert answer.read().startswith(b"v=0") and call_id.startswith("rtc_")
+    assert over_realtime(kind, extra_query={"call_id": call_id})[0]["session"]["instructions"] == "Ask."
 
 
 @pytest.mark.parametrize("name", TALKS)
@@ -5835,7 +5838,7 @@ def test_no_message_raises_from_inside(name, data):
     wire = openai_responses._WIRES()[f"{name}.connect"]
 
     def message():
-        kind = data.draw(st.sampled_from(sorted(wire.hears)))
+        kind = data.draw(st.sampled_from(sorted(wire.hears.keys() & openai_responses._events_of(wire.client))))
         names = st.sampled_from(sorted(openai_responses._event_types(wire.client, kind)[0]))
         return data.draw(st.dictionaries(names, odd_values | st.just("AAAA"), max_size=4)) | {"type": kind}
 
@@ -5846,6 +5849,64 @@ def test_no_message_raises_from_inside(name, data):
         with contextlib.suppress(closed()):
             while "the.end" not in (event := connection.recv_bytes().decode()):
                 assert "type" in json.loads(event)
+
+
+STEERING = "responses.ResponsesClientEventParam"
+
+
+@pytest.mark.skipif("response.steer" not in openai_responses._events_of(STEERING), reason="this SDK steers no response")
+def test_a_response_is_steered_and_another_follows(openai_mock, kind):
+    openai_mock.responses.connect.response = ["word " * 50, "As you like."]
+    openai_mock.responses.connect.when("shorter").response = "Shorter."
+
+    async def scene():
+        async with enter(sdk(kind).responses.connect()) as connection:
+            begun = await talk(connection, says("Hi", stream_id="a", metadata={"a": "b"}), until=["response.created"])
+            steer = {"type": "response.steer", "previous_response_id": begun[0]["response"]["id"]}
+            failing = [steer | {"previous_response_id": UNKNOWN, "input": "x"}, steer | {"input": []}]
+            events = await talk(connection, *failing, until=["response.steer.failed"])
+            events += await talk(connection, steer | {"input": "shorter"}, until=["response.steer.accepted"])
+            events += await talk(connection, steer | {"input": "longer"}, until=["response.steer.failed"])
+            events += await talk(connection, until=["response.completed"])
+            events += await talk(connection, until=["response.completed"])
+            return events + await talk(connection, steer | {"input": "late"}, until=["response.steer.failed"])
+
+    events = finish(kind, scene())
+    for event in events:
+        valid("responses.ResponsesServerEvent", event)
+    failed = [event["error"]["code"] for event in only(events, "response.steer.failed")]
+    assert failed == ["response_not_found", "invalid_input", "too_many_pending_steers", "response_already_completed"]
+    first, second = [event["response"] for event in only(events, "response.completed")]
+    assert (second["previous_response_id"], second["metadata"]) == (first["id"], {"a": "b"})
+    assert second["output"][0]["content"][0]["text"] == "Shorter."
+    (accepted,) = only(events, "response.steer.accepted")
+    assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
+
+
+@pytest.mark.skipif("response.steer" not in openai_responses._events_of(STEERING), reason="this SDK steers no response")
+def test_what_steers_a_response_that_calls_waits_for_the_outputs(openai_mock, kind):
+    openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
+
+    async def scene():
+        async with enter(sdk(kind).responses.connect()) as connection:
+            begun = await talk(connection, says("Hi"), until=["response.created"])
+            steer = {"type": "response.steer", "previous_response_id": begun[0]["response"]["id"], "input": "Hurry."}
+            (*_, pending) = await talk(connection, steer, until=["response.steer.pending"])
+            valid("responses.ResponsesServerEvent", pending)
+            outputs = [stub | {"output": "done"} for stub in pending["required_input"]]
+            return await talk(connection, says(outputs, previous_response_id=begun[0]["response"]["id"]))
+
+    hurry, output = json.loads(finish(kind, scene())[-1]["response"]["output"][0]["content"][0]["text"])
+    assert (hurry["content"], output["output"], output["name"]) == ("Hurry.", "done", "f")
+
+
+@pytest.mark.skipif("beta.responses.create" not in NAMES, reason="this SDK has no beta responses")
+def test_the_beta_of_responses_has_its_events(openai_mock, kind):
+    openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
+    *_, last = events = over_socket(kind, says("Hi"), name="beta.responses")
+    for event in events:
+        valid("beta.BetaResponsesServerEvent", event)
+    assert [each["type"] for each in last["response"]["output"]] == ["reasoning", "message", "function_call"]
 
 
 def test_lanes_of_a_connection_are_answered_side_by_side(openai_mock, kind):
