@@ -3384,6 +3384,7 @@ _PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
 def _check_purpose(call: Call) -> None:
+    """The purpose is one of those there are."""
     if (purpose := call.body["purpose"]) not in _PURPOSES:
         _refuse(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
 
@@ -3419,6 +3420,7 @@ def _check_upload(call: Call) -> None:
 
 
 def _check_complete(call: Call) -> None:
+    """The parts are there, and have the bytes and the checksum that were announced."""
     _check_upload(call)
     upload, parts = _fetch(call), call.store["uploads.parts"]
     if unknown := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
@@ -3485,6 +3487,7 @@ def _conversation_id(call: Call) -> str | None:
 
 
 def _check_response(call: Call) -> None:
+    """The response before is there, not given with a conversation, and tool outputs answer calls."""
     previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
     if previous and conversation:
         _refuse("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
@@ -3886,7 +3889,7 @@ def _hear_outputs(call: Call) -> list[dict[str, Any]]:
 
 
 def _check_run(call: Call) -> None:
-    """A thread has one active run at a time; tests often forget that, so it is refused if strict."""
+    """A thread has one active run at a time, if strict: tests often forget that."""
     thread = call.params["thread_id"]
     for run in call.store.below("beta.threads.runs", thread).values() if call.mock._strict else ():
         if run["status"] in _ACTIVE:
@@ -4319,11 +4322,13 @@ def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_pause(call: Call) -> None:
+    """What is over cannot be paused."""
     if (job := _fetch(call))["status"] in _OVER:
         _refuse(f"Cannot pause a job with status '{job['status']}'.")
 
 
 def _check_resume(call: Call) -> None:
+    """What is not paused cannot be resumed."""
     job = _fetch(call)
     if not call.store.note("fine_tuning.jobs", call.key).held:
         _refuse(f"Cannot resume a job with status '{job['status']}': it is not paused.")
@@ -4359,6 +4364,7 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
 
 
 def _check_model_delete(call: Call) -> None:
+    """Models of one's own can be deleted, the others not."""
     if _fetch(call).get("owned_by") in ("openai", "system"):
         _refuse("You have insufficient permissions for this operation.", status=403)
 
