@@ -6524,11 +6524,8 @@ def place_of(block):
     return f"{block.file.relative_to(ROOT)}:{block.line}"
 
 
-PAGES = [
-    ROOT / "README.md",
-    *sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("docs/development/*.md")]),
-    ROOT / "docs/llms.txt",
-]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", DOCS / "llms.txt", *sorted([*DOCS.glob("*.md"), *DOCS.glob("development/*.md")])]
 PAGE_BLOCKS = [block for page in PAGES for block in page_blocks(page)]
 DOCSTRING_BLOCKS = list(docstring_blocks(ROOT / "openai_responses.py"))
 
@@ -6565,19 +6562,16 @@ def test_example_of_a_page_runs(block, tmp_path, monkeypatch):
             call_test(test)
 
 
-TASKS = re.findall(r"^\| .+? \| `(.+)` \| \[", (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8"), re.MULTILINE)
+TASKS = re.findall(r"^\| .+? \| `(.+)` \| \[", (DOCS / "tasks.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("line", TASKS)
 def test_line_of_the_tasks_works_where_it_is_put(line, openai_mock):
     client = sdk()
     client.responses.create(model="gpt-5.5", input="Hi")
-    names = {name: getattr(openai_responses, name) for name in openai_responses.__all__} | {
-        "httpx": httpx,
-        "openai": openai,
-    }
-    names |= {"client": client, "create": openai_mock.responses.create, "openai_mock": openai_mock, "pytest": pytest}
-    exec(line, names | {"store": client.vector_stores.create()})
+    names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
+    names |= {"client": client, "store": client.vector_stores.create(), "create": openai_mock.responses.create}
+    exec(line, names | {"httpx": httpx, "openai": openai, "openai_mock": openai_mock, "pytest": pytest})
     with contextlib.suppress(openai.OpenAIError):  # those lines are for it
         client.responses.create(model="gpt-5.5", input="Hi")
 
@@ -6596,13 +6590,13 @@ def test_example_of_a_docstring_runs(block, monkeypatch):
 
 
 def test_page_of_endpoints_is_what_the_tables_give():
-    written = runpy.run_path(str(ROOT / "docs" / "development" / "make_endpoints.py"))["page"]()
-    on_disk = (ROOT / "docs" / "endpoints.md").read_bytes().decode()
+    written = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
+    on_disk = (DOCS / "endpoints.md").read_bytes().decode()
     assert on_disk == written, "the tables have changed since: run python docs/development/make_endpoints.py"
 
 
 def test_readme_names_the_figures_of_the_release():
-    figures = runpy.run_path(str(ROOT / "docs" / "development" / "figures.py"))["figures"]()
+    figures = runpy.run_path(str(DOCS / "development" / "figures.py"))["figures"]()
     if openai.__version__ in PINNED:
         line = f"| openai {openai.__version__} | {figures} |"
         assert line in (ROOT / "README.md").read_text(encoding="utf-8"), f"the README should say: {line}"
