@@ -1916,6 +1916,8 @@ class Call:
     @property
     def streams(self) -> bool:
         """Whether the answer shall be a stream of events."""
+        if self.session:
+            return True
         if self.row.method == "GET":
             return self.behavior.always_streams or self.query.get("stream") == "true"
         return self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
@@ -2154,10 +2156,17 @@ def _check_parameters(call: Call) -> None:
 def _check_types(call: Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
     takes, required = call.takes
-    for name, value in call.body.items():
+    for name, value in (_without_nulls(call.body) if call.session else call.body).items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
             _check_type(name, value, tp)
+
+
+def _without_nulls(value: Any) -> Any:
+    """A value without the nulls in it, which switch off settings of a session that the SDK's types want to be dicts."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return list(map(_without_nulls, value)) if isinstance(value, list) else value
 
 
 # The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
@@ -6257,8 +6266,13 @@ class Record:
         return _asked(self)[name]
 
     def __repr__(self) -> str:
-        model = f" {self.body['model']}" if self.body.get("model") else ""
-        return f"<{self.endpoint or f'{self.method} {self.path}'}{model}: {self._outcome}>"
+        what = f" {self._what}" if self._what else ""
+        return f"<{self.endpoint or f'{self.method} {self.path}'}{what}: {self._outcome}>"
+
+    @property
+    def _what(self) -> Any:
+        """The model that is asked or, of a message over a WebSocket, its type."""
+        return self.body.get("model") or (self.method == "WS" and self.body.get("type"))
 
     @property
     def _outcome(self) -> Any:
@@ -7446,6 +7460,7 @@ def _open_beta_realtime(call: Call) -> list[dict[str, Any]]:
 
 
 def _update_session(call: Call) -> list[dict[str, Any]]:
+    _check_types(call)  # at once: with what is no setting, the session would stumble later
     talk = call.session.talk
     talk.settings = _changed(talk.settings, call.body["session"])
     return [{"type": f"{call.body['type']}d", "session": talk.settings}]
@@ -7556,7 +7571,7 @@ async def _listen(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
         events += [{"type": "input_audio_buffer.speech_started", "audio_start_ms": start, "item_id": talk.speech}]
         if turns.get("interrupt_response", True):
             talk.stop("turn_detected")
-    if not talk.speech or talk.silence() < (turns.get("silence_duration_ms") or _PAUSE):
+    if not turns or not talk.speech or talk.silence() < (turns.get("silence_duration_ms") or _PAUSE):
         return events
     events += [{"type": "input_audio_buffer.speech_stopped", "audio_end_ms": talk.until(sound), "item_id": talk.speech}]
     events += await _commit(call, wait, record)
@@ -7608,11 +7623,13 @@ async def _transcribe(call: Call, wait: Wait, item: dict[str, Any], long: int) -
 
 async def _transcript(call: Call, wait: Wait, wanted: Mapping[str, Any]) -> str:
     """What `audio.transcriptions.create` makes of what was heard. Raises the error that is set there."""
-    heard = _saying(call, json.dumps({"type": "", **wanted}))
-    answer = await _answer(dataclasses.replace(heard, row=_rows()["audio.transcriptions.create"]), wait)
-    if answer.is_error:
-        raise _refused_as(answer)
-    return json.loads(answer.read())["text"]
+    heard = dataclasses.replace(_saying(call, json.dumps(wanted)), row=_rows()["audio.transcriptions.create"])
+    answer = await _answer(heard, wait, reply=lambda call, obj, pace: obj)
+    if isinstance(answer, httpx.Response):
+        if answer.is_error:
+            raise _refused_as(answer)
+        answer = json.loads(answer.read())
+    return answer["text"]
 
 
 def _clear_audio(call: Call) -> list[dict[str, Any]]:
@@ -8462,7 +8479,7 @@ def _report_line(record: Record) -> str:
     parts = [
         record.endpoint or f"{record.method} {record.path}",
         record._outcome,
-        body.get("model"),
+        record._what,
         last,
     ]
     retry, why = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"

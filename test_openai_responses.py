@@ -5117,6 +5117,8 @@ def test_the_journal_has_connections_and_messages(openai_mock, kind):
     assert openai_mock.responses.connect.requests == [message]
     assert (message["model"], message.events[0]["type"]) == ("gpt-5-mini", "response.created")
     assert repr(message) == f"<responses.connect gpt-5-mini: {len(message.events)} events>"
+    over_realtime(kind, item())
+    assert repr(openai_mock.requests[-2]) == "<realtime.connect conversation.item.create: 2 events>"
 
 
 # ======================================================================================================================
@@ -5152,6 +5154,10 @@ def output_of_call(call_id, output="sunny"):
 
 def sounding(data, kind="input_audio_buffer.append"):
     return {"type": kind, "audio": in_base64(data)}
+
+
+def listening(**settings):
+    return {"type": "session.update", "session": {"type": "realtime", "audio": {"input": settings}}}
 
 
 def over_realtime(kind, *messages, name="realtime", client=None, **settings):
@@ -5279,6 +5285,8 @@ def test_items_of_a_session_are_put_read_cut_and_deleted(openai_mock, kind):
         item("B", role="assistant", kind="output_text", id="b") | {"previous_item_id": "a"},
         item("Z", id="z") | {"previous_item_id": "root"},
         {"type": "conversation.item.truncate", **by_id},
+        {"type": "conversation.item.truncate", **by_id, "item_id": "a"},
+        item("A", id="a"),
         {"type": "conversation.item.retrieve", "item_id": "b"},
         {"type": "conversation.item.delete", "item_id": "c"},
         RESPOND,
@@ -5289,6 +5297,7 @@ def test_items_of_a_session_are_put_read_cut_and_deleted(openai_mock, kind):
     assert {key: cut_item[key] for key in by_id} == by_id
     (read,) = only(events, "conversation.item.retrieved")
     assert read["item"]["content"] == [{"type": "output_text", "transcript": ""}]
+    assert [e["error"]["code"] for e in only(events, "error")] == ["invalid_value", "item_create_duplicate_item_id"]
     assert only(events, "conversation.item.deleted")[0]["item_id"] == "c"
 
 
@@ -5313,6 +5322,8 @@ UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
     ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None, "0.00ms"),
     ({"type": "response.cancel"}, "response_cancel_not_active", None, "no active response"),
     ({"type": "session.update", "session": 3}, "invalid_type", "session", "an object"),
+    ({"type": "session.update", "session": {"type": "dance"}}, "invalid_value", "session.type", "dance"),
+    (listening(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type", "audio/opus"),
     ({"type": "response.create", "response": 3}, "invalid_type", "response", "an object"),
 )
 def test_a_talk_answers_what_it_refuses_and_goes_on(openai_mock, kind, message, code, param, words):
@@ -5340,7 +5351,7 @@ def test_strict_sessions_check_what_messages_say(kind, message, code, param):
     assert "buffer only has 10.00ms" in short[-1]["error"]["message"]
 
 
-async def cut_off(kind, *messages, after=8, chunks=400):
+async def cut_off(kind, *messages):
     """The events of a long response that messages cut off after some of them, and what its item is then."""
     async with enter(sdk(kind).realtime.connect(**TALKS["realtime"])) as connection:
         events = await talk(connection, RESPOND, until=["response.output_audio.delta"])
@@ -5357,10 +5368,11 @@ async def cut_off(kind, *messages, after=8, chunks=400):
     (sounding(NOISE), "turn_detected"),
 )
 def test_a_response_that_is_cut_off_is_what_was_said_until_then(openai_mock, kind, message, reason):
-    openai_mock.realtime.connect.response = "word " * 400
+    openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the call is not made any more
     events, item_then = finish(kind, cut_off(kind, message))
     response, (part,) = last_response(events), item_then["content"]
     assert (response["status"], response["status_details"]["reason"]) == ("cancelled", reason)
+    assert len(response["output"]) == 1
     assert item_then["status"] == response["output"][0]["status"] == "incomplete"
     said = "".join(event["delta"] for event in only(events, "response.output_audio_transcript.delta"))
     assert part["transcript"] == texts_of(response)[0] == said and 0 < len(said) < 1500
@@ -5389,12 +5401,9 @@ TURN = [
 TRANSCRIBED = "conversation.item.input_audio_transcription"
 
 
-def listening(**settings):
-    return {"type": "session.update", "session": {"type": "realtime", "audio": {"input": settings}}}
-
-
 def test_a_turn_is_detected_transcribed_and_answered(openai_mock, kind):
-    openai_mock.audio.transcriptions.create.response = ["Weather in Oslo?", error(400, "Too much noise.")]
+    ready = httpx.Response(200, json={"text": "Weather in Oslo?"})
+    openai_mock.audio.transcriptions.create.response = [ready, error(400, "Too much noise.")]
     openai_mock.realtime.connect.when("Oslo").response = "It rains."
     update, append = listening(transcription={"model": "whisper-1"}), sounding(HUSH + NOISE)
     rest = "response.done", append, sounding(HUSH + HUSH)
@@ -5414,7 +5423,7 @@ def test_a_turn_is_detected_transcribed_and_answered(openai_mock, kind):
     ({"turn_detection": None}, {}, None),
     ({"turn_detection": {"type": "server_vad", "create_response": False}}, {}, "conversation.item.done"),
     ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, {}, TURN[0]),
-    ({"turn_detection": {"type": "semantic_vad"}}, {}, "response.done"),
+    ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, {}, "response.done"),
     ({"format": {"type": "audio/pcmu"}}, {}, TURN[0]),  # what is silence in one format is none in the other
     ({}, {"extra_query": {"intent": "transcription"}}, f"{TRANSCRIBED}.completed"),
 )
@@ -5574,19 +5583,28 @@ def test_a_response_is_steered_and_another_follows(openai_mock, kind):
             begun = await talk(connection, says("Hi", stream_id="a", metadata={"a": "b"}), until=["response.created"])
             steer = {"type": "response.steer", "previous_response_id": begun[0]["response"]["id"]}
             failing = [steer | {"previous_response_id": UNKNOWN, "input": "x"}, steer | {"input": []}]
+            apart = says("Hi", stream_id="b", store=False)
+            other = await talk(connection, apart, until=["response.created"])
+            failing += [steer | {"previous_response_id": other[-1]["response"]["id"], "input": "x"}]
             events = await talk(connection, *failing, until=["response.steer.failed"])
             events += await talk(connection, steer | {"input": "shorter"}, until=["response.steer.accepted"])
             events += await talk(connection, steer | {"input": "longer"}, until=["response.steer.failed"])
-            events += await talk(connection, until=["response.completed"])
-            events += await talk(connection, until=["response.completed"])
+            while len(only(events, "response.completed")) < 3:
+                events += await talk(connection, until=["response.completed"])
             return events + await talk(connection, steer | {"input": "late"}, until=["response.steer.failed"])
 
     events = finish(kind, scene())
     for event in events:
         valid("responses.ResponsesServerEvent", event)
     failed = [event["error"]["code"] for event in only(events, "response.steer.failed")]
-    assert failed == ["response_not_found", "invalid_input", "too_many_pending_steers", "response_already_completed"]
-    first, second = [event["response"] for event in only(events, "response.completed")]
+    assert failed == [
+        "response_not_found",
+        "invalid_input",
+        "steering_not_supported",
+        "too_many_pending_steers",
+        "response_already_completed",
+    ]
+    first, second = [event["response"] for event in only(events, "response.completed") if event["stream_id"] == "a"]
     assert (second["previous_response_id"], second["metadata"]) == (first["id"], {"a": "b"})
     assert second["output"][0]["content"][0]["text"] == "Shorter."
     (accepted,) = only(events, "response.steer.accepted")
@@ -5617,6 +5635,18 @@ def test_the_beta_of_responses_has_its_events(openai_mock, kind):
     for event in events:
         valid("beta.BetaResponsesServerEvent", event)
     assert [each["type"] for each in last["response"]["output"]] == ["reasoning", "message", "function_call"]
+
+
+def test_a_session_sends_the_events_that_are_set(openai_mock, kind):
+    told = {"type": "response.output_text.delta", "delta": "Hi"}
+    openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed([told, {"type": "error"}])
+    assert over_socket(kind, says("Hi")) == [told, {"type": "error"}]
+
+    async def scene():
+        async with enter(sdk(kind).realtime.connect(**TALKS["realtime"])) as connection:
+            return await talk(connection, RESPOND)
+
+    assert {key: finish(kind, scene())[1][key] for key in told} == told
 
 
 def test_lanes_of_a_connection_are_answered_side_by_side(openai_mock, kind):
