@@ -779,10 +779,15 @@ class Resource:
 # fmt: off
 RESOURCES = functools.cache(
     lambda: {
-        "admin": {"listing": ("asc", 20, 1000)},
-        "admin.organization.projects.roles": {"renamed": {"role_name": "name"}},
+        "admin": {"listing": ("asc", 20, 100)},
+        "admin.organization.certificates": {"listing": ("desc", 20, 100)},
+        "admin.organization.groups": {"listing": ("asc", 100, 1000)},
+        "admin.organization.groups.users": {"listing": ("desc", 100, 1000)},
+        "admin.organization.projects.certificates": {"listing": ("desc", 20, 100)},
+        "admin.organization.projects.rate_limits": {"listing": ("asc", 100, 1000)},
+        "admin.organization.projects.roles": {"listing": ("asc", 1000, 1000), "renamed": {"role_name": "name"}},
         "admin.organization.projects.users": {"renamed": {"user_id": "id"}},
-        "admin.organization.roles": {"renamed": {"role_name": "name"}},
+        "admin.organization.roles": {"listing": ("asc", 1000, 1000), "renamed": {"role_name": "name"}},
         "batches": {"missing": "No batch found with id '{id}'."},
         "beta.agents.environments.files": {"key": "path"},
         "beta.assistants": {"missing": "No assistant found with id '{id}'."},
@@ -797,6 +802,8 @@ RESOURCES = functools.cache(
         "evals": {"listing": ("asc", 20, 100)},
         "files": {"listing": ("desc", 10_000, 10_000), "missing_param": "id", "forgotten": _leave_vector_stores},
         "files.content": {"parents": ()},
+        "fine_tuning.checkpoints.permissions": {"listing": ("desc", 10, 100)},
+        "fine_tuning.jobs.checkpoints": {"listing": ("desc", 10, 100)},
         "fine_tuning.jobs": {"missing": "Could not find fine tune: {id}", "missing_code": "fine_tune_not_found", "missing_param": "fine_tune_id"},
         "models": {"listing": ("asc", 10_000, 10_000), "missing": "The model '{id}' does not exist", "missing_code": "model_not_found", "missing_param": "model", "begins": _known_models},
         "responses": {"missing": "Response with id '{id}' not found.", "missing_param": None},
@@ -891,7 +898,7 @@ _ID_PREFIXES = {
     "RealtimeResponse": "resp_", "RealtimeSessionCreateResponse": "sess_", "SessionResource": "sess_",
     "RealtimeTranscriptionSessionCreateResponse": "sess_", "RealtimeTranslationSession": "sess_", "ConversationItem": "item_",
     "OrganizationUser": "user-", "OutputItemListResponse": "outputitem_", "OutputItemRetrieveResponse": "outputitem_",
-    "PermissionCreateResponse": "cp_", "Project": "proj_", "ProjectAPIKey": "key_", "ProjectRateLimit": "rl-",
+    "PermissionCreateResponse": "cp_", "Program": "cm_", "ProgramOutput": "cmo_", "Project": "proj_", "ProjectAPIKey": "key_", "ProjectRateLimit": "rl-",
     "ProjectServiceAccount": "svc_acct_", "ProjectUser": "user-", "RequiredActionFunctionToolCall": "call_",
     "Response": "resp_", "ResponseApplyPatchToolCall": "apc_", "ResponseApplyPatchToolCallOutput": "apco_",
     "ResponseCodeInterpreterToolCall": "ci_", "ResponseCompactionItem": "cmp_", "ResponseComputerToolCall": "cu_",
@@ -899,7 +906,7 @@ _ID_PREFIXES = {
     "ResponseFunctionShellToolCallOutput": "sho_", "ResponseFunctionToolCall": "fc_",
     "ResponseFunctionToolCallItem": "fc_", "ResponseFunctionToolCallOutputItem": "fco_",
     "ResponseFunctionWebSearch": "ws_", "ResponseInputMessageItem": "msg_", "ResponseOutputMessage": "msg_",
-    "ResponseReasoningItem": "rs_", "RunCreateResponse": "evalrun_", "RunStep": "step_",
+    "ResponseReasoningItem": "rs_", "ResponseToolSearchCall": "tsc_", "ResponseToolSearchOutputItem": "tso_", "RunCreateResponse": "evalrun_", "RunStep": "step_",
     "ServiceAccountCreateResponse": "svc_acct_", "SkillVersion": "skillver_", "UploadPart": "part_",
     "VectorStore": "vs_", "VectorStoreFile": "file-", "VectorStoreFileBatch": "vsfb_",
     "VideoCreateCharacterResponse": "char_", "VoiceConsent": "cons_", "WebhookEndpointWithSecret": "we_",
@@ -940,12 +947,14 @@ _TALKED = {
 }
 
 _LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
-_CONTAINER = {"object": "container", "status": "running", "last_active_at": Now()}
+_CONTAINER = {"object": "container", "status": "running", "last_active_at": Now(), "expires_after": {"anchor": "last_active_at", "minutes": 20}}
 _WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
 _NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
+_IMAGES_ARE = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}  # left to the model
+_NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
-# for every `Page[Model]`; fields the type does not have are sent beside the others.
+# for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
 _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
     "beta.threads.Text": {"value": DEFAULT_TEXT},
@@ -956,10 +965,18 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "beta.realtime.SessionCreateResponse": _TALKED,
     "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
     "Categories": {"illicit": False, "illicit/violent": False},
+    "fine_tuning.alpha.Metadata": {"sampled_model_name": None, "token_usage": None},
+    "MetadataErrors": {"model_grader_server_error_details": None, "python_grader_runtime_error_details": None, "python_grader_server_error_type": None},
     "Hyperparameters": _LEFT_TO_THE_SERVICE,
     "FileSearchTool": {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}},
-    "FunctionDefinition": {"strict": False},
+    "ActionSearch": {"query": DEFAULT_TEXT, "queries": [DEFAULT_TEXT]},
+    "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
     "FunctionTool": {"description": None, "strict": True},
+    "ImageGenerationCall": {**_IMAGES_ARE, "result": base64.b64encode(_PNG).decode(), "revised_prompt": DEFAULT_TEXT},
+    "LocalShellCallAction": {"command": ["ls"]},
+    "McpCall": {"approval_request_id": None, "error": None, "output": DEFAULT_TEXT},
+    "McpListTools": {"tools": [{}]},
+    "McpListToolsTool": {"annotations": {"read_only": False}, "description": DEFAULT_TEXT, "input_schema": _NO_PARAMETERS},
     "ImageGeneration": {"background": "auto", "moderation": "auto", "n": 1, "output_compression": 100, "output_format": "png", "quality": "auto", "size": "auto"},
     "Mcp": {"allowed_tools": None, "headers": None, "require_approval": "always", "server_description": None},
     "ModerationCreateResponse": {"model": "omni-moderation-latest"},
@@ -971,6 +988,10 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "WebSearchTool": _WEB_SEARCH,
     "beta.FileSearchTool": {},
     "beta.FunctionTool": {},
+    "ChatKitWorkflow": {"state_variables": None, "version": None},
+    "ChatKitThreadUserMessageItem": {"inference_options": None},
+    "ChatSessionFileUpload": {"max_file_size": None, "max_files": None},
+    "ChatSessionHistory": {"recent_threads": None},
     "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
     "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
     "Choice": {"logprobs": None},
@@ -1030,8 +1051,16 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
         "service_tier": "default",
         "completed_at": Now(),
     },
+    "ResponseCodeInterpreterToolCall": {"code": "print(42)", "outputs": None},
+    "ResponseComputerToolCall": {"action": {"type": "click", "button": "left", "x": 0, "y": 0}},
+    "ResponseFileSearchToolCall": {"queries": [DEFAULT_TEXT], "results": None},
+    "ResponseFunctionShellToolCall": {"action": {"commands": ["ls"], "max_output_length": None, "timeout_ms": None}, "environment": {"type": "container_reference"}},
+    "ResponseFunctionShellToolCallOutput": {"max_output_length": None, "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": DEFAULT_TEXT}]},
     "ResponseOutputMessage": {"content": [{"type": "output_text"}]},
     "ResponseOutputText": {"logprobs": []},
+    "ResponseReasoningItem": {"status": ..., "content": [], "encrypted_content": "gAAAAABmock"},
+    "ResponseToolSearchCall": {"arguments": {"paths": []}, "call_id": None},
+    "ResponseToolSearchOutputItem": {"call_id": None},
     "Run": {
         "usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}, "temperature": 1.0, "top_p": 1.0, "truncation_strategy": {"type": "auto", "last_messages": None},
         "tool_choice": "auto", "response_format": "auto", "tool_resources": {}, "reasoning_effort": None,
@@ -1140,10 +1169,11 @@ def _default(tp: Any) -> Any:
     """A valid value of a type, on the wire; ids and times stand as `Fresh` and `Now` until they are stamped."""
     kind, args = _kind(tp)
     if _is_model(kind):
-        base = {name: _default_field(kind, name) for name in _fields(kind)}
+        row = _row_of(_MODEL_VALUES, kind, {})
+        base = {name: _default_field(kind, name) for name in _fields(kind) if row.get(name) is not ...}
         if not _answers_alone(kind):  # within others the API leaves out what there is not
             base = {name: value for name, value in base.items() if value is not None or _fields(kind)[name].required}
-        named = {name: value for name, value in _row_of(_MODEL_VALUES, kind, {}).items() if _knows(kind, name, value)}
+        named = {name: value for name, value in row.items() if value is not ... and _knows(kind, name, value)}
         return _merge_into(base, kind, named, _title(kind))
     if kind is typing.Union:
         return None if type(None) in args else _default(args[0])
@@ -1491,7 +1521,8 @@ def _overlay(tp: Any, obj: Any, derived: Any, given: Any) -> Any:
     if isinstance(given, Mapping) and isinstance(obj, dict):
         if given.get("type") and given["type"] != (derived or given).get("type"):  # another kind of item
             return obj
-        return _overlay_fields(_member(tp, obj), obj, derived or {}, given)
+        model = _member(tp, obj)  # of what is free there is none
+        return _overlay_fields(model, obj, derived or {}, given) if _is_model(model) else obj
     if isinstance(given, (list, tuple)) and isinstance(obj, list):
         item = _item_type(tp)
         triples = zip(obj, derived, given, strict=False)  # of what is derived, as far as there are items
@@ -2149,12 +2180,13 @@ def _check_parameters(call: Call) -> None:
     for name in call.body:
         if name not in takes and f"{name}_" not in takes:
             _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
-    if "json" in call.request.headers.get("content-type", "json"):
-        _check_types(call)
+    _check_types(call)
 
 
 def _check_types(call: Call) -> None:
-    """Raises the 400 of a parameter with a value the API does not take."""
+    """Raises the 400 of a parameter with a value the API does not take; a form has no types."""
+    if "json" not in call.request.headers.get("content-type", "json"):
+        return
     takes, required = call.takes
     for name, value in (_without_nulls(call.body) if call.session else call.body).items():
         tp = takes.get(name, takes.get(f"{name}_"))
@@ -3298,9 +3330,10 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "files.content": Behavior(default=b"mock file content", act=_file_content),
         "files.create": Behavior(check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]),
         "fine_tuning.checkpoints.permissions.create": Behavior(derive=_derive_permissions, keep=_keep_each, stores_answer=False),
-        "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled", "finished_at": Now()},)),
+        "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled"},)),
         "fine_tuning.jobs.create": Behavior(
             refers={"training_file": "files", "validation_file": "files"},
+            derive=_derive_job,
             keep=_keep_job,
             stages=(
                 {},
@@ -3545,7 +3578,7 @@ def _item_as_asked(call: Call, response: Mapping[str, Any], index: int) -> dict[
     """An item of a response; a message with its phase, and with log probabilities where the request wants some."""
     item, later, asked = response["output"][index], response["output"][index + 1 :], call.body
     if item["type"] != "message":
-        return item
+        return item | _of_its_request(item["type"], asked)
     if re.match(_WITH_PHASES, str(response["model"])):
         on_the_way = any(each["type"].endswith("_call") for each in later)
         item = {"phase": "commentary" if on_the_way else "final_answer"} | item
@@ -3554,6 +3587,37 @@ def _item_as_asked(call: Call, response: Mapping[str, Any], index: int) -> dict[
         told = [part if part.get("logprobs") else _part_logprobs(part, top) for part in item["content"]]
         item = item | {"content": told}
     return item
+
+
+# Items that come of a tool of the request, and what they tell of it.
+_MADE_WITH = {
+    "image_generation_call": ("image_generation", ("action", *_IMAGES_ARE)),
+    "mcp_approval_request": ("mcp", ("server_label",)),
+    "mcp_call": ("mcp", ("server_label",)),
+    "mcp_list_tools": ("mcp", ("server_label",)),
+    "tool_search_call": ("tool_search", ("execution",)),
+    "tool_search_output": ("tool_search", ("execution",)),
+}
+
+
+# What items say where the request includes it, by the name it has there.
+_INCLUDED = {
+    "code_interpreter_call": {"outputs": [{"type": "logs", "logs": "42\n"}]},
+    "file_search_call": {"results": []},
+}
+
+
+def _of_its_request(kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What an item that is no message says because of its request."""
+    wanted = asked.get("include") or ()
+    told = {name: value for name, value in _INCLUDED.get(kind, {}).items() if f"{kind}.{name}" in wanted}
+    return told | _of_its_tool(kind, asked)
+
+
+def _of_its_tool(kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    of, names = _MADE_WITH.get(kind, ("", ()))
+    tool = next((tool for tool in _dicts(asked.get("tools")) if tool.get("type") == of), {})
+    return {name: tool[name] for name in names if tool.get(name) not in (None, "auto")}
 
 
 def _part_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
@@ -3726,7 +3790,8 @@ def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _remember(call, obj, script)
-    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}}  # which the answer does not tell
+    used = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
+    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": used}  # told otherwise now
     for index, message in enumerate(_hear_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
@@ -3941,9 +4006,10 @@ _RUN_TIME = 600  # seconds a run may take before it expires
 
 def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> None:
     """Queues a run; what it will say in the end is known from here."""
-    run |= {"status": "queued", "started_at": None, "completed_at": None, "required_action": None, "usage": None}
+    started = run["started_at"] if run.get("required_action") else None  # a run that goes on has begun before
+    run |= {"status": "queued", "started_at": started, "completed_at": None, "required_action": None, "usage": None}
     run["expires_at"] = int(time.time()) + _RUN_TIME
-    working = {"status": "in_progress", "started_at": Now()}
+    working = {"status": "in_progress", "started_at": started or Now()}
     finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT))
     _plan(store, "beta.threads.runs", (run["thread_id"], run["id"]), working, finish)
 
@@ -3979,11 +4045,15 @@ def _cited_block(turn: Turn) -> dict[str, Any]:
     return {"type": "text", "text": {"value": text, "annotations": annotations}}
 
 
-def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, int]:
+def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
     messages = store.below("beta.threads.messages", run["thread_id"]).values()
     prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
     answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
-    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    return figures | {
+        "prompt_token_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
 
 
 def _message_text(message: Mapping[str, Any]) -> str:
@@ -4120,7 +4190,8 @@ def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
 
 def _store_file_content(call: Call) -> Any:
     _check_parents(call)
-    return _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parents[-1])}])
+    page = _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parents[-1])}])
+    return page | {"object": "vector_store.file_content.page", "next_page": None}
 
 
 def _search(call: Call) -> Any:
@@ -4132,7 +4203,8 @@ def _search(call: Call) -> Any:
     most = int(call.body.get("max_num_results") or 10)
     found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][:most]
     rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
-    return _page_of(call.row, found) | {"object": "vector_store.search_results.page", "search_query": rewritten}
+    told = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
+    return _page_of(call.row, found) | told
 
 
 def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
@@ -4301,6 +4373,14 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
 # ======================================================================================================================
 
 
+def _derive_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the method that was asked for stand beside it too."""
+    method = call.body.get("method") or {}
+    figures = _dict_in(_dict_in(method, str(method.get("type"))), "hyperparameters")
+    told = {name: figures.get(name, auto) for name, auto in _LEFT_TO_THE_SERVICE.items()}
+    return {"hyperparameters": told} if figures else {}
+
+
 def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
     _remember(call, job, script)
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
@@ -4448,10 +4528,6 @@ def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     images = given if len(given) != 1 else given * int(call.body.get("n") or 1)
     data = [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]
     return {"data": data, **(_made_as(call, len(data)) if model.startswith("gpt-image") else {"size": None})}
-
-
-# How the models that tell it make images where the request leaves it to them.
-_IMAGES_ARE = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}
 
 
 def _made_as(call: Call, number: int) -> dict[str, Any]:
@@ -4665,7 +4741,8 @@ def _set_active(call: Call, active: bool) -> Any:
             call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
         certificate["active"] = active
         changed.append(_seen_as(_element(call.model), resource, certificate, call.store))
-    return _page_of(call.row, changed)
+    shown = _default(_element(call.model))["object"]
+    return _page_of(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
 
 
 def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -4883,6 +4960,7 @@ _EMPTIED: Mapping[str, dict[str, Any]] = {
     "function_call": {"arguments": ""},
     "image_generation_call": {"result": None},
     "mcp_call": {"arguments": ""},
+    "program_output": {"result": ""},
     "message": {"content": []},
     "reasoning": {"content": [], "summary": []},
     "shell_call": {"action": {"commands": []}},
@@ -4910,11 +4988,16 @@ def _text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, 
     for delta, share in zip(deltas, shares, strict=True):
         yield delta | {"logprobs": share}
         position += len(delta["delta"])
-        while left and left[0][1].get("end_index", left[0][1].get("index", math.inf)) <= position:
+        while left and (_end_of(left[0][1]) or math.inf) <= position:
             yield _annotation_event(*left.pop(0))
     yield from itertools.starmap(_annotation_event, left)
     yield done | {"logprobs": part.get("logprobs") or []}
     yield closed
+
+
+def _end_of(annotation: Mapping[str, Any]) -> int:
+    """Where the text ends that an annotation is of; 0 if it does not say."""
+    return annotation.get("end_index") or annotation.get("index") or 0
 
 
 def _annotation_event(index: int, annotation: dict[str, Any]) -> dict[str, Any]:
@@ -4957,8 +5040,10 @@ def _part_events(
 ) -> Iterator[dict[str, Any]]:
     """A part as it comes: empty, then its text in pieces, then whole."""
     yield {"type": f"response.{kind}.added", "part": part | {field: ""}}
-    for piece in _pieces(part[field], chunk):
-        yield {"type": f"response.{name}.delta", "delta": piece}
+    ends = {end for end in map(_end_of, part.get("annotations") or ()) if end > 0}  # where a piece ends as well
+    for start, end in itertools.pairwise(sorted({0, len(part[field]), *ends})):
+        for piece in _pieces(part[field][start:end], chunk):
+            yield {"type": f"response.{name}.delta", "delta": piece}
     yield {"type": f"response.{name}.done", field: part[field]}
     yield {"type": f"response.{kind}.done", "part": part}
 
@@ -5180,6 +5265,10 @@ _STANDING_HEADERS = (
     (b"openai-version", b"2020-10-01"),
     (b"openai-organization", b"org-mock"),
     (b"openai-project", b"proj_mock"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-envoy-upstream-service-time", b"1"),
+    (b"x-openai-proxy-wasm", b"v0.1"),
 )
 _LIMITS = (
     (b"x-ratelimit-limit-requests", b"10000"),

@@ -633,6 +633,9 @@ DETAILS = {"prompt_tokens_details": None, "completion_tokens_details": None}
 FUNCTION_TOOL = {"type": "function", "name": "f", "parameters": {}}
 SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 SEARCHES = {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}}
+BARE_TOOL = {"type": "function", "function": {"name": "f"}}
+TOLD_OF_IT = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
+TOOL_AS_TOLD = {"type": "function", "function": TOLD_OF_IT}
 SIZED = {"quality": "auto", "size": "1024x1536"}
 
 
@@ -663,7 +666,9 @@ SIZED = {"quality": "auto", "size": "1024x1536"}
     ("/assistants", {"tools": [INTERPRETER]}, {"tool_resources": {"code_interpreter": {"file_ids": []}}}),
     ("/threads/runs", {}, {"tool_choice": "auto", "truncation_strategy": {"type": "auto", "last_messages": None}}),
     ("/threads/runs", {}, {"top_p": 1.0}),
+    ("/assistants", {"tools": [BARE_TOOL]}, {"tools": [TOOL_AS_TOLD]}),
     ("/containers", {"name": "c"}, {"object": "container", "status": "running"}),
+    ("/containers", {"name": "c"}, {"expires_after": {"anchor": "last_active_at", "minutes": 20}}),
     ("/images/generations", SIZED | {"model": "gpt-image-1"}, SIZED | {"background": "opaque", "quality": "high"}),
     ("/images/generations", {"model": "dall-e-2", "size": "256x256"}, {"size": None, "usage": None}),
 )  # fmt: skip
@@ -683,6 +688,7 @@ def test_headers_are_those_of_the_service(openai_mock, path, body, sort):
     headers = httpx.request("POST" if body else "GET", URL + path, json=body).headers
     assert headers["content-type"] == sort
     assert {"date", "openai-organization", "openai-project", "openai-version"} <= headers.keys()
+    assert headers["x-content-type-options"] == "nosniff" and "strict-transport-security" in headers
     assert len([name for name in headers if name.startswith("x-ratelimit-")]) == (6 if body else 0)
 
 
@@ -2254,6 +2260,25 @@ def test_unknown_objects_are_named_in_the_words_of_the_api(client, words, call):
 
 
 @cases(
+    "path, most, order",
+    ("organization/users", 100, "asc"),
+    ("organization/groups", 1000, "asc"),
+    ("organization/roles", 1000, "asc"),
+    ("organization/certificates", 100, "desc"),
+    ("fine_tuning/jobs", 100, "desc"),
+)
+def test_lists_have_the_largest_page_and_the_order_of_the_service(openai_mock, path, most, order):
+    def listed(**query):
+        return httpx.get(f"{URL}/{path}", params=query, headers={"authorization": f"Bearer {KEY}"})
+
+    assert listed(limit=most).status_code == 200 and listed(limit=most + 1).status_code == 400
+    objects = openai_mock.state[next(name for name in RESOURCES if name.endswith(path.replace("/", ".")))]
+    objects |= {id: {"id": id} for id in ("a-1", "b-1")}
+    ids = [each["id"] for each in listed().json()["data"] if each["id"] in objects]
+    assert ids == sorted(objects, reverse=order == "desc")
+
+
+@cases(
     "call, words",
     (lambda c: c.files.list(order="sideways"), "Invalid 'order': expected 'asc' or 'desc', but got 'sideways'."),
     (lambda c: c.files.list(limit=0), "Invalid 'limit': expected an integer between 1 and 10000"),
@@ -2354,6 +2379,48 @@ def test_previous_response_carries_the_conversation_on(openai_mock, client):
     assert client.responses.retrieve(second.id) == second
     items = client.responses.input_items.list(second.id).data
     assert [(item.role, item.content[0].text) for item in items] == [("user", "b")]
+
+
+ITEMS = (
+    ("reasoning", {}, {"summary": [], "content": []}, ("status",)),
+    ("mcp_list_tools", {}, {"server_label": "maps", "tools": [{"annotations": {"read_only": False}}]}, ()),
+    ("mcp_call", {}, {"server_label": "maps", "error": None, "approval_request_id": None}, ()),
+    ("web_search_call", {}, {"action": {"type": "search"}}, ()),
+    ("code_interpreter_call", {}, {"code": "print(42)", "outputs": None}, ()),
+    (
+        "code_interpreter_call",
+        {"include": ["code_interpreter_call.outputs"]},
+        {"outputs": [{"type": "logs", "logs": "42\n"}]},
+        (),
+    ),
+    ("image_generation_call", {}, {"quality": "low", "size": "1024x1024", "background": "opaque"}, ()),
+    ("shell_call", {}, {"action": {"commands": ["ls"], "timeout_ms": None}}, ()),
+    ("shell_call_output", {}, {"output": [{"outcome": {"type": "exit", "exit_code": 0}}]}, ()),
+    ("file_search_call", {}, {"results": None}, ()),
+    ("computer_call", {}, {"action": {"type": "click", "x": 0}}, ()),
+)
+
+
+@cases("type, asked, says, lacks", *ITEMS)
+def test_an_item_by_its_type_alone_is_whole(openai_mock, type, asked, says, lacks):
+    tools = [
+        {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"},
+        {"type": "image_generation", "quality": "low", "size": "auto"},
+    ]
+    openai_mock.responses.create.response = {"output": [{"type": type}]}
+    (item,) = sdk().responses.create(**ASK, tools=tools, **asked).to_dict()["output"]
+    assert holds(item, says) and not item.keys() & set(lacks)
+
+
+def test_what_was_set_of_an_item_wins_over_its_tool(openai_mock, client):
+    given = {"type": "mcp_call", "server_label": "mine", "name": "find", "arguments": "{}"}
+    openai_mock.responses.create.response = {"output": [given, {"type": "mcp_list_tools", "tools": [SCHEMED]}]}
+    tool = {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"}
+    made, listed = client.responses.create(**ASK, tools=[tool]).output
+    assert (made.server_label, listed.server_label) == ("mine", "maps") and listed.tools[0].input_schema == CITY
+
+
+SCHEMED = {"name": "find", "input_schema": CITY}
 
 
 @cases(
@@ -2467,6 +2534,14 @@ def test_stored_chat_completions(create, client):
     assert stored.delete(first.id).deleted
     for id in (first.id, passing.id):
         not_found(stored.retrieve, id)
+
+
+def test_a_stored_completion_tells_of_its_metadata_and_no_details_of_its_usage(openai_mock, client):
+    made = client.chat.completions.create(**CHAT, store=True, metadata={"a": "b"})
+    stored = client.chat.completions.retrieve(made.id)
+    assert (made.to_dict()["metadata"], stored.metadata) == (None, {"a": "b"})
+    assert made.usage.prompt_tokens_details and not stored.usage.prompt_tokens_details
+    assert stored.usage.total_tokens == made.usage.total_tokens
 
 
 @cases(
@@ -2653,6 +2728,7 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     first, second = runs.steps.list(run.id, thread_id=thread, order="asc").data
     assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
     assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
+    assert done.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
     assert openai_mock.state.service.numbers["run_"] == 1  # no run was made that nobody sees
 
 
@@ -2970,6 +3046,14 @@ def test_fine_tuning_is_paused_resumed_and_cancelled(client):
     assert [jobs.retrieve(j.id).status for j in jobs.list()] == ["cancelled", "succeeded"]
 
 
+@cases("method", None, {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}, {"type": "dpo"})
+def test_the_figures_of_a_method_stand_beside_it(client, method):
+    job = add_job(client, **({"method": method} if method else {}))
+    figures = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+    asked = {"n_epochs": 2} if method and "supervised" in method else {}
+    assert job.hyperparameters.to_dict() == figures | asked
+
+
 def test_models_are_those_of_the_sdk(client):
     listed = [model.id for model in client.models.list()]
     assert set(typing.get_args(openai.types.ChatModel)) <= set(listed) and len(set(listed)) == len(listed)
@@ -3274,7 +3358,8 @@ def test_certificates_are_activated(organization, projects):
     def active(certificates, *path):
         return [(c.id, c.active) for c in certificates.list(*path)]
 
-    assert [c.active for c in certificates.activate(certificate_ids=[made])] == [True]
+    activated = certificates.activate(certificate_ids=[made])
+    assert [c.active for c in activated] == [True] and activated.object == "organization.certificate.activation"
     assert active(certificates) == [(made, True)] and certificates.retrieve(made).name == "c"
     projects.certificates.activate(project, certificate_ids=[made])
     certificates.deactivate(certificate_ids=[made])
@@ -3538,6 +3623,7 @@ def test_response_events_of_every_output_item(openai_mock, name, where):
 SHELL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
 SHELL_OUTPUT = {"type": "shell_call_output", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}]}
 CITED = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
+WITHIN_A_WORD = {"content": [{"text": "one.", "annotations": [{"type": "file_citation", "index": 3}]}]}
 PATCH = {"type": "apply_patch_call", "operation": {"type": "create_file", "path": "a", "diff": "+a +b"}}
 REMOVAL = {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}
 CODE = {"type": "code_interpreter_call", "code": "1 + 1"}
@@ -3546,6 +3632,7 @@ CODE = {"type": "code_interpreter_call", "code": "1 + 1"}
 @cases(
     "item, kinds",
     (CITED, "content_part.added output_text.delta output_text.delta output_text.annotation.added output_text.delta"),
+    (WITHIN_A_WORD, "content_part.added output_text.delta output_text.annotation.added output_text.delta"),
     (CODE, "code_interpreter_call.in_progress code_interpreter_call_code.delta code_interpreter_call_code.delta"),
     (PATCH, "apply_patch_call_operation_diff.delta apply_patch_call_operation_diff.delta"),
     (REMOVAL, "output_item.done completed"),
