@@ -8301,7 +8301,7 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
     @contextlib.contextmanager
     def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         given = kwargs.get("openai_mock") or decoration.mock
-        with contextlib.nullcontext(given) if given else OpenAIMock(**settings) as openai_mock:
+        with contextlib.nullcontext(given) if given else _for_a_test(settings) as openai_mock:
             checks, openai_mock._checks_use = openai_mock._checks_use, False  # here, so that it is the test that fails
             yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
             if checks:
@@ -8322,6 +8322,12 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
 
     wrapper.openai_mock = decoration
     return _for_pytest(wrapper) if _plugin_active else _hiding(wrapper, func)
+
+
+def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
+    """A mock with the settings of a decorator or a mark; a plain dict as `state` is what each test begins with."""
+    state = settings.get("state")
+    return OpenAIMock(**settings | ({"state": _copy(state)} if type(state) is dict else {}))
 
 
 def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
@@ -8534,7 +8540,7 @@ def _fixtures() -> types.ModuleType:
         """An active `OpenAIMock`, with the settings of the decorator or the mark `openai_mock` on the test it serves."""
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
         marker = request.node.get_closest_marker("openai_mock")
-        with OpenAIMock(**{**(marker.kwargs if marker else {}), **decoration.settings}) as openai_mock:
+        with _for_a_test({**(marker.kwargs if marker else {}), **decoration.settings}) as openai_mock:
             decoration.mock = request.node.stash[_reported()] = openai_mock
             yield openai_mock
         decoration.mock = None

@@ -5952,9 +5952,10 @@ def test_decorated_with_keyword_only_argument(tmp_path, *, openai_mock):
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-@openai_responses.mock(state={"files": {}})
-def test_parametrize_cases_share_nothing_but_what_they_are_given(number, openai_mock, tmp_path):
+@openai_responses.mock(state={"files": {"file-1": ready_file("file-1")}})
+def test_parametrize_cases_share_nothing(number, openai_mock, client, tmp_path):
     assert openai_mock.chat.completions.create.response is None and openai_mock.requests == []
+    assert list(openai_mock.state["files"]) == ["file-1"] and client.files.delete("file-1").deleted
     openai_mock.chat.completions.create.response = str(number)
     assert ask("Hi") == str(number)
 
