@@ -2130,10 +2130,10 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
 
 @functools.cache
 def _events_of(union: str) -> Mapping[str, Any]:
-    """The events of a client by type, of the SDK's union of all it may send."""
+    """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
     import typing_extensions
 
-    events = typing.get_args(_model(union)) or (_model(union),)
+    events = filter(None, typing.get_args(_model(union)) or (_model(union),))
     return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
 
 
