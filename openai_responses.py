@@ -33,9 +33,10 @@ finds its row by method and path. The rooms of this module, low to high (search 
     WEBSOCKETS                 connections, whose messages are calls
     REALTIME                   sessions that listen and speak
     THE MOCK                   `OpenAIMock`, `mock`
+    SERVER                     the mock as an ASGI application, its control plane, `python -m openai_responses`
     WEBHOOKS                   signed events for an application
     IMPORT PATHS               `openai_responses.ext.httpx` and the like
-    PYTEST PLUGIN              the fixture `openai_mock`
+    PYTEST PLUGIN              the fixtures `openai_mock` and `openai_server`
 
 A request goes this way: `Router.handler` (INTERCEPTION) has it received as a `Call` (CALLS). `_answer` (SCRIPTS) chooses
 the `Script` the test set for it, checks it, settles what is known only now, and performs it (VERBS): the answer is
@@ -53,6 +54,7 @@ import collections
 import concurrent.futures
 import contextlib
 import contextvars
+import copy
 import dataclasses
 import difflib
 import email
@@ -81,7 +83,12 @@ import unittest.mock
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
+
+if __name__ == "__main__":  # under its own name, which a script imports, and once
+    import openai_responses
+
+    sys.exit(openai_responses._main())
 
 import httpx
 import respx
@@ -6018,11 +6025,12 @@ class _Guarded:
 class Scripted(_Guarded):
     """Something that can be given a response."""
 
-    def __init__(self, row: Row) -> None:
-        self._row = row
+    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+        self._mock, self._row = mock, row
         self._response: Any = None
         self._script: Script | None = None
         self._hits = 0
+        self._form: Any = None  # how the response was said in JSON
 
     @property
     def response(self) -> Any:
@@ -6035,11 +6043,23 @@ class Scripted(_Guarded):
     @response.setter
     def response(self, value: Any) -> None:
         self._script = _prepare(self._row, value)
-        self._response, self._hits = value, 0
+        self._response, self._hits, self._form = value, 0, None
+        for heir in self._heirs():
+            heir.response = value
 
     @response.deleter
     def response(self) -> None:
         self._response = self._script = None
+        for heir in self._heirs():
+            del heir.response
+
+    def _on(self, mock: OpenAIMock) -> Any:
+        """The same on another mock."""
+        raise NotImplementedError
+
+    def _heirs(self) -> list[Any]:
+        """The same on the mocks of API keys: what is set here holds for them too."""
+        return [self._on(mock) for mock in list(self._mock._keys.values())]
 
     @property
     def requests(self) -> list[Record]:
@@ -6109,25 +6129,34 @@ class Scripted(_Guarded):
             )
         return script
 
+    def _all_hits(self) -> int:
+        return self._hits + sum(heir._hits for heir in self._heirs())
+
     def _unused_steps(self) -> int:
-        return max(((self._script and self._script.steps) or 0) - self._hits, 0)
+        return max(((self._script and self._script.steps) or 0) - self._all_hits(), 0)
 
 
 class Rule(Scripted):
     """A response for some requests of an endpoint only; made by `endpoint.when(...)`."""
 
     def __init__(self, endpoint: Endpoint, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
-        super().__init__(endpoint._row)
+        super().__init__(endpoint._mock, endpoint._row)
         self._endpoint, self._what, self._tool_result, self._subset = endpoint, what, tool_result, subset
 
     @property
     def requests(self) -> list[Record]:
         """The requests it answered, oldest first."""
-        return [record for record in self._endpoint._mock.requests if record.answered_by is self]
+        own = (self, *self._heirs())
+        return [record for record in self._mock.requests if record.answered_by in own]
 
     def remove(self) -> None:
         """Takes the rule back: it answers no more."""
         self._endpoint._rules[:] = [rule for rule in self._endpoint._rules if rule is not self]
+        for heir in self._heirs():
+            heir.remove()
+
+    def _on(self, mock: OpenAIMock) -> Rule:
+        return self._endpoint._on(mock).when(self._what, tool_result=self._tool_result, **self._subset)
 
     def __repr__(self) -> str:
         shown = [repr(self._what)] if self._what is not None else []
@@ -6208,9 +6237,11 @@ class Endpoint(Scripted):
     """One call of the API on one mock: what it answers, and what it was asked."""
 
     def __init__(self, mock: OpenAIMock, row: Row) -> None:
-        super().__init__(row)
-        self._mock = mock
+        super().__init__(mock, row)
         self._rules: list[Rule] = []
+
+    def _on(self, mock: OpenAIMock) -> Endpoint:
+        return mock._endpoint(self._row)
 
     def __repr__(self) -> str:
         return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
@@ -6379,7 +6410,7 @@ def _query(request: httpx.Request) -> dict[str, Any]:
 
 
 _SECRET_HEADERS = re.compile(
-    "authorization|api-?key|subscription-key|functions-key|cookie|token|secret", re.IGNORECASE
+    "authorization|api-?key|subscription-key|functions-key|cookie|token|secret|websocket-protocol", re.IGNORECASE
 ).search
 
 
@@ -6555,7 +6586,8 @@ class Router(respx.MockRouter):
             self.record(request, response=None)
         about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
         record = Record(*about)
-        self._mock._journal.append(record)
+        for mock in filter(None, (self._mock, self._mock._origin)):
+            mock._journal.append(record)
         return record
 
 
@@ -7195,18 +7227,27 @@ class _FarEnd:
     async def _open(self, handshake: Any, wait: Wait) -> None:
         """Accepts a connection, or refuses it with the response that is next in the list."""
         opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
-        call = self.router._mock._receive(opening)
-        record = self.router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
-        record.response = await _refusal_of(call, wait, record)
-        if refused := record.response:
-            answer = self.protocol.reject(refused.status_code, refused.read().decode())
+        opened = await _open(self.router, opening, wait)
+        if isinstance(opened, httpx.Response):
+            answer = self.protocol.reject(opened.status_code, opened.read().decode())
             answer.headers.pop("Content-Type")
             answer.headers["Content-Type"] = "application/json"
             self.protocol.send_response(answer)
-            return
-        self.protocol.send_response(self.protocol.accept(handshake))
-        record.response, self.session = httpx.Response(101), _Session(call, self.router)
-        self.session.open(record)
+        else:
+            self.protocol.send_response(self.protocol.accept(handshake))
+            self.session = opened
+
+
+async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _Session | httpx.Response:
+    """The session of a connection, or the response it is refused with."""
+    call = router._mock._receive(opening)
+    record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
+    if refused := await _refusal_of(call, wait, record):
+        record.response = refused
+        return refused
+    record.response, session = httpx.Response(101), _Session(call, router)
+    session.open(record)
+    return session
 
 
 async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response | None:
@@ -8101,6 +8142,9 @@ class OpenAIMock(_Guarded):
         follow the schema the application sent, requests that no rule takes.
     only_scripted: refuses what a model would have to make up (text, embeddings, images, speech …) where nothing is set.
     assert_all_used: leaving the context fails on steps and rules that were never used, see `assert_all_used()`.
+    bounds: what it holds when it is served, where that is to be other than 100 `keys` (API keys with a mock of their
+        own; with 0 all share this one), 1000 `records` in the journal of each, and 512 MB in the `body` of a request.
+    It is an ASGI application too: `uvicorn tests.fake:openai_mock`.
     """
 
     def __init__(
@@ -8110,6 +8154,7 @@ class OpenAIMock(_Guarded):
         strict: bool = False,
         only_scripted: bool = False,
         assert_all_used: bool = False,
+        bounds: Mapping[str, int] | None = None,
     ) -> None:
         self._base_url = _clean_base(base_url) if base_url is not None else None
         self._strict, self._only_scripted = strict, only_scripted
@@ -8118,6 +8163,11 @@ class OpenAIMock(_Guarded):
         self.state = StateStore() if state is None else state
         self._checks_use = assert_all_used
         self._journal: list[Record] = []
+        self._bounds = _BOUNDS | dict(bounds or {})
+        if strange := self._bounds.keys() - _BOUNDS.keys():
+            raise ValueError(f"bounds has {min(strange)!r}; there is: {', '.join(_BOUNDS)}")
+        self._keys: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
+        self._origin: OpenAIMock | None = None  # of such a mock, the one it is of
 
     def _find_bases(self) -> list[str]:
         if self._base_url:
@@ -8160,8 +8210,37 @@ class OpenAIMock(_Guarded):
             endpoint._rules.clear()
             endpoint.__dict__.pop("route", None)
         self._journal.clear()
+        self._keys.clear()
         self.router.reset()
         self.state.data.clear()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The mock as an ASGI application: HTTP, WebSockets, and below `/_mock/` its control plane."""
+        await _SERVES[scope["type"]](self, scope, receive, send)
+
+    def for_key(self, key: str) -> OpenAIMock:
+        """The mock of an API key, of those that are served: it begins as this one, and has a state of its own.
+
+        What is set on this one holds for those of all keys, and its journal has the requests of all.
+        """
+        if not key or not self._bounds["keys"]:
+            return self
+        with self.state.lock:
+            own = self._keys.pop(key, None) or self._heir()
+            if len(self._keys) == self._bounds["keys"]:
+                del self._keys[next(iter(self._keys))]
+            self._keys[key] = own
+        return own
+
+    def _heir(self) -> OpenAIMock:
+        """A mock that begins as this one."""
+        heir = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
+        heir._origin, heir._bounds, heir.router.routes = self, self._bounds, self.router.routes
+        for endpoint in list(self._endpoints.values()):
+            for scripted in (endpoint, *endpoint._rules):
+                if scripted._script:
+                    scripted._on(heir).response = scripted.response
+        return heir
 
     def __enter__(self) -> OpenAIMock:
         return self.start()
@@ -8187,7 +8266,7 @@ class OpenAIMock(_Guarded):
         """
         left = []
         for endpoint in self._endpoints.values():
-            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._hits]
+            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._all_hits()]
             for scripted in (endpoint, *endpoint._rules):
                 if steps := scripted._unused_steps():
                     left.append(f"{scripted!r} has {_count(steps, 'step')} left of {len(scripted.response)}")
@@ -8336,6 +8415,536 @@ def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
     wrapper.__signature__ = signature.replace(parameters=kept)
     return wrapper
+
+
+# ======================================================================================================================
+# SERVER: the mock as an ASGI application, for other processes and other languages
+# ======================================================================================================================
+
+# What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
+_BOUNDS = {"keys": 100, "records": 1000, "body": 512 * 2**20}
+
+
+async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
+    """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
+    headers, path = httpx.Headers(scope["headers"]), _path_in(scope)
+    content = await _content(receive, mock._bounds["body"])
+    if content is None:  # the client left before it had said all
+        return
+    if isinstance(content, httpx.Response):
+        response = content
+    elif path.startswith("/_mock/"):
+        response = _control(mock, _key_in(headers), scope, path.removeprefix("/_mock"), content)
+    elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
+        response = _shared(httpx.Response(204), headers)
+    else:
+        own = mock.for_key(_key_in(headers))
+        response = _shared(await _served_answer(own, _request_in(own, scope["method"], scope, content)), headers)
+        _keep_within_bounds(own)
+    await _send(response, receive, send)
+
+
+def _path_in(scope: Any) -> str:
+    """The path below the place where the application is mounted, as it was sent."""
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
+
+
+async def _content(receive: Any, largest: int) -> bytes | httpx.Response | None:
+    """A body; the 413 of one that is too large; `None` where the client left."""
+    pieces, size = [], 0
+    while (message := await receive())["type"] == "http.request":
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > largest:
+            return _problem(413, f"The body of the request is larger than {largest} bytes.")
+        if not message.get("more_body"):
+            return b"".join(pieces)
+    return None
+
+
+def _key_in(headers: httpx.Headers) -> str:
+    """The API key of a request; a browser's WebSocket has it in its subprotocols."""
+    key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
+    found = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
+    return key or (found[1] if found else "")
+
+
+def _request_in(mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> httpx.Request:
+    """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
+    path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
+    url = mock._bases[0] + path + (f"?{query}" if query else "")
+    return httpx.Request(method, url, headers=scope["headers"], content=content)
+
+
+async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
+    """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
+    _faulted.set(False)
+    try:
+        return await mock.router.async_handler(request)
+    except (Exception, MockError) as reason:
+        if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
+            broken = _Paced((), dataclasses.replace(AT_ONCE, fail_after=0, fault=reason), request)
+            return _Reply(502, headers={"content-length": "1"}, stream=broken)
+        return _mistake(reason)
+
+
+def _mistake(reason: BaseException) -> httpx.Response:
+    """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
+    import logging
+
+    if not isinstance(reason, AssertionError):
+        logging.getLogger("openai_responses").error("%s", reason, exc_info=reason)
+    known = not isinstance(reason, AllMockedAssertionError)
+    return _problem(500 if known else 404, str(reason), "mock_error")
+
+
+def _problem(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
+    """An error of the server itself, which the SDKs do not try again."""
+    return httpx.Response(
+        status, json={"error": ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
+    )
+
+
+def _shared(response: httpx.Response, asked: httpx.Headers) -> httpx.Response:
+    """A response that a page of any origin may read, as those of the API."""
+    if "origin" in asked:
+        allowed = {"origin": "*", "methods": "*", "headers": asked.get("access-control-request-headers", "*")}
+        response.headers.update({f"access-control-allow-{name}": value for name, value in allowed.items()})
+        response.headers["access-control-expose-headers"] = "*"
+    return response
+
+
+def _keep_within_bounds(mock: OpenAIMock) -> None:
+    """Forgets the oldest requests of a mock, and of the one it is of."""
+    for each in filter(None, (mock, mock._origin)):
+        routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
+        for kept in (each._journal, each.router.calls, *(route.calls for route in routes if route)):
+            del kept[: -each._bounds["records"]]
+
+
+async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
+    """Sends a response; a stream piece by piece, as it is made."""
+    headers = [(name.lower(), value) for name, value in response.headers.raw]
+    headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]  # the server's own matter
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    if isinstance(response.stream, httpx.ByteStream):
+        await send({"type": "http.response.body", "body": b"".join(response.stream)})
+    else:
+        await _send_stream(response.stream, receive, send)
+
+
+async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
+    """Sends a stream until its client leaves. Raises the fault it ends with."""
+    import anyio
+
+    fault = None
+
+    async def leave() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            """What else comes is of no interest."""
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(leave)
+        try:
+            async for piece in stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await anyio.sleep(0)  # a stream without pauses is not alone, and notices that its client left
+            await send({"type": "http.response.body"})
+        except Exception as reason:  # out of the group it would come as a group of exceptions
+            fault = reason
+        group.cancel_scope.cancel()
+    await stream.aclose()
+    if fault:
+        raise fault
+
+
+async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
+    """Is ready when the SDK is imported, which the first call then need not wait for."""
+    await receive()
+    _find("POST", "/chat/completions")
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
+    """Answers a connection, with the session that a client in this process has."""
+    await receive()
+    own = mock.for_key(_key_in(httpx.Headers(scope["headers"])))
+    try:
+        opened = await _open(own.router, _request_in(own, "WS", scope), _result)
+    except (Exception, MockError) as reason:
+        opened = _mistake(reason)
+    if not isinstance(opened, httpx.Response):
+        offered = {"realtime"}.intersection(scope.get("subprotocols", ()))
+        await send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
+        await _converse(_ServedEnd(opened), receive, send)
+    elif "websocket.http.response" in (scope.get("extensions") or {}):
+        await _send(opened, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
+    else:
+        await send({"type": "websocket.close"})
+    _keep_within_bounds(own)
+
+
+class _ServedEnd(_FarEnd):
+    """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
+
+    def __init__(self, session: _Session) -> None:
+        self.session, self.broken = session, False
+        self.inbox: collections.deque[Any] = collections.deque()
+        self.outbox: list[dict[str, Any]] = []
+
+    def _is_over(self) -> bool:
+        return self.broken
+
+    def _send(self, event: Any) -> None:
+        if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
+            self.broken = True
+            self.outbox.append({"type": "websocket.close", "code": event or 1011, "reason": "the mock closed it"})
+        else:
+            text = _to_bytes(event if isinstance(event, str) else _encode(event)).decode()
+            self.outbox.append({"type": "websocket.send", "text": text})
+
+
+async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
+    """Carries messages to a session and its events back, in order, until one of the two ends it."""
+    import anyio
+
+    heard = anyio.Event()
+
+    async def listen() -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            end.inbox.append(message.get("text") or message.get("bytes") or "")
+            heard.set()
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(listen)
+        while not end.broken:
+            heard = anyio.Event()
+            moved = await _step(end)
+            while end.outbox:
+                await send(end.outbox.pop(0))
+            await (anyio.sleep(0) if moved or end.broken else heard.wait())
+        group.cancel_scope.cancel()
+
+
+async def _step(end: _ServedEnd) -> bool:
+    try:
+        return await end.step(_result)
+    except (Exception, MockError) as reason:
+        _mistake(reason)
+        end._send(None)
+        end.outbox[-1]["reason"] = str(reason)[:100]
+        return True
+
+
+_SERVES = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
+
+
+# ---- the control plane -----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class _Order:
+    """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
+
+    server: OpenAIMock
+    key: str
+    name: str
+    query: Mapping[str, str]
+    content: bytes
+
+    @property
+    def mock(self) -> OpenAIMock:
+        return self.server.for_key(self.key)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        found = _descend(self.mock, self.name)
+        if not isinstance(found, Endpoint):
+            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_in(self.name))}")
+        return found
+
+    @property
+    def body(self) -> Any:
+        return _parse(self.content.decode())
+
+
+# What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
+_CONTROL: Callable[[], Mapping[tuple[str, str], Callable[[_Order], Any]]] = functools.cache(
+    lambda: {
+        ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._keys)},
+        ("GET", "/responses"): lambda order: _all_said(order.mock),
+        ("GET", "/responses/{endpoint}"): lambda order: _said(order.endpoint),
+        ("PUT", "/responses/{endpoint}"): lambda order: _set_said(order.endpoint, order.body),
+        ("DELETE", "/responses/{endpoint}"): lambda order: delattr(order.endpoint, "response"),
+        ("GET", "/rules/{endpoint}"): lambda order: list(map(_said_of_rule, order.endpoint._rules)),
+        ("PUT", "/rules/{endpoint}"): lambda order: _set_said(_rule_of(order), order.body.get("response")),
+        ("DELETE", "/rules/{endpoint}"): lambda order: _remove_rules(order),
+        ("GET", "/requests"): lambda order: [
+            shown for shown in map(_shown_record, order.mock.requests) if _fits(order, shown)
+        ],
+        ("DELETE", "/requests"): lambda order: order.mock._journal.clear(),
+        ("POST", "/reset"): lambda order: _begin_again(order),
+        ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
+    }
+)
+_REFUSALS = {AssertionError: 409, AttributeError: 404, TypeError: 400, ValueError: 400, re.error: 400}
+
+
+def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
+    """What comes of a request to the control plane."""
+    first, _, name = path[1:].partition("/")
+    act = _CONTROL().get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
+    if act is None:
+        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL())
+        return _problem(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
+    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+    try:
+        done = act(_Order(server, key, unquote(name), query, content))
+    except tuple(_REFUSALS) as reason:
+        status = next(status for kind, status in _REFUSALS.items() if isinstance(reason, kind))
+        return _problem(status, str(reason))
+    answer = json.dumps(done, default=lambda value: {"$python": _shown(value)})
+    return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
+
+
+def _begin_again(order: _Order) -> None:
+    """A key's mock begins again as the server's; without a key, everything is taken back."""
+    if order.server._keys.pop(order.key, None) is None:
+        order.mock.reset()
+
+
+# The values that JSON has no word for: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object has
+# the arguments by name, anything else is the only one.
+_FORMS: Callable[[], Mapping[str, Callable[..., Any]]] = functools.cache(
+    lambda: {
+        **{
+            make.__name__: make
+            for make in (refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)
+        },
+        "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
+        "join": lambda parts: functools.reduce(operator.add, parts),
+        "bytes": base64.b64decode,
+        "pattern": re.compile,
+        "default": lambda: ...,
+    }
+)
+
+
+def _formed(said: Any) -> Any:
+    """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
+    if isinstance(said, list):
+        return [_formed(item) for item in said]
+    if not isinstance(said, dict) or len(said) != 1 or not (form := next(iter(said))).startswith("$"):
+        return said
+    if (make := _FORMS().get(form[1:])) is None:
+        raise ValueError(f"no form {form!r}.{_closest(form[1:], _FORMS())} There is: ${', $'.join(_FORMS())}")
+    given = said[form]
+    return (
+        make(**{name: _formed(item) for name, item in given.items()})
+        if isinstance(given, dict)
+        else make(_formed(given))
+    )
+
+
+def _set_said(scripted: Scripted, said: Any) -> Any:
+    scripted.response = _formed(said)
+    scripted._form = said
+    return _said(scripted)
+
+
+def _said(scripted: Scripted) -> Any:
+    """A response as it was said in JSON, or as far as JSON has words for it."""
+    return scripted.response if scripted._form is None else scripted._form
+
+
+def _all_said(mock: OpenAIMock) -> dict[str, Any]:
+    return {name: _said(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
+
+
+def _rule_of(order: _Order) -> Rule:
+    """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
+    said = order.body
+    if not isinstance(said, dict) or not isinstance(said.get("when"), dict):
+        raise ValueError(f'the rule is {_shown(said)}; expected {{"when": {{...}}, "response": ...}}')
+    wanted = {name: _formed(item) for name, item in said["when"].items()}
+    return order.endpoint.when(wanted.pop("what", None), **wanted)
+
+
+def _said_of_rule(rule: Rule) -> dict[str, Any]:
+    given = {"what": rule._what, "tool_result": rule._tool_result}
+    when = {name: value for name, value in given.items() if value is not None} | rule._subset
+    return {"when": when, "response": _said(rule), "call_count": rule.call_count}
+
+
+def _remove_rules(order: _Order) -> None:
+    """Takes back the rule that a request names, or all of the endpoint."""
+    for rule in [_rule_of(order)] if order.content else list(order.endpoint._rules):
+        rule.remove()
+
+
+_SHOWN_OF_RECORD = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
+
+
+def _shown_record(record: Record) -> dict[str, Any]:
+    shown = {name: getattr(record, name) for name in _SHOWN_OF_RECORD}
+    return shown | {"answered_by": str(record.answered_by or "default")}
+
+
+def _fits(order: _Order, shown: dict[str, Any]) -> bool:
+    """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
+    fields = shown["query"] | shown["params"] | shown["body"] | shown
+    return all(_is_as_expected(text, fields.get(name)) for name, text in order.query.items())
+
+
+# ---- `python -m openai_responses`, and the fixture `openai_server` -----------------------------------------------------
+
+
+def _main(arguments: Sequence[str] | None = None) -> None:
+    """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
+    import signal
+
+    said = _arguments(arguments)
+    server = _uvicorn(_mock_of(said))
+    listening = _listen(said.host, said.port)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # there is nothing to save; in a container there would be no handler
+        signal.signal(ending, lambda *_: os._exit(0))
+    server.capture_signals = contextlib.nullcontext
+    _when_started(server, lambda: print(f"{_root_of(listening, said.host)}/v1", flush=True))
+    server.run([listening])
+
+
+def _arguments(arguments: Sequence[str] | None) -> Any:
+    import argparse
+
+    about = "Serves a mock of the OpenAI API, and prints its URL."
+    parser = argparse.ArgumentParser("python -m openai_responses", description=about)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)"
+    )
+    parser.add_argument("--port", type=_port, default=0, help="0, the default, for a free one")
+    parser.add_argument(
+        "--script", metavar="FILE", help="Python that defines set_up(openai_mock), or an OpenAIMock named openai_mock"
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
+    parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
+    for name, number in _BOUNDS.items():
+        parser.add_argument(
+            f"--{name}", type=int, default=number, help=f"at most so many {_BOUNDED[name]} (default: %(default)s)"
+        )
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    """Raises `ValueError` for what is none."""
+    return range(2**16).index(int(text))
+
+
+_BOUNDED = {"keys": "API keys with a mock of their own", "records": "requests in a journal", "body": "bytes in a body"}
+
+
+def _mock_of(said: Any) -> OpenAIMock:
+    """The mock that the command line describes. Raises `SystemExit` for a script without one."""
+    bounds = {name: getattr(said, name) for name in _BOUNDS}
+    mock = OpenAIMock(strict=said.strict, only_scripted=said.only_scripted, bounds=bounds)
+    if said.script:
+        import runpy
+
+        try:
+            script = runpy.run_path(said.script)
+        except OSError as reason:
+            sys.exit(f"--script {said.script}: {reason.strerror}")
+        if not script.keys() & {"set_up", "openai_mock"}:
+            sys.exit(
+                f"--script {said.script}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)"
+            )
+        mock = script.get("openai_mock", mock)
+        script.get("set_up", lambda openai_mock: None)(mock)
+    return mock
+
+
+def _listen(host: str, port: int) -> Any:
+    """A socket that listens. Raises `SystemExit` where it cannot."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as reason:
+        sys.exit(f"cannot listen at {host}:{port}: {reason}. Give another --port; 0 finds a free one")
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections have it too
+    return listening
+
+
+def _root_of(listening: Any, host: str) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+
+
+def _uvicorn(app: Any, **settings: Any) -> Any:
+    """A server of `uvicorn` that says nothing. Raises `SystemExit` where that is not installed."""
+    try:
+        import uvicorn
+    except ImportError:
+        sys.exit("this needs uvicorn: pip install 'openai-responses[server]'")
+    return uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, **settings))
+
+
+def _when_started(server: Any, then: Callable[[], None]) -> None:
+    """Has something done when a server answers."""
+    startup = server.startup
+
+    async def started(sockets: Any) -> None:
+        await startup(sockets)
+        then()
+
+    server.startup = started
+
+
+class Server(NamedTuple):
+    """What the fixture `openai_server` gives."""
+
+    mock: OpenAIMock
+    url: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables to start a process with: `{**os.environ, **openai_server.env}`."""
+        return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": "sk-mock"}
+
+
+_mounted: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the first part of the path
+_mounts = itertools.count(1)
+
+
+@contextlib.contextmanager
+def _served(mock: OpenAIMock) -> Iterator[Server]:
+    """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
+    name = f"mock-{next(_mounts)}"
+    _mounted[name] = mock
+    try:
+        yield Server(mock, f"{_thread()}/{name}/v1")
+    finally:
+        del _mounted[name]
+
+
+async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
+    name = scope["path"].split("/")[1]
+    await _mounted[name]({**scope, "root_path": f"/{name}"}, receive, send)
+
+
+@functools.cache
+def _thread() -> str:
+    """The URL of the server in this process's thread."""
+    listening, ready = _listen("127.0.0.1", 0), threading.Event()
+    server = _uvicorn(_serve_mounted, lifespan="off")
+    _when_started(server, ready.set)
+    threading.Thread(target=server.run, args=([listening],), daemon=True).start()
+    ready.wait()
+    return _root_of(listening, "127.0.0.1")
 
 
 # ======================================================================================================================
@@ -8535,15 +9144,28 @@ def pytest_unconfigure() -> None:
 def _fixtures() -> types.ModuleType:
     import pytest
 
+    def settings_of(request: Any) -> dict[str, Any]:
+        marker = request.node.get_closest_marker("openai_mock")
+        return marker.kwargs if marker else {}
+
     @pytest.fixture
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
         """An active `OpenAIMock`, with the settings of the decorator or the mark `openai_mock` on the test it serves."""
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
-        marker = request.node.get_closest_marker("openai_mock")
-        with _for_a_test({**(marker.kwargs if marker else {}), **decoration.settings}) as openai_mock:
+        with _for_a_test({**settings_of(request), **decoration.settings}) as openai_mock:
             decoration.mock = request.node.stash[_reported()] = openai_mock
             yield openai_mock
         decoration.mock = None
+
+    @pytest.fixture
+    def openai_server(request: Any) -> Iterator[Server]:
+        """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
+        settings = {"bounds": {"keys": 0}, **settings_of(request)}
+        served = request.node.stash[_reported()] = OpenAIMock(**settings)
+        with _served(served) as server:
+            yield server
+        if served._checks_use:
+            served.assert_all_used()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(item: Any) -> Iterator[None]:
@@ -8554,7 +9176,8 @@ def _fixtures() -> types.ModuleType:
             report.sections.append(("OpenAI requests", "\n".join(map(_report_line, openai_mock.requests))))
 
     module = types.ModuleType("openai_responses.fixtures")
-    module.openai_mock, module.pytest_runtest_makereport = openai_mock, pytest_runtest_makereport
+    module.openai_mock, module.openai_server = openai_mock, openai_server
+    module.pytest_runtest_makereport = pytest_runtest_makereport
     return module
 
 

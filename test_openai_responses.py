@@ -1858,8 +1858,8 @@ def id_of(name, made):
 class Scenario:
     """Calls by dotted name, of a client of either kind, with arguments made up and references made first."""
 
-    def __init__(self, openai_mock, kind):
-        self.client, self.made = sdk(kind), {}
+    def __init__(self, openai_mock, client):
+        self.client, self.made = client, {}
         user = {"id": "user-1", "object": "organization.user", "name": "U", "email": "u@example.com", "role": "reader"}
         openai_mock.state["admin.organization.users"]["user-1"] = user | {"added_at": 1, "created": 1}
 
@@ -1900,7 +1900,11 @@ class Scenario:
 
 @pytest.mark.parametrize("resource", list(creatable()))
 async def test_what_was_created_is_there_until_it_is_deleted(openai_mock, resource, kind):
-    scenario = Scenario(openai_mock, kind)
+    await live_and_die(Scenario(openai_mock, sdk(kind)), resource)
+
+
+async def live_and_die(scenario, resource):
+    """An object of a resource is made, looked at, changed and deleted, with what is refused on the way."""
     verbs = ("create", "retrieve", "list", "update", "delete")
     create, retrieve, lists, update, delete = (f"{resource}.{v}" if f"{resource}.{v}" in ROWS else None for v in verbs)
     if retrieve and lists and ROWS[retrieve].path == ROWS[lists].path:  # a twin of the list
@@ -6013,6 +6017,510 @@ def test_decorated_functions_are_called_plainly():
     assert inspect.iscoroutinefunction(coroutine) and asyncio.run(coroutine())
     with OpenAIMock() as own:
         assert plain("Hi", openai_mock=own) == "Hi!" and len(own.requests) == 1
+
+
+# ======================================================================================================================
+# SERVER
+# ======================================================================================================================
+
+HAS_UVICORN = importlib.util.find_spec("uvicorn") is not None  # what listens; all else here goes without a socket
+
+
+def served(app, key=KEY, base_url="http://mock/v1", **options):
+    """A client of a mock that is served, without a socket."""
+    http = FAMILY.AsyncClient(transport=FAMILY.ASGITransport(app=app))
+    return openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, **options)
+
+
+async def says_to(app, text="Hi", key=KEY, **more):
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]} | more
+    return (await served(app, key).chat.completions.create(**body)).choices[0].message.content
+
+
+async def control(app, method, path, said=..., key=""):
+    """Status and answer of the control plane."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    sent = {} if said is ... else {"content": json.dumps(said)}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
+        response = await http.request(method, f"http://mock/_mock/{path}", headers=headers, **sent)
+    return response.status_code, response.json()
+
+
+def scope_of(path, kind="http", method="POST", headers=(), **more):
+    named = [(name.encode(), value.encode()) for name, value in dict(headers).items()]
+    return {"type": kind, "method": method, "path": path, "query_string": b"", "headers": named, **more}
+
+
+async def exchange(app, scope, *messages, until=None):
+    """What an application sends to a client that says these messages, and then leaves, when it has seen enough."""
+    sent, enough, left = [], asyncio.Event(), list(messages)
+
+    async def receive():
+        if left:
+            return left.pop(0)
+        await (enough.wait() if until else asyncio.sleep(0))
+        return {"type": f"{scope['type'].replace('lifespan', 'http')}.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+        if until and until(sent):
+            enough.set()
+
+    await asyncio.wait_for(app(scope, receive, send), 10)
+    return sent
+
+
+def body_of(value):
+    return {"type": "http.request", "body": json.dumps(value).encode()}
+
+
+@cases("path", "/v1", "", "/openai/v1", "/openai/deployments/gpt-4o", "/openai/deployments/gpt%2D4o")
+async def test_served_at_every_form_of_a_path(path):
+    app = OpenAIMock()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://elsewhere:8000") as http:
+        answer = await http.post(f"{path}/chat/completions?api-version=1", json=CHAT, headers={"api-key": KEY})
+    assert answer.status_code == 200 and answer.headers["x-request-id"] and answer.json()["model"] == "gpt-4o"
+    assert app.requests[0]["model"] == "gpt-4o" and app.requests[0].query == {"api-version": "1"}
+
+
+async def test_served_below_a_mount_with_an_id_that_needs_quotes():
+    scope = scope_of("/apps/ai/v1/models/a/b", method="GET", root_path="/apps/ai")
+    for raw_path, status in ((b"/apps/ai/v1/models/ft%3Aa%2Fb", 404), (None, 404)):
+        start, body = await exchange(OpenAIMock(), scope | {"raw_path": raw_path}, {"type": "http.request"})
+        assert start["status"] == status and (b"ft:a/b" in body["body"]) is bool(raw_path)
+
+
+async def test_served_with_a_base_url_of_its_own():
+    assert await says_to(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses.DEFAULT_TEXT
+
+
+@pytest.mark.parametrize("name", TURNS)
+async def test_served_streams_are_those_of_the_process(name):
+    app = OpenAIMock()
+    app.responses.create.response = TURNS[name]
+    over_wire = await collect(served(app).responses.create(**ASK, stream=True))
+    with app:
+        here = await collect(sdk("async").responses.create(**ASK, stream=True))
+    assert [event.type for event in over_wire] == [event.type for event in here]
+    assert over_wire[-1].response.output_text == here[-1].response.output_text
+
+
+async def test_streams_are_sent_as_they_are_made_and_end_with_their_client():
+    closed, app = [], OpenAIMock()
+
+    def events(request):
+        try:
+            for number in itertools.count():
+                yield {"type": "response.output_text.delta", "delta": str(number)}
+        finally:
+            closed.append(number)
+
+    app.responses.create.response = events
+    sent = await exchange(
+        app, scope_of("/v1/responses"), body_of(ASK | {"stream": True}), until=lambda sent: len(sent) > 5
+    )
+    assert closed and len(sent) < 20 and b'"delta":"0"' in sent[1]["body"] and sent[1]["more_body"]
+
+
+async def test_each_key_has_a_mock_that_begins_as_the_servers():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    app.chat.completions.create.when("weather").response = "sunny"
+    app.state["files"]["file-1"] = {"id": "file-1", "filename": "a.txt", "notes": []}
+    assert [await says_to(app, key=key) for key in "abab"] == ["first", "first", "second", "second"]
+    assert await says_to(app, "the weather?", "a") == "sunny"
+    await served(app, "a").files.delete("file-1")
+    assert not (await served(app, "a").files.list()).data and (await served(app, "b").files.list()).data
+    app.for_key("a").responses.create.response = "of a"
+    asked = [(await served(app, key).responses.create(**ASK)).output_text for key in "ab"]
+    assert asked == ["of a", openai_responses.DEFAULT_TEXT]
+    assert len(app.for_key("b").requests) == 4 and app.for_key("").requests == app.requests and len(app.requests) == 10
+
+
+async def test_what_is_set_on_the_server_holds_for_every_key():
+    app = OpenAIMock()
+    create = app.chat.completions.create
+    assert await says_to(app, key="a") == openai_responses.DEFAULT_TEXT
+    create.response, rule = ["one", "two"], create.when("weather")
+    rule.response = "sunny"
+    assert "2 steps left" in str(failing(AssertionError, app.assert_all_used))
+    assert [await says_to(app, said, "a") for said in ("Hi", "Hi", "weather")] == ["one", "two", "sunny"]
+    app.assert_all_used()
+    assert rule.call_count == 1 and create.call_count == 4
+    rule.remove()
+    del create.response
+    assert await says_to(app, "weather", "a") == openai_responses.DEFAULT_TEXT
+
+
+async def test_what_a_server_keeps_is_bounded():
+    app = OpenAIMock(bounds={"keys": 2, "records": 3})
+    for key in "abcb":
+        await says_to(app, key=key)
+    assert [*app._keys] == ["c", "b"] and len(app.requests) == 3
+    for _ in range(4):
+        await says_to(app, key="b")
+    own = app.for_key("b")
+    assert len(own.requests) == own.chat.completions.create.route.call_count == len(own.router.calls) == 3
+    shared = OpenAIMock(bounds={"keys": 0})
+    await says_to(shared)
+    assert shared.for_key(KEY) is shared and shared.chat.completions.create.route.called
+    refused_bounds = failing(ValueError, OpenAIMock, bounds={"kyes": 1})
+    assert "kyes" in str(refused_bounds) and "keys" in str(refused_bounds)
+
+
+async def test_a_body_that_is_too_large_is_refused_and_one_that_breaks_off_is_no_request():
+    app = OpenAIMock(bounds={"body": 100})
+    error = await failing_async(openai.APIStatusError, says_to(app, "x" * 100))
+    assert error.status_code == 413 and "100 bytes" in error.message and not app.requests
+    half = {"type": "http.request", "body": b"{", "more_body": True}
+    assert await exchange(app, scope_of("/v1/responses"), half) == [] and not app.requests
+
+
+async def failing_async(error, awaitable):
+    with pytest.raises(error) as raised:
+        await awaitable
+    return raised.value
+
+
+def broken(request):
+    raise RuntimeError("a bug of the test")
+
+
+@cases(
+    "value, settings, said",
+    (["only one"], {}, "called twice"),
+    (broken, {}, "a bug of the test"),
+    (lambda request: 1, {}, "cannot be 1"),
+    (..., {"only_scripted": True}, "only_scripted"),
+)
+async def test_a_mistake_of_the_test_is_told_and_not_tried_again(value, settings, said, caplog):
+    app = OpenAIMock(**settings)
+    app.chat.completions.create.response = value
+    if value == ["only one"]:
+        await says_to(app)
+    error = await failing_async(openai.InternalServerError, says_to(app))
+    assert said in error.message and error.type == "mock_error" and app.requests[-1].attempt == 0
+    assert bool(caplog.records) is callable(value)
+
+
+async def test_no_endpoint_is_a_404_that_names_the_closest():
+    error = await failing_async(openai.NotFoundError, served(OpenAIMock()).get("/chat/completion", cast_to=object))
+    assert "Closest" in error.message
+
+
+async def test_errors_are_tried_again_and_faults_break_the_connection():
+    app = OpenAIMock()
+    app.chat.completions.create.response = [error(429), httpx.ConnectError, "Here I am."]
+    assert await says_to_patiently(app) == "Here I am."
+    app.responses.create.response = streamed("Hello there", fail_after=3)
+    said = body_of(ASK | {"stream": True})
+    with pytest.raises(httpx.RemoteProtocolError):
+        await exchange(app, scope_of("/v1/responses"), said, until=lambda sent: len(sent) > 9)
+
+
+async def says_to_patiently(app):
+    return (await served(app, max_retries=3).chat.completions.create(**CHAT)).choices[0].message.content
+
+
+async def test_a_page_of_any_origin_may_call_the_api_but_not_the_control_plane():
+    app, asking = OpenAIMock(), {"origin": "http://page", "access-control-request-headers": "authorization"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mock") as http:
+        for method, path, allowed in (("OPTIONS", "/v1/responses", True), ("GET", "/_mock/health", False)):
+            headers = (await http.request(method, path, headers=asking)).headers
+            assert ("access-control-allow-origin" in headers) is allowed
+            assert headers.get("access-control-allow-headers", "authorization") == "authorization"
+        assert "access-control-allow-origin" in (await http.get("/v1/models", headers=asking)).headers
+
+
+async def test_lifespan_is_answered():
+    stages = [{"type": f"lifespan.{stage}"} for stage in ("startup", "shutdown")]
+    sent = await exchange(OpenAIMock(), {"type": "lifespan"}, *stages)
+    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+# ---- the control plane -----------------------------------------------------------------------------------------------
+
+CHAT_RESPONSE = f"responses/{CREATE}"
+CHAT_RULES = f"rules/{CREATE}"
+FORMS = [
+    ("Hi", "Hi"),
+    ({"choices": [{"message": {"content": "Hi"}}]}, {"choices": [{"message": {"content": "Hi"}}]}),
+    ({"$tool_call": {"name": "f", "arguments": {"a": 1}, "id": "call_1"}}, tool_call("f", {"a": 1}, "call_1")),
+    ({"$tool_call": "f"}, tool_call("f")),
+    ({"$refusal": "No."}, refusal("No.")),
+    ({"$refusal": {}}, refusal()),
+    ({"$cut": "Hel"}, cut("Hel")),
+    ({"$filtered": "Hel"}, filtered("Hel")),
+    ({"$join": [{"$reasoning": "Hm."}, "4"]}, reasoning("Hm.") + "4"),
+    ({"$cited": {"text": "rain", "url": "https://example.com"}}, cited("rain", url="https://example.com")),
+    ({"$as_json": {"value": {"city": "Oslo"}}}, as_json({"city": "Oslo"})),
+    ({"$streamed": {"value": {"$refusal": "No."}, "chunk": 3}}, streamed(refusal("No."), chunk=3)),
+    (["Hi", {"$default": {}}], ["Hi", ...]),
+]
+
+
+@cases("said, value", *FORMS)
+async def test_a_response_is_said_in_json_read_and_taken_back(said, value):
+    app = OpenAIMock()
+    assert await control(app, "PUT", CHAT_RESPONSE, said) == (200, said)
+    assert app.chat.completions.create.response == value
+    assert await control(app, "GET", CHAT_RESPONSE) == (200, said)
+    assert await control(app, "GET", "responses") == (200, {CREATE: said})
+    assert await control(app, "DELETE", CHAT_RESPONSE) == (200, None)
+    assert app.chat.completions.create.response is None
+    assert await control(app, "GET", "responses") == (200, {})
+
+
+@cases(
+    "name, said, call",
+    ("audio.speech.create", {"$bytes": "aGk="}, lambda c: c.audio.speech.create(model="m", voice="v", input="Hi")),
+    ("chat.completions.create", {"$error": 404}, lambda c: c.chat.completions.create(**CHAT)),
+    (
+        "chat.completions.create",
+        {"$error": {"status": 418, "message": "tea"}},
+        lambda c: c.chat.completions.create(**CHAT),
+    ),
+    ("chat.completions.create", {"$timeout": {}}, lambda c: c.chat.completions.create(**CHAT)),
+)
+async def test_bytes_errors_and_faults_are_said_in_json(name, said, call):
+    app = OpenAIMock()
+    assert (await control(app, "PUT", f"responses/{name}", said))[0] == 200
+    try:
+        assert (await call(served(app, max_retries=0))).content == b"hi"
+    except openai.APIStatusError as reason:
+        assert reason.status_code in (404, 418)
+    except openai.APIConnectionError:
+        assert said == {"$timeout": {}}
+    assert reach(app, name).call_count == 1
+
+
+async def test_what_python_set_is_read_as_far_as_json_has_words():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["Hi", refusal("No.")]
+    assert await control(app, "GET", CHAT_RESPONSE) == (200, ["Hi", {"$python": repr(refusal("No."))}])
+
+
+async def test_rules_are_said_in_json_counted_and_taken_back():
+    app, when = OpenAIMock(), {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
+    assert await control(app, "PUT", CHAT_RULES, {"when": when, "response": "sunny"}) == (200, "sunny")
+    await control(app, "PUT", CHAT_RULES, {"when": when, "response": "rainy"})  # the same rule
+    await control(app, "PUT", CHAT_RULES, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
+    assert await says_to(app, "The weather?") == "rainy"
+    status, rules = await control(app, "GET", CHAT_RULES)
+    assert [rule["response"] for rule in rules] == ["rainy", {"$refusal": "No."}]
+    assert [rule["call_count"] for rule in rules] == [1, 0] and rules[0]["when"]["model"] == "m"
+    status, told = await control(app, "POST", "assert_all_used")
+    assert status == 409 and "tool_result=True" in told["error"]["message"]
+    await control(app, "DELETE", CHAT_RULES, {"when": {"tool_result": True}})
+    assert await control(app, "POST", "assert_all_used") == (200, None)
+    await control(app, "DELETE", CHAT_RULES)
+    assert await control(app, "GET", CHAT_RULES) == (200, [])
+
+
+async def test_the_journal_is_read_with_filters_and_without_secrets():
+    app = OpenAIMock()
+    app.chat.completions.create.response = [error(429), "Hi"]
+    await says_to(app, key="sk-secret-a", temperature=0.5)
+    await served(app, "sk-secret-b").files.create(file=b"bytes", purpose="assistants")
+    filters = {"": 3, "status=200": 2, f"endpoint={CREATE}": 2, "temperature=0.5&attempt=1": 1, "purpose=batch": 0}
+    for query, number in filters.items():
+        status, records = await control(app, "GET", f"requests?{query}")
+        assert (status, len(records)) == (200, number), query
+        assert "sk-secret" not in json.dumps(records)
+    assert {"attempt": 1, "answered_by": CREATE, "status": 200}.items() <= (
+        (await control(app, "GET", "requests?attempt=1"))[1][0].items()
+    )
+    assert len((await control(app, "GET", "requests", key="sk-secret-b"))[1]) == 1
+    assert await control(app, "DELETE", "requests", key="sk-secret-b") == (200, None)
+    assert not app.for_key("sk-secret-b").requests and len(app.requests) == 3
+
+
+async def test_a_reset_has_a_key_begin_again_and_without_one_takes_back_all():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    await control(app, "PUT", "responses/responses.create", "of a", key="a")
+    assert [await says_to(app, key="a") for _ in "12"] == ["first", "second"]
+    assert await control(app, "POST", "reset", key="a") == (200, None)
+    assert await says_to(app, key="a") == "first" and app.for_key("a").responses.create.response is None
+    assert (await control(app, "GET", "health"))[1] == {
+        "status": "ok",
+        "version": openai_responses.__version__,
+        "keys": 1,
+    }
+    await control(app, "POST", "reset")
+    assert await says_to(app, key="a") == openai_responses.DEFAULT_TEXT
+
+
+@cases(
+    "method, path, said, status, words",
+    ("GET", "nothing", ..., 404, "GET /_mock/health"),
+    ("POST", CHAT_RESPONSE, "Hi", 404, "PUT /_mock/responses/{endpoint}"),
+    ("GET", "responses/chat", ..., 404, "completions"),
+    ("PUT", "responses/chat.completions.crate", "Hi", 404, "Closest: 'create'"),
+    ("PUT", "responses/reset", "Hi", 404, "no 'reset'"),
+    ("PUT", CHAT_RESPONSE, {"choises": []}, 400, "choises"),
+    ("PUT", CHAT_RESPONSE, {"$eror": 429}, 400, "Closest: 'error'"),
+    ("PUT", CHAT_RESPONSE, {"$error": 200}, 400, "is no error"),
+    ("PUT", CHAT_RESPONSE, {"$error": {"code": "x"}}, 400, "status"),
+    ("PUT", CHAT_RESPONSE, None, 400, "cannot be None"),
+    ("PUT", CHAT_RESPONSE, ..., 400, "Expecting value"),
+    ("PUT", CHAT_RULES, {"response": "Hi"}, 400, '"when"'),
+    ("PUT", CHAT_RULES, ["Hi"], 400, '"when"'),
+    ("PUT", CHAT_RULES, {"when": {}, "response": "Hi"}, 400, "needs a text"),
+    ("PUT", CHAT_RULES, {"when": {"what": {"$pattern": "("}}, "response": "Hi"}, 400, "unterminated"),
+)
+async def test_the_control_plane_says_what_is_wrong(method, path, said, status, words):
+    got, answer = await control(OpenAIMock(), method, path, said)
+    assert got == status and words in answer["error"]["message"]
+
+
+async def test_a_control_request_that_is_too_large_or_breaks_off_changes_nothing():
+    app = OpenAIMock(bounds={"body": 10})
+    assert (await control(app, "PUT", CHAT_RESPONSE, "x" * 20))[0] == 413
+    scope = scope_of(f"/_mock/{CHAT_RESPONSE}", method="PUT")
+    assert await exchange(app, scope, {"type": "http.request", "body": b'"a', "more_body": True}) == []
+    assert app.chat.completions.create.response is None
+
+
+# ---- WebSockets over ASGI --------------------------------------------------------------------------------------------
+
+
+def socket_scope(path="/v1/responses", **more):
+    return scope_of(path, "websocket", "GET", **more)
+
+
+def said_over_socket(*values):
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    return [{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": text} for text in texts)]
+
+
+def over(sent):
+    return sent[-1]["type"] == "websocket.close" or "response.completed" in str(sent[-1].get("text"))
+
+
+async def test_a_connection_to_the_server_is_a_session_of_the_key():
+    app = OpenAIMock()
+    app.for_key("sk-a").responses.create.response = "Hello over there"
+    browser = {"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}
+    scope = socket_scope(headers=browser, subprotocols=["realtime", "openai-insecure-api-key.sk-a"])
+    sent = await exchange(app, scope, *said_over_socket("no json", says("Hi")), until=over)
+    assert sent[0] == {"type": "websocket.accept", "subprotocol": "realtime"}
+    events = [json.loads(message["text"]) for message in sent[1:]]
+    assert [event["type"] for event in events[:2]] == ["error", "response.created"]
+    assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hello over there"
+    assert len(app.for_key("sk-a").requests) == 3 and "sk-a" not in str([r.headers for r in app.requests])
+
+
+@cases("fault, code", (None, 1011), (4000, 4000))
+async def test_a_connection_to_the_server_ends_as_it_is_told(fault, code):
+    app = OpenAIMock()
+    app.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
+    sent = await exchange(app, socket_scope(), *said_over_socket(says("Hi")), until=over)
+    assert len(sent) == 4 and sent[-1]["code"] == code
+
+
+async def test_a_mistake_ends_a_connection_with_its_words(caplog):
+    app = OpenAIMock()
+    app.responses.create.response = broken
+    *_, last = await exchange(app, socket_scope(), *said_over_socket(says("Hi")), until=over)
+    assert last["code"] == 1011 and "a bug of the test" in last["reason"] and caplog.records
+
+
+@cases("path, value, status", ("/v1/dance", None, 404), ("/v1/responses", error(429), 429))
+async def test_a_connection_is_refused_with_the_response(path, value, status):
+    app = OpenAIMock()
+    if value:
+        app.responses.connect.response = value
+    plain = await exchange(app, socket_scope(path), *said_over_socket())
+    assert plain == [{"type": "websocket.close"}]
+    able = socket_scope(path, extensions={"websocket.http.response": {}})
+    start, body = await exchange(app, able, *said_over_socket())
+    assert start["type"] == "websocket.http.response.start" and start["status"] == status and body["body"]
+
+
+async def test_a_connection_whose_client_leaves_is_over():
+    sent = await exchange(OpenAIMock(), socket_scope(), *said_over_socket())
+    assert [message["type"] for message in sent] == ["websocket.accept"]
+
+
+# ---- the command and the fixture -------------------------------------------------------------------------------------
+
+
+def command(*arguments):
+    return openai_responses._mock_of(openai_responses._arguments(arguments))
+
+
+@cases(
+    "script",
+    "def set_up(openai_mock):\n    openai_mock.chat.completions.create.response = 'Hi'",
+    "from openai_responses import OpenAIMock\nopenai_mock = OpenAIMock()\n"
+    "openai_mock.chat.completions.create.response = 'Hi'",
+)
+async def test_a_script_sets_what_a_server_answers(tmp_path, script):
+    (tmp_path / "fake.py").write_text(script)
+    assert await says_to(command("--script", str(tmp_path / "fake.py"))) == "Hi"
+
+
+def test_the_command_has_the_settings_of_the_mock():
+    mock = command("--strict", "--only-scripted", "--keys", "3", "--body", "9")
+    assert mock._strict and mock._only_scripted and mock._bounds == {"keys": 3, "records": 1000, "body": 9}
+
+
+def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "empty.py").write_text("")
+    for name, words in (("none.py", "No such file"), ("empty.py", "set_up(openai_mock)")):
+        assert words in str(failing(SystemExit, command, "--script", str(tmp_path / name)))
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert "openai-responses[server]" in str(failing(SystemExit, openai_responses._main, ["--port", "0"]))
+
+
+def test_a_port_that_is_taken_or_none_is_told(capsys):
+    failing(SystemExit, command, "--port", "70000")
+    assert "70000" in capsys.readouterr().err
+    with openai_responses._listen("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._listen, "127.0.0.1", port))
+
+
+if HAS_UVICORN:
+
+    @pytest.mark.parametrize("resource", list(creatable()))
+    async def test_the_sdk_over_a_socket(openai_server, resource):
+        scenario = Scenario(openai_server.mock, sdk().with_options(base_url=openai_server.url))
+        await live_and_die(scenario, resource)
+
+    @contextlib.contextmanager
+    def process(*arguments):
+        """A server in a process of its own, and its URL."""
+        command, environment = [sys.executable, "-m", "openai_responses", *arguments], {**os.environ}
+        done = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+        with done:
+            try:
+                yield done, done.stdout.readline().strip()
+            finally:
+                done.kill()
+
+    def test_a_process_serves_until_it_is_told_to_end(openai_server):
+        with process("--port", "0") as (server, url):
+            client = sdk().with_options(base_url=url)
+            stream = client.chat.completions.create(**CHAT, stream=True)
+            next(iter(stream))
+            assert client.chat.completions.create(**CHAT).choices[0].message.content == openai_responses.DEFAULT_TEXT
+            with client.responses.connect() as connection:
+                connection.response.create(**ASK)
+                assert next(event for event in connection if event.type == "response.completed")
+            server.terminate()
+            assert server.wait(10) == 0
+            failing(openai.APIConnectionError, client.with_options(max_retries=0).models.list)
+
+    def test_the_fixture_serves_processes(openai_server):
+        openai_server.mock.chat.completions.create.response = "Hello, process"
+        code = (
+            "import openai; print(openai.OpenAI().chat.completions.create"
+            "(model='m', messages=[{'role': 'user', 'content': 'Hi'}]).choices[0].message.content)"
+        )
+        assert python("-c", code, **openai_server.env).stdout.strip() == "Hello, process"
+        assert openai_server.mock.chat.completions.create.called
 
 
 # ======================================================================================================================

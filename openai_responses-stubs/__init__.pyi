@@ -6,7 +6,7 @@ from collections import UserDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Protocol, overload
+from typing import Any, Generic, NamedTuple, Protocol, overload
 
 import httpx
 import httpx2  # type: ignore[import-not-found, unused-ignore]
@@ -244,6 +244,7 @@ class OpenAIMock(Endpoints):
         strict: bool = False,
         only_scripted: bool = False,
         assert_all_used: bool = False,
+        bounds: Mapping[str, int] | None = None,
     ) -> None: ...
     @property
     def router(self) -> Router: ...
@@ -257,6 +258,8 @@ class OpenAIMock(Endpoints):
     def start(self) -> Self: ...
     def stop(self) -> None: ...
     def reset(self) -> None: ...
+    def for_key(self, key: str) -> OpenAIMock: ...
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
@@ -265,6 +268,12 @@ class OpenAIMock(Endpoints):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
     ) -> None: ...
+
+class Server(NamedTuple):
+    mock: OpenAIMock
+    url: str
+    @property
+    def env(self) -> dict[str, str]: ...
 
 class _Arrangement(Protocol):
     # A decorated function can be called with or without `openai_mock`; a class stays the class it is.
