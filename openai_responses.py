@@ -8163,9 +8163,9 @@ class OpenAIMock(_Guarded):
         self.state = StateStore() if state is None else state
         self._checks_use = assert_all_used
         self._journal: list[Record] = []
-        self._bounds = _BOUNDS | dict(bounds or {})
-        if strange := self._bounds.keys() - _BOUNDS.keys():
-            raise ValueError(f"bounds has {min(strange)!r}; there is: {', '.join(_BOUNDS)}")
+        self._bounds = _HELD | dict(bounds or {})
+        if strange := self._bounds.keys() - _HELD.keys():
+            raise ValueError(f"bounds has {min(strange)!r}; there is: {', '.join(_HELD)}")
         self._keys: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
         self._origin: OpenAIMock | None = None  # of such a mock, the one it is of
 
@@ -8422,13 +8422,13 @@ def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
 # ======================================================================================================================
 
 # What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
-_BOUNDS = {"keys": 100, "records": 1000, "body": 512 * 2**20}
+_HELD = {"keys": 100, "records": 1000, "body": 512 * 2**20}
 
 
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
     headers, path = httpx.Headers(scope["headers"]), _path_in(scope)
-    content = await _content(receive, mock._bounds["body"])
+    content = await _read_body(receive, mock._bounds["body"])
     if content is None:  # the client left before it had said all
         return
     if isinstance(content, httpx.Response):
@@ -8450,7 +8450,7 @@ def _path_in(scope: Any) -> str:
     return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
 
 
-async def _content(receive: Any, largest: int) -> bytes | httpx.Response | None:
+async def _read_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
     """A body; the 413 of one that is too large; `None` where the client left."""
     pieces, size = [], 0
     while (message := await receive())["type"] == "http.request":
@@ -8810,7 +8810,7 @@ def _main(arguments: Sequence[str] | None = None) -> None:
 
     said = _arguments(arguments)
     server = _uvicorn(_mock_of(said))
-    listening = _listen(said.host, said.port)
+    listening = _socket_at(said.host, said.port)
     for ending in (signal.SIGINT, signal.SIGTERM):  # there is nothing to save; in a container there would be no handler
         signal.signal(ending, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
@@ -8832,9 +8832,9 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     )
     parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
     parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, number in _BOUNDS.items():
+    for name, number in _HELD.items():
         parser.add_argument(
-            f"--{name}", type=int, default=number, help=f"at most so many {_BOUNDED[name]} (default: %(default)s)"
+            f"--{name}", type=int, default=number, help=f"at most so many {_HELD_WORDS[name]} (default: %(default)s)"
         )
     return parser.parse_args(arguments)
 
@@ -8844,12 +8844,16 @@ def _port(text: str) -> int:
     return range(2**16).index(int(text))
 
 
-_BOUNDED = {"keys": "API keys with a mock of their own", "records": "requests in a journal", "body": "bytes in a body"}
+_HELD_WORDS = {
+    "keys": "API keys with a mock of their own",
+    "records": "requests in a journal",
+    "body": "bytes in a body",
+}
 
 
 def _mock_of(said: Any) -> OpenAIMock:
     """The mock that the command line describes. Raises `SystemExit` for a script without one."""
-    bounds = {name: getattr(said, name) for name in _BOUNDS}
+    bounds = {name: getattr(said, name) for name in _HELD}
     mock = OpenAIMock(strict=said.strict, only_scripted=said.only_scripted, bounds=bounds)
     if said.script:
         import runpy
@@ -8867,7 +8871,7 @@ def _mock_of(said: Any) -> OpenAIMock:
     return mock
 
 
-def _listen(host: str, port: int) -> Any:
+def _socket_at(host: str, port: int) -> Any:
     """A socket that listens. Raises `SystemExit` where it cannot."""
     import socket
 
@@ -8939,7 +8943,7 @@ async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
 @functools.cache
 def _thread() -> str:
     """The URL of the server in this process's thread."""
-    listening, ready = _listen("127.0.0.1", 0), threading.Event()
+    listening, ready = _socket_at("127.0.0.1", 0), threading.Event()
     server = _uvicorn(_serve_mounted, lifespan="off")
     _when_started(server, ready.set)
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()

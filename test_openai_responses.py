@@ -6242,7 +6242,7 @@ async def test_lifespan_is_answered():
 
 CHAT_RESPONSE = f"responses/{CREATE}"
 CHAT_RULES = f"rules/{CREATE}"
-FORMS = [
+JSON_FORMS = [
     ("Hi", "Hi"),
     ({"choices": [{"message": {"content": "Hi"}}]}, {"choices": [{"message": {"content": "Hi"}}]}),
     ({"$tool_call": {"name": "f", "arguments": {"a": 1}, "id": "call_1"}}, tool_call("f", {"a": 1}, "call_1")),
@@ -6259,7 +6259,7 @@ FORMS = [
 ]
 
 
-@cases("said, value", *FORMS)
+@cases("said, value", *JSON_FORMS)
 async def test_a_response_is_said_in_json_read_and_taken_back(said, value):
     app = OpenAIMock()
     assert await control(app, "PUT", CHAT_RESPONSE, said) == (200, said)
@@ -6477,9 +6477,9 @@ def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
 def test_a_port_that_is_taken_or_none_is_told(capsys):
     failing(SystemExit, command, "--port", "70000")
     assert "70000" in capsys.readouterr().err
-    with openai_responses._listen("127.0.0.1", 0) as listening:
+    with openai_responses._socket_at("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
-        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._listen, "127.0.0.1", port))
+        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._socket_at, "127.0.0.1", port))
 
 
 if HAS_UVICORN:
