@@ -6024,6 +6024,9 @@ def test_decorated_functions_are_called_plainly():
 # ======================================================================================================================
 
 HAS_UVICORN = importlib.util.find_spec("uvicorn") is not None  # what listens; all else here goes without a socket
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+NODE_PACKAGES = CACHE / "openai-responses" / "node" / "node_modules"  # where .ci/run installs `openai` of npm
+HAS_NODE = shutil.which("node") is not None and (NODE_PACKAGES / "openai").exists()
 
 
 def served(app, key=KEY, base_url="http://mock/v1", **options):
@@ -6521,6 +6524,15 @@ if HAS_UVICORN:
         )
         assert python("-c", code, **openai_server.env).stdout.strip() == "Hello, process"
         assert openai_server.mock.chat.completions.create.called
+
+    if HAS_NODE:
+
+        @pytest.mark.openai_mock(bounds={"keys": 100})
+        def test_the_package_of_npm_over_a_socket(openai_server):
+            environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
+            script = str(ROOT / "docs" / "development" / "node.js")
+            done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0 and done.stdout.count("passed: ") == 14, done.stdout + done.stderr
 
 
 # ======================================================================================================================

@@ -1,0 +1,271 @@
+"""What a call to the server costs, beside `@copilotkit/aimock` (npm) and a bare Starlette app; and what it stands.
+
+    python docs/development/benchmark_server.py [folder that holds node_modules/@copilotkit/aimock]
+
+Needs `uvicorn` and `starlette`. Servers run in processes of their own, one after the other in each round; a figure is
+the best of the rounds. Exits with status 1 when a bound is missed.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+CONNECTIONS, CALLS, ROUNDS = 16, 1500, 3
+MODULE = pathlib.Path(__file__).parents[2]
+CHAT = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]}
+BARE = """
+import socket, sys, uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+body = open(sys.argv[1], "rb").read()
+
+async def chat(request):
+    await request.body()
+    return Response(body, media_type="application/json")
+
+app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
+listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
+listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+startup = server.startup
+
+async def started(sockets):
+    await startup(sockets)
+    print(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", flush=True)
+
+server.startup = started
+server.run([listening])
+"""
+missed = []
+
+
+@contextlib.contextmanager
+def running(*command, url=None):
+    """A server, its URL, and how long it took to be ready."""
+    begun = time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": str(MODULE)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    line = next((line for line in process.stdout if url is None or "listening" in line), "")
+    ready = time.perf_counter() - begun
+    try:
+        yield Running(process, url or line.strip(), ready)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+class Running:
+    """A running server."""
+
+    def __init__(self, process, url, ready):
+        self.process, self.url, self.ready = process, url, ready
+        self.host, port = re.fullmatch(r"http://([\d.]+):(\d+)/v1", url).groups()
+        self.port = int(port)
+
+    @property
+    def memory(self):
+        """Megabytes it has."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+def mock(*options):
+    return running(sys.executable, "-m", "openai_responses", *options)
+
+
+def message(body, method="POST", path="/v1/chat/completions"):
+    content = json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-a\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
+
+
+async def read_answer(reader):
+    """Status and body of an answer with a length, or in chunks."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    if length := re.search(rb"content-length: (\d+)", head):
+        return int(head[9:12]), await reader.readexactly(int(length[1]))
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readline()
+    return int(head[9:12]), body
+
+
+async def ask(server, sent):
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(sent)
+    answer = await asyncio.wait_for(read_answer(reader), 60)
+    writer.close()
+    return answer
+
+
+async def load(server, calls):
+    """Calls for a second, over connections that stay open."""
+    sent, statuses = message(CHAT), []
+
+    async def connection():
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        for _ in range(calls // CONNECTIONS):
+            writer.write(sent)
+            statuses.append((await read_answer(reader))[0])
+        writer.close()
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
+    rate = len(statuses) / (time.perf_counter() - begun)
+    assert set(statuses) == {200}, set(statuses)
+    return rate
+
+
+def report(name, figure, bound="", holds=True):
+    print(f"{name:48} {figure:>14}  {bound}{'' if holds else '  MISSED'}", flush=True)
+    if not holds:
+        missed.append(name)
+
+
+def rates(folder):
+    with tempfile.TemporaryDirectory() as place:
+        place = pathlib.Path(place)
+        (place / "bare.py").write_text(BARE)
+        with mock() as server:
+            (place / "answer.json").write_bytes(asyncio.run(ask(server, message(CHAT)))[1])
+        servers = {
+            "openai_responses": mock,
+            "Starlette": lambda: running(sys.executable, str(place / "bare.py"), str(place / "answer.json")),
+        }
+        if folder:
+            fixture = {"match": {"userMessage": "Hi"}, "response": {"content": "This is a mock response."}}
+            (place / "fixtures.json").write_text(json.dumps({"fixtures": [fixture]}))
+            tool = str(pathlib.Path(folder, "node_modules/@copilotkit/aimock/dist/cli.js"))
+            options = ("-p", "4010", "-f", str(place / "fixtures.json"))
+            servers["aimock"] = lambda: running("node", tool, *options, url="http://127.0.0.1:4010/v1")
+        best, ready = dict.fromkeys(servers, 0.0), dict.fromkeys(servers, 60.0)
+        for _ in range(ROUNDS):
+            for name, start in servers.items():
+                with start() as server:
+                    ready[name] = min(ready[name], server.ready)
+                    asyncio.run(load(server, 200))
+                    best[name] = max(best[name], asyncio.run(load(server, CALLS)))
+    for name, rate in best.items():
+        report(f"calls a second, {CONNECTIONS} connections: {name}", f"{rate:.0f}")
+    own = best["openai_responses"]
+    report("... of those of a bare Starlette app", f"{own / best['Starlette']:.2f}")
+    if folder:
+        report("... of those of aimock", f"{own / best['aimock']:.2f}", ">= 1", own >= best["aimock"])
+    return ready
+
+
+def start(ready):
+    imports = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import openai"], check=True)
+        imports.append(time.perf_counter() - begun)
+    bound = 1.3 * min(imports) + ready["Starlette"]
+    own = ready["openai_responses"]
+    report("start to ready, seconds", f"{own:.2f}", f"<= {bound:.2f}: 1.3 imports of openai + bare", own <= bound)
+
+
+async def many_streams(server, number=1000):
+    """Streams at once; how many came whole."""
+    said = {"$streamed": {"value": "one two three four five six seven eight nine ten", "delay": 0.2}}
+    await ask(server, message(said, "PUT", "/_mock/responses/chat.completions.create"))
+    begun = time.perf_counter()
+    answers = await asyncio.gather(*(ask(server, message(CHAT | {"stream": True})) for _ in range(number)))
+    whole = sum(body.count(b"chat.completion.chunk") == 12 and b"[DONE]" in body for _, body in answers)
+    report("concurrent streams that came whole", whole, f"= {number}", whole == number)
+    report("... seconds for all, where one takes 2.6", f"{time.perf_counter() - begun:.1f}")
+
+
+async def never_reading(server):
+    """A client that asks for a long stream and reads nothing of it."""
+    said = {"$streamed": {"value": "word " * 200_000, "chunk": 5}}
+    await ask(server, message(said, "PUT", "/_mock/responses/responses.create"))
+    body = {"model": "m", "input": "Hi", "stream": True}
+    _, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(message(body, path="/v1/responses"))
+    await asyncio.sleep(1)
+    before, begun = server.memory, time.perf_counter()
+    status, _ = await ask(server, message(CHAT | {"stream": False}))
+    report(
+        "beside a client that never reads: a call, ms",
+        f"{1000 * (time.perf_counter() - begun):.0f}",
+        "200",
+        status == 200,
+    )
+    await asyncio.sleep(2)
+    report("... megabytes more after two seconds", f"{server.memory - before:.1f}", "< 5", server.memory - before < 5)
+    writer.close()
+
+
+async def many_calls(server, number=10_000):
+    await load(server, 2000)
+    before = server.memory
+    rate = await load(server, number)
+    _status, journal = await ask(server, message({}, "GET", "/_mock/requests"))
+    report(f"{number} calls, a second", f"{rate:.0f}")
+    report("... megabytes more", f"{server.memory - before:.1f}", "< 20", server.memory - before < 20)
+    report("... requests in the journal", len(json.loads(journal)), "= 1000", len(json.loads(journal)) == 1000)
+
+
+def ends():
+    """kill -9, the same port again, a port that is taken, two servers, SIGTERM while a stream is on its way."""
+    with mock() as first, mock() as second:
+        taken = subprocess.run(
+            [sys.executable, "-m", "openai_responses", "--port", str(first.port)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(MODULE)},
+        )
+        said = f"cannot listen at 127.0.0.1:{first.port}" in taken.stderr and "Traceback" not in taken.stderr
+        report("a port that is taken is told", said, "True", said and taken.returncode == 1)
+        both = [asyncio.run(ask(server, message(CHAT)))[0] for server in (first, second)]
+        report("two servers", str(both), "[200, 200]", both == [200, 200])
+        port = first.port
+        asyncio.run(left_open(first, signal.SIGKILL, "after kill -9"))
+    with mock("--port", str(port)) as again:
+        status, _ = asyncio.run(ask(again, message(CHAT)))
+        report("the same port again", status, "200", status == 200)
+        asyncio.run(left_open(again, signal.SIGTERM, "after SIGTERM"))
+
+
+async def left_open(server, ending, name):
+    """A server that ends while a stream is on its way."""
+    said = {"$streamed": {"value": "a b c d e f", "delay": 10}}
+    await ask(server, message(said, "PUT", "/_mock/responses/chat.completions.create"))
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(message(CHAT | {"stream": True}))
+    await reader.readuntil(b"\r\n\r\n")
+    begun = time.perf_counter()
+    server.process.send_signal(ending)
+    server.process.wait()
+    with contextlib.suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    seconds = time.perf_counter() - begun
+    report(f"... {name} the stream is broken after, ms", f"{1000 * seconds:.0f}", "< 500", seconds < 0.5)
+
+
+def main():
+    start(rates(sys.argv[1] if len(sys.argv) > 1 else None))
+    with mock() as server:
+        asyncio.run(many_calls(server))
+        asyncio.run(many_streams(server))
+        asyncio.run(never_reading(server))
+    ends()
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
