@@ -9165,7 +9165,7 @@ def _fixtures() -> types.ModuleType:
     def openai_server(request: Any) -> Iterator[Server]:
         """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
         settings = {"bounds": {"keys": 0}, **settings_of(request)}
-        served = request.node.stash[_reported()] = OpenAIMock(**settings)
+        served = request.node.stash[_reported()] = _for_a_test(settings)
         with _served(served) as server:
             yield server
         if served._checks_use:
