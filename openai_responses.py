@@ -1889,7 +1889,7 @@ class Call:
 
     @functools.cached_property
     def query(self) -> dict[str, str]:
-        return dict(parse_qsl(self.request.url.query.decode(), keep_blank_values=True))
+        return dict(parse_qsl(_httpx_request(self.request).link.partition("?")[2], keep_blank_values=True))
 
     @functools.cached_property
     def asked(self) -> dict[str, Any]:
@@ -8427,7 +8427,7 @@ _HELD = {"keys": 100, "records": 1000, "body": 512 * 2**20}
 
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
-    headers, path = httpx.Headers(scope["headers"]), _path_in(scope)
+    headers, path = _headers_in(scope), _path_in(scope)
     content = await _read_body(receive, mock._bounds["body"])
     if content is None:  # the client left before it had said all
         return
@@ -8439,7 +8439,7 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
         response = _shared(httpx.Response(204), headers)
     else:
         own = mock.for_key(_key_in(headers))
-        response = _shared(await _served_answer(own, _request_in(own, scope["method"], scope, content)), headers)
+        response = _shared(await _served_answer(own, _Arrived(own, scope["method"], scope, content)), headers)
         _keep_within_bounds(own)
     await _send(response, receive, send)
 
@@ -8463,18 +8463,25 @@ async def _read_body(receive: Any, largest: int) -> bytes | httpx.Response | Non
     return None
 
 
-def _key_in(headers: httpx.Headers) -> str:
+def _headers_in(scope: Any) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _key_in(headers: Mapping[str, str]) -> str:
     """The API key of a request; a browser's WebSocket has it in its subprotocols."""
     key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
     found = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
     return key or (found[1] if found else "")
 
 
-def _request_in(mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> httpx.Request:
+class _Arrived(_Converted):
     """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
-    path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
-    url = mock._bases[0] + path + (f"?{query}" if query else "")
-    return httpx.Request(method, url, headers=scope["headers"], content=content)
+
+    def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
+        path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
+        self.link = mock._bases[0] + path + (f"?{query}" if query else "")
+        self.method, self._content, self.extensions, self.family = method, content, {}, httpx
+        self.raw_headers = _shared_headers(tuple(map(tuple, scope["headers"])))
 
 
 async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
@@ -8506,7 +8513,7 @@ def _problem(status: int, message: str, type: str = "invalid_request_error") -> 
     )
 
 
-def _shared(response: httpx.Response, asked: httpx.Headers) -> httpx.Response:
+def _shared(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
     """A response that a page of any origin may read, as those of the API."""
     if "origin" in asked:
         allowed = {"origin": "*", "methods": "*", "headers": asked.get("access-control-request-headers", "*")}
@@ -8572,9 +8579,9 @@ async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any)
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a connection, with the session that a client in this process has."""
     await receive()
-    own = mock.for_key(_key_in(httpx.Headers(scope["headers"])))
+    own = mock.for_key(_key_in(_headers_in(scope)))
     try:
-        opened = await _open(own.router, _request_in(own, "WS", scope), _result)
+        opened = await _open(own.router, _Arrived(own, "WS", scope), _result)
     except (Exception, MockError) as reason:
         opened = _mistake(reason)
     if not isinstance(opened, httpx.Response):
