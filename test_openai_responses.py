@@ -7223,7 +7223,11 @@ def test_without_argument() -> int:
 async def use() -> int:
     test_everything()
     return await test_bare() + test_without_argument()
+def test_served(openai_server: openai_responses.Server) -> None:
+    openai_server.mock.for_key("sk-a").responses.create.response = "Hi"
+    environment: dict[str, str] = {**openai_server.env, "URL": openai_server.url}
 openai_mock = OpenAIMock()
+served = httpx.AsyncClient(transport=httpx.ASGITransport(app=OpenAIMock(bounds={"keys": 0})))
 client = httpx.Client(transport=MockTransport(openai_mock.router.handler))
 async_client = httpx.AsyncClient(transport=MockTransport(openai_mock.router.async_handler, otherwise=None))
 openai_responses.ext.httpx.Request("GET", "https://example.test")
@@ -7250,7 +7254,7 @@ WRONG = {
     "call-arg": ["OpenAIMock(nonsense=1)"],
     "call-overload": ["openai_responses.mock(strct=True)"],
     "arg-type": [
-        "openai_mock.files.create.when(1)", "openai_mock.state.files.content.put('file-1', 'text')",
+        "openai_mock.for_key(1)", "openai_mock.files.create.when(1)", "openai_mock.state.files.content.put('file-1', 'text')",
         "streamed('Hi', chunk='word')", "tool_call(1)",
     ],
 }  # fmt: skip
