@@ -7254,8 +7254,8 @@ WRONG = {
     "call-arg": ["OpenAIMock(nonsense=1)"],
     "call-overload": ["openai_responses.mock(strct=True)"],
     "arg-type": [
-        "openai_mock.for_key(1)", "openai_mock.files.create.when(1)", "openai_mock.state.files.content.put('file-1', 'text')",
-        "streamed('Hi', chunk='word')", "tool_call(1)",
+        "openai_mock.files.create.when(1)", "openai_mock.state.files.content.put('file-1', 'text')",
+        "openai_mock.for_key(1)", "streamed('Hi', chunk='word')", "tool_call(1)",
     ],
 }  # fmt: skip
 
