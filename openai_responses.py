@@ -8164,8 +8164,9 @@ class OpenAIMock(_Guarded):
         self._checks_use = assert_all_used
         self._journal: list[Record] = []
         self._bounds = _HELD | dict(bounds or {})
-        if strange := self._bounds.keys() - _HELD.keys():
-            raise ValueError(f"bounds has {min(strange)!r}; there is: {', '.join(_HELD)}")
+        for name, number in self._bounds.items():
+            if name not in _HELD or type(number) is not int or number < 0:
+                raise ValueError(f"bounds has {name}={number!r}; expected numbers for some of {', '.join(_HELD)}")
         self._keys: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
         self._origin: OpenAIMock | None = None  # of such a mock, the one it is of
 
@@ -8239,7 +8240,8 @@ class OpenAIMock(_Guarded):
         for endpoint in list(self._endpoints.values()):
             for scripted in (endpoint, *endpoint._rules):
                 if scripted._script:
-                    scripted._on(heir).response = scripted.response
+                    own = scripted._on(heir)
+                    own.response, own._form = scripted.response, scripted._form
         return heir
 
     def __enter__(self) -> OpenAIMock:
@@ -8527,7 +8529,7 @@ def _keep_within_bounds(mock: OpenAIMock) -> None:
     for each in filter(None, (mock, mock._origin)):
         routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
         for kept in (each._journal, each.router.calls, *(route.calls for route in routes if route)):
-            del kept[: -each._bounds["records"]]
+            del kept[: max(len(kept) - each._bounds["records"], 0)]
 
 
 async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
@@ -8699,7 +8701,14 @@ _CONTROL: Callable[[], Mapping[tuple[str, str], Callable[[_Order], Any]]] = func
         ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
     }
 )
-_REFUSALS = {AssertionError: 409, AttributeError: 404, TypeError: 400, ValueError: 400, re.error: 400}
+_REFUSALS = {
+    AssertionError: 409,
+    AttributeError: 404,
+    TypeError: 400,
+    ValueError: 400,
+    RecursionError: 400,
+    re.error: 400,
+}
 
 
 def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
@@ -8715,7 +8724,7 @@ def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes
     except tuple(_REFUSALS) as reason:
         status = next(status for kind, status in _REFUSALS.items() if isinstance(reason, kind))
         return _problem(status, str(reason))
-    answer = json.dumps(done, default=lambda value: {"$python": _shown(value)})
+    answer = json.dumps(done, default=_in_words)
     return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
 
 
@@ -8758,9 +8767,15 @@ def _formed(said: Any) -> Any:
     )
 
 
+def _in_words(value: Any) -> dict[str, str]:
+    """What JSON has no word for, to be read."""
+    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _shown(value)}
+
+
 def _set_said(scripted: Scripted, said: Any) -> Any:
     scripted.response = _formed(said)
-    scripted._form = said
+    for each in (scripted, *scripted._heirs()):
+        each._form = said
     return _said(scripted)
 
 

@@ -6167,8 +6167,9 @@ async def test_what_a_server_keeps_is_bounded():
     shared = OpenAIMock(bounds={"keys": 0})
     await says_to(shared)
     assert shared.for_key(KEY) is shared and shared.chat.completions.create.route.called
-    refused_bounds = failing(ValueError, OpenAIMock, bounds={"kyes": 1})
-    assert "kyes" in str(refused_bounds) and "keys" in str(refused_bounds)
+    for bounds in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
+        refused_bounds = failing(ValueError, OpenAIMock, bounds=bounds)
+        assert next(iter(bounds)) in str(refused_bounds) and "records" in str(refused_bounds)
 
 
 async def test_a_body_that_is_too_large_is_refused_and_one_that_breaks_off_is_no_request():
@@ -6311,7 +6312,8 @@ async def test_rules_are_said_in_json_counted_and_taken_back():
     assert await says_to(app, "The weather?") == "rainy"
     status, rules = await control(app, "GET", CHAT_RULES)
     assert [rule["response"] for rule in rules] == ["rainy", {"$refusal": "No."}]
-    assert [rule["call_count"] for rule in rules] == [1, 0] and rules[0]["when"]["model"] == "m"
+    assert [rule["call_count"] for rule in rules] == [1, 0] and rules[0]["when"] == when
+    assert (await control(app, "GET", CHAT_RULES, key="another"))[1][1]["response"] == {"$refusal": "No."}
     status, told = await control(app, "POST", "assert_all_used")
     assert status == 409 and "tool_result=True" in told["error"]["message"]
     await control(app, "DELETE", CHAT_RULES, {"when": {"tool_result": True}})
@@ -6367,6 +6369,7 @@ async def test_a_reset_has_a_key_begin_again_and_without_one_takes_back_all():
     ("PUT", CHAT_RESPONSE, {"$error": {"code": "x"}}, 400, "status"),
     ("PUT", CHAT_RESPONSE, None, 400, "cannot be None"),
     ("PUT", CHAT_RESPONSE, ..., 400, "Expecting value"),
+    ("PUT", CHAT_RESPONSE, {"$bytes": 1}, 400, "bytes"),
     ("PUT", CHAT_RULES, {"response": "Hi"}, 400, '"when"'),
     ("PUT", CHAT_RULES, ["Hi"], 400, '"when"'),
     ("PUT", CHAT_RULES, {"when": {}, "response": "Hi"}, 400, "needs a text"),
