@@ -6212,7 +6212,8 @@ async def test_no_endpoint_is_a_404_that_names_the_closest():
     assert "Closest" in error.message
 
 
-async def test_errors_are_tried_again_and_faults_break_the_connection():
+async def test_errors_are_tried_again_and_faults_break_the_connection(monkeypatch):
+    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0)  # the SDK's pause after a broken connection
     app = OpenAIMock()
     app.chat.completions.create.response = [error(429), httpx.ConnectError, "Here I am."]
     assert await says_to_patiently(app) == "Here I am."
@@ -6519,14 +6520,13 @@ if HAS_UVICORN:
             assert server.wait(10) == 0
             failing(openai.APIConnectionError, client.with_options(max_retries=0).models.list)
 
-    def test_the_fixture_serves_processes(openai_server):
+    def test_the_variables_of_the_fixture_lead_to_its_mock(openai_server, monkeypatch):
         openai_server.mock.chat.completions.create.response = "Hello, process"
-        code = (
-            "import openai; print(openai.OpenAI().chat.completions.create"
-            "(model='m', messages=[{'role': 'user', 'content': 'Hi'}]).choices[0].message.content)"
-        )
-        assert python("-c", code, **openai_server.env).stdout.strip() == "Hello, process"
-        assert openai_server.mock.chat.completions.create.called
+        for name, value in openai_server.env.items():
+            monkeypatch.setenv(name, value)
+        client = openai.OpenAI()
+        assert client.chat.completions.create(**CHAT).choices[0].message.content == "Hello, process"
+        assert openai_server.mock.chat.completions.create.call_count == 1
 
     if HAS_NODE:
 
