@@ -8730,8 +8730,10 @@ def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes
 
 def _begin_again(order: _Order) -> None:
     """A key's mock begins again as the server's; without a key, everything is taken back."""
-    if order.server._keys.pop(order.key, None) is None:
-        order.mock.reset()
+    if order.mock is order.server:
+        order.server.reset()
+    else:
+        del order.server._keys[order.key]
 
 
 # The values that JSON has no word for: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object has

@@ -6346,13 +6346,15 @@ async def test_a_reset_has_a_key_begin_again_and_without_one_takes_back_all():
     app.chat.completions.create.response = ["first", "second"]
     await control(app, "PUT", "responses/responses.create", "of a", key="a")
     assert [await says_to(app, key="a") for _ in "12"] == ["first", "second"]
-    assert await control(app, "POST", "reset", key="a") == (200, None)
+    for key in ("a", "never seen"):
+        assert await control(app, "POST", "reset", key=key) == (200, None)
     assert await says_to(app, key="a") == "first" and app.for_key("a").responses.create.response is None
     assert (await control(app, "GET", "health"))[1] == {
         "status": "ok",
         "version": openai_responses.__version__,
         "keys": 1,
     }
+    assert await says_to(app, key="never seen") == "first"
     await control(app, "POST", "reset")
     assert await says_to(app, key="a") == openai_responses.DEFAULT_TEXT
 
