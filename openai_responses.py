@@ -8502,6 +8502,7 @@ def _mistake(reason: BaseException) -> httpx.Response:
     """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
     import logging
 
+    reason = (isinstance(reason, MockError) and reason.__cause__) or reason
     if not isinstance(reason, AssertionError):
         logging.getLogger("openai_responses").error("%s", reason, exc_info=reason)
     known = not isinstance(reason, AllMockedAssertionError)
