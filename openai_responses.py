@@ -2195,10 +2195,10 @@ def _check_types(call: Call) -> None:
     if "json" not in call.request.headers.get("content-type", "json"):
         return
     takes, required = call.takes
-    for name, value in (_without_nulls(call.body) if call.session else call.body).items():
+    for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
-            _check_type(name, value, tp)
+            _check_type(name, _without_nulls(value) if call.session else value, tp)
 
 
 def _without_nulls(value: Any) -> Any:
@@ -6976,7 +6976,7 @@ class _Session:
 
     async def hear(self, message: str | bytes, wait: Wait) -> None:
         """What comes of a message of the client; what the service refuses is an event too, and the session goes on."""
-        call = _saying(self.call, message)
+        call = _with_message(self.call, message)
         record = self.router._record(call.request, call)
         try:
             events = await self._heard(call, wait, record)
@@ -7014,7 +7014,7 @@ class _Session:
                 yield delay, said
 
 
-def _saying(call: Call, message: str | bytes) -> Call:
+def _with_message(call: Call, message: str | bytes) -> Call:
     """A call that came over the same connection, with another message."""
     request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=message)
     return dataclasses.replace(call, request=request)
@@ -7108,7 +7108,7 @@ async def _create_over_socket(call: Call, wait: Wait, record: Record) -> Iterato
     """A response, with the input that waits for it."""
     queued = call.session.talk.queued.pop(_told(call, "previous_response_id"), None)
     given = [*(queued or ()), *_items_of(call.body.get("input"))]
-    call = _saying(call, json.dumps({**call.body, "input": given})) if queued else call
+    call = _with_message(call, json.dumps({**call.body, "input": given})) if queued else call
     return _noted(call, await _speak(call, wait, record))
 
 
@@ -7141,7 +7141,7 @@ async def _steer(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]
             talk.queued[target] = given
         else:
             talk.pending[target].clear()
-            follows = _saying(asked, json.dumps({**asked.body, "input": given, "previous_response_id": target}))
+            follows = _with_message(asked, json.dumps({**asked.body, "input": given, "previous_response_id": target}))
             call.session.send(_noted(follows, await _speak(follows, wait, record)), follows, record)
     except ServiceError as failed:
         about = {key: failed.envelope[key] for key in ("type", "code", "message")}
@@ -7576,7 +7576,7 @@ def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
 
 
 def _open_realtime(call: Call) -> list[dict[str, Any]]:
-    talk = _begin_talk(call, _SESSIONS[call.query.get("intent", "realtime")])
+    talk = _begin_talk(call, _SESSIONS.get(call.query.get("intent", ""), _SESSIONS["realtime"]))
     return [{"type": "session.created", "session": talk.settings}]
 
 
@@ -7615,6 +7615,10 @@ def _put_item(talk: _Talk, item: dict[str, Any], after: str | None = None) -> di
     return {"type": "conversation.item.added", "previous_item_id": last, "item": _shown_item(item)}
 
 
+def _new_item(call: Call, **fields: Any) -> dict[str, Any]:
+    return {"id": call.store.new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
+
+
 def _done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return added | {"type": "conversation.item.done"} | changes
 
@@ -7622,8 +7626,7 @@ def _done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def _create_item(call: Call) -> list[dict[str, Any]]:
     _check_types(call)
     talk, after = call.session.talk, call.body.get("previous_item_id")
-    given = {key: value for key, value in call.body["item"].items() if value is not None}
-    item = {"id": call.store.new_id("item_"), "object": "realtime.item", "status": "completed", **given}
+    item = _new_item(call, **_without_nulls(call.body["item"]))
     if "type" not in item:
         _refuse("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
     if after not in (None, "root", *talk.items):
@@ -7707,7 +7710,7 @@ async def _listen(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
     events += await _commit(call, wait, record)
     if talk.current or talk.settings.get("type") == "transcription" or not turns.get("create_response", True):
         return events
-    return itertools.chain(events, await _say(_saying(call, b'{"type": "response.create"}'), wait, record))
+    return itertools.chain(events, await _say(_with_message(call, b'{"type": "response.create"}'), wait, record))
 
 
 async def _commit(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
@@ -7719,17 +7722,10 @@ async def _commit(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]
             f"buffer too small. Expected at least {_SHORTEST}ms of audio, but buffer only has {long:.2f}ms of audio."
         )
         _refuse(f"Error committing input audio buffer: {message}", code="input_audio_buffer_commit_empty")
-    id, audio = talk.speech or call.store.new_id("item_"), base64.b64encode(talk.take()).decode()
+    named, audio = {"id": talk.speech} if talk.speech else {}, base64.b64encode(talk.take()).decode()
     part = {"type": "input_audio", "audio": audio, "transcript": None}
-    item = {
-        "id": id,
-        "object": "realtime.item",
-        "type": "message",
-        "status": "completed",
-        "role": "user",
-        "content": [part],
-    }
-    committed = {"type": "input_audio_buffer.committed", "previous_item_id": last, "item_id": id}
+    item = _new_item(call, type="message", role="user", content=[part], **named)
+    committed = {"type": "input_audio_buffer.committed", "previous_item_id": last, "item_id": item["id"]}
     added = _put_item(talk, item)
     return [committed, added, _done(added), *await _transcribe(call, wait, item, long)]
 
@@ -7753,7 +7749,7 @@ async def _transcribe(call: Call, wait: Wait, item: dict[str, Any], long: int) -
 
 async def _transcript(call: Call, wait: Wait, wanted: Mapping[str, Any]) -> str:
     """What `audio.transcriptions.create` makes of what was heard. Raises the error that is set there."""
-    heard = dataclasses.replace(_saying(call, json.dumps(wanted)), row=_rows()["audio.transcriptions.create"])
+    heard = dataclasses.replace(_with_message(call, json.dumps(wanted)), row=_rows()["audio.transcriptions.create"])
     answer = await _answer(heard, wait, reply=lambda call, obj, pace: obj)
     if isinstance(answer, httpx.Response):
         if answer.is_error:
@@ -7777,7 +7773,7 @@ async def _say(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
         message = f"Conversation already has an active response in progress: {current}."
         _refuse(message, code="conversation_already_has_active_response")
     settings = {key: value for key, value in talk.settings.items() if key not in ("id", "object")}
-    return await _speak(_saying(call, json.dumps(settings | asked | call.body)), wait, record)
+    return await _speak(_with_message(call, json.dumps(settings | asked | call.body)), wait, record)
 
 
 def _cancel(call: Call) -> list[dict[str, Any]]:
@@ -7853,8 +7849,8 @@ def _in_its_way(call: Call, item: dict[str, Any]) -> dict[str, Any]:
 def _item_lifecycle(
     call: Call, item: dict[str, Any], about: dict[str, Any], chunk: int | None
 ) -> Iterator[dict[str, Any]]:
-    talk, whole, empty = call.session.talk, item["status"], {"content": []} if "content" in item else {"arguments": ""}
-    opened = item | {"status": "in_progress"} | empty
+    talk, whole = call.session.talk, item.get("status")
+    opened = item | {key: value for key, value in _NOT_YET.items() if key in item}
     yield {"type": "response.output_item.added", "item": opened, **about}
     added = {} if _is_apart(call) else _put_item(talk, opened)
     if added:
@@ -7863,7 +7859,7 @@ def _item_lifecycle(
     def pieces(text: str) -> Iterator[str]:
         return itertools.takewhile(lambda piece: about["response_id"] in talk.saying, _pieces(text, chunk))
 
-    for event in _SAID[item["type"]](talk, item, pieces):
+    for event in _SAID.get(item["type"], lambda *said: ())(talk, item, pieces):
         yield event | about | {"item_id": item["id"]}
     item["status"] = whole if about["response_id"] in talk.saying else "incomplete"
     if added:
@@ -7872,6 +7868,7 @@ def _item_lifecycle(
     yield {"type": "response.output_item.done", "item": _shown_item(item), **about}
 
 
+_NOT_YET = {"status": "in_progress", "content": [], "arguments": ""}  # fields of an item that has just begun
 _Pieces = Callable[[str], Iterator[str]]  # a text in pieces, as long as it is not cut off
 
 
@@ -7881,8 +7878,8 @@ def _with_sound(talk: _Talk, text: str, pieces: _Pieces, audio: str | None = Non
     sound, end = base64.b64decode(audio) if audio else silence * (per_ms * _PACE * len(text)), 0
     for piece in pieces(text):
         start, end = end, end + len(piece)
-        cut = slice(*(len(sound) * place // len(text) // 2 * 2 for place in (start, end)))
-        yield piece, base64.b64encode(sound[cut]).decode()
+        begin, until = (len(sound) * place // len(text) // 2 * 2 for place in (start, end))
+        yield piece, base64.b64encode(sound[begin : until if end < len(text) else None]).decode()
 
 
 def _said_parts(talk: _Talk, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
@@ -7939,7 +7936,7 @@ async def _interpret(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
     talk.take()
     text = await _transcript(call, wait, {"model": "gpt-4o-mini-transcribe"})
     heard = [_at(talk, "session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
-    said = _saying(call, json.dumps({"type": call.body["type"], "input": text}))
+    said = _with_message(call, json.dumps({"type": call.body["type"], "input": text}))
     return itertools.chain(heard, await _speak(said, wait, record))
 
 
@@ -7977,6 +7974,20 @@ async def _close_session(call: Call, wait: Wait, record: Record) -> Iterable[Any
     return itertools.chain(last, [{"type": "session.closed", **about}, 1000])
 
 
+def _give_item(call: Call) -> list[dict[str, Any]]:
+    call.session.talk.items[call.store.new_id("item_")] = call.body["item"]
+    return []
+
+
+async def _delegate(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
+    """What a live session leaves to another model: as `responses.create` answers it, to the items that were given."""
+    talk = call.session.talk
+    model = {"model": DEFAULT_MODEL, **_dict_in(_dict_in(talk.settings, "delegation"), "responses")}
+    asked = _with_message(call, json.dumps({**model, "input": list(talk.items.values())}))
+    events = await _speak(dataclasses.replace(asked, row=_rows()["responses.create"]), wait, record)
+    return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
+
+
 def _mute(call: Call) -> list[dict[str, Any]]:
     call.session.talk.muted = call.body["type"].endswith(".mute")
     return [{"type": f"{call.body['type']}d"}]
@@ -7996,7 +8007,7 @@ def _at_once(function: Callable[[Call], Any]) -> Callable[[Call, Wait, Record], 
 
 
 def _with_id(call: Call, event: dict[str, Any]) -> dict[str, Any]:
-    return event and {"event_id": call.store.new_id("event_"), **event}
+    return {"event_id": call.store.new_id("event_"), **event}
 
 
 def _realtime_error(call: Call, status: int, envelope: dict[str, Any]) -> dict[str, Any]:
@@ -8029,10 +8040,8 @@ def _as_beta(value: Any) -> Any:
         return [_as_beta(each) for each in value]
     if not isinstance(value, dict):
         return value
-    words = {
-        key: re.sub("output_(?=text|audio)", "", value[key]) for key in ("type",) if isinstance(value.get(key), str)
-    }
-    return {_BETA_WORDS.get(key, key): _as_beta(each) for key, each in {**value, **words}.items()}
+    kind = {"type": re.sub("output_(?=text|audio)", "", str(value["type"]))} if "type" in value else {}
+    return {_BETA_WORDS.get(key, key): _as_beta(each) for key, each in {**value, **kind}.items()}
 
 
 _BETA_WORDS = {"output_modalities": "modalities"}
@@ -8093,6 +8102,8 @@ _LIVE = _WireKind(
         "session.input_audio.append": _interpret,
         "session.input_audio.mute": _at_once(_mute),
         "session.input_audio.unmute": _at_once(_mute),
+        "response.item.create": _at_once(_give_item),
+        "response.create": _delegate,
         f"{_FIXTURE}.play": _at_once(lambda call: [{"type": f"{_FIXTURE}.{what}"} for what in ("playing", "played")]),
         **{f"session.{what}.append": _at_once(_appended) for what in ("instructions", "thinking", "commentary")},
     },
@@ -8105,7 +8116,7 @@ _SIDEBAND = dataclasses.replace(
     _LIVE,
     client="live.ConnectClientEventParam",
     hears={kind: heard for kind, heard in _LIVE.hears.items() if kind not in _ONLY_OF_THE_CALLER}
-    | {"transport.dtmf.send": _at_once(lambda call: [call.body | {"type": "transport.dtmf.sent"}])},
+    | {"transport.dtmf.send": _at_once(lambda call: [{"type": "transport.dtmf.sent", "event": call.body["event"]}])},
 )
 
 

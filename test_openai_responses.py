@@ -5329,7 +5329,7 @@ def test_a_response_in_a_session_has_its_lifecycle(openai_mock, kind, turn, aske
 
 
 def test_audio_comes_in_pieces_beside_its_transcript(openai_mock, kind):
-    sound = bytes(range(256)) * 3
+    sound = bytes(range(256)) * 3 + b"!"
     part = {"transcript": "one two three", "audio": in_base64(sound)}
     openai_mock.realtime.connect.response = [{"output": [{"role": "assistant", "content": [part]}]}, "one two"]
     events = over_realtime(kind, RESPOND, "response.done", RESPOND)
@@ -5641,6 +5641,36 @@ def test_a_live_session_takes_commands(openai_mock, kind):
     assert kinds(beside) == ["transport.dtmf.sent"]
     refused_event = over_realtime(kind, start, name="live.sideband", session_id="sess_1")[-1]
     assert refused_event["error"]["code"] == "invalid_value"
+
+
+@pytest.mark.skipif(OPENAI_2, reason="came with openai 3")
+def test_what_a_live_session_delegates_is_answered_by_responses(openai_mock, kind):
+    openai_mock.responses.create.when("Tokyo", tool_result=False).response = tool_call("f", {}, "call_1")
+    openai_mock.responses.create.when(tool_result=True, model="gpt-5").response = "Sunny."
+    delegation = {"type": "responses", "responses": {"model": "gpt-5"}}
+    start = {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}}
+    asked, output = item("Weather in Tokyo?")["item"], output_of_call("call_1")["item"]
+    made = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
+    given = [{"type": "response.item.create", "item": each} for each in (asked, made, output)]
+    events = over_realtime(kind, start, given[0], RESPOND, *given[1:], RESPOND, name="live")
+    inner = [event["event"] for event in only(events, "response.event")]
+    first, second = [event["response"]["output"][0] for event in only(inner, "response.completed")]
+    assert (first["call_id"], second["content"][0]["text"]) == ("call_1", "Sunny.")
+
+
+# what no session answers: decisions, what is for WebRTC, what is for responses that wait for agents
+UNHEARD = {
+    "output_audio_buffer.clear",
+    "response.inject",
+    *(f"decision.{x}" for x in ("create", "item.create", "item.delete")),
+}
+
+
+@pytest.mark.parametrize("name", sorted(connects(sdk())))
+def test_all_that_a_client_may_say_is_heard(name):
+    wire = openai_responses._WIRES()[f"{name}.connect"]
+    there = set(openai_responses._events_of(wire.client))
+    assert there - set(wire.hears) <= UNHEARD and (OPENAI_2 or set(wire.hears) <= there)
 
 
 @given(st.sampled_from(sorted(connects(sdk()))), st.data())
