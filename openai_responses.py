@@ -59,6 +59,7 @@ import dataclasses
 import difflib
 import email
 import email.utils
+import fractions
 import functools
 import hashlib
 import hmac
@@ -1592,7 +1593,7 @@ class StateStore(collections.UserDict):
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
         self.data: dict[str, Any] = data if isinstance(data, dict) else dict(data or {})
         for resource in self:
-            _refuse_unknown_resource(resource)
+            _check_objects(resource, self.data[resource])
 
     def __missing__(self, resource: str) -> dict[Any, Any]:
         _refuse_unknown_resource(resource)
@@ -1640,6 +1641,33 @@ class StateStore(collections.UserDict):
 def _refuse_unknown_resource(name: str) -> None:
     if name not in _resources():
         raise KeyError(f"no resource {name!r} in the state.{_closest(str(name), _resources())}")
+
+
+def _check_objects(name: str, objects: Any) -> None:
+    """Raises `TypeError` for what a test put into the state that is no object, or under a key no call looks for."""
+    _refuse_unknown_resource(name)
+    resource, kind = _resources()[name], bytes if name in _CONTENT_RESOURCES else dict
+    ids = [*resource.parents, *([] if any(_shape(row).verb == "singleton" for row in resource.rows) else ["id"])]
+    wanted = f"({', '.join(ids)}) of strings" if len(ids) != 1 else "a string"
+    if not isinstance(objects, Mapping):
+        raise TypeError(f"state[{name!r}] is {_shown(objects)}; expected a dict of objects by their keys")
+    for key, obj in objects.items():
+        if len(_path(key)) != len(ids) or not all(isinstance(id, str) for id in _path(key)):
+            raise TypeError(f"state[{name!r}] has the key {_shown(key)}; expected {wanted}")
+        if not isinstance(obj, kind):
+            advice = f"; state.{name}.put(...) takes a model too" if kind is dict else ""
+            raise TypeError(f"state[{name!r}][{key!r}] is {_shown(obj)}; expected {kind.__name__}{advice}")
+
+
+def _check_state(store: StateStore) -> None:
+    """The same of all of a state; and that JSON can say what is in it."""
+    for name, objects in store.items():
+        _check_objects(name, objects)
+        for key, obj in objects.items() if name not in _CONTENT_RESOURCES else ():
+            try:
+                json.dumps(obj)
+            except (RecursionError, TypeError, ValueError) as reason:
+                raise TypeError(f"state[{name!r}][{key!r}] cannot go over the wire: {reason}") from None
 
 
 def _key(path: tuple[str, ...]) -> Any:
@@ -2311,6 +2339,7 @@ def _check_parents(call: Call) -> None:
 def _fetch(call: Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
     if call.key not in call.objects:
+        _check_objects(call.resource.name, call.objects)
         _check_parents(call)
         raise call.resource.no_such(call.item, call.shape.item)
     return _whole(call.store, call.resource, call.key)
@@ -2640,96 +2669,237 @@ def _check_json(place: str, text: str, schema: Any) -> None:
 def _made_up(schema: Any, place: str) -> Any:
     """A value that follows an application's schema. Raises the 400 of a schema that nothing can be made of."""
     try:
-        return _instance(schema)
+        return _instance(schema, _Making(schema))
     except (*_STUMBLES, re.error) as reason:
         why = "it leads back to itself without end" if isinstance(reason, RecursionError) else reason
         _refuse(f"Invalid schema for {place}: {why}", "response_format", "invalid_json_schema")
 
 
-def _instance(schema: Any, root: Any = None) -> Any:
-    """A small value that follows a JSON schema."""
-    root = schema if root is None else root
+@dataclasses.dataclass
+class _Making:
+    """A value in the making."""
+
+    root: Any  # the schema its references lead into
+    within: list[str] = dataclasses.field(default_factory=list)  # the references it is made below
+    finite: set[str] = dataclasses.field(default_factory=set)  # references known to come to an end
+    number: int = 0  # in a list whose items differ: which of its possible values each part takes
+    spent: int = 0
+
+    def spend(self, cost: int) -> int:
+        """Counts what is made: a character is 1, a value 100. Raises `ValueError` where no answer is that long."""
+        self.spent += cost
+        if self.spent > 1_000_000:
+            raise ValueError(f"it asks for too much, more than {self.spent} characters")
+        return cost
+
+
+def _instance(schema: Any, making: _Making) -> Any:
+    """A small value that follows a JSON schema. Raises `ValueError` where none does, or the mock finds none."""
+    making.spend(100)
     if not isinstance(schema, dict):
-        return {}
+        return {} if schema is not False else _conflict(schema, {})
     if "$ref" in schema:
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
-        return _instance({**_resolved(schema, root), **beside}, root)
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return schema["enum"][0]
+        making.within.append(schema["$ref"])
+        value = _instance(_both(_resolved(schema, making.root), _without(schema, "$ref")), making)
+        making.within.pop()
+        return value
     for key in ("anyOf", "oneOf"):
         if key in schema:
-            return _instance(_simplest(schema[key], root), root)
+            return _instance(_both(_simplest(schema[key], making), _without(schema, key)), making)
     if "allOf" in schema:
-        return _instance(_flat(schema, root), root)
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    if not isinstance(kind, str) or kind not in _INSTANCES:
-        raise ValueError(f"{kind!r} is not a valid type")
-    return _INSTANCES[kind](schema, root)
+        return _instance(functools.reduce(_both, schema["allOf"], _without(schema, "allOf")), making)
+    if unmade := _UNMADE & schema.keys():
+        raise ValueError(f"the mock finds nothing that follows {min(unmade)!r}; set a response")
+    for value in _values_like(schema, making):
+        if all(_RULES[key](value, schema[key]) for key in schema if key in _RULES):
+            return value
+    raise ValueError(f"the mock finds nothing that follows {_shown(schema)}; set a response")
+
+
+def _values_like(schema: dict[str, Any], making: _Making) -> Iterator[Any]:
+    """Values that may follow a schema; of those it names, the one that is due first."""
+    if "const" in schema or "enum" in schema:
+        named = [schema["const"]] if "const" in schema else schema["enum"]
+        yield from named[making.number :]
+        yield from named
+        return
+    kinds = schema.get("type", "object" if "properties" in schema else "string")
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        if not isinstance(kind, str) or kind not in _INSTANCES:
+            raise ValueError(f"{kind!r} is not a valid type")
+        yield from _INSTANCES[kind](schema | {"type": kind}, making)
+
+
+_UNMADE = {"contains", "dependentRequired", "dependentSchemas", "if", "minProperties", "not"}
+
+
+def _of(kinds: tuple[type, ...], holds: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A rule about values of some kinds only."""
+    return lambda value, said: type(value) not in kinds or holds(value, said)
+
+
+def _alike(value: Any, other: Any) -> bool:
+    return _sorted_json(value) == _sorted_json(other)  # to Python, True is 1
+
+
+_sorted_json = functools.partial(json.dumps, sort_keys=True)
+_numeric = functools.partial(_of, (int, float))
+_KINDS = {
+    bool: ["boolean"],
+    dict: ["object"],
+    float: ["number"],
+    int: ["integer", "number"],
+    list: ["array"],
+    str: ["string"],
+    type(None): ["null"],
+}
+
+# What a schema asks of a value: whether it is so.
+_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "const": _alike,
+    "enum": lambda value, said: any(_alike(value, each) for each in said),
+    "exclusiveMaximum": _numeric(operator.lt),
+    "exclusiveMinimum": _numeric(operator.gt),
+    "maximum": _numeric(operator.le),
+    "maxItems": _of((list,), lambda value, said: len(value) <= said),
+    "maxLength": _of((str,), lambda value, said: len(value) <= said),
+    "minimum": _numeric(operator.ge),
+    "minItems": _of((list,), lambda value, said: len(value) >= said),
+    "minLength": _of((str,), lambda value, said: len(value) >= said),
+    "multipleOf": _numeric(lambda value, said: fractions.Fraction(str(value)) % fractions.Fraction(str(said)) == 0),
+    "pattern": _of((str,), lambda value, said: re.search(said, value)),
+    "type": lambda value, said: not {*_KINDS[type(value)]}.isdisjoint([said] if isinstance(said, str) else said),
+    "uniqueItems": _of((list,), lambda value, said: not said or len({*map(_sorted_json, value)}) == len(value)),
+}
+
+
+def _without(schema: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != key}
 
 
 def _resolved(schema: Any, root: Any) -> Any:
     path = schema.get("$ref", "#").split("/")[1:]
     try:
-        return functools.reduce(lambda node, part: node[part], path, root) if path else schema
+        return functools.reduce(lambda node, part: node[part], path, root) if path else root
     except LookupError:
         raise ValueError(f"the reference {schema['$ref']!r} leads nowhere") from None
 
 
-def _flat(schema: Any, root: Any) -> dict[str, Any]:
-    """A schema with what `allOf` adds to it, at any depth."""
-    parts = (_flat(_resolved(part, root), root) for part in schema.get("allOf", ()))
-    return functools.reduce(_both, parts, {key: value for key, value in schema.items() if key != "allOf"})
+def _both(one: Any, other: Any) -> Any:
+    """Two schemas as one that asks for both. Raises `ValueError` where that is more than putting them together."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return one if other is True else other
+    if _narrows(one, other) or _narrows(other, one):
+        _conflict(one, other)
+    shared = [key for key in one.keys() & other.keys() if one[key] != other[key]]
+    return {**one, **other} | {key: _JOINS[key](one[key], other[key]) for key in shared if key in _JOINS}
 
 
-def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Two schemas as one."""
-    properties = {**one.get("properties", {}), **other.get("properties", {})}
-    merged = {**one, **other} | ({"properties": properties} if properties else {})
-    return merged | {"required": [*one.get("required", ()), *other.get("required", ())]}
+def _narrows(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether a schema says of all else that which another says of some."""
+    others = other.get("properties", {}).keys() - one.get("properties", {}).keys()
+    closed = one.get("additionalProperties") not in (None, True)
+    return (closed and bool(others)) or (
+        "items" in one and "prefixItems" in other and one.get("prefixItems") != other["prefixItems"]
+    )
 
 
-def _simplest(schemas: list[Any], root: Any) -> Any:
+def _conflict(one: Any, other: Any) -> typing.NoReturn:
+    raise ValueError(f"the mock finds nothing that follows both {_shown(one)} and {_shown(other)}")
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The properties of two schemas."""
+    return {**one, **other} | {name: _both(one[name], other[name]) for name in one.keys() & other.keys()}
+
+
+# How what two schemas say of the same becomes one; of what is not here the later counts, such as titles.
+_JOINS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "properties": _joined,
+    "required": lambda one, other: [*one, *other],
+    "$defs": lambda one, other: one | other,
+    "allOf": lambda one, other: [*one, *other],
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems"), max),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), min),
+    **dict.fromkeys(
+        (
+            "$ref",
+            "additionalProperties",
+            "anyOf",
+            "const",
+            "enum",
+            "format",
+            "items",
+            "multipleOf",
+            "oneOf",
+            "pattern",
+            "type",
+        ),
+        _conflict,
+    ),
+}
+
+
+def _simplest(schemas: list[Any], making: _Making) -> Any:
     """The first alternative that does not lead back to where it came from: recursion ends there."""
-    plain = [schema for schema in schemas if "$ref" not in json.dumps(_resolved(schema, root))]
-    return (plain or schemas)[0]
+    return next((schema for schema in schemas if _ends(schema, making, making.within)), schemas[0])
 
 
-def _object_instance(schema: Any, root: Any) -> dict[str, Any]:
-    properties = schema.get("properties", {})
-    wanted = [name for name in properties if name in schema.get("required", ())]
-    return {name: _instance(properties[name], root) for name in wanted}
+def _ends(schema: Any, making: _Making, within: Sequence[str]) -> bool:
+    """Whether a value of a schema comes to an end without a reference that it is within."""
+    making.spend(20)
+    if not isinstance(schema, dict):
+        return True
+    if ref := schema.get("$ref"):
+        if (
+            ref not in within
+            and ref not in making.finite
+            and _ends(_resolved(schema, making.root), making, [*within, ref])
+        ):
+            making.finite.add(ref)
+        return ref not in within and ref in making.finite
+    if ways := schema.get("anyOf") or schema.get("oneOf"):
+        return any(_ends(way, making, within) for way in ways)
+    parts = [part for name, part in schema.get("properties", {}).items() if name in schema.get("required", ())]
+    parts += [
+        *schema.get("allOf", ()),
+        *schema.get("prefixItems", ()),
+        *([schema.get("items")] * bool(schema.get("minItems"))),
+    ]
+    return all(_ends(part, making, within) for part in parts)
 
 
-def _array_instance(schema: Any, root: Any) -> list[Any]:
-    first = [_instance(item, root) for item in schema.get("prefixItems", ())]
-    missing = max(schema.get("minItems", 0) - len(first), 0)
-    item = _instance(schema.get("items", {}), root) if missing else None
-    items = [item] * (_sensible(missing * len(json.dumps(item))) and missing)
-    return [*first, *(_varied(item, i) if schema.get("uniqueItems") else item for i, item in enumerate(items))]
+def _objects_like(schema: Any, making: _Making) -> Iterator[dict[str, Any]]:
+    properties, wanted = schema.get("properties", {}), schema.get("required", ())
+    extra = schema.get("additionalProperties")
+    names = [*(name for name in properties if name in wanted), *(name for name in wanted if name not in properties)]
+    yield {name: _instance(properties.get(name, extra), making) for name in names}
 
 
-def _sensible(length: int) -> int:
-    """A length that an answer may have."""
-    if length > 1_000_000:
-        raise ValueError(f"it asks for {length} characters")
-    return length
+def _lists_like(schema: Any, making: _Making) -> Iterator[list[Any]]:
+    outer, item = making.number, schema.get("items", {})
+    items = [_instance(each, making) for each in schema.get("prefixItems", ())[: schema.get("maxItems")]]
+    missing = max(schema.get("minItems", 0) - len(items), 0)
+    if missing and not schema.get("uniqueItems"):
+        made = _instance(item, making)
+        items += [made] * (making.spend(missing * len(json.dumps(made))) and missing)
+    elif missing:
+        for making.number in range(missing):
+            items.append(_instance(item, making))
+        making.number = outer
+    yield items
 
 
-def _varied(value: Any, number: int) -> Any:
-    """Another value for each number, so that the items of a list differ."""
-    if isinstance(value, str):
-        return value + str(number) if number else value
-    return value + number if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _string_instance(schema: Any, root: Any) -> str:
-    if "pattern" in schema:
-        return _sample(_parse_pattern(schema["pattern"]))
-    text = _FORMATS.get(schema.get("format"), "text")
-    return text.ljust(_sensible(schema.get("minLength", 0)), "x")[: schema.get("maxLength")]
+def _texts(schema: Any, making: _Making) -> Iterator[str]:
+    pattern, least, most = schema.get("pattern"), schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    if formatted := _FORMATS.get(schema.get("format")):
+        yield formatted
+    elif pattern is not None:
+        yield from _texts_like(pattern, least, making)
+    else:
+        making.spend(least)
+        plain = f"text{making.number or ''}".ljust(least, "x")
+        yield plain if len(plain) <= most else plain[-most:] if most else ""
 
 
 def _parse_pattern(pattern: str) -> Any:
@@ -2738,38 +2908,82 @@ def _parse_pattern(pattern: str) -> Any:
     return importlib.import_module(name).parse(pattern)
 
 
-def _sample(parsed: Iterable[Any]) -> str:
-    """A text that a parsed regular expression matches; look-arounds and back references aside."""
-    return "".join(_SAMPLES.get(str(operation), lambda argument: "")(argument) for operation, argument in parsed)
+# In Python's own terms: where a pattern begins and ends, and what in it asks how a text goes on or went before.
+_EDGES, _LOOKS = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
 
 
-def _sample_one_of(members: list[Any]) -> str:
+def _texts_like(pattern: str, least: int, making: _Making) -> Iterator[str]:
+    """Texts made after a regular expression, longer and longer."""
+    parsed, ways = _parse_pattern(pattern), [(1, making.number), (0, 0), *((1, n) for n in range(100)), (1, least)]
+    looks = re.search(_LOOKS, re.sub(_EDGES, "", repr(parsed)))
+    for once, more in ways:
+        text = _sample(parsed, _Repeats(once, more, making))
+        if looks and len(text) > 20:  # to find out whether it follows could take for ever
+            return
+        yield text
+        if not looks and "AT_END" not in repr(parsed):
+            yield text.ljust(least, "x")
+
+
+@dataclasses.dataclass
+class _Repeats:
+    """How often what a pattern repeats stands in a text: `once` where it may be left out, and what is left of `more`."""
+
+    once: int
+    more: int
+    making: _Making
+
+    def times(self, least: int, most: int) -> int:
+        times = max(least, min(self.once, most))
+        extra = min(self.more, most - times)
+        self.more -= extra
+        return times + extra
+
+
+def _sample(parsed: Iterable[Any], repeats: _Repeats) -> str:
+    """A text that a parsed regular expression matches; look-arounds and back references aside. Of the rest, Python knows
+    what JavaScript does not: raises `KeyError`."""
+    return "".join(_SAMPLES[str(operation)](argument, repeats) for operation, argument in parsed)
+
+
+def _sample_one_of(members: list[Any], repeats: _Repeats) -> str:
     """A character of a class like `[a-z]`."""
-    if str(members[0][0]) == "NEGATE":
-        barred = {_sample_one_of([member]) for member in members[1:]}
-        return next(character for character in "a0 -_A." if character not in barred)
     kind, argument = members[0]
+    if str(kind) == "NEGATE":
+        found = [one for one in "a0 -_A.é" if not any(_is_of(one, *each) for each in members[1:])]
+        return found[0]
     if str(kind) == "CATEGORY":
         return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
     return chr(argument[0] if str(kind) == "RANGE" else argument)
 
 
-def _sample_repeat(argument: Any) -> str:
+def _is_of(character: str, kind: Any, argument: Any) -> bool:
+    """Whether a character is one that a member of a class means."""
+    if str(kind) == "CATEGORY":
+        negated, name = re.fullmatch(r"CATEGORY_(?:UNI_)?(NOT_)?(\w+)", str(argument)).groups()
+        return bool(negated) != bool(re.match({"DIGIT": r"\d", "SPACE": r"\s"}.get(name, r"\w"), character))
+    low, high = argument if str(kind) == "RANGE" else (argument, argument)
+    return low <= ord(character) <= high
+
+
+def _sample_repeat(argument: Any, repeats: _Repeats) -> str:
     least, most, parsed = argument
-    text, times = _sample(parsed), max(least, min(1, int(most)))
-    return text * (_sensible(len(text) * times) and times)
+    text = _sample(parsed, repeats)
+    times = repeats.times(least, int(most))
+    return text * (repeats.making.spend(len(text) * times) and times)
 
 
 # What each operation of a regular expression becomes in a text it matches.
-_SAMPLES: Mapping[str, Callable[[Any], str]] = {
-    "ANY": lambda argument: "a",
-    "BRANCH": lambda argument: _sample(argument[1][0]),
+_SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
+    **dict.fromkeys(("AT", "ASSERT", "ASSERT_NOT", "GROUPREF"), lambda argument, repeats: ""),
+    "ANY": lambda argument, repeats: "a",
+    "BRANCH": lambda argument, repeats: _sample(argument[1][0], repeats),
     "IN": _sample_one_of,
-    "LITERAL": chr,
+    "LITERAL": lambda argument, repeats: chr(argument),
     "MAX_REPEAT": _sample_repeat,
     "MIN_REPEAT": _sample_repeat,
-    "NOT_LITERAL": lambda argument: "b" if argument == ord("a") else "a",
-    "SUBPATTERN": lambda argument: _sample(argument[-1]),
+    "NOT_LITERAL": lambda argument, repeats: "b" if argument == ord("a") else "a",
+    "SUBPATTERN": lambda argument, repeats: _sample(argument[-1], repeats),
 }
 
 
@@ -2787,28 +3001,36 @@ _FORMATS = {
 }
 
 
-def _number_instance(schema: Any, root: Any) -> Any:
-    """The smallest number allowed, or 0; beside an exclusive bound it is the next one, or a step away."""
-    step, stepped = schema.get("multipleOf", 1), schema.get("type") == "integer" or "multipleOf" in schema
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if (above := schema.get("exclusiveMinimum")) is not None:
-        low = above + step if stepped else math.nextafter(above, math.inf)
-    if (below := schema.get("exclusiveMaximum")) is not None:
-        high = below - step if stepped else math.nextafter(below, -math.inf)
-    value = max(0, low) if low is not None else 0
-    value = min(value, high) if high is not None else value
-    aligned = math.ceil(value / step) * step if stepped else value
-    return aligned - step if high is not None and aligned > high else aligned
+def _numbers(schema: Any, making: _Making) -> Iterator[Any]:
+    """The number next to 0 that its bounds leave, and those after it."""
+    whole, step = schema["type"] == "integer", schema.get("multipleOf")
+    step = 1 if step is None and whole else step and fractions.Fraction(str(step))
+    step = step.numerator if whole else step
+    low = _least(schema.get("minimum"), schema.get("exclusiveMinimum"), step)
+    high = -_least(*(bound and -bound for bound in map(schema.get, ("maximum", "exclusiveMaximum"))), step)
+    value = min(max(0, low) + making.number * (step or 1), high)
+    yield int(value) if value == int(value) else float(value)
 
 
-_INSTANCES: Mapping[str, Callable[[Any, Any], Any]] = {
-    "array": _array_instance,
-    "boolean": lambda schema, root: False,
-    "integer": _number_instance,
-    "null": lambda schema, root: None,
-    "number": _number_instance,
-    "object": _object_instance,
-    "string": _string_instance,
+def _least(least: Any, above: Any, step: Any) -> Any:
+    """The least number, or multiple of a step, from one bound on and above another."""
+    found = [-math.inf]
+    if least is not None:
+        found.append(math.ceil(fractions.Fraction(str(least)) / step) * step if step else least)
+    if above is not None:
+        next_one = (math.floor(fractions.Fraction(str(above)) / (step or 1)) + 1) * (step or 1)
+        found.append(next_one if step else math.nextafter(above, math.inf))
+    return max(found)
+
+
+_INSTANCES: Mapping[str, Callable[[Any, _Making], Iterable[Any]]] = {
+    "array": _lists_like,
+    "boolean": lambda schema, making: [making.number > 0],
+    "integer": _numbers,
+    "null": lambda schema, making: [None],
+    "number": _numbers,
+    "object": _objects_like,
+    "string": _texts,
 }
 
 
@@ -3146,6 +3368,7 @@ _FILTERS = {"filter": "status"}
 def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
     page = _page(call.row, call.store, call.parents, call.query if query is None else query)
     if not page["data"]:
+        _check_objects(call.resource.name, call.objects)
         _check_parents(call)
     element = _element(call.model)
     page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
@@ -4331,11 +4554,13 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
 def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     """The model of the answers of a batch, and what they took."""
     answers = [body for body in bodies if isinstance(body, dict)]
-    usages = [body.get("usage") or {} for body in answers]
-    read = sum(usage.get(name) or 0 for usage in usages for name in ("input_tokens", "prompt_tokens"))
-    total = sum(usage.get("total_tokens") or 0 for usage in usages)
+    usages = [_dict_in(body, "usage") for body in answers]
+    read, total = (
+        sum(usage[name] for usage in usages for name in names if isinstance(usage.get(name), int))
+        for names in (("input_tokens", "prompt_tokens"), ("total_tokens",))
+    )
     taken = {"input_tokens": read, "output_tokens": total - read, "total_tokens": total}
-    model = next((body["model"] for body in answers if "model" in body), None)
+    model = next((body["model"] for body in answers if isinstance(body.get("model"), str)), None)
     return {"model": model, "usage": _default(_model("BatchUsage")) | taken}
 
 
@@ -4354,14 +4579,20 @@ async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
         asked = _json_object(line.encode())
         result["custom_id"] = asked.get("custom_id")
         response = await _answer(_line_call(call.mock, asked), wait)
-    except ServiceError as refused:
-        return result | {"error": {"code": refused.envelope["code"] or "invalid_request", "message": str(refused)}}
-    except _Fault as fault:
-        return result | {"error": {"code": "network_error", "message": str(fault)}}
-    body, id = response.read(), response.headers.get("x-request-id", "")
-    is_json = "json" in response.headers.get("content-type", "")
-    shown = json.loads(body) if is_json else body.decode(errors="replace")
-    return result | {"response": {"status_code": response.status_code, "request_id": id, "body": shown}}
+        body = json.loads(response.read())
+    except AssertionError:  # the test's own
+        raise
+    except Exception as reason:
+        return result | {"error": {"code": _line_code(reason), "message": str(reason) or repr(reason)}}
+    shown = {"status_code": response.status_code, "request_id": response.headers.get("x-request-id", ""), "body": body}
+    return result | {"response": shown}
+
+
+def _line_code(reason: Exception) -> str:
+    """What the service calls that which kept a line from an answer in JSON."""
+    if isinstance(reason, ServiceError):
+        return reason.envelope["code"] or "invalid_request"
+    return "network_error" if isinstance(reason, _Fault) else "server_error"
 
 
 def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
@@ -5528,10 +5759,12 @@ def _respond(call: Call, script: Script, reply: Callable[..., httpx.Response]) -
 
 def _blaming(call: Call, work: Callable[..., Any], *args: Any) -> Any:
     """What a function makes of a call. Where it stumbles over a request that is not as the API wants it, that is to
-    blame: raises the service's 400; where the request is fine, the error is a defect of this module, and is raised."""
+    blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
+    defect of this module, and is raised."""
     try:
         return work(*args)
     except _STUMBLES:
+        _check_state(call.store)
         _check_types(call)
         raise
 
@@ -6519,17 +6752,19 @@ class Router(respx.MockRouter):
         return super().__call__(func) if func else Router(self._mock, **settings)
 
     def start(self) -> None:
-        """Answers from now on. It may be entered again within: the last to leave stops it."""
+        """Answers from now on. It may be entered again within, and is the innermost then: the last to leave stops it."""
         self._entered += 1
-        if self._entered == 1:
-            self._mock._start()
-            self._older = _others()
-            super().start()
+        if self._entered > 1:
+            return self.Mocker.register(self)
+        self._mock._start()
+        self._older = _others()
+        super().start()
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
         """Stops answering. Routes and calls stay, unless told otherwise."""
         self._entered = max(self._entered - 1, 0)
         if self._entered:
+            self.Mocker.unregister(self)
             return
         _flush_traces()
         super().stop(clear=clear, reset=reset, quiet=quiet)
@@ -6788,6 +7023,15 @@ class _Interceptor(Mocker):
                 setattr(owner, method, seam(owner.__dict__[method]))
 
     @classmethod
+    def unregister(cls, router: Any) -> bool:
+        """Takes out a router's newest entry; whether that was its last."""
+        cls.routers.reverse()
+        try:
+            return super().unregister(router) and router not in cls.routers
+        finally:
+            cls.routers.reverse()
+
+    @classmethod
     def stop(cls, force: bool = False) -> None:
         if force or not cls.routers:
             while cls._patches:
@@ -6866,7 +7110,7 @@ def _others(family: str = "") -> list[Any]:
 def _line(request: Any) -> Iterator[Any]:
     """Whom to ask for a request, newest router first; `None` is the transport, below which other mockers listen."""
     others = _others(type(request).__module__.partition(".")[0])
-    for router in reversed(_Interceptor.routers):
+    for router in dict.fromkeys(reversed(_Interceptor.routers)):
         if any(other not in router._older for other in others):
             yield None
             others = []
@@ -8127,10 +8371,12 @@ _SIDEBAND = dataclasses.replace(
 
 def _clean_base(url: Any, said: str = "base_url") -> str:
     """A base URL as requests have it. Raises `ValueError` for what is no URL."""
-    parsed = httpx.URL(str(url))
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"{said} is {url!r}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
-    return _without_user(str(parsed)).rstrip("/")
+    with contextlib.suppress(httpx.InvalidURL):
+        parsed = httpx.URL(str(url))
+        if parsed.scheme in ("http", "https") and parsed.host:
+            return _without_user(str(parsed)).rstrip("/")
+    told = re.sub(r"(?<=[\"'])(\w+://)?.*@", r"\1***@", repr(url))  # a user and a password are not shown
+    raise ValueError(f"{said} is {told}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
 
 
 def _without_user(url: str) -> str:
@@ -8392,8 +8638,9 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
 
     @contextlib.contextmanager
     def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        given = kwargs.get("openai_mock") or decoration.mock
-        with contextlib.nullcontext(given) if given else _for_a_test(settings) as openai_mock:
+        own = kwargs.get("openai_mock")
+        # the fixture's is entered again: `setUp` may have started another since
+        with decoration.mock or (contextlib.nullcontext(own) if own else _for_a_test(settings)) as openai_mock:
             checks, openai_mock._checks_use = openai_mock._checks_use, False  # here, so that it is the test that fails
             yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
             if checks:

@@ -1168,7 +1168,73 @@ def test_any_object_put_into_the_state_by_hand_is_served(name, garbage):
         assert sent(openai_mock, name, {}).status_code in (200, 400, 404)
 
 
+A_FILE = openai.types.FileObject(**ready_file("file-1"))
+FILE_IN_STORE = "vector_stores.files"
+
+
+@cases(
+    "resource, key, value, words",
+    (
+        "files",
+        "file-1",
+        A_FILE,
+        r"state\['files'\]\['file-1'\] is FileObject.*; state.files.put\(...\) takes a model too",
+    ),
+    ("files", "file-1", None, r"state\['files'\]\['file-1'\] is None; expected dict"),
+    ("files", ("a", "file-1"), {}, r"state\['files'\] has the key \('a', 'file-1'\); expected a string"),
+    (FILE_IN_STORE, "file-1", {}, r"has the key 'file-1'; expected \(vector_store_id, id\) of strings"),
+    (FILE_IN_STORE, ("vs_1", 1), {}, r"has the key \('vs_1', 1\); expected \(vector_store_id, id\) of strings"),
+)
+def test_what_no_call_can_serve_from_the_state_is_named(client, openai_mock, resource, key, value, words):
+    openai_mock.state[resource][key] = value
+    if resource == FILE_IN_STORE:
+        openai_mock.state["vector_stores"]["vs_1"] = {}
+        mistaken(TypeError, words, client.vector_stores.files.retrieve, "file-1", vector_store_id="vs_1")
+    else:
+        mistaken(TypeError, words, client.files.retrieve, "file-1")
+    assert re.search(words, str(failing(TypeError, OpenAIMock, state=openai_mock.state.data)))
+
+
+@cases(
+    "state, words",
+    ({"files": None}, "expected a dict of objects"), ({"files": [{"id": "file-1"}]}, "expected a dict of objects"),
+    ({"files.content": {"file-1": "text"}}, "['file-1'] is 'text'; expected bytes"),
+    ({"admin.organization.spend_limit": {"a": {}}}, "has the key 'a'; expected () of strings"),
+)  # fmt: skip
+def test_a_state_is_refused_that_no_call_can_serve(state, words):
+    assert words in str(failing(TypeError, OpenAIMock, state=state))
+
+
+def test_what_json_cannot_say_is_named(openai_mock, client):
+    openai_mock.state["files"]["file-1"] = cycle = ready_file("file-1")
+    cycle["itself"] = cycle
+    mistaken(TypeError, "cannot go over the wire: Circular reference", client.files.retrieve, "file-1")
+    cycle["itself"] = {1}
+    mistaken(TypeError, "cannot go over the wire: Object of type set", client.files.retrieve, "file-1")
+
+
+def test_a_singleton_in_the_state_has_the_key_of_its_parents(openai_mock):
+    for name, resource in openai_responses._resources().items():
+        if {shape_of(row).verb for row in resource.rows} == {"singleton"}:
+            key = tuple(f"{parent}-1" for parent in resource.parents)
+            openai_mock.state[name][key[0] if len(key) == 1 else key] = {}
+    assert OpenAIMock(state=openai_mock.state.data).state == openai_mock.state
+
+
+@pytest.mark.parametrize("kind", sorted(members("conversations.ConversationItem")))
+def test_items_that_are_set_without_an_id_are_kept(openai_mock, kind):
+    openai_mock.conversations.items.create.response = {"data": [{"type": kind}]}
+    (item,) = sent(openai_mock, "conversations.items.create", {"items": []}).json()["data"]
+    kept = openai_mock.state["conversations.items"]
+    assert list(kept.values()) == [item] and len(kept) == 1
+
+
 MALFORMED = [
+    (
+        "responses.create",
+        ASK | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
+        "Invalid type for 'input[0].call_id'",
+    ),
     ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
     ("conversations.create", {"items": [{"role": "user", "content": "x", "id": {}}]}, "the id of an item"),
     ("embeddings.create", {"input": "x", "model": "m", "dimensions": "two"}, "Invalid type for 'dimensions'"),
@@ -1293,10 +1359,14 @@ def test_keys_by_any_name_are_not_shown(openai_mock, client, name):
     assert KEY not in f"{openai_mock.requests[-1].headers} {openai_mock.requests}"
 
 
-def test_many_embeddings_take_no_time(openai_mock):
-    started = time.process_time()
-    vectors = lenient().embeddings.create(model="m", input=[f"text {n}" for n in range(1000)]).data
-    assert time.process_time() - started < 2 and vectors[0].embedding != vectors[1].embedding
+def test_many_embeddings_are_drawn_at_once(openai_mock, monkeypatch):
+    """A number each cost ten times as much."""
+    drawn = []
+    randbytes = random.Random.randbytes
+    monkeypatch.setattr(random.Random, "randbytes", lambda self, size: drawn.append(size) or randbytes(self, size))
+    monkeypatch.setattr(random.Random, "random", lambda self: pytest.fail("a number of its own"))
+    vectors = lenient().embeddings.create(model="m", input=[f"text {n}" for n in range(100)]).data
+    assert drawn == [2 * 1536] * 100 and vectors[0].embedding != vectors[1].embedding
 
 
 def test_results_of_unknown_tool_calls_are_refused(client):
@@ -1591,6 +1661,15 @@ def a_schema(type, **words):
 
 
 digits, numbers = st.integers(0, 9), st.integers(-9, 9)
+halves = numbers.map(lambda number: number / 2)
+patterns = [r"^[A-Z]{2}-\d+$", "^(a|bc)+$", "ab", "^[a-z]*$", r"^[^\w]+$", "^a?b?c?$", r"^(?=.*\d).+$", r"\bfoo\b"]
+words = {"date-time", "date", "time", "email", "uuid", "ipv4", "ipv6", "hostname", "duration", "zzz"}
+
+
+def some_words(type, **words):
+    return st.fixed_dictionaries({"type": pick(type if isinstance(type, list) else [type])}, optional=words)
+
+
 leaf_schemas = st.one_of(
     st.just({"type": "string"}),
     st.builds(lambda n, more: {"type": "string", "minLength": n, "maxLength": n + more}, st.integers(0, 30), digits),
@@ -1605,6 +1684,15 @@ leaf_schemas = st.one_of(
     (st.integers() | st.booleans() | st.text(max_size=3)).map(lambda value: {"const": value}),
 )
 
+
+# what may be more than can be made, or contradict itself
+loose_leaves = leaf_schemas | st.one_of(
+    some_words(["integer", "number", ["integer", "null"]], minimum=halves, maximum=halves, multipleOf=digits.map(
+        lambda n: (n + 1) / 4), exclusiveMinimum=halves, exclusiveMaximum=halves),
+    some_words("string", minLength=digits, maxLength=digits, pattern=pick(patterns), format=pick(sorted(words))),
+    pick(["node", "sum", "color"]).map(lambda name: {"$ref": f"#/$defs/{name}"}),
+    st.just({"type": "integer", "enum": ["a", 1]}),
+)  # fmt: skip
 
 # recursive, and a union told apart by a constant
 LEAF = object_schema({"kind": {"const": "leaf"}, "value": {"type": "integer", "minimum": 3}})
@@ -1646,6 +1734,82 @@ def test_the_default_follows_any_schema_asked_for(schema):
             said.append(respond(**ASK, tools=[flat], tool_choice=choice).output[0].arguments)
     for answer in said:
         jsonschema.validate(json.loads(answer), schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+
+
+loose_schemas = st.recursive(
+    loose_leaves,
+    lambda inner: st.one_of(
+        some_words("array", items=inner, minItems=st.integers(0, 4), maxItems=digits, uniqueItems=st.booleans(),
+                   prefixItems=st.lists(inner, min_size=1, max_size=2)),
+        some_words("object", properties=st.dictionaries(pick(list("abc")), inner, max_size=3),
+                   required=st.lists(pick(list("abcd")), unique=True), additionalProperties=pick([True, False, {}])),
+        st.lists(inner, min_size=1, max_size=3).map(lambda ways: {"anyOf": ways, "minLength": len(ways)}),
+        st.lists(inner, min_size=1, max_size=2).map(lambda parts: {"allOf": parts}),
+    ),
+    max_leaves=5,
+)  # fmt: skip
+ENUM = {"$ref": "#/$defs/color"}
+DEFS = {
+    "node": NODE, "color": {"enum": ["red", "green"]}, "value": object_schema({"v": ENUM}),
+    "sum": {"anyOf": [{"$ref": "#/$defs/more"}, {"$ref": "#/$defs/value"}]},
+    "more": object_schema({"left": {"$ref": "#/$defs/sum"}, "right": {"$ref": "#/$defs/sum"}}),
+}  # fmt: skip
+
+
+@given(loose_schemas.map(lambda schema: {**schema, "$defs": DEFS}))
+def test_what_is_made_of_a_schema_follows_it_or_it_is_said_that_none_is_found(schema):
+    answer = sent(OpenAIMock(), CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
+    if "error" in answer:
+        assert re.match("Invalid schema for response_format: the mock finds nothing", answer["error"]["message"])
+    else:
+        said = json.loads(answer["choices"][0]["message"]["content"])
+        jsonschema.validate(said, schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+
+
+def doubled(key, depth):
+    """A schema that is small, and twice as large with each of its references."""
+    refers = [{"$ref": f"#/$defs/{level + 1}"} for level in range(depth)]
+    twice = {"required": lambda ref: object_schema({"a": ref, "b": ref}), "allOf": lambda ref: {"allOf": [ref, ref]},
+             "minItems": lambda ref: {"type": "array", "items": ref, "minItems": 9}}[key]  # fmt: skip
+    return {"$ref": "#/$defs/0", "$defs": {**{str(i): twice(ref) for i, ref in enumerate(refers)}, str(depth): {}}}
+
+
+@cases(
+    "schema, words",
+    (doubled("required", 40), "it asks for too much"), (doubled("minItems", 40), "it asks for too much"),
+    ({"type": "string", "minLength": 10**9}, "it asks for too much"),
+    ({"type": "string", "pattern": "((a{1000}){1000}){1000}"}, "it asks for too much"),
+    ({"type": "string", "pattern": r"^(a+)+\B$"}, "the mock finds nothing that follows"),
+    ({"type": "string", "pattern": r"^(?=(a+)+b)a{40}$"}, "the mock finds nothing that follows"),
+    ({"type": "array", "items": {"type": "null"}, "minItems": 2, "uniqueItems": True}, "the mock finds nothing"),
+    ({"type": "object", "not": {}}, "the mock finds nothing that follows 'not'; set a response"),
+    ({"type": "object", "required": ["a"], "additionalProperties": False}, "the mock finds nothing that follows"),
+)  # fmt: skip
+def test_schemas_that_nothing_is_made_of_are_refused_after_little_work(openai_mock, monkeypatch, schema, words):
+    calls, make = itertools.count(), openai_responses._instance
+    monkeypatch.setattr(openai_responses, "_instance", lambda *asked: next(calls) < 20_000 and make(*asked))
+    answer = sent(openai_mock, CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
+    assert words in answer["error"]["message"]
+
+
+@cases(
+    "schema, value",
+    (doubled("allOf", 5), "text"),
+    ({"type": "array", "uniqueItems": True, "minItems": 3, "items": {"type": "integer", "minimum": 5}}, [5, 6, 7]),
+    ({"type": "array", "uniqueItems": True, "minItems": 2, "items": ENUM, "$defs": DEFS}, ["red", "green"]),
+    ({"type": "array", "uniqueItems": True, "minItems": 2, "items": {"pattern": "^a+$"}}, ["a", "aa"]),
+    ({"type": "string", "pattern": "^[a-z]+-x$", "minLength": 6, "maxLength": 6}, "aaaa-x"),
+    ({"type": "string", "pattern": "^ab", "minLength": 4}, "abxx"),
+    ({"type": "integer", "exclusiveMinimum": 2.5, "exclusiveMaximum": 3.5}, 3),
+    ({"type": "integer", "minimum": 1, "multipleOf": 1.5}, 3),
+    ({"type": ["integer", "null"], "minimum": 3, "maximum": 2}, None),
+    ({"type": "object", "required": ["a"]}, {"a": {}}),
+    ({"$ref": "#/$defs/sum", "$defs": DEFS}, {"v": "red"}),
+    ({"allOf": [{"minLength": 5}, {"minLength": 3, "maxLength": 6}]}, "textx"),
+)  # fmt: skip
+def test_small_values_are_made_of_schemas(openai_mock, schema, value):
+    answer = sent(openai_mock, CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
+    assert json.loads(answer["choices"][0]["message"]["content"]) == value
 
 
 @pytest.mark.parametrize("pattern", [r"^[A-Z]{2}-\d+$", r"(a|b)c?", r"[^a]\w+", r"^#[0-9a-f]{6}$", r"\S+@\S+", "x*"])
@@ -2146,14 +2310,16 @@ def test_any_sequence_of_calls_does_what_a_plain_dict_does(operations, order):
 class Operations(stateful.RuleBasedStateMachine):
     """Random calls in random order: what is listed is what was made and not deleted, and counts agree."""
 
-    files, stores, threads, conversations = map(stateful.Bundle, ("files", "stores", "threads", "conversations"))
+    files, stores, threads, conversations, batches = map(
+        stateful.Bundle, ("files", "stores", "threads", "conversations", "batches")
+    )
 
     def __init__(self):
         super().__init__()
         state = {}
         self.mocks = [OpenAIMock(state=state), OpenAIMock(state=state)]  # one state, asked by turns
         self.sides = itertools.cycle(self.mocks)
-        self.files_made, self.store_files, self.items, self.messages = [], {}, {}, {}
+        self.files_made, self.store_files, self.items, self.messages, self.batches_made = [], {}, {}, {}, {}
 
     def ask(self, method, path, body=None):
         request = httpx.Request(method, f"{URL}/{path}", **({"json": body} if method == "POST" else {}))
@@ -2224,6 +2390,35 @@ class Operations(stateful.RuleBasedStateMachine):
         assert self.ask("POST", "responses", {"model": "m", "input": "x", "conversation": id})["status"] == "completed"
         self.items[id] += 2
 
+    @stateful.rule(target=batches, lines=st.lists(st.sampled_from(["good", "bad"]), max_size=3))
+    def make_batch(self, lines):
+        asked = [batch_line("1", body=CHAT if line == "good" else {}) for line in lines]
+        file = self.make("files", purpose="batch", file="x")
+        self.mocks[0].state["files.content"][file] = "\n".join(map(json.dumps, asked)).encode()
+        batch = self.make("batches", input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+        self.files_made.append(file)
+        self.batches_made[batch] = ["validating", lines]
+        return batch
+
+    @stateful.rule(id=batches)
+    def look_at_batch(self, id):
+        batch, (status, lines) = self.ask("GET", f"batches/{id}"), self.batches_made[id]
+        goes = {"validating": "in_progress", "in_progress": "completed", "cancelling": "cancelled"}
+        self.batches_made[id][0] = goes.get(status, status)
+        assert batch["status"] == self.batches_made[id][0]
+        if (status, batch["status"]) == ("in_progress", "completed"):
+            self.files_made += filter(None, [batch.get("output_file_id"), batch.get("error_file_id")])
+        if batch["status"] == "completed":
+            counts = {"total": len(lines), "completed": lines.count("good"), "failed": lines.count("bad")}
+            assert batch["request_counts"] == counts
+
+    @stateful.rule(id=batches)
+    def cancel_batch(self, id):
+        known = self.batches_made[id]
+        answer = self.ask("POST", f"batches/{id}/cancel", {})
+        known[0] = "cancelling" if known[0] in ("validating", "in_progress") else known[0]
+        assert answer.get("status", known[0]) == known[0]
+
     @stateful.rule(id=stateful.consumes(conversations))
     def delete_conversation(self, id):
         assert self.ask("DELETE", f"conversations/{id}")["deleted"]
@@ -2232,6 +2427,7 @@ class Operations(stateful.RuleBasedStateMachine):
     @stateful.invariant()
     def listed_is_what_was_made_and_not_deleted(self):
         assert self.ids("files") == self.files_made
+        assert self.ids("batches") == list(self.batches_made)
         assert self.ids("vector_stores") == list(self.store_files)
         for store, held in self.store_files.items():
             assert sorted(self.ids(f"vector_stores/{store}/files")) == sorted(held)
@@ -2979,6 +3175,50 @@ def test_lines_of_a_batch_take_steps_and_rules_as_calls_do(openai_mock, create, 
     assert statuses == [("2", 429), ("3", None)]
     assert bad[0]["response"]["body"]["error"]["message"] and bad[1]["error"]["message"] == "no"
     openai_mock.assert_all_used()
+
+
+def raised(reason):
+    """A callable with this bug."""
+
+    def answer(request):
+        raise reason
+
+    return answer
+
+
+@cases(
+    "response, code, words",
+    (httpx.ConnectError("no route"), "network_error", "no route"),
+    (timeout(), "network_error", "timed out"),
+    (raised(KeyError("name")), "server_error", "'name'"),
+    (lambda request: object(), "server_error", "cannot be <object"),
+    (httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}), "server_error", "decode"),
+    (httpx.Response(502, text="<html>"), "server_error", "Expecting value"),
+)
+def test_what_keeps_a_line_of_a_batch_from_an_answer_stands_in_the_error_file(create, client, response, code, words):
+    create.when("fails").response = response
+    fails = CHAT | {"messages": [{"role": "user", "content": "fails"}]}
+    good, bad = finished(client, add_batch(client, batch_line("1", body=fails), batch_line("2")))
+    assert [line["custom_id"] for line in good] == ["2"]
+    assert (bad[0]["custom_id"], bad[0]["response"], bad[0]["error"]["code"]) == ("1", None, code)
+    assert words in bad[0]["error"]["message"]
+
+
+def test_speech_is_no_answer_to_a_line_of_a_batch_but_any_json_is(openai_mock, create, client):
+    odd = [{"usage": {"total_tokens": "x"}}, {"usage": 1, "model": []}, [1]]
+    create.response = [httpx.Response(200, json=each) for each in odd]
+    speech = batch_line("0", "/v1/audio/speech", {"model": "tts-1", "input": "x", "voice": "alloy"})
+    good, bad = finished(client, add_batch(client, speech, *map(batch_line, "123")))
+    assert [line["response"]["body"] for line in good] == odd and [line["custom_id"] for line in bad] == ["0"]
+
+
+def test_an_assertion_about_a_line_of_a_batch_fails_the_test_and_can_be_mended(create, client):
+    create.response = raised(AssertionError("no model given"))
+    batch = add_batch(client, batch_line("1"))
+    assert client.batches.retrieve(batch.id).status == "in_progress"
+    mistaken(AssertionError, "no model given", client.batches.retrieve, batch.id)
+    create.response = "Hi"
+    assert client.batches.retrieve(batch.id).status == "completed"
 
 
 @with_either_client
@@ -5812,6 +6052,10 @@ def test_without_websockets_all_else_is_mocked(monkeypatch):
 @cases(
     "make, mistake, words",
     (lambda: OpenAIMock(base_url="localhost"), ValueError, "base_url is 'localhost'; expected a URL"),
+    (lambda: OpenAIMock(base_url="http://me:pass@host:port"), ValueError, "base_url is 'http://***@host:port';"),
+    (lambda: OpenAIMock(base_url="http://me:pa#ss@host"), ValueError, "base_url is 'http://***@host';"),
+    (lambda: OpenAIMock(base_url="me:pa'ss@host"), ValueError, 'base_url is "***@host";'),
+    (lambda: OpenAIMock(base_url="ftp://me:pass@host/v1"), ValueError, "base_url is 'ftp://***@host/v1';"),
     (lambda: OpenAIMock(state=[]), TypeError, "state is []; expected a StateStore or a dict of dicts"),
     (lambda: OpenAIMock(state={"filez": {}}), KeyError, "no resource 'filez' in the state. Closest: 'files'."),
     (lambda: OpenAIMock().state.files.content.list(), TypeError, "state.files.content has no list call"),
@@ -5955,6 +6199,49 @@ def test_decorated_classes_run_under_unittest():
     unittest.defaultTestLoader.loadTestsFromTestCase(Cases).run(result)
     assert (result.testsRun, result.errors, result.failures) == (2, [], [])
     assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
+
+
+def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(pytester):
+    pytester.makepyfile(
+        """
+        import unittest, openai, openai_responses
+
+        def said():
+            create = openai.OpenAI(api_key="sk").chat.completions.create
+            return create(model="m", messages=[{"role": "user", "content": "Hi"}]).choices[0].message.content
+
+        class Base:
+            def start(self):
+                self.outer = openai_responses.OpenAIMock().start()
+                self.outer.chat.completions.create.response = "outer"
+
+            @openai_responses.mock()
+            def test_it(self, openai_mock):
+                openai_mock.chat.completions.create.response = "inner"
+                assert said() == "inner" and openai_mock is not self.outer
+
+            def stop(self):
+                assert said() == "outer"
+                self.outer.stop()
+
+        class TestUnit(Base, unittest.TestCase):
+            setUp, tearDown = Base.start, Base.stop
+
+        class TestPlain(Base):
+            setup_method, teardown_method = lambda self: self.start(), lambda self: self.stop()
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+def test_a_mock_that_is_entered_again_is_the_innermost_until_it_is_left(create):
+    create.response = "first"
+    with OpenAIMock() as second:
+        second.chat.completions.create.response = "second"
+        with create._mock:
+            assert ask("Hi") == "first"
+        assert ask("Hi") == "second"
+    assert ask("Hi") == "first"
 
 
 def test_a_router_with_settings_of_its_own_answers_too(create):
