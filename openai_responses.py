@@ -3248,6 +3248,7 @@ def _put(
     store: StateStore, resource: Resource, parents: tuple[str, ...], obj: dict[str, Any], named: bool = False
 ) -> None:
     """Stores an object under its id; under another one if that is taken, unless somebody named it so."""
+    _check_type(resource.key, obj[resource.key], str)
     if resource.key == "id" and not named:
         prefix = re.match(r"\D*", str(obj["id"]))
         while _key((*parents, obj["id"])) in store[resource.name]:
@@ -4439,9 +4440,9 @@ def _search(call: Call) -> Any:
 
 def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
     """Every chunk of the files that pass a filter, with its score, best first."""
-    files = [
-        f for f in store.below("vector_stores.files", id).values() if _passes(condition, f.get("attributes") or {})
-    ]
+    resource = _resource("vector_stores.files")
+    stored = [_whole(store, resource, key) for key in store.below(resource.name, id)]
+    files = [file for file in stored if _passes(condition, file.get("attributes") or {})]
     chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(store, file["id"]))]
     ranked = _rank(words, [_words(chunk) for _, chunk in chunks])
     return [_hit(store, score, *chunks[i]) for score, i in ranked]
@@ -5764,8 +5765,8 @@ def _blaming(call: Call, work: Callable[..., Any], *args: Any) -> Any:
     try:
         return work(*args)
     except _STUMBLES:
-        _check_state(call.store)
         _check_types(call)
+        _check_state(call.store)
         raise
 
 

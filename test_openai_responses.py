@@ -1229,6 +1229,14 @@ def test_items_that_are_set_without_an_id_are_kept(openai_mock, kind):
     assert list(kept.values()) == [item] and len(kept) == 1
 
 
+def test_a_file_put_into_a_store_by_hand_is_searched(openai_mock):
+    openai_mock.state["vector_stores"]["vector_store_id-1"] = {}
+    openai_mock.state["vector_stores.files"]["vector_store_id-1", "file-1"] = {}
+    openai_mock.state["files"]["file-1"], openai_mock.state["files.content"]["file-1"] = {}, b"cows sleep"
+    found = sent(openai_mock, "vector_stores.search", {"query": "cows"}).json()["data"]
+    assert [(hit["file_id"], hit["content"][0]["text"]) for hit in found] == [("file-1", "cows sleep")]
+
+
 MALFORMED = [
     (
         "responses.create",
