@@ -2104,10 +2104,13 @@ def _check(call: Call) -> None:
 
 
 def _check_form(call: Call) -> None:
+    if call.mock._strict:
+        _check_shut_down(call)
     _check_required(call)
     if call.mock._strict:
         _check_api_key(call)
         _check_parameters(call)
+        _check_schemas(call)
 
 
 def _ids_in(value: Any) -> list[Any]:
@@ -2209,11 +2212,29 @@ def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
     return typing_extensions.TypedDict(tp.__name__, marked, total=False)
 
 
+# What the service has shut down, by the beginning of the names, and since when; refused if strict.
+_SHUT_DOWN = {
+    "beta.assistants.": "2026-08-26", "beta.threads.": "2026-08-26", "evals.": "2026-11-30", "videos.": "2026-09-24",
+}  # fmt: skip
+
+
+def _check_shut_down(call: Call) -> None:
+    """Raises the 404 of a path that the service does not have any more."""
+    for names, day in _SHUT_DOWN.items():
+        if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
+            path = call.request.url.path
+            _refuse(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
+
+
+# What the API takes beside what the SDK has parameters for.
+_ALSO_TAKEN = {"images.edit": {"images"}}
+
+
 def _check_parameters(call: Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
     takes, _ = call.takes
     for name in call.body:
-        if name not in takes and f"{name}_" not in takes:
+        if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
             _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
     _check_types(call)
 
@@ -2237,27 +2258,102 @@ def _without_nulls(value: Any) -> Any:
 
 
 # The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
-_BOUNDS: Mapping[str, tuple[int, int]] = {
+_BOUNDS: Mapping[str, tuple[float, float]] = {
     "completions.create.logprobs": (0, 5),
     "dimensions": (1, 3072),
+    "frequency_penalty": (-2.0, 2.0),
     "images.create_variation.n": (1, 10),
     "images.edit.n": (1, 10),
     "images.generate.n": (1, 10),
     "max_num_results": (1, 50),
     "n": (1, 128),
     "partial_images": (0, 3),
+    "presence_penalty": (-2.0, 2.0),
+    "temperature": (0.0, 2.0),
     "top_logprobs": (0, 20),
+    "top_p": (0.0, 1.0),
 }
 _BOUNDED = {name.rpartition(".")[2] for name in _BOUNDS}
+
+
+# How a number is beyond each of its bounds, in the words of the service.
+_SIDES = ((operator.lt, "below", "minimum", ">="), (operator.gt, "above", "maximum", "<="))
 
 
 def _check_bounds(call: Call) -> None:
     """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
     for name in call.body.keys() & _BOUNDED:
         bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
-        if bounds and value is not None and not bounds[0] <= (number := int(value)) <= bounds[1]:
-            message = f"Invalid '{name}': expected an integer between {bounds[0]} and {bounds[1]}, but got {number}."
-            _refuse(message, name, f"integer_{'below_min' if number < bounds[0] else 'above_max'}_value")
+        kind = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
+        if bounds and value is not None and not (kind == "decimal" and isinstance(value, str)):
+            number = int(value) if kind == "integer" else value
+            for (beyond, side, end, sign), bound in zip(_SIDES, bounds, strict=True):
+                if beyond(number, bound):
+                    expected = f"{kind} {side} {end} value. Expected a value {sign} {bound:g}, but got {value} instead."
+                    _refuse(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
+
+
+# ---- schemas of the application --------------------------------------------------------------------------------------
+
+
+class Sought(NamedTuple):
+    """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
+
+    label: str
+    place: str
+    code: str | None
+    schema: Any
+    strict: bool
+
+
+def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
+    """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
+    for index, tool in enumerate(_dicts(body.get("tools"))):
+        offer, inner = (tool["function"], ".function") if _dict_in(tool, "function") else (tool, "")
+        if tool.get("type") == "function":
+            about = (
+                f"function '{offer.get('name')}'",
+                f"tools[{index}]{inner}.parameters",
+                "invalid_function_parameters",
+            )
+            yield Sought(*about, offer.get("parameters"), offer.get("strict") is True)
+    for place, code, wanted in (
+        ("response_format", None, _dict_in(_dict_in(body, "response_format"), "json_schema")),
+        ("text.format.schema", "invalid_json_schema", _dict_in(_dict_in(body, "text"), "format")),
+    ):
+        if "schema" in wanted:
+            label = f"response_format '{wanted.get('name')}'"
+            yield Sought(label, place, code, wanted["schema"], wanted.get("strict") is True)
+
+
+def _check_schemas(call: Call) -> None:
+    """Raises the 400 of a schema that says `strict` and leaves something open."""
+    for label, place, code, schema, strict in _schemas(call.body):
+        if strict and (flaw := next(_flaws(schema), None)):
+            _refuse(f"Invalid schema for {label}: {flaw}", place, code)
+
+
+def _flaws(schema: Any, *context: str) -> Iterator[str]:
+    """Where a schema leaves open which keys an object has, at any depth."""
+    schema = {"type": "object"} if schema is None else schema
+    if not isinstance(schema, dict):
+        return
+    properties, required, kind = _dict_in(schema, "properties"), schema.get("required"), schema.get("type")
+    is_object = properties or kind == "object" or (isinstance(kind, list) and "object" in kind)
+    if is_object and schema.get("additionalProperties") is not False:
+        yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
+    for name in [name for name in properties if not (isinstance(required, list) and name in required)]:
+        told = "'required' is required to be supplied and to be an array including every key in properties."
+        yield f"In context={context}, {told} Missing '{name}'."
+    for key in ("properties", "$defs", "definitions"):
+        for name, inner in _dict_in(schema, key).items():
+            yield from _flaws(inner, *context, key, name)
+    for index, inner in enumerate(_dicts(schema.get("anyOf"))):
+        yield from _flaws(inner, *context, "anyOf", str(index))
+    yield from _flaws(schema.get("items", ()), *context, "items")
+
+
+# ---- types -----------------------------------------------------------------------------------------------------------
 
 
 def _check_type(name: str, value: Any, tp: Any) -> None:
@@ -2266,8 +2362,10 @@ def _check_type(name: str, value: Any, tp: Any) -> None:
     try:
         _adapter(tp).validate_python(value)
     except pydantic.ValidationError as reason:
-        first = _telling(reason.errors(include_url=False))
-        _refuse_value(_place(name, value, first["loc"]), first)
+        errors = reason.errors(include_url=False)
+        first = _telling(errors)
+        where = _place(name, value, first["loc"])
+        _refuse_value(where, first, [each for each in errors if _place(name, value, each["loc"]) == where])
 
 
 # What JSON calls the types, by the names they have in Python and in pydantic's errors.
@@ -2276,12 +2374,16 @@ _JSON_TYPES = {
 }  # fmt: skip
 
 
-def _refuse_value(where: str, error: Any) -> typing.NoReturn:
-    """Raises the 400 of a value that is none of those a parameter takes, or of another type."""
+def _refuse_value(where: str, error: Any, others: Iterable[Any]) -> typing.NoReturn:
+    """Raises the 400 of a value that is none of those a parameter takes, or of another type.
+
+    others: all errors at this place, for each member of a union its own.
+    """
     got, kind = error["input"], error["type"]
     if kind == "literal_error" and isinstance(got, str):
-        *others, last = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
-        supported = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
+        words = [re.findall(r"'[^']*'", each["ctx"]["expected"]) for each in others if each["type"] == kind]
+        *some, last = dict.fromkeys(itertools.chain.from_iterable(words))
+        supported = f"{', '.join(some)}{',' * (len(some) > 1)} and {last}" if some else last
         _refuse(f"Invalid value: '{got}'. Supported values are: {supported}.", where, "invalid_value")
     told = _JSON_TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
     expected = f"expected {told}" if told else error["msg"]
@@ -2581,10 +2683,10 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
         schema = tools[name] or {}
-        made = tool_call(name, "text" if name in _custom_tools(body) else _made_up(schema, f"function '{name}'"))
+        made = tool_call(name, "text" if name in _custom_tools(body) else _made_up(schema, f"function '{name}'", body))
         return _as_offered(made, body)
     schema = _schema(body)
-    return None if schema is None else Turn(json.dumps(_made_up(schema, "response_format")))
+    return None if schema is None else Turn(json.dumps(_made_up(schema, "response_format", body)))
 
 
 def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
@@ -2661,18 +2763,21 @@ def _check_json(place: str, text: str, schema: Any) -> None:
         raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
     except referencing.exceptions.Unresolvable as reason:
         raise ValueError(f"{place} cannot be checked against the request's schema: {reason}") from None
+    except jsonschema.SchemaError as reason:
+        _refuse(f"Invalid schema for {place}: {reason.message}", code="invalid_json_schema")
     except jsonschema.ValidationError as reason:
         broken = f"{place} does not follow the request's schema at {reason.json_path}: {reason.message}"
         raise ValueError(broken) from None
 
 
-def _made_up(schema: Any, place: str) -> Any:
+def _made_up(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
     """A value that follows an application's schema. Raises the 400 of a schema that nothing can be made of."""
     try:
         return _instance(schema, _Making(schema))
     except (*_STUMBLES, re.error) as reason:
         why = "it leads back to itself without end" if isinstance(reason, RecursionError) else reason
-        _refuse(f"Invalid schema for {place}: {why}", "response_format", "invalid_json_schema")
+        place, code = next(((each.place, each.code) for each in _schemas(body) if each.schema is schema), (None, None))
+        _refuse(f"Invalid schema for {label}: {why}", place, code)
 
 
 @dataclasses.dataclass
@@ -3542,7 +3647,6 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "beta.threads.runs.create": Behavior(
             made_up=True,
             refers={"assistant_id": "beta.assistants"},
-            check=_check_run,
             derive=_derive_run,
             keep=_keep_run,
             events=_new_run_events,
@@ -3563,7 +3667,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "fine_tuning.checkpoints.permissions.create": Behavior(derive=_derive_permissions, keep=_keep_each, stores_answer=False),
         "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled"},)),
         "fine_tuning.jobs.create": Behavior(
-            refers={"training_file": "files", "validation_file": "files"},
+            check=_check_job,
             derive=_derive_job,
             keep=_keep_job,
             stages=(
@@ -3607,14 +3711,17 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             ),
         ),
         "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
-        "vector_stores.file_batches.cancel": Behavior(stages=({"status": "cancelled"},)),
+        "vector_stores.file_batches.cancel": Behavior(act=_cancel_file_batch),
         "vector_stores.file_batches.create": Behavior(refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch),
+        "vector_stores.file_batches.list_files": Behavior(act=_list_further),
         "vector_stores.files.content": Behavior(act=_store_file_content),
         "vector_stores.files.create": Behavior(
             refers={"file_id": "files"},
             derive=lambda call, file: _store_file_fields(call.store, call.parents[0], call.body),
-            keep=lambda call, file, script: _put_store_file(call.store, file),
+            keep=_keep_store_file,
         ),
+        "vector_stores.files.list": Behavior(act=_list_further),
+        "vector_stores.list": Behavior(act=_list_further),
         "vector_stores.search": Behavior(check=_fetch, act=_search),
         "videos.create": Behavior(made_up=True, stages=_VIDEO_STAGES),
         "videos.edit": _remaking_video(),
@@ -4193,14 +4300,6 @@ def _hear_outputs(call: Call) -> list[dict[str, Any]]:
     return [*_hear_thread(call), *({"type": "function_call_output", **output} for output in outputs)]
 
 
-def _check_run(call: Call) -> None:
-    """A thread has one active run at a time, if strict: tests often forget that."""
-    thread = call.params["thread_id"]
-    for run in call.store.below("beta.threads.runs", thread).values() if call.mock._strict else ():
-        if run["status"] in _ACTIVE:
-            _refuse(f"Thread {thread} already has an active run {run['id']}.")
-
-
 def _derive_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
     inherited = {key: assistant[key] for key in _INHERITED if assistant.get(key) is not None}
@@ -4344,10 +4443,11 @@ def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
 
 def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    _take_in(call.store, obj["id"], call.body)
-    if counts := script.given.get("file_counts"):
+    counts = script.given.get("file_counts")
+    _take_in(call.store, obj["id"], call.body, done=script.ends or counts is not None)
+    if counts:
         obj["file_counts"] |= counts
-    obj |= {key: script.given[key] for key in ("last_active_at", "usage_bytes") if key in script.given}
+    obj |= {key: script.given[key] for key in ("last_active_at", "status", "usage_bytes") if key in script.given}
 
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -4358,10 +4458,10 @@ def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, 
     return obj
 
 
-def _take_in(store: StateStore, id: str, asked: Mapping[str, Any]) -> None:
+def _take_in(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> None:
     """The files a vector store is made with."""
     for file in asked.get("file_ids") or ():
-        _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")})
+        _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done)
 
 
 def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -4373,27 +4473,63 @@ def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> 
     return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
 
 
-def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> dict[str, Any]:
     file = _new("vector_stores.VectorStoreFile", store, _store_file_fields(store, id, asked))
-    _put_store_file(store, file)
+    _put_store_file(store, file, done)
     return file
 
 
-def _put_store_file(store: StateStore, file: dict[str, Any]) -> None:
-    files, key = store["vector_stores.files"], (file["vector_store_id"], file["id"])
-    if key in files:
-        _tally(store, key[0], files[key], -1)
+def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
+    _put_store_file(call.store, file, done=script.ends or "usage_bytes" in script.given)
+
+
+def _put_store_file(store: StateStore, file: dict[str, Any], done: bool) -> None:
+    """A file comes into a vector store; unless that is done, the store reads it with the next retrieve or list."""
+    files, id = store["vector_stores.files"], file["vector_store_id"]
+    if (key := (id, file["id"])) in files:
+        _tally(store, id, files[key], -1)
     files[key] = file
-    _tally(store, key[0], file, 1)
+    file |= {} if done else {"status": "in_progress", "usage_bytes": 0}
+    _tally(store, id, file, 1)
+    if not done:
+        _plan(store, "vector_stores.files", key, _settle_file)
+    if not done and id in store["vector_stores"]:
+        _plan(store, "vector_stores", id, _read_on)
+
+
+def _read_on(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
+    """A vector store goes on with the files it is reading, and follows them by itself."""
+    for key in store.below("vector_stores.files", owner["id"]):
+        _advance(store, "vector_stores.files", key)
+    return {}
+
+
+def _settle_file(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
+    """A file that a vector store is reading is read, or will not be."""
+    _tally(store, file["vector_store_id"], file, -1)
+    read = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
+    file |= {"status": status, "usage_bytes": read}
+    _tally(store, file["vector_store_id"], file, 1)
+    return {}
 
 
 def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
-    """Keeps a vector store's counts as its files come and go."""
+    """Keeps a vector store's counts as its files come and go; while one is being read, it is in progress."""
     if id in store["vector_stores"]:
         owner, status = _whole(store, _resource("vector_stores"), id), file.get("status", "completed")
         counts, size = owner["file_counts"], owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
         counts |= {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
         owner |= {"usage_bytes": size, "last_active_at": int(time.time())}
+        if owner["status"] != "expired":
+            owner["status"] = "in_progress" if counts["in_progress"] > 0 else "completed"
+
+
+def _list_further(call: Call) -> Any:
+    """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
+    owner = call.resource.owner
+    for key in [_key(call.parents)] if owner else list(call.objects):
+        _advance(call.store, (owner or call.resource).name, key)
+    return _list(call)
 
 
 def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
@@ -4412,11 +4548,41 @@ def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    files = [_add_store_file(call.store, call.parents[0], asked) for asked in _batch_files(call.body)]
-    for file in files:
-        call.store["vector_stores.file_batches.files"][(*call.parents, obj["id"], file["id"])] = file
+    path, done = (*call.parents, obj["id"]), script.ends or "file_counts" in script.given
+    for asked in _batch_files(call.body):
+        file = _add_store_file(call.store, call.parents[0], asked, done)
+        call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
     if not script.ends:
-        obj["file_counts"] |= {"completed": len(files), "total": len(files)} | script.given.get("file_counts", {})
+        obj |= _batch_state(call.store, path)
+        obj["file_counts"] |= script.given.get("file_counts", {})
+    if not done:
+        obj["status"] = "in_progress"
+        _plan(call.store, "vector_stores.file_batches", path, functools.partial(_finish_file_batch, path=path))
+
+
+def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
+    """The counts of a batch: how far the files of it are that are still in the vector store."""
+    files = store.below("vector_stores.file_batches.files", *path).values()
+    counts = collections.Counter(file["status"] for file in files)
+    none = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
+    return {"status": "completed", "file_counts": {**none, **counts, "total": len(files)}}
+
+
+def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    for id, _, file in store.below("vector_stores.file_batches.files", *path):
+        _advance(store, "vector_stores.files", (id, file))
+    return _batch_state(store, path)
+
+
+def _cancel_file_batch(call: Call) -> Any:
+    """The files that are not read yet will not be; a batch that is over stays as it is."""
+    batch = _fetch(call)
+    if batch["status"] == "in_progress":
+        for file in call.store.below("vector_stores.file_batches.files", *call.path).values():
+            if file["status"] == "in_progress":
+                _settle_file(call.store, file, "cancelled")
+        batch |= _batch_state(call.store, call.path) | {"status": "cancelled"}
+    return batch
 
 
 def _store_file_content(call: Call) -> Any:
@@ -4618,6 +4784,13 @@ def _derive_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
     figures = _dict_in(_dict_in(method, str(method.get("type"))), "hyperparameters")
     told = {name: figures.get(name, auto) for name, auto in _LEFT_TO_THE_SERVICE.items()}
     return {"hyperparameters": told} if figures else {}
+
+
+def _check_job(call: Call) -> None:
+    """Its files must be there."""
+    for param in ("training_file", "validation_file"):
+        if (id := call.body.get(param)) and id not in call.store["files"]:
+            _refuse(f"invalid {param}: {id}", param)
 
 
 def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import calendar
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -320,9 +321,9 @@ def request_of(row, body=b"{}", /, **query):
     return httpx.Request(row.method, url, **sent)
 
 
-def furnished():
+def furnished(**options):
     """A mock with an object under every id that `request_of` makes up."""
-    openai_mock = OpenAIMock()
+    openai_mock = OpenAIMock(**options)
     for shape in map(shape_of, ROWS.values()):
         ids = tuple(f"{name}-1" for name in (*shape.parents, shape.item))
         if shape.item and shape.resource not in CONTENTS:
@@ -1298,6 +1299,9 @@ ABOVE = "integer_above_max_value"
     "name, more, code",
     (CREATE, CHAT | {"n": 10**9}, ABOVE),
     (CREATE, CHAT | {"n": -1}, "integer_below_min_value"),
+    (CREATE, CHAT | {"temperature": 2.1}, "decimal_above_max_value"),
+    (CREATE, CHAT | {"presence_penalty": -3}, "decimal_below_min_value"),
+    ("responses.create", ASK | {"top_p": 1.5}, "decimal_above_max_value"),
     (CREATE, CHAT | {"top_logprobs": 21}, ABOVE),
     ("completions.create", {"model": "m", "prompt": "x", "logprobs": 6}, ABOVE),
     ("embeddings.create", {"model": "m", "input": "x", "dimensions": 10**9}, ABOVE),
@@ -1313,6 +1317,127 @@ def test_numbers_are_bounded_as_the_service_bounds_them(name, more, code, respon
         reach(openai_mock, name).response = response
     error = sent(openai_mock, name, more).json()["error"]
     assert error["code"] == code and error["param"] in more
+
+
+def test_a_number_out_of_bounds_is_refused_in_the_words_of_the_service(client):
+    words = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
+    assert refused(chat, client, temperature=2.5).body["message"] == words
+    assert chat(client, temperature=2, top_p=0, frequency_penalty=-2.0, n=None)
+
+
+DAY = 86400
+
+
+@cases(
+    "name, until",
+    ("beta.assistants.list", "2026-08-26"),
+    ("beta.threads.create", "2026-08-26"),
+    ("videos.list", "2026-09-24"),
+    ("evals.runs.list", "2026-11-30"),
+)
+def test_strict_mode_answers_404_for_what_was_shut_down(monkeypatch, name, until):
+    day = calendar.timegm(time.strptime(until, "%Y-%m-%d"))
+    for strict, now, status in (
+        (True, day - 1, 200),
+        (True, day, 404),
+        (True, day + 900 * DAY, 404),
+        (False, day, 200),
+    ):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        openai_mock = furnished(strict=strict)
+        request = request_of(ROWS[name])
+        request.headers["authorization"] = f"Bearer {KEY}"
+        response = openai_mock.router.handler(request)
+        assert response.status_code == status
+    with OpenAIMock(strict=True):
+        assert sdk().responses.create(**ASK).output_text
+
+
+OPEN = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+CLOSED = OPEN | {"additionalProperties": False}
+
+
+def in_chat(schema, **more):
+    return CREATE, CHAT | {
+        "tools": [TOOL, {"type": "function", "function": {"name": "f", "parameters": schema, **more}}]
+    }
+
+
+def in_responses(schema, **more):
+    return "responses.create", ASK | {"tools": [{"type": "function", "name": "f", "parameters": schema, **more}]}
+
+
+def in_format(schema, **more):
+    return "responses.create", ASK | {
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": schema, **more}}
+    }
+
+
+def in_response_format(schema, **more):
+    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, **more}}
+    return CREATE, CHAT | {"response_format": wanted}
+
+
+@cases(
+    "make, label, place, code",
+    (in_chat, "function 'f'", "tools[1].function.parameters", "invalid_function_parameters"),
+    (in_responses, "function 'f'", "tools[0].parameters", "invalid_function_parameters"),
+    (in_format, "response_format 'n'", "text.format.schema", "invalid_json_schema"),
+    (in_response_format, "response_format 'n'", "response_format", None),
+)
+def test_strict_mode_refuses_schemas_that_leave_something_open(make, label, place, code):
+    openai_mock = OpenAIMock(strict=True)
+    flaws = (
+        (OPEN, "context=(), 'additionalProperties' is required"),
+        (CLOSED | {"required": []}, "context=(), 'required' is required"),
+        (CLOSED | {"properties": {"a": OPEN}}, "context=('properties', 'a'), 'additional"),
+        (
+            CLOSED | {"properties": {"a": {"type": "array", "items": OPEN}}},
+            "context=('properties', 'a', 'items'), 'add",
+        ),
+        (CLOSED | {"properties": {"a": {"anyOf": [CLOSED, OPEN]}}}, "context=('properties', 'a', 'anyOf', '1'), 'add"),
+        (CLOSED | {"$defs": {"b": OPEN}}, "context=('$defs', 'b'), 'additional"),
+    )
+    ask = lambda *args, **more: answered(openai_mock, *make(*args, **more))  # noqa: E731
+    for schema, words in flaws:
+        error = ask(schema, strict=True)["error"]
+        assert error["message"].startswith(f"Invalid schema for {label}: In ") and words in error["message"]
+        assert (error["param"], error["code"]) == (place, code)
+    for taken in (ask(CLOSED, strict=True), ask(OPEN), ask(OPEN, strict=False)):
+        assert "id" in taken
+    for odd in ({"type": "object", "required": 1, "properties": {"a": 1}}, {"type": ["object", "null"]}):
+        assert "additionalProperties" in ask(odd, strict=True)["error"]["message"]
+
+
+def answered(openai_mock, name, body):
+    """The JSON of an answer to a request with a key."""
+    request = request_of(ROWS[name], json.dumps(body).encode())
+    request.headers["authorization"] = f"Bearer {KEY}"
+    return json.loads(openai_mock.router.handler(request).read())
+
+
+def test_a_schema_that_is_none_is_named_with_its_place():
+    nonsense, forced = {"type": "nonsense"}, {"tool_choice": "required"}
+    for make, place in ((in_responses, "tools[0].parameters"), (in_format, "text.format.schema")):
+        name, body = make(nonsense)
+        error = answered(OpenAIMock(), name, body | (forced if "tools" in body else {}))["error"]
+        assert error["param"] == place and "'nonsense' is not a valid type" in error["message"]
+    strictly = OpenAIMock(strict=True)
+    strictly.responses.create.response = tool_call("f", {"a": 1})
+    assert "nonsense" in answered(strictly, *in_responses(nonsense))["error"]["message"]
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_lists_all_the_values_there_are(client, openai_mock):
+    caught = refused(client.chat.completions.create, model="m", messages=[*USER, {"role": "x", "content": "Hi"}])
+    assert caught.param == "messages[1].role" and caught.code == "invalid_value"
+    assert all(f"'{role}'" in str(caught) for role in ("developer", "system", "user", "assistant", "tool", "function"))
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_takes_what_the_api_has_beside_the_sdk(client, openai_mock):
+    images = [{"image_url": "https://example.com/a.png"}]
+    client.post("/images/edits", body={"model": "gpt-image-1", "prompt": "x", "images": images}, cast_to=object)
 
 
 LAUGHS = {f"d{i}": {"type": "array", "minItems": 10, "items": {"$ref": f"#/$defs/d{i + 1}"}} for i in range(9)}
@@ -2458,7 +2583,6 @@ def test_operations_in_any_order():
     ("No such File object: x", lambda c: c.containers.files.create(c.containers.create(name="c").id, file_id="x")),
     ("No such File object: x", lambda c: c.vector_stores.files.create(a_store(c), file_id="x")),
     ("No such File object: x", lambda c: c.vector_stores.create(file_ids=["x"])),
-    ("No such File object: x", lambda c: c.fine_tuning.jobs.create(model="gpt-4o-mini", training_file="x")),
     ("Vector store with id 'x' not found.", lambda c: c.vector_stores.search("x", query="q")),
     ("The model 'x' does not exist", lambda c: c.models.retrieve("x")),
 )
@@ -3031,12 +3155,6 @@ def test_attachments_and_tool_resources_make_vector_stores(client):
     assert [f.id for f in files.list(resources.file_search.vector_store_ids[0])] == [other]
 
 
-@openai_responses.mock(strict=True)
-def test_second_active_run_on_a_thread_is_refused_in_strict_mode(runs, thread, assistant):
-    runs.create(thread, assistant_id=assistant)
-    assert "already has an active run" in str(refused(runs.create, thread, assistant_id=assistant))
-
-
 # ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================
@@ -3061,6 +3179,75 @@ async def test_files_are_uploaded_into_vector_stores(client):
         batch = await get(upload(store, files=files))
         assert (batch.status, batch.file_counts.completed, batch.file_counts.total) == ("completed", 3, 3)
     assert stores.retrieve(store).file_counts.total == 8
+
+
+LOOKS = {
+    "store": lambda stores, store, file: stores.retrieve(store).id,
+    "stores": lambda stores, store, file: stores.list().data,
+    "file": lambda stores, store, file: stores.files.retrieve(file, vector_store_id=store),
+    "files": lambda stores, store, file: stores.files.list(store).data,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_files_are_read_with_the_first_look(openai_mock, client, look):
+    file, stores = add_file(client, b"12345"), client.vector_stores
+    store = stores.create(file_ids=[file])
+    assert (store.status, store.file_counts.in_progress, store.usage_bytes) == ("in_progress", 1, 0)
+    assert openai_mock.state["vector_stores.files"][store.id, file]["status"] == "in_progress"
+    LOOKS[look](stores, store.id, file)
+    stored = openai_mock.state["vector_stores"][store.id]
+    assert (stored["status"], stored["usage_bytes"]) == ("completed", 5)
+    assert (stored["file_counts"]["in_progress"], stored["file_counts"]["completed"]) == (0, 1)
+    assert stores.files.create(store.id, file_id=add_file(client)).status == "in_progress"
+    assert (stored["status"], stored["file_counts"]["total"]) == ("in_progress", 2)
+    assert stores.retrieve(store.id).status == "completed" == stores.files.list(store.id).data[0].status
+
+
+def test_a_file_that_is_being_read_can_be_taken_out(client):
+    file, stores = add_file(client), client.vector_stores
+    store = stores.create(file_ids=[file]).id
+    stores.files.delete(file, vector_store_id=store)
+    found = stores.retrieve(store)
+    assert (found.status, found.file_counts.total, found.file_counts.in_progress) == ("completed", 0, 0)
+
+
+def test_what_a_test_says_of_a_vector_store_stays(openai_mock, client):
+    file, stores = add_file(client), client.vector_stores
+    openai_mock.vector_stores.create.response = {"status": "in_progress"}
+    store = stores.create(file_ids=[file])
+    assert stores.retrieve(store.id).status == "in_progress" == stores.retrieve(store.id).status
+    openai_mock.vector_stores.create.response = {"file_counts": {"completed": 7, "total": 7}}
+    store = stores.create(file_ids=[file])
+    assert stores.retrieve(store.id).file_counts == store.file_counts and store.file_counts.completed == 7
+    openai_mock.vector_stores.files.create.response = {"status": "failed"}
+    failed = stores.files.create(stores.create().id, file_id=file)
+    assert stores.files.retrieve(file, vector_store_id=failed.vector_store_id).status == "failed"
+    assert stores.retrieve(failed.vector_store_id).file_counts.failed == 1
+
+
+@pytest.mark.parametrize("look", ["batch", "files", "store"])
+def test_a_batch_of_files_is_over_with_the_first_look(client, look):
+    batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
+    batch = batches.create(store, file_ids=[add_file(client, name=f"{i}.txt") for i in range(2)])
+    assert (batch.status, batch.file_counts.in_progress, batch.file_counts.total) == ("in_progress", 2, 2)
+    if look == "files":
+        assert {file.status for file in batches.list_files(batch.id, vector_store_id=store)} == {"completed"}
+    elif look == "store":
+        assert client.vector_stores.retrieve(store).file_counts.completed == 2
+    batch = batches.retrieve(batch.id, vector_store_id=store)
+    assert (batch.status, batch.file_counts.completed, batch.file_counts.in_progress) == ("completed", 2, 0)
+    assert batches.cancel(batch.id, vector_store_id=store) == batch  # too late
+
+
+def test_a_batch_of_files_is_cancelled(client):
+    batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
+    batch = batches.create(store, file_ids=[add_file(client)])
+    cancelled = batches.cancel(batch.id, vector_store_id=store)
+    assert (cancelled.status, cancelled.file_counts.cancelled) == ("cancelled", 1)
+    assert batches.retrieve(batch.id, vector_store_id=store) == cancelled
+    found = client.vector_stores.retrieve(store)
+    assert (found.status, found.file_counts.cancelled, found.file_counts.in_progress) == ("completed", 1, 0)
 
 
 @pytest.mark.parametrize("form", ["file_ids", "files"])
@@ -3267,6 +3454,13 @@ def test_batch_is_cancelled(client):
 # ======================================================================================================================
 # FINE-TUNING AND MODELS
 # ======================================================================================================================
+
+
+@pytest.mark.parametrize("param", ["training_file", "validation_file"])
+def test_a_job_needs_files_that_are_there(client, param):
+    files = {"training_file": add_file(client)} | {param: UNKNOWN}
+    caught = refused(client.fine_tuning.jobs.create, model="gpt-4o-mini", **files)
+    assert (caught.body["message"], caught.param) == (f"invalid {param}: {UNKNOWN}", param)
 
 
 def test_fine_tuning_ends_with_a_model(client):
