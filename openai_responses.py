@@ -812,7 +812,7 @@ RESOURCES = functools.cache(
         "files.content": {"parents": ()},
         "fine_tuning.checkpoints.permissions": {"listing": ("desc", 10, 100)},
         "fine_tuning.jobs.checkpoints": {"listing": ("desc", 10, 100)},
-        "fine_tuning.jobs": {"missing": "Could not find fine tune: {id}", "missing_code": "fine_tune_not_found", "missing_param": "fine_tune_id"},
+        "fine_tuning.jobs": {"renamed": {"suffix": "user_provided_suffix"}, "missing": "Could not find fine tune: {id}", "missing_code": "fine_tune_not_found", "missing_param": "fine_tune_id"},
         "models": {"listing": ("asc", 10_000, 10_000), "missing": "The model '{id}' does not exist", "missing_code": "model_not_found", "missing_param": "model", "begins": _known_models},
         "responses": {"missing": "Response with id '{id}' not found.", "missing_param": None},
         "skills.content": {"parents": ()},
@@ -946,7 +946,7 @@ _SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300,
 _LISTENS = {"format": _PCM, "transcription": None, "noise_reduction": None, "turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
 _TALKS = {
     "model": "gpt-realtime", "output_modalities": ["audio"], "instructions": "You are a helpful assistant.", "tools": [], "tool_choice": "auto", "max_output_tokens": "inf",
-    "tracing": None, "truncation": "auto", "prompt": None, "expires_at": Now(3600), "include": None, "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "marin", "speed": 1.0}},
+    "tracing": None, "truncation": "auto", "prompt": None, "expires_at": Now(3600), "include": None, "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "alloy", "speed": 1.0}},
 }
 _SAYS = {"type": "message", "role": "assistant", "content": [{"text": DEFAULT_TEXT}]}
 _TALKED = {
@@ -994,6 +994,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
     "WebSearchPreviewTool": _WEB_SEARCH,
     "WebSearchTool": _WEB_SEARCH,
+    "beta.FileSearch": {"ranking_options": {"ranker": "default_2024_08_21", "score_threshold": 0.0}},
     "beta.FileSearchTool": {},
     "beta.FunctionTool": {},
     "ChatKitWorkflow": {"state_variables": None, "version": None},
@@ -1032,7 +1033,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
     "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
     "RealtimeSessionCreateResponse": _TALKS,
-    "RealtimeTranscriptionSessionCreateResponse": {"expires_at": Now(3600), "audio": {"input": _LISTENS | {"transcription": {"model": "gpt-4o-mini-transcribe"}}}},
+    "RealtimeTranscriptionSessionCreateResponse": {"object": "realtime.transcription_session", "expires_at": Now(3600), "include": None, "audio": {"input": _LISTENS | {"transcription": {"model": "gpt-4o-mini-transcribe"}}}},
     "RealtimeTranslationClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
     "RealtimeTranslationSession": {"model": "gpt-realtime-translate", "audio": {"input": {}, "output": {"language": "en"}}},
     "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM, "output": {"voice": "marin"}}},
@@ -1564,7 +1565,6 @@ class Note:
     input: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # what a response was asked
     maker: str = ""  # the endpoint that made a run
     lines: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
-    suffix: str = ""  # of the model a job makes
     begun: bool = False  # whether a list has its first objects
     gone: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
 
@@ -3660,8 +3660,9 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
         "conversations.items.delete": Behavior(act=_delete_item),
         "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, act=_embed),
+        "evals.create": Behavior(derive=_derive_eval),
         "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
-        "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, {"status": "completed"})),
+        "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
         "files.content": Behavior(default=b"mock file content", act=_file_content),
         "files.create": Behavior(check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]),
         "fine_tuning.checkpoints.permissions.create": Behavior(derive=_derive_permissions, keep=_keep_each, stores_answer=False),
@@ -4070,6 +4071,7 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
+    told |= {"service_tier": None} if call.on_azure and not call.body.get("service_tier") else {}
     choices = [_as_asked(call, choice) for choice in choices]
     told |= _filters(call) | ({"choices": choices} if choices != obj["choices"] else {})
     return _way_of_chat(str(obj["model"]), usage) | told
@@ -4796,7 +4798,6 @@ def _check_job(call: Call) -> None:
 def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
     _remember(call, job, script)
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
-    call.store.note("fine_tuning.jobs", job["id"]).suffix = call.body.get("suffix") or ""
 
 
 def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
@@ -4811,7 +4812,7 @@ def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str)
 
 def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
-    suffix = store.note("fine_tuning.jobs", job["id"]).suffix
+    suffix = job.get("user_provided_suffix") or ""
     name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     checkpoint = _new("fine_tuning.jobs.FineTuningJobCheckpoint", store, about)
@@ -4936,6 +4937,8 @@ def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     form, model = call.body.get("response_format"), str(call.body.get("model", ""))
     as_url = not call.streams and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
     picture = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_PNG).decode()}
+    if model == "dall-e-3":  # for which another model writes the prompt anew
+        picture["revised_prompt"] = str(call.body.get("prompt"))
     given = obj["data"] or []
     images = given if len(given) != 1 else given * int(call.body.get("n") or 1)
     data = [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]
@@ -5011,6 +5014,27 @@ def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 # ======================================================================================================================
 # EVALS, CONTAINERS, SKILLS, VIDEOS
 # ======================================================================================================================
+
+
+def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what is evaluated: the item of the application, and what a model said to it."""
+    config = _dict_in(call.body, "data_source_config")
+    parts = {"item": config.get("item_schema") or {"type": "object"}}
+    if config.get("include_sample_schema") or config.get("type") != "custom":
+        parts["sample"] = {"type": "object"}
+    schema = {"type": "object", "properties": parts, "required": list(parts)}
+    return {"data_source_config": obj["data_source_config"] | {"schema": schema}}
+
+
+def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
+    """A run ends with all its items passed, unless the test counted otherwise."""
+    source = _dict_in(_dict_in(run, "data_source"), "source")
+    total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
+    counts = {"errored": 0, "failed": 0, "passed": total, "total": total}
+    criteria = _dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
+    results = [{"testing_criteria": each.get("name"), "passed": total, "failed": 0} for each in criteria]
+    told = {"result_counts": counts, "per_testing_criteria_results": results}
+    return {"status": "completed"} | ({} if run["result_counts"]["total"] else told)
 
 
 def _check_cancel(call: Call) -> None:

@@ -2984,6 +2984,7 @@ SAFE = {"filtered": False, "severity": "safe"}
 def test_azure_says_what_its_filter_finds(create, openai_mock):
     client = azure(azure_endpoint=MINE)
     completion = chat(client, whole=True).to_dict()
+    assert completion["service_tier"] is None and chat(client, whole=True, service_tier="flex").service_tier == "flex"
     (prompt,) = completion["prompt_filter_results"]
     assert prompt["prompt_index"] == 0 and prompt["content_filter_results"]["violence"] == SAFE
     found = completion["choices"][0]["content_filter_results"]
@@ -3470,6 +3471,7 @@ def test_fine_tuning_ends_with_a_model(client):
     assert states(lambda: jobs.retrieve(job.id), 4) == ["queued", "running", "succeeded", "succeeded"]
     done = jobs.retrieve(job.id)
     model = done.fine_tuned_model
+    assert done.to_dict()["user_provided_suffix"] == "mine"
     assert model.startswith("ft:gpt-4o-mini:") and ":mine:" in model and done.finished_at
     events = jobs.list_events(job.id).data
     assert len(events) >= 4 and "success" in events[0].message
@@ -3659,6 +3661,36 @@ def test_an_image_is_set_by_its_bytes(openai_mock, client):
 # ======================================================================================================================
 # EVALS, CONTAINERS, SKILLS, VIDEOS
 # ======================================================================================================================
+
+
+ITEM = {"type": "object", "properties": {"q": {"type": "string"}}}
+CHECKED = {"type": "string_check", "name": "right", "input": "{{a}}", "reference": "x", "operation": "eq"}
+
+
+@cases(
+    "config, parts",
+    ({"type": "custom", "item_schema": ITEM}, {"item": ITEM}),
+    (
+        {"type": "custom", "item_schema": ITEM, "include_sample_schema": True},
+        {"item": ITEM, "sample": {"type": "object"}},
+    ),
+    ({"type": "logs"}, {"item": {"type": "object"}, "sample": {"type": "object"}}),
+)
+def test_an_eval_tells_its_schema_and_its_run_counts(openai_mock, client, config, parts):
+    made = client.evals.create(data_source_config=config, testing_criteria=[CHECKED])
+    told = {"type": "object", "properties": parts, "required": list(parts)}
+    assert made.data_source_config.schema_ == told == client.evals.retrieve(made.id).data_source_config.schema_
+    source = {"type": "file_content", "content": [{"item": {"q": "1"}}, {"item": {"q": "2"}}]}
+    runs = functools.partial(client.evals.runs.create, made.id, data_source={"type": "jsonl", "source": source})
+    id = runs().id
+    for _ in range(2):
+        run = client.evals.runs.retrieve(id, eval_id=made.id)
+    assert (run.status, run.result_counts.total, run.result_counts.passed) == ("completed", 2, 2)
+    assert [each.to_dict() for each in run.per_testing_criteria_results] == [
+        {"testing_criteria": "right", "passed": 2, "failed": 0}
+    ]
+    openai_mock.evals.runs.create.response = {"result_counts": {"total": 3, "failed": 3}}
+    assert runs().result_counts.failed == 3
 
 
 def test_eval_runs(client):
