@@ -1472,6 +1472,7 @@ def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
 # By model: a function of the merged object and of what was given of it, giving the fields these imply.
 _IMPLICATIONS = functools.cache(
     lambda: {
+        "ActionSearch": lambda action, given: {"queries": [given["query"]]} if given.get("query") else {},
         "ChatCompletionMessage": lambda message, given: (
             {"content": None} if given.get("tool_calls") or given.get("refusal") else {}
         ),
@@ -3946,10 +3947,19 @@ _INCLUDED = {
 }
 
 
+# What a search is for: what was said last.
+_SOUGHT: Mapping[str, Callable[[str], dict[str, Any]]] = {
+    "file_search_call": lambda words: {"queries": [words]},
+    "web_search_call": lambda words: {"action": {"type": "search", "query": words, "queries": [words]}},
+}
+
+
 def _of_its_request(kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What an item that is no message says because of its request."""
     wanted = asked.get("include") or ()
     told = {name: value for name, value in _INCLUDED.get(kind, {}).items() if f"{kind}.{name}" in wanted}
+    if kind in _SOUGHT:
+        told |= _SOUGHT[kind](_text_of(_items_of(asked.get("input"))[-1:]) or DEFAULT_TEXT)
     return told | _of_its_tool(kind, asked)
 
 
@@ -5290,9 +5300,9 @@ def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> li
 def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
     """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
     if audio:
-        for piece in _pieces(audio["transcript"], chunk):
-            yield {"audio": {"transcript": piece}}
-        yield from ({"audio": {key: audio[key]}} for key in ("id", "data", "expires_at"))
+        said = [{"transcript": piece} for piece in _pieces(audio["transcript"], chunk)]
+        first, *others = [*said, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
+        yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
 
 
 def _chat_opening(message: dict[str, Any]) -> dict[str, Any]:
@@ -5376,9 +5386,8 @@ _ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], I
 
 def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
     """An item as it is before its pieces have come."""
-    if item["type"] not in _ITEM_EVENTS():
-        return item
-    return _emptied(item, _EMPTIED.get(item["type"], {})) | ({"status": "in_progress"} if item.get("status") else {})
+    begun = {"status": "in_progress"} if item.get("status") and item["type"] in _ITEM_EVENTS() else {}
+    return _emptied(item, _EMPTIED.get(item["type"], {})) | begun
 
 
 def _emptied(item: dict[str, Any], empty: dict[str, Any]) -> dict[str, Any]:
@@ -5396,6 +5405,7 @@ _EMPTIED: Mapping[str, dict[str, Any]] = {
     "function_call": {"arguments": ""},
     "image_generation_call": {"result": None},
     "mcp_call": {"arguments": ""},
+    "program": {"code": ""},
     "program_output": {"result": ""},
     "message": {"content": []},
     "reasoning": {"content": [], "summary": []},

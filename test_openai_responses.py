@@ -2717,7 +2717,7 @@ ITEMS = (
     ("reasoning", {}, {"summary": [], "content": []}, ("status",)),
     ("mcp_list_tools", {}, {"server_label": "maps", "tools": [{"annotations": {"read_only": False}}]}, ()),
     ("mcp_call", {}, {"server_label": "maps", "error": None, "approval_request_id": None}, ()),
-    ("web_search_call", {}, {"action": {"type": "search"}}, ()),
+    ("web_search_call", {}, {"action": {"type": "search", "query": "Hi", "queries": ["Hi"]}}, ()),
     ("code_interpreter_call", {}, {"code": "print(42)", "outputs": None}, ()),
     (
         "code_interpreter_call",
@@ -2728,7 +2728,8 @@ ITEMS = (
     ("image_generation_call", {}, {"quality": "low", "size": "1024x1024", "background": "opaque"}, ()),
     ("shell_call", {}, {"action": {"commands": ["ls"], "timeout_ms": None}}, ()),
     ("shell_call_output", {}, {"output": [{"outcome": {"type": "exit", "exit_code": 0}}]}, ()),
-    ("file_search_call", {}, {"results": None}, ()),
+    ("file_search_call", {}, {"queries": ["Hi"], "results": None}, ()),
+    ("file_search_call", {"include": ["file_search_call.results"]}, {"results": []}, ()),
     ("computer_call", {}, {"action": {"type": "click", "x": 0}}, ()),
 )
 
@@ -2750,6 +2751,16 @@ def test_what_was_set_of_an_item_wins_over_its_tool(openai_mock, client):
     tool = {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"}
     made, listed = client.responses.create(**ASK, tools=[tool]).output
     assert (made.server_label, listed.server_label) == ("mine", "maps") and listed.tools[0].input_schema == CITY
+
+
+@cases(
+    "action, told",
+    ({"query": "x"}, {"query": "x", "queries": ["x"]}),
+    ({"type": "open_page", "url": "u"}, {"url": "u"}),
+)
+def test_a_search_is_for_what_the_test_says(openai_mock, client, action, told):
+    openai_mock.responses.create.response = {"output": [{"type": "web_search_call", "action": action}]}
+    assert client.responses.create(**ASK).output[0].action.to_dict() == {"type": "search"} | action | told
 
 
 SCHEMED = {"name": "find", "input_schema": CITY}
