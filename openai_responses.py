@@ -2237,17 +2237,16 @@ def _check_parameters(call: Call) -> None:
     for name in call.body:
         if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
             _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
-    _check_types(call)
+    if "json" in call.request.headers.get("content-type", "json"):
+        _check_types(call)
 
 
 def _check_types(call: Call) -> None:
-    """Raises the 400 of a parameter with a value the API does not take; a form has no types."""
-    if "json" not in call.request.headers.get("content-type", "json"):
-        return
+    """Raises the 400 of a parameter with a value the API does not take; files are not looked at."""
     takes, required = call.takes
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
-        if tp and (value is not None or name in required):  # else null is "not given"
+        if tp and type(value) is not tuple and (value is not None or name in required):  # else null is "not given"
             _check_type(name, _without_nulls(value) if call.session else value, tp)
 
 
