@@ -634,6 +634,7 @@ DETAILS = {"prompt_tokens_details": None, "completion_tokens_details": None}
 FUNCTION_TOOL = {"type": "function", "name": "f", "parameters": {}}
 SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 SEARCHES = {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}}
+UNLIKELY = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses.DEFAULT_TEXT}
 BARE_TOOL = {"type": "function", "function": {"name": "f"}}
 TOLD_OF_IT = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
 TOOL_AS_TOLD = {"type": "function", "function": TOLD_OF_IT}
@@ -661,6 +662,7 @@ SIZED = {"quality": "auto", "size": "1024x1536"}
     ("/chat/completions", {"store": True}, {"metadata": None, "system_fingerprint": "fp_44709d6fcb"}),
     ("/chat/completions", {"model": "gpt-4"}, {"system_fingerprint": None}),
     ("/chat/completions", {"model": "gpt-4o-search-preview"}, {"system_fingerprint": "", "service_tier": None}),
+    ("/completions", {}, {"choices": [UNLIKELY]}),
     ("/completions", {}, {"usage": DETAILS | {"prompt_tokens": 1, "completion_tokens": 6, "total_tokens": 7}}),
     ("/assistants", {}, {"metadata": {}, "temperature": 1.0, "top_p": 1.0}),
     ("/assistants", {}, {"response_format": "auto", "tool_resources": {}}),
