@@ -7998,7 +7998,7 @@ def _begin_talk(call: Call, model: str, **given: Any) -> _Talk:
 
 def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with changes: of what is heard and said in part, of all else as a whole."""
-    inner = {key: _changed(settings.get(key) or {}, changes[key]) for key in _IN_PARTS & changes.keys()}
+    inner = {key: _changed(settings.get(key) or {}, changes[key] or {}) for key in _IN_PARTS & changes.keys()}
     return {**settings, **changes, **inner}
 
 
@@ -8044,7 +8044,7 @@ def _open_beta_realtime(call: Call) -> list[dict[str, Any]]:
 def _update_session(call: Call) -> list[dict[str, Any]]:
     _check_types(call)  # at once: with what is no setting, the session would stumble later
     talk = call.session.talk
-    talk.settings = _changed(talk.settings, call.body["session"])
+    talk.settings = _changed(talk.settings, call.body["session"] or {})
     return [{"type": f"{call.body['type']}d", "session": talk.settings}]
 
 
