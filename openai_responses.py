@@ -2197,6 +2197,8 @@ def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
     if typing_extensions.is_typeddict(tp):
         return Any if tp in within else _checked_dict(tp, (*within, tp))
     if origin in (typing.Union, types.UnionType):
+        if typing.IO[bytes] in args:  # a file: in JSON a text, in a form with its name and type
+            return typing.Union[bytes, tuple]
         members = [arg for arg in args if getattr(arg, "__name__", "") not in ("Omit", "NotGiven")]
         return typing.Union[tuple(_checked(member, within) for member in members)]
     if args and (origin is collections.abc.Iterable or getattr(origin, "__name__", "") == "SequenceNotStr"):
@@ -2243,11 +2245,11 @@ def _check_parameters(call: Call) -> None:
 
 
 def _check_types(call: Call) -> None:
-    """Raises the 400 of a parameter with a value the API does not take; files are not looked at."""
+    """Raises the 400 of a parameter with a value the API does not take."""
     takes, required = call.takes
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
-        if tp and type(value) is not tuple and (value is not None or name in required):  # else null is "not given"
+        if tp and (value is not None or name in required):  # else null is "not given"
             _check_type(name, _without_nulls(value) if call.session else value, tp)
 
 
