@@ -741,6 +741,9 @@ class Resource:
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters by another name than their field
     begins: Callable[[], dict[str, Any]] | None = None  # the objects that are there from the start
     forgotten: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what goes with an object
+    over: Callable[[StateStore, Any, dict[str, Any]], None] | None = (
+        None  # what comes of one whose `expires_at` is past
+    )
 
     @functools.cached_property
     def rows(self) -> list[Row]:
@@ -808,7 +811,7 @@ RESOURCES = functools.cache(
         "conversations": {"missing": "Conversation with id '{id}' not found."},
         "conversations.items": {"missing": "Item with id '{id}' not found."},
         "evals": {"listing": ("asc", 20, 100)},
-        "files": {"listing": ("desc", 10_000, 10_000), "missing_param": "id", "forgotten": _leave_vector_stores},
+        "files": {"listing": ("desc", 10_000, 10_000), "missing_param": "id", "forgotten": _leave_vector_stores, "over": lambda store, id, file: _forget(store, _resource("files"), (id,))},
         "files.content": {"parents": ()},
         "fine_tuning.checkpoints.permissions": {"listing": ("desc", 10, 100)},
         "fine_tuning.jobs": {"renamed": {"suffix": "user_provided_suffix"}, "missing": "Could not find fine tune: {id}", "missing_code": "fine_tune_not_found", "missing_param": "fine_tune_id"},
@@ -821,7 +824,7 @@ RESOURCES = functools.cache(
         "skills.versions": {"key": "version"},
         "skills.versions.content": {"parents": ("skill_id",)},
         "uploads.parts": {"parents": ("upload_id",)},
-        "vector_stores": {"missing": "Vector store with id '{id}' not found."},
+        "vector_stores": {"missing": "Vector store with id '{id}' not found.", "over": lambda store, id, obj: obj.update(status="expired")},
         "vector_stores.files": {"forgotten": _leave_store},
     }
 )
@@ -1640,6 +1643,10 @@ class StateStore(collections.UserDict):
         return {key: obj for key, obj in objects if key[depth] == last and key[:-1] == parents}
 
 
+if hasattr(os, "register_at_fork"):  # a thread that the child does not have may hold its parent's lock for ever
+    os.register_at_fork(after_in_child=lambda: setattr(StateStore, "lock", threading.RLock()))
+
+
 def _refuse_unknown_resource(name: str) -> None:
     if name not in _resources():
         raise KeyError(f"no resource {name!r} in the state.{_closest(str(name), _resources())}")
@@ -1749,9 +1756,24 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
         change = note.ahead.pop(0)
         obj.update(_stamp(change(store, obj) if callable(change) else change, store))
         note.status = obj.get("status")
-    if str(obj.get("status")) in _ACTIVE and isinstance(obj.get("expires_at"), int) and obj["expires_at"] < time.time():
-        _plan(store, resource, key)
+    _expire(store, _resource(resource), key)
+
+
+def _expire(store: StateStore, resource: Resource, key: Any) -> None:
+    """What comes of an object whose time is over: what its resource says, or it is `expired` if it was not finished."""
+    if not _is_past(obj := store[resource.name].get(key)):
+        return
+    if resource.over:
+        resource.over(store, key, obj)
+    elif str(obj.get("status")) in _ACTIVE:
+        _plan(store, resource.name, key)
         obj["status"] = "expired"
+
+
+def _is_past(obj: Any) -> bool:
+    """Whether an object's time is over, by the clock of the test."""
+    ends = obj.get("expires_at") if isinstance(obj, dict) else None
+    return isinstance(ends, int) and ends < time.time()
 
 
 def _is_ahead(store: StateStore, resource: str, key: Any) -> bool:
@@ -2427,6 +2449,7 @@ def _check_api_key(call: Call) -> None:
 
 def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     """An object that a request refers to. Raises the 404 of its resource."""
+    _expire(call.store, _resource(resource), id)
     if id not in call.store[resource]:
         raise _resource(resource).no_such(id, param)
     return _whole(call.store, _resource(resource), id)
@@ -2443,6 +2466,7 @@ def _check_parents(call: Call) -> None:
 
 def _fetch(call: Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
+    _expire(call.store, call.resource, call.key)
     if call.key not in call.objects:
         _check_objects(call.resource.name, call.objects)
         _check_parents(call)
@@ -3407,10 +3431,14 @@ def _update(call: Call) -> Any:
 
 def _expiry(call: Call, obj: Mapping[str, Any]) -> dict[str, Any]:
     """When an object expires whose request said after how many seconds, minutes or days."""
-    after = call.body.get("expires_after") or {}
+    return _expires(obj, call.body.get("expires_after") or {})
+
+
+def _expires(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    began = obj.get(str(after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in after:
-            return {"expires_at": obj["created_at"] + int(after[unit]) * seconds}
+            return {"expires_at": began + int(after[unit]) * seconds}
     return {}
 
 
@@ -3492,6 +3520,8 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     if order not in ("asc", "desc"):
         _refuse(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
+    for key in [key for key, obj in objects.items() if _is_past(obj)]:
+        _expire(store, resource, key)
     newest_first = order == "desc"
     pairs: Iterator[Any] = iter(reversed(objects.items()) if newest_first else objects.items())
     if objects and (cursor := query.get("after") or query.get("page")):
@@ -4536,6 +4566,7 @@ def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> No
         owner |= {"usage_bytes": size, "last_active_at": int(time.time())}
         if owner["status"] != "expired":
             owner["status"] = "in_progress" if counts["in_progress"] > 0 else "completed"
+            owner |= _expires(owner, _dict_in(owner, "expires_after"))
 
 
 def _list_further(call: Call) -> Any:
@@ -6942,7 +6973,8 @@ def _unwrap(path: str) -> tuple[str, str | None]:
 class MockError(BaseException):
     """A mistake in a test, on its way through a client that turns every `Exception` into a retry, as before openai 3.15.
 
-    `__cause__` is the mistake itself; later releases let that through as it is.
+    `__cause__` is the mistake itself, which is what the client raises. Only where a `MockTransport` answers and no mock is
+    active, nothing stands at the client's end, and this is what comes.
     """
 
 
@@ -7106,8 +7138,36 @@ def _without_pause(method: Any) -> Any:
 
 def _swallows(request: httpx.Request) -> bool:
     """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
-    base = sys.modules.get("openai._base_client")
-    return "x-stainless-package-version" in request.headers and not hasattr(base, "request_exceptions")
+    return "x-stainless-package-version" in request.headers and _is_swallowing()
+
+
+def _is_swallowing() -> bool:
+    return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
+
+
+def _unveiling(send: Any) -> Any:
+    """How the SDK sends: a mistake that had to pass it as a `MockError` leaves as itself, also through event loops."""
+
+    @functools.wraps(send)
+    def request(*args: Any, **settings: Any) -> Any:
+        with _unveiled():
+            return send(*args, **settings)
+
+    @functools.wraps(send)
+    async def request_async(*args: Any, **settings: Any) -> Any:
+        with _unveiled():
+            return await send(*args, **settings)
+
+    return (request_async if inspect.iscoroutinefunction(send) else request) if _is_swallowing() else send
+
+
+@contextlib.contextmanager
+def _unveiled() -> Iterator[None]:
+    try:
+        yield
+    except MockError as veiled:
+        mistake = veiled.__cause__ or veiled
+        raise mistake from mistake.__cause__
 
 
 # ---- the two families of clients -------------------------------------------------------------------------------------
@@ -7253,7 +7313,8 @@ _FAMILY_SEAMS = functools.cache(
     lambda: {
         "HTTPTransport": {"__init__": _sharing, "handle_request": _asking},
         "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _asking_async},
-        "AsyncClient": {"_transport_for_url": _seeing_aiohttp},
+        "Client": {"_transport_for_url": _seeing_others},
+        "AsyncClient": {"_transport_for_url": _seeing_others},
     }
 )
 # Where the packages go to the network, and what makes each method there one that asks the routers first, that refuses,
@@ -7262,6 +7323,8 @@ _SEAMS = functools.cache(
     lambda: {
         **{f"{family}:{name}": seams for family in ("httpx", "httpx2") for name, seams in _FAMILY_SEAMS().items()},
         "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
+        "openai._base_client:SyncAPIClient": {"request": _unveiling},
+        "openai._base_client:AsyncAPIClient": {"request": _unveiling},
         # by the name it has in releases up to 16, and since
         "websockets.asyncio.client:connect": dict.fromkeys(
             ("create_connection", "open_tcp_connection"), _answering_async
@@ -7317,10 +7380,16 @@ def _others(family: str = "") -> list[Any]:
     return [router for mocker in passed for router in mocker.routers]
 
 
+def _active(url: str = "") -> list[Any]:
+    """The routers that answer, newest first; of them those whose mock has a base above a URL."""
+    newest_first = dict.fromkeys(reversed(_Interceptor.routers))
+    return [router for router in newest_first if not url or _below(url.partition("?")[0], router._mock._bases)]
+
+
 def _line(request: Any) -> Iterator[Any]:
     """Whom to ask for a request, newest router first; `None` is the transport, below which other mockers listen."""
     others = _others(type(request).__module__.partition(".")[0])
-    for router in dict.fromkeys(reversed(_Interceptor.routers)):
+    for router in _active():
         if any(other not in router._older for other in others):
             yield None
             others = []
@@ -7335,7 +7404,7 @@ def _asking(method: Any) -> Any:
     @functools.wraps(method)
     def handle_request(transport: Any, request: Any) -> Any:
         request.read()
-        return _run(_ask(request, "handler", functools.partial(method, transport)))
+        return _run(_ask(request, "handler", types.MethodType(method, transport)))
 
     return handle_request
 
@@ -7346,7 +7415,7 @@ def _asking_async(method: Any) -> Any:
     @functools.wraps(method)
     async def handle_async_request(transport: Any, request: Any) -> Any:
         await request.aread()
-        return await _ask(request, "async_handler", functools.partial(method, transport))
+        return await _ask(request, "async_handler", types.MethodType(method, transport))
 
     return handle_async_request
 
@@ -7365,25 +7434,42 @@ async def _ask(request: Any, handler: str, network: Callable[[Any], Any]) -> Any
         except (AllMockedAssertionError, MockError) as reason:
             if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
                 raise  # it is known, and a mistake
+    if not _Interceptor.routers or (_is_neighbours(network) and not _active(asked.link)):
+        return await _result(network(request))
     raise _nobody(asked)
 
 
-def _seeing_aiohttp(method: Any) -> Any:
-    """The choice of a client's transport, that sees transports of aiohttp: they are of many classes."""
+# Packages that answer, play back or record what comes to a transport, with patches of their own there.
+_NEIGHBOURS = ("pytest_httpx", "vcr")
+
+
+def _is_neighbours(method: Any) -> bool:
+    """Whether a method of a transport is the patch of such a package, which `functools.wraps` does not hide."""
+    return getattr(method, "__globals__", {"__name__": ""})["__name__"].partition(".")[0] in _NEIGHBOURS
+
+
+def _seeing_others(method: Any) -> Any:
+    """The choice of a client's transport, that sees those of aiohttp, of many classes, and those that others patched."""
 
     @functools.wraps(method)
     def _transport_for_url(client: Any, url: Any) -> Any:
         transport = method(client, url)
-        return _AiohttpTransport(transport) if "aiohttp" in type(transport).__module__ else transport
+        kind = type(transport)
+        patched = any(_is_neighbours(getattr(kind, name, None)) for name in ("handle_request", "handle_async_request"))
+        return _OthersTransport(transport) if patched or "aiohttp" in kind.__module__ else transport
 
     return _transport_for_url
 
 
-class _AiohttpTransport:
-    """A transport of aiohttp, with the routers asked first."""
+class _OthersTransport:
+    """A transport with the routers asked first."""
 
     def __init__(self, transport: Any) -> None:
         self.transport = transport
+
+    def handle_request(self, request: Any) -> Any:
+        request.read()
+        return _run(_ask(request, "handler", self.transport.handle_request))
 
     async def handle_async_request(self, request: Any) -> Any:
         await request.aread()
@@ -7392,7 +7478,7 @@ class _AiohttpTransport:
 
 def _nobody(request: httpx.Request) -> BaseException:
     """The mistake of a request that no router knows; it is in the journals of all."""
-    routers = list(reversed(_Interceptor.routers))
+    routers = _active()
     for router in routers:
         router._record(request)
     message = "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
@@ -7720,7 +7806,7 @@ async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response 
 def _far_end(uri: str) -> _FarEnd | None:
     """Who answers a connect: the newest mock with a row for it; `None` where it goes elsewhere than to the API."""
     url = re.sub("^ws", "http", uri)
-    routers = [r for r in reversed(_Interceptor.routers) if _below(url.partition("?")[0], r._mock._bases)]
+    routers = _active(url)
     for router in routers:
         with contextlib.suppress(_NotMocked):
             router._mock._receive(httpx.Request("WS", url))
@@ -9649,6 +9735,8 @@ def _fixtures() -> types.ModuleType:
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
         """An active `OpenAIMock`, with the settings of the decorator or the mark `openai_mock` on the test it serves."""
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
+        if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
+            request.getfixturevalue("httpx_mock")
         with _for_a_test({**settings_of(request), **decoration.settings}) as openai_mock:
             decoration.mock = request.node.stash[_reported()] = openai_mock
             yield openai_mock

@@ -16,6 +16,7 @@ import itertools
 import json
 import logging
 import math
+import multiprocessing
 import operator
 import os
 import pathlib
@@ -404,12 +405,28 @@ refused = functools.partial(failing, openai.BadRequestError)
 
 
 def mistaken(kind, words, call, *args, **arguments):
-    """Expects a mistake of the author: as itself; where the SDK swallows it, as a `MockError` with it as its cause."""
-    raised = failing(openai_responses.MockError if SWALLOWS else kind, call, *args, **arguments)
+    """Expects a mistake of the author, as itself."""
+    raised = failing(kind, call, *args, **arguments)
     assert re.search(words, str(raised)) and not isinstance(raised, openai.OpenAIError)
-    if SWALLOWS:
-        assert isinstance(raised.__cause__, kind)
-        assert not isinstance(raised, Exception) and str(raised.__cause__) in str(raised)
+
+
+PATCHED = ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "websockets")
+
+
+def seams():
+    """What the packages below the SDK are made of: every function and class, and all that stands in the classes."""
+    found = {}
+    for name, module in [*sys.modules.items()]:
+        if name.partition(".")[0] in PATCHED or name == "openai._base_client":
+            found |= {(name, key): value for key, value in vars(module).items() if callable(value)}
+    own = [(name, key, value) for (name, key), value in found.items() if getattr(value, "__module__", "") == name]
+    inner = {(*key, a): each for *key, value in own for a, each in getattr(value, "__dict__", {}).items()}
+    return {key: each for key, each in (found | inner).items() if not str(key[-1]).startswith("__pydantic")}
+
+
+def changed_since(before):
+    after = seams()
+    return [key for key, value in before.items() if after.get(key) is not value]
 
 
 def states(retrieve, number):
@@ -1054,6 +1071,52 @@ def test_a_state_shows_its_resources_and_is_a_dict():
     assert shown == {name.partition(".")[0] for name in RESOURCES} | {name for name in dir(dict) if name[0] != "_"}
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a child of another kind begins without the mock")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_is_answered_whoever_held_the_lock(openai_mock):
+    def run():
+        with OpenAIMock() as own:
+            own.chat.completions.create.response = "own"
+            os._exit(ask("Hi") != "own" or len(openai_mock.requests) != 1)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ask("Hi"), pool.submit(StateStore.lock.acquire).result()
+        child = multiprocessing.get_context("fork").Process(target=run)
+        child.start(), child.join(20), child.kill()
+        pool.submit(StateStore.lock.release).result()
+    assert child.exitcode == 0 and len(openai_mock.requests) == 1
+
+
+def test_threads_share_a_mock(openai_mock, create):
+    create.response = [str(number) for number in range(1600)]
+
+    def work(thread):
+        said, ids = [], []
+        for _ in range(50):
+            said.append(sent(openai_mock, CREATE, CHAT).json()["choices"][0]["message"]["content"])
+            ids.append(sent(openai_mock, "vector_stores.create", {"name": thread}).json()["id"])
+            ids.append(sent(openai_mock, "responses.create", ASK).json()["id"])
+            openai_mock.state.vector_stores.get(ids[-2])
+            sent(openai_mock, "files.list", {})
+        return said, ids
+
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        results = zip(*pool.map(work, map(str, range(32))), strict=True)
+    said, ids = ([*itertools.chain(*each)] for each in results)
+    assert sorted(said, key=int) == create.response and len(set(ids)) == len(ids) == 3200
+    assert create.call_count == create.route.call_count == len(create.requests) == 1600
+    assert len(openai_mock.requests) == openai_mock.router.calls.call_count == 32 * 200
+
+
+def test_event_loops_share_a_mock(openai_mock):
+    async def scene():
+        return await asyncio.gather(*(chat_text(sdk("async")) for _ in range(10)))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        said = [*itertools.chain(*pool.map(lambda _: asyncio.run(scene()), range(4)))]
+    assert said == 40 * [openai_responses.DEFAULT_TEXT] and len(openai_mock.requests) == 40
+
+
 # ======================================================================================================================
 # CALLS
 # ======================================================================================================================
@@ -1566,7 +1629,7 @@ def test_keys_show_nowhere(openai_mock, create):
                 client.with_options(max_retries=0).chat.completions.create(**CHAT)
             except BaseException as raised:
                 shown += [raised, raised.__cause__, str(raised), str(raised.__cause__)]
-        caught = failing((AssertionError, openai_responses.MockError), client.get, "/nowhere", cast_to=object)
+        caught = failing(AssertionError, client.get, "/nowhere", cast_to=object)
         shown += [caught, str(caught), caught.__cause__]
     assert len(shown) == 2 * (4 * 5 + 3)
     shown += [openai_mock, create, create.when("x"), openai_mock.chat, openai_mock.requests, openai_mock.state]
@@ -2631,6 +2694,36 @@ def search(client, filters):
     store = a_store(client)
     client.vector_stores.files.create(store, file_id=add_file(client), attributes={"n": "text"})
     return client.vector_stores.search(store, query="x", filters=filters)
+
+
+def test_objects_expire_by_the_clock(client, monkeypatch):
+    start = int(time.time())
+
+    def ahead(seconds):
+        monkeypatch.setattr(time, "time", lambda: start + seconds)
+
+    ahead(0)
+    day = {"anchor": "last_active_at", "days": 1}
+    kept = client.files.create(file=b"x", purpose="assistants")
+    file = client.files.create(file=b"x", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600})
+    store = client.vector_stores.create(expires_after=day, file_ids=[file.id])
+    upload = client.uploads.create(bytes=1, filename="a", mime_type="text/plain", purpose="batch")
+    run = client.beta.threads.create_and_run(assistant_id=add_assistant(client))
+    times = (file.expires_at, upload.expires_at, store.expires_at, run.created_at)
+    assert times == (start + 3600, start + 3600, start + 86400, start)
+    ahead(3601)
+    assert [each.id for each in client.files.list()] == [kept.id]
+    for call in (client.files.retrieve, client.files.content, client.files.delete):
+        not_found(call, file.id)
+    not_found(client.vector_stores.files.create, store.id, file_id=file.id)
+    assert "is expired and takes no more" in str(refused(client.uploads.parts.create, upload.id, data=b"x"))
+    assert client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id).status == "expired"
+    client.vector_stores.files.create(store.id, file_id=kept.id)
+    assert client.chat.completions.create(**CHAT).created == start + 3601
+    ahead(86401)
+    assert client.vector_stores.retrieve(store.id).status == "completed"  # for it was active since
+    ahead(3601 + 86401)
+    assert [each.status for each in client.vector_stores.list()] == ["expired"]
 
 
 # ======================================================================================================================
@@ -4481,8 +4574,8 @@ def test_event_streams_without_a_generator_say_what_to_override(create, cls):
         pass
 
     create.response = Nothing()
-    wrong = (NotImplementedError, openai_responses.MockError)
-    assert re.search(r"Nothing must override a?generate\(\)", str(failing(wrong, play, "sync", streamed_text)))
+    raised = failing(NotImplementedError, play, "sync", streamed_text)
+    assert re.search(r"Nothing must override a?generate\(\)", str(raised))
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -5526,6 +5619,65 @@ def test_requests_to_nowhere_surface_at_once(openai_mock, path, words, kind):
     mistaken(AssertionError, words, play, kind, scene)
     assert [(request.endpoint, request.status) for request in openai_mock.requests] == [("", None)]
     assert openai_mock.router.calls.call_count == 1
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY", "https_proxy"])
+def test_proxies_of_the_environment_are_not_asked(openai_mock, monkeypatch, variable, family):
+    monkeypatch.setenv(variable, "http://user:password@127.0.0.1:9")
+    with new() as client, family.Client(proxy="http://127.0.0.1:9") as own:
+        assert client.files.list().data == own.get(f"{URL}/files").json()["data"] == []
+
+
+def test_a_mistake_needs_no_mock_that_is_active():
+    """Where nothing is patched, a client that swallows exceptions lets only a `MockError` through."""
+    openai_mock = OpenAIMock()
+    openai_mock.chat.completions.create.response = lambda request: 1 / 0
+    client = new(http_client=openai.DefaultHttpxClient(transport=MockTransport(openai_mock)))
+    raised = failing(openai_responses.MockError if SWALLOWS else ZeroDivisionError, chat, client)
+    assert "division by zero" in str(raised) and (isinstance(raised.__cause__, ZeroDivisionError) or not SWALLOWS)
+
+
+async def test_cancelled_calls_and_streams_leave_nothing(create):
+    closed = []
+
+    async def waits(request):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            closed.append(True)
+
+    async def waiting(request):
+        yield chat_chunk("one")
+        await waits(request)
+
+    for response, call in (
+        (waits, chat_text),
+        (waiting, streamed_text),
+        (streamed("a", first_delay=60), streamed_text),
+    ):
+        create.response = response
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(call(sdk("async")), 0.05)
+    create.response = "Hi"
+    assert await chat_text(sdk("async")) == "Hi" and len(closed) == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_the_packages_are_what_they_were(family):
+    importlib.import_module("aiohttp"), importlib.import_module("websockets.sync.client")
+    importlib.import_module("websockets.asyncio.client")
+    before = seams()
+    with OpenAIMock() as outer, OpenAIMock() as inner, outer, respx.mock:
+        held, patched = family.HTTPTransport.handle_request, changed_since(before)
+        assert ask("Hi") and (len(outer.requests), len(inner.requests)) == (1, 0)
+    assert len(patched) > 8 and changed_since(before) == []
+    with contextlib.suppress(ZeroDivisionError), OpenAIMock():
+        raise ZeroDivisionError
+    assert changed_since(before) == []
+    with socket.socket() as nobody, family.HTTPTransport(verify=False) as transport:  # a patch that somebody kept
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(family.ConnectError):
+            held(transport, family.Request("GET", f"http://127.0.0.1:{nobody.getsockname()[1]}/"))
 
 
 # ======================================================================================================================
@@ -7262,6 +7414,7 @@ def test_mergers_give_a_new_model(kind, model, body, partial):
 
 
 SUITE = """
+    import unittest
     import httpx, openai, openai_responses, pytest
 
     seen = []
@@ -7310,6 +7463,24 @@ WITH_FIXTURES = """
     @openai_responses.mock(assert_all_used=True)
     def test_unused_steps(openai_mock):
         openai_mock.responses.create.response = ["never"]
+    class TestCases(unittest.TestCase):
+        def setUp(self):
+            self.started = openai_responses.OpenAIMock().start()
+            self.addCleanup(self.started.stop)
+            self.started.chat.completions.create.response = "setUp"
+        def test_without(self):
+            assert say() == "setUp"
+        @openai_responses.mock()
+        def test_decorated_within(self, openai_mock):
+            openai_mock.chat.completions.create.response = "decorator"
+            assert say() == "decorator" and not self.started.requests
+    def test_never_leaves():
+        seen.append(openai_responses.OpenAIMock().start())
+        assert say()
+    @openai_responses.mock()
+    def test_after_one_that_never_left(openai_mock):
+        openai_mock.chat.completions.create.response = "next"
+        assert say() == "next" and len(seen[-1].requests) == 1
 """
 
 WITHOUT_PLUGIN = """
@@ -7335,7 +7506,7 @@ def run_suite(pytester, monkeypatch, suite, *options):
 
 def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(pytester, monkeypatch):
     result = run_suite(pytester, monkeypatch, WITH_FIXTURES, "-p", "openai_responses")
-    assert result.parseoutcomes() == {"passed": 10, "failed": 2}
+    assert result.parseoutcomes() == {"passed": 14, "failed": 2}
     result.stdout.fnmatch_lines(["*test_after_a_failure_it_begins_anew?a?*"])
     result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
 
