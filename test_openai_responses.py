@@ -7419,10 +7419,13 @@ SUITE = """
 
     seen = []
 
-    def say(text="Hi"):
-        client = openai.OpenAI(api_key="sk-fake")
-        messages = [{"role": "user", "content": text}]
+    def say(text="Hi", client=None):
+        client, messages = client or openai.OpenAI(api_key="sk-fake"), [{"role": "user", "content": text}]
         return client.chat.completions.create(model="m", messages=messages).choices[0].message.content
+
+    async def say_async(client=None):
+        client, messages = client or openai.AsyncOpenAI(api_key="sk-fake"), [{"role": "user", "content": "Hi"}]
+        return (await client.chat.completions.create(model="m", messages=messages)).choices[0].message.content
 """
 
 WITH_FIXTURES = """
@@ -7559,6 +7562,325 @@ def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(py
 
 def test_decorated_tests_work_with_the_plugin_switched_off(pytester, monkeypatch):
     run_suite(pytester, monkeypatch, WITHOUT_PLUGIN, "-p", "no:openai_responses").assert_outcomes(passed=4)
+
+
+# ======================================================================================================================
+# INTERPLAY: beside other tools for tests, each suite in a process of its own
+# ======================================================================================================================
+
+
+NOTHING_IS_LEFT = """
+    import importlib, sys
+    import pytest, respx
+
+    for name in ("httpx", "httpx2", "aiohttp", "openai", "websockets.asyncio.client", "websockets.sync.client"):
+        if importlib.util.find_spec(name.partition(".")[0]):
+            importlib.import_module(name)
+
+    @pytest.fixture(autouse=True)
+    def nothing_is_left():
+        before = seams()
+        yield
+        assert not changed_since(before) and not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values())
+"""
+
+ANY_ORDER = """
+    import time
+
+    tries = {}
+
+    @pytest.mark.parametrize("number", range(8))
+    @openai_responses.mock()
+    def test_each_case_has_a_mock_of_its_own(number, openai_mock):
+        assert openai_mock.requests == [] and not openai_mock.state["files"]
+        openai_mock.chat.completions.create.response = str(number)
+        assert say() == str(number)
+        file = openai.OpenAI(api_key="sk-fake").files.create(file=b"x", purpose="batch")
+        assert file.id == "file-" + 23 * "0" + "1"
+
+    @openai_responses.mock()
+    def test_so_has_each_rerun(openai_mock, request):
+        tried = tries.setdefault(request.node.name, [])
+        assert openai_mock.requests == [] and not any(openai_mock is each for each in tried)
+        tried.append(openai_mock)
+        assert say() and len(tried) == 3
+
+    @openai_responses.mock()
+    async def test_so_has_each_rerun_of_a_coroutine(openai_mock, request):
+        tried = tries.setdefault(request.node.name, [])
+        tried.append(openai_mock)
+        assert openai_mock.requests == [] and await say_async() and len(tried) == 2
+
+    @pytest.mark.timeout(0.2)
+    @pytest.mark.xfail(strict=True)
+    def test_too_slow(openai_mock):
+        openai_mock.chat.completions.create.response = lambda request: time.sleep(20)
+        say()
+
+    class TestCases(unittest.IsolatedAsyncioTestCase):
+        @openai_responses.mock()
+        async def test_coroutine(self, openai_mock):
+            assert await say_async() and len(openai_mock.requests) == 1
+"""
+
+NEIGHBOURS = """
+    import http.server, threading
+    import vcr
+
+    @pytest.fixture(scope="module")
+    def server():
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(204)
+                self.end_headers()
+            def log_message(self, *args):
+                pass
+        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}/"
+            server.shutdown()
+            thread.join()
+
+    def other(url="https://other.test/"):
+        with httpx.Client(trust_env=False) as client:
+            return client.get(url).status_code
+
+    def test_httpx_mock_later(openai_mock, httpx_mock):
+        httpx_mock.add_response(url="https://other.test/", status_code=204)
+        assert say() and other() == 204 and len(openai_mock.requests) == 1
+    def test_httpx_mock_earlier(httpx_mock, openai_mock):
+        httpx_mock.add_response(url="https://other.test/", status_code=204)
+        assert say() and other() == 204
+    @pytest.mark.asyncio
+    @openai_responses.mock()
+    async def test_httpx_mock_beside_the_decorator(httpx_mock):
+        httpx_mock.add_response(url="https://other.test/", status_code=204)
+        async with httpx.AsyncClient() as client:
+            assert await say_async() and (await client.get("https://other.test/")).status_code == 204
+    def test_httpx_mock_entered_within(openai_mock, monkeypatch, request):
+        with openai_responses.OpenAIMock() as inner:
+            httpx_mock = request.getfixturevalue("httpx_mock")
+            httpx_mock.add_response(url="https://other.test/", status_code=204)
+            assert say() and other() == 204 and len(inner.requests) == 1
+    @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
+    def test_what_neither_knows(openai_mock, httpx_mock):
+        with pytest.raises(httpx.TimeoutException, match="No response can be found"):
+            other()
+        with pytest.raises(AssertionError, match="no endpoint of the API"):
+            other("https://api.openai.com/v1/nowhere")
+
+    @pytest.mark.parametrize("inside", [True, False])
+    def test_cassettes_record_the_others(tmp_path, server, inside):
+        for recording in (True, False):
+            tape = vcr.use_cassette(str(tmp_path / "tape.yaml"), record_mode="once" if recording else "none")
+            ours = openai_responses.OpenAIMock()
+            first, second = (ours, tape) if inside else (tape, ours)
+            with first, second:
+                assert say() and other(server) == 204 and len(ours.requests) == 1
+        assert "openai" not in (tmp_path / "tape.yaml").read_text()
+    @openai_responses.mock()
+    @vcr.use_cassette("none.yaml", record_mode="none")
+    def test_cassette_below_the_decorator(openai_mock):
+        assert say()
+    @pytest.mark.asyncio
+    @vcr.use_cassette("none.yaml", record_mode="none")
+    @openai_responses.mock()
+    async def test_cassette_above_the_decorator(openai_mock):
+        assert await say_async()
+    @pytest.mark.vcr
+    @pytest.mark.block_network
+    def test_marked(openai_mock):
+        assert say()
+"""
+
+TRIO = """
+    import anyio
+
+    pytestmark = pytest.mark.anyio
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    chunk["choices"] = [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]
+
+    @pytest.fixture(params=["asyncio", "trio"])
+    def anyio_backend(request):
+        return request.param
+
+    def events(client):
+        return client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}], stream=True)
+
+    @openai_responses.mock()
+    async def test_calls_at_once(openai_mock):
+        async with openai.AsyncOpenAI(api_key="sk-fake") as client, anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(say_async, client)
+        assert len(openai_mock.requests) == 10
+
+    async def test_coroutine_functions_as_answers(openai_mock):
+        async def answer(request):
+            await anyio.sleep(0.001)
+            return "later"
+        openai_mock.chat.completions.create.response = answer
+        assert await say_async() == say() == "later"
+
+    async def test_streams_that_are_left(openai_mock):
+        closed = []
+        async def answer(request):
+            try:
+                while True:
+                    yield chunk
+                    await anyio.sleep(0)
+            finally:
+                closed.append(True)
+        openai_mock.chat.completions.create.response = answer
+        async with openai.AsyncOpenAI(api_key="sk-fake") as client:
+            async with await events(client) as stream:
+                async for event in stream:
+                    break
+            with anyio.move_on_after(0.05) as scope:
+                async for event in await events(client):
+                    pass
+        assert closed == [True, True] and scope.cancelled_caught
+
+    async def test_streams_that_wait(openai_mock):
+        late, slow = openai_responses.streamed("a b", first_delay=60), openai_responses.streamed("a b", delay=0.001)
+        openai_mock.chat.completions.create.response = [late, slow]
+        async with openai.AsyncOpenAI(api_key="sk-fake") as client:
+            with anyio.move_on_after(0.05) as scope:
+                async for event in await events(client):
+                    raise AssertionError
+            assert scope.cancelled_caught and len([event async for event in await events(client)]) > 2
+
+    async def test_mistakes(openai_mock):
+        openai_mock.chat.completions.create.response = lambda request: 1 / 0
+        with pytest.raises(ZeroDivisionError):
+            await say_async()
+"""
+
+APPLICATIONS = """
+    import datetime, time
+    import django, fastapi.testclient, freezegun, time_machine
+    from django.conf import settings
+    from django.http import HttpResponse
+    from django.test import AsyncClient, Client
+    from django.urls import path
+
+    application = fastapi.FastAPI()
+
+    @application.get("/plain")
+    def plain():
+        return say()
+    @application.get("/coroutine")
+    async def coroutine():
+        return await say_async()
+    @application.middleware("http")
+    async def middleware(request, call_next):
+        return await call_next(request)
+
+    async def view(request):
+        return HttpResponse(await say_async())
+    settings.configure(ALLOWED_HOSTS=["testserver"])
+    settings.ROOT_URLCONF = (path("plain", lambda request: HttpResponse(say())), path("coroutine", view))
+    django.setup()
+
+    def fast(path):
+        with fastapi.testclient.TestClient(application) as client:
+            return client.get(path).text
+
+    @pytest.mark.parametrize("path", ["/plain", "/coroutine"])
+    @pytest.mark.parametrize("get", [fast, fastapi.testclient.TestClient(application).get, Client().get])
+    def test_applications_are_answered_and_mistakes_show_their_text(openai_mock, get, path):
+        openai_mock.chat.completions.create.response = ["It is sunny.", lambda request: 1 / 0]
+        answer = get(path)
+        assert "It is sunny." in (answer if isinstance(answer, str) else answer.content.decode())
+        with pytest.raises(ZeroDivisionError, match="division by zero"):
+            get(path)
+
+    @pytest.mark.parametrize("path", ["/plain", "/coroutine"])
+    async def test_so_of_an_asynchronous_client(openai_mock, path):
+        openai_mock.chat.completions.create.response = ["It is sunny.", lambda request: 1 / 0]
+        assert (await AsyncClient().get(path)).content == b"It is sunny."
+        with pytest.raises(ZeroDivisionError):
+            await AsyncClient().get(path)
+
+    START = 1_893_456_000
+
+    def frozen():
+        clock = freezegun.freeze_time(datetime.datetime.fromtimestamp(START, datetime.timezone.utc))
+        with clock as moved:
+            yield lambda seconds: moved.tick(datetime.timedelta(seconds=seconds))
+    def travelled():
+        with time_machine.travel(START, tick=False) as clock:
+            yield clock.shift
+
+    @pytest.mark.parametrize("clock", [frozen, travelled])
+    def test_clocks(openai_mock, clock):
+        for ahead in clock():
+            client = openai.OpenAI(api_key="sk-fake")
+            hour = {"anchor": "created_at", "seconds": 3600}
+            file = client.files.create(file=b"x", purpose="batch", expires_after=hour)
+            store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
+            upload = client.uploads.create(bytes=1, filename="a", mime_type="text/plain", purpose="batch")
+            assert (file.created_at, file.expires_at, store.created_at) == (START, START + 3600, START)
+            ahead(3601)
+            assert client.files.list().data == [] and client.vector_stores.retrieve(store.id).status == "completed"
+            with pytest.raises(openai.BadRequestError, match="is expired"):
+                client.uploads.cancel(upload.id)
+            ahead(86400)
+            assert client.vector_stores.retrieve(store.id).status == "expired"
+
+    async def test_http2(openai_mock):
+        with openai.DefaultHttpxClient(http2=True) as http_client:
+            assert say(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
+        async with openai.DefaultAsyncHttpxClient(http2=True) as http_client:
+            assert await say_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
+"""
+
+AUTO = "-p pytest_asyncio.plugin -o asyncio_mode=auto"
+SHUFFLED = "-n 2 --random-order --random-order-bucket=global --reruns 2 --count 2 --timeout 50 --disable-socket"
+# A name, the packages it takes, options of pytest, how many of its tests there are, and these.
+INTERPLAY = (
+    (
+        "any order",
+        "xdist random_order pytest_rerunfailures pytest_repeat pytest_timeout pytest_socket",
+        f"-p xdist -p random_order -p pytest_rerunfailures -p pytest_repeat -p pytest_timeout "
+        f"-p pytest_socket {AUTO} {SHUFFLED} --allow-unix-socket",
+        {"passed": 21, "xfailed": 2, "rerun": 6},
+        ANY_ORDER,
+    ),
+    (
+        "neighbours",
+        "pytest_httpx vcr pytest_recording",
+        "-p pytest_httpx -p pytest_recording.plugin -p pytest_asyncio.plugin -o asyncio_mode=strict",
+        {"passed": 10},
+        NEIGHBOURS,
+    ),
+    ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 10}, TRIO),
+    (
+        "applications and clocks",
+        "fastapi django freezegun time_machine h2",
+        f"{AUTO} -p time_machine",
+        {"passed": 11},
+        APPLICATIONS,
+    ),
+)
+# What the SDK leaves to the garbage collector under trio, and what others say of themselves.
+NOT_OURS = ("Async generator 'openai._streaming:ResourceWarning", "Using `httpx` with", ":DeprecationWarning")
+
+
+def installed(packages):
+    return all(importlib.util.find_spec(package) for package in packages.split())
+
+
+@cases("options, outcomes, suite", *(pytest.param(*row[2:], id=row[0]) for row in INTERPLAY if installed(row[1])))
+def test_interplay(pytester, monkeypatch, options, outcomes, suite):
+    kept = f"PATCHED = {PATCHED}\n" + "\n\n".join(map(inspect.getsource, (seams, changed_since)))
+    pytester.makeconftest(inspect.cleandoc(NOTHING_IS_LEFT) + "\n\n" + kept)
+    scope = ("-o", "asyncio_default_fixture_loop_scope=function") if "asyncio" in options else ()
+    ignored = [option for each in NOT_OURS for option in ("-W", f"ignore:{each}")]
+    result = run_suite(
+        pytester, monkeypatch, suite, "-p", "openai_responses", *options.split(), *scope, "-W", "error", *ignored
+    )
+    assert {name: number for name, number in result.parseoutcomes().items() if name != "warnings"} == outcomes
 
 
 # ======================================================================================================================
