@@ -1725,6 +1725,11 @@ def _whole(store: StateStore, resource: Resource, key: Any) -> dict[str, Any]:
     return obj
 
 
+def _whole_below(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
+    """The objects below parents, in order, with all their fields."""
+    return [_whole(store, _resource(name), key) for key in store.below(name, *parents)]
+
+
 def _begin(store: StateStore, resource: Resource) -> dict[Any, Any]:
     """The objects of a resource, with those the service has from the start."""
     objects = store[resource.name]
@@ -2892,6 +2897,7 @@ _RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "enum": lambda value, said: any(_alike(value, each) for each in said),
     "exclusiveMaximum": _numeric(operator.lt),
     "exclusiveMinimum": _numeric(operator.gt),
+    "format": _of((str,), lambda value, said: _FORMATS.get(said, value) == value),
     "maximum": _numeric(operator.le),
     "maxItems": _of((list,), lambda value, said: len(value) <= said),
     "maxLength": _of((str,), lambda value, said: len(value) <= said),
@@ -4329,7 +4335,7 @@ _INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "respons
 
 
 def _hear_thread(call: Call) -> list[dict[str, Any]]:
-    stored = call.store.below("beta.threads.messages", call.params["thread_id"]).values()
+    stored = _whole_below(call.store, "beta.threads.messages", call.params["thread_id"])
     return [*stored, *_dicts(call.body.get("additional_messages"))]
 
 
@@ -4420,7 +4426,7 @@ def _cited_block(turn: Turn) -> dict[str, Any]:
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-    messages = store.below("beta.threads.messages", run["thread_id"]).values()
+    messages = _whole_below(store, "beta.threads.messages", run["thread_id"])
     prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
     answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
     figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
@@ -4651,8 +4657,7 @@ def _search(call: Call) -> Any:
 
 def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
     """Every chunk of the files that pass a filter, with its score, best first."""
-    resource = _resource("vector_stores.files")
-    stored = [_whole(store, resource, key) for key in store.below(resource.name, id)]
+    stored = _whole_below(store, "vector_stores.files", id)
     files = [file for file in stored if _passes(condition, file.get("attributes") or {})]
     chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(store, file["id"]))]
     ranked = _rank(words, [_words(chunk) for _, chunk in chunks])

@@ -1295,6 +1295,14 @@ def test_items_that_are_set_without_an_id_are_kept(openai_mock, kind):
     assert list(kept.values()) == [item] and len(kept) == 1
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_messages_and_runs_put_in_by_hand_are_heard(strict):
+    state = {"beta.threads": {"t": {}}, "beta.threads.messages": {("t", "msg_1"): {}}, "beta.assistants": {"a": {}}}
+    with OpenAIMock(state=state | {"beta.threads.runs": {("t", "run_1"): {"status": "completed"}}}, strict=strict):
+        run = sdk().beta.threads.runs.create_and_poll(thread_id="t", assistant_id="a")
+        assert run.status == "completed" and thread_texts(sdk(), "t") == [openai_responses.DEFAULT_TEXT] * 2
+
+
 def test_a_file_put_into_a_store_by_hand_is_searched(openai_mock):
     openai_mock.state["vector_stores"]["vector_store_id-1"] = {}
     openai_mock.state["vector_stores.files"]["vector_store_id-1", "file-1"] = {}
@@ -1304,6 +1312,7 @@ def test_a_file_put_into_a_store_by_hand_is_searched(openai_mock):
 
 
 MALFORMED = [
+    ("containers.files.create", {"file": [], "file_id": []}, "Invalid type for 'file'"),
     (
         "responses.create",
         ASK | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
