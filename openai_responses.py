@@ -2432,7 +2432,7 @@ def _telling(errors: list[Any]) -> Any:
 def _place(name: str, value: Any, loc: Iterable[Any]) -> str:
     """Where in a parameter an error is; pydantic's labels for members of unions are left out."""
     for part in loc:
-        if isinstance(value, list) and isinstance(part, int):
+        if isinstance(value, list) and isinstance(part, int) and part < len(value):
             name, value = f"{name}[{part}]", value[part]
         elif isinstance(value, dict) and part in value:
             name, value = f"{name}.{part}", value[part]
@@ -3364,7 +3364,9 @@ def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
         path = (*call.parents, obj[call.resource.key])
         call.store[f"{call.resource.name}.content"][_key(path)] = behavior.content(call)
     if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.ends:
-        _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), behavior.stages)
+        first, *later = behavior.stages
+        first = {key: value for key, value in first.items() if key not in script.given}
+        _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), (first, *later))
     return obj
 
 

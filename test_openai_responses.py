@@ -2468,6 +2468,9 @@ def test_an_id_that_was_set_stays(openai_mock, client):
 def test_what_is_set_goes_before_what_follows(openai_mock, client):
     openai_mock.responses.create.response = {"status": "failed"}
     assert client.responses.create(**ASK, background=True).status == "failed"
+    if "videos.create" in NAMES:
+        openai_mock.videos.create.response = {"completed_at": 5}
+        assert client.videos.create(prompt="p").completed_at == 5
     openai_mock.beta.threads.create_and_run.response = {"thread_id": "thread_set"}
     asked = {"messages": [{"role": "user", "content": "x"}]}
     run = client.beta.threads.create_and_run(assistant_id=add_assistant(client), thread=asked)
@@ -6639,7 +6642,7 @@ def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(pytester):
             setup_method, teardown_method = lambda self: self.start(), lambda self: self.stop()
         """
     )
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio").assert_outcomes(passed=2)
 
 
 def test_a_mock_that_is_entered_again_is_the_innermost_until_it_is_left(create):
