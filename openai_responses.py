@@ -9418,16 +9418,18 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     )
     parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
     parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, number in _HELD.items():
-        parser.add_argument(
-            f"--{name}", type=int, default=number, help=f"at most so many {_HELD_WORDS[name]} (default: %(default)s)"
-        )
+    for name, what in _HELD_WORDS.items():
+        parser.add_argument(f"--{name}", type=_number, help=f"at most so many {what} (default: {_HELD[name]})")
     return parser.parse_args(arguments)
 
 
-def _port(text: str) -> int:
+def _number(text: str, below: int = sys.maxsize) -> int:
     """Raises `ValueError` for what is none."""
-    return range(2**16).index(int(text))
+    return range(below).index(int(text))
+
+
+def _port(text: str) -> int:
+    return _number(text, 2**16)
 
 
 _HELD_WORDS = {
@@ -9438,23 +9440,27 @@ _HELD_WORDS = {
 
 
 def _mock_of(said: Any) -> OpenAIMock:
-    """The mock that the command line describes. Raises `SystemExit` for a script without one."""
-    bounds = {name: getattr(said, name) for name in _HELD}
-    mock = OpenAIMock(strict=said.strict, only_scripted=said.only_scripted, bounds=bounds)
-    if said.script:
-        import runpy
-
-        try:
-            script = runpy.run_path(said.script)
-        except OSError as reason:
-            sys.exit(f"--script {said.script}: {reason.strerror}")
-        if not script.keys() & {"set_up", "openai_mock"}:
-            sys.exit(
-                f"--script {said.script}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)"
-            )
-        mock = script.get("openai_mock", mock)
-        script.get("set_up", lambda openai_mock: None)(mock)
+    """The mock that the command line describes, which goes before what the script says of it."""
+    script = _script(said.script) if said.script else {}
+    mock = script.get("openai_mock") or OpenAIMock()
+    mock._strict, mock._only_scripted = mock._strict or said.strict, mock._only_scripted or said.only_scripted
+    mock._bounds |= {name: number for name in _HELD if (number := getattr(said, name)) is not None}
+    if set_up := script.get("set_up"):
+        set_up(mock)
     return mock
+
+
+def _script(path: str) -> dict[str, Any]:
+    """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
+    import runpy
+
+    try:
+        script = runpy.run_path(path)
+    except OSError as reason:
+        sys.exit(f"--script {path}: {reason.strerror}")
+    if not (callable(script.get("set_up")) or isinstance(script.get("openai_mock"), OpenAIMock)):
+        sys.exit(f"--script {path}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)")
+    return script
 
 
 def _socket_at(host: str, port: int) -> Any:
@@ -9529,11 +9535,12 @@ async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
 @functools.cache
 def _thread() -> str:
     """The URL of the server in this process's thread."""
-    listening, ready = _socket_at("127.0.0.1", 0), threading.Event()
-    server = _uvicorn(_serve_mounted, lifespan="off")
+    server, ready = _uvicorn(_serve_mounted, lifespan="off"), threading.Event()
+    listening = _socket_at("127.0.0.1", 0)
     _when_started(server, ready.set)
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()
-    ready.wait()
+    if not ready.wait(60):
+        raise RuntimeError("the server of this process did not start")
     return _root_of(listening, "127.0.0.1")
 
 

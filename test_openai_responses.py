@@ -7197,9 +7197,11 @@ async def test_a_script_sets_what_a_server_answers(tmp_path, script):
     assert await says_to(command("--script", str(tmp_path / "fake.py"))) == "Hi"
 
 
-def test_the_command_has_the_settings_of_the_mock():
-    mock = command("--strict", "--only-scripted", "--keys", "3", "--body", "9")
-    assert mock._strict and mock._only_scripted and mock._bounds == {"keys": 3, "records": 1000, "body": 9}
+def test_the_command_has_the_settings_of_the_mock(tmp_path):
+    made = "OpenAIMock(strict=True, bounds={'keys': 1, 'records': 2})"
+    (tmp_path / "fake.py").write_text(f"from openai_responses import OpenAIMock\nopenai_mock = {made}")
+    mock = command("--script", str(tmp_path / "fake.py"), "--only-scripted", "--keys", "3", "--body", "9")
+    assert mock._strict and mock._only_scripted and mock._bounds == {"keys": 3, "records": 2, "body": 9}
 
 
 def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
@@ -7211,8 +7213,9 @@ def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
 
 
 def test_a_port_that_is_taken_or_none_is_told(capsys):
-    failing(SystemExit, command, "--port", "70000")
-    assert "70000" in capsys.readouterr().err
+    for option, number in (("--port", "70000"), ("--keys", "-1")):
+        failing(SystemExit, command, option, number)
+        assert number in capsys.readouterr().err
     with openai_responses._socket_at("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
         assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._socket_at, "127.0.0.1", port))
