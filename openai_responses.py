@@ -9112,8 +9112,7 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
     fault = None
 
     async def leave() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            """What else comes is of no interest."""
+        await receive()  # after the body there comes nothing but that the client is gone
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
