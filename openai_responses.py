@@ -6148,9 +6148,9 @@ def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
 
 
 def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
-    """The names of the fields that any of the models has, or the member of it that a value agrees with."""
-    members = (_member(model, value) for model in models)
-    return {name for each in members if _is_model(each) for name in (*_fields(each), *_wire_names(each))}
+    """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
+    members = [each for each in (_member(model, value) for model in models) if _is_model(each)]
+    return {name for each in members for name in (*_fields(each), *_default(each), *_wire_names(each))}
 
 
 def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:

@@ -3652,7 +3652,13 @@ def test_a_transcript_that_is_no_json_has_the_text(openai_mock, client, name, fo
 
 
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
-@cases("given", {"text": "Hallo", "language": "german", "duration": 2.5}, {"language": "german"}, {"segments": []})
+@cases(
+    "given",
+    {"text": "Hallo", "language": "german", "duration": 2.5},
+    {"language": "german"},
+    {"segments": []},
+    {"task": "told", "segments": [{"id": 7}]},
+)
 def test_a_verbose_transcript_can_be_set(openai_mock, client, name, given):
     reach(openai_mock, f"audio.{name}.create").response = given
     told = reach(client, f"audio.{name}.create")(**SOUND, response_format="verbose_json").to_dict()
