@@ -8,17 +8,18 @@ The same tables always give the same bytes, whichever SDK is installed.
 import inspect
 import itertools
 import pathlib
+from typing import Any
 
 import openai_responses as module
 
 HEAD = """\
 # Endpoints
 
-Every call of the SDK that is answered: {rows} of them, of openai 2 and openai 3 together. Which of them
-there are depends on the SDK that is installed; the last column says where a call is not in all releases.
+Every call of the SDK that is answered: {rows} of them, of openai 2 and openai 3 together. Which of them there are
+depends on the SDK that is installed. A call that releases send differently stands twice, each time with its releases.
 
-- **State**: what the call does with what is kept, see [State](state.md). Chat completions are kept with `store=True`,
-  responses unless `store=False`, as in the real service.
+- **State**: what the call does with what is kept below that name, or another, see [State](state.md). Chat completions
+  are kept with `store=True`, responses unless `store=False`, as in the real service.
 - **Streams**: whether it answers with events, see [Streaming](streaming.md).
 - **Checks**: what has to be there already, or it is a 404 or a 400, and what else is refused. On top of this every call
   wants the parameters the API requires; see [Request checks](scripting.md#request-checks-and-strict-mode) for the rest.
@@ -27,23 +28,35 @@ What is set for a call is served whatever the state holds. Below a name, every c
 [the others](scripting.md).
 """
 
+COLUMNS = "| call | request | state | streams | checks | openai |\n|---|---|---|---|---|---|\n"
+
 DOES = {
-    "create": "adds to {}",
-    "list": "lists {}",
-    "retrieve": "reads from {}",
-    "update": "changes {}",
-    "delete": "removes from {}",
-    "action": "changes {}",
-    "content": "reads the bytes of {}",
-    "singleton": "{}, of which there is one",
+    "create": "adds",
+    "list": "lists",
+    "retrieve": "reads",
+    "update": "changes",
+    "delete": "removes",
+    "action": "changes",
+    "content": "reads bytes",
+    "singleton": "there is one",
     "compute": "",
 }
 
 
+def owner(row: module.Row) -> str:
+    return row.name.rpartition(".")[0]
+
+
+def order(row: module.Row) -> tuple[Any, ...]:
+    """By owner, what administers at the end."""
+    return row.name.startswith("admin."), owner(row), row.name, row.since
+
+
 def state_of(row: module.Row) -> str:
-    """What a call does with what is kept."""
+    """What a call does with what is kept, and of which resource that is, if not of its own."""
     shape = module._shape(row)
-    return DOES[shape.verb].format(f"`{shape.resource}`")
+    own = shape.verb == "compute" or shape.resource == owner(row)
+    return DOES[shape.verb] + ("" if own else f" `{shape.resource}`")
 
 
 def streams_of(row: module.Row) -> str:
@@ -62,25 +75,23 @@ def checks_of(row: module.Row) -> str:
 
 
 def releases_of(row: module.Row) -> str:
-    """The releases that have a row, where not all do."""
+    """The releases that send a call this way, where others do it otherwise."""
     since, until = (".".join(map(str, version)) for version in (row.since, row.until))
     words = [f"from {since}" if any(row.since) else "", f"before {until}" if row.until < (1000,) else ""]
     return " ".join(filter(None, words))
 
 
 def line(row: module.Row) -> str:
-    cells = [f"`{row.name}`", f"`{row.method} {row.path}`", state_of(row), streams_of(row), checks_of(row)]
-    return f"| {' | '.join([*cells, releases_of(row)])} |"
+    words = f"`{row.name.rpartition('.')[2]}`", f"`{row.method} {row.path}`", state_of(row), streams_of(row)
+    return f"| {' | '.join([*words, checks_of(row), releases_of(row)])} |\n"
 
 
 def page() -> str:
     """The text of `endpoints.md`."""
-    rows = sorted((module.Row(*row) for row in module._TABLE), key=lambda row: (row.name, row.since))
-    parts = [HEAD.format(rows=len({row.name for row in rows}))]
-    for name, group in itertools.groupby(rows, key=lambda row: row.name.partition(".")[0]):
-        head = f"## {name}\n\n| call | request | state | streams | checks | openai |\n|---|---|---|---|---|---|\n"
-        parts.append(head + "".join(f"{line(row)}\n" for row in group))
-    return "\n".join(parts)
+    rows = sorted((module.Row(*row) for row in module._TABLE), key=order)
+    owners = itertools.groupby(rows, key=owner)
+    tables = [f"## {name}\n\n{COLUMNS}{''.join(map(line, group))}" for name, group in owners]
+    return "\n".join([HEAD.format(rows=len({row.name for row in rows})), *tables])
 
 
 def main() -> None:
