@@ -4499,7 +4499,10 @@ def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
     _take_in(call.store, obj["id"], call.body, done=script.ends or counts is not None)
     if counts:
         obj["file_counts"] |= counts
-    obj |= {key: script.given[key] for key in ("last_active_at", "status", "usage_bytes") if key in script.given}
+    obj |= {key: script.given[key] for key in _FOLLOWS_FILES if key in script.given}
+
+
+_FOLLOWS_FILES = ("expires_at", "last_active_at", "status", "usage_bytes")  # unless a test said it
 
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:

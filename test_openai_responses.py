@@ -3338,6 +3338,10 @@ def test_what_a_test_says_of_a_vector_store_stays(openai_mock, client):
     openai_mock.vector_stores.create.response = {"file_counts": {"completed": 7, "total": 7}}
     store = stores.create(file_ids=[file])
     assert stores.retrieve(store.id).file_counts == store.file_counts and store.file_counts.completed == 7
+    openai_mock.vector_stores.create.response = {"expires_at": 5}
+    after = {"anchor": "last_active_at", "days": 1}
+    assert stores.create(file_ids=[file], expires_after=after).expires_at == 5
+    del openai_mock.vector_stores.create.response
     openai_mock.vector_stores.files.create.response = {"status": "failed"}
     failed = stores.files.create(stores.create().id, file_id=file)
     assert stores.files.retrieve(file, vector_store_id=failed.vector_store_id).status == "failed"
