@@ -187,12 +187,32 @@ def create(openai_mock):
 
 def below(name):
     """A fixture that is a resource of the client's."""
-    return pytest.fixture(lambda client: reach(client, name))
+
+    @pytest.fixture
+    def resource(client):
+        if not any(each.startswith(f"{name}.") for each in NAMES):
+            pytest.skip(f"this SDK has no {name}")
+        return reach(client, name)
+
+    return resource
 
 
 def cases(names, *rows):
     """Runs a test once for each row."""
     return pytest.mark.parametrize(names, rows)
+
+
+def needs(*names):
+    """Marks a test of calls that not every release has."""
+    missing = [name for name in names if name not in NAMES]
+    return pytest.mark.skipif(bool(missing), reason=f"this SDK has no {', '.join(missing)}")
+
+
+def skip_where_lacking(code):
+    """Skips a test of code that makes a call this SDK does not have."""
+    lacking = [row.name for row in TABLE if row.name not in NAMES and re.search(rf"\b{row.name}\b", code)]
+    if lacking:
+        pytest.skip(f"this SDK has no {', '.join(lacking)}")
 
 
 def reach(start, name):
@@ -1013,6 +1033,7 @@ def test_what_is_forgotten_leaves_nothing_behind(openai_mock, client):
     assert not any(openai_mock.state.values()) and not openai_mock.state.service.notes
 
 
+@needs("admin.organization.projects.create")
 def test_a_resource_there_is_one_of_is_found_by_its_parent(openai_mock, client):
     openai_mock.state["admin.organization.projects.data_retention"]["proj_1"] = {"object": "x"}
     assert openai_mock.state.admin.organization.projects.data_retention.get("proj_1").object == "x"
@@ -2342,6 +2363,7 @@ def test_lists_are_cut_by_order_limit_and_cursors(client, query, expected, has_m
     assert (page.has_more, page.first_id, page.last_id) == (has_more, *ends)
 
 
+@needs("admin.organization.audit_logs.list")
 @cases(
     "query, found",
     ("effective_at[gt]=1", ["log-2", "log-3"]), ("effective_at[gte]=2&effective_at[lt]=3", ["log-2"]),
@@ -2943,6 +2965,7 @@ def test_response_that_is_not_stored_is_not_found(client):
     refused(client.responses.create, **ASK, previous_response_id=response.id)
 
 
+@needs("responses.compact")
 def test_responses_are_compacted_and_counted(client):
     first = client.responses.create(model="gpt-4o", input="first words")
     compacted = client.responses.compact(model="gpt-4o", previous_response_id=first.id, input="more")
@@ -3847,6 +3870,7 @@ def test_container_files(client):
     not_found(files.content.retrieve, uploaded.id, container_id=container)
 
 
+@needs("skills.versions.create")
 def test_skills_have_versions(client):
     versions, skill = client.skills.versions, client.skills.create(files=[("SKILL.md", b"# one")])
     assert (skill.default_version, skill.latest_version) == ("1", "1")
@@ -3862,6 +3886,7 @@ def test_skills_have_versions(client):
     assert all(content.read() for content in contents)
 
 
+@needs("videos.create")
 async def test_videos(client):
     video = client.videos.create(prompt="a cat", seconds="8")
     assert (video.status, video.progress, video.prompt, video.seconds) == ("queued", 0, "a cat", "8")
@@ -3876,6 +3901,7 @@ async def test_videos(client):
     assert content.read()
 
 
+@needs("videos.create_character")
 def test_characters_of_videos(client):
     character = client.videos.create_character(name="Tom", video=("t.mp4", b"t"))
     assert character.id.startswith("char_") and client.videos.get_character(character.id).name == "Tom"
@@ -3918,6 +3944,7 @@ def test_service_account_comes_with_a_key_of_the_project(projects):
     assert projects.api_keys.list(project).data == []
 
 
+@needs("admin.organization.projects.create")
 def test_secrets_are_shown_once(client):
     keys = client.admin.organization.admin_api_keys
     made = keys.create(name="k")
@@ -5538,6 +5565,7 @@ def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, re
     finish(kind, scene())
 
 
+@needs("responses.connect")
 def test_a_websocket_that_no_row_answers_does_not_leave_the_process(openai_mock, monkeypatch, kind):
     monkeypatch.setattr(socket.socket, "connect", None)
     elsewhere = new(kind, websocket_base_url="wss://api.openai.com/v1/dance")
@@ -5745,6 +5773,7 @@ def said_by(event):
     return [{**item, "id": None, "call_id": None} for item in event["response"]["output"]]
 
 
+@needs("responses.connect")
 @pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
 def test_responses_over_a_websocket_are_the_events_of_the_stream(turn, kind):
     with OpenAIMock() as openai_mock:
@@ -5759,6 +5788,7 @@ def test_responses_over_a_websocket_are_the_events_of_the_stream(turn, kind):
     assert said_by(events[-1]) == said_by(streamed_events[-1])
 
 
+@needs("responses.connect")
 def test_a_websocket_shares_rules_state_and_steps_with_the_call_over_http(openai_mock, client, kind):
     create, connect = openai_mock.responses.create, openai_mock.responses.connect
     create.response, rule = LOOP, create.when("bye")
@@ -5773,6 +5803,7 @@ def test_a_websocket_shares_rules_state_and_steps_with_the_call_over_http(openai
     assert (len(connect.requests), len(rule.requests), create.called) == (3, 1, False)
 
 
+@needs("responses.connect")
 @cases(
     ("message", "status", "code", "words"),
     ("{no json", 400, None, "could not parse"),
@@ -5792,12 +5823,14 @@ def test_a_session_answers_what_it_refuses_and_goes_on(openai_mock, kind, messag
     assert last["type"] == "response.completed"
 
 
+@needs("responses.connect")
 def test_an_error_that_is_set_is_an_event(openai_mock, kind):
     openai_mock.responses.connect.response = ["Hi.", error(429, "Slow down.")]
     *_, last = over_socket(kind, says("Hi"), says("Hi"))
     assert holds(last, {"status": 429, "error": {"message": "Slow down.", "code": "rate_limit_exceeded"}})
 
 
+@needs("responses.connect")
 @cases(("fault", "code"), (None, None), (1011, 1011), (1001, 1001))
 def test_a_connection_breaks_and_closes_as_it_is_told(openai_mock, kind, fault, code):
     from websockets.exceptions import ConnectionClosed
@@ -5809,6 +5842,7 @@ def test_a_connection_breaks_and_closes_as_it_is_told(openai_mock, kind, fault, 
     assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
 
 
+@needs("responses.connect")
 def test_a_handshake_is_refused(openai_mock, kind):
     from websockets.exceptions import InvalidStatus
 
@@ -5821,6 +5855,7 @@ def test_a_handshake_is_refused(openai_mock, kind):
     assert [record.status for record in openai_mock.requests] == [401, 101, None]
 
 
+@needs("responses.connect")
 def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
     openai_mock.responses.connect.response = [streamed("Hello", fail_after=1), "Back again."]
 
@@ -5843,6 +5878,7 @@ def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
     assert finish(kind, scene()) == ([(1, 1006)], "Back again.")
 
 
+@needs("responses.connect")
 def test_recv_with_nothing_on_its_way_is_an_error_and_no_hang(openai_mock):
     with sdk().responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Hi")
@@ -5851,6 +5887,7 @@ def test_recv_with_nothing_on_its_way_is_an_error_and_no_hang(openai_mock):
                 connection.recv()
 
 
+@needs("responses.connect")
 def test_a_mistake_surfaces_through_a_websocket(openai_mock, kind):
     openai_mock.responses.connect.response = ["Hi."]
     with pytest.raises(Exception) as failed:
@@ -5859,6 +5896,7 @@ def test_a_mistake_surfaces_through_a_websocket(openai_mock, kind):
     assert isinstance(mistake, AssertionError) and "has 1 step" in str(mistake)
 
 
+@needs("responses.connect")
 def test_the_journal_has_connections_and_messages(openai_mock, kind):
     over_socket(kind, says("Hi", model="gpt-5-mini"))
     opening, message = openai_mock.requests
@@ -6195,6 +6233,7 @@ def test_audio_is_committed_and_cleared_by_hand(openai_mock, kind):
     assert [event["type"] for event in message.events] == TURN[2:]
 
 
+@needs("responses.connect")
 def test_a_message_without_events_has_none_at_once(openai_mock):
     with sdk().responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Hi")
@@ -6418,6 +6457,7 @@ def test_the_beta_of_responses_has_its_events(openai_mock, kind):
     assert [each["type"] for each in last["response"]["output"]] == ["reasoning", "message", "function_call"]
 
 
+@needs("responses.connect")
 def test_a_session_sends_the_events_that_are_set(openai_mock, kind):
     told = {"type": "response.output_text.delta", "delta": "Hi"}
     openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed([told, {"type": "error"}])
@@ -6430,6 +6470,7 @@ def test_a_session_sends_the_events_that_are_set(openai_mock, kind):
     assert {key: finish(kind, scene())[1][key] for key in told} == told
 
 
+@needs("responses.connect")
 def test_lanes_of_a_connection_are_answered_side_by_side(openai_mock, kind):
     openai_mock.responses.connect.response = ["one " * 9, "two " * 9, "three"]
     lanes = [says("Hi", stream_id=lane) for lane in ("a", "b", "a")]
@@ -6453,6 +6494,7 @@ def test_a_close_code_is_no_fault_of_a_call_over_http(openai_mock, create):
         create.response = [streamed("Hello", fail_after=1, fault=1011)]
 
 
+@needs("responses.connect")
 def test_without_websockets_all_else_is_mocked(monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
         monkeypatch.setitem(sys.modules, name, None)
@@ -7967,6 +8009,7 @@ def call_test(test):
 
 @pytest.mark.parametrize("block", PAGE_BLOCKS, ids=place_of)
 def test_example_of_a_page_runs(block, tmp_path, monkeypatch):
+    skip_where_lacking(block.code)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -7986,6 +8029,7 @@ TASKS = re.findall(r"^\| .+? \| `(.+)` \| \[", (DOCS / "tasks.md").read_text(enc
 
 @pytest.mark.parametrize("line", TASKS)
 def test_line_of_the_tasks_works_where_it_is_put(line, openai_mock):
+    skip_where_lacking(line)
     client = sdk()
     client.responses.create(model="gpt-5.5", input="Hi")
     names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
