@@ -2957,7 +2957,7 @@ _JOINS: Mapping[str, Callable[[Any, Any], Any]] = {
     "required": lambda one, other: [*one, *other],
     "$defs": lambda one, other: one | other,
     "allOf": lambda one, other: [*one, *other],
-    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems"), max),
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "uniqueItems"), max),
     **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), min),
     **dict.fromkeys(
         (
