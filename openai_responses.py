@@ -1766,19 +1766,21 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
 
 def _expire(store: StateStore, resource: Resource, key: Any) -> None:
     """What comes of an object whose time is over: what its resource says, or it is `expired` if it was not finished."""
-    if not _is_past(obj := store[resource.name].get(key)):
+    if not _is_over(resource, obj := store[resource.name].get(key)):
         return
     if resource.over:
         resource.over(store, key, obj)
-    elif str(obj.get("status")) in _ACTIVE:
+    else:
         _plan(store, resource.name, key)
         obj["status"] = "expired"
 
 
-def _is_past(obj: Any) -> bool:
-    """Whether an object's time is over, by the clock of the test."""
+def _is_over(resource: Resource, obj: Any) -> bool:
+    """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
     ends = obj.get("expires_at") if isinstance(obj, dict) else None
-    return isinstance(ends, int) and ends < time.time()
+    if not isinstance(ends, int) or ends >= time.time() or obj.get("status") == "expired":
+        return False
+    return resource.over is not None or str(obj.get("status")) in _ACTIVE
 
 
 def _is_ahead(store: StateStore, resource: str, key: Any) -> bool:
@@ -3528,14 +3530,16 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
     if order not in ("asc", "desc"):
         _refuse(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
-    for key in [key for key, obj in objects.items() if _is_past(obj)]:
-        _expire(store, resource, key)
     newest_first = order == "desc"
     pairs: Iterator[Any] = iter(reversed(objects.items()) if newest_first else objects.items())
     if objects and (cursor := query.get("after") or query.get("page")):
         gone = store.service.notes.get((resource.name, parents), Note()).gone
         pairs = _after(pairs, objects, gone, _key((*parents, cursor)), newest_first)
     found, more = _window(pairs, query, _limit(query, size, most))
+    if any(_is_over(resource, obj) for obj in found):  # which is seldom, and all are looked at only then
+        for key in [key for key, obj in objects.items() if _is_over(resource, obj)]:
+            _expire(store, resource, key)
+        return _page(row, store, parents, query)
     return _page_of(row, found, more)
 
 
