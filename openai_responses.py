@@ -2961,22 +2961,8 @@ _JOINS: Mapping[str, Callable[[Any, Any], Any]] = {
     "allOf": lambda one, other: [*one, *other],
     **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "uniqueItems"), max),
     **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), min),
-    **dict.fromkeys(
-        (
-            "$ref",
-            "additionalProperties",
-            "anyOf",
-            "const",
-            "enum",
-            "format",
-            "items",
-            "multipleOf",
-            "oneOf",
-            "pattern",
-            "type",
-        ),
-        _conflict,
-    ),
+    **dict.fromkeys(("$ref", "additionalProperties", "anyOf", "const", "enum", "format", "items"), _conflict),
+    **dict.fromkeys(("multipleOf", "oneOf", "pattern", "prefixItems", "type"), _conflict),
 }
 
 

@@ -2010,6 +2010,7 @@ def doubled(key, depth):
     ({"type": "string", "pattern": r"^(?=(a+)+b)a{40}$"}, "the mock finds nothing that follows"),
     ({"type": "array", "items": {"type": "null"}, "minItems": 2, "uniqueItems": True}, "the mock finds nothing"),
     ({"type": "object", "not": {}}, "the mock finds nothing that follows 'not'; set a response"),
+    ({"type": "array", "allOf": [{"prefixItems": [{"type": kind}]} for kind in ("null", "string")]}, "follows both"),
     ({"type": "object", "required": ["a"], "additionalProperties": False}, "the mock finds nothing that follows"),
 )  # fmt: skip
 def test_schemas_that_nothing_is_made_of_are_refused_after_little_work(openai_mock, monkeypatch, schema, words):
