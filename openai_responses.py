@@ -741,9 +741,7 @@ class Resource:
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters by another name than their field
     begins: Callable[[], dict[str, Any]] | None = None  # the objects that are there from the start
     forgotten: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what goes with an object
-    over: Callable[[StateStore, Any, dict[str, Any]], None] | None = (
-        None  # what comes of one whose `expires_at` is past
-    )
+    over: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what comes of one past its `expires_at`
 
     @functools.cached_property
     def rows(self) -> list[Row]:
@@ -970,8 +968,6 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
     "beta.threads.Text": {"value": DEFAULT_TEXT},
     "Assistant": {"metadata": {}, "temperature": 1.0, "top_p": 1.0, "response_format": "auto", "tool_resources": {}, "reasoning_effort": None},
-    "beta.realtime.RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
-    "beta.realtime.RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
     "beta.realtime.Session": _TALKED,
     "beta.realtime.SessionCreateResponse": _TALKED,
     "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
@@ -2340,15 +2336,9 @@ class Sought(NamedTuple):
 
 def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
     """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
-    for index, tool in enumerate(_dicts(body.get("tools"))):
-        offer, inner = (tool["function"], ".function") if _dict_in(tool, "function") else (tool, "")
-        if tool.get("type") == "function":
-            about = (
-                f"function '{offer.get('name')}'",
-                f"tools[{index}]{inner}.parameters",
-                "invalid_function_parameters",
-            )
-            yield Sought(*about, offer.get("parameters"), offer.get("strict") is True)
+    for place, offer in _offers(body, ("function",)):
+        label, wrong = f"function '{offer.get('name')}'", "invalid_function_parameters"
+        yield Sought(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
     for place, code, wanted in (
         ("response_format", None, _dict_in(_dict_in(body, "response_format"), "json_schema")),
         ("text.format.schema", "invalid_json_schema", _dict_in(_dict_in(body, "text"), "format")),
@@ -2725,9 +2715,15 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
 
 def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
     """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    for tool in _dicts(body.get("tools")):
-        if (kind := tool.get("type")) in kinds and "name" in (offer := tool.get(kind) or tool):
-            yield offer["name"], offer.get("parameters")
+    return ((offer["name"], offer.get("parameters")) for _, offer in _offers(body, kinds) if "name" in offer)
+
+
+def _offers(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """What a request says of each tool of some kinds, after the place where it says that."""
+    for index, tool in enumerate(_dicts(body.get("tools"))):
+        if (kind := tool.get("type")) in kinds:
+            inner = tool.get(kind)
+            yield f"tools[{index}]{f'.{kind}' if inner else ''}", inner or tool
 
 
 def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -4232,13 +4228,15 @@ def _found(*kinds: str, harmful: bool = False) -> dict[str, Any]:
 
 def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a response, of its prompt and its answer."""
+    if not call.on_azure:
+        return {}
     harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
     sources = {"prompt": _found("jailbreak"), "completion": _found(*_PROTECTED, harmful=harmful)}
     found = [
         {"blocked": harmful and source == "completion", "source_type": source, _FILTER: results}
         for source, results in sources.items()
     ]
-    return {"content_filters": found} if call.on_azure else {}
+    return {"content_filters": found}
 
 
 # ======================================================================================================================
@@ -5979,7 +5977,8 @@ async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: A
         with call.store.lock:
             chosen = _chosen(call)
             if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
-                _blaming(call, _check, call)
+                with _blaming(call):
+                    _check(call)
             if record:
                 record.answered_by = chosen
             script = chosen._take() if chosen else NOTHING
@@ -5988,22 +5987,19 @@ async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: A
             return script
         if script is NOTHING:
             await _do_as_if_nothing_were_set(call, wait, checked)
-        with call.store.lock:
-            return _blaming(call, _respond, call, script, reply or _reply)
+        with call.store.lock, _blaming(call):
+            return (reply or _reply)(call, _perform(call, script), script.pace)
     except ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
-def _respond(call: Call, script: Script, reply: Callable[..., httpx.Response]) -> httpx.Response:
-    return reply(call, _perform(call, script), script.pace)
-
-
-def _blaming(call: Call, work: Callable[..., Any], *args: Any) -> Any:
-    """What a function makes of a call. Where it stumbles over a request that is not as the API wants it, that is to
+@contextlib.contextmanager
+def _blaming(call: Call) -> Iterator[None]:
+    """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
     blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
     defect of this module, and is raised."""
     try:
-        return work(*args)
+        yield
     except _STUMBLES:
         _check_types(call)
         _check_state(call.store)
@@ -6019,8 +6015,8 @@ async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> N
     if call.mock._only_scripted and call.behavior.made_up:
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not checked:  # a list said `...`
-        with call.store.lock:
-            _blaming(call, _check, call)
+        with call.store.lock, _blaming(call):
+            _check(call)
     if call.behavior.work:
         await call.behavior.work(call, wait)
 
@@ -7531,12 +7527,8 @@ class _Session:
             known = ", ".join(hears)
             _refuse(f"Invalid value: {kind!r}. Supported values are: {known}.", "type", "invalid_value")
         _check_form(call)
-        try:
-            events = heard(call, wait, record)
-            return await events if inspect.isawaitable(events) else events
-        except _STUMBLES:
-            _check_types(call)
-            raise
+        with _blaming(call):
+            return await _result(heard(call, wait, record))
 
     def send(self, events: Iterable[Any], call: Call, record: Record) -> None:
         """Has events sent after those that are on their way on the same lane."""
@@ -7716,6 +7708,11 @@ def _output_stub(item: Mapping[str, Any]) -> dict[str, Any]:
 # ---- the far end: frames, without I/O --------------------------------------------------------------------------------
 
 
+def _message(event: Any) -> bytes:
+    """An event as a message; a text is one as it is."""
+    return _to_bytes(event if isinstance(event, str) else _encode(event))
+
+
 class _FarEnd:
     """The far end of a connection: bytes in and, after each step, bytes out."""
 
@@ -7762,7 +7759,7 @@ class _FarEnd:
         elif isinstance(event, int):
             self.protocol.send_close(event, "the mock closed the connection")
         else:
-            self.protocol.send_text(_to_bytes(event if isinstance(event, str) else _encode(event)))
+            self.protocol.send_text(_message(event))
 
     async def _open(self, handshake: Any, wait: Wait) -> None:
         """Accepts a connection, or refuses it with the response that is next in the list."""
@@ -9167,8 +9164,7 @@ class _ServedEnd(_FarEnd):
             self.broken = True
             self.outbox.append({"type": "websocket.close", "code": event or 1011, "reason": "the mock closed it"})
         else:
-            text = _to_bytes(event if isinstance(event, str) else _encode(event)).decode()
-            self.outbox.append({"type": "websocket.send", "text": text})
+            self.outbox.append({"type": "websocket.send", "text": _message(event).decode()})
 
 
 async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
@@ -9730,12 +9726,14 @@ def pytest_unconfigure() -> None:
     _plugin_active = False
 
 
+def _marked(request: Any) -> dict[str, Any]:
+    """The settings of the mark `openai_mock` on the test that asks for a fixture."""
+    marker = request.node.get_closest_marker("openai_mock")
+    return marker.kwargs if marker else {}
+
+
 def _fixtures() -> types.ModuleType:
     import pytest
-
-    def settings_of(request: Any) -> dict[str, Any]:
-        marker = request.node.get_closest_marker("openai_mock")
-        return marker.kwargs if marker else {}
 
     @pytest.fixture
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
@@ -9743,7 +9741,7 @@ def _fixtures() -> types.ModuleType:
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
         if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
             request.getfixturevalue("httpx_mock")
-        with _for_a_test({**settings_of(request), **decoration.settings}) as openai_mock:
+        with _for_a_test({**_marked(request), **decoration.settings}) as openai_mock:
             decoration.mock = request.node.stash[_reported()] = openai_mock
             yield openai_mock
         decoration.mock = None
@@ -9751,7 +9749,7 @@ def _fixtures() -> types.ModuleType:
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
         """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
-        settings = {"bounds": {"keys": 0}, **settings_of(request)}
+        settings = {"bounds": {"keys": 0}, **_marked(request)}
         served = request.node.stash[_reported()] = _for_a_test(settings)
         with _served(served) as server:
             yield server
