@@ -3614,7 +3614,7 @@ class Behavior:
     always_streams: bool = False  # without being asked to
     shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
     hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
-    takes: Callable[[Any], dict[str, Any] | None] | None = None  # what else may be set, as a partial, if it is that
+    takes: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
     input: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
     form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
@@ -4999,12 +4999,20 @@ def _made_as(call: Call, number: int) -> dict[str, Any]:
 _DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
-def _vectors(value: Any) -> dict[str, Any] | None:
+def _vectors(value: Any) -> Callable[[Call], dict[str, Any]] | None:
     """Embeddings by their vectors: one for all inputs, or a list with one for each."""
     vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
     if all(isinstance(vector, (list, tuple)) and vector and _are_numbers(vector) for vector in vectors):
-        return {"data": [{"embedding": list(map(float, vector))} for vector in vectors]}
+        return functools.partial(_for_each_input, [{"embedding": list(map(float, vector))} for vector in vectors])
     return None
+
+
+def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, Any]:
+    number = len(_embedding_inputs(call.body.get("input", "")))
+    if len(embeddings) not in (1, number):
+        have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count(number, 'input')}"
+        raise ValueError(f"{have}; set one vector for all, or one for each")
+    return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
 
 def _are_numbers(values: Iterable[Any]) -> bool:
@@ -5016,7 +5024,6 @@ def _derive_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
     count = sum(map(_tokens, inputs))
     vectors = [item["embedding"] for item in obj["data"]] or [_embedding(text, size) for text in inputs]
-    vectors = vectors * len(inputs) if len(vectors) == 1 else vectors
     data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
 
@@ -6073,8 +6080,8 @@ def _prepare(row: Row, value: Any) -> Script:
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    if (partial := _taken(row, value)) is not None:
-        return Script(_templates(row, partial))
+    if (taken := _taken(row, value)) is not None:
+        return Script(resolve=taken) if callable(taken) else Script(_templates(row, taken))
     for takes, prepare in _PREPARERS():
         if takes(value):
             return prepare(row, value)
@@ -6084,8 +6091,8 @@ def _prepare(row: Row, value: Any) -> Script:
     )
 
 
-def _taken(row: Row, value: Any) -> dict[str, Any] | None:
-    """The partial of what only this call takes, such as vectors; `None` where it is none of that."""
+def _taken(row: Row, value: Any) -> Any:
+    """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
     takes = _behavior(row.name).takes
     return takes(value) if takes else None
 
@@ -6145,8 +6152,8 @@ def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
 def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
     """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
     member = _member(model, value)
-    homes = [home for home in (_home_of(member, key) for key in value) if home]
-    hint = f"; {', '.join(homes)} is where it belongs" if homes else ""
+    homes = [_home_of(member, key) for key in value]
+    hint = f"; {', '.join(homes)} is where it belongs" if all(homes) else ""
     json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS() else ""
     raise ValueError(f"{row.name}.response is {value!r}, none of which is a field of {_title(member)}{hint}{json_hint}")
 
@@ -6691,6 +6698,11 @@ def _first(items: Iterator[Any]) -> Any:
     return next(filter(None, items), None)
 
 
+def _is_spoken(row: Row) -> bool:
+    """Whether somebody says something in a call, or in one of the messages of a connection."""
+    return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_parameter_names(row.name)})
+
+
 def _last_input(call: Call) -> str:
     """The text of what the user said last, in this request or before it."""
     heard = [message for message in _heard(call) if message.get("role") == "user"]
@@ -6748,12 +6760,18 @@ class Endpoint(Scripted):
         subset: what the request must say in its body, path or query, at any depth; dicts and lists may have more.
             A compiled pattern is searched for.
         The same condition again is the same rule.
-        Raises `TypeError` when nothing is said, or `what` is none of these.
+        Raises `TypeError` when nothing is said, `what` is none of these, or no request can be as it says.
         """
         if what is None and tool_result is None and not subset:
             raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
         if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
             raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
+        if tool_result not in (None, True, False):
+            raise TypeError(f"{self._row.name}.when(tool_result={tool_result!r}): expected True or False")
+        if isinstance(what, (str, re.Pattern)) and not _is_spoken(self._row):
+            raise TypeError(
+                f"{self._row.name}.when({what!r}): this call brings no text; name a field, or set a function"
+            )
         _refuse_misspelt(f"{self._row.name}.when: ", self._row, subset)
         asked = (what, tool_result, subset)
         for rule in self._rules:
@@ -9554,7 +9572,7 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
     kind: the event's type, any of the SDK's.
     data: a partial of the event's `data`.
     secret: the webhook's signing secret, which the application verifies it with.
-    Raises `ValueError` for a type the SDK does not know, or a partial the event does not take.
+    Raises `ValueError` for a type the SDK does not know, a partial the event does not take, or what is no secret.
     """
     events = _webhook_events()
     if kind not in events:
@@ -9562,11 +9580,21 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
     id, now = f"evt_{next(_webhook_numbers):024d}", str(int(time.time()))
     partial = {"id": id, "object": "event", "type": kind, "data": data or {}}
     body = json.dumps(_stamp(_merge(events[kind], partial, f"webhook({kind!r})"), StateStore()))
-    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
-    signature = hmac.digest(key, f"{id}.{now}.{body}".encode(), "sha256")
+    signature = hmac.digest(_signing_key(secret), f"{id}.{now}.{body}".encode(), "sha256")
     signed = {"webhook-id": id, "webhook-timestamp": now}
     signed["webhook-signature"] = f"v1,{base64.b64encode(signature).decode()}"
     return Webhook(body, {"content-type": "application/json", **signed})
+
+
+def _signing_key(secret: str) -> bytes:
+    """The bytes that a secret stands for. Raises `ValueError`."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    except (AttributeError, ValueError):  # no text, no base64
+        key = b""
+    if not key:
+        raise ValueError(f"{secret!r} is no secret of a webhook; expected a text, or whsec_ and base64")
+    return key
 
 
 _webhook_numbers = itertools.count(1)

@@ -3805,6 +3805,12 @@ def test_embeddings_are_the_vectors_that_were_set(openai_mock, client, value, ve
     assert [item.index for item in answer.data] == [0, 1] and answer.usage.prompt_tokens == 2
 
 
+def test_vectors_that_are_not_as_many_as_the_inputs_are_told(openai_mock, client):
+    openai_mock.embeddings.create.response = [ONE, TWO]
+    words = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
+    mistaken(ValueError, words, client.embeddings.create, model="m", input=["a", "b", "c"])
+
+
 def test_an_image_is_set_by_its_bytes(openai_mock, client):
     openai_mock.images.generate.response = [b"one", b"two"]
     for picture, number in ((b"one", 1), (b"two", 2)):
@@ -5233,13 +5239,15 @@ def test_the_newest_rule_wins_and_rules_stream_and_take_lists(create):
 
 
 @cases(
-    "what, fields, words",
-    ((), {}, r"when\(\) needs a text"),
-    ((5,), {}, r"when\(5\): expected a str"),
-    ((), {"mesages": []}, r"no parameter 'mesages'.*messages"),
+    "name, what, fields, words",
+    (CREATE, (), {}, r"when\(\) needs a text"),
+    (CREATE, (5,), {}, r"when\(5\): expected a str"),
+    (CREATE, (), {"mesages": []}, r"no parameter 'mesages'.*messages"),
+    (CREATE, (), {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
+    ("files.list", ("weather",), {}, r"when\('weather'\): this call brings no text; name a field"),
 )
-def test_impossible_rules_are_refused(create, what, fields, words):
-    assert re.search(words, str(failing(TypeError, create.when, *what, **fields)))
+def test_impossible_rules_are_refused(openai_mock, name, what, fields, words):
+    assert re.search(words, str(failing(TypeError, reach(openai_mock, name).when, *what, **fields)))
 
 
 @openai_responses.mock(strict=True)
@@ -7356,6 +7364,9 @@ def test_webhooks_say_what_was_given_and_are_refused_when_changed(client):
     wrong = failing(ValueError, openai_responses.webhook, "response.complete", secret="x")
     assert "Closest: 'response.completed'" in str(wrong)
     failing(ValueError, openai_responses.webhook, "response.completed", {"id": 5}, secret="x")
+    for secret in ("", None, "whsec_", "whsec_no64x"):
+        wrong = failing(ValueError, openai_responses.webhook, "response.completed", secret=secret)
+        assert f"{secret!r} is no secret" in str(wrong)
 
 
 # ======================================================================================================================
