@@ -8,6 +8,7 @@ The same tables always give the same bytes, whichever SDK is installed.
 import inspect
 import itertools
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 import openai_responses as module
@@ -24,11 +25,13 @@ depends on the SDK that is installed. A call that releases send differently stan
 - **Checks**: what has to be there already, or it is a 404 or a 400, and what else is refused. On top of this every call
   wants the parameters the API requires; see [Request checks](scripting.md#request-checks-and-strict-mode) for the rest.
 
+A table that lacks a column has nothing to say there.
+
 What is set for a call is served whatever the state holds. Below a name, every call has `.response`, `.when(...)` and
 [the others](scripting.md).
 """
 
-COLUMNS = "| call | request | state | streams | checks | openai |\n|---|---|---|---|---|---|\n"
+COLUMNS = ("call", "request", "state", "streams", "checks", "openai")
 
 DOES = {
     "create": "adds",
@@ -81,16 +84,23 @@ def releases_of(row: module.Row) -> str:
     return " ".join(filter(None, words))
 
 
-def line(row: module.Row) -> str:
-    words = f"`{row.name.rpartition('.')[2]}`", f"`{row.method} {row.path}`", state_of(row), streams_of(row)
-    return f"| {' | '.join([*words, checks_of(row), releases_of(row)])} |\n"
+def cells(row: module.Row) -> tuple[str, ...]:
+    call = f"`{row.name.rpartition('.')[2]}`"
+    return call, f"`{row.method} {row.path}`", state_of(row), streams_of(row), checks_of(row), releases_of(row)
+
+
+def table(rows: Iterable[module.Row]) -> str:
+    """The rows of one owner; a column in which nothing stands is left out."""
+    columns = [column for column in zip(COLUMNS, *map(cells, rows), strict=True) if any(column[1:])]
+    head, *lines = [f"| {' | '.join(words)} |\n" for words in zip(*columns, strict=True)]
+    return "".join([head, "|---" * len(columns), "|\n", *lines])
 
 
 def page() -> str:
     """The text of `endpoints.md`."""
     rows = sorted((module.Row(*row) for row in module._TABLE), key=order)
     owners = itertools.groupby(rows, key=owner)
-    tables = [f"## {name}\n\n{COLUMNS}{''.join(map(line, group))}" for name, group in owners]
+    tables = [f"## {name}\n\n{table(group)}" for name, group in owners]
     return "\n".join([HEAD.format(rows=len({row.name for row in rows})), *tables])
 
 
