@@ -2349,17 +2349,25 @@ def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
 
 
 def _check_schemas(call: Call) -> None:
-    """Raises the 400 of a schema that says `strict` and leaves something open."""
+    """Raises the 400 of a schema that says `strict` and is not as that wants it."""
     for label, place, code, schema, strict in _schemas(call.body):
         if strict and (flaw := next(_flaws(schema), None)):
             _refuse(f"Invalid schema for {label}: {flaw}", place, code)
 
 
+# What a schema that says `strict` may not have.
+_NOT_PERMITTED = {
+    "allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "patternProperties", "then",
+}  # fmt: skip
+
+
 def _flaws(schema: Any, *context: str) -> Iterator[str]:
-    """Where a schema leaves open which keys an object has, at any depth."""
+    """Where a schema says what the service does not make, or leaves open which keys an object has, at any depth."""
     schema = {"type": "object"} if schema is None else schema
     if not isinstance(schema, dict):
         return
+    for key in sorted(_NOT_PERMITTED & schema.keys()):
+        yield f"In context={context}, '{key}' is not permitted."
     properties, required, kind = _dict_in(schema, "properties"), schema.get("required"), schema.get("type")
     is_object = properties or kind == "object" or (isinstance(kind, list) and "object" in kind)
     if is_object and schema.get("additionalProperties") is not False:
@@ -2401,9 +2409,10 @@ def _refuse_value(where: str, error: Any, others: Iterable[Any]) -> typing.NoRet
 
     others: all errors at this place, for each member of a union its own.
     """
-    got, kind = error["input"], error["type"]
+    expected = error.get("ctx", {}).get("expected")
+    got, kind = error["input"], "bool" if expected in ("True", "False") else error["type"]
     if kind == "literal_error" and isinstance(got, str):
-        words = [re.findall(r"'[^']*'", each["ctx"]["expected"]) for each in others if each["type"] == kind]
+        words = [re.findall(r"'[^']*'|\d+", each["ctx"]["expected"]) for each in others if each["type"] == kind]
         *some, last = dict.fromkeys(itertools.chain.from_iterable(words))
         supported = f"{', '.join(some)}{',' * (len(some) > 1)} and {last}" if some else last
         _refuse(f"Invalid value: '{got}'. Supported values are: {supported}.", where, "invalid_value")
@@ -3518,11 +3527,11 @@ def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[st
         gone = store.service.notes.get((resource.name, parents), Note()).gone
         pairs = _after(pairs, objects, gone, _key((*parents, cursor)), newest_first)
     found, more = _window(pairs, query, _limit(query, size, most))
-    if any(_is_over(resource, obj) for obj in found):  # which is seldom, and all are looked at only then
+    if any(_is_over(resource, obj) for _, obj in found):  # which is seldom, and all are looked at only then
         for key in [key for key, obj in objects.items() if _is_over(resource, obj)]:
             _expire(store, resource, key)
         return _page(row, store, parents, query)
-    return _page_of(row, found, more)
+    return _page_of(row, [_whole(store, resource, key) for key, _ in found], more)
 
 
 def _page_of(row: Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
@@ -3543,8 +3552,8 @@ def _limit(query: Mapping[str, str], size: int, most: int) -> int:
     return int(text)
 
 
-def _window(pairs: Iterator[Any], query: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], bool]:
-    """The objects up to the cursor `before`, and whether there are more."""
+def _window(pairs: Iterator[Any], query: Mapping[str, str], limit: int) -> tuple[list[Any], bool]:
+    """The objects with their keys up to the cursor `before`, and whether there are more."""
     if before := query.get("before"):
         head = list(_matching(_until(pairs, before), query))
         return head[-limit:], len(head) > limit
@@ -3575,10 +3584,10 @@ def _until(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
     _refuse(f"Invalid 'before': no object with id '{cursor}' in this list.", "before")
 
 
-def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[Any]:
     """The objects whose fields are as the query says; what is no field of theirs does not filter."""
     wanted = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
-    return (obj for _, obj in pairs if all(_has(obj, name, value) for name, value in wanted.items()))
+    return (pair for pair in pairs if all(_has(pair[1], name, value) for name, value in wanted.items()))
 
 
 def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
@@ -5037,7 +5046,7 @@ def _embedding_inputs(value: Any) -> list[str]:
 
 def _embedding(text: str, size: int) -> list[float]:
     """A vector of unit length, the same for the same text everywhere."""
-    drawn = random.Random(text).randbytes(2 * size)  # an own generator: the global one is the test's
+    drawn = random.Random(_to_bytes(text)).randbytes(2 * size)  # an own generator: the global one is the test's
     vector = struct.unpack(f"<{size}h", drawn)  # all at once: a number each would cost ten times as much
     length = math.hypot(*vector) or 1
     return [x / length for x in vector]
@@ -5200,6 +5209,7 @@ def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str)
 def _keep_assignment(call: Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
     shown = obj.get(param.removesuffix("_id")) or {}
     id = shown.get("id") or obj.get(param) or call.body.get(param)
+    _check_type(param, id, str)
     call.objects[(*call.parents, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
 
 

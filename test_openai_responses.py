@@ -1177,6 +1177,8 @@ def a_post(path, body):
      "Invalid value: 'fast!'. Supported values are: 'auto', 'default', 'flex', 'scale', "),
     (a_post("/responses", {"metadata": {"a": True}}), "metadata.a", "invalid_type",
      "Invalid type for 'metadata.a': expected a string, but got a boolean instead."),
+    (a_post("/responses", {"stream": "soon"}), "stream", "invalid_type",
+     "Invalid type for 'stream': expected a boolean, but got a string instead."),
     (a_post("/responses", {"truncation": "all"}), "truncation", "invalid_value",
      "Invalid value: 'all'. Supported values are: 'auto' and 'disabled'."),
 )  # fmt: skip
@@ -1279,6 +1281,8 @@ def test_what_no_call_can_serve_from_the_state_is_named(client, openai_mock, res
         mistaken(TypeError, words, client.vector_stores.files.retrieve, "file-1", vector_store_id="vs_1")
     else:
         mistaken(TypeError, words, client.files.retrieve, "file-1")
+        if value != {}:
+            mistaken(TypeError, words, client.files.list)
     assert re.search(words, str(failing(TypeError, OpenAIMock, state=openai_mock.state.data)))
 
 
@@ -1316,6 +1320,12 @@ def test_items_that_are_set_without_an_id_are_kept(openai_mock, kind):
     assert list(kept.values()) == [item] and len(kept) == 1
 
 
+def test_what_was_put_in_by_hand_is_listed_with_what_it_lacks(openai_mock, client):
+    openai_mock.state["files"]["file-1"] = {"filename": "a.txt"}
+    (listed,) = client.files.list()
+    assert (listed.id, listed.filename, listed.bytes) == ("file-1", "a.txt", 0)
+
+
 def test_messages_put_in_by_hand_are_heard():
     state = {"beta.threads": {"t": {}}, "beta.threads.messages": {("t", "msg_1"): {}}, "beta.assistants": {"a": {}}}
     with OpenAIMock(state=state):
@@ -1346,6 +1356,7 @@ MALFORMED = [
     ("vector_stores.create", {"expires_after": {"days": "two"}}, "Invalid type for 'expires_after.days'"),
     ("vector_stores.search", {"query": "x", "filters": {"type": "and", "filters": ["x"]}}, "Invalid filter type"),
     ("vector_stores.search", {"query": "x", "filters": {"type": "eq", "key": "a"}}, "needs 'key' and 'value'"),
+    ("admin.organization.groups.roles.create", {"role_id": 5}, "Invalid type for 'role_id'"),
     (CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
     (CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
     (CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
@@ -1491,6 +1502,7 @@ def test_strict_mode_refuses_schemas_that_leave_something_open(make, label, plac
         ),
         (CLOSED | {"properties": {"a": {"anyOf": [CLOSED, OPEN]}}}, "context=('properties', 'a', 'anyOf', '1'), 'add"),
         (CLOSED | {"$defs": {"b": OPEN}}, "context=('$defs', 'b'), 'additional"),
+        (CLOSED | {"properties": {"a": {"oneOf": [CLOSED]}}}, "context=('properties', 'a'), 'oneOf' is not permitted."),
     )
     ask = lambda *args, **more: answered(openai_mock, *make(*args, **more))  # noqa: E731
     for schema, words in flaws:
@@ -1584,6 +1596,10 @@ def test_a_user_in_a_base_url_is_not_shown_and_does_not_matter():
 def test_keys_by_any_name_are_not_shown(openai_mock, client, name):
     client.models.retrieve("gpt-4o", extra_headers={name: KEY})
     assert KEY not in f"{openai_mock.requests[-1].headers} {openai_mock.requests}"
+
+
+def test_half_a_surrogate_pair_has_an_embedding(openai_mock):
+    assert sent(openai_mock, "embeddings.create", {"model": "m", "input": "\ud800"}).status_code == 200
 
 
 def test_many_embeddings_are_drawn_at_once(openai_mock, monkeypatch):
