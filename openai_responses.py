@@ -727,7 +727,7 @@ def _shape(row: Row) -> Shape:
     return Shape(verb, above, params[:-1], params[-1])
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Resource:
     """What is true of all objects of one kind: derived from its routes, and from its row in `RESOURCES`."""
 
@@ -1556,7 +1556,7 @@ def _overlay_fields(
 # ======================================================================================================================
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class Note:
     """What the service knows of an object, or of a list of them, and does not show."""
 
@@ -1570,7 +1570,7 @@ class Note:
     gone: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class Service:
     """What belongs to a state beside its objects: a note of each that has one, and how many ids were given out."""
 
@@ -1926,7 +1926,7 @@ def _refuse(message: str, param: str | None = None, code: str | None = None, sta
     raise ServiceError(status, message, param=param, code=code)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Call:
     """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
 
@@ -1999,7 +1999,7 @@ class Call:
 
     @functools.cached_property
     def on_azure(self) -> bool:
-        return self.deployment is not None or _azure_host(_httpx_request(self.request).link) is not None
+        return self.deployment is not None or re.match(_AZURE_HOSTS, _httpx_request(self.request).link) is not None
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
@@ -2819,7 +2819,7 @@ def _made_up(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
         _refuse(f"Invalid schema for {label}: {why}", place, code)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class _Making:
     """A value in the making."""
 
@@ -3056,7 +3056,7 @@ def _texts_like(pattern: str, least: int, making: _Making) -> Iterator[str]:
             yield text.ljust(least, "x")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class _Repeats:
     """How often what a pattern repeats stands in a text: `once` where it may be left out, and what is left of `more`."""
 
@@ -3233,7 +3233,7 @@ class Pace(_Brief):
 AT_ONCE = Pace()
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Script:
     """What a test said for a call, prepared when it was set."""
 
@@ -3606,7 +3606,7 @@ def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
 # ======================================================================================================================
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Behavior:
     """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
 
@@ -6869,7 +6869,7 @@ class Record:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {name: "***" if _SECRET_HEADERS(name) else value for name, value in self.request.headers.items()}
+        return {name: "***" if re.search(_SECRET_HEADERS, name) else value for name, value in self.request.headers.items()}
 
     @property
     def attempt(self) -> int:
@@ -6907,9 +6907,7 @@ def _query(request: httpx.Request) -> dict[str, Any]:
     return _nest(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
 
-_SECRET_HEADERS = re.compile(
-    "authorization|api-?key|subscription-key|functions-key|cookie|token|secret|websocket-protocol", re.IGNORECASE
-).search
+_SECRET_HEADERS = "(?i)authorization|api-?key|subscription-key|functions-key|cookie|token|secret|websocket-protocol"
 
 
 @functools.cache
@@ -6973,14 +6971,13 @@ _AZURE_HOSTS = (
     r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com)"
 )
 _AZURE_ROOT = _AZURE_HOSTS + r"/openai(?:/v1)?(?:/deployments/[^/]+)?"
-_azure_path = re.compile(r"(?:/openai)?(?:/v1)?(?:/deployments/(?P<model>[^/]+))?(?P<path>/.*)").fullmatch
-_azure_host = re.compile(_AZURE_HOSTS).match
+_AZURE_PATH = r"(?:/openai)?(?:/v1)?(?:/deployments/(?P<model>[^/]+))?(?P<path>/.*)"
 
 
 def _below(url: str, bases: Iterable[str]) -> tuple[str, str | None] | None:
     """The path of a URL below one of the bases, and the Azure deployment in it; `None` when it is below none."""
     for base in bases:
-        if base == _AZURE and (host := _azure_host(url)):
+        if base == _AZURE and (host := re.match(_AZURE_HOSTS, url)):
             return _unwrap(url[host.end() :])
         if url.startswith(base) and url[len(base) : len(base) + 1] in ("/", ""):
             path = url[len(base) :]
@@ -6990,7 +6987,7 @@ def _below(url: str, bases: Iterable[str]) -> tuple[str, str | None] | None:
 
 def _unwrap(path: str) -> tuple[str, str | None]:
     """Azure's forms of a path: `/openai/deployments/{model}/...`, `/openai/v1/...`."""
-    match = _azure_path(path)
+    match = re.fullmatch(_AZURE_PATH, path)
     return (match["path"], match["model"] and unquote(match["model"])) if match else (path, None)
 
 
@@ -7580,7 +7577,7 @@ def _with_message(call: Call, message: str | bytes) -> Call:
     return dataclasses.replace(call, request=request)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _WireKind:
     """What is said over one kind of connection."""
 
@@ -9234,7 +9231,7 @@ _SERVES = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve
 # ---- the control plane -----------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Order:
     """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
 
