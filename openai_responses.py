@@ -5733,6 +5733,15 @@ def _kind_of_bytes(call: Call) -> str:
 class _Reply(httpx.Response):
     """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
 
+    def __init__(self, status_code: int, headers: Sequence[tuple[bytes, bytes]], stream: Any, **options: Any) -> None:
+        super().__init__(status_code, stream=stream, **options)
+        self.raw_headers = headers
+        del self.headers
+
+    @functools.cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        return httpx.Headers(list(self.raw_headers))
+
     @property
     def content(self) -> bytes:
         return self.read()
@@ -6869,7 +6878,9 @@ class Record:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {name: "***" if re.search(_SECRET_HEADERS, name) else value for name, value in self.request.headers.items()}
+        return {
+            name: "***" if re.search(_SECRET_HEADERS, name) else value for name, value in self.request.headers.items()
+        }
 
     @property
     def attempt(self) -> int:
@@ -7245,9 +7256,8 @@ def _family_response(response: httpx.Response, request: Any) -> Any:
     """A response as the client's family wants it, its body still to be read."""
     family = sys.modules[type(request).__module__.partition(".")[0]]
     body = _family_stream(family)(response.stream)  # which closes what it reads
-    return family.Response(
-        response.status_code, headers=response.headers.raw, stream=body, extensions=response.extensions
-    )
+    headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
+    return family.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
 
 
 @functools.cache
@@ -9070,7 +9080,7 @@ async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
     except (Exception, MockError) as reason:
         if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
             broken = _Paced((), dataclasses.replace(AT_ONCE, fail_after=0, fault=reason), request)
-            return _Reply(502, headers={"content-length": "1"}, stream=broken)
+            return _Reply(502, headers=[(b"content-length", b"1")], stream=broken)
         return _mistake(reason)
 
 
