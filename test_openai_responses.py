@@ -8104,6 +8104,17 @@ def test_readme_names_the_figures_of_the_release():
         assert line in (ROOT / "README.md").read_text(encoding="utf-8"), f"the README should say: {line}"
 
 
+def test_models_of_the_examples_are_there_for_long():
+    """The SDK tells which are to be shut down, from some release on; all that speak are among them."""
+    types = pathlib.Path(openai.types.__file__).parent
+    sources = ("audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py")
+    lists = re.findall(r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M)
+    text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
+    named = set(re.findall(r"""model"?[=:] ?["']([\w.-]+)""", text))
+    assert openai_responses.DEFAULT_MODEL in named
+    assert not named & set(re.findall('"([^"]+)"', "".join(lists)))
+
+
 def test_docs_are_collected():
     assert {block.file.name for block in PAGE_BLOCKS} >= {"README.md", "scripting.md", "streaming.md", "state.md"}
     assert DOCSTRING_BLOCKS

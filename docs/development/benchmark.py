@@ -206,11 +206,11 @@ def cold_starts():
 
 # A first call of each kind of endpoint, with what it needs in the state.
 FIRST_CALLS = {
-    "responses.create": "model='gpt-4o', input='Hi'",
+    "responses.create": "model='gpt-5.5', input='Hi'",
     "embeddings.create": "model='m', input='Hi'",
     "images.generate": "prompt='a cat'",
     "audio.speech.create": "model='m', voice='alloy', input='Hi'",
-    "audio.transcriptions.create": "model='whisper-1', file=b'x'",
+    "audio.transcriptions.create": "model='gpt-transcribe', file=b'x'",
     "moderations.create": "input='Hi'",
     "files.create": "file=b'x', purpose='batch'",
     "uploads.create": "bytes=1, filename='a', mime_type='text/plain', purpose='batch'",
@@ -236,7 +236,7 @@ import gc, time, warnings, openai, openai_responses
 gc.disable()  # it would fall on one of the two by chance
 warnings.simplefilter("ignore")
 with openai_responses.OpenAIMock(state=STATE) as openai_mock:
-    openai.OpenAI(api_key="sk-fake").models.retrieve("gpt-4o")  # what every first call costs is another figure
+    openai.OpenAI(api_key="sk-fake").models.retrieve("gpt-5.5")  # what every first call costs is another figure
     client, started = openai.OpenAI(api_key="sk-fake"), time.process_time()
     client.CALL
     print(time.process_time() - started)
@@ -250,7 +250,7 @@ warnings.simplefilter("ignore")
 status, kind, body = ANSWER
 transport = family.MockTransport(lambda request: family.Response(status, headers={"content-type": kind}, content=body))
 client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
-client.with_raw_response.models.retrieve("gpt-4o")
+client.with_raw_response.models.retrieve("gpt-5.5")
 started = time.process_time()
 client.CALL
 print(time.process_time() - started)

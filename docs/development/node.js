@@ -127,7 +127,7 @@ const checks = {
   async "realtime over a WebSocket"({ client, set }) {
     await set("realtime.connect", "Hello over there.");
     const agent = Object.assign(new http.Agent(), { protocol: "https:" }); // the package asks for wss, whatever the URL
-    const socket = await OpenAIRealtimeWS.create(client, { model: "gpt-realtime", options: { agent } });
+    const socket = await OpenAIRealtimeWS.create(client, { model: "gpt-realtime-2", options: { agent } });
     const done = new Promise((resolve, reject) => {
       socket.on("response.done", resolve);
       socket.on("error", reject);
