@@ -9610,7 +9610,9 @@ def _signing_key(secret: str) -> bytes:
     except (AttributeError, ValueError):  # no text, no base64
         key = b""
     if not key:
-        raise ValueError(f"{secret!r} is no secret of a webhook; expected a text, or whsec_ and base64")
+        raise ValueError(
+            "webhook(secret=...) is no secret: expected a text, or whsec_ and base64"
+        )  # nor is it repeated
     return key
 
 

@@ -7382,7 +7382,7 @@ def test_webhooks_say_what_was_given_and_are_refused_when_changed(client):
     failing(ValueError, openai_responses.webhook, "response.completed", {"id": 5}, secret="x")
     for secret in ("", None, "whsec_", "whsec_no64x"):
         wrong = failing(ValueError, openai_responses.webhook, "response.completed", secret=secret)
-        assert f"{secret!r} is no secret" in str(wrong)
+        assert "is no secret" in str(wrong) and repr(secret) not in str(wrong)
 
 
 # ======================================================================================================================
