@@ -2208,14 +2208,13 @@ def _event_types(union: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str
     import typing_extensions
 
     event = _events_of(union)[kind]
-    marked = typing_extensions.get_type_hints(event, include_extras=True)
-    required = [name for name, hint in marked.items() if typing.get_origin(hint) is typing_extensions.Required]
-    return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}, required
+    return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}, _required(event)
 
 
 def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
     """A type of the SDK's parameters as it is checked: iterables are lists, for pydantic to look into at once, and of
-    dicts only what tells them apart is required: the API asks for less than the SDK's types say."""
+    dicts only what tells them apart is required: the API asks for less than the SDK's types say. What need not be given
+    may be null."""
     import typing_extensions
 
     origin, args = typing.get_origin(tp), typing.get_args(tp)
@@ -2234,11 +2233,23 @@ def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
 def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
     import typing_extensions
 
-    hints = typing_extensions.get_type_hints(tp)
-    telling = {name for name in ("type", "role") if name in hints and name in tp.__required_keys__}
+    hints, required = typing_extensions.get_type_hints(tp), _required(tp)
+    # A message is one without a type, too, and a reference is told by its id alone.
+    telling = required & {"role"} or required & {"type"} or (required if "type" in hints else set())
     fields = {name: _checked(hint, within) for name, hint in hints.items()}
-    marked = {name: typing_extensions.Required[field] if name in telling else field for name, field in fields.items()}
+    marked = {
+        name: typing_extensions.Required[field] if name in telling else field if name in required else field | None
+        for name, field in fields.items()
+    }
     return typing_extensions.TypedDict(tp.__name__, marked, total=False)
+
+
+def _required(tp: Any) -> set[str]:
+    """The keys a typed dict must have; the SDK's annotations are texts, of which the type itself cannot tell."""
+    import typing_extensions
+
+    marked = typing_extensions.get_type_hints(tp, include_extras=True)
+    return {name for name, hint in marked.items() if typing.get_origin(hint) is typing_extensions.Required}
 
 
 # What the service has shut down, by the beginning of the names, and since when; refused if strict.
@@ -2275,14 +2286,7 @@ def _check_types(call: Call) -> None:
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
-            _check_type(name, _without_nulls(value) if call.session else value, tp)
-
-
-def _without_nulls(value: Any) -> Any:
-    """A value without the nulls in it, which switch off settings of a session that the SDK's types want to be dicts."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return list(map(_without_nulls, value)) if isinstance(value, list) else value
+            _check_type(name, value, tp)
 
 
 # The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
@@ -2392,10 +2396,8 @@ def _check_type(name: str, value: Any, tp: Any) -> None:
     try:
         _adapter(tp).validate_python(value)
     except pydantic.ValidationError as reason:
-        errors = reason.errors(include_url=False)
-        first = _telling(errors)
-        where = _place(name, value, first["loc"])
-        _refuse_value(where, first, [each for each in errors if _place(name, value, each["loc"]) == where])
+        first, *others = _telling(reason.errors(include_url=False), value)
+        _refuse_value(_place(name, value, first["loc"]), first, others)
 
 
 # What JSON calls the types, by the names they have in Python and in pydantic's errors.
@@ -2407,12 +2409,15 @@ _JSON_TYPES = {
 def _refuse_value(where: str, error: Any, others: Iterable[Any]) -> typing.NoReturn:
     """Raises the 400 of a value that is none of those a parameter takes, or of another type.
 
-    others: all errors at this place, for each member of a union its own.
+    others: what other members of a union have against it at this place.
     """
     expected = error.get("ctx", {}).get("expected")
     got, kind = error["input"], "bool" if expected in ("True", "False") else error["type"]
+    if kind == "missing":
+        name = f"{where}.{error['loc'][-1]}"
+        _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
     if kind == "literal_error" and isinstance(got, str):
-        words = [re.findall(r"'[^']*'|\d+", each["ctx"]["expected"]) for each in others if each["type"] == kind]
+        words = [re.findall(r"'[^']*'|\d+", e["ctx"]["expected"]) for e in (error, *others) if e["type"] == kind]
         *some, last = dict.fromkeys(itertools.chain.from_iterable(words))
         supported = f"{', '.join(some)}{',' * (len(some) > 1)} and {last}" if some else last
         _refuse(f"Invalid value: '{got}'. Supported values are: {supported}.", where, "invalid_value")
@@ -2422,22 +2427,50 @@ def _refuse_value(where: str, error: Any, others: Iterable[Any]) -> typing.NoRet
     _refuse(f"Invalid type for '{where}': {expected}, but got {instead}.", where, "invalid_type")
 
 
-def _telling(errors: list[Any]) -> Any:
-    """Of the errors of all members of a union, the first of the member that was meant."""
-    kinds = [each for each in errors if each["loc"] and each["loc"][-1] in ("type", "role")]
-    others = {each["loc"][:-1] for each in kinds}
-    meant = [e for e in errors if e not in kinds and not any(e["loc"][: len(other)] == other for other in others)]
-    return max(meant or errors, key=lambda each: len(each["loc"]))
+_TELLING = {"type": 0, "role": 1}  # what tells members of unions apart, and which says more
+
+
+def _telling(errors: list[Any], value: Any) -> list[Any]:
+    """Of the errors of all members of a union, those of the member that was meant, all at one place; where none was
+    meant, what kinds there are."""
+    kinds = [each["loc"] for each in errors if _tells(each)]
+    known = [(_way(value, e["loc"]), e) for e in errors if not any(_in_another(e["loc"], kind) for kind in kinds)]
+    deep = [(way, e) for way, e in known if e["type"] == "missing" or not any(_leads(way, to) for to, _ in known)]
+    place, first = max(deep, key=lambda told: (not _tells(told[1]), len(told[0]), told[1]["loc"][-1:] == ("role",)))
+    return [first, *(e for way, e in deep if way == place and e is not first)]
+
+
+def _tells(error: Any) -> bool:
+    """Whether an error says that a member of a union is not the one that was meant."""
+    return error["type"] == "missing" or (bool(error["loc"]) and error["loc"][-1] in _TELLING)
+
+
+def _in_another(loc: tuple[Any, ...], kind: tuple[Any, ...]) -> bool:
+    """Whether an error is within a member that is not the one that was meant anyway, as the error at `kind` says."""
+    if loc[:-1] == kind[:-1]:
+        return _TELLING.get(kind[-1], 2) < _TELLING.get(loc[-1], 2)
+    return loc[: len(kind) - 1] == kind[:-1]
+
+
+def _way(value: Any, loc: Iterable[Any]) -> list[Any]:
+    """The keys and positions that lead to an error; pydantic's labels for members of unions are left out."""
+    way = []
+    for part in loc:
+        there = part < len(value) if isinstance(value, list) and isinstance(part, int) else False
+        if there or (isinstance(value, dict) and part in value):
+            way.append(part)
+            value = value[part]
+    return way
+
+
+def _leads(way: list[Any], to: list[Any]) -> bool:
+    """Whether something is further down: a member of a union took the value, and another did not."""
+    return len(way) < len(to) and to[: len(way)] == way
 
 
 def _place(name: str, value: Any, loc: Iterable[Any]) -> str:
-    """Where in a parameter an error is; pydantic's labels for members of unions are left out."""
-    for part in loc:
-        if isinstance(value, list) and isinstance(part, int) and part < len(value):
-            name, value = f"{name}[{part}]", value[part]
-        elif isinstance(value, dict) and part in value:
-            name, value = f"{name}.{part}", value[part]
-    return name
+    """Where in a parameter an error is, in the words of the service."""
+    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in _way(value, loc))
 
 
 def _shown(value: Any) -> str:
@@ -3892,7 +3925,7 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
     with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
         shown = _stamp(_merge(_model("responses.ResponseItem"), item, "input"), store)
-    shown = shown if "id" in shown else {**shown, "id": store.new_id("item_")}
+    shown = shown if shown.get("id") is not None else {**shown, "id": store.new_id("item_")}
     if not isinstance(shown["id"], str):
         _refuse(f"Invalid type for the id of an item: expected a string, but got {_shown(shown['id'])}.")
     return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
@@ -8193,6 +8226,12 @@ def _new_item(call: Call, **fields: Any) -> dict[str, Any]:
 
 def _done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return added | {"type": "conversation.item.done"} | changes
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return list(map(_without_nulls, value)) if isinstance(value, list) else value
 
 
 def _create_item(call: Call) -> list[dict[str, Any]]:

@@ -1181,6 +1181,24 @@ def a_post(path, body):
      "Invalid type for 'stream': expected a boolean, but got a string instead."),
     (a_post("/responses", {"truncation": "all"}), "truncation", "invalid_value",
      "Invalid value: 'all'. Supported values are: 'auto' and 'disabled'."),
+    (a_post("/responses", {"input": [{"role": "narrator", "content": "Hi"}]}), "input[0].role", "invalid_value",
+     "Invalid value: 'narrator'. Supported values are: 'user', 'assistant', 'system', and 'developer'."),
+    (a_post("/responses", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
+     "Invalid value: 'dance'. Supported values are: 'message', "),
+    (a_post("/responses", {"input": [{"role": "user", "content": [{"type": "text"}]}]}), "input[0].content[0].type",
+     "invalid_value", "Invalid value: 'text'. Supported values are: 'input_text', 'input_image', and 'input_file'."),
+    (a_post("/conversations", {"items": [{"type": "message", "role": "narrator"}]}), "items[0].role", "invalid_value",
+     "Invalid value: 'narrator'. Supported values are: "),
+    (a_post("/moderations", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
+     "Invalid value: 'dance'. Supported values are: 'image_url' and 'text'."),
+    (a_post("/chat/completions", CHAT | {"messages": [{"role": "user", "content": [{"type": "dance"}]}]}),
+     "messages[0].content[0].type", "invalid_value", "Invalid value: 'dance'. Supported values are: 'text', "),
+    (a_post("/chat/completions", CHAT | {"messages": [{"role": "user", "content": 5}]}), "messages[0].content",
+     "invalid_type", "Invalid type for 'messages[0].content': expected a string, but got an integer instead."),
+    (a_post("/chat/completions", CHAT | {"messages": [{"content": "Hi"}]}), "messages[0].role",
+     "missing_required_parameter", "Missing required parameter: 'messages[0].role'."),
+    (a_post("/chat/completions", CHAT | {"tool_choice": {"type": "dance"}}), "tool_choice.type", "invalid_value",
+     "Invalid value: 'dance'. Supported values are: "),
 )  # fmt: skip
 @openai_responses.mock(strict=True)
 def test_errors_name_the_place(client, call, param, code, message):
@@ -1188,9 +1206,28 @@ def test_errors_name_the_place(client, call, param, code, message):
     assert (error["param"], error["code"]) == (param, code) and error["message"].startswith(message)
 
 
+@cases(
+    "path, body",
+    ("/chat/completions", {"response_format": None, "temperature": None}),
+    ("/chat/completions", {"messages": [{"role": "user", "content": "Hi", "name": None}]}),
+    ("/chat/completions", {"messages": [{"role": "assistant", "content": "Hi", "audio": None, "tool_calls": None}]}),
+    (
+        "/chat/completions",
+        {"tools": [{"type": "function", "function": {"name": "f", "description": None, "strict": None}}]},
+    ),
+    ("/responses", {"text": {"format": None}, "tools": [{"type": "mcp", "server_label": "a", "headers": None}]}),
+    ("/responses", {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": None}]}),
+    ("/responses", {"input": [{"role": "user", "content": "Hi", "id": None, "phase": None}]}),
+)
 @openai_responses.mock(strict=True)
-def test_null_is_not_given(client):
-    assert client.chat.completions.create(**CHAT, extra_body={"response_format": None, "temperature": None}).choices
+def test_null_is_not_given(client, path, body):
+    assert client.post(path, body=CHAT | body if path.startswith("/chat") else ASK | body, cast_to=object)["id"]
+
+
+def test_a_message_needs_no_type(client):
+    said = {"role": "assistant", "content": [{"type": "output_text", "text": "Hi", "annotations": []}]}
+    with OpenAIMock(strict=True):
+        assert client.responses.create(model="m", input=[said]).id
 
 
 def test_bodies_that_are_no_json_are_refused_without_a_retry(openai_mock):
