@@ -2194,20 +2194,21 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
 
 
 @functools.cache
-def _events_of(union: str) -> Mapping[str, Any]:
-    """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
+def _events_of(unions: str) -> Mapping[str, Any]:
+    """The events of a client by type, of the SDK's unions of all it may send; none where the release has no such union."""
     import typing_extensions
 
-    events = filter(None, typing.get_args(_model(union)) or (_model(union),))
+    found = [_model(union) for union in unions.split()]
+    events = [event for union in found if union for event in typing.get_args(union) or (union,)]
     return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
 
 
 @functools.cache
-def _event_types(union: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str]]:
+def _event_types(unions: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str]]:
     """What the SDK says an event of a client takes, and what it requires."""
     import typing_extensions
 
-    event = _events_of(union)[kind]
+    event = _events_of(unions)[kind]
     return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}, _required(event)
 
 
@@ -2286,7 +2287,8 @@ def _check_types(call: Call) -> None:
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
-            _check_type(name, value, tp)
+            newer = bool(call.session) and name == "session" and not call.mock._strict
+            _check_type(name, value, tp, newer)
 
 
 # The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
@@ -2390,14 +2392,23 @@ def _flaws(schema: Any, *context: str) -> Iterator[str]:
 # ---- types -----------------------------------------------------------------------------------------------------------
 
 
-def _check_type(name: str, value: Any, tp: Any) -> None:
+def _check_type(name: str, value: Any, tp: Any, newer: bool = False) -> None:
+    """Raises the 400 of a value that a parameter does not take.
+
+    newer: whether a word the SDK does not know may be one that the service has learnt since; but what kind of object the
+        value itself is, is none of these.
+    """
     import pydantic
 
     try:
         _adapter(tp).validate_python(value)
     except pydantic.ValidationError as reason:
         first, *others = _telling(reason.errors(include_url=False), value)
-        _refuse_value(_place(name, value, first["loc"]), first, others)
+        where, words = _way(value, first["loc"]), _known_words([first, *others])
+        if newer and words and repr(first["input"]) not in words and where != ["type"]:
+            _check_type(name, _with_word(value, where, words[0].strip("'")), tp, newer)
+        else:
+            _refuse_value(_place(name, where), first, words)
 
 
 # What JSON calls the types, by the names they have in Python and in pydantic's errors.
@@ -2406,19 +2417,22 @@ _JSON_TYPES = {
 }  # fmt: skip
 
 
-def _refuse_value(where: str, error: Any, others: Iterable[Any]) -> typing.NoReturn:
-    """Raises the 400 of a value that is none of those a parameter takes, or of another type.
+def _known_words(errors: Iterable[Any]) -> list[str]:
+    """The words that a parameter takes, by the errors of one that is none of them."""
+    literal = [each for each in errors if each["type"] == "literal_error" and isinstance(each["input"], str)]
+    words = [re.findall(r"'[^']*'|\d+", each["ctx"]["expected"]) for each in literal]
+    return list(dict.fromkeys(itertools.chain.from_iterable(words)))
 
-    others: what other members of a union have against it at this place.
-    """
+
+def _refuse_value(where: str, error: Any, words: Sequence[str]) -> typing.NoReturn:
+    """Raises the 400 of a value that is none of the words a parameter takes, or of another type."""
     expected = error.get("ctx", {}).get("expected")
     got, kind = error["input"], "bool" if expected in ("True", "False") else error["type"]
     if kind == "missing":
         name = f"{where}.{error['loc'][-1]}"
         _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
-    if kind == "literal_error" and isinstance(got, str):
-        words = [re.findall(r"'[^']*'|\d+", e["ctx"]["expected"]) for e in (error, *others) if e["type"] == kind]
-        *some, last = dict.fromkeys(itertools.chain.from_iterable(words))
+    if kind == "literal_error" and words:
+        *some, last = words
         supported = f"{', '.join(some)}{',' * (len(some) > 1)} and {last}" if some else last
         _refuse(f"Invalid value: '{got}'. Supported values are: {supported}.", where, "invalid_value")
     told = _JSON_TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
@@ -2468,9 +2482,18 @@ def _leads(way: list[Any], to: list[Any]) -> bool:
     return len(way) < len(to) and to[: len(way)] == way
 
 
-def _place(name: str, value: Any, loc: Iterable[Any]) -> str:
+def _place(name: str, way: Iterable[Any]) -> str:
     """Where in a parameter an error is, in the words of the service."""
-    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in _way(value, loc))
+    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in way)
+
+
+def _with_word(value: Any, way: Sequence[Any], word: str) -> Any:
+    """A value with another word at the end of a way."""
+    if not way:
+        return word
+    inner = value.copy()
+    inner[way[0]] = _with_word(value[way[0]], way[1:], word)
+    return inner
 
 
 def _shown(value: Any) -> str:
@@ -3728,6 +3751,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "conversations.create": Behavior(keep=_keep_conversation, input="items"),
         "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
         "conversations.items.delete": Behavior(act=_delete_item),
+        "decisions.create": Behavior(made_up=True, derive=_derive_decision),
         "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, act=_embed),
         "evals.create": Behavior(derive=_derive_eval),
         "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
@@ -5101,6 +5125,39 @@ def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"results": [_copy(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
+def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """An answer to each question: yes, the first choice, the lowest level."""
+    questions = _dicts(call.body.get("questions"))
+    answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
+    texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
+    return {"answers": answers} | _counted(
+        obj, input_tokens=_tokens("".join(map(_text_of, texts))), output_tokens=len(answers)
+    )
+
+
+# What is answered to a question, by its type.
+_DECIDED: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "predicate": lambda question: {"probability": 1.0},
+    "choice": lambda question: {
+        "choice": question["choices"][0]["value"],
+        "confidence": 1.0,
+        "probabilities": _likelihoods({"value": each["value"]} for each in question["choices"]),
+    },
+    "score": lambda question: {
+        "score": 0.0,
+        "confidence": 1.0,
+        "probabilities": _likelihoods(
+            {"label": each["label"], "value": value} for value, each in enumerate(question["levels"])
+        ),
+    },
+}
+
+
+def _likelihoods(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How likely each of several is: the first is, the others are not."""
+    return [{**each, "probability": float(index == 0)} for index, each in enumerate(members)]
+
+
 # ======================================================================================================================
 # EVALS, CONTAINERS, SKILLS, VIDEOS
 # ======================================================================================================================
@@ -5806,14 +5863,20 @@ _STANDING_HEADERS = (
     (b"x-envoy-upstream-service-time", b"1"),
     (b"x-openai-proxy-wasm", b"v0.1"),
 )
-_LIMITS = (
-    (b"x-ratelimit-limit-requests", b"10000"),
-    (b"x-ratelimit-remaining-requests", b"9999"),
-    (b"x-ratelimit-reset-requests", b"6ms"),
-    (b"x-ratelimit-limit-tokens", b"2000000"),
-    (b"x-ratelimit-remaining-tokens", b"1999990"),
-    (b"x-ratelimit-reset-tokens", b"0s"),
-)
+# What an account has of each in a minute, what remains, and the seconds until all of it is there again.
+_LIMITS = {
+    "requests": {"limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
+    "tokens": {"limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
+}
+_LIMIT_HEADERS = [
+    (f"x-ratelimit-{told}-{name}".encode(), value.encode())
+    for name, limit in _LIMITS.items()
+    for told, value in (
+        ("limit", f"{limit['limit']}"),
+        ("remaining", f"{limit['remaining']}"),
+        ("reset", f"{1000 * limit['reset_seconds']:g}ms" if limit["reset_seconds"] else "0s"),
+    )
+]
 
 
 def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
@@ -5822,7 +5885,7 @@ def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
         (b"x-request-id", call.store.new_id("req_").encode()),
         (b"date", _date(int(time.time()))),
         *_STANDING_HEADERS,
-        *(_LIMITS if call.behavior.made_up else ()),
+        *(_LIMIT_HEADERS if call.behavior.made_up else ()),
         *(call.behavior.headers(call) if call.behavior.headers else ()),
     ]
     return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
@@ -7607,11 +7670,16 @@ class _Session:
         """Events as they go out, and into the journal."""
         for each in events:
             delay, event = each if isinstance(each, tuple) else (0.0, each)
+            if event == _TOO_OLD:
+                yield from self._sent([(delay, self.wire.too_old(call))], call, record)
             said = self.wire.says(call, event) if isinstance(event, dict) else event
             if isinstance(said, dict):
                 record.events.append(said)
             if said or event is None:
                 yield delay, said
+
+
+_TOO_OLD = 1001  # the code that a connection of 60 minutes is closed with, after an event that says so
 
 
 def _with_message(call: Call, message: str | bytes) -> Call:
@@ -7624,29 +7692,32 @@ def _with_message(call: Call, message: str | bytes) -> Call:
 class _WireKind:
     """What is said over one kind of connection."""
 
-    client: str  # the SDK's union of the client's events
+    client: str  # the SDK's union of the client's events, or several
     hears: Mapping[str, Callable[[Call, Wait, Record], Any]]  # by the type of the client's event
     error: Callable[[Call, int, dict[str, Any]], dict[str, Any]]  # what the service refuses, as an event
     says: Callable[[Call, dict[str, Any]], dict[str, Any]]  # an event as this kind says it; empty if it does not
+    too_old: Callable[[Call], dict[str, Any]]  # what is said before the connection is closed for its age
     opening: Callable[[Call], Iterable[Any]] = lambda call: ()  # what is sent before the client says anything
     lane: Callable[[Call], Any] = lambda call: None  # what comes of messages on one lane comes one after the other
 
 
 _RESPONSES = _WireKind(
-    client="responses.ResponsesClientEventParam",
+    client="beta.BetaResponsesClientEventParam responses.ResponsesClientEventParam",  # who connects does not say which
     hears={
         "response.create": lambda call, wait, record: _create_over_socket(call, wait, record),
+        "response.inject": lambda call, wait, record: _inject(call),
         "response.steer": lambda call, wait, record: _steer(call, wait, record),
     },
     error=lambda call, status, envelope: {"type": "error", "status": status, "error": envelope},
-    says=lambda call, event: event | ({"stream_id": lane} if (lane := _told(call, "stream_id")) else {}),
+    too_old=lambda call: _RESPONSES.error(call, 400, _expired("websocket_connection_limit_reached")),
+    says=lambda call, event: event | _lane_of(call),
     opening=lambda call: _open_responses(call),
     lane=lambda call: (_told(call, "type"), _told(call, "stream_id")),
 )
 _WIRES: Callable[[], Mapping[str, _WireKind]] = functools.cache(
     lambda: {
         "beta.realtime.connect": _BETA_REALTIME,
-        "beta.responses.connect": dataclasses.replace(_RESPONSES, client="beta.BetaResponsesClientEventParam"),
+        "beta.responses.connect": _RESPONSES,
         "live.connect": _LIVE,
         "live.forks.connect": dataclasses.replace(_LIVE, client="live.ForkClientEventParam"),
         "live.sideband.connect": _SIDEBAND,
@@ -7655,6 +7726,14 @@ _WIRES: Callable[[], Mapping[str, _WireKind]] = functools.cache(
         "responses.connect": _RESPONSES,
     }
 )
+
+
+def _lane_of(call: Call) -> dict[str, str]:
+    return {"stream_id": lane} if (lane := _told(call, "stream_id")) else {}
+
+
+def _expired(code: str) -> dict[str, Any]:
+    return ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code).envelope
 
 
 def _told(call: Call, name: str) -> str | None:
@@ -7698,6 +7777,16 @@ class _Steering:
         self.pending: dict[str, list[dict[str, Any]]] = {}  # what is said behind a response that was steered
         self.queued: dict[str, list[dict[str, Any]]] = {}  # the input that the response after it gets
 
+    def queue(self, target: str, given: Iterable[dict[str, Any]]) -> None:
+        self.queued.setdefault(target, []).extend(given)
+
+    def on_its_way(self, target: str, param: str) -> Call:
+        """The message that asked for a response. Raises the error of one that is over, or never was."""
+        if not (asked := self.asked.get(target)):
+            code = "response_already_completed" if target in self.asked else "response_not_found"
+            _refuse(f"Response '{target}' is not on its way on this connection.", param, code)
+        return asked
+
 
 def _open_responses(call: Call) -> Iterable[Any]:
     call.session.talk = _Steering()
@@ -7716,9 +7805,9 @@ def _noted(call: Call, events: Iterator[Any]) -> Iterator[Any]:
     """The events of a response, while it is known that it is on its way."""
     talk, id = call.session.talk, None
     for delay, event in events:
-        if isinstance(event, dict) and event.get("type") == "response.created":
-            id = event["response"]["id"]
-            talk.asked[id] = call
+        if isinstance(event, dict) and (response := _dict_in(event, "response")):
+            id = response["id"]
+            talk.asked[id] = call if response["status"] in ("queued", "in_progress") else None
         yield delay, event
     if id:
         talk.asked[id] = None
@@ -7731,14 +7820,14 @@ async def _steer(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]
     steer, lane = {"previous_response_id": target}, {}
     try:
         asked = _steered(call, talk, target, given)
-        lane = {"stream_id": name} if (name := _told(asked, "stream_id")) else {}
+        lane = _lane_of(asked)
         steer |= {"id": call.store.new_id("steer_")}
         stubs = [_output_stub(item) for item in call.store["responses"][target]["output"] if "call_id" in item]
         talk.pending[target] = [
             _steer_event("pending", steer, reason="waiting_for_required_input", required_input=stubs)
         ]
         if stubs:
-            talk.queued[target] = given
+            talk.queue(target, given)
         else:
             talk.pending[target].clear()
             follows = _with_message(asked, json.dumps({**asked.body, "input": given, "previous_response_id": target}))
@@ -7751,9 +7840,7 @@ async def _steer(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]
 
 def _steered(call: Call, talk: _Steering, target: str, given: list[dict[str, Any]]) -> Call:
     """The message that asked for the response to steer. Raises the error of one that cannot be steered."""
-    if not (asked := talk.asked.get(target)):
-        code = "response_already_completed" if target in talk.asked else "response_not_found"
-        _refuse(f"Response '{target}' is not on its way on this connection.", "previous_response_id", code)
+    asked = talk.on_its_way(target, "previous_response_id")
     if target in talk.pending:
         _refuse(f"Response '{target}' is being steered.", "previous_response_id", "too_many_pending_steers")
     if target not in call.store["responses"] or _conversation_id(asked):
@@ -7761,6 +7848,21 @@ def _steered(call: Call, talk: _Steering, target: str, given: list[dict[str, Any
     if not given or any(item.get("role") != "user" for item in given):
         _refuse("Steering takes messages of the user only.", "input", "invalid_input")
     return asked
+
+
+def _inject(call: Call) -> list[dict[str, Any]]:
+    """Outputs of calls for a response on its way: the response that follows it hears them."""
+    talk, target, given = call.session.talk, call.body["response_id"], call.body["input"]
+    about = {"response_id": target, "sequence_number": 0}
+    if not given or any(not str(item.get("type")).endswith("_output") for item in given):
+        _refuse("Outputs of tools can be injected, and nothing else.", "input", "invalid_value")
+    try:
+        lane = _lane_of(talk.on_its_way(target, "response_id"))
+    except ServiceError as failed:
+        error = {key: failed.envelope[key] for key in ("code", "message")}
+        return [{"type": "response.inject.failed", "error": error, "input": given, **about}]
+    talk.queue(target, given)
+    return [{"type": "response.inject.created", **about, **lane}]
 
 
 def _steer_event(what: str, steer: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -8084,8 +8186,12 @@ class _Talk:
         self.audio, self.past = b"", 0  # what was heard since the last item, and the milliseconds before that
         self.speech: str | None = None  # the id of the item that what is being heard becomes
         self.saying: dict[str, bool] = {}  # the responses on their way, and whether they are of the conversation
+        self.last = ""  # the id of the response that was made last
         self.stopped = ""  # why one of them was cut off
         self.muted, self.span = False, (0, 0)  # of a session that interprets: when what it speaks of was said
+        self.transcript: list[dict[str, Any]] = []  # ... and all that it heard and said, as messages
+        self.evidence: dict[str, dict[str, Any]] = {}  # ... and the items that its decisions get beside that
+        self.decided: set[str] = set()  # ... and the ids of the events that asked for one
 
     def way(self, way: str) -> dict[str, Any]:
         """How it hears or speaks, its input or output: format, turn detection ...; the beta has them in one dict."""
@@ -8096,7 +8202,7 @@ class _Talk:
     def sound(self, way: str) -> tuple[int, bytes]:
         """The bytes of a millisecond of its input or output, and silence."""
         form = self.way(way)["format"] or "pcm16"
-        return _SOUNDS[form["type"] if isinstance(form, dict) else form]
+        return _SOUNDS.get(form["type"] if isinstance(form, dict) else form, _SOUNDS["pcm16"])
 
     def until(self, audio: bytes) -> int:
         """The milliseconds from the start of the session to the end of audio."""
@@ -8360,18 +8466,29 @@ async def _transcribe(call: Call, wait: Wait, item: dict[str, Any], long: int) -
 
 async def _transcript(call: Call, wait: Wait, wanted: Mapping[str, Any]) -> str:
     """What `audio.transcriptions.create` makes of what was heard. Raises the error that is set there."""
-    heard = dataclasses.replace(_with_message(call, json.dumps(wanted)), row=_rows()["audio.transcriptions.create"])
-    answer = await _answer(heard, wait, reply=lambda call, obj, pace: obj)
+    return (await _answer_of("audio.transcriptions.create", _with_message(call, json.dumps(wanted)), wait))["text"]
+
+
+async def _answer_of(name: str, call: Call, wait: Wait) -> dict[str, Any]:
+    """What another endpoint makes of a message. Raises the error it has instead."""
+    answer = await _answer(dataclasses.replace(call, row=_rows()[name]), wait, reply=lambda call, obj, pace: obj)
     if isinstance(answer, httpx.Response):
         if answer.is_error:
             raise _refused_as(answer)
         answer = json.loads(answer.read())
-    return answer["text"]
+    return answer
 
 
 def _clear_audio(call: Call) -> list[dict[str, Any]]:
     call.session.talk.take()
     return [{"type": "input_audio_buffer.cleared"}]
+
+
+def _clear_speech(call: Call) -> list[dict[str, Any]]:
+    """What is still to be played is not; a response that is on its way goes on."""
+    if not (last := call.session.talk.last):
+        _refuse("There is no audio to clear: no response was made.", code="invalid_value")
+    return [{"type": "output_audio_buffer.cleared", "response_id": last}]
 
 
 # ---- speaking --------------------------------------------------------------------------------------------------------
@@ -8398,14 +8515,23 @@ def _is_aloud(call: Call) -> bool:
 
 
 def _derive_spoken(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    heard, said = sum(map(_item_tokens, _hear_talk(call))), sum(map(_item_tokens, obj["output"]))
-    usage = _counted(obj, input_tokens=heard + _tokens(str(call.body.get("instructions"))), output_tokens=said)
-    aloud = sum(_item_tokens(item) for item in obj["output"] if "content" in item) if _is_aloud(call) else 0
+    talk, output = call.session.talk, [_in_its_way(call, item) for item in obj["output"]]
+    heard, said = (_tokens_by_way(talk, items) for items in (_hear_talk(call), output))
+    heard["text_tokens"] += _tokens(str(call.body.get("instructions")))
+    usage = _counted(obj, input_tokens=sum(heard.values()), output_tokens=sum(said.values()))
     if usage:
-        heard_details = {"text_tokens": usage["usage"]["input_tokens"], "audio_tokens": 0, "cached_tokens": 0}
-        said_details = {"text_tokens": said - aloud, "audio_tokens": aloud}
-        usage["usage"] |= {"input_token_details": heard_details, "output_token_details": said_details}
-    return usage | {"conversation_id": None if _is_apart(call) else call.session.talk.id}
+        usage["usage"] |= {"input_token_details": heard | {"cached_tokens": 0}, "output_token_details": said}
+    return usage | {"conversation_id": None if _is_apart(call) else talk.id}
+
+
+def _tokens_by_way(talk: _Talk, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The tokens of items, of text and of audio: ten to a second of what was heard, those of its transcript else."""
+    tokens = {"text_tokens": 0, "audio_tokens": 0}
+    for part in (part for item in items for part in _dicts(item.get("content")) or [item]):
+        way = "audio_tokens" if str(part.get("type")).endswith("audio") else "text_tokens"
+        sound = base64.b64decode(part.get("audio") or "")
+        tokens[way] += math.ceil(len(sound) / talk.sound("input")[0] / 100) if sound else _item_tokens(part)
+    return tokens
 
 
 def _is_apart(call: Call) -> bool:
@@ -8414,7 +8540,8 @@ def _is_apart(call: Call) -> bool:
 
 
 def _keep_spoken(call: Call, obj: dict[str, Any], script: Script) -> None:
-    call.session.talk.saying[obj["id"]] = not _is_apart(call)
+    talk = call.session.talk
+    talk.saying[obj["id"]], talk.last = not _is_apart(call), obj["id"]
 
 
 def _spoken_response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
@@ -8426,7 +8553,7 @@ def _spoken_response_events(call: Call, response: dict[str, Any], chunk: int | N
 def _lifecycle(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     talk, output = call.session.talk, []
     yield {"type": "response.created", "response": response | _UNFINISHED}
-    yield {"type": "rate_limits.updated", "rate_limits": _RATE_LIMITS}
+    yield {"type": "rate_limits.updated", "rate_limits": [{"name": name, **limit} for name, limit in _LIMITS.items()]}
     try:
         for index, item in enumerate(response["output"]):
             if response["id"] in talk.saying:
@@ -8441,10 +8568,6 @@ def _lifecycle(call: Call, response: dict[str, Any], chunk: int | None) -> Itera
 
 
 _UNFINISHED = {"status": "in_progress", "status_details": None, "output": [], "usage": None}
-_RATE_LIMITS = [
-    {"name": "requests", "limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
-    {"name": "tokens", "limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
-]
 
 
 def _in_its_way(call: Call, item: dict[str, Any]) -> dict[str, Any]:
@@ -8546,9 +8669,11 @@ async def _interpret(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
     talk.span = talk.past, talk.until(talk.spoken())
     talk.take()
     text = await _transcript(call, wait, {"model": "gpt-4o-mini-transcribe"})
+    talk.transcript.append({"role": "user", "content": text})
     heard = [_at(talk, "session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
     said = _with_message(call, json.dumps({"type": call.body["type"], "input": text}))
-    return itertools.chain(heard, await _speak(said, wait, record))
+    events = itertools.chain(heard, await _speak(said, wait, record))
+    return await _with_decisions(call, wait, list(events)) if talk.settings.get("triggers") else events
 
 
 def _at(talk: _Talk, kind: str, **more: Any) -> dict[str, Any]:
@@ -8558,6 +8683,7 @@ def _at(talk: _Talk, kind: str, **more: Any) -> dict[str, Any]:
 
 def _interpreted_events(call: Call, said: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     talk = call.session.talk
+    talk.transcript.append({"role": "assistant", "content": said["text"]})
     for piece, sound in _with_sound(talk, said["text"], lambda text: _pieces(text, chunk)):
         yield None, _at(talk, "session.output_transcript.delta", delta=piece)
         yield None, _at(talk, "session.output_audio.delta", delta=sound)
@@ -8580,9 +8706,12 @@ def _start_live(call: Call) -> list[dict[str, Any]]:
 
 
 async def _close_session(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
-    talk, last = call.session.talk, await _interpret(call, wait, record)
-    about = {"reason": "close_requested", "session": talk.settings, "usage": {"seconds": talk.past / 1000}}
-    return itertools.chain(last, [{"type": "session.closed", **about}, 1000])
+    return itertools.chain(await _interpret(call, wait, record), [_closed(call.session.talk, "close_requested"), 1000])
+
+
+def _closed(talk: _Talk, reason: str) -> dict[str, Any]:
+    about = {"reason": reason, "session": talk.settings, "usage": {"seconds": talk.past / 1000}}
+    return {"type": "session.closed", **about}
 
 
 def _give_item(call: Call) -> list[dict[str, Any]]:
@@ -8597,6 +8726,57 @@ async def _delegate(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
     asked = _with_message(call, json.dumps({**model, "input": list(talk.items.values())}))
     events = await _speak(dataclasses.replace(asked, row=_rows()["responses.create"]), wait, record)
     return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
+
+
+async def _with_decisions(call: Call, wait: Wait, events: list[Any]) -> list[Any]:
+    """Events, and behind them what the last transcript of a kind has the session decide."""
+    plain = [each[1] if isinstance(each, tuple) else each for each in events]
+    last = {each["type"]: each for each in plain if isinstance(each, dict)}
+    for trigger in call.session.talk.settings["triggers"]:
+        if cause := last.get(kind := trigger["event_type"]):
+            cause["event_id"] = call.store.new_id("event_")
+            source = {"source_event_id": cause["event_id"], "source_event_type": kind}
+            source |= {"trigger_id": call.store.new_id("trigger_"), "delegation_id": None}
+            events.append(await _decision(call, wait, trigger["decisions"], **source))
+    return events
+
+
+async def _decide(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
+    """What a live session leaves to decisions, of all that was said and the items that were given."""
+    talk, id = call.session.talk, call.body["event_id"]
+    if not (asked := _dict_in(_dict_in(talk.settings, "delegation"), "decisions")):
+        _refuse("The session does not delegate to decisions.", "session.delegation", "invalid_value")
+    if id in talk.decided:
+        _refuse(f"A decision was made for the event '{id}' already.", "event_id", "invalid_value")
+    talk.decided.add(id)
+    return [await _decision(call, wait, asked, delegation_id=call.store.new_id("delegation_"))]
+
+
+async def _decision(call: Call, wait: Wait, asked: Mapping[str, Any], **source: Any) -> dict[str, Any]:
+    """The event of what `decisions.create` answers, or of the error it has."""
+    talk = call.session.talk
+    body = {"model": "gpt-6-luna", **asked, "input": [*talk.transcript, *talk.evidence.values()]}
+    message = dataclasses.replace(_with_message(call, json.dumps(body)), session=None)
+    try:
+        decision = await _answer_of("decisions.create", message, wait)
+    except ServiceError as refused:
+        return call.session.wire.error(call, refused.status, refused.envelope)
+    return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **source}
+
+
+def _give_evidence(call: Call) -> list[dict[str, Any]]:
+    _check_types(call)
+    item = {"id": call.store.new_id("item_"), **_without_nulls(call.body["item"])}
+    if item["id"] in (given := call.session.talk.evidence):
+        _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
+    given[item["id"]] = item
+    return [{"type": "decision.item.created", "item": item}]
+
+
+def _take_evidence(call: Call) -> list[dict[str, Any]]:
+    if call.session.talk.evidence.pop(id := call.body["item_id"], None) is None:
+        _refuse(f"Item with id '{id}' not found.", "item_id", "invalid_value")
+    return [{"type": "decision.item.deleted", "item_id": id}]
 
 
 def _mute(call: Call) -> list[dict[str, Any]]:
@@ -8636,10 +8816,12 @@ _REALTIME = _WireKind(
         "input_audio_buffer.append": _listen,
         "input_audio_buffer.clear": _at_once(_clear_audio),
         "input_audio_buffer.commit": _commit,
+        "output_audio_buffer.clear": _at_once(_clear_speech),
         "response.cancel": _at_once(_cancel),
         "response.create": _say,
     },
     error=_realtime_error,
+    too_old=lambda call: _realtime_error(call, 400, _expired("session_expired")),
     says=_with_id,
     opening=_open_realtime,
 )
@@ -8651,7 +8833,7 @@ def _as_beta(value: Any) -> Any:
         return [_as_beta(each) for each in value]
     if not isinstance(value, dict):
         return value
-    kind = {"type": re.sub("output_(?=text|audio)", "", str(value["type"]))} if "type" in value else {}
+    kind = {"type": re.sub("output_(?=text|audio(?!_buffer))", "", str(value["type"]))} if "type" in value else {}
     return {_BETA_WORDS.get(key, key): _as_beta(each) for key, each in {**value, **kind}.items()}
 
 
@@ -8688,6 +8870,7 @@ _TRANSLATIONS = _WireKind(
         "session.close": _close_session,
     },
     error=_realtime_error,
+    too_old=lambda call: _realtime_error(call, 400, _expired("session_expired")),
     says=_translation_says,
     opening=_open_translations,
 )
@@ -8715,10 +8898,14 @@ _LIVE = _WireKind(
         "session.input_audio.unmute": _at_once(_mute),
         "response.item.create": _at_once(_give_item),
         "response.create": _delegate,
+        "decision.create": _decide,
+        "decision.item.create": _at_once(_give_evidence),
+        "decision.item.delete": _at_once(_take_evidence),
         f"{_FIXTURE}.play": _at_once(lambda call: [{"type": f"{_FIXTURE}.{what}"} for what in ("playing", "played")]),
         **{f"session.{what}.append": _at_once(_appended) for what in ("instructions", "thinking", "commentary")},
     },
     error=_live_error,
+    too_old=lambda call: _closed(call.session.talk, "expired"),
     says=_live_says,
     opening=_open_live,
 )
