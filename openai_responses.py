@@ -2136,6 +2136,7 @@ def _check_form(call: Call) -> None:
     _check_required(call)
     if call.mock._strict:
         _check_api_key(call)
+        _check_model(call)
         _check_parameters(call)
         _check_schemas(call)
 
@@ -2267,6 +2268,35 @@ def _check_shut_down(call: Call) -> None:
             _refuse(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
 
 
+# The models of which there are kinds, by the beginning of their names, the longest first.
+_MODEL_KINDS = {
+    "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
+    "embedding": ("text-embedding-",),
+    "chat": ("gpt-3.5-", "gpt-4", "gpt-5", "o1", "o3", "o4-"),
+}  # fmt: skip
+
+_NO_SAMPLES = (403, "You are not allowed to sample from this model", None)
+_NO_VECTORS = (403, "You are not allowed to generate embeddings from this model", None)
+# Which kinds of models are not for an endpoint, and what it says then; refused if strict.
+_NOT_FOR: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
+    ("chat.completions.create", "completion"): (404, "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?", "model"),
+    ("chat.completions.create", "embedding"): _NO_SAMPLES,
+    ("completions.create", "chat"): (404, "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?", "model"),
+    ("completions.create", "embedding"): _NO_SAMPLES,
+    ("embeddings.create", "chat"): _NO_VECTORS,
+    ("embeddings.create", "completion"): _NO_VECTORS,
+}  # fmt: skip
+
+
+def _check_model(call: Call) -> None:
+    """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
+    name = str(call.body.get("model"))
+    kind = next((kind for kind, begins in _MODEL_KINDS.items() if name.startswith(begins)), "")
+    if (call.row.name, kind) in _NOT_FOR and not call.on_azure:
+        status, message, param = _NOT_FOR[call.row.name, kind]
+        _refuse(message, param, status=status)
+
+
 # What the API takes beside what the SDK has parameters for.
 _ALSO_TAKEN = {"images.edit": {"images"}}
 
@@ -2310,8 +2340,9 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _BOUNDED = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
-# How a number is beyond each of its bounds, in the words of the service.
-_SIDES = ((operator.lt, "below", "minimum", ">="), (operator.gt, "above", "maximum", "<="))
+# How a number is beyond each of its bounds, in the words of the service, and in those of the endpoints that have others.
+_SIDES = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
+_SPEAKS_SCHEMA = {"embeddings.create"}
 
 
 def _check_bounds(call: Call) -> None:
@@ -2321,8 +2352,10 @@ def _check_bounds(call: Call) -> None:
         kind = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
         if bounds and value is not None and not (kind == "decimal" and isinstance(value, str)):
             number = int(value) if kind == "integer" else value
-            for (beyond, side, end, sign), bound in zip(_SIDES, bounds, strict=True):
+            for (beyond, side, end, sign, than), bound in zip(_SIDES, bounds, strict=True):
                 if beyond(number, bound):
+                    if call.row.name in _SPEAKS_SCHEMA:
+                        _refuse(f"{value} is {than} than the {end} of {bound:g} - '{name}'")
                     expected = f"{kind} {side} {end} value. Expected a value {sign} {bound:g}, but got {value} instead."
                     _refuse(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
 
@@ -4297,10 +4330,19 @@ def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]
     if not call.on_azure:
         return {}
     harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
-    sources = {"prompt": _found("jailbreak"), "completion": _found(*_PROTECTED, harmful=harmful)}
+    sources = {
+        "prompt": (_found("jailbreak"), call.body.get("input")),
+        "completion": (_found(*_PROTECTED, harmful=harmful), response["output"]),
+    }
     found = [
-        {"blocked": harmful and source == "completion", "source_type": source, _FILTER: results}
-        for source, results in sources.items()
+        {
+            "blocked": harmful and source == "completion",
+            "source_type": source,
+            "content_filter_raw": [],
+            _FILTER: results,
+            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_text_of(text)), "check_offset": 0},
+        }
+        for source, (results, text) in sources.items()
     ]
     return {"content_filters": found}
 
@@ -5491,12 +5533,17 @@ def _response_events(call: Call, response: dict[str, Any], chunk: int | None) ->
     yield {"type": "response.in_progress", "response": opened}
     for index, item in enumerate(response["output"]):
         yield {"type": "response.output_item.added", "output_index": index, "item": _opened_item(item)}
-        for event in _ITEM_EVENTS().get(item["type"], _no_events)(item, chunk):
+        for event in _ITEM_EVENTS().get(item["type"], _no_events)(_settings(response, item) | item, chunk):
             yield {"item_id": item.get("id"), "output_index": index} | event
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
+    if (error := response.get("error") or {}).get("code") in _TOLD_FIRST:
+        yield {"type": "error", "error": {"type": error["code"], "param": None, **error}}
     status = response.get("status")
     yield {"type": f"response.{status if status in ('failed', 'incomplete') else 'completed'}", "response": response}
 
+
+# Why a response failed, where an event of its own says so first.
+_TOLD_FIRST = {"insufficient_quota"}
 
 # What is sent between `output_item.added` and `output_item.done`, by the item's type.
 _ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]]] = (
@@ -5509,7 +5556,7 @@ _ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], I
             "custom_tool_call": _pieced("response.custom_tool_call_input", "input"),
             "file_search_call": _stages("in_progress", "searching"),
             "function_call": _pieced("response.function_call_arguments", "arguments"),
-            "image_generation_call": _stages("in_progress", "generating"),
+            "image_generation_call": _stages("in_progress", "generating", _partial_images),
             "mcp_call": _stages("in_progress", _pieced("response.mcp_call_arguments", "arguments")),
             "mcp_list_tools": _stages("in_progress"),
             "message": _message_events,
@@ -5520,6 +5567,11 @@ _ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], I
         }
     )
 )
+
+
+def _settings(response: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """The tool of a response that an item is a call of."""
+    return next((tool for tool in _dicts(response.get("tools")) if f"{tool.get('type')}_call" == item["type"]), {})
 
 
 def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
@@ -5576,7 +5628,7 @@ def _text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, 
             yield _annotation_event(*left.pop(0))
     yield from itertools.starmap(_annotation_event, left)
     yield done | {"logprobs": part.get("logprobs") or []}
-    yield closed
+    yield closed | {"part": part | {"logprobs": []}}
 
 
 def _end_of(annotation: Mapping[str, Any]) -> int:
@@ -5654,6 +5706,16 @@ def _stages(*steps: Any) -> Callable[[dict[str, Any], int | None], Iterator[dict
                 yield {"type": f"response.{item['type']}.{step}"}
 
     return events
+
+
+_OF_IMAGES = ("background", "output_format", "quality", "size")
+
+
+def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    """As many as the tool asks for, each the whole one."""
+    about = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
+    about |= {key: item[key] for key in _OF_IMAGES if item.get(key)}
+    yield from (about | {"partial_image_index": index} for index in range(item.get("partial_images") or 0))
 
 
 def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:

@@ -1446,7 +1446,6 @@ ABOVE = "integer_above_max_value"
     ("responses.create", ASK | {"top_p": 1.5}, "decimal_above_max_value"),
     (CREATE, CHAT | {"top_logprobs": 21}, ABOVE),
     ("completions.create", {"model": "m", "prompt": "x", "logprobs": 6}, ABOVE),
-    ("embeddings.create", {"model": "m", "input": "x", "dimensions": 10**9}, ABOVE),
     ("images.generate", {"prompt": "x", "n": 11}, ABOVE),
     ("images.generate", {"prompt": "x", "stream": True, "partial_images": 4}, ABOVE),
     ("vector_stores.search", {"query": "x", "max_num_results": 51}, ABOVE),
@@ -1464,6 +1463,9 @@ def test_numbers_are_bounded_as_the_service_bounds_them(name, more, code, respon
 def test_a_number_out_of_bounds_is_refused_in_the_words_of_the_service(client):
     words = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
     assert refused(chat, client, temperature=2.5).body["message"] == words
+    for size, words in ((-42, "-42 is less than the minimum of 1"), (5000, "5000 is greater than the maximum of 3072")):
+        error = refused(client.embeddings.create, model="m", input="x", dimensions=size).body
+        assert error["message"] == f"{words} - 'dimensions'" and error["code"] is error["param"] is None
     assert chat(client, temperature=2, top_p=0, frequency_penalty=-2.0, n=None)
 
 
@@ -1575,6 +1577,21 @@ def test_strict_mode_lists_all_the_values_there_are(client, openai_mock):
     caught = refused(client.chat.completions.create, model="m", messages=[*USER, {"role": "x", "content": "Hi"}])
     assert caught.param == "messages[1].role" and caught.code == "invalid_value"
     assert all(f"'{role}'" in str(caught) for role in ("developer", "system", "user", "assistant", "tool", "function"))
+
+
+@cases(
+    "name, body, model, status, words",
+    (CREATE, CHAT, "davinci-002", 404, "Did you mean to use v1/completions?"),
+    (CREATE, CHAT, "text-embedding-3-small", 403, "not allowed to sample"),
+    ("completions.create", {"prompt": "x"}, "gpt-5.5", 404, "Did you mean to use v1/chat/completions?"),
+    ("completions.create", {"prompt": "x"}, "gpt-3.5-turbo-instruct", 200, ""),
+    ("embeddings.create", {"input": "x"}, "gpt-4o", 403, "not allowed to generate embeddings"),
+    ("embeddings.create", {"input": "x"}, "a-model-of-tomorrow", 200, ""),
+)
+def test_strict_mode_knows_which_models_are_for_something_else(name, body, model, status, words):
+    for strict in (True, False):
+        answer = answered(OpenAIMock(strict=strict), name, body | {"model": model})
+        assert words in answer["error"]["message"] if strict and words else answer["object"]
 
 
 @openai_responses.mock(strict=True)
@@ -1753,6 +1770,8 @@ def test_the_deployment_in_the_path_becomes_the_model(openai_mock):
     url = f"{MINE}/openai/deployments/my%20dep/chat/completions?api-version=1"
     answer = httpx.post(url, json={"messages": USER}, headers={"api-key": KEY})
     assert answer.json()["model"] == "my dep" == openai_mock.requests[0].body["model"]
+    with OpenAIMock(strict=True):  # nor does its name say what it is for
+        assert chat(azure(azure_endpoint=MINE), model="davinci-002")
 
 
 def test_a_deployment_in_the_path_is_the_model(create):
@@ -3166,6 +3185,8 @@ def test_log_probabilities_come_with_the_pieces_of_a_text(openai_mock, client, c
     asked = {"include": ["message.output_text.logprobs"], "stream": True}
     deltas = [e for e in client.responses.create(**ASK, **asked) if e.type == "response.output_text.delta"]
     assert [[each.token for each in delta.logprobs] for delta in deltas] == told
+    parts = [data["part"] for kind, data in wire("/responses", ASK | asked) if kind == "response.content_part.done"]
+    assert [part["logprobs"] for part in parts] == [[]]  # which the text and the item have
     heard = client.audio.transcriptions.create(file=b"x", model="gpt-4o-transcribe", include=["logprobs"], stream=True)
     *deltas, done = heard
     assert [[each.token for each in delta.logprobs] for delta in deltas] == told
@@ -3199,6 +3220,7 @@ def test_azure_says_what_its_filter_finds(create, openai_mock):
     assert "prompt_filter_results" in client.completions.create(model="m", prompt="x").to_dict()
     filters = client.responses.create(**ASK).to_dict()["content_filters"]
     assert [(each["source_type"], each["blocked"]) for each in filters] == [("prompt", False), ("completion", False)]
+    assert filters[0]["content_filter_offsets"] == {"start_offset": 0, "end_offset": 2, "check_offset": 0}
     openai_mock.responses.create.response = filtered("so far")
     assert [each["blocked"] for each in client.responses.create(**ASK).to_dict()["content_filters"]] == [False, True]
 
@@ -4426,6 +4448,15 @@ def test_hosted_tools_go_through_their_stages(openai_mock, name, stages):
     assert staged == [f"{start}{stage}" for stage in stages.split()]
 
 
+@pytest.mark.parametrize("asked", [None, 0, 2])
+def test_partial_images_come_as_many_as_were_asked_for(openai_mock, asked):
+    openai_mock.responses.create.response = OUTPUTS["image_generation_call"]
+    tool = {"type": "image_generation", "partial_images": asked, "quality": "low"}
+    events = [event for kind, event in wire("/responses", ASK | {"tools": [tool]}) if kind.endswith("partial_image")]
+    assert [event["partial_image_index"] for event in events] == list(range(asked or 0))
+    assert all((event["partial_image_b64"], event["quality"]) == ("QUJD", "low") for event in events)
+
+
 def test_annotations_come_one_by_one(openai_mock):
     openai_mock.responses.create.response = OUTPUTS["message"]
     assert dict(wire("/responses", ASK))["response.output_text.annotation.added"]["annotation"] == CITATION
@@ -4449,6 +4480,17 @@ def test_failed_and_incomplete_responses_end_with_their_own_event(response, stat
     plain, last = plain_and_streamed("sync", response, f"{where}.create", plainly, streaming)
     assert last.type == f"response.{status}" and plain.status == last.response.status == status
     assert settled(plain) == settled(last.response)
+
+
+FAILED = {"error": QUOTA, "status": "failed", "output": []}
+
+
+def test_a_quota_that_is_used_up_is_an_error_of_the_stream(openai_mock, client):
+    openai_mock.responses.create.response = whole(openai_mock, "responses.create", FAILED)
+    told = [kind for kind, _ in wire("/responses", ASK)]
+    assert told == ["response.created", "response.in_progress", "error", "response.failed"]
+    with pytest.raises(openai.APIError, match=QUOTA["message"]):
+        list(client.responses.create(**ASK, stream=True))
 
 
 @with_either_client
