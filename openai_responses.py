@@ -1582,11 +1582,12 @@ class StateStore(collections.UserDict):
     """What a mock has stored: a dict by resource name, of plain dicts by id, of objects as they go over the wire.
 
         store = StateStore()
-        store["files"]["file-1"] = {"id": "file-1", ...}
-        store.files.put(file_object)            # the same, with the key made from the object
+        store["models"]["ft:mine"] = {"id": "ft:mine", "object": "model", "created": 0, "owned_by": "me"}
+        store.models.put(store.models.get("ft:mine"))  # a model of the SDK, whose key its fields make
         store.beta.threads.messages.list("thread_1")
 
     Made from nothing, or from a dict of such dicts, which it then fills. Several mocks may share a store, or a dict.
+    Raises `TypeError` for what is no such object, `KeyError` for a resource that the API has not.
     """
 
     lock = threading.RLock()  # one for all: two stores may be made from the same dict
@@ -2654,31 +2655,53 @@ def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwar
 
 
 def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
-    """The model refuses, in these words."""
+    """The model refuses: a `message.refusal` of chat completions, a part of type `refusal` of responses.
+
+        create.response = refusal("I'd rather not.")
+
+    text: what it says.
+    """
     return Turn(refusal=text)
 
 
 def cut(text: str = "") -> Turn:
-    """An answer that ends in the middle, at the limit of tokens: finish reason `length`, status `incomplete`."""
+    """An answer that ends in the middle, at the limit of tokens: finish reason `length`, status `incomplete`.
+
+        create.response = cut("It all began when")
+
+    text: what was said until then.
+    """
     return Turn(text=text, stop="length")
 
 
 def filtered(text: str = "") -> Turn:
-    """An answer the content filter stopped after `text`."""
+    """An answer the content filter stopped: finish reason `content_filter`, status `incomplete`.
+
+        create.response = filtered("Take a")
+
+    text: what was said until then.
+    """
     return Turn(text=text, stop="content_filter")
 
 
 def reasoning(text: str) -> Turn:
-    """The model thinks before it answers: `reasoning("Two and two ...") + "4"`.
+    """The model thinks before it answers.
 
-    Responses show it as an item of its own; chat completions and runs do not show it, chat counts its tokens.
+        create.response = reasoning("Two and two make four.") + "4"
+
+    text: what it thinks. Responses show it as an item of its own; chat completions and runs do not show it, chat counts
+        its tokens.
     """
     return Turn(reasoning=text)
 
 
 def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | None = None) -> Turn:
-    """A text with its source, a page or a file: `"Bring an umbrella: " + cited("it rains", url="https://example.com")`.
+    """A text with its source, a page or a file.
 
+        create.response = "Bring an umbrella: " + cited("it rains", url="https://example.com/rain", title="Rain")
+
+    text: the words that the source is for.
+    url: of the page. file_id: of the file.
     title: of the page, or the name of the file.
     Raises `TypeError` unless there is either a `url` or a `file_id`.
     """
@@ -6095,11 +6118,13 @@ def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
 class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
     """A stream of events as a class: override `generate`, and set an instance, or a response with it as content.
 
-    class Greeting(EventStream[ChatCompletionChunk]):
-        def generate(self):
-            yield ChatCompletionChunk(...)
+        class Greeting(EventStream):
+            def generate(self):
+                yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
 
-    create.response = httpx.Response(200, content=Greeting())
+        create.response = Greeting()
+
+    Events are models of the SDK, dicts, or pairs of event name and data. Each call gets them from the start.
     """
 
     def generate(self) -> Iterator[M]:
@@ -6116,7 +6141,14 @@ class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
 
 
 class AsyncEventStream(EventStream[M]):
-    """The same with an asynchronous generator: override `agenerate`."""
+    """The same with an asynchronous generator: override `agenerate`. Synchronous clients read it too.
+
+    class Greeting(AsyncEventStream):
+        async def agenerate(self):
+            yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+
+    create.response = Greeting()
+    """
 
     async def agenerate(self) -> AsyncIterator[M]:
         """The events, in order."""
@@ -6409,7 +6441,9 @@ def error(
 
         create.response = [error(429), "Here I am."]
 
-    code: the API's own for this status where it is not given: `rate_limit_exceeded` for 429.
+    status: of HTTP, from 400 to 599.
+    message, type, param, code: of the error; where they are not given, the API's own for this status, such as
+        `rate_limit_exceeded` for 429.
     retry_after: seconds until the SDK tries again what it retries (408, 409, 429, 500 and above); 1 ms where it is
         not given, so that retries take no time.
     headers: of the response, beside those the API sends.
@@ -6425,7 +6459,10 @@ def error(
 
 
 def timeout() -> Exception:
-    """The request times out: the SDK retries, without a pause while a mock is active, then raises `APITimeoutError`."""
+    """The request times out: the SDK retries, without a pause while a mock is active, then raises `APITimeoutError`.
+
+    create.response = [timeout(), "Here I am."]
+    """
     return httpx.ReadTimeout("the mock timed out")
 
 
@@ -6598,18 +6635,18 @@ def streamed(
     """How an answer arrives when it is streamed; or a stream event by event, from a list or an iterator of them.
 
         create.response = streamed("Hello there", chunk=3, delay=0.01)
-        create.response = streamed("Hello there", fail_after=2)                       # the connection breaks
+        create.response = streamed("Hello there", fail_after=2)  # the connection breaks
         create.response = streamed("Hello there", fail_after=2, fault={"error": {"message": "overloaded"}})
-        create.response = streamed([{"type": "response.created", ...}, ...])
+        create.response = streamed([{"choices": [{"index": 0, "delta": {"content": "Hello"}}]}, "[DONE]"])
 
     value: whatever `.response` takes, or a list, generator or function of events: models, dicts, (event, data) pairs.
     chunk: characters in a piece; without it a piece is a word.
-    delay, first_delay: seconds before each piece, and before the first.
+    delay, first_delay: seconds before each event, and before the first; that goes for a plain answer too.
     fail_after: how many events arrive before the fault.
-    fault: a network exception; a str, sent as an event that is no JSON; a dict, sent as an event such as an error.
-        Without it the connection breaks.
+    fault: a network exception; a str, sent as an event that is no JSON; a dict, sent as an event such as an error; a
+        number, the code a WebSocket is closed with. Without it the connection breaks.
     stop_after: how many events arrive before the stream ends, too early and as if it were whole: no SDK reports that.
-    Raises `ValueError` for figures below zero.
+    Raises `ValueError` for figures below zero, a `fault` without `fail_after`, and two ends.
     """
     delays = {"delay": delay, "first_delay": first_delay}
     for name, number in {"chunk": chunk, **delays, "fail_after": fail_after, "stop_after": stop_after}.items():
@@ -6690,6 +6727,13 @@ class Scripted(_Guarded):
     def response(self) -> Any:
         """What is answered, as it was set; `None` while nothing is. `del` goes back to the default.
 
+            create.response = "Hello!"  # what the model says
+            create.response = {"usage": {"prompt_tokens": 7}}  # a part of the answer
+            create.response = [error(429), "Here I am."]  # one answer for each HTTP attempt
+
+        Takes a text, a part of the answer as a dict, a model of the SDK or of pydantic, bytes, a response or an exception
+        of httpx, a callable of the request, a builder such as `tool_call(...)`, `...` (as if nothing were set), or a list
+        of these.
         Raises `TypeError` or `ValueError` when something is set that this call cannot answer.
         """
         return self._response
@@ -6727,6 +6771,7 @@ class Scripted(_Guarded):
 
     @property
     def called(self) -> bool:
+        """Whether there was a request."""
         return bool(self.requests)
 
     def assert_called(self) -> None:
@@ -6747,7 +6792,11 @@ class Scripted(_Guarded):
     def assert_called_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
         """A deep subset: asserts that the last request said this; dicts and lists may have had more.
 
-        What is named may stand in the body, the path or the query. Raises `AssertionError` with the difference.
+            client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}])
+            create.assert_called_with(messages=[{"content": "Hi"}])
+
+        What is named may stand in the body, the path or the query. A compiled pattern is searched for.
+        Raises `AssertionError` with the difference, `TypeError` for a name that is nearly one of the call's.
         """
         self.assert_called()
         wanted, asked = self._wanted(expected, subset), _asked(self.requests[-1])
@@ -6759,7 +6808,7 @@ class Scripted(_Guarded):
     def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
         """A deep subset: asserts that one of the requests said this; dicts and lists may have had more.
 
-        Raises `AssertionError` with what differs in each.
+        Raises as `assert_called_with` does, with what differs in each.
         """
         self.assert_called()
         wanted = self._wanted(expected, subset)
@@ -6922,15 +6971,16 @@ class Endpoint(Scripted):
 
     @property
     def state_store(self) -> StateStore:
+        """What is stored, as of `openai_mock.state`."""
         return self._mock.state
 
     def when(self, what: Any = None, /, *, tool_result: bool | None = None, **subset: Any) -> Rule:
         """A rule for some requests: set its `.response`. The newest rule that takes a request answers it.
 
             create.when("weather").response = "It is sunny."
-            create.when(re.compile("(?i)weather")).response = ...
-            create.when(lambda body: len(body["messages"]) > 3).response = ...
-            create.when(model="gpt-6-sol", tool_result=True).response = ...
+            create.when(re.compile("(?i)weather")).response = "It rains."
+            create.when(lambda body: len(body["messages"]) > 3).response = "A long talk."
+            create.when(model="gpt-6-sol", tool_result=True).response = "The tool says yes."
 
         what: a text or a pattern to find in the last user input, or a function of the body.
         tool_result: whether the request brings the results of tool calls.
@@ -7024,18 +7074,22 @@ class Record:
 
     @property
     def method(self) -> str:
+        """`"POST"` and the like; `"WS"` for a message over a WebSocket."""
         return self.request.method
 
     @property
     def path(self) -> str:
+        """As it was sent: `"/v1/files/file-1"`."""
         return self.request.url.path
 
     @property
     def query(self) -> dict[str, Any]:
+        """What the query says: `{"limit": "5"}`."""
         return _query(self.request)
 
     @property
     def headers(self) -> dict[str, str]:
+        """As they were sent; keys and other secrets are `***`."""
         return {
             name: "***" if re.search(_SECRET_HEADERS, name) else value for name, value in self.request.headers.items()
         }
@@ -7047,6 +7101,7 @@ class Record:
 
     @property
     def status(self) -> int | None:
+        """Of the response; `None` where a network fault or a mistake came instead."""
         return self.response.status_code if self.response else None
 
     def __getitem__(self, name: str) -> Any:
@@ -7430,7 +7485,8 @@ class MockTransport(httpx.MockTransport):
         transport = MockTransport(openai_mock)      # or its router.handler, for asynchronous clients async_handler
         client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
 
-    Requests the router passes through go to `otherwise`, a transport.
+    handler: a mock, or the handler of its router.
+    otherwise: the transport that requests go to which a route passes through; without it they are an error.
     """
 
     def __init__(self, handler: OpenAIMock | Callable[[Any], Any], otherwise: Any = None) -> None:
@@ -9004,8 +9060,8 @@ class OpenAIMock(_Guarded):
     """A mock of the OpenAI API.
 
         with OpenAIMock() as openai_mock:
-            openai_mock.chat.completions.create.response = "Hi!"
-            ...
+            openai_mock.responses.create.response = "Hi!"
+            assert client.responses.create(model="gpt-5.5", input="Hello").output_text == "Hi!"
 
     base_url: answers below this URL only. Without it at the public URL, at `OPENAI_BASE_URL` if that is set when the
         mock starts, and at Azure's hosts.
@@ -9069,16 +9125,19 @@ class OpenAIMock(_Guarded):
         self._state = state if isinstance(state, StateStore) else StateStore(state)
 
     def start(self) -> OpenAIMock:
-        """Answers from now on, until `stop()`; for `setUp`, where `with` cannot be used."""
+        """Answers from now on, until `stop()`, and gives itself; for `setUp`, where `with` cannot be used."""
         self.router.start()
         return self
 
     def stop(self) -> None:
-        """Stops answering."""
+        """Stops answering. Its calls and responses can still be read.
+
+        Raises `AssertionError` where `assert_all_used=True` finds steps or rules left over.
+        """
         self.router.stop()
 
     def reset(self) -> None:
-        """Takes back every response and rule, and forgets the journal and the state."""
+        """Takes back every response and rule, and forgets the journal and the state, also what was given as `state`."""
         for endpoint in self._endpoints.values():
             del endpoint.response
             endpoint._rules.clear()
@@ -9205,9 +9264,12 @@ def mock(
     """Runs tests under an `OpenAIMock`, and hands it to those that take an `openai_mock`; or a block of code.
 
         @openai_responses.mock()
-        def test_greeting(openai_mock): ...
+        def test_greeting(openai_mock):
+            openai_mock.responses.create.response = "Hi!"
+            assert client.responses.create(model="gpt-5.5", input="Hello").output_text == "Hi!"
 
-        with openai_responses.mock(strict=True) as openai_mock: ...
+        with openai_responses.mock(strict=True) as openai_mock:
+            openai_mock.responses.create.response = "Hi!"
 
     With or without parentheses, for functions, coroutine functions and classes, of which it decorates each test method;
     as a context manager, `async with` too. The arguments are those of `OpenAIMock`.
@@ -9812,10 +9874,10 @@ def _when_started(server: Any, then: Callable[[], None]) -> None:
 
 
 class Server(NamedTuple):
-    """What the fixture `openai_server` gives."""
+    """What the fixture `openai_server` gives: the mock, and where it is served."""
 
     mock: OpenAIMock
-    url: str
+    url: str  # ends with /v1
 
     @property
     def env(self) -> dict[str, str]:

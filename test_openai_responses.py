@@ -8330,7 +8330,7 @@ def test_example_of_a_docstring_runs(block, monkeypatch):
     with OpenAIMock() as openai_mock:
         known = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
         known |= {"openai": openai, "openai_mock": openai_mock, "re": re, "create": openai_mock.chat.completions.create}
-        known["client"] = sdk()
+        known |= {"client": sdk(), "openai_responses": openai_responses}
         namespace = execute(block, **known)
     for name in namespace.keys() - known.keys():
         if name.startswith("test_"):
