@@ -6141,13 +6141,15 @@ class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
 
 
 class AsyncEventStream(EventStream[M]):
-    """The same with an asynchronous generator: override `agenerate`. Synchronous clients read it too.
+    """The same with an asynchronous generator: override `agenerate`.
 
-    class Greeting(AsyncEventStream):
-        async def agenerate(self):
-            yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+        class Greeting(AsyncEventStream):
+            async def agenerate(self):
+                yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
 
-    create.response = Greeting()
+        create.response = Greeting()
+
+    Synchronous clients can read it, too.
     """
 
     async def agenerate(self) -> AsyncIterator[M]:
@@ -6459,9 +6461,11 @@ def error(
 
 
 def timeout() -> Exception:
-    """The request times out: the SDK retries, without a pause while a mock is active, then raises `APITimeoutError`.
+    """The request times out.
 
-    create.response = [timeout(), "Here I am."]
+        create.response = [timeout(), "Here I am."]
+
+    The SDK tries again, without a pause while a mock is active, and in the end raises `APITimeoutError`.
     """
     return httpx.ReadTimeout("the mock timed out")
 

@@ -8255,14 +8255,14 @@ def page_blocks(page):
 
 
 def docstring_blocks(module):
-    """The indented blocks of docstrings, but for sketches with `...` and the map of the rooms."""
+    """The indented blocks of docstrings, but for the map of the rooms."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         text = (ast.get_docstring(node) or "") + "\n"
         for match in re.finditer(r"(?<=\n\n)(?: {4}.*\n|\n(?= {4}))+", text):
             code = textwrap.dedent(match[0])
-            if "..." not in code and not code[:2].isupper():
+            if not code[:2].isupper():
                 yield Block(module, node.body[0].lineno + text.count("\n", 0, match.start()), code)
 
 
