@@ -202,17 +202,33 @@ def cases(names, *rows):
     return pytest.mark.parametrize(names, rows)
 
 
+LACKING = sorted({*HELPERS, *(row.name for row in TABLE)} - {*NAMES})  # what other releases have
+
+
 def needs(*names):
-    """Marks a test of calls that not every release has."""
+    """Marks a test of calls that not every release has, where neither its code nor its case names them."""
     missing = [name for name in names if name not in NAMES]
     return pytest.mark.skipif(bool(missing), reason=f"this SDK has no {', '.join(missing)}")
 
 
 def skip_where_lacking(code):
     """Skips a test of code that makes a call this SDK does not have."""
-    lacking = [name for name in {*HELPERS, *(row.name for row in TABLE)} - {*NAMES} if re.search(rf"\b{name}\b", code)]
-    if lacking:
+    if lacking := [name for name in LACKING if name in code and re.search(rf"\b{name}\b", code)]:
         pytest.skip(f"this SDK has no {', '.join(lacking)}")
+
+
+@pytest.fixture(autouse=True)
+def calls_of_this_release(request):
+    """Skips a test whose code or case names a call that this SDK does not have."""
+    case = getattr(request.node, "callspec", None)
+    for said in (request.function, *(case.params.values() if case else ())):
+        skip_where_lacking(code_of(said) if inspect.isfunction(said) or inspect.ismethod(said) else repr(said))
+
+
+@functools.cache
+def code_of(function):
+    """The code of a function, without its decorators."""
+    return re.split(r"^\s*(?:async )?def ", inspect.getsource(function), maxsplit=1, flags=re.MULTILINE)[-1]
 
 
 def reach(start, name):
@@ -535,10 +551,12 @@ def test_helpers_lead_to_rows(helper, target):
         assert reach(openai_mock, helper) is reach(openai_mock, target)
 
 
-def test_twins_are_one_endpoint_and_beta_responses_are_not(openai_mock):
+def test_twins_are_one_endpoint(openai_mock):
     assert openai_mock.files.retrieve_content is openai_mock.files.content
-    if "beta.responses.create" in NAMES:
-        assert openai_mock.beta.responses.create is not openai_mock.responses.create
+
+
+def test_beta_responses_are_endpoints_of_their_own(openai_mock):
+    assert openai_mock.beta.responses.create is not openai_mock.responses.create
 
 
 # ======================================================================================================================
@@ -1237,7 +1255,7 @@ def test_bodies_that_are_no_json_are_refused_without_a_retry(openai_mock):
     assert [request.status for request in openai_mock.requests] == [400] * 3
 
 
-@pytest.mark.skipif("realtime.calls.accept" not in NAMES, reason="this SDK has no realtime calls")
+@needs("realtime.calls.accept")
 def test_bodies_of_other_kinds_than_json_are_taken(openai_mock, client):
     openai_mock.realtime.calls.create.response = b"v=0 answer"
     assert client.realtime.calls.create(sdp="v=0").read() == b"v=0 answer"
@@ -2565,13 +2583,18 @@ def test_an_id_that_was_set_stays(openai_mock, client):
 def test_what_is_set_goes_before_what_follows(openai_mock, client):
     openai_mock.responses.create.response = {"status": "failed"}
     assert client.responses.create(**ASK, background=True).status == "failed"
-    if "videos.create" in NAMES:
-        openai_mock.videos.create.response = {"completed_at": 5}
-        assert client.videos.create(prompt="p").completed_at == 5
     openai_mock.beta.threads.create_and_run.response = {"thread_id": "thread_set"}
     asked = {"messages": [{"role": "user", "content": "x"}]}
     run = client.beta.threads.create_and_run(assistant_id=add_assistant(client), thread=asked)
     assert run.thread_id == "thread_set" and thread_texts(client, "thread_set") == ["x"]
+
+
+def test_the_end_of_a_video_is_what_is_set(openai_mock, client):
+    openai_mock.videos.create.response = {"completed_at": 5}
+    assert client.videos.create(prompt="p").completed_at == 5
+
+
+def test_the_version_of_a_skill_is_what_is_set(openai_mock, client):
     skill = client.skills.create(files=[("SKILL.md", b"name: a")]).id
     openai_mock.skills.versions.create.response = {"version": "7"}
     assert client.skills.versions.create(skill, files=[("SKILL.md", b"name: b")]).version == "7"
@@ -3041,7 +3064,6 @@ def test_response_that_is_not_stored_is_not_found(client):
     refused(client.responses.create, **ASK, previous_response_id=response.id)
 
 
-@needs("responses.compact")
 def test_responses_are_compacted_and_counted(client):
     first = client.responses.create(model="gpt-4o", input="first words")
     compacted = client.responses.compact(model="gpt-4o", previous_response_id=first.id, input="more")
@@ -3971,7 +3993,6 @@ def test_skills_have_versions(client):
     assert all(content.read() for content in contents)
 
 
-@needs("videos.create")
 async def test_videos(client):
     video = client.videos.create(prompt="a cat", seconds="8")
     assert (video.status, video.progress, video.prompt, video.seconds) == ("queued", 0, "a cat", "8")
@@ -3986,7 +4007,6 @@ async def test_videos(client):
     assert content.read()
 
 
-@needs("videos.create_character")
 def test_characters_of_videos(client):
     character = client.videos.create_character(name="Tom", video=("t.mp4", b"t"))
     assert character.id.startswith("char_") and client.videos.get_character(character.id).name == "Tom"
@@ -4101,9 +4121,6 @@ def test_spend_limits_are_set_read_and_unset(openai_mock, organization, projects
 
 
 def test_webhook_endpoints(openai_mock, client):
-    if "webhooks.create" not in NAMES:  # of a later SDK
-        failing(AttributeError, reach, openai_mock, "webhooks.create")
-        return
     webhooks, events = client.webhooks, ["batch.completed"]
     made = webhooks.create(name="w", url="https://example.com/w", event_types=events)
     assert made.signing_secret and (made.url, made.event_types) == ("https://example.com/w", events)
@@ -4612,7 +4629,6 @@ def test_run_stream_stops_for_tools_and_goes_on_with_their_outputs(openai_mock, 
     assert thread_texts(client, thread) == ["It is cold and late."]
 
 
-@pytest.mark.skipif("beta.agents.sessions.events.stream" not in NAMES, reason="this SDK has no agent sessions")
 def test_agent_session_events_are_a_stream(client):
     said = {"agent_id": "agent_1", "environment": {"type": "new"}}
     session = client.post("/agents/sessions", body=said, cast_to=openai.types.beta.AgentSession)
@@ -5678,7 +5694,6 @@ def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, re
     finish(kind, scene())
 
 
-@needs("responses.connect")
 def test_a_websocket_that_no_row_answers_does_not_leave_the_process(openai_mock, monkeypatch, kind):
     monkeypatch.setattr(socket.socket, "connect", None)
     elsewhere = new(kind, websocket_base_url="wss://api.openai.com/v1/dance")
@@ -5886,7 +5901,6 @@ def said_by(event):
     return [{**item, "id": None, "call_id": None} for item in event["response"]["output"]]
 
 
-@needs("responses.connect")
 @pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
 def test_responses_over_a_websocket_are_the_events_of_the_stream(turn, kind):
     with OpenAIMock() as openai_mock:
@@ -5901,7 +5915,6 @@ def test_responses_over_a_websocket_are_the_events_of_the_stream(turn, kind):
     assert said_by(events[-1]) == said_by(streamed_events[-1])
 
 
-@needs("responses.connect")
 def test_a_websocket_shares_rules_state_and_steps_with_the_call_over_http(openai_mock, client, kind):
     create, connect = openai_mock.responses.create, openai_mock.responses.connect
     create.response, rule = LOOP, create.when("bye")
@@ -5916,7 +5929,6 @@ def test_a_websocket_shares_rules_state_and_steps_with_the_call_over_http(openai
     assert (len(connect.requests), len(rule.requests), create.called) == (3, 1, False)
 
 
-@needs("responses.connect")
 @cases(
     ("message", "status", "code", "words"),
     ("{no json", 400, None, "could not parse"),
@@ -5936,14 +5948,12 @@ def test_a_session_answers_what_it_refuses_and_goes_on(openai_mock, kind, messag
     assert last["type"] == "response.completed"
 
 
-@needs("responses.connect")
 def test_an_error_that_is_set_is_an_event(openai_mock, kind):
     openai_mock.responses.connect.response = ["Hi.", error(429, "Slow down.")]
     *_, last = over_socket(kind, says("Hi"), says("Hi"))
     assert holds(last, {"status": 429, "error": {"message": "Slow down.", "code": "rate_limit_exceeded"}})
 
 
-@needs("responses.connect")
 @cases(("fault", "code"), (None, None), (1011, 1011))
 def test_a_connection_breaks_and_closes_as_it_is_told(openai_mock, kind, fault, code):
     from websockets.exceptions import ConnectionClosed
@@ -5977,7 +5987,6 @@ def test_a_session_of_sixty_minutes_says_so_and_is_closed(openai_mock, kind, nam
     assert "60 minutes" in told["error"]["message"] and openai_mock.requests[-1].events[-1] == told
 
 
-@needs("responses.connect")
 def test_a_handshake_is_refused(openai_mock, kind):
     from websockets.exceptions import InvalidStatus
 
@@ -5990,7 +5999,6 @@ def test_a_handshake_is_refused(openai_mock, kind):
     assert [record.status for record in openai_mock.requests] == [401, 101, None]
 
 
-@needs("responses.connect")
 def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
     openai_mock.responses.connect.response = [streamed("Hello", fail_after=1), "Back again."]
 
@@ -6013,7 +6021,6 @@ def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
     assert finish(kind, scene()) == ([(1, 1006)], "Back again.")
 
 
-@needs("responses.connect")
 def test_recv_with_nothing_on_its_way_is_an_error_and_no_hang(openai_mock):
     with sdk().responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Hi")
@@ -6022,7 +6029,6 @@ def test_recv_with_nothing_on_its_way_is_an_error_and_no_hang(openai_mock):
                 connection.recv()
 
 
-@needs("responses.connect")
 def test_a_mistake_surfaces_through_a_websocket(openai_mock, kind):
     openai_mock.responses.connect.response = ["Hi."]
     with pytest.raises(Exception) as failed:
@@ -6031,7 +6037,6 @@ def test_a_mistake_surfaces_through_a_websocket(openai_mock, kind):
     assert isinstance(mistake, AssertionError) and "has 1 step" in str(mistake)
 
 
-@needs("responses.connect")
 def test_the_journal_has_connections_and_messages(openai_mock, kind):
     over_socket(kind, says("Hi", model="gpt-5-mini"))
     opening, message = openai_mock.requests
@@ -6423,7 +6428,6 @@ def test_audio_is_committed_and_cleared_by_hand(openai_mock, kind):
     assert [event["type"] for event in message.events] == TURN[2:]
 
 
-@needs("responses.connect")
 def test_a_message_without_events_has_none_at_once(openai_mock):
     with sdk().responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Hi")
@@ -6481,7 +6485,7 @@ def test_the_beta_has_the_names_it_had(openai_mock, kind):
     ("live", "session.input_audio.append", "session.started"),
     ("live.forks", "session.input_audio.append", "session.started"),
 )
-@pytest.mark.skipif("live.forks.connect" not in ROWS, reason="this SDK has no live sessions")
+@needs("live.forks.connect")
 def test_a_session_says_what_it_hears_otherwise(openai_mock, kind, name, append, started):
     settings = {"session_id": "sess_1"} if name == "live.forks" else {}
     settings |= {"model": "gpt-realtime-translate"} if name == "realtime.translations" else {}
@@ -6509,7 +6513,7 @@ def test_a_session_says_what_it_hears_otherwise(openai_mock, kind, name, append,
     assert sum(len(base64.b64decode(event["delta"])) for event in only(events, said[1])) == 48 * 10 * 16
 
 
-@pytest.mark.skipif("live.forks.connect" not in ROWS, reason="this SDK has no live sessions")
+@needs("live.forks.connect")
 def test_a_live_session_takes_commands(openai_mock, kind):
     said = {"content": "x", "delegation_id": None}
     appended = [{"type": f"session.{what}.append", **said} for what in ("instructions", "thinking", "commentary")]
@@ -6532,7 +6536,7 @@ def test_a_live_session_takes_commands(openai_mock, kind):
     assert refused_event["error"]["code"] == "invalid_value"
 
 
-@pytest.mark.skipif("live.forks.connect" not in ROWS, reason="this SDK has no live sessions")
+@needs("live.forks.connect")
 def test_what_a_live_session_delegates_is_answered_by_responses(openai_mock, kind):
     openai_mock.responses.create.when("Tokyo", tool_result=False).response = tool_call("f", {}, "call_1")
     openai_mock.responses.create.when(tool_result=True, model="gpt-5").response = "Sunny."
@@ -6555,7 +6559,6 @@ QUESTIONS = [
 EVIDENCE = {"id": "mine", "role": "user", "content": "A fact."}
 
 
-@pytest.mark.skipif("decisions.create" not in NAMES, reason="this SDK has no decisions")
 def test_each_question_of_a_decision_is_answered(openai_mock, client):
     asked = {"model": "gpt-6-luna", "input": "Hi", "questions": QUESTIONS}
     polite, choice, score = client.decisions.create(**asked).answers
@@ -6568,7 +6571,7 @@ def test_each_question_of_a_decision_is_answered(openai_mock, client):
     assert (polite.name, polite.probability, refused_answer.type) == ("polite", 0.2, "refusal")
 
 
-@pytest.mark.skipif("live.forks.connect" not in ROWS, reason="this SDK has no live sessions")
+@needs("live.forks.connect")
 def test_what_a_live_session_decides_is_answered_by_decisions(openai_mock, kind):
     openai_mock.audio.transcriptions.create.response = "Be so kind."
     openai_mock.live.connect.response = "Gladly."
@@ -6725,7 +6728,7 @@ def test_outputs_that_are_injected_are_heard_by_the_response_that_follows(openai
     assert holds(injected, output) and holds(asked, {"role": "user"})
 
 
-@pytest.mark.skipif("beta.responses.create" not in NAMES, reason="this SDK has no beta responses")
+@needs("beta.responses.create")
 def test_the_beta_of_responses_has_its_events(openai_mock, kind):
     openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
     *_, last = events = over_socket(kind, says("Hi"), name="beta.responses")
@@ -6734,7 +6737,6 @@ def test_the_beta_of_responses_has_its_events(openai_mock, kind):
     assert [each["type"] for each in last["response"]["output"]] == ["reasoning", "message", "function_call"]
 
 
-@needs("responses.connect")
 def test_a_session_sends_the_events_that_are_set(openai_mock, kind):
     told = {"type": "response.output_text.delta", "delta": "Hi"}
     openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed([told, {"type": "error"}])
@@ -6747,7 +6749,6 @@ def test_a_session_sends_the_events_that_are_set(openai_mock, kind):
     assert {key: finish(kind, scene())[1][key] for key in told} == told
 
 
-@needs("responses.connect")
 def test_lanes_of_a_connection_are_answered_side_by_side(openai_mock, kind):
     openai_mock.responses.connect.response = ["one " * 9, "two " * 9, "three"]
     lanes = [says("Hi", stream_id=lane) for lane in ("a", "b", "a")]
@@ -6771,7 +6772,6 @@ def test_a_close_code_is_no_fault_of_a_call_over_http(openai_mock, create):
         create.response = [streamed("Hello", fail_after=1, fault=1011)]
 
 
-@needs("responses.connect")
 def test_without_websockets_all_else_is_mocked(monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
         monkeypatch.setitem(sys.modules, name, None)
@@ -7477,7 +7477,6 @@ async def test_a_connection_to_the_server_is_a_session_of_the_key():
     assert len(app.for_key("sk-a").requests) == 3 and "sk-a" not in str([r.headers for r in app.requests])
 
 
-@needs("responses.connect")
 @cases("fault, code", (None, 1011), (4000, 4000))
 async def test_a_connection_to_the_server_ends_as_it_is_told(fault, code):
     app = OpenAIMock()
@@ -7494,7 +7493,6 @@ async def test_a_mistake_ends_a_connection_with_its_words(caplog):
     assert last["code"] == 1011 and "a bug of the test" in last["reason"] and caplog.records
 
 
-@needs("responses.connect")
 @cases("path, value, status", ("/v1/dance", None, 404), ("/v1/responses", error(429), 429))
 async def test_a_connection_is_refused_with_the_response(path, value, status):
     app = OpenAIMock()
