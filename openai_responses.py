@@ -4497,7 +4497,7 @@ def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
     _put(store, _resource("beta.threads.runs"), (thread,), run, named="id" in script.given)
     store.note("beta.threads.runs", (thread, run["id"])).maker = call.row.name
     if not script.ends:
-        _start_run(store, run, script.turn or _default_turn(run))
+        _start_run(store, run, script.turn or _default_turn(run), run["usage"] if "usage" in script.given else None)
     elif run.get("required_action"):
         _add_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
 
@@ -4505,19 +4505,19 @@ def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
 _RUN_TIME = 600  # seconds a run may take before it expires
 
 
-def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> None:
-    """Queues a run; what it will say in the end is known from here."""
+def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None, usage: dict[str, Any] | None = None) -> None:
+    """Queues a run; what it will say in the end is known from here, and what a test says it takes."""
     started = run["started_at"] if run.get("required_action") else None  # a run that goes on has begun before
     run |= {"status": "queued", "started_at": started, "completed_at": None, "required_action": None, "usage": None}
     run["expires_at"] = int(time.time()) + _RUN_TIME
     working = {"status": "in_progress", "started_at": started or Now()}
-    finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT))
+    finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT), usage=usage)
     _plan(store, "beta.threads.runs", (run["thread_id"], run["id"]), working, finish)
 
 
-def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
+def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn, usage: dict[str, Any] | None) -> dict[str, Any]:
     """What the end of a run changes in it; its message and its step come into being beside it."""
-    usage = _run_usage(store, run, turn)
+    usage = usage or _run_usage(store, run, turn)
     if turn.tool_calls:
         calls = [_run_call(made, store) for made in turn.tool_calls]
         _add_call_step(store, run, calls)
