@@ -69,6 +69,7 @@ import inspect
 import itertools
 import json
 import math
+import mimetypes
 import operator
 import os
 import pkgutil
@@ -943,8 +944,10 @@ _SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an
 
 # What a session that listens and speaks begins with.
 _PCM = {"type": "audio/pcm", "rate": 24000}
-_SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200, "create_response": True, "interrupt_response": True}
-_LISTENS = {"format": _PCM, "transcription": None, "noise_reduction": None, "turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
+_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+_SERVER_VAD = _VAD | {"create_response": True, "interrupt_response": True}
+_HEARS = {"format": _PCM, "transcription": None, "noise_reduction": None, "turn_detection": _VAD | {"idle_timeout_ms": None}}
+_LISTENS = _HEARS | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
 _TALKS = {
     "model": "gpt-realtime", "output_modalities": ["audio"], "instructions": "You are a helpful assistant.", "tools": [], "tool_choice": "auto", "max_output_tokens": "inf",
     "tracing": None, "truncation": "auto", "prompt": None, "expires_at": Now(3600), "include": None, "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "alloy", "speed": 1.0}},
@@ -958,6 +961,7 @@ _TALKED = {
 _LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
 _CONTAINER = {"object": "container", "status": "running", "last_active_at": Now(), "expires_after": {"anchor": "last_active_at", "minutes": 20}}
 _WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
+_SEARCHES = _WEB_SEARCH | {"return_token_budget": "default", "search_content_types": ["text"]}
 _NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
 _IMAGES_ARE = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}  # left to the model
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
@@ -978,7 +982,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "FileSearchTool": {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}},
     "ActionSearch": {"query": DEFAULT_TEXT, "queries": [DEFAULT_TEXT]},
     "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
-    "FunctionTool": {"description": None, "strict": True},
+    "FunctionTool": {"description": None, "strict": True, "output_schema": None},
     "ImageGenerationCall": {**_IMAGES_ARE, "result": base64.b64encode(_PNG).decode(), "revised_prompt": DEFAULT_TEXT},
     "LocalShellCallAction": {"command": ["ls"]},
     "McpCall": {"approval_request_id": None, "error": None, "output": DEFAULT_TEXT},
@@ -992,7 +996,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
     "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
     "WebSearchPreviewTool": _WEB_SEARCH,
-    "WebSearchTool": _WEB_SEARCH,
+    "WebSearchTool": _SEARCHES,
     "beta.FileSearch": {"ranking_options": {"ranker": "default_2024_08_21", "score_threshold": 0.0}},
     "beta.FileSearchTool": {},
     "beta.FunctionTool": {},
@@ -1033,7 +1037,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
     "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
     "RealtimeSessionCreateResponse": _TALKS,
-    "RealtimeTranscriptionSessionCreateResponse": {"object": "realtime.transcription_session", "expires_at": Now(3600), "include": None, "audio": {"input": _LISTENS | {"transcription": {"model": "gpt-4o-mini-transcribe"}}}},
+    "RealtimeTranscriptionSessionCreateResponse": {"object": "realtime.transcription_session", "expires_at": Now(3600), "include": None, "audio": {"input": _HEARS}},
     "RealtimeTranslationClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
     "RealtimeTranslationSession": {"model": "gpt-realtime-translate", "audio": {"input": {}, "output": {"language": "en"}}},
     "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM, "output": {"voice": "marin"}}},
@@ -1089,6 +1093,13 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "VectorStoreFile": {"attributes": {}, "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}},
     "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
     "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
+}
+
+# What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
+_UNTOLD: dict[str, dict[str, Any]] = {
+    "FunctionTool": {"description": ""},
+    "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
+    "WebSearchTool": {"external_web_access": True},
 }
 
 # What a response says by its model where the request does not: the first pattern that the model's name begins with.
@@ -1296,9 +1307,10 @@ def _merge_into(
 ) -> dict[str, Any]:
     """`value` merged into `base` by the model's fields, and what it implies."""
     fields, wire_names = _fields(model), _wire_names(model)
-    given = {
-        wire_names.get(key, key): item for key, item in value.items() if not (origin == "request" and item is None)
-    }
+    given = {wire_names.get(key, key): item for key, item in value.items()}
+    if origin == "request":
+        untold = _row_of(_UNTOLD, model, {})
+        given = {key: item for key, item in given.items() if item is not None and untold.get(key) not in (..., item)}
     merged = {name: _copy(item) for name, item in base.items() if name not in given}
     for key, item in given.items():
         if key in fields:
@@ -3791,6 +3803,8 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             hears=_hear_thread_and_run,
         ),
         "beta.threads.messages.create": Behavior(derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {}, keep=_keep_message),
+        "beta.threads.messages.update": Behavior(act=_update_message),
+        "beta.threads.retrieve": Behavior(act=_retrieve_thread),
         "beta.threads.runs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None})),
         "beta.threads.runs.create": Behavior(
             made_up=True,
@@ -3847,6 +3861,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
         "responses.connect": _responding(shares="responses.create"),
         "responses.create": _responding(),
+        "responses.input_items.list": Behavior(act=_list_input_items),
         "responses.input_tokens.count": Behavior(derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation),
         "responses.retrieve": Behavior(events=_response_stream),
         "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
@@ -4066,7 +4081,7 @@ def _item_as_asked(call: Call, response: Mapping[str, Any], index: int) -> dict[
     """An item of a response; a message with its phase, and with log probabilities where the request wants some."""
     item, later, asked = response["output"][index], response["output"][index + 1 :], call.body
     if item["type"] != "message":
-        return item | _of_its_request(item["type"], asked)
+        return item | _of_its_request(call, response, item)
     if re.match(_WITH_PHASES, str(response["model"])):
         on_the_way = any(each["type"].endswith("_call") for each in later)
         item = {"phase": "commentary" if on_the_way else "final_answer"} | item
@@ -4088,27 +4103,67 @@ _MADE_WITH = {
 }
 
 
-# What items say where the request includes it, by the name it has there.
-_INCLUDED = {
-    "code_interpreter_call": {"outputs": [{"type": "logs", "logs": "42\n"}]},
-    "file_search_call": {"results": []},
-}
-
-
-# What a search is for: what was said last.
-_SOUGHT: Mapping[str, Callable[[str], dict[str, Any]]] = {
-    "file_search_call": lambda words: {"queries": [words]},
-    "web_search_call": lambda words: {"action": {"type": "search", "query": words, "queries": [words]}},
-}
-
-
-def _of_its_request(kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _of_its_request(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
     """What an item that is no message says because of its request."""
-    wanted = asked.get("include") or ()
-    told = {name: value for name, value in _INCLUDED.get(kind, {}).items() if f"{kind}.{name}" in wanted}
-    if kind in _SOUGHT:
-        told |= _SOUGHT[kind](_text_of(_items_of(asked.get("input"))[-1:]) or DEFAULT_TEXT)
-    return told | _of_its_tool(kind, asked)
+    tells = _TOLD_OF_REQUESTS.get(item["type"])
+    return (tells(call, response, item) if tells else {}) | _of_its_tool(item["type"], call.body)
+
+
+def _if_included(call: Call, name: str, **fields: Any) -> dict[str, Any]:
+    return fields if name in (call.body.get("include") or ()) else {}
+
+
+def _sought(call: Call) -> str:
+    """What a search is for: what was said last."""
+    return _text_of(_items_of(call.body.get("input"))[-1:]) or DEFAULT_TEXT
+
+
+def _search_of_pages(call: Call, *_: Any) -> dict[str, Any]:
+    sources = [{"type": "url", "url": "https://example.com"}]
+    action = {"type": "search", "query": _sought(call), "queries": [_sought(call)]}
+    return {"action": action | _if_included(call, "web_search_call.action.sources", sources=sources)}
+
+
+def _search_of_tools(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """The service finds all tools it holds back; an application that searches itself is told what for."""
+    search = next((tool for tool in _dicts(call.body.get("tools")) if tool.get("type") == "tool_search"), {})
+    if search.get("execution") == "client":
+        wanted = _made_up(search.get("parameters") or {}, "tool_search", call.body)
+        return {"arguments": wanted, "call_id": call.store.new_id("call_")}
+    return {"arguments": {"paths": [tool["name"] for tool in _held_back(response) if "name" in tool]}}
+
+
+def _held_back(response: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tools of a response that the model sees once it has searched for them."""
+    return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
+
+
+def _approval(call: Call, *_: Any) -> dict[str, Any]:
+    """Which request of a call was approved, where this is one."""
+    said = (item for item in _dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response")
+    return {"approval_request_id": next((item.get("approval_request_id") for item in said), None)}
+
+
+def _thought(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """A summary, where one is asked for."""
+    asked = _dict_in(call.body, "reasoning").get("summary")
+    return {"summary": [{"type": "summary_text", "text": DEFAULT_TEXT}]} if asked and not item["summary"] else {}
+
+
+# What items that are no messages say because of their request.
+_TOLD_OF_REQUESTS: Mapping[str, Callable[[Call, Mapping[str, Any], dict[str, Any]], dict[str, Any]]] = {
+    "code_interpreter_call": lambda call, *_: _if_included(
+        call, "code_interpreter_call.outputs", outputs=[{"type": "logs", "logs": "42\n"}]
+    ),
+    "file_search_call": lambda call, *_: (
+        {"queries": [_sought(call)]} | _if_included(call, "file_search_call.results", results=[])
+    ),
+    "mcp_call": _approval,
+    "reasoning": _thought,
+    "tool_search_call": _search_of_tools,
+    "tool_search_output": lambda call, response, item: {"tools": _held_back(response)},
+    "web_search_call": _search_of_pages,
+}
 
 
 def _of_its_tool(kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -4127,7 +4182,16 @@ def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict
     fields = {key: value for key, value in ways.items() if key == "reasoning" or asked.get(key) is None}
     said = {key: value for key, value in (asked.get("reasoning") or {}).items() if value is not None}
     summary = {"summary": "detailed"} if said.get("summary") == "auto" else {}  # which one it was is told
-    return fields | ({"reasoning": {"summary": None, **fields.get("reasoning", {"effort": None}), **said, **summary}})
+    return fields | (
+        {
+            "reasoning": {
+                "summary": None,
+                **fields.get("reasoning", {"context": None, "effort": None}),
+                **said,
+                **summary,
+            }
+        }
+    )
 
 
 def _prompt_tokens(call: Call) -> int:
@@ -4145,17 +4209,25 @@ def _keep_response(call: Call, obj: dict[str, Any], script: Script) -> None:
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
         if call.body.get("background") is True and not call.streams and not script.ends:
-            _put_in_background(call.store, obj)
+            _put_in_background(call, obj)
     if conversation := _conversation_id(call):
         for item in [*call.input_items, *obj["output"]]:
             call.store["conversations.items"][conversation, item["id"]] = item
 
 
-def _put_in_background(store: StateStore, obj: dict[str, Any]) -> None:
+def _put_in_background(call: Call, obj: dict[str, Any]) -> None:
     """Has a response come true over retrieves."""
-    final = {key: obj[key] for key in ("status", "output", "usage", "completed_at", "error", "incomplete_details")}
-    obj |= {"status": "queued", "output": [], "usage": None, "completed_at": None}
-    _plan(store, "responses", obj["id"], {"status": "in_progress"}, final)
+    begun = _begun(call)
+    final = {key: obj[key] for key in begun}
+    obj |= begun | {"status": "queued"}
+    _plan(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
+
+
+def _begun(call: Call) -> dict[str, Any]:
+    """What differs in a response that has only begun; in which tier it is processed is known in the end."""
+    tier = call.body.get("service_tier") or "auto"
+    nothing = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
+    return {"status": "in_progress", "output": [], "service_tier": tier, **nothing}
 
 
 def _cancel_response(call: Call) -> Any:
@@ -4166,6 +4238,25 @@ def _cancel_response(call: Call) -> Any:
         response["status"] = "cancelled"
         _plan(call.store, "responses", call.key)
     return response
+
+
+def _list_input_items(call: Call) -> dict[str, Any]:
+    """What a response heard: of files not the bytes, of images the addresses if the query includes them."""
+    page = _list(call)
+    with_images = "message.input_image.image_url" in (call.asked.get("include") or ())
+    for number, item in enumerate(page["data"]):
+        if parts := _dicts(item.get("content")):
+            page["data"][number] = item | {"content": [_part_as_listed(part, with_images) for part in parts]}
+    return page
+
+
+def _part_as_listed(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
+    if part.get("type") not in ("input_file", "input_image"):
+        return part
+    shown = {"file_id": None, **part}
+    if part["type"] == "input_image":
+        return shown if with_images else shown | {"image_url": None}
+    return {key: item for key, item in shown.items() if key != "file_data"}
 
 
 def _derive_compaction(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -4403,6 +4494,12 @@ def _keep_thread(call: Call, obj: dict[str, Any], script: Script) -> None:
     _open_thread(call.store, obj, call.body, script)
 
 
+def _retrieve_thread(call: Call) -> dict[str, Any]:
+    """A thread with no files at all says so of those for code when somebody looks."""
+    thread = _retrieve(call)
+    return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
+
+
 def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
     _open_tool_resources(store, thread, asked, script)
     for message in _dicts(asked.get("messages")):
@@ -4422,6 +4519,11 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
 def _keep_message(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _attach(call.store, call.parents[0], call.body)
+
+
+def _update_message(call: Call) -> dict[str, Any]:
+    """What is changed is answered in the words of the API's first version, as it is to this day."""
+    return {key: item for key, item in _update(call).items() if key != "attachments"} | {"file_ids": []}
 
 
 def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -5547,8 +5649,7 @@ def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) ->
 
 
 def _response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    opened = response | {"status": "in_progress", "output": [], "usage": None, "completed_at": None}
-    opened |= {"error": None, "incomplete_details": None, "service_tier": call.body.get("service_tier") or "auto"}
+    opened = response | _begun(call)
     waiting = opened | {"status": "queued"} if response.get("background") else opened
     yield {"type": "response.created", "response": waiting}
     if response.get("background"):
@@ -5900,9 +6001,12 @@ def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
 
 
 def _kind_of_bytes(call: Call) -> str:
-    """The content type of a download: of speech, that of its format."""
-    form = call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes)
-    return f"audio/{'mpeg' if form == 'mp3' else form}" if form else "application/octet-stream"
+    """The content type of a download: of speech that of its format, of a file with a path that of its name."""
+    if form := call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes):
+        return f"audio/{'mpeg' if form == 'mp3' else form}"
+    path = call.objects.get(call.key, {}).get("path") if call.shape.item else None
+    kind = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 class _Reply(httpx.Response):
@@ -8572,9 +8676,13 @@ async def _commit(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]
 _SHORTEST, _PAUSE = 100, 200  # milliseconds: of what is committed, and of the silence that ends a turn
 
 
+_WRITES_DOWN = {"transcription": {"model": "gpt-4o-mini-transcribe"}}  # with what, where nothing else is set
+
+
 async def _transcribe(call: Call, wait: Wait, item: dict[str, Any], long: int) -> list[dict[str, Any]]:
     """The events of the transcript of an item, where the session wants one: as `audio.transcriptions.create` says it."""
-    if not (wanted := call.session.talk.way("input").get("transcription")):
+    talk = call.session.talk
+    if not (wanted := talk.way("input").get("transcription") or _WRITES_DOWN.get(talk.settings.get("type"))):
         return []
     kind, about = "conversation.item.input_audio_transcription", {"item_id": item["id"], "content_index": 0}
     try:

@@ -687,6 +687,9 @@ PLAIN_TEXT, INTERPRETER = {"type": "text"}, {"type": "code_interpreter"}
 STANDARD = {"context": "current_turn", "mode": "standard"}
 DETAILS = {"prompt_tokens_details": None, "completion_tokens_details": None}
 FUNCTION_TOOL = {"type": "function", "name": "f", "parameters": {}}
+NOT_SAID = {"description": None, "output_schema": None, "strict": True}
+PAGES_TOOL = {"type": "web_search", "search_context_size": "low"}
+PICTURE_TOOL = {"type": "image_generation", "quality": "low"}
 SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 SEARCHES = {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}}
 UNLIKELY = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses.DEFAULT_TEXT}
@@ -698,7 +701,7 @@ SIZED = {"quality": "auto", "size": "1024x1536"}
 
 @cases(
     "path, body, expected",
-    ("/responses", {}, {"reasoning": {"effort": None, "summary": None}}),
+    ("/responses", {}, {"reasoning": {"context": None, "effort": None, "summary": None}}),
     ("/responses", {}, {"text": {"format": PLAIN_TEXT, "verbosity": "medium"}, "prompt_cache_retention": "in_memory"}),
     ("/responses", {}, {"top_logprobs": 0, "store": True, "frequency_penalty": 0.0}),
     ("/responses", {"store": False, "temperature": None}, {"store": False, "temperature": 1.0}),
@@ -711,7 +714,8 @@ SIZED = {"quality": "auto", "size": "1024x1536"}
      {"reasoning": STANDARD | {"effort": "none", "summary": "detailed"}, "top_p": 0.98}),
     ("/responses", {"model": "gpt-5.2", "top_p": 0.5}, {"top_p": 0.5, "prompt_cache_retention": "24h"}),
     ("/responses", {"tools": [SEARCH_TOOL]}, {"tools": [SEARCH_TOOL | SEARCHES]}),
-    ("/responses", {"tools": [FUNCTION_TOOL]}, {"tools": [FUNCTION_TOOL | {"description": None, "strict": True}]}),
+    ("/responses", {"tools": [FUNCTION_TOOL]}, {"tools": [FUNCTION_TOOL | NOT_SAID]}),
+    ("/responses", {"tools": [FUNCTION_TOOL | {"description": ""}]}, {"tools": [FUNCTION_TOOL | NOT_SAID]}),
     ("/chat/completions", {"metadata": {"a": "b"}}, {"metadata": None}),
     ("/chat/completions", {"model": "gpt-5-nano"}, {"system_fingerprint": None}),
     ("/chat/completions", {"store": True}, {"metadata": None, "system_fingerprint": "fp_44709d6fcb"}),
@@ -748,6 +752,19 @@ def test_headers_are_those_of_the_service(openai_mock, path, body, sort):
     assert {"date", "openai-organization", "openai-project", "openai-version"} <= headers.keys()
     assert headers["x-content-type-options"] == "nosniff" and "strict-transport-security" in headers
     assert len([name for name in headers if name.startswith("x-ratelimit-")]) == (6 if body else 0)
+
+
+@cases(
+    "tool, says, lacks",
+    (PAGES_TOOL, {"return_token_budget": "default", "search_content_types": ["text"]}, ()),
+    (PAGES_TOOL | {"external_web_access": True}, PAGES_TOOL, ("external_web_access",)),
+    (PICTURE_TOOL | {"action": "edit"}, PICTURE_TOOL, ("action",)),
+    (PICTURE_TOOL | {"input_fidelity": "high"}, PICTURE_TOOL, ("input_fidelity",)),
+    (PICTURE_TOOL | {"input_image_mask": {"file_id": "file-1"}}, PICTURE_TOOL, ("input_image_mask",)),
+)
+def test_a_tool_is_told_as_the_service_understands_it(client, tool, says, lacks):
+    (told,) = client.responses.create(**ASK, tools=[tool]).to_dict()["tools"]
+    assert holds(told, says) and not told.keys() & set(lacks)
 
 
 def test_plain_values_come_back_as_they_were_sent(client):
@@ -2940,6 +2957,26 @@ def test_previous_response_carries_the_conversation_on(openai_mock, client):
     assert [(item.role, item.content[0].text) for item in items] == [("user", "b")]
 
 
+HELD_BACK = [FUNCTION_TOOL | {"defer_loading": True}, FUNCTION_TOOL | {"name": "g"}, {"type": "tool_search"}]
+SEARCHED_BY_APP = {"type": "tool_search", "execution": "client", "parameters": CITY}
+
+
+@cases(
+    "part, shown, include",
+    ({"type": "input_file", "filename": "a.pdf", "file_data": "QQ=="},
+     {"type": "input_file", "filename": "a.pdf", "file_id": None}, ()),
+    ({"type": "input_image", "detail": "low", "image_url": "https://example.test/a.png"}, {"image_url": None}, ()),
+    ({"type": "input_image", "detail": "low", "image_url": "https://example.test/a.png"},
+     {"image_url": "https://example.test/a.png"}, ["message.input_image.image_url"]),
+    ({"type": "input_image", "detail": "low", "file_id": "file-1"}, {"file_id": "file-1"}, ()),
+)  # fmt: skip
+def test_what_a_response_heard_is_listed_without_its_bytes(client, part, shown, include):
+    response = client.responses.create(model="gpt-4o", input=[{"role": "user", "content": [part]}])
+    (item,) = client.responses.input_items.list(response.id, include=include).data
+    (told,) = item.to_dict()["content"]
+    assert holds(told, shown) and "file_data" not in told
+
+
 ITEMS = (
     ("reasoning", {}, {"summary": [], "content": []}, ("status",)),
     ("mcp_list_tools", {}, {"server_label": "maps", "tools": [{"annotations": {"read_only": False}}]}, ()),
@@ -2958,7 +2995,19 @@ ITEMS = (
     ("file_search_call", {}, {"queries": ["Hi"], "results": None}, ()),
     ("file_search_call", {"include": ["file_search_call.results"]}, {"results": []}, ()),
     ("computer_call", {}, {"action": {"type": "click", "x": 0}}, ()),
-)
+    ("reasoning", {"reasoning": {"summary": "auto"}}, {"summary": [{"type": "summary_text"}]}, ()),
+    (
+        "web_search_call",
+        {"include": ["web_search_call.action.sources"]},
+        {"action": {"query": "Hi", "sources": [{"type": "url"}]}},
+        (),
+    ),
+    ("mcp_call", {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
+     {"approval_request_id": "mcpr_1"}, ()),
+    ("tool_search_call", {"tools": HELD_BACK}, {"arguments": {"paths": ["f"]}, "call_id": None}, ()),
+    ("tool_search_output", {"tools": HELD_BACK}, {"tools": [{"name": "f", "defer_loading": True}]}, ()),
+    ("tool_search_call", {"tools": [SEARCHED_BY_APP]}, {"arguments": {"city": "text"}, "execution": "client"}, ()),
+)  # fmt: skip
 
 
 @cases("type, asked, says, lacks", *ITEMS)
@@ -2968,7 +3017,7 @@ def test_an_item_by_its_type_alone_is_whole(openai_mock, type, asked, says, lack
         {"type": "image_generation", "quality": "low", "size": "auto"},
     ]
     openai_mock.responses.create.response = {"output": [{"type": type}]}
-    (item,) = sdk().responses.create(**ASK, tools=tools, **asked).to_dict()["output"]
+    (item,) = sdk().responses.create(**ASK | {"tools": tools} | asked).to_dict()["output"]
     assert holds(item, says) and not item.keys() & set(lacks)
 
 
@@ -3051,6 +3100,7 @@ def test_background_response_comes_true_over_retrieves(openai_mock, client):
     seen = [response, *(client.responses.retrieve(response.id) for _ in range(3))]
     assert [r.status for r in seen] == ["queued", "in_progress", "completed", "completed"]
     assert [r.output_text for r in seen] == ["", "", "done", "done"] and seen[-1].usage.output_tokens == 1
+    assert [r.service_tier for r in seen] == ["auto", "auto", "default", "default"]
 
 
 def test_background_responses_can_be_cancelled(client):
@@ -3255,6 +3305,19 @@ def test_azure_says_what_its_filter_finds(create, openai_mock):
 runs = below("beta.threads.runs")
 thread = pytest.fixture(lambda client: add_thread(client, "Hi"))
 assistant = pytest.fixture(lambda client: add_assistant(client))
+
+
+def test_a_thread_and_a_message_are_told_as_the_service_tells_them(client):
+    no_files, thread = {"code_interpreter": {"file_ids": []}}, client.beta.threads.create()
+    assert thread.to_dict()["tool_resources"] == {}
+    assert client.beta.threads.retrieve(thread.id).to_dict()["tool_resources"] == no_files
+    searching = client.beta.threads.create(tool_resources={"file_search": {"vector_store_ids": [a_store(client)]}})
+    assert client.beta.threads.retrieve(searching.id) == searching
+    message = client.beta.threads.messages.create(thread.id, role="user", content="Hi")
+    changed = client.beta.threads.messages.update(message.id, thread_id=thread.id, metadata={"a": "b"}).to_dict()
+    assert "attachments" not in changed and (changed["file_ids"], changed["metadata"]) == ([], {"a": "b"})
+    stored = client.beta.threads.messages.retrieve(message.id, thread_id=thread.id)
+    assert (stored.attachments, stored.metadata) == ([], {"a": "b"})
 
 
 def test_run_goes_its_way_over_retrieves(openai_mock, client, runs, thread, assistant):
@@ -3975,7 +4038,8 @@ def test_container_files(client):
     copied = files.create(container, file_id=add_file(client, b"other", "b.txt"))
     for file, name, content in ((uploaded, "a.txt", b"abc"), (copied, "b.txt", b"other")):
         assert (file.bytes, file.path.rpartition("/")[2], file.container_id) == (len(content), name, container)
-        assert files.content.retrieve(file.id, container_id=container).read() == content
+        found = files.content.retrieve(file.id, container_id=container)
+        assert (found.read(), found.response.headers["content-type"]) == (content, "text/plain; charset=utf-8")
     client.containers.delete(container)
     not_found(files.content.retrieve, uploaded.id, container_id=container)
 
@@ -6446,6 +6510,8 @@ def test_a_session_begins_as_its_secret_or_its_call_was_made(openai_mock, client
     assert secret.value.startswith("ek_") and (made["instructions"], made["id"]) == ("Whisper.", secret.session.id)
     assert made["audio"]["output"] == default["audio"]["output"] | {"voice": "cedar"}
     assert secret.session.audio.input.to_dict() == default["audio"]["input"] == made["audio"]["input"]
+    written = client.realtime.client_secrets.create(session={"type": "transcription"}).session.audio.input.to_dict()
+    assert written["transcription"] is None and "create_response" not in written["turn_detection"]
     client.realtime.calls.accept("call_1", type="realtime", instructions="Answer the phone.")
     assert over_realtime(kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"] == "Answer the phone."
     answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
