@@ -9541,9 +9541,21 @@ async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
         return await mock.router.async_handler(request)
     except (Exception, MockError) as reason:
         if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
+            if isinstance(reason, httpx.TimeoutException):
+                await _sleep(_patience(request.headers))
             broken = _Paced((), dataclasses.replace(AT_ONCE, fail_after=0, fault=reason), request)
             return _Reply(502, headers=[(b"content-length", b"1")], stream=broken)
         return _mistake(reason)
+
+
+_LONGEST = 10  # seconds: who would wait longer is not kept waiting
+
+
+def _patience(headers: Mapping[str, str]) -> float:
+    """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
+    said = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
+    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST + 1
+    return seconds + 1 if seconds <= _LONGEST else 0
 
 
 def _mistake(reason: BaseException) -> httpx.Response:

@@ -7630,6 +7630,29 @@ if HAS_UVICORN:
         scenario = Scenario(openai_server.mock, sdk().with_options(base_url=openai_server.url))
         await live_and_die(scenario, resource)
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the calls that the SDK wants nobody to use
+    @pytest.mark.parametrize("name", HTTP_ROWS)
+    def test_every_call_of_the_sdk_over_a_socket(openai_server, name):
+        reach(openai_server.mock, name).response = {}
+        arguments = {param: f"{param}-1" for param in path_params(name)}
+        arguments |= {key: sample(key, tp) for key, tp in required_by(name)[0].items()}
+        reach(sdk().with_options(base_url=openai_server.url), name)(**arguments)
+        (record,) = openai_server.mock.requests
+        assert (record.status, ROWS[record.endpoint].path) == (200, ROWS[name].path)
+
+    def test_a_timeout_over_a_socket_is_the_clients_own_if_it_is_short(openai_server):
+        openai_server.mock.chat.completions.create.response = [timeout(), timeout(), "Here I am."]
+        client = sdk().with_options(base_url=openai_server.url, max_retries=0)
+        failing(openai.APITimeoutError, client.with_options(timeout=0.3).chat.completions.create, **CHAT)
+        at_once = failing(openai.APIConnectionError, client.chat.completions.create, **CHAT)
+        assert not isinstance(at_once, openai.APITimeoutError)
+        assert client.chat.completions.create(**CHAT).choices[0].message.content == "Here I am."
+
+    @pytest.mark.parametrize("name", EXPLICIT)
+    async def test_streams_over_a_socket(openai_server, name):
+        openai_server.mock.chat.completions.create.response = EXPLICIT[name]()
+        assert await streamed_text(sdk().with_options(base_url=openai_server.url)) == "one two three"
+
     @contextlib.contextmanager
     def process(*arguments):
         """A server in a process of its own, and its URL."""
