@@ -6561,7 +6561,25 @@ def error(
     envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
     pause = f"{1 if retry_after is None else retry_after * 1000:g}"
     retried = {"retry-after-ms": pause} if status in _RETRIED or status >= 500 else {}
-    return httpx.Response(status, json={"error": envelope}, headers={**retried, **(headers or {})})
+    return Failure(status, json={"error": envelope}, headers={**retried, **(headers or {})})
+
+
+class Failure(httpx.Response):
+    """An error of the API as a value; made by `error()`."""
+
+    def __repr__(self) -> str:
+        said = self.json()["error"]
+        return f"error({self.status_code}, {said['message']!r}, code={said['code']!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Failure) and self._said == other._said
+
+    def __hash__(self) -> int:
+        return hash(self.content)
+
+    @property
+    def _said(self) -> tuple[Any, ...]:
+        return self.status_code, self.content, self.headers
 
 
 def timeout() -> Exception:
@@ -6571,7 +6589,20 @@ def timeout() -> Exception:
 
     The SDK tries again, without a pause while a mock is active, and in the end raises `APITimeoutError`.
     """
-    return httpx.ReadTimeout("the mock timed out")
+    return TimedOut("the mock timed out")
+
+
+class TimedOut(httpx.ReadTimeout):
+    """A timeout as a value; made by `timeout()`."""
+
+    def __repr__(self) -> str:
+        return "timeout()"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TimedOut)
+
+    def __hash__(self) -> int:
+        return hash(TimedOut)
 
 
 class _Fault(Exception):
@@ -7570,7 +7601,7 @@ def _family_error(fault: Any, request: httpx.Request) -> BaseException:
 
 
 # What the network does for the SDK to raise one of its own.
-_SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError"}
+_SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError", "TimedOut": "ReadTimeout"}
 
 
 def _family_response(response: httpx.Response, request: Any) -> Any:

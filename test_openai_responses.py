@@ -1935,6 +1935,8 @@ def test_a_value_is_said_as_json_or_as_the_arguments_of_a_forced_call(create, cl
 def test_builders_say_what_they_need_and_are_read_as_they_were_written():
     assert "cited('x', ...) needs one source: url= or file_id=" in str(failing(TypeError, cited, "x"))
     assert repr(cut("x")) == "Turn(text='x', stop='length')"
+    assert repr([error(429, "Wait."), timeout()]) == "[error(429, 'Wait.', code='rate_limit_exceeded'), timeout()]"
+    assert {error(429), timeout()} == {error(429), timeout()} and error(429) != error(429, headers={"x-a": "b"})
     assert repr(tool_call("f", a=1)) == """Turn(tool_calls=(ToolCall(name='f', arguments='{"a": 1}'),))"""
 
 
@@ -8704,6 +8706,7 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     create.response = "Wait. " + tool_call("get_weather", city="Oslo") + tool_call("get_time", {"city": "Oslo"})
     create.response = [tool_call("a"), "b", error(429), timeout(), lambda request: "c", {}, City(name="d"), refusal()]
     create.response = ("a", cut("b"), streamed("c", chunk=3, fail_after=2, fault={"error": {}}))
+    openai_mock.realtime.connect.response = streamed("a", fail_after=2, fault=1011)
     steps = ["a", "b"]
     create.response = steps
     plan = [tool_call("f", x=1), error(429), "text"]

@@ -127,7 +127,7 @@ def streamed(
     delay: float = 0,
     first_delay: float | None = None,
     fail_after: int | None = None,
-    fault: Exception | type[Exception] | Mapping[str, Any] | str | None = None,
+    fault: Exception | type[Exception] | Mapping[str, Any] | str | int | None = None,
     stop_after: int | None = None,
 ) -> Streamed: ...
 
