@@ -1965,11 +1965,19 @@ class Call:
         return _asked(self)
 
     @property
-    def takes(self) -> tuple[Mapping[str, Any], Iterable[str]]:
-        """What it may say, with the types, and what it must."""
-        if self.session:
-            return _event_types(self.session.wire.client, self.body["type"])
-        return _parameter_types(self.row.name), _method(self.row.name)[1]
+    def takes(self) -> Mapping[str, Any]:
+        """What it may say, with the types."""
+        return _event_types(self.event) if self.event else _parameter_types(self.row.name)
+
+    @property
+    def requires(self) -> Iterable[str]:
+        """What it must say; to know that takes less long."""
+        return _required(self.event) if self.event else _method(self.row.name)[1]
+
+    @property
+    def event(self) -> Any:
+        """What the SDK says a message over a WebSocket is, where it is one."""
+        return self.session and _event_of(self.session.wire.client, str(self.body.get("type")))
 
     @functools.cached_property
     def shape(self) -> Shape:
@@ -2165,7 +2173,7 @@ def _ids_in(value: Any) -> list[Any]:
 def _check_required(call: Call) -> None:
     """Raises the 400 of a request that leaves out what the API needs."""
     sent = call.body.keys() | call.query.keys() | call.params.keys()
-    for name in call.takes[1]:
+    for name in call.requires:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
         if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
             _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
@@ -2208,22 +2216,25 @@ def _parameter_types(name: str) -> Mapping[str, Any]:
 
 
 @functools.cache
-def _events_of(unions: str) -> Mapping[str, Any]:
-    """The events of a client by type, of the SDK's unions of all it may send; none where the release has no such union."""
+def _events_of(union: str) -> Mapping[str, Any]:
+    """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
     import typing_extensions
 
-    found = [_model(union) for union in unions.split()]
-    events = [event for union in found if union for event in typing.get_args(union) or (union,)]
+    events = filter(None, typing.get_args(_model(union)) or (_model(union),))
     return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
 
 
+def _event_of(unions: str, kind: str) -> Any:
+    """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
+    return next((events[kind] for union in unions.split() if kind in (events := _events_of(union))), None)
+
+
 @functools.cache
-def _event_types(unions: str, kind: str) -> tuple[Mapping[str, Any], Iterable[str]]:
-    """What the SDK says an event of a client takes, and what it requires."""
+def _event_types(event: Any) -> Mapping[str, Any]:
+    """What the SDK says an event of a client takes."""
     import typing_extensions
 
-    event = _events_of(unions)[kind]
-    return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}, _required(event)
+    return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}
 
 
 def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
@@ -2259,6 +2270,7 @@ def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
     return typing_extensions.TypedDict(tp.__name__, marked, total=False)
 
 
+@functools.cache
 def _required(tp: Any) -> set[str]:
     """The keys a typed dict must have; the SDK's annotations are texts, of which the type itself cannot tell."""
     import typing_extensions
@@ -2316,7 +2328,7 @@ _ALSO_TAKEN = {"images.edit": {"images"}}
 
 def _check_parameters(call: Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
-    takes, _ = call.takes
+    takes = call.takes
     for name in call.body:
         if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
             _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
@@ -2326,7 +2338,7 @@ def _check_parameters(call: Call) -> None:
 
 def _check_types(call: Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
-    takes, required = call.takes
+    takes, required = call.takes, call.requires
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
@@ -7909,10 +7921,10 @@ class _Session:
         self.send(events, call, record)
 
     async def _heard(self, call: Call, wait: Wait, record: Record) -> Iterable[Any]:
-        self.heard.append(str(kind := call.body.get("type")))
-        hears = {name: heard for name, heard in self.wire.hears.items() if name in _events_of(self.wire.client)}
-        if (heard := hears.get(kind)) is None:
-            known = ", ".join(hears)
+        self.heard.append(kind := str(call.body.get("type")))
+        heard = self.wire.hears.get(kind)
+        if heard is None or call.event is None:
+            known = ", ".join(name for name in self.wire.hears if _event_of(self.wire.client, name))
             _refuse(f"Invalid value: {kind!r}. Supported values are: {known}.", "type", "invalid_value")
         _check_form(call)
         with _blaming(call):
@@ -7959,7 +7971,7 @@ class _WireKind:
 
 
 _RESPONSES = _WireKind(
-    client="beta.BetaResponsesClientEventParam responses.ResponsesClientEventParam",  # who connects does not say which
+    client="responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam",  # who connects does not say which
     hears={
         "response.create": lambda call, wait, record: _create_over_socket(call, wait, record),
         "response.inject": lambda call, wait, record: _inject(call),
@@ -9654,6 +9666,7 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.body"})
         except Exception as reason:  # out of the group it would come as a group of exceptions
             fault = reason
+            await send({"type": "http.response.body", "body": b"", "more_body": True})  # else granian makes it a 500
         group.cancel_scope.cancel()
     await stream.aclose()
     if fault:
