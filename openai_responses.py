@@ -4044,7 +4044,7 @@ def _conversation_id(call: Call) -> str | None:
 
 
 def _check_response(call: Call) -> None:
-    """The response before is there, not given with a conversation, and tool outputs answer calls."""
+    """The previous response is there, and no conversation beside it; tool outputs answer calls."""
     previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
     if previous and conversation:
         _refuse("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
