@@ -3834,7 +3834,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
         "conversations.items.delete": Behavior(act=_delete_item),
         "decisions.create": Behavior(made_up=True, derive=_derive_decision),
-        "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, act=_embed),
+        "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, keep=_encode_vectors),
         "evals.create": Behavior(derive=_derive_eval),
         "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
         "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
@@ -5288,13 +5288,12 @@ def _embedding(text: str, size: int) -> list[float]:
     return [x / length for x in vector]
 
 
-def _embed(call: Call) -> Any:
-    """Embeddings as they are asked for: what is set keeps to the SDK's types, which know floats only."""
-    obj = _compose(call)
-    if call.body.get("encoding_format") == "base64":
+def _encode_vectors(call: Call, obj: Any, script: Script) -> None:
+    """Embeddings as they are asked for. Python's SDK asks for base64 and reads numbers too, which stay as they were set."""
+    as_set = script is not NOTHING and call.request.headers.get("x-stainless-lang") == "python"
+    if call.body.get("encoding_format") == "base64" and not as_set:
         for item in obj["data"]:
             item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
-    return obj
 
 
 def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:

@@ -3970,6 +3970,15 @@ def test_embeddings_are_the_vectors_that_were_set(openai_mock, client, value, ve
     assert [item.index for item in answer.data] == [0, 1] and answer.usage.prompt_tokens == 2
 
 
+@cases("value, number", (..., 2), (ONE, 2), ([ONE, TWO], 2), ({"data": [{"embedding": ONE}]}, 1))
+def test_vectors_are_in_base64_where_that_is_asked_for(openai_mock, value, number):
+    openai_mock.embeddings.create.response = value
+    for form, kind in (("base64", str), ("float", list), ("base64", str)):
+        body = {"model": "m", "input": ["a", "b"], "encoding_format": form}
+        data = sent(openai_mock, "embeddings.create", body).json()["data"]
+        assert [type(item["embedding"]) for item in data] == [kind] * number
+
+
 def test_vectors_that_are_not_as_many_as_the_inputs_are_told(openai_mock, client):
     openai_mock.embeddings.create.response = [ONE, TWO]
     words = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
@@ -7699,7 +7708,7 @@ if HAS_UVICORN:
             environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
             script = str(ROOT / "docs" / "development" / "node.js")
             done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0 and done.stdout.count("passed: ") == 14, done.stdout + done.stderr
+            assert done.returncode == 0 and done.stdout.count("passed: ") == 15, done.stdout + done.stderr
 
 
 # ======================================================================================================================

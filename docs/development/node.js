@@ -55,6 +55,12 @@ const checks = {
     assert.equal(second.output_text, "It is 7 degrees.");
   },
 
+  async "vectors that are set"({ client, set }) {
+    await set("embeddings.create", [0.5, 0.25]);
+    const { data } = await client.embeddings.create({ model: "text-embedding-3-small", input: ["a", "b"] });
+    assert.deepEqual(data.map((each) => each.embedding), [[0.5, 0.25], [0.5, 0.25]]);
+  },
+
   async "structured output"({ client, set }) {
     await set("chat.completions.create", { $as_json: { value: { city: "Oslo", degrees: 7 } } });
     const response_format = { type: "json_schema", json_schema: { name: "weather", strict: true, schema } };
