@@ -4190,20 +4190,19 @@ def _part_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
 
 def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """What a response says by its model, under what the request said."""
-    ways = next((ways for pattern, ways in _WAYS_OF_MODELS if re.match(pattern, str(response["model"]))), {})
+    ways = next((ways for pattern, ways in _ways_of_models() if re.match(pattern, str(response["model"]))), {})
     fields = {key: value for key, value in ways.items() if key == "reasoning" or asked.get(key) is None}
     said = {key: value for key, value in (asked.get("reasoning") or {}).items() if value is not None}
     summary = {"summary": "detailed"} if said.get("summary") == "auto" else {}  # which one it was is told
-    return fields | (
-        {
-            "reasoning": {
-                "summary": None,
-                **fields.get("reasoning", {"context": None, "effort": None}),
-                **said,
-                **summary,
-            }
-        }
-    )
+    unsaid = dict.fromkeys(("context", "effort", "summary"))
+    return fields | {"reasoning": unsaid | fields.get("reasoning", {}) | said | summary}
+
+
+@functools.cache
+def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
+    """The same table, with what the installed release knows of reasoning."""
+    fitting = functools.partial(_shared_fields, _model("shared.Reasoning"))
+    return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
 
 
 def _prompt_tokens(call: Call) -> int:
