@@ -1555,10 +1555,11 @@ def _overlay(tp: Any, obj: Any, derived: Any, given: Any) -> Any:
 def _overlay_fields(
     model: Any, obj: dict[str, Any], derived: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
+    whole = _is_whole(model, given)
     for key, value in derived.items():
         if key not in given:
             obj[key] = value
-        elif isinstance(value, (dict, list)) and key in _fields(model):
+        elif isinstance(value, (dict, list)) and key in _fields(model) and not whole:
             obj[key] = _overlay(_fields(model)[key].type, obj[key], value, given[key])
     return obj | _implied(model, obj, given)
 
@@ -4150,6 +4151,18 @@ def _held_back(response: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
 
 
+def _caller(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    """Where only programs may call a function: the program that does, and waits for it."""
+    functions = [tool for tool in _dicts(call.body.get("tools")) if tool.get("type") == "function"]
+    named = [tool for tool in functions if tool.get("name") == item["name"]] or functions
+    if not named or any(tool.get("allowed_callers") != ["programmatic"] for tool in named):
+        return {}
+    before = [*_hear_conversation(call), *response["output"]]
+    program = next((each["call_id"] for each in reversed(before) if each.get("type") == "program"), None)
+    caller = {"type": "program", "caller_id": program or call.store.new_id("call_")}
+    return {"status": "in_progress", "caller": caller}
+
+
 def _approval(call: Call, *_: Any) -> dict[str, Any]:
     """Which request of a call was approved, where this is one."""
     said = (item for item in _dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response")
@@ -4170,6 +4183,7 @@ _TOLD_OF_REQUESTS: Mapping[str, Callable[[Call, Mapping[str, Any], dict[str, Any
     "file_search_call": lambda call, *_: (
         {"queries": [_sought(call)]} | _if_included(call, "file_search_call.results", results=[])
     ),
+    "function_call": _caller,
     "mcp_call": _approval,
     "reasoning": _thought,
     "tool_search_call": _search_of_tools,

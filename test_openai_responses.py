@@ -2964,6 +2964,7 @@ def test_previous_response_carries_the_conversation_on(openai_mock, client):
 
 
 HELD_BACK = [FUNCTION_TOOL | {"defer_loading": True}, FUNCTION_TOOL | {"name": "g"}, {"type": "tool_search"}]
+FOR_PROGRAMS = [FUNCTION_TOOL | {"allowed_callers": ["programmatic"]}, {"type": "programmatic_tool_calling"}]
 SEARCHED_BY_APP = {"type": "tool_search", "execution": "client", "parameters": CITY}
 
 
@@ -3010,6 +3011,8 @@ ITEMS = (
     ),
     ("mcp_call", {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
      {"approval_request_id": "mcpr_1"}, ()),
+    ("function_call", {"tools": FOR_PROGRAMS}, {"status": "in_progress", "caller": {"type": "program"}}, ()),
+    ("function_call", {"tools": [FUNCTION_TOOL]}, {"status": "completed"}, ("caller",)),
     ("tool_search_call", {"tools": HELD_BACK}, {"arguments": {"paths": ["f"]}, "call_id": None}, ()),
     ("tool_search_output", {"tools": HELD_BACK}, {"tools": [{"name": "f", "defer_loading": True}]}, ()),
     ("tool_search_call", {"tools": [SEARCHED_BY_APP]}, {"arguments": {"city": "text"}, "execution": "client"}, ()),
@@ -3025,6 +3028,22 @@ def test_an_item_by_its_type_alone_is_whole(openai_mock, type, asked, says, lack
     openai_mock.responses.create.response = {"output": [{"type": type}]}
     (item,) = sdk().responses.create(**ASK | {"tools": tools} | asked).to_dict()["output"]
     assert holds(item, says) and not item.keys() & set(lacks)
+
+
+def test_a_call_names_the_program_that_makes_it(openai_mock, client):
+    program = {"type": "program", "call_id": "call_p"}
+    openai_mock.responses.create.response = {"output": [program, {"type": "function_call", "name": "f"}]}
+    first = client.responses.create(**ASK, tools=FOR_PROGRAMS)
+    openai_mock.responses.create.response = tool_call("f")
+    later = client.responses.create(**ASK, tools=FOR_PROGRAMS, previous_response_id=first.id)
+    assert [made.caller.caller_id for made in (first.output[1], later.output[0])] == ["call_p", "call_p"]
+
+
+def test_a_whole_response_comes_back_as_it_was_set(openai_mock, client):
+    whole = client.responses.create(**ASK).to_dict() | {"reasoning": {"effort": "low", "summary": None}}
+    openai_mock.responses.create.response = whole
+    answer = client.responses.create(model="gpt-5.6", input="Hi", reasoning={"effort": "high"})
+    assert answer.to_dict() == whole
 
 
 def test_what_was_set_of_an_item_wins_over_its_tool(openai_mock, client):
