@@ -7969,6 +7969,10 @@ def _with_message(call: Call, message: str | bytes) -> Call:
     return dataclasses.replace(call, request=request)
 
 
+def _saying(call: Call, body: Mapping[str, Any]) -> Call:
+    return _with_message(call, json.dumps(body))
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _WireKind:
     """What is said over one kind of connection."""
@@ -8078,7 +8082,7 @@ async def _create_over_socket(call: Call, wait: Wait, record: Record) -> Iterato
     """A response, with the input that waits for it."""
     queued = call.session.talk.queued.pop(_told(call, "previous_response_id"), None)
     given = [*(queued or ()), *_items_of(call.body.get("input"))]
-    call = _with_message(call, json.dumps({**call.body, "input": given})) if queued else call
+    call = _saying(call, {**call.body, "input": given}) if queued else call
     return _noted(call, await _speak(call, wait, record))
 
 
@@ -8111,7 +8115,7 @@ async def _steer(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]
             talk.queue(target, given)
         else:
             talk.pending[target].clear()
-            follows = _with_message(asked, json.dumps({**asked.body, "input": given, "previous_response_id": target}))
+            follows = _saying(asked, {**asked.body, "input": given, "previous_response_id": target})
             call.session.send(_noted(follows, await _speak(follows, wait, record)), follows, record)
     except ServiceError as failed:
         about = {key: failed.envelope[key] for key in ("type", "code", "message")}
@@ -8708,7 +8712,7 @@ async def _listen(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
     events += await _commit(call, wait, record)
     if talk.current or talk.settings.get("type") == "transcription" or not turns.get("create_response", True):
         return events
-    return itertools.chain(events, await _say(_with_message(call, b'{"type": "response.create"}'), wait, record))
+    return itertools.chain(events, await _say(_saying(call, {"type": "response.create"}), wait, record))
 
 
 async def _commit(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
@@ -8751,7 +8755,7 @@ async def _transcribe(call: Call, wait: Wait, item: dict[str, Any], long: int) -
 
 async def _transcript(call: Call, wait: Wait, wanted: Mapping[str, Any]) -> str:
     """What `audio.transcriptions.create` makes of what was heard. Raises the error that is set there."""
-    return (await _answer_of("audio.transcriptions.create", _with_message(call, json.dumps(wanted)), wait))["text"]
+    return (await _answer_of("audio.transcriptions.create", _saying(call, wanted), wait))["text"]
 
 
 async def _answer_of(name: str, call: Call, wait: Wait) -> dict[str, Any]:
@@ -8786,7 +8790,7 @@ async def _say(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
         message = f"Conversation already has an active response in progress: {current}."
         _refuse(message, code="conversation_already_has_active_response")
     settings = {key: value for key, value in talk.settings.items() if key not in ("id", "object")}
-    return await _speak(_with_message(call, json.dumps(settings | asked | call.body)), wait, record)
+    return await _speak(_saying(call, settings | asked | call.body), wait, record)
 
 
 def _cancel(call: Call) -> list[dict[str, Any]]:
@@ -8956,7 +8960,7 @@ async def _interpret(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
     text = await _transcript(call, wait, {"model": "gpt-4o-mini-transcribe"})
     talk.transcript.append({"role": "user", "content": text})
     heard = [_at(talk, "session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
-    said = _with_message(call, json.dumps({"type": call.body["type"], "input": text}))
+    said = _saying(call, {"type": call.body["type"], "input": text})
     events = itertools.chain(heard, await _speak(said, wait, record))
     return await _with_decisions(call, wait, list(events)) if talk.settings.get("triggers") else events
 
@@ -9008,7 +9012,7 @@ async def _delegate(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
     """What a live session leaves to another model: as `responses.create` answers it, to the items that were given."""
     talk = call.session.talk
     model = {"model": DEFAULT_MODEL, **_dict_in(_dict_in(talk.settings, "delegation"), "responses")}
-    asked = _with_message(call, json.dumps({**model, "input": list(talk.items.values())}))
+    asked = _saying(call, {**model, "input": list(talk.items.values())})
     events = await _speak(dataclasses.replace(asked, row=_rows()["responses.create"]), wait, record)
     return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
 
@@ -9041,7 +9045,7 @@ async def _decision(call: Call, wait: Wait, asked: Mapping[str, Any], **source: 
     """The event of what `decisions.create` answers, or of the error it has."""
     talk = call.session.talk
     body = {"model": "gpt-6-luna", **asked, "input": [*talk.transcript, *talk.evidence.values()]}
-    message = dataclasses.replace(_with_message(call, json.dumps(body)), session=None)
+    message = dataclasses.replace(_saying(call, body), session=None)
     try:
         decision = await _answer_of("decisions.create", message, wait)
     except ServiceError as refused:
@@ -9147,15 +9151,14 @@ def _translation_says(call: Call, event: dict[str, Any]) -> dict[str, Any]:
     return _with_id(call, known | ({"elapsed_ms": event["end_ms"]} if "end_ms" in event else {}))
 
 
-_TRANSLATIONS = _WireKind(
+_TRANSLATIONS = dataclasses.replace(
+    _REALTIME,
     client="realtime.RealtimeTranslationClientEventParam",
     hears={
         "session.update": _at_once(_update_session),
         "session.input_audio_buffer.append": _interpret,
         "session.close": _close_session,
     },
-    error=_realtime_error,
-    too_old=lambda call: _realtime_error(call, 400, _expired("session_expired")),
     says=_translation_says,
     opening=_open_translations,
 )
@@ -9726,10 +9729,17 @@ class _ServedEnd(_FarEnd):
 
     def _send(self, event: Any) -> None:
         if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
-            self.broken = True
-            self.outbox.append({"type": "websocket.close", "code": event or 1011, "reason": "the mock closed it"})
+            self.close(event or 1011, "the mock closed it")
         else:
             self.outbox.append({"type": "websocket.send", "text": _message(event).decode()})
+
+    def close(self, code: int, reason: str) -> None:
+        self.broken = True
+        shown = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
+        self.outbox.append({"type": "websocket.close", "code": code, "reason": shown})
+
+
+_LONGEST_REASON = 123  # bytes: what fits into the frame that closes a connection
 
 
 async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
@@ -9760,8 +9770,7 @@ async def _step(end: _ServedEnd) -> bool:
         return await end.step(_result)
     except (Exception, MockError) as reason:
         _mistake(reason)
-        end._send(None)
-        end.outbox[-1]["reason"] = str(reason)[:100]
+        end.close(1011, str(reason))
         return True
 
 

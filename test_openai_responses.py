@@ -7594,12 +7594,18 @@ async def test_a_connection_to_the_server_ends_as_it_is_told(fault, code):
     assert len(sent) == 4 and sent[-1]["code"] == code
 
 
+def broken_at_length(request):
+    raise RuntimeError("a bug of the test" + "世" * 50)
+
+
 @needs("responses.connect")
-async def test_a_mistake_ends_a_connection_with_its_words(caplog):
+@cases("value", broken, broken_at_length)
+async def test_a_mistake_ends_a_connection_with_its_words(caplog, value):
     app = OpenAIMock()
-    app.responses.create.response = broken
+    app.responses.create.response = value
     *_, last = await exchange(app, socket_scope(), *said_over_socket(says("Hi")), until=over)
     assert last["code"] == 1011 and "a bug of the test" in last["reason"] and caplog.records
+    assert len(last["reason"].encode()) < 124  # what fits into a frame
 
 
 @cases("path, value, status", ("/v1/dance", None, 404), ("/v1/responses", error(429), 429))
