@@ -109,8 +109,10 @@ const checks = {
     assert.deepEqual((await records("")).map((record) => [record.status, record.attempt]), [[429, 0], [503, 1], [200, 2], [400, 0]]);
   },
 
-  async "a broken connection is tried again"({ client, set }) {
-    await set("chat.completions.create", [{ $timeout: {} }, "Here I am."]);
+  async "a timeout is the client's own if it is short, else a broken connection that is tried again"({ client, set }) {
+    await set("chat.completions.create", [{ $timeout: {} }, { $timeout: {} }, "Here I am."]);
+    const once = client.chat.completions.create({ model, messages }, { timeout: 300, maxRetries: 0 });
+    await assert.rejects(once, OpenAI.APIConnectionTimeoutError);
     const completion = await client.chat.completions.create({ model, messages });
     assert.equal(completion.choices[0].message.content, "Here I am.");
   },
