@@ -7930,6 +7930,8 @@ class _Session:
             events = await self._heard(call, wait, record)
         except ServiceError as refused:
             events = [self.wire.error(call, refused.status, refused.envelope)]
+        except _Fault:  # of the network: the connection breaks
+            events = [None]
         self.send(events, call, record)
 
     async def _heard(self, call: Call, wait: Wait, record: Record) -> Iterable[Any]:

@@ -6068,6 +6068,16 @@ def test_a_connection_breaks_and_closes_as_it_is_told(openai_mock, kind, fault, 
 
 
 @needs("responses.connect")
+@cases("value", timeout(), httpx.ConnectError, ["Hi", timeout()])
+def test_a_fault_of_the_network_breaks_a_connection(openai_mock, kind, value):
+    openai_mock.responses.connect.response = value
+    with pytest.raises(closed()) as broken_off:
+        over_socket(kind, says("Hi"), says("Hi"))
+    assert broken_off.value.rcvd is None
+    assert openai_mock.responses.connect.call_count == (2 if isinstance(value, list) else 1)
+
+
+@needs("responses.connect")
 @cases(
     ("name", "message", "code"),
     ("responses", says("Hi"), "websocket_connection_limit_reached"),
