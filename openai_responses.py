@@ -5269,7 +5269,7 @@ def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, A
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
         have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count(number, 'input')}"
-        raise ValueError(f"{have}; set one vector for all, or one for each")
+        raise AssertionError(f"{have}; set one vector for all, or one for each")
     return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
 

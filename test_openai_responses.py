@@ -4005,7 +4005,7 @@ def test_vectors_are_in_base64_where_that_is_asked_for(openai_mock, value, numbe
 def test_vectors_that_are_not_as_many_as_the_inputs_are_told(openai_mock, client):
     openai_mock.embeddings.create.response = [ONE, TWO]
     words = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
-    mistaken(ValueError, words, client.embeddings.create, model="m", input=["a", "b", "c"])
+    mistaken(AssertionError, words, client.embeddings.create, model="m", input=["a", "b", "c"])
 
 
 def test_an_image_is_set_by_its_bytes(openai_mock, client):
