@@ -398,7 +398,8 @@ def members(name, field="type"):
 
 # what other releases have: calls, items, a format
 LACKING = sorted({*HELPERS, *(row.name for row in TABLE)} - {*NAMES})
-LACKING += sorted({"apply_patch_call", "shell_call", "shell_call_output"} - {*members("responses.ResponseOutputItem")})
+LATER = {"apply_patch_call", "shell_call", "shell_call_output", "tool_search_call", "tool_search_output"}
+LACKING += sorted(LATER - {*members("responses.ResponseOutputItem")})
 LACKING += sorted({"diarized_json"} - {*typing.get_args(openai.types.AudioResponseFormat)})
 
 
