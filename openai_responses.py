@@ -2324,7 +2324,7 @@ def _check_model(call: Call) -> None:
 
 
 # What the API takes beside what the SDK has parameters for.
-_ALSO_TAKEN = {"images.edit": {"images"}}
+_ALSO_TAKEN = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
 
 
 def _check_parameters(call: Call) -> None:
@@ -8110,15 +8110,13 @@ async def _steer(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]
         lane = _lane_of(asked)
         steer |= {"id": call.store.new_id("steer_")}
         stubs = [_output_stub(item) for item in call.store["responses"][target]["output"] if "call_id" in item]
-        talk.pending[target] = [
-            _steer_event("pending", steer, reason="waiting_for_required_input", required_input=stubs)
-        ]
         if stubs:
             talk.queue(target, given)
         else:
-            talk.pending[target].clear()
             follows = _saying(asked, {**asked.body, "input": given, "previous_response_id": target})
             call.session.send(_noted(follows, await _speak(follows, wait, record)), follows, record)
+        waits = {"reason": "waiting_for_required_input", "required_input": stubs}
+        talk.pending[target] = [_steer_event("pending", steer, **waits)] if stubs else []
     except ServiceError as failed:
         about = {key: failed.envelope[key] for key in ("type", "code", "message")}
         return [_steer_event("failed", {**steer, "input": call.body["input"]}, error=about) | lane]
