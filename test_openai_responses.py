@@ -6848,6 +6848,12 @@ def test_outputs_that_are_injected_are_heard_by_the_response_that_follows(openai
     assert holds(injected, output) and holds(asked, {"role": "user"})
 
 
+@needs("responses.connect")
+def test_strict_sessions_take_what_the_beta_adds(kind):
+    with OpenAIMock(strict=True):
+        assert over_socket(kind, says("Hi", multi_agent={"enabled": True}))[-1]["type"] == "response.completed"
+
+
 @needs("beta.responses.create")
 def test_the_beta_of_responses_has_its_events(openai_mock, kind):
     openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
