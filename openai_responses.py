@@ -5316,8 +5316,23 @@ def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"results": [_copy(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
+# What a question cannot do without, by its type: a list, and what each of its members says.
+_ASKED_WITH = {"choice": [("choices", "value")], "score": [("levels", "label")]}
+
+
+def _check_decision(call: Call) -> None:
+    """Raises the 400 of a question without what is to be decided between."""
+    for index, question in enumerate(_dicts(call.body.get("questions"))):
+        for name, inner in _ASKED_WITH.get(str(question.get("type")), ()):
+            place, members = f"questions[{index}].{name}", _dicts(question.get(name))
+            lacking = [f"{place}[{number}].{inner}" for number, each in enumerate(members) if inner not in each]
+            if missing := next(iter(lacking), None if members else place):
+                _refuse(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
+
+
 def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An answer to each question: yes, the first choice, the lowest level."""
+    _check_decision(call)
     questions = _dicts(call.body.get("questions"))
     answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
     texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]

@@ -1436,6 +1436,12 @@ MALFORMED = [
     ("vector_stores.search", {"query": "x", "filters": {"type": "and", "filters": ["x"]}}, "Invalid filter type"),
     ("vector_stores.search", {"query": "x", "filters": {"type": "eq", "key": "a"}}, "needs 'key' and 'value'"),
     ("admin.organization.groups.roles.create", {"role_id": 5}, "Invalid type for 'role_id'"),
+    (
+        "decisions.create",
+        ASK | {"questions": [{"type": "predicate"}, {"type": "choice", "choices": [{"value": "a"}, {}]}]},
+        "Missing required parameter: 'questions[1].choices[1].value'.",
+    ),
+    ("decisions.create", ASK | {"questions": [{"type": "score"}]}, "parameter: 'questions[0].levels'."),
     (CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
     (CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
     (CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
