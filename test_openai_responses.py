@@ -1228,7 +1228,7 @@ def a_post(path, body):
     (a_post("/responses", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
      "Invalid value: 'dance'. Supported values are: 'message', "),
     (a_post("/responses", {"input": [{"role": "user", "content": [{"type": "text"}]}]}), "input[0].content[0].type",
-     "invalid_value", "Invalid value: 'text'. Supported values are: 'input_text', 'input_image', and 'input_file'."),
+     "invalid_value", "Invalid value: 'text'. Supported values are: 'input_text', 'input_image', "),
     (a_post("/conversations", {"items": [{"type": "message", "role": "narrator"}]}), "items[0].role", "invalid_value",
      "Invalid value: 'narrator'. Supported values are: "),
     (a_post("/moderations", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
