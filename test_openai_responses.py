@@ -8518,7 +8518,7 @@ def test_models_of_the_examples_are_there_for_long():
     sources = ("audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py")
     lists = re.findall(r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M)
     text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
-    named = set(re.findall(r"""model"?[=:] ?["']([\w.-]+)""", text))
+    named = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
     assert openai_responses.DEFAULT_MODEL in named
     assert not named & set(re.findall('"([^"]+)"', "".join(lists)))
 
