@@ -4009,6 +4009,14 @@ def test_vectors_are_in_base64_where_that_is_asked_for(openai_mock, value, numbe
         assert [type(item["embedding"]) for item in data] == [kind] * number
 
 
+def test_vectors_of_a_recorded_answer_stay_in_base64(openai_mock):
+    vector = {"object": "embedding", "index": 0, "embedding": "AACAPwAAAAA="}
+    recorded = {"object": "list", "model": "m", "data": [vector], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+    openai_mock.embeddings.create.response = recorded
+    body = {"model": "m", "input": "a", "encoding_format": "base64"}
+    assert sent(openai_mock, "embeddings.create", body).json() == recorded
+
+
 def test_vectors_that_are_not_as_many_as_the_inputs_are_told(openai_mock, client):
     openai_mock.embeddings.create.response = [ONE, TWO]
     words = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
