@@ -2422,6 +2422,8 @@ async def test_what_was_created_is_there_until_it_is_deleted(openai_mock, resour
 
 async def live_and_die(scenario, resource):
     """An object of a resource is made, looked at, changed and deleted, with what is refused on the way."""
+    if resource == "beta.agents.environments.files":  # whose parent some releases do not make
+        skip_where_lacking("beta.agents.environments.create")
     verbs = ("create", "retrieve", "list", "update", "delete")
     create, retrieve, lists, update, delete = (f"{resource}.{v}" if f"{resource}.{v}" in ROWS else None for v in verbs)
     if retrieve and ROWS[retrieve].path == ROWS[create].path:  # a list by another name
