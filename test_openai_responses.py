@@ -5054,7 +5054,7 @@ ABANDONED = """
 @cases("answer", ("generator", "as it is"), ("stream", "as it is"), ("stream", "content"))
 @pytest.mark.parametrize("leave", ["close", "drop"])
 def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait(answer, leave):
-    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), *answer, leave, timeout=120)
+    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), *answer, leave, timeout=20)
     assert done.stderr == ""
 
 
