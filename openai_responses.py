@@ -1360,9 +1360,14 @@ def _candidates(members: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[Any
 
 def _agrees(model: Any, value: Mapping[str, Any]) -> bool:
     """Whether the literals of a model (`type`, `role`, `object`) allow what the value says of them."""
-    fields = _fields(model)
-    literals = ((key, _kind(fields[key].type)) for key in value if key in fields)
-    return all(value[key] in args for key, (kind, args) in literals if kind is typing.Literal)
+    return all(value[name] in words for name, words in _literal_fields(model).items() if name in value)
+
+
+@functools.cache
+def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
+    """The words that those fields of a model take which take nothing else."""
+    kinds = {name: _kind(field.type) for name, field in _fields(model).items()}
+    return {name: args for name, (kind, args) in kinds.items() if kind is typing.Literal}
 
 
 def _member(tp: Any, value: Mapping[str, Any]) -> Any:
