@@ -4144,7 +4144,7 @@ def _search_of_pages(call: Call, *_: Any) -> dict[str, Any]:
 
 def _search_of_tools(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
     """The service finds all tools it holds back; an application that searches itself is told what for."""
-    search = next((tool for tool in _dicts(call.body.get("tools")) if tool.get("type") == "tool_search"), {})
+    search = _tool_of("tool_search", call.body)
     if search.get("execution") == "client":
         wanted = _made_up(search.get("parameters") or {}, "tool_search", call.body)
         return {"arguments": wanted, "call_id": call.store.new_id("call_")}
@@ -4199,8 +4199,13 @@ _TOLD_OF_REQUESTS: Mapping[str, Callable[[Call, Mapping[str, Any], dict[str, Any
 
 def _of_its_tool(kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     of, names = _MADE_WITH.get(kind, ("", ()))
-    tool = next((tool for tool in _dicts(asked.get("tools")) if tool.get("type") == of), {})
+    tool = _tool_of(of, asked)
     return {name: tool[name] for name in names if tool.get(name) not in (None, "auto")}
+
+
+def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The first tool of a type in a request or a response; an empty one where there is none."""
+    return next((tool for tool in _dicts(body.get("tools")) if tool.get("type") == kind), {})
 
 
 def _part_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
@@ -5702,7 +5707,8 @@ def _response_events(call: Call, response: dict[str, Any], chunk: int | None) ->
     yield {"type": "response.in_progress", "response": opened}
     for index, item in enumerate(response["output"]):
         yield {"type": "response.output_item.added", "output_index": index, "item": _opened_item(item)}
-        for event in _ITEM_EVENTS().get(item["type"], _no_events)(_settings(response, item) | item, chunk):
+        with_tool = _tool_of(item["type"].removesuffix("_call"), response) | item
+        for event in _ITEM_EVENTS().get(item["type"], _no_events)(with_tool, chunk):
             yield {"item_id": item.get("id"), "output_index": index} | event
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     if (error := response.get("error") or {}).get("code") in _TOLD_FIRST:
@@ -5736,11 +5742,6 @@ _ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], I
         }
     )
 )
-
-
-def _settings(response: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    """The tool of a response that an item is a call of."""
-    return next((tool for tool in _dicts(response.get("tools")) if f"{tool.get('type')}_call" == item["type"]), {})
 
 
 def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
@@ -5877,13 +5878,10 @@ def _stages(*steps: Any) -> Callable[[dict[str, Any], int | None], Iterator[dict
     return events
 
 
-_OF_IMAGES = ("background", "output_format", "quality", "size")
-
-
 def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """As many as the tool asks for, each the whole one."""
     about = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
-    about |= {key: item[key] for key in _OF_IMAGES if item.get(key)}
+    about |= {key: item[key] for key in _IMAGES_ARE if item.get(key)}
     yield from (about | {"partial_image_index": index} for index in range(item.get("partial_images") or 0))
 
 
