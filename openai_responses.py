@@ -75,6 +75,7 @@ import os
 import pkgutil
 import random
 import re
+import ssl
 import struct
 import sys
 import threading
@@ -1945,7 +1946,7 @@ def _refuse(message: str, param: str | None = None, code: str | None = None, sta
     raise ServiceError(status, message, param=param, code=code)
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class Call:
     """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
 
@@ -1955,6 +1956,10 @@ class Call:
     request: httpx.Request
     deployment: str | None = None  # in an Azure path
     session: Any = None  # the connection a message came over
+
+    def __post_init__(self) -> None:
+        self.shape, self.behavior = _shape(self.row), _behavior(self.row.name)
+        self.resource = _resource(self.shape.resource)
 
     @functools.cached_property
     def body(self) -> dict[str, Any]:
@@ -1984,18 +1989,6 @@ class Call:
     def event(self) -> Any:
         """What the SDK says a message over a WebSocket is, where it is one."""
         return self.session and _event_of(self.session.wire.client, str(self.body.get("type")))
-
-    @functools.cached_property
-    def shape(self) -> Shape:
-        return _shape(self.row)
-
-    @functools.cached_property
-    def behavior(self) -> Behavior:
-        return _behavior(self.row.name)
-
-    @functools.cached_property
-    def resource(self) -> Resource:
-        return _resource(self.shape.resource)
 
     @property
     def store(self) -> StateStore:
@@ -3432,11 +3425,11 @@ def _compose(call: Call, script: Script = NOTHING) -> Any:
 
 def _given_in(call: Call, script: Script) -> dict[str, Any]:
     """What a request says and the test does not, but for nulls and other words for the default."""
-    asked = {key: item for key, item in _requested(call).items() if key not in script.given and item is not None}
-    return {key: item for key, item in asked.items() if (key, item) not in _AS_IF_NOT_GIVEN}
+    asked, said = _requested(call), script.given
+    return {key: item for key, item in asked.items() if key not in said and item not in (None, _AS_NOT_GIVEN.get(key))}
 
 
-_AS_IF_NOT_GIVEN = (("service_tier", "auto"),)  # values of a request that ask for the default
+_AS_NOT_GIVEN = {"service_tier": "auto"}  # values of a request that ask for the default
 
 
 def _template(call: Call, script: Script) -> Any:
@@ -7770,7 +7763,7 @@ def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
 
 
 def _sharing(init: Any) -> Any:
-    """A constructor of transports with which those of default settings share one SSL context: to make it takes long."""
+    """A constructor of transports with which those of default settings share one SSL context."""
 
     @functools.wraps(init)
     def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
@@ -7789,7 +7782,20 @@ def _sharing(init: Any) -> Any:
 @functools.cache
 def _shared_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
     """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
-    return family.create_ssl_context(trust_env=trust_env)
+    return _Later(lambda: family.create_ssl_context(trust_env=trust_env))
+
+
+class _Later:
+    """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
+    use for them."""
+
+    __class__ = ssl.SSLContext  # what a client asks of one it is given
+
+    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
+        self.made = functools.cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made(), name)
 
 
 def _installed(module: str) -> bool:

@@ -5864,20 +5864,28 @@ RVaHBzANTkeg8MBYQVPDnZcABw==
 """
 
 
-def test_clients_share_a_context_that_verifies_when_the_mock_has_ended(family, tmp_path):
+def test_clients_share_a_context_that_is_made_at_a_handshake_and_verifies(family, kind, tmp_path, monkeypatch):
+    make, made = family.create_ssl_context, []
+    monkeypatch.setattr(family, "create_ssl_context", lambda **settings: made.append(settings) or make(**settings))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # so that the context is none that another test had made
     with OpenAIMock():
-        one, other = family.HTTPTransport(), family.HTTPTransport()
-        client, own = family.Client(), family.HTTPTransport(verify=False)
+        one, other, own = family.HTTPTransport(), family.HTTPTransport(), family.HTTPTransport(verify=False)
+        client = family.Client() if kind == "sync" else family.AsyncClient()
     contexts = [transport._pool._ssl_context for transport in (one, other, client._transport, own)]
-    assert contexts[0] is contexts[1] is contexts[2] is not contexts[3]
+    assert contexts[0] is contexts[1] is contexts[2] is not contexts[3] and not made
+
+    async def visit(url):
+        await get(client.get(url))
+
     (tmp_path / "nobody.pem").write_text(NOBODYS_KEY)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(tmp_path / "nobody.pem")
     with socket.create_server(("127.0.0.1", 0)) as listening, concurrent.futures.ThreadPoolExecutor(1) as pool:
         shaken = pool.submit(lambda: server.wrap_socket(listening.accept()[0], server_side=True))
         with pytest.raises(family.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            client.get(f"https://127.0.0.1:{listening.getsockname()[1]}/")
+            finish(kind, visit(f"https://127.0.0.1:{listening.getsockname()[1]}/"))
         assert isinstance(shaken.exception(), OSError)
+    assert made == [{"trust_env": True}]
 
 
 def test_calls_stay_after_the_context_and_go_on_when_it_is_entered_again():
