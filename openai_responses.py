@@ -1351,12 +1351,18 @@ def _members(tp: Any) -> tuple[Any, ...]:
 
 
 def _candidates(members: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[Any, ...]:
-    flat = tuple(itertools.chain.from_iterable(map(_members, members)))
-    models = [member for member in flat if _is_model(_kind(member)[0])]
-    agreeing = [member for member in models if _agrees(_kind(member)[0], value)]
-    whole = [m for m in agreeing if value.keys() <= {*_fields(_kind(m)[0]), *_wire_names(_kind(m)[0])}]
-    free = [member for member in flat if _kind(member)[0] in (dict, object)]
-    return tuple(whole or agreeing) + tuple(free)
+    models, free = _sorted_members(members)
+    agreeing = {member: names for member, (model, names) in models.items() if _agrees(model, value)}
+    whole = [member for member, names in agreeing.items() if value.keys() <= names]
+    return (*(whole or agreeing), *free)
+
+
+@functools.cache
+def _sorted_members(members: tuple[Any, ...]) -> tuple[Mapping[Any, tuple[Any, set[str]]], list[Any]]:
+    """The models among the members of a union and of those within, with the names of their fields; and what is free."""
+    kinds = {member: _kind(member)[0] for member in itertools.chain.from_iterable(map(_members, members))}
+    models = {member: (kind, {*_fields(kind), *_wire_names(kind)}) for member, kind in kinds.items() if _is_model(kind)}
+    return models, [member for member, kind in kinds.items() if kind in (dict, object)]
 
 
 def _agrees(model: Any, value: Mapping[str, Any]) -> bool:
@@ -2982,9 +2988,10 @@ def _instance(schema: Any, making: _Making) -> Any:
         value = _instance(_both(_resolved(schema, making.root), _without(schema, "$ref")), making)
         making.within.pop()
         return value
-    for key in ("anyOf", "oneOf"):
-        if key in schema:
-            return _instance(_both(_simplest(schema[key], making), _without(schema, key)), making)
+    if "anyOf" in schema:
+        return _instance(_both(_simplest(schema["anyOf"], making), _without(schema, "anyOf")), making)
+    if "oneOf" in schema:
+        return _one_of(schema["oneOf"], _without(schema, "oneOf"), making)
     if "allOf" in schema:
         return _instance(functools.reduce(_both, schema["allOf"], _without(schema, "allOf")), making)
     if unmade := _UNMADE & schema.keys():
@@ -3071,8 +3078,8 @@ def _both(one: Any, other: Any) -> Any:
         return one if other is True else other
     if _narrows(one, other) or _narrows(other, one):
         _conflict(one, other)
-    shared = [key for key in one.keys() & other.keys() if one[key] != other[key]]
-    return {**one, **other} | {key: _JOINS[key](one[key], other[key]) for key in shared if key in _JOINS}
+    shared = [key for key in one.keys() & other.keys() & _JOINS.keys() if not _alike(one[key], other[key])]
+    return {**one, **other} | {key: _JOINS[key](one[key], other[key]) for key in shared}
 
 
 def _narrows(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -3109,6 +3116,41 @@ _JOINS: Mapping[str, Callable[[Any, Any], Any]] = {
 def _simplest(schemas: list[Any], making: _Making) -> Any:
     """The first alternative that does not lead back to where it came from: recursion ends there."""
     return next((schema for schema in schemas if _ends(schema, making, making.within)), schemas[0])
+
+
+def _one_of(ways: list[Any], rest: dict[str, Any], making: _Making) -> Any:
+    """A value of the first alternative that has one which no other takes."""
+    for way in sorted(ways, key=lambda way: not _ends(way, making, making.within)):
+        value = _instance(_both(way, rest), making)
+        if sum(not _breaks(value, each, making) for each in ways) == 1:
+            return value
+    raise ValueError(f"the mock finds nothing that follows just one of {_shown(ways)}; set a response")
+
+
+def _breaks(value: Any, schema: Any, making: _Making) -> bool:
+    """Whether a value surely does not follow a schema. Patterns, which could take for ever, and formats, which not every
+    reader of schemas knows, do not tell."""
+    making.spend(20)
+    if not isinstance(schema, dict):
+        return schema is False
+    ways = schema.get("anyOf") or schema.get("oneOf") or [True]
+    parts = [*schema.get("allOf", ()), *([_resolved(schema, making.root)] if "$ref" in schema else ())]
+    return (
+        any(not _RULES[key](value, schema[key]) for key in schema.keys() & _RULES.keys() - {"format", "pattern"})
+        or any(_breaks(value, part, making) for part in parts)
+        or all(_breaks(value, way, making) for way in ways)
+        or any(_breaks(inner, of, making) for inner, of in _within(value, schema))
+    )
+
+
+def _within(value: Any, schema: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """What is in a value, each with the schema it is to follow; what it lacks follows none."""
+    if isinstance(value, dict):
+        known, extra = schema.get("properties", {}), schema.get("additionalProperties", True)
+        yield from ((None, False) for name in schema.get("required", ()) if name not in value)
+        yield from ((inner, known.get(name, "patternProperties" in schema or extra)) for name, inner in value.items())
+    elif isinstance(value, list) and "prefixItems" not in schema:
+        yield from ((inner, schema.get("items", True)) for inner in value)
 
 
 def _ends(schema: Any, making: _Making, within: Sequence[str]) -> bool:
