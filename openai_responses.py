@@ -59,7 +59,6 @@ import dataclasses
 import difflib
 import email
 import email.utils
-import fractions
 import functools
 import hashlib
 import hmac
@@ -3053,7 +3052,7 @@ _RULES: Mapping[str, Callable[[Any, Any], Any]] = {
     "minimum": _numeric(operator.ge),
     "minItems": _of((list,), lambda value, said: len(value) >= said),
     "minLength": _of((str,), lambda value, said: len(value) >= said),
-    "multipleOf": _numeric(lambda value, said: fractions.Fraction(str(value)) % fractions.Fraction(str(said)) == 0),
+    "multipleOf": _numeric(lambda value, said: _exactly(value) % _exactly(said) == 0),
     "pattern": _of((str,), lambda value, said: re.search(said, value)),
     "type": lambda value, said: not {*_KINDS[type(value)]}.isdisjoint([said] if isinstance(said, str) else said),
     "uniqueItems": _of((list,), lambda value, said: not said or len({*map(_sorted_json, value)}) == len(value)),
@@ -3312,7 +3311,7 @@ _FORMATS = {
 def _numbers(schema: Any, making: _Making) -> Iterator[Any]:
     """The number next to 0 that its bounds leave, and those after it."""
     whole, step = schema["type"] == "integer", schema.get("multipleOf")
-    step = 1 if step is None and whole else step and fractions.Fraction(str(step))
+    step = 1 if step is None and whole else step and _exactly(step)
     step = step.numerator if whole else step
     low = _least(schema.get("minimum"), schema.get("exclusiveMinimum"), step)
     high = -_least(*(bound and -bound for bound in map(schema.get, ("maximum", "exclusiveMaximum"))), step)
@@ -3320,13 +3319,20 @@ def _numbers(schema: Any, making: _Making) -> Iterator[Any]:
     yield int(value) if value == int(value) else float(value)
 
 
+def _exactly(number: float) -> Any:
+    """A number as JSON has it, where 0.1 is a tenth."""
+    import fractions
+
+    return fractions.Fraction(str(number))
+
+
 def _least(least: Any, above: Any, step: Any) -> Any:
     """The least number, or multiple of a step, from one bound on and above another."""
     found = [-math.inf]
     if least is not None:
-        found.append(math.ceil(fractions.Fraction(str(least)) / step) * step if step else least)
+        found.append(math.ceil(_exactly(least) / step) * step if step else least)
     if above is not None:
-        next_one = (math.floor(fractions.Fraction(str(above)) / (step or 1)) + 1) * (step or 1)
+        next_one = (math.floor(_exactly(above) / (step or 1)) + 1) * (step or 1)
         found.append(next_one if step else math.nextafter(above, math.inf))
     return max(found)
 
