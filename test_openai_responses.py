@@ -5050,26 +5050,26 @@ ABANDONED = """
             while True:
                 yield {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
 
-    answer, leave = {"generator": Endless().agenerate, "stream": Endless}[sys.argv[1]](), sys.argv[3]
-    with OpenAIMock() as openai_mock:
-        body = httpx.Response(200, content=answer) if sys.argv[2] == "content" else answer
-        openai_mock.chat.completions.create.response = body
-        stream = openai.OpenAI(api_key="k").chat.completions.create(model="m", messages=[], stream=True)
-        assert next(iter(stream)).id == "c"
-        if leave == "close":
-            stream.close()
-    if leave == "drop":
-        del stream
-    del openai_mock, answer, body
-    gc.collect()
-    assert threading.enumerate() == [threading.main_thread()]
+    for leave in ("close", "drop"):
+        answer = {"generator": Endless().agenerate, "stream": Endless}[sys.argv[1]]()
+        with OpenAIMock() as openai_mock:
+            body = httpx.Response(200, content=answer) if sys.argv[2] == "content" else answer
+            openai_mock.chat.completions.create.response = body
+            stream = openai.OpenAI(api_key="k").chat.completions.create(model="m", messages=[], stream=True)
+            assert next(iter(stream)).id == "c"
+            if leave == "close":
+                stream.close()
+        if leave == "drop":
+            del stream
+        del openai_mock, answer, body
+        gc.collect()
+        assert threading.enumerate() == [threading.main_thread()], leave
 """
 
 
 @cases("answer", ("generator", "as it is"), ("stream", "as it is"), ("stream", "content"))
-@pytest.mark.parametrize("leave", ["close", "drop"])
-def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait(answer, leave):
-    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), *answer, leave, timeout=20)
+def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait(answer):
+    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), *answer, timeout=20)
     assert done.stderr == ""
 
 
@@ -8497,8 +8497,11 @@ def test_example_of_a_page_runs(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if any(part in block.code for part in ("@pytest.", "unittest", "\nclass Test")):  # more than plain test functions
         (tmp_path / "test_example.py").write_text(block.code, encoding="utf-8")
-        options = f"-p openai_responses -p no:cacheprovider -q -c {os.devnull} --rootdir".split()
-        python("-m", "pytest", *options, str(tmp_path), "test_example.py", PYTHONPATH=str(ROOT))
+        options = (
+            f"-p openai_responses -p pytest_asyncio.plugin -p no:cacheprovider -q -c {os.devnull} --rootdir".split()
+        )
+        alone = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # those of others take as long
+        python("-m", "pytest", *options, str(tmp_path), "test_example.py", **alone)
     else:
         tests = [value for name, value in execute(block).items() if name.startswith("test_")]
         assert tests or "def test_" not in block.code
