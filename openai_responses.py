@@ -806,6 +806,7 @@ RESOURCES = functools.cache(
         "beta.threads.runs": {"missing": "No run found with id '{id}'."},
         "beta.threads.runs.steps": {"missing": "No run step found with id '{id}'.", "missing_param": None},
         "chat.completions": {"listing": ("asc", 20, 100), "missing": "Completion {id} not found", "missing_code": "not_found"},
+        "containers": {"over": lambda store, id, obj: obj.update(status="expired")},
         "containers.files.content": {"parents": ("container_id",)},
         "conversations": {"missing": "Conversation with id '{id}' not found."},
         "conversations.items": {"missing": "Item with id '{id}' not found."},
@@ -1798,10 +1799,16 @@ def _expire(store: StateStore, resource: Resource, key: Any) -> None:
 
 def _is_over(resource: Resource, obj: Any) -> bool:
     """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
-    ends = obj.get("expires_at") if isinstance(obj, dict) else None
+    ends = obj.get("expires_at", _left_alone(obj)) if isinstance(obj, dict) else None
     if not isinstance(ends, int) or ends >= time.time() or obj.get("status") == "expired":
         return False
     return resource.over is not None or str(obj.get("status")) in _ACTIVE
+
+
+def _left_alone(obj: Mapping[str, Any]) -> Any:
+    """When the time of an object is over that lives some minutes after its last use; `None` of others."""
+    last, minutes = obj.get("last_active_at"), _dict_in(obj, "expires_after").get("minutes")
+    return last + 60 * minutes if isinstance(last, int) and isinstance(minutes, int) else None
 
 
 def _is_ahead(store: StateStore, resource: str, key: Any) -> bool:
@@ -3876,7 +3883,11 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
         "beta.threads.runs.submit_tool_outputs": Behavior(made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_submitted_run_events, hears=_hear_outputs),
         "chat.completions.create": Behavior(made_up=True, check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages),
         "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
-        "containers.files.create": Behavior(refers={"file_id": "files"}, derive=_derive_container_file, content=_container_file_content),
+        "containers.files.content.retrieve": Behavior(check=_use_container),
+        "containers.files.create": Behavior(refers={"file_id": "files"}, check=_use_container, derive=_derive_container_file, content=_container_file_content),
+        "containers.files.delete": Behavior(check=_use_container),
+        "containers.files.retrieve": Behavior(check=_use_container),
+        "containers.retrieve": Behavior(check=_touch_container),
         "conversations.create": Behavior(keep=_keep_conversation, input="items"),
         "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
         "conversations.items.delete": Behavior(act=_delete_item),
@@ -4098,6 +4109,9 @@ def _check_response(call: Call) -> None:
     if previous and previous not in call.store["responses"]:
         message = f"Previous response with id '{previous}' not found."
         _refuse(message, "previous_response_id", "previous_response_not_found")
+    for tool in _dicts(call.body.get("tools")):
+        if isinstance(id := tool.get("container"), str) and id in call.store["containers"]:
+            _use_container(call, id)
     called = {item.get("call_id") for item in _hear_conversation(call) if "output" not in str(item.get("type"))}
     for item in _dicts(call.body.get("input")):
         kind, id = str(item.get("type")), item.get("call_id")
@@ -5446,6 +5460,19 @@ def _check_cancel(call: Call) -> None:
     """What is over cannot be cancelled."""
     if (obj := _fetch(call))["status"] in _OVER:
         _refuse(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
+
+
+def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
+    """The container lives on, unless it is expired."""
+    container = _need(call, "containers", id or call.params["container_id"], "container_id")
+    container |= {"last_active_at": int(time.time())} if container["status"] != "expired" else {}
+    return container
+
+
+def _use_container(call: Call, id: Any = None) -> None:
+    """The container lives on; one that is expired is a 400."""
+    if _touch_container(call, id)["status"] == "expired":
+        _refuse("Container is expired.")
 
 
 def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:

@@ -4111,6 +4111,29 @@ def test_container_files(client):
     not_found(files.content.retrieve, uploaded.id, container_id=container)
 
 
+def test_containers_expire_some_minutes_after_their_last_use(client, monkeypatch):
+    start, ask = int(time.time()), functools.partial(client.responses.create, **ASK)
+    used, left = (client.containers.create(name=name).id for name in ("used", "left"))
+    file = client.containers.files.create(used, file=("a.txt", b"abc")).id
+    runs = {"type": "code_interpreter", "container": used}
+    uses = (
+        lambda: client.containers.retrieve(used),
+        lambda: client.containers.files.retrieve(file, container_id=used),
+        lambda: ask(tools=[runs]),
+    )
+    for number, use in enumerate(uses, 1):
+        monkeypatch.setattr(time, "time", lambda now=start + 1000 * number: now)
+        assert use()
+    assert {each.name: each.status for each in client.containers.list()} == {"used": "running", "left": "expired"}
+    assert client.containers.retrieve(left).status == "expired"
+    for call in (
+        lambda: client.containers.files.create(left, file=b"x"),
+        lambda: ask(tools=[runs | {"container": left}]),
+    ):
+        assert "Container is expired." in str(refused(call))
+    client.containers.delete(left)
+
+
 @needs("skills.versions.create")
 def test_skills_have_versions(client):
     versions, skill = client.skills.versions, client.skills.create(files=[("SKILL.md", b"# one")])
