@@ -7864,7 +7864,7 @@ class _Later:
     """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
     use for them."""
 
-    __class__ = ssl.SSLContext  # what a client asks of one it is given
+    __class__ = property(lambda self: ssl.SSLContext)  # what a client asks of one it is given
 
     def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
         self.made = functools.cache(make)

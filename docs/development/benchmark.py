@@ -95,7 +95,7 @@ def chat_ratios():
     if SDK2:
         timers["respx"] = lambda: routed(body, headers, 20)
     times = best(100, **timers)  # of many short ones some are not disturbed
-    yield "chat call / static transport", times["mock"] / times["static"], 1.20
+    yield "chat call / static transport", times["mock"] / times["static"], 1.15
     if SDK2:
         yield "chat call / one RESPX route", times["mock"] / times["respx"], 1.10
 
