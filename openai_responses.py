@@ -742,7 +742,7 @@ class Resource:
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters by another name than their field
     begins: Callable[[], dict[str, Any]] | None = None  # the objects that are there from the start
     forgotten: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what goes with an object
-    over: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what comes of one past its `expires_at`
+    over: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what comes of one whose time is over
 
     @functools.cached_property
     def rows(self) -> list[Row]:
