@@ -203,7 +203,7 @@ def fresh(name):
 
 
 def cold_starts():
-    seconds_of = best(9, **{name: fresh(name) for name in ("mock", "static", *(["respx"] if SDK2 else []))})
+    seconds_of = best(15, **{name: fresh(name) for name in ("mock", "static", *(["respx"] if SDK2 else []))})
     yield "fresh process / static transport", seconds_of["mock"] / seconds_of["static"], 1.25
     if SDK2:
         yield "fresh process / one RESPX route", seconds_of["mock"] / seconds_of["respx"], 1.10
