@@ -806,7 +806,7 @@ RESOURCES = functools.cache(
         "beta.threads.runs": {"missing": "No run found with id '{id}'."},
         "beta.threads.runs.steps": {"missing": "No run step found with id '{id}'.", "missing_param": None},
         "chat.completions": {"listing": ("asc", 20, 100), "missing": "Completion {id} not found", "missing_code": "not_found"},
-        "containers": {"over": lambda store, id, obj: obj.update(status="expired")},
+        "containers": {"over": _end},
         "containers.files.content": {"parents": ("container_id",)},
         "conversations": {"missing": "Conversation with id '{id}' not found."},
         "conversations.items": {"missing": "Item with id '{id}' not found."},
@@ -824,7 +824,7 @@ RESOURCES = functools.cache(
         "skills.versions": {"key": "version"},
         "skills.versions.content": {"parents": ("skill_id",)},
         "uploads.parts": {"parents": ("upload_id",)},
-        "vector_stores": {"missing": "Vector store with id '{id}' not found.", "over": lambda store, id, obj: obj.update(status="expired")},
+        "vector_stores": {"missing": "Vector store with id '{id}' not found.", "over": _end},
         "vector_stores.files": {"forgotten": _leave_store},
     }
 )
@@ -1797,9 +1797,16 @@ def _expire(store: StateStore, resource: Resource, key: Any) -> None:
         obj["status"] = "expired"
 
 
+def _end(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
+    """What comes of those that are `expired` whatever they were doing."""
+    obj["status"] = "expired"
+
+
 def _is_over(resource: Resource, obj: Any) -> bool:
     """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
-    ends = obj.get("expires_at", _left_alone(obj)) if isinstance(obj, dict) else None
+    if not isinstance(obj, dict):
+        return False
+    ends = obj["expires_at"] if "expires_at" in obj else _left_alone(obj)
     if not isinstance(ends, int) or ends >= time.time() or obj.get("status") == "expired":
         return False
     return resource.over is not None or str(obj.get("status")) in _ACTIVE
@@ -5465,7 +5472,8 @@ def _check_cancel(call: Call) -> None:
 def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
     """The container lives on, unless it is expired."""
     container = _need(call, "containers", id or call.params["container_id"], "container_id")
-    container |= {"last_active_at": int(time.time())} if container["status"] != "expired" else {}
+    if container["status"] != "expired":
+        container["last_active_at"] = int(time.time())
     return container
 
 
