@@ -9616,7 +9616,7 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
                 return func(*args, **arguments)
 
     wrapper.openai_mock = decoration
-    return _for_pytest(wrapper) if _plugin_active else _hiding(wrapper, func)
+    return _for_pytest(wrapper) if _sessions else _hiding(wrapper, func)
 
 
 def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
@@ -10396,7 +10396,7 @@ def _register_all() -> None:
 # PYTEST PLUGIN
 # ======================================================================================================================
 
-_plugin_active = False
+_sessions = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
 
 
 def _for_pytest(wrapper: Any) -> Any:
@@ -10408,16 +10408,16 @@ def _for_pytest(wrapper: Any) -> Any:
 
 def pytest_configure(config: Any) -> None:
     """Registers the fixture; the module itself does without pytest."""
-    global _plugin_active
-    _plugin_active = True
+    global _sessions
+    _sessions += 1
     config.addinivalue_line("markers", "openai_mock(strict=..., ...): settings for the fixture `openai_mock`")
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
         config.pluginmanager.register(_fixtures(), "openai_responses.fixtures")
 
 
 def pytest_unconfigure() -> None:
-    global _plugin_active
-    _plugin_active = False
+    global _sessions
+    _sessions -= 1
 
 
 def _marked(request: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import gc
 import gzip
 import hashlib
 import importlib
@@ -142,8 +143,8 @@ TURNS = {
 }  # fmt: skip
 
 # how hard properties are tried: HYPOTHESIS_PROFILE=deep for a night, ci for the same examples each time
-for profile, number in (("dev", 25), ("ci", 50), ("deep", 10_000)):
-    unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+for profile, number, steps in (("dev", 25, 20), ("ci", 50, 50), ("deep", 10_000, 50)):
+    unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck), "stateful_step_count": steps}
     settings.register_profile(profile, max_examples=number, derandomize=profile == "ci", **unhurried)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
@@ -212,6 +213,13 @@ def skip_where_lacking(code):
     """Skips a test of code that speaks of what this SDK does not have."""
     if lacking := [name for name in LACKING if name in code and re.search(rf"\b{name}\b", code)]:
         pytest.skip(f"this SDK has no {', '.join(lacking)}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def garbage_is_looked_for_among_what_is_new():
+    """The SDK and these tests stay: to look through them again and again took a seventh of the time."""
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True)
@@ -431,6 +439,29 @@ def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", **settings)
     assert not succeeds or done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+@pytest.fixture
+def run_suite(tmp_path, monkeypatch, capsys):
+    """Runs a module of tests with pytest and no plugins but those given, in this process unless it is to be apart.
+
+    It does not forget the modules that are imported meanwhile, as `pytester` does: whoever comes next has them anew.
+    """
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those of others take longer than most tests
+    monkeypatch.chdir(tmp_path)
+    settings = ["-p", "no:cacheprovider", "-W", "ignore", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    within = ["--import-mode=importlib", "-p", "no:unraisableexception", "test_it.py"]  # it collects garbage, twice
+
+    def run(code, *options, apart=False):
+        (tmp_path / "test_it.py").write_text(inspect.cleandoc(code), encoding="utf-8")
+        if apart:
+            done = python("-m", "pytest", *settings, *options, succeeds=False, PYTHONPATH=str(ROOT))
+            return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0)
+        status = pytest.main([*settings, *options, *within])
+        del sys.modules["test_it"]
+        return pytest.RunResult(status, capsys.readouterr().out.splitlines(), [], 0)
+
+    return run
 
 
 def failing(error, call, *args, **arguments):
@@ -5065,7 +5096,7 @@ def test_the_sdk_does_not_pause_after_a_fault_that_was_set(create, kind, caplog)
 
 
 ABANDONED = """
-    import gc, sys, threading, httpx, openai
+    import gc, itertools, threading, httpx, openai
     from openai_responses import AsyncEventStream, OpenAIMock
 
     class Endless(AsyncEventStream):
@@ -5073,26 +5104,29 @@ ABANDONED = """
             while True:
                 yield {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
 
-    for leave in ("close", "drop"):
-        answer = {"generator": Endless().agenerate, "stream": Endless}[sys.argv[1]]()
+    def generator():
+        return Endless().agenerate()
+
+    def content():
+        return httpx.Response(200, content=Endless())
+
+    for leave, answer in itertools.product(("close", "drop"), (generator, Endless, content)):
         with OpenAIMock() as openai_mock:
-            body = httpx.Response(200, content=answer) if sys.argv[2] == "content" else answer
-            openai_mock.chat.completions.create.response = body
+            openai_mock.chat.completions.create.response = answer()
             stream = openai.OpenAI(api_key="k").chat.completions.create(model="m", messages=[], stream=True)
             assert next(iter(stream)).id == "c"
             if leave == "close":
                 stream.close()
         if leave == "drop":
             del stream
-        del openai_mock, answer, body
+        del openai_mock
         gc.collect()
-        assert threading.enumerate() == [threading.main_thread()], leave
+        assert threading.enumerate() == [threading.main_thread()], (leave, answer)
 """
 
 
-@cases("answer", ("generator", "as it is"), ("stream", "as it is"), ("stream", "content"))
-def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait(answer):
-    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), *answer, timeout=20)
+def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait():
+    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), timeout=20)
     assert done.stderr == ""
 
 
@@ -7130,8 +7164,8 @@ def test_decorated_classes_run_under_unittest():
     assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
 
 
-def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(pytester):
-    pytester.makepyfile(
+def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(run_suite):
+    run_suite(
         """
         import unittest, openai, openai_responses
 
@@ -7158,9 +7192,10 @@ def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(pytester):
 
         class TestPlain(Base):
             setup_method, teardown_method = lambda self: self.start(), lambda self: self.stop()
-        """
-    )
-    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio").assert_outcomes(passed=2)
+        """,
+        "-p",
+        "openai_responses",
+    ).assert_outcomes(passed=2)
 
 
 def test_a_mock_that_is_entered_again_is_the_innermost_until_it_is_left(create):
@@ -8069,14 +8104,12 @@ WITHOUT_PLUGIN = """
 """
 
 
-def run_suite(pytester, monkeypatch, suite, *options):
-    pytester.makepyfile(inspect.cleandoc(SUITE) + "\n\n" + inspect.cleandoc(suite))
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "ignore", *options)
+def with_helpers(tests):
+    return inspect.cleandoc(SUITE) + "\n\n" + inspect.cleandoc(tests)
 
 
-def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(pytester, monkeypatch):
-    result = run_suite(pytester, monkeypatch, WITH_FIXTURES, "-p", "openai_responses")
+def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(run_suite):
+    result = run_suite(with_helpers(WITH_FIXTURES), "-p", "openai_responses")
     assert result.parseoutcomes() == {"passed": 14, "failed": 2}
     result.stdout.fnmatch_lines(["*test_after_a_failure_it_begins_anew?a?*"])
     result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
@@ -8113,8 +8146,18 @@ MARKED = """
 """
 
 
-def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(pytester, monkeypatch):
-    result = run_suite(pytester, monkeypatch, MARKED, "--strict-markers", "-p", "openai_responses")
+def test_a_session_within_another_leaves_that_its_plugin(run_suite):
+    run_suite("def test_nothing(): pass", "-p", "openai_responses").assert_outcomes(passed=1)
+
+    @openai_responses.mock()
+    def test(openai_mock):
+        raise NotImplementedError
+
+    assert [mark.args for mark in test.pytestmark] == [("openai_mock",)]
+
+
+def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(run_suite):
+    result = run_suite(with_helpers(MARKED), "--strict-markers", "-p", "openai_responses")
     result.assert_outcomes(passed=4, failed=2)
     text = result.stdout.str()
     assert text.count("OpenAI requests") == 1 and "sk-secret" not in text and "'passes'" not in text
@@ -8128,8 +8171,8 @@ def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(py
     )
 
 
-def test_decorated_tests_work_with_the_plugin_switched_off(pytester, monkeypatch):
-    run_suite(pytester, monkeypatch, WITHOUT_PLUGIN, "-p", "no:openai_responses").assert_outcomes(passed=4)
+def test_decorated_tests_work_with_the_plugin_switched_off(run_suite):
+    run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses", apart=True).assert_outcomes(passed=4)
 
 
 # ======================================================================================================================
@@ -8443,14 +8486,13 @@ def installed(packages):
 
 
 @cases("options, outcomes, suite", *(pytest.param(*row[2:], id=row[0]) for row in INTERPLAY if installed(row[1])))
-def test_interplay(pytester, monkeypatch, options, outcomes, suite):
+def test_interplay(run_suite, tmp_path, options, outcomes, suite):
     kept = f"PATCHED = {PATCHED}\n" + "\n\n".join(map(inspect.getsource, (seams, changed_since)))
-    pytester.makeconftest(inspect.cleandoc(NOTHING_IS_LEFT) + "\n\n" + kept)
+    (tmp_path / "conftest.py").write_text(inspect.cleandoc(NOTHING_IS_LEFT) + "\n\n" + kept, encoding="utf-8")
     scope = ("-o", "asyncio_default_fixture_loop_scope=function") if "asyncio" in options else ()
     ignored = [option for each in NOT_OURS for option in ("-W", f"ignore:{each}")]
-    result = run_suite(
-        pytester, monkeypatch, suite, "-p", "openai_responses", *options.split(), *scope, "-W", "error", *ignored
-    )
+    settings = ("-p", "openai_responses", *options.split(), *scope, "-W", "error", *ignored)
+    result = run_suite(with_helpers(suite), *settings, apart=True)
     assert {name: number for name, number in result.parseoutcomes().items() if name != "warnings"} == outcomes
 
 
@@ -8474,11 +8516,17 @@ def page_blocks(page):
         yield Block(page, text.count("\n", 0, match.start(1)) + 1, match[1])
 
 
+def definitions(node):
+    """A module, class or function, and those in it."""
+    yield node
+    for each in node.body:
+        if isinstance(each, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from definitions(each)
+
+
 def docstring_blocks(module):
     """The indented blocks of docstrings, but for the map of the rooms."""
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            continue
+    for node in definitions(ast.parse(module.read_text(encoding="utf-8"))):
         text = (ast.get_docstring(node) or "") + "\n"
         for match in re.finditer(r"(?<=\n\n)(?: {4}.*\n|\n(?= {4}))+", text):
             code = textwrap.dedent(match[0])
@@ -8513,18 +8561,13 @@ def call_test(test):
 
 
 @pytest.mark.parametrize("block", PAGE_BLOCKS, ids=place_of)
-def test_example_of_a_page_runs(block, tmp_path, monkeypatch):
+def test_example_of_a_page_runs(block, run_suite, monkeypatch):
     skip_where_lacking(block.code)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    monkeypatch.chdir(tmp_path)
     if any(part in block.code for part in ("@pytest.", "unittest", "\nclass Test")):  # more than plain test functions
-        (tmp_path / "test_example.py").write_text(block.code, encoding="utf-8")
-        options = (
-            f"-p openai_responses -p pytest_asyncio.plugin -p no:cacheprovider -q -c {os.devnull} --rootdir".split()
-        )
-        alone = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # those of others take as long
-        python("-m", "pytest", *options, str(tmp_path), "test_example.py", **alone)
+        result = run_suite(block.code, "-p", "openai_responses", "-p", "pytest_asyncio.plugin")
+        assert result.ret == 0, result.stdout.str()
     else:
         tests = [value for name, value in execute(block).items() if name.startswith("test_")]
         assert tests or "def test_" not in block.code
@@ -8604,11 +8647,11 @@ def test_links_of_a_page_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), link
 
 
-def test_example_script_prints_what_came_back(monkeypatch):
+def test_example_script_prints_what_came_back(monkeypatch, capsys):
     for key in [key for key in os.environ if key.startswith("OPENAI_")]:
         monkeypatch.delenv(key)
-    done = python("-W", "error", str(ROOT / "docs" / "example.py"), PYTHONPATH=str(ROOT), PYTHONIOENCODING="utf-8")
-    printed = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    runpy.run_path(str(DOCS / "example.py"), run_name="__main__")
+    printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert printed["plain"] == printed["streamed"].replace("|", "") == "Hello! How can I help?"
     assert printed["tool loop"] == "get_weather(Tokyo) -> It is sunny in Tokyo."
     assert printed["search"] == "pets.txt says: Cats sleep most of the day."
@@ -8926,11 +8969,11 @@ def checked(tmp_path):
     return check
 
 
-def test_mypy_passes_what_works_and_reports_what_does_not(checked):
+def test_mypy_passes_what_works_and_reports_what_does_not(checked, pytestconfig, monkeypatch):
     pytest.importorskip("mypy")
-    run = checked(
-        "-m mypy --strict --config-file= --no-error-summary --hide-error-context --cache-dir=../cache sample.py"
-    )
+    if hasattr(pytestconfig, "cache"):  # what it finds in the SDK takes ten times as long as the rest
+        monkeypatch.setenv("MYPY_CACHE_DIR", str(pytestconfig.cache.mkdir("mypy")))
+    run = checked("-m mypy --strict --config-file= --no-error-summary --hide-error-context sample.py")
     assert not run.stderr
     reports = [line for line in run.stdout.splitlines() if ": error: " in line]
     codes = [code for code, lines in WRONG.items() for _ in lines]
