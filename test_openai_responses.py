@@ -358,9 +358,9 @@ def ready_file(id):
 
 def request_of(row, body=b"{}", /, **query):
     """A request to a row, with made-up ids in its path."""
-    url = httpx.URL(URL + re.sub(r"{(\w+)}", r"\1-1", row.path)).copy_merge_params(query)
+    url = URL + re.sub(r"{(\w+)}", r"\1-1", row.path)
     sent = {"headers": {"content-type": "application/json"}, "content": body} if row.method == "POST" else {}
-    return httpx.Request(row.method, url, **sent)
+    return httpx.Request(row.method, url, params=query or None, **sent)
 
 
 def furnished(**options):
@@ -2038,6 +2038,13 @@ def formats(schema):
     return {"type": "json_schema", "json_schema": named}, {"format": {"type": "json_schema", **named}}
 
 
+def judge(schema):
+    """What says whether values follow a schema; whether that is one is looked at once."""
+    validator = jsonschema.Draft202012Validator
+    validator.check_schema(schema)
+    return validator(schema, format_checker=validator.FORMAT_CHECKER)
+
+
 def a_schema(type, **words):
     return st.fixed_dictionaries({"type": st.just(type), **words})
 
@@ -2114,8 +2121,9 @@ def test_the_default_follows_any_schema_asked_for(schema):
             said.append(message.tool_calls[0].function.arguments)
         for choice in ("required", {"type": "function", "name": "f"}):
             said.append(respond(**ASK, tools=[flat], tool_choice=choice).output[0].arguments)
+    validator = judge(schema)
     for answer in said:
-        jsonschema.validate(json.loads(answer), schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+        validator.validate(json.loads(answer))
 
 
 loose_schemas = st.recursive(
@@ -2146,7 +2154,7 @@ def test_what_is_made_of_a_schema_follows_it_or_it_is_said_that_none_is_found(sc
         assert re.match("Invalid schema for response_format: the mock finds nothing", answer["error"]["message"])
     else:
         said = json.loads(answer["choices"][0]["message"]["content"])
-        jsonschema.validate(said, schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+        judge(schema).validate(said)
 
 
 def doubled(key, depth):
@@ -8171,8 +8179,9 @@ def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(ru
     )
 
 
-def test_decorated_tests_work_with_the_plugin_switched_off(run_suite):
-    run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses", apart=True).assert_outcomes(passed=4)
+def test_decorated_tests_work_with_the_plugin_switched_off(run_suite, monkeypatch):
+    monkeypatch.setattr(openai_responses, "_sessions", 0)  # this one has it
+    run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses").assert_outcomes(passed=4)
 
 
 # ======================================================================================================================
@@ -8516,22 +8525,16 @@ def page_blocks(page):
         yield Block(page, text.count("\n", 0, match.start(1)) + 1, match[1])
 
 
-def definitions(node):
-    """A module, class or function, and those in it."""
-    yield node
-    for each in node.body:
-        if isinstance(each, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield from definitions(each)
-
-
 def docstring_blocks(module):
     """The indented blocks of docstrings, but for the map of the rooms."""
-    for node in definitions(ast.parse(module.read_text(encoding="utf-8"))):
-        text = (ast.get_docstring(node) or "") + "\n"
+    source = module.read_text(encoding="utf-8")
+    for docstring in re.finditer(r'^ *"""(.*?)"""$', source, re.MULTILINE | re.DOTALL):
+        text = inspect.cleandoc(docstring[1]) + "\n"
         for match in re.finditer(r"(?<=\n\n)(?: {4}.*\n|\n(?= {4}))+", text):
             code = textwrap.dedent(match[0])
             if not code[:2].isupper():
-                yield Block(module, node.body[0].lineno + text.count("\n", 0, match.start()), code)
+                line = source.count("\n", 0, docstring.start()) + text.count("\n", 0, match.start()) + 1
+                yield Block(module, line, code)
 
 
 def place_of(block):
