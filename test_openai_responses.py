@@ -7937,11 +7937,20 @@ from openai_responses.helpers.mergers.threads import merge_thread_with_partial
 }
 
 
-@pytest.mark.parametrize("name", IMPORTS)
-def test_import_paths_work_in_a_fresh_interpreter(name):
-    full = f"openai_responses.{name}"
-    found = f"from importlib.util import find_spec\nassert find_spec({full!r}).name == {full!r}"
-    python("-c", f"{IMPORTS[name]}\n{found}")
+IMPORTING_EACH_ALONE = """
+    import importlib.util, sys, respx.mocks
+    for name, statements in imports.items():
+        respx.mocks.Mocker.registry.pop("openai_responses", None)
+        for known in [known for known in sys.modules if known.partition(".")[0] == "openai_responses"]:
+            del sys.modules[known]
+        exec(statements)
+        full = f"openai_responses.{name}"
+        assert importlib.util.find_spec(full).name == full
+"""
+
+
+def test_import_paths_work_in_a_fresh_interpreter():
+    python("-c", f"imports = {IMPORTS}\n{textwrap.dedent(IMPORTING_EACH_ALONE)}")
 
 
 def test_unknown_submodules_are_import_errors():

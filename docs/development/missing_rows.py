@@ -35,14 +35,17 @@ def surface(resource: Any, prefix: str = "") -> Iterator[tuple[str, str, str, st
             yield from ((f"{prefix}{name}", *request) for request in requests_of(inspect.unwrap(member)))
 
 
-def requests_of(method: Any) -> Iterator[tuple[str, str, str]]:
+@functools.cache
+def requests_of(method: Any) -> list[tuple[str, str, str]]:
     """(METHOD, path, model) of every request that the source of a method makes."""
+    found = []
     for call in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(method)))):
         sent = SENDING(ast.unparse(call.func)) if isinstance(call, ast.Call) and call.args else None
         if sent:
             said = {keyword.arg: keyword.value for keyword in call.keywords}
             verb = said["method"].value if "method" in said else sent[1]
-            yield verb.upper(), path_of(call.args[0]), model_of(said, method.__globals__)
+            found.append((verb.upper(), path_of(call.args[0]), model_of(said, method.__globals__)))
+    return found
 
 
 def path_of(node: Any) -> str:
