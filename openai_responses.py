@@ -599,6 +599,12 @@ def _present(name: str) -> bool:
 
 
 @functools.cache
+def _leads_on(name: str) -> bool:
+    """Whether the installed SDK has a resource of this name, on the way to methods."""
+    return any(row.startswith(f"{name}.") for row in _rows()) and bool(_source(name))
+
+
+@functools.cache
 def _canonical(name: str) -> str:
     """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
     row = _rows()[_HELPERS.get(name, name)]
@@ -7434,7 +7440,7 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
     """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
     if _present(name):
         return mock._endpoint(_rows()[_canonical(name)])
-    if any(row.startswith(f"{name}.") for row in _rows()) and _source(name):
+    if _leads_on(name):
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
     where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)

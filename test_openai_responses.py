@@ -143,8 +143,8 @@ TURNS = {
 }  # fmt: skip
 
 # how hard properties are tried: HYPOTHESIS_PROFILE=deep for a night, ci for the same examples each time
-for profile, number, steps in (("dev", 25, 20), ("ci", 50, 50), ("deep", 10_000, 50)):
-    unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck), "stateful_step_count": steps}
+for profile, number in (("dev", 25), ("ci", 50), ("deep", 10_000)):
+    unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck), "stateful_step_count": 20}
     settings.register_profile(profile, max_examples=number, derandomize=profile == "ci", **unhurried)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
