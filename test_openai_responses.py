@@ -445,7 +445,7 @@ def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
 def run_suite(tmp_path, monkeypatch, capsys):
     """Runs a module of tests with pytest and no plugins but those given, in this process unless it is to be apart.
 
-    It does not forget the modules that are imported meanwhile, as `pytester` does: whoever comes next has them anew.
+    `pytester` would forget what is imported meanwhile: whoever comes next imports it anew, without the mock's patches.
     """
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those of others take longer than most tests
     monkeypatch.chdir(tmp_path)
@@ -458,6 +458,7 @@ def run_suite(tmp_path, monkeypatch, capsys):
             done = python("-m", "pytest", *settings, *options, succeeds=False, PYTHONPATH=str(ROOT))
             return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0)
         status = pytest.main([*settings, *options, *within])
+        assert not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values()), "a mock was left running"
         del sys.modules["test_it"]
         return pytest.RunResult(status, capsys.readouterr().out.splitlines(), [], 0)
 
@@ -8096,6 +8097,7 @@ WITH_FIXTURES = """
     def test_after_one_that_never_left(openai_mock):
         openai_mock.chat.completions.create.response = "next"
         assert say() == "next" and len(seen[-1].requests) == 1
+        seen[-1].stop()
 """
 
 WITHOUT_PLUGIN = """
