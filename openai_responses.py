@@ -601,7 +601,7 @@ def _present(name: str) -> bool:
 @functools.cache
 def _leads_on(name: str) -> bool:
     """Whether the installed SDK has a resource of this name, on the way to methods."""
-    return any(row.startswith(f"{name}.") for row in _rows()) and bool(_source(name))
+    return bool(_children(_rows(), name) and _source(name))
 
 
 @functools.cache
