@@ -443,13 +443,14 @@ def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
 
 @pytest.fixture
 def run_suite(tmp_path, monkeypatch, capsys):
-    """Runs a module of tests with pytest and no plugins but those given, in this process unless it is to be apart.
+    """Runs a module of tests with pytest and no plugins but this and those given, in this process or apart.
 
     `pytester` would forget what is imported meanwhile: whoever comes next imports it anew, without the mock's patches.
     """
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those of others take longer than most tests
     monkeypatch.chdir(tmp_path)
-    settings = ["-p", "no:cacheprovider", "-W", "ignore", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    settings = ["-p", "openai_responses", "-p", "no:cacheprovider", "-W", "ignore"]
+    settings += ["-c", os.devnull, "--rootdir", str(tmp_path)]
     within = ["--import-mode=importlib", "-p", "no:unraisableexception", "test_it.py"]  # it collects garbage, twice
 
     def run(code, *options, apart=False):
@@ -1187,20 +1188,21 @@ def test_a_forked_child_is_answered_whoever_held_the_lock(openai_mock):
 def test_threads_share_a_mock(openai_mock, create):
     create.response = [str(number) for number in range(1600)]
 
-    bodies = {CREATE: CHAT, "vector_stores.create": {}, "responses.create": ASK, "files.list": {}}
-    chat, store, response, files = (request_of(ROWS[name], json.dumps(body)) for name, body in bodies.items())
+    answer = openai_mock.router.handler
 
     def work(thread):
+        bodies = {CREATE: CHAT, "vector_stores.create": {"name": thread}, "responses.create": ASK, "files.list": {}}
+        chat, store, response, files = (request_of(ROWS[name], json.dumps(body)) for name, body in bodies.items())
         said, ids = [], []
         for _ in range(50):
-            said.append(openai_mock.router.handler(chat).json()["choices"][0]["message"]["content"])
-            ids += [openai_mock.router.handler(request).json()["id"] for request in (store, response)]
+            said.append(answer(chat).json()["choices"][0]["message"]["content"])
+            ids += [answer(store).json()["id"], answer(response).json()["id"]]
             openai_mock.state.vector_stores.get(ids[-2])
-            openai_mock.router.handler(files)
+            answer(files)
         return said, ids
 
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
-        results = zip(*pool.map(work, range(32)), strict=True)
+        results = zip(*pool.map(work, map(str, range(32))), strict=True)
     said, ids = ([*itertools.chain(*each)] for each in results)
     assert sorted(said, key=int) == create.response and len(set(ids)) == len(ids) == 3200
     assert create.call_count == create.route.call_count == len(create.requests) == 1600
@@ -7203,9 +7205,7 @@ def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(run_suite):
 
         class TestPlain(Base):
             setup_method, teardown_method = lambda self: self.start(), lambda self: self.stop()
-        """,
-        "-p",
-        "openai_responses",
+        """
     ).assert_outcomes(passed=2)
 
 
@@ -7940,10 +7940,11 @@ from openai_responses.helpers.mergers.threads import merge_thread_with_partial
 }
 
 
-def test_import_paths_work_in_a_fresh_interpreter():
-    lines = [f"import openai_responses.{name}\n{IMPORTS[name].strip()}" for name in IMPORTS]
-    found = [f"assert importlib.util.find_spec({f'openai_responses.{name}'!r})" for name in IMPORTS]
-    python("-c", "\n".join([*lines, "import importlib.util", *found]))
+@pytest.mark.parametrize("name", IMPORTS)
+def test_import_paths_work_in_a_fresh_interpreter(name):
+    full = f"openai_responses.{name}"
+    found = f"from importlib.util import find_spec\nassert find_spec({full!r}).name == {full!r}"
+    python("-c", f"{IMPORTS[name]}\n{found}")
 
 
 def test_unknown_submodules_are_import_errors():
@@ -8120,7 +8121,7 @@ def with_helpers(tests):
 
 
 def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(run_suite):
-    result = run_suite(with_helpers(WITH_FIXTURES), "-p", "openai_responses")
+    result = run_suite(with_helpers(WITH_FIXTURES))
     assert result.parseoutcomes() == {"passed": 14, "failed": 2}
     result.stdout.fnmatch_lines(["*test_after_a_failure_it_begins_anew?a?*"])
     result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
@@ -8158,7 +8159,7 @@ MARKED = """
 
 
 def test_a_session_within_another_leaves_that_its_plugin(run_suite):
-    run_suite("def test_nothing(): pass", "-p", "openai_responses").assert_outcomes(passed=1)
+    run_suite("def test_nothing(): pass").assert_outcomes(passed=1)
 
     @openai_responses.mock()
     def test(openai_mock):
@@ -8168,7 +8169,7 @@ def test_a_session_within_another_leaves_that_its_plugin(run_suite):
 
 
 def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(run_suite):
-    result = run_suite(with_helpers(MARKED), "--strict-markers", "-p", "openai_responses")
+    result = run_suite(with_helpers(MARKED), "--strict-markers")
     result.assert_outcomes(passed=4, failed=2)
     text = result.stdout.str()
     assert text.count("OpenAI requests") == 1 and "sk-secret" not in text and "'passes'" not in text
@@ -8503,8 +8504,7 @@ def test_interplay(run_suite, tmp_path, options, outcomes, suite):
     (tmp_path / "conftest.py").write_text(inspect.cleandoc(NOTHING_IS_LEFT) + "\n\n" + kept, encoding="utf-8")
     scope = ("-o", "asyncio_default_fixture_loop_scope=function") if "asyncio" in options else ()
     ignored = [option for each in NOT_OURS for option in ("-W", f"ignore:{each}")]
-    settings = ("-p", "openai_responses", *options.split(), *scope, "-W", "error", *ignored)
-    result = run_suite(with_helpers(suite), *settings, apart=True)
+    result = run_suite(with_helpers(suite), *options.split(), *scope, "-W", "error", *ignored, apart=True)
     assert {name: number for name, number in result.parseoutcomes().items() if name != "warnings"} == outcomes
 
 
@@ -8572,7 +8572,7 @@ def test_example_of_a_page_runs(block, run_suite, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     if any(part in block.code for part in ("@pytest.", "unittest", "\nclass Test")):  # more than plain test functions
-        result = run_suite(block.code, "-p", "openai_responses", "-p", "pytest_asyncio.plugin")
+        result = run_suite(block.code, "-p", "pytest_asyncio.plugin")
         assert result.ret == 0, result.stdout.str()
     else:
         tests = [value for name, value in execute(block).items() if name.startswith("test_")]
@@ -8653,6 +8653,7 @@ def test_links_of_a_page_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.filterwarnings("error")
 def test_example_script_prints_what_came_back(monkeypatch, capsys):
     for key in [key for key in os.environ if key.startswith("OPENAI_")]:
         monkeypatch.delenv(key)
