@@ -10416,7 +10416,7 @@ def pytest_configure(config: Any) -> None:
     """Registers the fixture; the module itself does without pytest."""
     global _sessions
     _sessions += 1
-    config.addinivalue_line("markers", "openai_mock(strict=..., ...): settings for the fixture `openai_mock`")
+    config.addinivalue_line("markers", "openai_mock(strict=..., ...): use the fixture `openai_mock`, with settings")
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
         config.pluginmanager.register(_fixtures(), "openai_responses.fixtures")
 
@@ -10446,6 +10446,16 @@ def _fixtures() -> types.ModuleType:
             yield openai_mock
         decoration.mock = None
 
+    @pytest.fixture(autouse=True)
+    def _openai_mock_of_the_mark(request: Any) -> None:
+        """Request `openai_mock` for a marked test that uses neither it nor `openai_server`.
+
+        Autouse, because those fixtures start first: calls that other fixtures make are answered too.
+        """
+        has_mock = not {"openai_mock", "openai_server"}.isdisjoint(request.fixturenames)
+        if not has_mock and request.node.get_closest_marker("openai_mock"):
+            request.getfixturevalue("openai_mock")
+
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
         """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
@@ -10466,6 +10476,7 @@ def _fixtures() -> types.ModuleType:
 
     module = types.ModuleType("openai_responses.fixtures")
     module.openai_mock, module.openai_server = openai_mock, openai_server
+    module._openai_mock_of_the_mark = _openai_mock_of_the_mark
     module.pytest_runtest_makereport = pytest_runtest_makereport
     return module
 

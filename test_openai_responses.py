@@ -8183,6 +8183,85 @@ def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(ru
     )
 
 
+MARKED_ALONE = """
+    def is_active():
+        return bool(openai_responses._active())
+
+    @pytest.fixture(autouse=True)
+    def around(request):
+        marked = bool(request.node.get_closest_marker("openai_mock"))
+        assert is_active() == marked
+        if marked:
+            openai.OpenAI(api_key="sk-fake").models.list()
+        yield
+        assert is_active() == marked
+
+    @pytest.fixture
+    def answer():
+        return say()
+
+    def test_without_a_mark():
+        assert not is_active()
+
+    @pytest.mark.openai_mock
+    def test_bare():
+        assert say()
+
+    @pytest.mark.openai_mock(strict=True)
+    def test_settings():
+        with pytest.raises(openai.BadRequestError, match="Unknown parameter"):
+            openai.OpenAI(api_key="sk-fake").embeddings.create(model="m", input="Hi", extra_body={"inptu": 1})
+
+    @pytest.mark.openai_mock()
+    def test_fixtures_are_answered(answer):
+        assert answer
+
+    @pytest.mark.openai_mock()
+    @pytest.mark.parametrize("number", range(2))
+    def test_parameters(number):
+        assert say()
+
+    @pytest.mark.openai_mock()
+    async def test_asynchronous():
+        assert await say_async()
+
+    @pytest.mark.openai_mock()
+    class TestClass:
+        def test_method(self):
+            assert say()
+
+        def test_fixture_is_the_same(self, request):
+            openai_mock = request.getfixturevalue("openai_mock")
+            say()
+            assert [record.endpoint for record in openai_mock.requests] == ["models.list", "chat.completions.create"]
+
+    @pytest.mark.openai_mock(only_scripted=True)
+    class TestUnittest(unittest.TestCase):
+        def setUp(self):
+            openai.OpenAI(api_key="sk-fake").files.list()
+
+        def test_method(self):
+            with self.assertRaisesRegex(AssertionError, "only_scripted"):
+                say()
+"""
+
+
+def test_a_mark_requests_the_fixture(run_suite):
+    options = ("--strict-markers", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
+    run_suite(with_helpers(MARKED_ALONE), *options).assert_outcomes(passed=10)
+
+
+MARKED_SERVER = """
+    @pytest.mark.openai_mock(only_scripted=True)
+    def test_server(openai_server):
+        assert openai_server.mock._only_scripted and not openai_responses._active()
+"""
+
+
+def test_a_mark_beside_the_server_starts_no_other_mock(run_suite):
+    run_suite(with_helpers(MARKED_SERVER)).assert_outcomes(passed=1)
+
+
 def test_decorated_tests_work_with_the_plugin_switched_off(run_suite, monkeypatch):
     monkeypatch.setattr(openai_responses, "_sessions", 0)  # this one has it
     run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses").assert_outcomes(passed=4)
