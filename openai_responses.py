@@ -2044,7 +2044,7 @@ class Call:
 
     @functools.cached_property
     def on_azure(self) -> bool:
-        return self.deployment is not None or re.match(_AZURE_HOSTS, _httpx_request(self.request).link) is not None
+        return self.deployment is not None or re.match(_AZURE, _httpx_request(self.request).link) is not None
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
@@ -7224,8 +7224,7 @@ class Endpoint(Scripted):
     @functools.cached_property
     def route(self) -> respx.Route:
         """The RESPX route of this call: `.call_count`, `.calls.last.request`; a mock put on it wins."""
-        url = _url_pattern(self._row, tuple(self._mock._bases))
-        return respx.Route(method=self._row.method, url__regex=url)
+        return respx.Route(_EndpointURL(self._mock, self._row), method=self._row.method)
 
     @property
     def requests(self) -> list[Record]:
@@ -7403,9 +7402,28 @@ def _url_pattern(row: Row, bases: tuple[str, ...]) -> str:
     """The URLs of a row below the bases, as a regular expression."""
     path, _, query = row.path.partition("?")
     pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/?]+)", re.escape(path))
-    roots = "|".join(map(re.escape, bases)) + (f"|{_AZURE_ROOT}" if bases[-1] == _AZURE else "")
     beta = r"\?(?:.*&)?beta=true(?:&.*)?" if query else r"(?:\?.*)?"
-    return f"^(?:{roots}){pattern}{beta}$"
+    return f"^{_base_pattern(*bases).replace('?P<deployment>', '?:')}{pattern}{beta}$"
+
+
+class _EndpointURL(respx.patterns.Pattern):
+    """A RESPX pattern of an endpoint's URLs. It is compiled at its first match, because few tests match a route."""
+
+    key = ""  # keeps it out of RESPX's lookups by name
+    lookups = (respx.patterns.Lookup.REGEX,)
+
+    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+        super().__init__((mock, row))
+
+    def __repr__(self) -> str:
+        return f"<URL of {self.value[1].name}>"
+
+    def match(self, request: Any) -> respx.patterns.Match:
+        mock, row = self.value
+        found = re.match(_url_pattern(row, tuple(mock._bases)), str(request.url))
+        if found is None:
+            return respx.patterns.Match(False)
+        return respx.patterns.Match(True, **found.groupdict())
 
 
 class Namespace(_Guarded):
@@ -7454,29 +7472,81 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
 # ======================================================================================================================
 
 _PUBLIC = "https://api.openai.com/v1"
-_AZURE = "https://*.openai.azure.com"
-_AZURE_HOSTS = (
-    r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com)"
+
+_AZURE_RESOURCE = (
+    r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|azure\.openai\.com"
+    r"|(?:cognitiveservices|services\.ai)\.azure\.(?:com|us|cn))"
 )
-_AZURE_ROOT = _AZURE_HOSTS + r"/openai(?:/v1)?(?:/deployments/[^/]+)?"
-_AZURE_PATH = r"(?:/openai)?(?:/v1)?(?:/deployments/(?P<model>[^/]+))?(?P<path>/.*)"
+_AZURE_GATEWAY = r"https://[\w.-]+\.azure-api\.(?:net|us|cn)"
+_AZURE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
+# The partitions of AWS, each with the suffix of its IPv4 hosts and that of its dual-stack hosts.
+_AWS = (
+    r"(?:amazonaws\.com|api\.aws|amazonaws\.com\.cn|api\.amazonwebservices\.com\.cn|amazonaws\.eu"
+    r"|api\.amazonwebservices\.eu|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|cloud\.adc-e\.uk"
+    r"|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)"
+)
+# Base URLs of the SDK's own clients, as error messages show them, and as regular expressions. The public URL is not among
+# them, because it is looked at first. `_base_pattern` adds the forms of Azure's paths to each.
+_CLIENT_BASES = {
+    # the regions of `data_residency=`, and the hosts that ask for a client certificate
+    "https://*.api.openai.com/v1": r"https://(?:[a-z]{2}|mtls(?:-[a-z]{2})?)\.api\.openai\.com/v1",
+    # the hosts of a resource, in each of Azure's clouds, and of a project in Foundry
+    "https://*.openai.azure.com": _AZURE_RESOURCE + r"(?:/api/projects/[^/]+|/v1)?",
+    # API Management, which serves other APIs too: hence only where the path says `/openai/`
+    "https://*.azure-api.net/openai": _AZURE_GATEWAY + r"(?:/[^/?]+)*?(?=/openai/)",
+    "https://bedrock-mantle.*.api.aws/openai/v1": r"https://bedrock-mantle\.[a-z\d-]+\.api\.aws(?:/openai)?/v1",
+    "https://bedrock-runtime.*.amazonaws.com/openai/v1": (
+        r"https://bedrock-runtime(?:-fips)?\.[a-z\d-]+\." + _AWS + "/openai/v1"
+    ),
+    "https://*aiplatform.googleapis.com/v1/.../publishers/openai/v1": (
+        r"https://(?:[a-z\d-]+-)?aiplatform\.googleapis\.com/v1/projects/[^/]+/locations/[^/]+/publishers/openai/v1"
+    ),
+}
+# `/openai/v1/...`, `/openai/deployments/{model}/...`: below a base URL of your own too, which may lead to a gateway.
+_AZURE_PATH = r"(?:/openai(?:/v1)?)?(?:/deployments/(?P<deployment>[^/]+))?"
+
+
+@functools.lru_cache(maxsize=64)
+def _base_pattern(*bases: str) -> str:
+    """Return the regular expression of some base URLs, with the forms of Azure's paths below them."""
+    roots = "|".join(_CLIENT_BASES.get(base) or re.escape(base) for base in bases)
+    return f"(?:{roots}){_AZURE_PATH}(?=/|$)"
 
 
 def _below(url: str, bases: Iterable[str]) -> tuple[str, str | None] | None:
-    """The path of a URL below one of the bases, and the Azure deployment in it; `None` when it is below none."""
+    """Return the path of a URL below one of the bases, and the Azure deployment in it. `None` if it is below none."""
     for base in bases:
-        if base == _AZURE and (host := re.match(_AZURE_HOSTS, url)):
-            return _unwrap(url[host.end() :])
-        if url.startswith(base) and url[len(base) : len(base) + 1] in ("/", ""):
-            path = url[len(base) :]
-            return _unwrap(path) if path.startswith(("/openai/", "/deployments/")) else (path, None)
+        if match := re.match(_base_pattern(base), url):
+            deployment = match["deployment"]
+            return url[match.end() :], deployment and unquote(deployment)
     return None
 
 
-def _unwrap(path: str) -> tuple[str, str | None]:
-    """Azure's forms of a path: `/openai/deployments/{model}/...`, `/openai/v1/...`."""
-    match = re.fullmatch(_AZURE_PATH, path)
-    return (match["path"], match["model"] and unquote(match["model"])) if match else (path, None)
+def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | None:
+    """Split the URL of any host into its base and the longest path of a row that it ends with. `None` if none fits."""
+    start = url.find("/", url.find("//") + 2)
+    while start >= 0:
+        if _find(method, url[start:], beta):
+            return url[:start], url[start:]
+        start = url.find("/", start + 1)
+    return None
+
+
+# Where the SDK exchanges the token of a workload for one of the API, with a certificate at the second.
+_TOKEN_URLS = ("https://auth.openai.com/oauth/token", "https://mtls.auth.openai.com/oauth/token")
+_TOKEN = {
+    "access_token": "mock-access-token",
+    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    "token_type": "Bearer",
+    "expires_in": 3600,
+}
+
+
+def _answer_unlogged(request: httpx.Request) -> httpx.Response:
+    """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
+    if _httpx_request(request).link.startswith(_TOKEN_URLS):
+        return httpx.Response(200, json=_TOKEN)
+    return httpx.Response(204)
 
 
 class MockError(BaseException):
@@ -7557,7 +7627,7 @@ class Router(respx.MockRouter):
                 self._record(request)
             raise
         if call is None:
-            return httpx.Response(204)
+            return _answer_unlogged(request)
         record, started = self._record(request, call), time.perf_counter()
         try:
             record.response = await _routed(call, wait) or await _answer(call, wait, record)
@@ -7749,7 +7819,7 @@ class MockTransport(httpx.MockTransport):
         transport = MockTransport(openai_mock)      # or its router.handler, for asynchronous clients async_handler
         client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
 
-    handler: a mock, or the handler of its router.
+    handler: a mock, or the handler of its router. A mock without a `base_url` answers whatever host the client has.
     otherwise: the transport that requests go to which a route passes through; without it they are an error.
     """
 
@@ -7762,14 +7832,14 @@ class MockTransport(httpx.MockTransport):
     def handle_request(self, request: Any) -> Any:
         request.read()
         try:
-            return _family_response(self.handler(_httpx_request(request)), request)
+            return _family_response(self.handler(_for_any_host(request)), request)
         except PassThrough:
             return self._next().handle_request(request)
 
     async def handle_async_request(self, request: Any) -> Any:
         await request.aread()
         try:
-            return _family_response(await _result(self.async_handler(_httpx_request(request))), request)
+            return _family_response(await _result(self.async_handler(_for_any_host(request))), request)
         except PassThrough:
             return await self._next().handle_async_request(request)
 
@@ -7777,6 +7847,13 @@ class MockTransport(httpx.MockTransport):
         if self.otherwise is None:
             raise RuntimeError("a MockTransport cannot pass a request through: give it a transport as `otherwise`")
         return self.otherwise
+
+
+def _for_any_host(request: Any) -> _Converted:
+    """Convert a request and mark it as one of a client that only the mock serves, so that its host does not matter."""
+    converted = _httpx_request(request)
+    converted.any_host = True
+    return converted
 
 
 # ---- the mocker: where requests are taken ----------------------------------------------------------------------------
@@ -9335,6 +9412,12 @@ def _clean_base(url: Any, said: str = "base_url") -> str:
     raise ValueError(f"{said} is {told}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
 
 
+@functools.lru_cache(maxsize=16)
+def _environment_base(url: str) -> str:
+    """Clean a value of `OPENAI_BASE_URL`. It is read with each request, and parsing a URL is slow."""
+    return _clean_base(url, "OPENAI_BASE_URL")
+
+
 def _without_user(url: str) -> str:
     """A URL as it is matched and shown: without the user and password that may stand in it."""
     return re.sub("//[^/?#]*@", "//", url, count=1) if "@" in url else url
@@ -9347,8 +9430,8 @@ class OpenAIMock(_Guarded):
             openai_mock.responses.create.response = "Hi!"
             assert client.responses.create(model="gpt-5.5", input="Hello").output_text == "Hi!"
 
-    base_url: answers below this URL only. Without it at the public URL, at `OPENAI_BASE_URL` if that is set when the
-        mock starts, and at Azure's hosts.
+    base_url: answers below this URL only. Without it at the hosts of the SDK's own clients (`api.openai.com`, its regions
+        and mTLS hosts, Azure, Bedrock, Vertex) and at `OPENAI_BASE_URL`, whenever that is set.
     state: a `StateStore`, or a dict of dicts by resource name, to begin with and to store in.
     strict: refuses what the real service would refuse but tests often do: unknown parameters and wrong types, a missing
         key, dangling references where a response is set; and what a test itself gets wrong: answers that do not
@@ -9371,7 +9454,8 @@ class OpenAIMock(_Guarded):
     ) -> None:
         self._base_url = _clean_base(base_url) if base_url is not None else None
         self._strict, self._only_scripted = strict, only_scripted
-        self._bases = self._find_bases()
+        self._environment_bases: dict[str, None] = {}  # every value that `OPENAI_BASE_URL` was seen to have
+        self._read_environment()
         self._endpoints: dict[str, Endpoint] = {}
         self.state = StateStore() if state is None else state
         self._checks_use = assert_all_used
@@ -9383,14 +9467,21 @@ class OpenAIMock(_Guarded):
         self._keys: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
         self._origin: OpenAIMock | None = None  # of such a mock, the one it is of
 
-    def _find_bases(self) -> list[str]:
+    @property
+    def _bases(self) -> list[str]:
+        """The base URLs that the mock answers, the most common one first."""
         if self._base_url:
             return [self._base_url]
-        own = os.environ.get("OPENAI_BASE_URL")
-        return [_PUBLIC, *([_clean_base(own, "OPENAI_BASE_URL")] if own else []), _AZURE]
+        self._read_environment()
+        return [_PUBLIC, *self._environment_bases, *_CLIENT_BASES]
+
+    def _read_environment(self) -> None:
+        """Add the `OPENAI_BASE_URL` of now: a test may set it at any time, and a client keeps the one it was made with."""
+        if not self._base_url and (url := os.environ.get("OPENAI_BASE_URL")):
+            self._environment_bases[_environment_base(url)] = None
 
     def _start(self) -> None:
-        self._bases = self._find_bases()
+        self._read_environment()
 
     @functools.cached_property
     def router(self) -> Router:
@@ -9508,29 +9599,47 @@ class OpenAIMock(_Guarded):
         return endpoint
 
     def _receive(self, request: httpx.Request) -> Call | None:
-        """The call a request makes; `None` for traces, which are taken and forgotten.
+        """The call a request makes; `None` for what is answered but not logged: traces, and requests for a token.
 
         Raises `AllMockedAssertionError` when it is none.
         """
         # of a converted request the client's own URL, which need not be parsed anew
         url, _, query = _without_user(_httpx_request(request).link).partition("?")
-        path, deployment = _below(url, self._bases) or ("", None)
-        if path == "/traces/ingest":
-            return None
         is_beta = request.method == "WS" and request.headers.get("openai-beta") == "realtime=v1"
-        found = _find(request.method, path, is_beta or "beta=true" in query.split("&"))
+        is_beta = is_beta or "beta=true" in query.split("&")
+        path, deployment = self._locate(request, url, is_beta) or ("", None)
+        if path == "/traces/ingest" or (url in _TOKEN_URLS and request.method == "POST"):
+            return None
+        found = _find(request.method, path, is_beta)
         if found is None:
             raise _NotMocked(self._unknown(request))
         return Call(self, *found, request, deployment)
 
+    def _locate(self, request: httpx.Request, url: str, is_beta: bool = False) -> tuple[str, str | None] | None:
+        """Return the path of a request below its base URL, and the Azure deployment. `None` if the mock isn't there."""
+        # the most common base on its own first, because it takes longer to read the environment
+        below = _below(url, (self._base_url or _PUBLIC,)) or _below(url, self._bases)
+        if below or not self._serves_any_host(request):
+            return below
+        base, path = _split_base(request.method, url, is_beta) or ("", httpx.URL(url).path)
+        deployment = re.search("/deployments/([^/]+)$", base)
+        return path, deployment and unquote(deployment[1])
+
+    def _serves_any_host(self, request: httpx.Request) -> bool:
+        """Return True if a `MockTransport` brought the request, and the mock isn't bound to a base URL of its own."""
+        return not self._base_url and getattr(request, "any_host", False)
+
     def _unknown(self, request: httpx.Request) -> str:
         """Why a request is not answered, and what may have been meant."""
         url = _without_user(str(request.url)).partition("?")[0]
-        below = _below(url, self._bases)
+        below = self._locate(request, url)
         if below is None:
+            split = _split_base(request.method, url) or _split_base(request.method, url, beta=True)
+            line = f"write OpenAIMock(base_url={json.dumps(split[0])}), or " if split else ""
             return (
-                f"{request.method} {url} would reach the network: the mock answers at {', '.join(self._bases)} only. "
-                "Pass the request through, or answer it, with a route on `openai_mock.router`, or give the mock a base_url"
+                f"{request.method} {url} would reach the network. To have it answered, {line}add a route to "
+                "`openai_mock.router`, which can also pass it through. "
+                f"The mock answers at {', '.join(self._bases)} only"
             )
         known = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
         return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"

@@ -1866,6 +1866,197 @@ def test_a_deployment_in_the_path_is_the_model(create):
     assert (answer.model, answer.choices[0].message.content) == ("mine", "by rule")
 
 
+@pytest.mark.parametrize("form", AZURE)
+def test_azures_urls_match_the_routes_of_endpoints(form):
+    with OpenAIMock(base_url=GATEWAY if form in ("base_url", "own endpoint") else None) as openai_mock:
+        AZURE[form]().chat.completions.create(**CHAT)
+        route = openai_mock.chat.completions.create.route
+        assert route.pattern.match(route.calls.last.request)
+
+
+def test_a_mock_with_a_base_url_does_not_answer_azure(kind):
+    with OpenAIMock(base_url="https://gateway.test/v1") as openai_mock:
+        client = new(kind, base_url=f"{MINE}/openai/v1")
+        mistaken(AssertionError, f"{MINE}/openai/v1/chat/completions would reach", finish, kind, chat_text(client))
+        asked = httpx.Request("POST", f"{MINE}/openai/v1/chat/completions")
+        assert not openai_mock.chat.completions.create.route.pattern.match(asked)
+
+
+# ---- the other hosts of the SDK's own clients ------------------------------------------------------------------------
+
+VERTEX = "aiplatform.googleapis.com/v1/projects/p/locations"
+CLIENT_BASES = [  # by hand, because openai 2 has no settings for most of them
+    *(f"https://{name}.api.openai.com/v1" for name in ("us", "eu", "jp", "mtls", "mtls-us", "mtls-eu")),
+    "https://mine.azure.openai.com/openai/v1",
+    "https://mine.openai.azure.us/openai/v1",
+    "https://mine.openai.azure.cn/openai/v1",
+    "https://mine.cognitiveservices.azure.com/openai/v1",
+    "https://mine.services.ai.azure.com/api/projects/p/openai/v1",
+    "https://mine.services.ai.azure.us/openai/v1",
+    "https://mine.azure-api.net/openai/v1",
+    "https://mine.azure-api.net/a/team/openai/v1",
+    "https://bedrock-mantle.us-east-1.api.aws/openai/v1",
+    "https://bedrock-mantle.us-east-1.api.aws/v1",
+    "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
+    "https://bedrock-runtime-fips.us-gov-west-1.api.aws/openai/v1",
+    "https://bedrock-runtime.cn-north-1.amazonaws.com.cn/openai/v1",
+    f"https://{VERTEX}/global/publishers/openai/v1",
+    f"https://europe-west1-{VERTEX}/europe-west1/publishers/openai/v1",
+]
+
+
+@pytest.mark.parametrize("base", CLIENT_BASES)
+def test_hosts_of_the_sdks_own_clients_are_answered(openai_mock, base, kind):
+    client = new(kind, base_url=base)
+
+    async def scene():
+        file = await get(client.files.create(file=b"abc", purpose="batch"))
+        assert (await get(client.files.retrieve(file.id))).id == file.id
+        await chat_text(client)
+
+    finish(kind, scene())
+    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CREATE]
+    for endpoint in (openai_mock.files.create, openai_mock.files.retrieve, openai_mock.chat.completions.create):
+        assert endpoint.route.pattern.match(endpoint.route.calls.last.request)
+    retrieve, create = openai_mock.files.retrieve.route, openai_mock.files.create.route
+    assert list(retrieve.pattern.match(retrieve.calls.last.request).context) == ["file_id"]
+    assert not retrieve.pattern.match(create.calls.last.request) and repr(retrieve.pattern).count("files.retrieve") == 1
+
+
+@cases(
+    "base",
+    "https://europe.api.openai.com/v1",
+    "https://eu.api.openai.com/v2",
+    "https://eu.api.openai.com.evil.test/v1",
+    "https://mine.openai.azure.com.evil.test/openai/v1",
+    "https://mine.azure-api.net/team/v1",
+    "https://bedrock-mantle.us-east-1.api.aws.evil.test/openai/v1",
+    "https://bedrock-runtime.us-east-1.evil.test/openai/v1",
+    f"https://{VERTEX}/global/publishers/google/v1",
+)
+def test_hosts_that_only_look_like_the_sdks_are_refused(openai_mock, base, kind):
+    line = re.escape(f'write OpenAIMock(base_url="{base}"), or')
+    mistaken(AssertionError, f"would reach the network.*{line}", finish, kind, chat_text(new(kind, base_url=base)))
+    asked = httpx.Request("POST", f"{base}/chat/completions")
+    assert not openai_mock.chat.completions.create.route.pattern.match(asked)
+
+
+@needs("responses.connect")
+def test_websockets_of_a_region_are_answered(openai_mock, kind):
+    openai_mock.responses.connect.response = "from Europe"
+    client = new(kind, base_url="https://eu.api.openai.com/v1")
+
+    async def scene():
+        async with enter(client.responses.connect()) as connection:
+            await get(connection.response.create(**ASK))
+            while (event := await get(connection.recv())).type != "response.completed":
+                pass
+            return event.response.output_text
+
+    assert finish(kind, scene()) == "from Europe"
+
+
+def bedrock_client(kind):
+    make = openai.BedrockOpenAI if kind == "sync" else openai.AsyncBedrockOpenAI
+    return make(api_key=KEY, aws_region="eu-west-1")
+
+
+def provided(kind, provider, **options):
+    make = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
+    return make(provider=getattr(importlib.import_module("openai.providers"), provider)(**options))
+
+
+OWN_CLIENTS = {"bedrock": bedrock_client}
+if not OPENAI_2:
+    OWN_CLIENTS |= {
+        "region": lambda kind: new(kind, data_residency="eu"),
+        "runtime": lambda kind: provided(kind, "bedrock", endpoint="runtime", region="cn-north-1", api_key=KEY),
+        "vertex": lambda kind: provided(kind, "vertex", project="p", location="global", token_provider=lambda: KEY),
+    }
+
+
+@pytest.mark.parametrize("name", OWN_CLIENTS)
+def test_the_sdks_own_clients_need_no_base_url(openai_mock, name, kind):
+    openai_mock.responses.create.response = "Hi"
+    client = OWN_CLIENTS[name](kind)
+
+    async def scene():
+        return (await get(client.responses.create(**ASK))).output_text
+
+    assert finish(kind, scene()) == "Hi" and openai_mock.responses.create.call_count == 1
+
+
+@pytest.mark.skipif(OPENAI_2, reason="this SDK does not have the hosts in tables")
+def test_every_host_in_the_sdks_tables_is_answered(openai_mock):
+    x509, bedrock = map(importlib.import_module, ("openai.auth._x509", "openai.providers.bedrock"))
+    bases = [*openai._data_residency._DATA_RESIDENCY_BASE_URLS.values(), *x509._MTLS_REGIONAL_BASE_URLS.values()]
+    for partition in ("us", "us-gov", "cn", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"):
+        for suffix in bedrock._runtime_dns_suffixes(f"{partition}-east-1"):
+            bases.append(f"https://bedrock-runtime.{partition}-east-1.{suffix}/openai/v1")
+    pattern = openai_mock.files.list.route.pattern
+    assert [base for base in bases if not pattern.match(httpx.Request("GET", f"{base}/files"))] == []
+    assert len(set(bases)) == 7 + 3 + 16
+
+
+# ---- workload identity -----------------------------------------------------------------------------------------------
+
+TOKEN_URL = "https://auth.openai.com/oauth/token"
+IDENTITY = {
+    "client_id": "client",
+    "identity_provider_id": "provider",
+    "service_account_id": "account",
+    "provider": {"token_type": "jwt", "get_token": lambda: "subject token"},
+}
+
+
+def with_identity(kind, identity=IDENTITY, **options):
+    return (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)(workload_identity=identity, **options)
+
+
+@pytest.mark.parametrize("base_url", [None, "https://gateway.test/v1"])
+def test_a_workload_gets_a_token_that_is_not_in_the_request_log(kind, base_url):
+    with OpenAIMock(base_url=base_url, strict=True) as openai_mock:
+        finish(kind, chat_text(with_identity(kind, base_url=base_url)))
+        assert [record.endpoint for record in openai_mock.requests] == [CREATE]
+        sent = openai_mock.chat.completions.create.route.calls.last.request
+        assert sent.headers["authorization"] == "Bearer mock-access-token"
+
+
+def test_a_route_changes_the_token(openai_mock, kind):
+    route = openai_mock.router.post(TOKEN_URL)
+    route.respond(json={"access_token": "mine", "expires_in": 60})
+    finish(kind, chat_text(with_identity(kind)))
+    sent = openai_mock.chat.completions.create.route.calls.last.request
+    assert sent.headers["authorization"] == "Bearer mine" and route.call_count == 1
+    assert json.loads(route.calls.last.request.content)["subject_token"] == "subject token"
+    assert [record.endpoint for record in openai_mock.requests] == [CREATE]
+
+
+def test_a_route_refuses_a_token(openai_mock, kind):
+    openai_mock.router.post(TOKEN_URL).respond(401, json={"error": "invalid_grant", "error_description": "Unknown."})
+    refusal = failing(openai.OAuthError, finish, kind, chat_text(with_identity(kind)))
+    assert refusal.status_code == 401 and openai_mock.requests == []
+
+
+@pytest.mark.skipif(OPENAI_2, reason="this SDK has no X.509 identities")
+@pytest.mark.parametrize("form", ["active", "transport"])
+def test_a_workload_with_a_certificate_gets_a_token(kind, form):
+    openai_mock = OpenAIMock()
+    transport = {} if form == "active" else {"transport": MockTransport(openai_mock)}
+    http_client = (openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient)(**transport)
+    identity = openai.auth.x509_workload_identity(identity_provider_id="provider", service_account_id="account")
+    with openai_mock if form == "active" else contextlib.nullcontext():
+        finish(kind, chat_text(with_identity(kind, identity, http_client=http_client)))
+    route = openai_mock.chat.completions.create.route
+    assert route.calls.last.request.url.host == "mtls.api.openai.com" and route.call_count == 1
+    assert [record.endpoint for record in openai_mock.requests] == [CREATE]
+
+
+def test_token_urls_take_nothing_but_exchanges(openai_mock, family):
+    assert family.post(TOKEN_URL).json()["expires_in"] == 3600
+    mistaken(AssertionError, f"GET {TOKEN_URL} would reach the network", family.get, TOKEN_URL)
+
+
 # ======================================================================================================================
 # TURNS
 # ======================================================================================================================
@@ -5998,7 +6189,10 @@ async def test_streamed_responses_are_open_when_they_arrive(openai_mock, client)
     "path, words",
     ("/chat/complations", r"no endpoint of the API: POST /chat/complations\. Closest: 'POST /chat/completions'"),
     ("/files/a/b/c/d", "no endpoint of the API: POST /files/a/b/c/d"),
-    ("https://elsewhere.test/v1/chat/completions", r"would reach the network.*openai_mock\.router.*base_url"),
+    ("https://elsewhere.test/v1/chat/completions", r"would reach the network.*base_url.*openai_mock\.router"),
+    ("https://elsewhere.test/v1/dance", r"would reach the network\. To have it answered, add a route to"),
+    ("https://me:pass@elsewhere.test/v1/files", r'write OpenAIMock\(base_url="https://elsewhere\.test/v1"\)'),
+    ("https://elsewhere.test/v1/responses?beta=true", r'write OpenAIMock\(base_url="https://elsewhere\.test/v1"\)'),
     ("https://api.openai.com/v2/chat/completions", "would reach the network"),
     ("https://api.openai.com.evil.test/v1/files", "would reach the network"),
 )
@@ -7062,6 +7256,31 @@ def test_the_environments_base_url_is_answered_too(monkeypatch):
         assert openai_mock.chat.completions.create.route.call_count == 2
 
 
+def test_the_environments_base_url_may_be_set_at_any_time(monkeypatch, kind):
+    openai_mock = OpenAIMock()
+    clients = []
+    for moment in ("made", "started", "changed"):
+        monkeypatch.setenv("OPENAI_BASE_URL", f"https://{moment}.test/v1")
+        clients.append(new(kind))
+        if moment == "made":
+            openai_mock.start()
+        finish(kind, chat_text(clients[-1]))
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    for client in (*clients, new(kind)):
+        finish(kind, chat_text(client))
+    openai_mock.stop()
+    route = openai_mock.chat.completions.create.route
+    assert all(route.pattern.match(call.request) for call in route.calls)
+    hosts = [call.request.url.host for call in route.calls]
+    assert hosts[3:] == [*hosts[:3], "api.openai.com"] and hosts[:3] == ["made.test", "started.test", "changed.test"]
+
+
+def test_the_environments_base_url_counts_not_beside_one_of_the_mock(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://environment.test/v1")
+    with OpenAIMock(base_url="https://own.test/v1"):
+        mistaken(AssertionError, r"The mock answers at https://own\.test/v1 only", chat, new())
+
+
 def test_an_unusable_base_url_of_the_environment_is_named(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "gateway.test")
     assert "OPENAI_BASE_URL is 'gateway.test'; expected a URL" in str(failing(ValueError, OpenAIMock))
@@ -7137,6 +7356,59 @@ def test_a_transport_takes_a_mock(family, kind):
     make = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
     client = new(kind, http_client=make)
     assert finish(kind, chat_text(client)) == openai_responses.DEFAULT_TEXT and len(openai_mock.requests) == 1
+
+
+@cases(
+    "base, model",
+    ("http://127.0.0.1:8000", "gpt-4o"),
+    ("https://gateway.test/models/v9", "gpt-4o"),
+    ("https://gateway.test/openai/deployments/my%20dep", "my dep"),
+    ("https://api.openai.com.evil.test/v1", "gpt-4o"),
+)
+@pytest.mark.parametrize("by_handler", [False, True])
+def test_a_mock_transport_answers_whatever_host_its_client_has(base, model, by_handler, family, kind):
+    openai_mock = OpenAIMock()
+    router = openai_mock.router
+    handler = router.handler if kind == "sync" else router.async_handler
+    transport = MockTransport(handler if by_handler else openai_mock)
+    client = new(kind, base_url=base, http_client=client_on(family, kind, transport))
+
+    async def scene():
+        file = await get(client.files.create(file=b"abc", purpose="batch"))
+        assert (await get(client.files.retrieve(file.id))).id == file.id
+        return (await get(client.chat.completions.create(**CHAT))).model
+
+    assert finish(kind, scene()) == model
+    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CREATE]
+
+
+def client_on(family, kind, transport):
+    return (family.Client if kind == "sync" else family.AsyncClient)(transport=transport)
+
+
+@cases(
+    "method, url, name, params",
+    ("GET", "https://a.test/v1/vector_stores/vs_1/files/file_1", "vector_stores.files.retrieve", ["vs_1", "file_1"]),
+    ("GET", "https://a.test/v1/files/file_1", "files.retrieve", ["file_1"]),
+    ("POST", "https://a.test/v1/chat/responses", "responses.create", []),
+)
+def test_the_longest_path_at_the_end_of_a_url_wins(method, url, name, params, family):
+    openai_mock = OpenAIMock()
+    handler = openai_mock.router.handler
+    family.Client(transport=MockTransport(handler)).request(method, url, json=ASK if method == "POST" else None)
+    record = openai_mock.requests[0]
+    assert record.endpoint == name and [*record.params.values()] == params
+
+
+def test_a_mock_transport_refuses_paths_of_no_endpoint_and_hosts_beside_a_base_url(family, kind):
+    async def scene(openai_mock, path):
+        client = client_on(family, kind, MockTransport(openai_mock))
+        return await get(client.post(f"https://gateway.test/v1{path}", json=CHAT))
+
+    words = r"no endpoint of the API: POST /v1/chat/complations\. Closest: 'POST /chat/completions'"
+    mistaken(AssertionError, words, finish, kind, scene(OpenAIMock(), "/chat/complations"))
+    bound = OpenAIMock(base_url="https://own.test/v1")
+    mistaken(AssertionError, "would reach the network", finish, kind, scene(bound, "/chat/completions"))
 
 
 @openai_responses.mock(only_scripted=True)
