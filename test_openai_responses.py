@@ -2038,13 +2038,16 @@ def test_a_route_refuses_a_token(openai_mock, kind):
     assert refusal.status_code == 401 and openai_mock.requests == []
 
 
-@pytest.mark.skipif(OPENAI_2, reason="this SDK has no X.509 identities")
+X509 = getattr(getattr(openai, "auth", None), "x509_workload_identity", None)
+
+
+@pytest.mark.skipif(X509 is None, reason="this SDK has no X.509 identities")
 @pytest.mark.parametrize("form", ["active", "transport"])
 def test_a_workload_with_a_certificate_gets_a_token(kind, form):
     openai_mock = OpenAIMock()
     transport = {} if form == "active" else {"transport": MockTransport(openai_mock)}
     http_client = (openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient)(**transport)
-    identity = openai.auth.x509_workload_identity(identity_provider_id="provider", service_account_id="account")
+    identity = X509(identity_provider_id="provider", service_account_id="account")
     with openai_mock if form == "active" else contextlib.nullcontext():
         finish(kind, chat_text(with_identity(kind, identity, http_client=http_client)))
     route = openai_mock.chat.completions.create.route
