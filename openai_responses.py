@@ -7420,7 +7420,7 @@ class _EndpointURL(respx.patterns.Pattern):
 
     def match(self, request: Any) -> respx.patterns.Match:
         mock, row = self.value
-        found = re.match(_url_pattern(row, tuple(mock._bases)), str(request.url))
+        found = re.match(_url_pattern(row, mock._bases), str(request.url))
         if found is None:
             return respx.patterns.Match(False)
         return respx.patterns.Match(True, **found.groupdict())
@@ -7513,7 +7513,8 @@ def _base_pattern(*bases: str) -> str:
     return f"(?:{roots}){_AZURE_PATH}(?=/|$)"
 
 
-def _below(url: str, bases: Iterable[str]) -> tuple[str, str | None] | None:
+@functools.lru_cache(maxsize=256)
+def _below(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
     """Return the path of a URL below one of the bases, and the Azure deployment in it. `None` if it is below none."""
     for base in bases:
         if match := re.match(_base_pattern(base), url):
@@ -9468,12 +9469,12 @@ class OpenAIMock(_Guarded):
         self._origin: OpenAIMock | None = None  # of such a mock, the one it is of
 
     @property
-    def _bases(self) -> list[str]:
+    def _bases(self) -> tuple[str, ...]:
         """The base URLs that the mock answers, the most common one first."""
         if self._base_url:
-            return [self._base_url]
+            return (self._base_url,)
         self._read_environment()
-        return [_PUBLIC, *self._environment_bases, *_CLIENT_BASES]
+        return (_PUBLIC, *self._environment_bases, *_CLIENT_BASES)
 
     def _read_environment(self) -> None:
         """Add the `OPENAI_BASE_URL` of now: a test may set it at any time, and a client keeps the one it was made with."""
