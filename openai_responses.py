@@ -65,6 +65,7 @@ import hmac
 import importlib
 import importlib.util
 import inspect
+import ipaddress
 import itertools
 import json
 import math
@@ -7861,23 +7862,26 @@ def _for_any_host(request: Any) -> _Converted:
 
 
 class _Interceptor(Mocker):
-    """Stands at the transports that go to the network, of httpx, httpx2 and aiohttp, wherever a client has them.
+    """Patches the HTTP libraries, the SDK and `websockets` while a mock is active.
 
-    A user's own transports that are no network stay as they are. Of nested routers the innermost answers, also of
-    those of RESPX's own mockers, which listen below the transports.
+    Requests are taken at two levels. The upper one is the transport of httpx and httpx2. A transport method that somebody
+    wrapped (a tracer, for example) is left alone, so that the wrapper runs; what it sends is taken at the lower level,
+    the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that don't use
+    the network stay as they are. The innermost of nested routers answers, including those of RESPX's own mockers, which
+    patch the connection pool.
     """
 
     name = "openai_responses"
-    targets: ClassVar[list[str]] = []  # see `_SEAMS`: the methods differ
+    targets: ClassVar[list[str]] = []  # see `_PATCHES`: the methods differ
     target_methods: ClassVar[list[str]] = []
 
     @classmethod
     def start(cls) -> None:
-        """Sets the patches itself: `mock.patch` takes as long as a test."""
-        if not cls._patches:
-            for owner, method, seam in _patches():
-                cls._patches.append((owner, method, owner.__dict__[method]))
-                setattr(owner, method, seam(owner.__dict__[method]))
+        """Set the patches directly, because `mock.patch` takes as long as a test."""
+        for owner, method, patch in _patches():
+            _set_patch(owner, method, patch)
+        _patch_loaded_modules()
+        _ImportHook.start()
 
     @classmethod
     def unregister(cls, router: Any) -> bool:
@@ -7890,25 +7894,27 @@ class _Interceptor(Mocker):
 
     @classmethod
     def stop(cls, force: bool = False) -> None:
+        """Remove the patches that are still in place. One below somebody's wrapper stays and has no effect."""
         if force or not cls.routers:
-            while cls._patches:
-                owner, method, original = cls._patches.pop()
-                setattr(owner, method, original)
+            _ImportHook.stop()
+            loaded = [each for name in _LOWER_PATCHES() for each in _loaded_patches(name)]
+            for owner, method, _ in (*_patches(), *loaded):
+                while _is_own_patch(patched := vars(owner).get(method)):
+                    setattr(owner, method, patched.__wrapped__)
 
 
-_FAMILY_SEAMS = functools.cache(
+_HTTP_PATCHES = functools.cache(
     lambda: {
-        "HTTPTransport": {"__init__": _sharing, "handle_request": _asking},
-        "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _asking_async},
-        "Client": {"_transport_for_url": _seeing_others},
-        "AsyncClient": {"_transport_for_url": _seeing_others},
+        "HTTPTransport": {"__init__": _sharing, "handle_request": _patch_handle_request},
+        "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _patch_handle_async_request},
+        "Client": {"_transport_for_url": _patch_transport_for_url},
+        "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
     }
 )
-# Where the packages go to the network, and what makes each method there one that asks the routers first, that refuses,
-# or that shares what is dear to make.
-_SEAMS = functools.cache(
+# The methods to patch, by class, with the function that makes each patch.
+_PATCHES = functools.cache(
     lambda: {
-        **{f"{family}:{name}": seams for family in ("httpx", "httpx2") for name, seams in _FAMILY_SEAMS().items()},
+        **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES().items()},
         "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
         "openai._base_client:SyncAPIClient": {"request": _unveiling},
         "openai._base_client:AsyncAPIClient": {"request": _unveiling},
@@ -7919,14 +7925,128 @@ _SEAMS = functools.cache(
         "websockets.sync.client:": {"connect": _answering_sync},
     }
 )
+# RESPX gives the proxies a method of their own while it is active.
+_POOL_PATCHES = functools.cache(
+    lambda: {
+        "ConnectionPool": {"handle_request": _patch_pool},
+        "HTTPProxy": {"handle_request": _patch_pool},
+        "AsyncConnectionPool": {"handle_async_request": _patch_async_pool},
+        "AsyncHTTPProxy": {"handle_async_request": _patch_async_pool},
+    }
+)
+# The patches of the lower level, by module. They are set when the module is imported: importing aiohttp is slow.
+_LOWER_PATCHES = functools.cache(
+    lambda: {
+        "httpcore": _POOL_PATCHES(),
+        "httpcore2": _POOL_PATCHES(),
+        "aiohttp": {"BaseConnector": {"connect": _patch_connector}},
+    }
+)
 
 
 @functools.cache
 def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """The methods to replace, as far as their packages are installed, with what replaces them."""
-    there = [(target, seams) for target, seams in _SEAMS().items() if _installed(target.partition(":")[0])]
-    owners = [(pkgutil.resolve_name(target), seams) for target, seams in there]
-    return [(owner, name, seam) for owner, seams in owners for name, seam in seams.items() if name in vars(owner)]
+    """Return the class, the method and the patch of each entry of `_PATCHES` whose package is installed."""
+    there = [(target, patches) for target, patches in _PATCHES().items() if _installed(target.partition(":")[0])]
+    owners = [(pkgutil.resolve_name(target), patches) for target, patches in there]
+    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
+
+
+def _loaded_patches(module: str) -> list[tuple[Any, str, Callable[[Any], Any]]]:
+    """Return the same for a module of the lower level; an empty list while it isn't imported completely."""
+    found = []
+    for name, patches in _LOWER_PATCHES()[module].items():
+        owner = getattr(sys.modules.get(module), name, None)
+        if owner is not None:
+            found += [(owner, method, patch) for method, patch in patches.items()]
+    return found
+
+
+def _patch_loaded_modules() -> None:
+    """Set the patches of the lower level, again if RESPX started or stopped since and replaced them."""
+    for module in _LOWER_PATCHES():
+        for owner, method, patch in _loaded_patches(module):
+            _set_patch(owner, method, patch)
+
+
+_own_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
+
+
+def _is_own_patch(function: Any) -> bool:
+    """Return True if a function is a patch of this module."""
+    return type(function) is types.FunctionType and function.__code__ in _own_codes
+
+
+def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
+    """Patch a method of a class, unless it is patched, inherited, or a transport's that somebody wrapped."""
+    original = vars(owner).get(name)
+    if original is None or _is_own_patch(original):
+        return
+    if patch in (_patch_handle_request, _patch_handle_async_request) and _is_wrapped(owner, original):
+        return
+    patched = patch(original)
+    if patched is not original:
+        _own_codes.add(patched.__code__)
+        setattr(owner, name, patched)
+
+
+def _package(name: str) -> str:
+    """Return the top-level package of a module."""
+    return name.partition(".")[0]
+
+
+def _is_wrapped(owner: type, method: Any) -> bool:
+    """Return True if a method is neither from the packages of its class nor from a tool that replaces transports."""
+    if type(method) is not types.FunctionType:
+        return True
+    if _is_replacement(method):
+        return False
+    # httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it
+    return _package(method.__globals__["__name__"]) not in {_package(each.__module__) for each in owner.__mro__}
+
+
+# Packages that replace the method of a transport in order to answer, to record or to play back.
+_REPLACING_PACKAGES = ("pytest_httpx", "vcr")
+
+
+def _is_replacement(method: Any) -> bool:
+    """Return True if a method is defined in one of these packages. `functools.wraps` doesn't hide that."""
+    return _package(getattr(method, "__globals__", {"__name__": ""})["__name__"]) in _REPLACING_PACKAGES
+
+
+class _ImportHook:
+    """Sets the patches of a module that is imported while a mock is active."""
+
+    @classmethod
+    def start(cls) -> None:
+        if cls not in sys.meta_path and not sys.modules.keys() >= _LOWER_PATCHES().keys():
+            sys.meta_path.insert(0, cls)
+
+    @classmethod
+    def stop(cls) -> None:
+        if cls in sys.meta_path:
+            sys.meta_path.remove(cls)
+
+    @classmethod
+    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:
+        """Return the spec that the other finders have for the module, with a loader that patches it."""
+        if name not in _LOWER_PATCHES():
+            return None
+        finders = [finder for finder in sys.meta_path if finder is not cls]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in finders)), None)
+        if spec:
+            spec.loader.exec_module = _patch_exec_module(spec.loader.exec_module)
+        return spec
+
+
+def _patch_exec_module(exec_module: Any) -> Any:
+    @functools.wraps(exec_module)
+    def exec_and_patch(module: Any) -> None:
+        exec_module(module)
+        if _Interceptor.routers:
+            _patch_loaded_modules()
+
+    return exec_and_patch
 
 
 def _sharing(init: Any) -> Any:
@@ -7972,12 +8092,13 @@ def _installed(module: str) -> bool:
         return False
 
 
-def _others(family: str = "") -> list[Any]:
-    """The routers of RESPX's other mockers, of those that stand where a family's requests pass."""
-    roots = (f"{family}.", f"{family.replace('httpx', 'httpcore')}.") if family else ("",)
+def _others(lib: str = "") -> list[Any]:
+    """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
     busy = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
-    passed = [mocker for mocker in busy if any(target.startswith(roots) for target in mocker.targets)]
-    return [router for mocker in passed for router in mocker.routers]
+    if lib:
+        core = f"{lib.replace('httpx', 'httpcore')}."
+        busy = [mocker for mocker in busy if any(target.startswith(core) for target in mocker.targets)]
+    return [router for mocker in busy for router in mocker.routers]
 
 
 def _active(url: str = "") -> list[Any]:
@@ -7986,9 +8107,9 @@ def _active(url: str = "") -> list[Any]:
     return [router for router in newest_first if not url or _below(url.partition("?")[0], router._mock._bases)]
 
 
-def _line(request: Any) -> Iterator[Any]:
-    """Whom to ask for a request, newest router first; `None` is the transport, below which other mockers listen."""
-    others = _others(type(request).__module__.partition(".")[0])
+def _routers_for(lib: str) -> Iterator[Any]:
+    """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
+    others = _others(lib)
     for router in _active():
         if any(other not in router._older for other in others):
             yield None
@@ -7998,91 +8119,394 @@ def _line(request: Any) -> Iterator[Any]:
         yield None
 
 
-def _asking(method: Any) -> Any:
-    """A transport's method that asks the routers before it goes to the network."""
+# ---- the upper level: transports of httpx and httpx2 ------------------------------------------------------------------
+
+
+def _patch_handle_request(method: Any) -> Any:
+    """Patch the method of a transport to ask the routers before it uses the network."""
 
     @functools.wraps(method)
     def handle_request(transport: Any, request: Any) -> Any:
-        request.read()
-        return _run(_ask(request, "handler", types.MethodType(method, transport)))
+        return _ask_sync(request, types.MethodType(method, transport))
 
     return handle_request
 
 
-def _asking_async(method: Any) -> Any:
-    """The same for asynchronous transports."""
+def _patch_handle_async_request(method: Any) -> Any:
+    """Patch the method of an asynchronous transport in the same way."""
 
     @functools.wraps(method)
     async def handle_async_request(transport: Any, request: Any) -> Any:
-        await request.aread()
-        return await _ask(request, "async_handler", types.MethodType(method, transport))
+        return await _ask_async(request, types.MethodType(method, transport))
 
     return handle_async_request
 
 
-async def _ask(request: Any, handler: str, network: Callable[[Any], Any]) -> Any:
-    """The response of the first router that knows a request, or of the network where one passes it through."""
-    asked = _httpx_request(request)
-    asked.intercepted = True  # so that a router leaves one it does not know to the next
-    for router in _line(request):
+def _ask_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
+    """Return the response to a request of httpx or httpx2. `lib` is the library that sends it, if it is another one."""
+    request.read()
+    return _run(_dispatch(request, "handler", network, lib))
+
+
+async def _ask_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
+    """Return the response to a request of an asynchronous client."""
+    await request.aread()
+    return await _dispatch(request, "async_handler", network, lib)
+
+
+async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], lib: str) -> Any:
+    """Return the response of the first router that knows a request, or of the network if a route passes it through.
+
+    Raises the mistake, or the connection error, of a request that no router knows.
+    """
+    converted = _httpx_request(request)
+    converted.intercepted = True  # so that a router leaves one it does not know to the next
+    for router in _routers_for(lib or _package(type(request).__module__)):
         try:
             if router is None:
-                return await _result(network(request))
-            return _family_response(await _result(getattr(router, handler)(asked)), request)
+                return await _pass_through(request, network)
+            return _family_response(await _result(getattr(router, handler)(converted)), request)
         except PassThrough:
-            return await _result(network(request))
+            return await _pass_through(request, network)
         except (AllMockedAssertionError, MockError) as reason:
             if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
                 raise  # it is known, and a mistake
-    if not _Interceptor.routers or (_is_neighbours(network) and not _active(asked.link)):
+    if not _Interceptor.routers or (_is_replacement(network) and not _active(converted.link)):
+        return await _pass_through(request, network)
+    raise _unmatched_error(converted)
+
+
+# The host of the request that is being passed through, so that the lower level lets it through. A task that is started
+# meanwhile inherits the context and keeps it, so the list is emptied at the end.
+_passing: contextvars.ContextVar[list[str]] = contextvars.ContextVar("passing")
+
+
+async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
+    """Return the response of the network."""
+    hosts = [request.url.raw_host.decode()]
+    token = _passing.set(hosts)
+    try:
         return await _result(network(request))
-    raise _nobody(asked)
+    finally:
+        hosts.clear()
+        _passing.reset(token)
 
 
-# Packages that answer, play back or record what comes to a transport, with patches of their own there.
-_NEIGHBOURS = ("pytest_httpx", "vcr")
+def _is_passing(host: str) -> bool:
+    """Return True if the lower level should let a request through: the upper level did, or no mock is active."""
+    return not _Interceptor.routers or host in _passing.get(())
 
 
-def _is_neighbours(method: Any) -> bool:
-    """Whether a method of a transport is the patch of such a package, which `functools.wraps` does not hide."""
-    return getattr(method, "__globals__", {"__name__": ""})["__name__"].partition(".")[0] in _NEIGHBOURS
-
-
-def _seeing_others(method: Any) -> Any:
-    """The choice of a client's transport, that sees those of aiohttp, of many classes, and those that others patched."""
+def _patch_transport_for_url(method: Any) -> Any:
+    """Patch the method that chooses a client's transport."""
 
     @functools.wraps(method)
     def _transport_for_url(client: Any, url: Any) -> Any:
         transport = method(client, url)
-        kind = type(transport)
-        patched = any(_is_neighbours(getattr(kind, name, None)) for name in ("handle_request", "handle_async_request"))
-        return _OthersTransport(transport) if patched or "aiohttp" in kind.__module__ else transport
+        if not _Interceptor.routers:
+            return transport
+        _patch_loaded_modules()
+        lib = _lib_to_answer_for(transport)
+        return _AnsweringTransport(transport, lib) if lib else transport
 
     return _transport_for_url
 
 
-class _OthersTransport:
-    """A transport with the routers asked first."""
+def _lib_to_answer_for(transport: Any) -> str:
+    """Return the library behind a transport that must be answered in its place, or "" for any other transport.
 
-    def __init__(self, transport: Any) -> None:
-        self.transport = transport
+    These are transports whose method pytest-httpx or vcrpy replaced, and those on aiohttp, which have many classes. One
+    that somebody wrapped is answered at the lower level.
+    """
+    cls = type(transport)
+    name = "handle_request" if hasattr(cls, "handle_request") else "handle_async_request"
+    method = getattr(cls, name, None)
+    if _is_replacement(method):
+        return _package(cls.__module__)
+    if "aiohttp" not in cls.__module__ or name in getattr(transport, "__dict__", ()) or _is_wrapped(cls, method):
+        return ""
+    return "aiohttp"
+
+
+class _AnsweringTransport:
+    """A transport that asks the routers before the transport it replaces."""
+
+    def __init__(self, transport: Any, lib: str) -> None:
+        self.transport, self.lib = transport, lib
 
     def handle_request(self, request: Any) -> Any:
-        request.read()
-        return _run(_ask(request, "handler", self.transport.handle_request))
+        return _ask_sync(request, self.transport.handle_request, self.lib)
 
     async def handle_async_request(self, request: Any) -> Any:
-        await request.aread()
-        return await _ask(request, "async_handler", self.transport.handle_async_request)
+        return await _ask_async(request, self.transport.handle_async_request, self.lib)
 
 
-def _nobody(request: httpx.Request) -> BaseException:
-    """The mistake of a request that no router knows; it is in the journals of all."""
+def _unmatched_error(request: _Converted) -> BaseException:
+    """Return the error of a request that no router knows, after logging it in all of them.
+
+    A request to another host is refused like one to a host that can't be reached, so that programs that can do without
+    that host go on. For the SDK's requests, and on a loopback host, where fixtures wait for a server, it is a mistake.
+    """
+    message = _log_unmatched(request)
+    if _active(request.link) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
+        return _surfacing(_NotMocked(message), request)
+    return request.family.ConnectError(message, request=request)
+
+
+def _log_unmatched(request: httpx.Request) -> str:
+    """Log a request that no router knows in each of them, and return the reason why it is refused."""
     routers = _active()
     for router in routers:
         router._record(request)
-    message = "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
-    return _surfacing(_NotMocked(message), request)
+    return "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
+
+
+def _is_from_sdk(headers: Iterable[str]) -> bool:
+    """Return True if the headers have one that only the SDK sends."""
+    return any(name.lower().startswith("x-stainless-") for name in headers)
+
+
+def _is_loopback(host: str) -> bool:
+    """Return True if a host name or an address is that of the machine itself."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a name
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+# ---- the lower level: connection pools of httpcore and httpcore2, connectors of aiohttp -------------------------------
+
+
+def _patch_pool(method: Any) -> Any:
+    """Patch the method of a connection pool to ask the routers about requests that didn't pass the upper level."""
+
+    @functools.wraps(method)
+    def handle_request(pool: Any, request: Any) -> Any:
+        if _is_passing(request.url.host.decode()):
+            return method(pool, request)
+        converted = _from_httpcore(request)
+        with _errors_of_httpcore(request):
+            return _to_httpcore(_ask_sync(converted, lambda _: method(pool, _with_body(request, converted))), request)
+
+    return handle_request
+
+
+def _patch_async_pool(method: Any) -> Any:
+    """Patch the method of an asynchronous connection pool in the same way."""
+
+    @functools.wraps(method)
+    async def handle_async_request(pool: Any, request: Any) -> Any:
+        if _is_passing(request.url.host.decode()):
+            return await method(pool, request)
+        converted = _from_httpcore(request)
+        with _errors_of_httpcore(request):
+            answer = await _ask_async(converted, lambda _: method(pool, _with_body(request, converted)))
+            return _to_httpcore(answer, request)
+
+    return handle_async_request
+
+
+def _httpcore_of(request: Any) -> Any:
+    """Return the module a request of httpcore or httpcore2 belongs to."""
+    return sys.modules[_package(type(request).__module__)]
+
+
+def _from_httpcore(request: Any) -> Any:
+    """Convert a request of httpcore or httpcore2 to one of httpx or httpx2."""
+    http_lib = importlib.import_module(_httpcore_of(request).__name__.replace("httpcore", "httpx"))
+    url = request.url
+    link = http_lib.URL(scheme=url.scheme.decode(), host=url.host.decode(), port=url.port, raw_path=url.target)
+    return http_lib.Request(
+        request.method.decode(), link, headers=request.headers, stream=request.stream, extensions=request.extensions
+    )
+
+
+def _with_body(request: Any, converted: Any) -> Any:
+    """Return a request of httpcore with the body that was read from it."""
+    request.stream = converted.stream
+    return request
+
+
+def _to_httpcore(response: Any, request: Any) -> Any:
+    """Convert a router's response to one of httpcore; that of the network is returned as it is."""
+    httpcore = _httpcore_of(request)
+    if isinstance(response, httpcore.Response):
+        return response
+    return httpcore.Response(
+        response.status_code, headers=response.headers.raw, content=response.stream, extensions=response.extensions
+    )
+
+
+@contextlib.contextmanager
+def _errors_of_httpcore(request: Any) -> Iterator[None]:
+    """Raise network errors of httpx as the errors of the same name in httpcore."""
+    try:
+        yield
+    except tuple(lib.RequestError for lib in _families()) as error:
+        own = getattr(_httpcore_of(request), type(error).__name__, None)
+        if own is None:
+            raise
+        raise own(str(error)) from error
+
+
+def _patch_connector(method: Any) -> Any:
+    """Patch the method of aiohttp that opens a connection to return one in memory, which asks the routers."""
+
+    @functools.wraps(method)
+    async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:
+        if _is_left_to_aiohttp(req):
+            return await method(connector, req, traces, timeout)
+        from aiohttp.client_proto import ResponseHandler
+        from aiohttp.connector import Connection
+
+        loop = asyncio.get_running_loop()
+        protocol = ResponseHandler(loop=loop)
+        protocol.connection_made(_MemoryConnection(req, protocol, lambda: method(connector, req, traces, timeout)))
+        protocol.force_close()  # so that no pool keeps it
+        return Connection(connector, req.connection_key, protocol, loop)
+
+    return connect
+
+
+def _is_left_to_aiohttp(req: Any) -> bool:
+    """Return True if a request of aiohttp isn't intercepted.
+
+    This holds for requests that were passed through, for WebSockets of other programs, for the test client of aiohttp,
+    whose server is part of the test, and for what vcrpy records or plays back.
+    """
+    if _is_passing(req.url.raw_host):
+        return True
+    if "upgrade" in req.headers and not _is_from_sdk(req.headers):
+        return True
+    if _active(str(req.url)):
+        return False
+    return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from("aiohttp.test_utils")
+
+
+def _is_called_from(*modules: str) -> bool:
+    """Return True if one of the calling functions, or the coroutines that wait for them, is in one of these modules."""
+    frame = sys._getframe(1)
+    while frame:
+        name = frame.f_globals.get("__name__", "")
+        if any(name == module or name.startswith(f"{module}.") for module in modules):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class _MemoryConnection(asyncio.Transport):
+    """A connection of aiohttp without a socket: it answers the request that is written to it.
+
+    req: aiohttp's request, which has the URL.
+    protocol: aiohttp's end of the connection.
+    connect: opens the real connection, for a request that is passed through.
+    """
+
+    def __init__(self, req: Any, protocol: Any, connect: Callable[[], Any]) -> None:
+        import h11
+
+        super().__init__()
+        self.req, self.protocol, self.connect = req, protocol, connect
+        self.server = h11.Connection(h11.SERVER, max_incomplete_event_size=2**20)
+        self.written, self.body = bytearray(), bytearray()
+        self.head: Any = None
+        self.real: Any = None  # the real connection
+        self.task: asyncio.Task[None] | None = None
+        self.closed = False
+        self.may_write = asyncio.Event()
+        self.may_write.set()
+
+    def write(self, data: Any) -> None:
+        self.written += data
+        if data and not self.task:
+            self.server.receive_data(bytes(data))
+            self._parse()
+
+    def _parse(self) -> None:
+        """Parse what was written, and start to answer at the end of the request."""
+        import h11
+
+        while (event := self.server.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
+            if isinstance(event, h11.Request):
+                self.head = event
+            elif isinstance(event, h11.Data):
+                self.body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                self.task = asyncio.get_running_loop().create_task(self._respond())
+                return
+        if self.server.they_are_waiting_for_100_continue:
+            self._send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def _send(self, event: Any) -> None:
+        if data := self.server.send(event):
+            self.protocol.data_received(data)
+
+    async def _respond(self) -> None:
+        headers, stream = self.head.headers.raw_items(), httpx.ByteStream(bytes(self.body))
+        request = httpx.Request(self.head.method.decode(), str(self.req.url), headers=headers, stream=stream)
+        try:
+            response = await _ask_async(request, self._use_network, "aiohttp")
+            if response is not None:
+                await self._write_response(response)
+        except (Exception, MockError) as error:  # aiohttp raises it in the caller
+            self._fail(_aiohttp_error(error))
+
+    async def _write_response(self, response: Any) -> None:
+        import h11
+
+        try:
+            headers = response.headers.raw
+            self._send(h11.Response(status_code=response.status_code, headers=headers, reason=response.reason_phrase))
+            async for data in response.stream:
+                await self.may_write.wait()
+                self._send(h11.Data(data))
+            self._send(h11.EndOfMessage())
+        finally:
+            await response.stream.aclose()
+
+    async def _use_network(self, request: Any) -> None:
+        """Open the real connection, and have aiohttp use it from here on."""
+        self.real = await self.connect()
+        self.real.transport.set_protocol(self.protocol)
+        self.real.transport.write(bytes(self.written))
+
+    def _fail(self, error: BaseException) -> None:
+        payload = self.protocol._payload
+        if payload is None:
+            self.protocol.set_exception(error)
+        else:  # the head of the response is out
+            self.protocol.connection_lost(error)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.may_write.clear()
+
+    def resume_reading(self) -> None:
+        self.may_write.set()
+
+    def close(self) -> None:
+        self.closed = True
+        if self.task:
+            self.task.cancel()
+        if self.real:
+            self.real.close()
+
+    abort = close
+
+
+def _aiohttp_error(error: BaseException) -> BaseException:
+    """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
+    aiohttp = sys.modules["aiohttp"]
+    if isinstance(error, tuple(lib.TimeoutException for lib in _families())):
+        return aiohttp.ServerTimeoutError(str(error))
+    if isinstance(error, tuple(lib.RequestError for lib in _families())):
+        return aiohttp.ClientConnectionError(str(error))
+    return error
 
 
 # ======================================================================================================================
@@ -8447,9 +8871,15 @@ async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response 
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
-def _far_end(uri: str) -> _FarEnd | None:
-    """Who answers a connect: the newest mock with a row for it; `None` where it goes elsewhere than to the API."""
+def _far_end(uri: str, headers: Any) -> _FarEnd | None:
+    """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
+
+    The latter are connections that a route passes through, and those of other programs to hosts that no mock answers. An
+    SDK's connection to such a host is refused.
+    """
     url = re.sub("^ws", "http", uri)
+    if not _Interceptor.routers or _is_passed_through(uri, url):
+        return None
     routers = _active(url)
     for router in routers:
         with contextlib.suppress(_NotMocked):
@@ -8457,7 +8887,38 @@ def _far_end(uri: str) -> _FarEnd | None:
             return _FarEnd(router, url)
     if routers:
         raise _NotMocked(f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}")
-    return None
+    if not _is_connecting_from_sdk(headers):
+        return None
+    raise _NotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
+
+
+def _is_passed_through(*urls: str) -> bool:
+    """Return True if the first route of a user that matches one form of a WebSocket's URL passes it through."""
+    requests = [httpx.Request("GET", url) for url in urls]
+    for router in _active():
+        for route in router.routes:
+            if not route.pattern or any(route.pattern.match(request) for request in requests):
+                return route.is_pass_through
+    return False
+
+
+def _is_connecting_from_sdk(headers: Any) -> bool:
+    """Return True if the SDK, or openai-agents, opens a WebSocket.
+
+    Before openai 3 the SDK sends no header of its own, so look at the callers.
+    """
+    if _is_from_sdk(name for name, _ in _header_items(headers)):
+        return True
+    # a package of the user's may be called `agents` too
+    packages = ("openai", "agents") if hasattr(sys.modules.get("agents"), "flush_traces") else ("openai",)
+    return _is_called_from(*packages)
+
+
+def _header_items(headers: Any) -> list[tuple[str, str]]:
+    """Return the names and values of headers in one of the forms that `websockets` takes."""
+    from websockets.datastructures import Headers
+
+    return list(Headers(headers or {}).raw_items())
 
 
 # ---- the near ends: the client of `websockets` on it, asynchronous and synchronous -----------------------------------
@@ -8468,7 +8929,7 @@ def _answering_async(create_connection: Any) -> Any:
 
     @functools.wraps(create_connection)
     async def create_connection_here(connecting: Any) -> Any:
-        if (far := _far_end(connecting.uri)) is None:
+        if (far := _far_end(connecting.uri, connecting.additional_headers)) is None:
             return await create_connection(connecting)
         from websockets.uri import parse_uri
 
@@ -8541,7 +9002,7 @@ def _answering_sync(connect: Any) -> Any:
 
     @functools.wraps(connect)
     def connect_here(uri: str, *args: Any, **settings: Any) -> Any:
-        far = _far_end(uri)
+        far = _far_end(uri, settings.get("additional_headers"))
         return connect(uri, *args, **settings) if far is None else _SyncConnection(far, uri, settings)
 
     return connect_here
