@@ -7897,8 +7897,7 @@ class _Interceptor(Mocker):
         """Remove the patches that are still in place. One below somebody's wrapper stays and has no effect."""
         if force or not cls.routers:
             _ImportHook.stop()
-            loaded = [each for name in _LOWER_PATCHES() for each in _loaded_patches(name)]
-            for owner, method, _ in (*_patches(), *loaded):
+            for owner, method, _ in (*_patches(), *_loaded_patches()):
                 while _is_own_patch(patched := vars(owner).get(method)):
                     setattr(owner, method, patched.__wrapped__)
 
@@ -7952,21 +7951,23 @@ def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
     return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
 
-def _loaded_patches(module: str) -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """Return the same for a module of the lower level; an empty list while it isn't imported completely."""
-    found = []
-    for name, patches in _LOWER_PATCHES()[module].items():
-        owner = getattr(sys.modules.get(module), name, None)
-        if owner is not None:
-            found += [(owner, method, patch) for method, patch in patches.items()]
-    return found
+def _loaded_patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
+    """Return the same for the modules of the lower level that are imported, completely."""
+    modules = [(sys.modules.get(name), owners) for name, owners in _LOWER_PATCHES().items()]
+    loaded = [module for module, owners in modules if all(hasattr(module, owner) for owner in owners)]
+    return [each for module in loaded for each in _patches_of_module(module)]
+
+
+@functools.lru_cache(maxsize=8)
+def _patches_of_module(module: types.ModuleType) -> list[tuple[Any, str, Callable[[Any], Any]]]:
+    owners = [(getattr(module, name), patches) for name, patches in _LOWER_PATCHES()[module.__name__].items()]
+    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
 
 def _patch_loaded_modules() -> None:
     """Set the patches of the lower level, again if RESPX started or stopped since and replaced them."""
-    for module in _LOWER_PATCHES():
-        for owner, method, patch in _loaded_patches(module):
-            _set_patch(owner, method, patch)
+    for owner, method, patch in _loaded_patches():
+        _set_patch(owner, method, patch)
 
 
 _own_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
@@ -7984,10 +7985,16 @@ def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
         return
     if patch in (_patch_handle_request, _patch_handle_async_request) and _is_wrapped(owner, original):
         return
-    patched = patch(original)
+    patched = _cached_patch(patch, original)
     if patched is not original:
         _own_codes.add(patched.__code__)
         setattr(owner, name, patched)
+
+
+@functools.lru_cache(maxsize=64)
+def _cached_patch(patch: Callable[[Any], Any], original: Any) -> Any:
+    """Return the patch of a function. Tests patch the same ones again and again."""
+    return patch(original)
 
 
 def _package(name: str) -> str:

@@ -11,6 +11,7 @@ import functools
 import gc
 import gzip
 import hashlib
+import http.server
 import importlib
 import inspect
 import itertools
@@ -30,6 +31,7 @@ import ssl
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import types
 import typing
@@ -6040,7 +6042,7 @@ def test_a_route_of_respx_inside_wins_on_the_apis_own_urls():
     with respx.mock(assert_all_called=False) as theirs, OpenAIMock():
         theirs.post(f"{URL}/chat/completions").respond(json={"from": "respx"})
         assert httpx.post(f"{URL}/chat/completions", json=CHAT).json()["object"] == "chat.completion"
-        with pytest.raises(AssertionError, match="would reach the network"):
+        with pytest.raises(httpx.ConnectError, match="would reach the network"):
             httpx.get("https://nobody.test/")
 
 
@@ -6081,6 +6083,511 @@ def needed_by(resource):
     return {name: "x" for name, each in parameters if each.default is each.empty or name == "model"}
 
 
+def noting(method, ran):
+    """Wrap a method as tracers do, and note each of its calls."""
+
+    @functools.wraps(method)
+    def wrapper(*args, **settings):
+        ran.append(method)
+        return method(*args, **settings)
+
+    return wrapper
+
+
+class Descriptor:
+    """A wrapper on a class that isn't a function and forwards attributes, like that of wrapt."""
+
+    def __init__(self, function, ran):
+        self.function, self.ran = function, ran
+
+    def __get__(self, instance, owner):
+        return noting(self.function.__get__(instance, owner), self.ran) if instance else self
+
+    def __getattr__(self, name):
+        return getattr(self.function, name)
+
+
+METHODS = {"sync": "handle_request", "async": "handle_async_request"}
+
+
+def transport_class(lib, kind):
+    return lib.HTTPTransport if kind == "sync" else lib.AsyncHTTPTransport
+
+
+def custom_transport(lib, kind, handle, below):
+    """A transport of a class of its own, whose method is a function, and which closes what is below it."""
+    base, close = (lib.BaseTransport, "close") if kind == "sync" else (lib.AsyncBaseTransport, "aclose")
+    own = {METHODS[kind]: lambda self, request: handle(request), close: lambda self: getattr(below, close)()}
+    return type("Custom", (base,), own)()
+
+
+def plain_transport(lib, kind, ran, monkeypatch):
+    return transport_class(lib, kind)()
+
+
+def transport_wrapped_on_the_instance(lib, kind, ran, monkeypatch, **settings):
+    transport = transport_class(lib, kind)(**settings)
+    setattr(transport, METHODS[kind], noting(getattr(transport, METHODS[kind]), ran))
+    return transport
+
+
+def transport_wrapped_behind_a_proxy(lib, kind, ran, monkeypatch):
+    return transport_wrapped_on_the_instance(lib, kind, ran, monkeypatch, proxy="http://127.0.0.1:9")
+
+
+def transport_with_a_bound_method(lib, kind, ran, monkeypatch):
+    below = transport_class(lib, kind)()
+    return custom_transport(lib, kind, noting(getattr(below, METHODS[kind]), ran), below)
+
+
+def transport_of_a_subclass(lib, kind, ran, monkeypatch):
+    base = transport_class(lib, kind)
+    own = {METHODS[kind]: lambda self, request: noting(getattr(super(type(self), self), METHODS[kind]), ran)(request)}
+    return type("Own", (base,), own)()
+
+
+def transport_wrapped_on_the_class_by_a_function(lib, kind, ran, monkeypatch):
+    base = transport_class(lib, kind)
+    monkeypatch.setattr(base, METHODS[kind], noting(vars(base)[METHODS[kind]], ran))
+    return base()
+
+
+def transport_wrapped_on_the_class_by_a_descriptor(lib, kind, ran, monkeypatch):
+    base = transport_class(lib, kind)
+    monkeypatch.setattr(base, METHODS[kind], Descriptor(vars(base)[METHODS[kind]], ran))
+    return base()
+
+
+def transport_on_a_connection_pool(lib, kind, ran, monkeypatch):
+    core = importlib.import_module(lib.__name__.replace("httpx", "httpcore"))
+    pool = core.ConnectionPool() if kind == "sync" else core.AsyncConnectionPool()
+
+    def converted(request):
+        url = core.URL(str(request.url))
+        return core.Request(request.method, url, headers=request.headers.raw, content=request.stream)
+
+    def answered(response):
+        return lib.Response(response.status, headers=response.headers, stream=Body(response.stream))
+
+    class Body(lib.SyncByteStream, lib.AsyncByteStream):
+        def __init__(self, stream):
+            self.stream = stream
+
+        def __iter__(self):
+            return iter(self.stream)
+
+        def __aiter__(self):
+            return aiter(self.stream)
+
+    def handle(request):
+        ran.append(pool)
+        try:
+            return answered(pool.handle_request(converted(request)))
+        except core.ConnectError as error:
+            raise lib.ConnectError(str(error)) from error
+
+    async def handle_async(request):
+        ran.append(pool)
+        try:
+            return answered(await pool.handle_async_request(converted(request)))
+        except core.ConnectError as error:
+            raise lib.ConnectError(str(error)) from error
+
+    return custom_transport(lib, kind, handle if kind == "sync" else handle_async, pool)
+
+
+DIRECT_TRANSPORTS = (
+    plain_transport,
+    transport_wrapped_on_the_instance,
+    transport_with_a_bound_method,
+    transport_of_a_subclass,
+    transport_wrapped_on_the_class_by_a_function,
+    transport_wrapped_on_the_class_by_a_descriptor,
+    transport_on_a_connection_pool,
+)
+direct_transport = either(*DIRECT_TRANSPORTS)
+transport_form = either(*DIRECT_TRANSPORTS, transport_wrapped_behind_a_proxy)
+
+
+def posting(lib, kind, http_client, url=URL, **more):
+    """Return the text of a chat call, by the SDK if it takes the client, or with its headers."""
+    if lib is FAMILY or not OPENAI_2:
+        client = new(kind, http_client=http_client, base_url=url, max_retries=0)
+        return (streamed_text if more else chat_text)(client)
+
+    async def post():
+        headers = {"Authorization": f"Bearer {KEY}", "X-Stainless-Lang": "python"}
+        response = await get(http_client.post(f"{url}/chat/completions", json={**CHAT, **more}, headers=headers))
+        if not more:
+            return response.json()["choices"][0]["message"]["content"]
+        events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
+        return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])
+
+    return post()
+
+
+def http_client_of(lib, kind, transport):
+    return (lib.Client if kind == "sync" else lib.AsyncClient)(transport=transport)
+
+
+def test_transports_made_before_the_mock_are_answered_and_wrappers_run(transport_form, family, kind, monkeypatch):
+    ran = []
+    http_client = http_client_of(family, kind, transport_form(family, kind, ran, monkeypatch))
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = ["Hi", streamed("one two"), httpx.ConnectError("no route")]
+        assert finish(kind, posting(family, kind, http_client)) == "Hi"
+        assert finish(kind, posting(family, kind, http_client, stream=True)) == "one two"
+        with pytest.raises((openai.APIConnectionError, family.ConnectError)) as broken:
+            finish(kind, posting(family, kind, http_client))
+        assert "no route" in f"{broken.value} {broken.value.__cause__}"
+        assert [each["model"] for each in openai_mock.requests] == [CHAT["model"]] * 3
+    assert len(ran) == (0 if transport_form is plain_transport else 3)
+
+
+def test_a_mistake_passes_a_wrapped_transport(transport_form, family, kind, monkeypatch):
+    http_client = http_client_of(family, kind, transport_form(family, kind, [], monkeypatch))
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = lambda request: 1 / 0
+        with pytest.raises(ZeroDivisionError):
+            finish(kind, posting(family, kind, http_client))
+
+
+@pytest.fixture
+def listener():
+    """The address of a socket that must not get a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_no_transport_reaches_a_listener(transport_form, family, kind, monkeypatch, listener):
+    ran = []
+    http_client = http_client_of(family, kind, transport_form(family, kind, ran, monkeypatch))
+    with OpenAIMock() as openai_mock:
+        with pytest.raises(AssertionError, match="would reach the network"):
+            finish(kind, posting(family, kind, http_client, f"http://{listener}/v1"))
+        assert [(each.endpoint, each.path) for each in openai_mock.requests] == [("", "/v1/chat/completions")]
+        assert len(ran) == (transport_form is not plain_transport)
+
+
+@pytest.mark.parametrize("resource", sorted(connects(sdk())))
+def test_no_websocket_of_the_sdk_reaches_a_listener(openai_mock, resource, kind, listener):
+    async def scene():
+        client = new(kind, base_url=f"http://{listener}/v1")
+        async with enter(reach(client, resource).connect(**needed_by(resource))):
+            pytest.fail("connected")
+
+    with pytest.raises(AssertionError, match=f"would reach the network: .*{URL}"):
+        finish(kind, scene())
+    (record,) = openai_mock.requests
+    assert (record.endpoint, record.status, record.headers["authorization"]) == ("", None, "***")
+
+
+@pytest.fixture
+def local_server():
+    """A server on loopback that counts what is posted, and answers with a chat completion."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            length = int(self.headers["content-length"])
+            server.bodies.append(json.loads(self.rfile.read(length)))
+            body = json.dumps(ready_chat("from the server")).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            """Print nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.bodies, server.url = [], f"http://127.0.0.1:{server.server_port}/v1"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_transports_let_through_what_a_route_passes(direct_transport, family, kind, monkeypatch, local_server):
+    http_client = http_client_of(family, kind, direct_transport(family, kind, [], monkeypatch))
+
+    async def scene():
+        with OpenAIMock() as openai_mock:
+            openai_mock.router.route(host="127.0.0.1").pass_through()
+            async with enter(http_client):
+                return await posting(family, kind, http_client, local_server.url)
+
+    assert finish(kind, scene()) == "from the server"
+    assert [body["messages"] for body in local_server.bodies] == [USER]
+
+
+@cases("order", "inside", "outside")
+def test_respx_leaves_wrapped_transports_to_the_mock(transport_form, kind, monkeypatch, order):
+    http_client = http_client_of(httpx, kind, transport_form(httpx, kind, [], monkeypatch))
+    theirs, before = respx.mock(assert_all_called=False), seams()
+    with contextlib.ExitStack() as stack:
+        for mock in (OpenAIMock(), theirs)[:: 1 if order == "inside" else -1]:
+            stack.enter_context(mock)
+        theirs.get("https://other.test/").respond(204)
+        assert finish(kind, chat_of(http_client, kind))["object"] == "chat.completion"
+        assert finish(kind, status_of(http_client, "https://other.test/")) == 204
+    assert changed_since(before) == []
+
+
+def test_respx_that_stops_before_the_mock_opens_no_way_out(transport_form, kind, monkeypatch):
+    http_client = http_client_of(httpx, kind, transport_form(httpx, kind, [], monkeypatch))
+    theirs, before = respx.mock(), seams()
+    theirs.start()
+    with OpenAIMock() as openai_mock:
+        theirs.stop()
+        assert finish(kind, chat_of(http_client, kind))["object"] == "chat.completion"
+        assert len(openai_mock.requests) == 1
+    assert changed_since(before) == []
+
+
+async def chat_of(http_client, kind):
+    return (await get(http_client.post(f"{URL}/chat/completions", json=CHAT))).json()
+
+
+async def status_of(http_client, url):
+    return (await get(http_client.get(url))).status_code
+
+
+def test_a_wrapper_put_on_during_the_mock_stays_and_runs(family, kind, monkeypatch):
+    base, ran = transport_class(family, kind), []
+    original = vars(base)[METHODS[kind]]
+    with OpenAIMock():
+        wrapper = Descriptor(vars(base)[METHODS[kind]], ran)
+        monkeypatch.setattr(base, METHODS[kind], wrapper)
+        http_client = http_client_of(family, kind, base())
+        assert finish(kind, chat_of(http_client, kind)) and len(ran) == 1
+    assert vars(base)[METHODS[kind]] is wrapper
+    with OpenAIMock() as later:
+        assert finish(kind, chat_of(http_client, kind)) and len(ran) == 2 and len(later.requests) == 1
+    setattr(base, METHODS[kind], wrapper.function)  # as a tracer does that is switched off
+    with OpenAIMock():
+        assert finish(kind, chat_of(http_client, kind)) and len(ran) == 2
+    assert vars(base)[METHODS[kind]] is original
+    monkeypatch.undo()
+    setattr(base, METHODS[kind], original)
+
+
+@cases("url", "https://elsewhere.test/prices.json", "https://93.184.216.34/", "https://api.openai.com.evil.test/v1")
+def test_a_foreign_host_is_refused_like_an_unreachable_one(openai_mock, transport_form, family, kind, monkeypatch, url):
+    http_client = http_client_of(family, kind, transport_form(family, kind, [], monkeypatch))
+    with pytest.raises(family.ConnectError, match=r"would reach the network.*openai_mock\.router"):
+        finish(kind, status_of(http_client, url))
+    assert [(each.endpoint, each.status) for each in openai_mock.requests] == [("", None)]
+
+
+@cases("host", "localhost", "app.localhost", "127.0.0.1", "127.8.9.10", "[::1]", "0.0.0.0")
+def test_a_loopback_host_is_a_mistake(openai_mock, transport_form, family, kind, monkeypatch, host):
+    http_client = http_client_of(family, kind, transport_form(family, kind, [], monkeypatch))
+    with pytest.raises(AssertionError, match="would reach the network"):
+        finish(kind, status_of(http_client, f"http://{host}:9/health"))
+
+
+def test_an_unknown_path_of_the_api_is_a_mistake_of_any_client(openai_mock, family, kind):
+    http_client = http_client_of(family, kind, None)
+    with pytest.raises(AssertionError, match="no endpoint of the API"):
+        finish(kind, status_of(http_client, f"{URL}/nowhere"))
+
+
+# ---- aiohttp ---------------------------------------------------------------------------------------------------------
+
+
+def aiohttp_transport(ran, monkeypatch):
+    return openai.DefaultAioHttpClient()
+
+
+def aiohttp_transport_wrapped_on_the_instance(ran, monkeypatch):
+    http_client = openai.DefaultAioHttpClient()
+    transport = http_client._transport
+    transport.handle_async_request = noting(transport.handle_async_request, ran)
+    return http_client
+
+
+def aiohttp_transport_wrapped_on_the_class(ran, monkeypatch):
+    base = type(openai.DefaultAioHttpClient()._transport)
+    monkeypatch.setattr(base, "handle_async_request", noting(base.handle_async_request, ran))
+    return openai.DefaultAioHttpClient()
+
+
+def aiohttp_transport_in_a_custom_one(ran, monkeypatch):
+    transport = openai.DefaultAioHttpClient()._transport
+    custom = custom_transport(FAMILY, "async", noting(transport.handle_async_request, ran), transport)
+    return openai.DefaultAsyncHttpxClient(transport=custom)
+
+
+def aiohttp_session_with_a_wrapped_request(ran, monkeypatch):
+    import aiohttp
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", noting(aiohttp.ClientSession._request, ran))
+    return aiohttp_transport_in_a_custom_one([], monkeypatch)
+
+
+aiohttp_form = either(
+    aiohttp_transport,
+    aiohttp_transport_wrapped_on_the_instance,
+    aiohttp_transport_wrapped_on_the_class,
+    aiohttp_transport_in_a_custom_one,
+    aiohttp_session_with_a_wrapped_request,
+)
+
+
+async def test_aiohttp_transports_are_answered_and_wrappers_run(aiohttp_form, monkeypatch):
+    ran = []
+    async with new("async", http_client=aiohttp_form(ran, monkeypatch), max_retries=0) as client:
+        with OpenAIMock() as openai_mock:
+            openai_mock.chat.completions.create.response = ["Hi", streamed(UNICODE), error(400), httpx.ConnectError]
+            assert await chat_text(client) == "Hi" and await streamed_text(client) == UNICODE
+            with pytest.raises(openai.BadRequestError):
+                await chat_text(client)
+            with pytest.raises(openai.APIConnectionError):
+                await chat_text(client)
+            openai_mock.chat.completions.create.response = lambda request: 1 / 0
+            with pytest.raises(ZeroDivisionError):
+                await chat_text(client)
+            assert openai_mock.chat.completions.create.call_count == 5
+    assert len(ran) == (0 if aiohttp_form is aiohttp_transport else 5)
+
+
+async def test_no_aiohttp_transport_reaches_a_listener(aiohttp_form, monkeypatch, listener):
+    http_client = aiohttp_form([], monkeypatch)
+    async with new("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
+        with OpenAIMock(), pytest.raises(AssertionError, match="would reach the network"):
+            await chat_text(client)
+
+
+async def test_aiohttp_transports_let_through_what_a_route_passes(aiohttp_form, monkeypatch, local_server):
+    async with new("async", http_client=aiohttp_form([], monkeypatch), base_url=local_server.url) as client:
+        with OpenAIMock() as openai_mock:
+            openai_mock.router.route(host="127.0.0.1").pass_through()
+            assert await chat_text(client) == "from the server"
+    assert [body["messages"] for body in local_server.bodies] == [USER]
+
+
+@pytest.mark.parametrize("order", ["inside", "outside"])
+async def test_respx_does_not_open_the_way_for_aiohttp(aiohttp_form, monkeypatch, order, listener):
+    http_client = aiohttp_form([], monkeypatch)
+    async with new("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
+        first, second = (OpenAIMock(), respx.mock)[:: 1 if order == "inside" else -1]
+        with first, second, pytest.raises(AssertionError, match="would reach the network"):
+            await chat_text(client)
+
+
+async def test_sessions_of_aiohttp_are_answered(openai_mock, create):
+    import aiohttp
+
+    async def body():
+        yield json.dumps(CHAT)[:20].encode()
+        yield json.dumps(CHAT)[20:].encode()
+
+    create.response = "Hi"
+    async with aiohttp.ClientSession(headers={"content-type": "application/json"}) as session:
+        for settings_of_body in ({"json": CHAT}, {"data": body()}, {"json": CHAT, "expect100": True}):
+            async with session.post(f"{URL}/chat/completions", **settings_of_body) as response:
+                assert (await response.json())["choices"][0]["message"]["content"] == "Hi"
+    assert [each["messages"] for each in create.requests] == [USER] * 3
+
+
+async def test_aiohttp_gets_its_own_errors(openai_mock, create):
+    import aiohttp
+
+    broken = streamed("one two three", fail_after=2, fault=httpx.ReadError)
+    create.response = [httpx.ReadTimeout, httpx.ConnectError, broken]
+    url, streaming = f"{URL}/chat/completions", {"json": {**CHAT, "stream": True}}
+    async with aiohttp.ClientSession() as session:
+        for expected in (aiohttp.ServerTimeoutError, aiohttp.ClientConnectionError):
+            with pytest.raises(expected, match="mocked"):
+                await session.post(url, **streaming)
+        async with session.post(url, **streaming) as response:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+        with pytest.raises(aiohttp.ClientConnectionError, match="would reach the network"):
+            await session.get("https://elsewhere.test/")
+        with pytest.raises(AssertionError, match="would reach the network"):
+            await session.get("http://127.0.0.1:9/")
+        with pytest.raises(AssertionError, match="no endpoint of the API"):
+            await session.get(f"{URL}/nowhere")
+
+
+async def test_a_stream_that_aiohttp_leaves_is_closed(openai_mock, create):
+    import aiohttp
+
+    closed, number = [], itertools.count()
+
+    async def endless(request):
+        try:
+            while True:
+                next(number)
+                yield chat_chunk("x" * 10_000)
+        finally:
+            closed.append(True)
+
+    create.response = endless
+    asking = {"url": f"{URL}/chat/completions", "json": {**CHAT, "stream": True}}
+    async with aiohttp.ClientSession() as session, session.post(**asking) as response:
+        assert (await response.content.readline()).startswith(b"data:")
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert closed == [True] and next(number) < 100  # nobody read, so it waited
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_test_client_of_aiohttp_and_its_websockets_are_not_intercepted(openai_mock):
+    from aiohttp import ClientSession, test_utils, web
+
+    async def chat(request):
+        return web.Response(text=await chat_text(sdk("async")))
+
+    async def echo(request):
+        server = web.WebSocketResponse()
+        await server.prepare(request)
+        await server.send_str(await server.receive_str())
+        return server
+
+    openai_mock.chat.completions.create.response = "Hi"
+    application = web.Application()
+    application.add_routes([web.get("/chat", chat), web.get("/echo", echo)])
+    async with test_utils.TestClient(test_utils.TestServer(application)) as client, ClientSession() as session:
+        assert await (await client.get("/chat")).text() == "Hi"
+        async with session.ws_connect(client.make_url("/echo")) as connection:
+            await connection.send_str("hello")
+            assert await connection.receive_str() == "hello"
+
+
+LATE_IMPORT = """
+import asyncio, sys
+sys.modules["httpx_aiohttp"] = None  # with which the SDK imports aiohttp itself
+import openai_responses
+
+async def scene():
+    with openai_responses.OpenAIMock() as openai_mock:
+        assert "aiohttp" not in sys.modules
+        import aiohttp
+        async with aiohttp.ClientSession() as session:
+            async with session.get("https://api.openai.com/v1/files") as response:
+                print((await response.json())["object"], len(openai_mock.requests))
+    print(openai_responses._is_own_patch(aiohttp.BaseConnector.connect), openai_responses._ImportHook in sys.meta_path)
+
+asyncio.run(scene())
+"""
+
+
+def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
+    done = subprocess.run([sys.executable, "-c", LATE_IMPORT], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["list", "1", "False", "False"]
+
+
+# ---- WebSockets that are not answered --------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("resource", sorted(connects(sdk())))
 def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, resource, kind):
     monkeypatch.setattr(socket.socket, "connect", None)  # nothing gets this far
@@ -6099,17 +6606,97 @@ def test_a_websocket_that_no_row_answers_does_not_leave_the_process(openai_mock,
 
     async def scene():
         async with enter(elsewhere.responses.connect()):
-            """Nobody gets here."""
+            pytest.fail("connected")
 
     with pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com/v1/dance"):
         finish(kind, scene())
 
 
-def test_websockets_to_elsewhere_are_let_be(openai_mock):
-    from websockets.sync.client import connect
+@pytest.fixture
+def socket_server():
+    """The address of a server of WebSockets that says which header it got, and echoes."""
+    from websockets.sync.server import serve
 
-    with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises((OSError, EOFError, TimeoutError)):
-        connect(f"ws://127.0.0.1:{listening.getsockname()[1]}", open_timeout=0.05)
+    def handler(connection):
+        connection.send(connection.request.headers.get("authorization", "none"))
+
+    with serve(handler, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_websockets_of_other_programs_are_not_intercepted(openai_mock, kind, socket_server):
+    from websockets.asyncio.client import connect
+    from websockets.sync.client import connect as connect_sync
+
+    async def scene():
+        async with enter((connect_sync if kind == "sync" else connect)(f"ws://{socket_server}")) as connection:
+            return await get(connection.recv())
+
+    assert finish(kind, scene()) == "none" and openai_mock.requests == []
+
+
+@needs("responses.connect")
+@cases("form", "http://{}/v1/responses", "ws://{}/v1/responses")
+def test_a_route_passes_a_websocket_of_the_sdk_through(openai_mock, kind, socket_server, form):
+    openai_mock.router.get(form.format(socket_server)).pass_through()
+
+    async def scene():
+        async with enter(new(kind, base_url=f"http://{socket_server}/v1").responses.connect()) as connection:
+            return await get(connection.recv_bytes())
+
+    assert finish(kind, scene()) == f"Bearer {KEY}".encode()
+
+
+@needs("responses.connect")
+def test_a_route_that_does_not_pass_through_lets_no_websocket_out(openai_mock, kind, listener):
+    openai_mock.router.route(host="127.0.0.1").respond(204)
+    openai_mock.router.route(host="other.test").pass_through()
+    with pytest.raises(AssertionError, match="would reach the network"):
+        finish(kind, enter(new(kind, base_url=f"http://{listener}/v1").responses.connect()).__aenter__())
+
+
+@cases("headers", {"X-Stainless-Lang": "python"}, [("x-stainless-lang", "python")])
+def test_websockets_with_headers_of_the_sdk_are_refused(openai_mock, kind, listener, headers):
+    from websockets.asyncio.client import connect
+    from websockets.sync.client import connect as connect_sync
+
+    opening = functools.partial(connect_sync if kind == "sync" else connect, additional_headers=headers)
+    with pytest.raises(AssertionError, match="would reach the network"):
+        finish(kind, opened(opening, f"ws://{listener}/"))
+
+
+async def opened(connect, url):
+    async with enter(connect(url)):
+        pytest.fail("connected")
+
+
+@cases("package", "openai", "agents")
+async def test_the_sdk_is_recognised_by_its_modules(openai_mock, monkeypatch, listener, package):
+    """A user's own package may be called `agents`, and is not openai-agents then."""
+    from websockets.asyncio.client import connect
+
+    scope = {"__name__": f"{package}.inner", "connect": connect}
+    exec("async def dial(url):\n    async with connect(url):\n        raise RuntimeError", scope)
+    fake = types.SimpleNamespace(**({"flush_traces": lambda: None} if package == "agents" else {}))
+    monkeypatch.setitem(sys.modules, "agents", fake)
+    with pytest.raises(AssertionError, match="would reach the network"):
+        await scope["dial"](f"ws://{listener}/")
+
+
+async def test_a_package_of_the_user_called_agents_is_not_the_sdk(openai_mock, monkeypatch, socket_server):
+    from websockets.asyncio.client import connect
+
+    scope = {"__name__": "agents.inner", "connect": connect}
+    exec(
+        "async def dial(url):\n    async with connect(url) as connection:\n        return await connection.recv()",
+        scope,
+    )
+    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace())
+    assert await scope["dial"](f"ws://{socket_server}/") == "none"
 
 
 def test_a_mock_entered_again_within_answers_until_the_last_is_left(openai_mock):
