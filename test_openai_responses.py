@@ -6564,12 +6564,14 @@ async def test_the_test_client_of_aiohttp_and_its_websockets_are_not_intercepted
 
 LATE_IMPORT = """
 import asyncio, sys
-sys.modules["httpx_aiohttp"] = None  # with which the SDK imports aiohttp itself
-import openai_responses
+import openai, openai_responses
+
+for name in [*sys.modules]:
+    if name.partition(".")[0] == "aiohttp":
+        del sys.modules[name]  # some releases of the SDK import it
 
 async def scene():
     with openai_responses.OpenAIMock() as openai_mock:
-        assert "aiohttp" not in sys.modules
         import aiohttp
         async with aiohttp.ClientSession() as session:
             async with session.get("https://api.openai.com/v1/files") as response:
@@ -9403,6 +9405,93 @@ APPLICATIONS = """
             assert await say_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
 """
 
+OPENTELEMETRY = """
+    from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    @pytest.fixture(autouse=True)
+    def no_spans():
+        exporter.clear()
+
+    @pytest.fixture
+    def instrumented():
+        HTTPXClientInstrumentor().instrument(tracer_provider=provider)
+        yield
+        HTTPXClientInstrumentor().uninstrument()
+
+    def statuses():
+        return [span.attributes["http.status_code"] for span in exporter.get_finished_spans()]
+
+    def calls(http_client=None):
+        with http_client or httpx.Client() as http_client:
+            assert say(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
+            assert http_client.get("https://api.openai.com/v1/files/unknown").status_code == 404
+
+    async def calls_async(http_client=None):
+        async with http_client or httpx.AsyncClient() as http_client:
+            assert await say_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
+            assert (await http_client.get("https://api.openai.com/v1/files/unknown")).status_code == 404
+
+    def test_started_before(instrumented, openai_mock):
+        calls()
+        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+
+    async def test_started_before_async(instrumented, openai_mock):
+        await calls_async()
+        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+
+    def test_started_after(openai_mock, instrumented):
+        calls()
+        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+
+    async def test_started_after_async(openai_mock, instrumented):
+        await calls_async()
+        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+
+    @pytest.mark.parametrize("before", [True, False])
+    async def test_clients(before):
+        http_client, other = httpx.Client(), httpx.AsyncClient()
+        openai_mock = openai_responses.OpenAIMock()
+        if not before:
+            openai_mock.start()
+        for each in (http_client, other):
+            HTTPXClientInstrumentor.instrument_client(each, tracer_provider=provider)
+        if before:
+            openai_mock.start()
+        calls(http_client)
+        await calls_async(other)
+        openai_mock.stop()
+        assert statuses() == [200, 404] * 2 and len(openai_mock.requests) == 4
+
+    def test_streams_and_faults(instrumented, openai_mock):
+        answers = [openai_responses.streamed("one two"), httpx.ConnectError("no route")]
+        openai_mock.chat.completions.create.response = answers
+        with httpx.Client() as http_client:
+            client = openai.OpenAI(api_key="sk-fake", http_client=http_client, max_retries=0)
+            chunks = client.chat.completions.create(model="m", messages=[], stream=True)
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "one two"
+            with pytest.raises(openai.APIConnectionError):
+                client.chat.completions.create(model="m", messages=[])
+        assert len(exporter.get_finished_spans()) == 2
+
+    def test_left_on_after_the_mock(request):
+        with openai_responses.OpenAIMock():
+            request.getfixturevalue("instrumented")
+            calls()
+        with openai_responses.OpenAIMock() as later:
+            calls()
+            assert statuses() == [200, 404] * 2 and len(later.requests) == 2
+        HTTPXClientInstrumentor().uninstrument()
+        with openai_responses.OpenAIMock():
+            calls()
+        assert len(statuses()) == 4
+"""
+
 AUTO = "-p pytest_asyncio.plugin -o asyncio_mode=auto"
 SHUFFLED = "-n 2 --random-order --random-order-bucket=global --reruns 2 --count 2 --timeout 50 --disable-socket"
 # A name, the packages it takes, options of pytest, how many of its tests there are, and these.
@@ -9423,6 +9512,7 @@ INTERPLAY = (
         NEIGHBOURS,
     ),
     ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 10}, TRIO),
+    ("tracing", "opentelemetry.instrumentation.httpx opentelemetry.sdk", AUTO, {"passed": 8}, OPENTELEMETRY),
     (
         "applications and clocks",
         "fastapi django freezegun time_machine h2",
@@ -9436,7 +9526,10 @@ NOT_OURS = ("Async generator 'openai._streaming:ResourceWarning", "Using `httpx`
 
 
 def installed(packages):
-    return all(importlib.util.find_spec(package) for package in packages.split())
+    try:
+        return all(importlib.util.find_spec(package) for package in packages.split())
+    except ModuleNotFoundError:  # the parent of a module
+        return False
 
 
 @cases("options, outcomes, suite", *(pytest.param(*row[2:], id=row[0]) for row in INTERPLAY if installed(row[1])))
