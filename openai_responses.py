@@ -7864,9 +7864,9 @@ def _for_any_host(request: Any) -> _Converted:
 class _Interceptor(Mocker):
     """Patches the HTTP libraries, the SDK and `websockets` while a mock is active.
 
-    Requests are taken at two levels. The upper one is the transport of httpx and httpx2. A transport method that somebody
-    wrapped (a tracer, for example) is left alone, so that the wrapper runs; what it sends is taken at the lower level,
-    the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that don't use
+    Requests are intercepted at two levels. The upper level is the transport of httpx and httpx2. A transport method that
+    another tool wrapped, such as a tracer, isn't patched, so that the wrapper runs. Its requests are intercepted at the
+    lower level, the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that don't use
     the network stay as they are. The innermost of nested routers answers, including those of RESPX's own mockers, which
     patch the connection pool.
     """
@@ -8126,7 +8126,7 @@ def _routers_for(lib: str) -> Iterator[Any]:
         yield None
 
 
-# ---- the upper level: transports of httpx and httpx2 ------------------------------------------------------------------
+# ---- the upper level: transports of httpx and httpx2 -----------------------------------------------------------------
 
 
 def _patch_handle_request(method: Any) -> Any:
@@ -8284,7 +8284,7 @@ def _is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-# ---- the lower level: connection pools of httpcore and httpcore2, connectors of aiohttp -------------------------------
+# ---- the lower level: connection pools of httpcore and httpcore2, connectors of aiohttp ------------------------------
 
 
 def _patch_pool(method: Any) -> Any:
@@ -8881,8 +8881,8 @@ async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response 
 def _far_end(uri: str, headers: Any) -> _FarEnd | None:
     """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
 
-    The latter are connections that a route passes through, and those of other programs to hosts that no mock answers. An
-    SDK's connection to such a host is refused.
+    A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
+    answers. A connection of the SDK to such a host is refused.
     """
     url = re.sub("^ws", "http", uri)
     if not _Interceptor.routers or _is_passed_through(uri, url):

@@ -6349,6 +6349,26 @@ def test_respx_that_stops_before_the_mock_opens_no_way_out(transport_form, kind,
     assert changed_since(before) == []
 
 
+async def test_a_task_that_starts_while_a_request_passes_is_asked_for_its_own(listener):
+    http_client = http_client_of(httpx, "async", transport_wrapped_on_the_instance(httpx, "async", [], None))
+
+    async def later():
+        await asyncio.sleep(0.01)
+        return await status_of(http_client, f"http://{listener}/")
+
+    def start(request):
+        tasks.append(asyncio.get_running_loop().create_task(later()))
+        return httpx.Response(204)
+
+    tasks = []
+    with OpenAIMock(), respx.mock as theirs:
+        theirs.get("http://127.0.0.1/start").mock(side_effect=start)
+        async with httpx.AsyncClient() as other:
+            assert await status_of(other, "http://127.0.0.1/start") == 204
+        with pytest.raises(AssertionError, match="would reach the network"):
+            await tasks[0]
+
+
 async def chat_of(http_client, kind):
     return (await get(http_client.post(f"{URL}/chat/completions", json=CHAT))).json()
 
@@ -9195,7 +9215,7 @@ ANY_ORDER = """
 
 NEIGHBOURS = """
     import http.server, threading
-    import vcr
+    import aiohttp, vcr
 
     @pytest.fixture(scope="module")
     def server():
@@ -9249,6 +9269,16 @@ NEIGHBOURS = """
             with first, second:
                 assert say() and other(server) == 204 and len(ours.requests) == 1
         assert "openai" not in (tmp_path / "tape.yaml").read_text()
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("inside", [True, False])
+    async def test_cassettes_record_sessions_of_aiohttp(tmp_path, server, inside):
+        for recording in (True, False):
+            tape = vcr.use_cassette(str(tmp_path / "tape.yaml"), record_mode="once" if recording else "none")
+            first, second = (openai_responses.OpenAIMock(), tape)[:: 1 if inside else -1]
+            with first, second:
+                async with aiohttp.ClientSession() as session, session.get(server) as response:
+                    assert response.status == 204
+        assert server in (tmp_path / "tape.yaml").read_text()
     @openai_responses.mock()
     @vcr.use_cassette("none.yaml", record_mode="none")
     def test_cassette_below_the_decorator(openai_mock):
@@ -9506,9 +9536,9 @@ INTERPLAY = (
     ),
     (
         "neighbours",
-        "pytest_httpx vcr pytest_recording",
+        "aiohttp pytest_httpx vcr pytest_recording",
         "-p pytest_httpx -p pytest_recording.plugin -p pytest_asyncio.plugin -o asyncio_mode=strict",
-        {"passed": 10},
+        {"passed": 12},
         NEIGHBOURS,
     ),
     ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 10}, TRIO),
