@@ -2234,10 +2234,10 @@ def _is_of_the_api(parameter: str) -> bool:
 
 @functools.cache
 def _parameter_types(name: str) -> Mapping[str, Any]:
-    """What the SDK says each parameter of a call takes."""
+    """Return the SDK's type of each parameter of a call."""
     function, _ = _method(name)
-    hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]), include_extras=True)
-    return {key: _checked(hint) for key, hint in hints.items() if _is_of_the_api(key)}
+    hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
+    return {key: hint for key, hint in hints.items() if _is_of_the_api(key)}
 
 
 @functools.cache
@@ -2256,52 +2256,42 @@ def _event_of(unions: str, kind: str) -> Any:
 
 @functools.cache
 def _event_types(event: Any) -> Mapping[str, Any]:
-    """What the SDK says an event of a client takes."""
-    import typing_extensions
-
-    return {name: _checked(hint) for name, hint in typing_extensions.get_type_hints(event).items()}
-
-
-def _checked(tp: Any, within: tuple[Any, ...] = ()) -> Any:
-    """A type of the SDK's parameters as it is checked: iterables are lists, for pydantic to look into at once, and of
-    dicts only what tells them apart is required: the API asks for less than the SDK's types say. What need not be given
-    may be null."""
-    import typing_extensions
-
-    origin, args = typing.get_origin(tp), typing.get_args(tp)
-    if typing_extensions.is_typeddict(tp):
-        return Any if tp in within else _checked_dict(tp, (*within, tp))
-    if origin in (typing.Union, types.UnionType):
-        if typing.IO[bytes] in args:  # a file: in JSON a text, in a form with its name and type
-            return typing.Union[bytes, tuple]
-        members = [arg for arg in args if getattr(arg, "__name__", "") not in ("Omit", "NotGiven")]
-        return typing.Union[tuple(_checked(member, within) for member in members)]
-    if args and (origin is collections.abc.Iterable or getattr(origin, "__name__", "") == "SequenceNotStr"):
-        return list[_checked(args[0], within)]
-    return list[_checked(args[0], within)] if origin is list else tp
-
-
-def _checked_dict(tp: Any, within: tuple[Any, ...]) -> Any:
-    import typing_extensions
-
-    hints, required = typing_extensions.get_type_hints(tp), _required(tp)
-    # A message is one without a type, too, and a reference is told by its id alone.
-    telling = required & {"role"} or required & {"type"} or (required if "type" in hints else set())
-    fields = {name: _checked(hint, within) for name, hint in hints.items()}
-    marked = {
-        name: typing_extensions.Required[field] if name in telling else field if name in required else field | None
-        for name, field in fields.items()
-    }
-    return typing_extensions.TypedDict(tp.__name__, marked, total=False)
+    """Return the SDK's type of each key of a client event."""
+    return {name: key.type for name, key in _keys(event).items()}
 
 
 @functools.cache
 def _required(tp: Any) -> set[str]:
-    """The keys a typed dict must have; the SDK's annotations are texts, of which the type itself cannot tell."""
+    """Return the required keys of a TypedDict."""
+    return {name for name, key in _keys(tp).items() if key.required}
+
+
+@functools.cache
+def _keys(tp: Any) -> Mapping[str, Field]:
+    """Return the keys of a TypedDict by the name they have on the wire."""
     import typing_extensions
 
-    marked = typing_extensions.get_type_hints(tp, include_extras=True)
-    return {name for name, hint in marked.items() if typing.get_origin(hint) is typing_extensions.Required}
+    annotations = typing_extensions.get_type_hints(tp, include_extras=True)
+    fields = {name: _key_field(annotation) for name, annotation in annotations.items()}
+    return {_wire_name(name, field.type): field for name, field in fields.items()}
+
+
+def _key_field(annotation: Any) -> Field:
+    """Return the type of a TypedDict's key, and whether the key is required.
+
+    `__required_keys__` does not list the required keys, because the SDK's annotations are strings.
+    """
+    import typing_extensions
+
+    if typing.get_origin(annotation) is typing_extensions.Required:
+        return Field(typing.get_args(annotation)[0], required=True)
+    return Field(annotation, required=False)
+
+
+def _wire_name(name: str, tp: Any) -> str:
+    """Return the alias that annotates a key's type, or else its name: `async_` is sent as `async`."""
+    aliases = (getattr(extra, "alias", None) for extra in getattr(tp, "__metadata__", ()))
+    return next(filter(None, aliases), name)
 
 
 # What the service has shut down, by the beginning of the names, and since when; refused if strict.
@@ -2475,108 +2465,244 @@ def _flaws(schema: Any, *context: str) -> Iterator[str]:
 # ---- types -----------------------------------------------------------------------------------------------------------
 
 
+_Path = tuple[str | int, ...]  # a parameter, and the keys and positions that lead to a value in it
+
+
+class _Flaw(NamedTuple):
+    """A value that a type does not accept: where it is, the service's code for it, and what the type accepts."""
+
+    path: _Path
+    code: str
+    value: Any = None
+    expected: tuple[str, ...] = ()  # literals, or a JSON type
+
+    def refuse(self) -> typing.NoReturn:
+        """Raise the 400 of this flaw."""
+        place = _place(self.path)
+        _refuse(_FLAW_MESSAGES[self.code](self, place), place, self.code)
+
+
 def _check_type(name: str, value: Any, tp: Any, newer: bool = False) -> None:
-    """Raises the 400 of a value that a parameter does not take.
+    """Raise the 400 of a value that a parameter does not accept.
 
-    newer: whether a word the SDK does not know may be one that the service has learnt since; but what kind of object the
-        value itself is, is none of these.
+    newer: accept literals that the installed SDK does not have, because the service may have learned them since. The
+        `type` of the value itself must still be a known one.
     """
-    import pydantic
-
-    try:
-        _adapter(tp).validate_python(value)
-    except pydantic.ValidationError as reason:
-        first, *others = _telling(reason.errors(include_url=False), value)
-        where, words = _way(value, first["loc"]), _known_words([first, *others])
-        if newer and words and repr(first["input"]) not in words and where != ["type"]:
-            _check_type(name, _with_word(value, where, words[0].strip("'")), tp, newer)
-        else:
-            _refuse_value(_place(name, where), first, words)
+    for flaw in _type_flaws(tp, value, (name,)):
+        is_new_literal = flaw.code == "invalid_value" and flaw.path != (name, "type")
+        if not (newer and is_new_literal):
+            flaw.refuse()
 
 
-# What JSON calls the types, by the names they have in Python and in pydantic's errors.
+def _place(path: _Path) -> str:
+    """Return a path in the notation of the service: `input[0].content`."""
+    name, *rest = path
+    return str(name) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+
+
+def _type_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield the flaws of a value, in the order in which the service would report them."""
+    find_flaws, arg = _flaw_finder(tp)
+    return find_flaws(arg, value, path)
+
+
+@functools.cache
+def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]], Any]:
+    """Return the function that finds flaws for a type, and its first argument."""
+    import typing_extensions
+
+    kind, args = _kind(tp)
+    if typing_extensions.is_typeddict(kind):
+        return _typed_dict_flaws, kind
+    if kind is typing.Union:
+        members = _union_members(args)
+        return (_union_flaws, members) if len(members) > 1 else _flaw_finder(members[0])
+    if kind is typing.Literal:
+        return (_scalar_flaws, bool) if isinstance(args[0], bool) else (_literal_flaws, args)
+    if args and kind in (dict, collections.abc.Mapping):
+        return _mapping_flaws, args[1]
+    if args and kind.__name__ in _ARRAY_TYPES:
+        return _array_flaws, args[0]
+    return (_scalar_flaws, kind) if kind in _SCALAR_TYPES else (_no_flaws, None)
+
+
+# By name, because some releases of the SDK have a SequenceNotStr of their own.
+_ARRAY_TYPES = {"list", "Iterable", "Sequence", "SequenceNotStr"}
+
+
+def _union_members(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the types a union is checked against: first all its literals as one, so that errors list them all."""
+    if typing.IO[bytes] in args:  # one file or several
+        return (bytes,)
+    literals = [literal for arg in args if _kind(arg)[0] is typing.Literal for literal in _kind(arg)[1]]
+    others = [arg for arg in args if _kind(arg)[0] is not typing.Literal and not _is_omission(arg)]
+    return (typing.Literal[tuple(literals)], *others) if literals else tuple(others)
+
+
+def _is_omission(tp: Any) -> bool:
+    """Return True for the types of the SDK's markers for arguments that were not given."""
+    return getattr(tp, "__name__", "") in ("Omit", "NotGiven")
+
+
+# The keys whose literals tell the members of a union apart. Every union of TypedDicts in the SDK has one of these.
+_DISCRIMINATORS = ("type", "role")
+
+
+def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield the flaws of a value that no member accepts, as the member sees them that the value most likely stands for.
+
+    The first one lists all that the members accept in its place, such as the types of all tools.
+    """
+    first_flaws = []
+    for member in members:
+        flaw = next(_type_flaws(member, value, path), None)
+        if flaw is None:
+            return
+        first_flaws.append((member, flaw))
+    best, first = max(first_flaws, key=lambda pair: _likelihood(*pair, value))
+    alike = [flaw for _, flaw in first_flaws if (flaw.path, flaw.code) == (first.path, first.code)]
+    expected = dict.fromkeys(itertools.chain.from_iterable(flaw.expected for flaw in alike))
+    yield first._replace(expected=tuple(expected))
+    yield from itertools.islice(_type_flaws(best, value, path), 1, None)
+
+
+def _likelihood(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
+    """Return how likely a value stands for a member of a union, as a sort key.
+
+    The criteria, most important first: the number of discriminators that agree, the number of keys in common, how deep
+    the first flaw is, and that it is not about a key that identifies the member.
+    """
+    common = _common_keys(member, value)
+    agreeing = [key for key in _DISCRIMINATORS if key in common and _accepts(_keys(member)[key].type, value[key])]
+    is_identifying = first_flaw.path[-1] in _DISCRIMINATORS or first_flaw.code == "missing_required_parameter"
+    return len(agreeing), len(common), len(first_flaw.path), not is_identifying
+
+
+def _common_keys(tp: Any, value: Any) -> set[str]:
+    """Return the keys of a TypedDict that an object has. Other types and values have none."""
+    find_flaws, _ = _flaw_finder(tp)
+    is_comparable = find_flaws is _typed_dict_flaws and isinstance(value, dict)
+    return _keys(tp).keys() & value.keys() if is_comparable else set()
+
+
+def _accepts(tp: Any, value: Any) -> bool:
+    """Return True if a type accepts a value."""
+    return next(_type_flaws(tp, value, ("",)), None) is None
+
+
+def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield the flaws of an object: first those of the keys that identify it, then the others in the request's order.
+
+    Optional keys may be null. Unknown keys are accepted, and so are missing keys that do not identify the object,
+    because the SDK's types require more keys than the service does.
+    """
+    if not isinstance(value, dict):
+        yield _Flaw(path, "invalid_type", value, ("an object",))
+        return
+    keys, identifying = _keys(tp), _identifying_keys(tp)
+    for name in dict.fromkeys((*_DISCRIMINATORS, *identifying, *value)):
+        if name not in value and name in identifying:
+            yield _Flaw((*path, name), "missing_required_parameter")
+        elif name in value and name in keys and (value[name] is not None or keys[name].required):
+            yield from _type_flaws(keys[name].type, value[name], (*path, name))
+
+
+@functools.cache
+def _identifying_keys(tp: Any) -> tuple[str, ...]:
+    """Return the keys that an object must have to be told from others: its role, or else its type.
+
+    Where the type is optional, these are all required keys: an item reference is identified by its id.
+    """
+    keys = _keys(tp)
+    required = tuple(name for name, key in keys.items() if key.required)
+    for name in ("role", "type"):
+        if name in required:
+            return (name,)
+    return required if "type" in keys else ()
+
+
+def _mapping_flaws(value_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield the flaws of an object with any keys, such as metadata."""
+    if not isinstance(value, dict):
+        yield _Flaw(path, "invalid_type", value, ("an object",))
+        return
+    for key, item in value.items():
+        yield from _type_flaws(value_type, item, (*path, key))
+
+
+def _array_flaws(item_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield the flaws of an array's items."""
+    if not isinstance(value, list):
+        yield _Flaw(path, "invalid_type", value, ("an array",))
+        return
+    for index, item in enumerate(value):
+        yield from _type_flaws(item_type, item, (*path, index))
+
+
+def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield the flaw of a value that is not one of the literals; one of another type is a wrong type."""
+    if type(value) not in map(type, literals):
+        yield _Flaw(path, "invalid_type", value, (_JSON_TYPES[type(literals[0])],))
+    elif value not in literals:
+        yield _Flaw(path, "invalid_value", value, tuple(map(repr, literals)))
+
+
+def _scalar_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield the flaw of a value that is not a string, a number, a boolean or a file."""
+    if not _SCALAR_TYPES[tp](value):
+        yield _Flaw(path, "invalid_type", value, (_JSON_TYPES[tp],))
+
+
+def _no_flaws(_: None, value: Any, path: _Path) -> Iterator[_Flaw]:
+    """Yield nothing, for types that accept any JSON."""
+    yield from ()
+
+
+def _is_number(value: Any) -> bool:
+    """Return True for numbers, and for numbers in a form, where they are strings."""
+    is_numeric = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value)
+    return isinstance(value, (int, float)) or bool(is_numeric)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) or (_is_number(value) and float(value).is_integer())
+
+
+def _is_boolean(value: Any) -> bool:
+    """Return True for booleans, also as numbers or as the strings that a form has."""
+    return value in (True, False, "true", "false", "1", "0")
+
+
+_SCALAR_TYPES: Mapping[Any, Callable[[Any], bool]] = {
+    str: lambda value: isinstance(value, str),
+    int: _is_integer,
+    float: _is_number,
+    bool: _is_boolean,
+    bytes: lambda value: isinstance(value, (str, tuple, list)),  # in JSON a string, in a form with its name and type
+    type(None): lambda value: value is None,
+}
+
 _JSON_TYPES = {
-    "bool": "a boolean", "int": "an integer", "float": "a decimal", "str": "a string", "string": "a string", "list": "an array", "dict": "an object",
+    str: "a string", int: "an integer", float: "a decimal", bool: "a boolean", type(None): "null", list: "an array", dict: "an object", bytes: "a file", tuple: "a file",
 }  # fmt: skip
 
-
-def _known_words(errors: Iterable[Any]) -> list[str]:
-    """The words that a parameter takes, by the errors of one that is none of them."""
-    literal = [each for each in errors if each["type"] == "literal_error" and isinstance(each["input"], str)]
-    words = [re.findall(r"'[^']*'|\d+", each["ctx"]["expected"]) for each in literal]
-    return list(dict.fromkeys(itertools.chain.from_iterable(words)))
-
-
-def _refuse_value(where: str, error: Any, words: Sequence[str]) -> typing.NoReturn:
-    """Raises the 400 of a value that is none of the words a parameter takes, or of another type."""
-    expected = error.get("ctx", {}).get("expected")
-    got, kind = error["input"], "bool" if expected in ("True", "False") else error["type"]
-    if kind == "missing":
-        name = f"{where}.{error['loc'][-1]}"
-        _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
-    if kind == "literal_error" and words:
-        *some, last = words
-        supported = f"{', '.join(some)}{',' * (len(some) > 1)} and {last}" if some else last
-        _refuse(f"Invalid value: '{got}'. Supported values are: {supported}.", where, "invalid_value")
-    told = _JSON_TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
-    expected = f"expected {told}" if told else error["msg"]
-    instead = _JSON_TYPES.get(type(got).__name__, "null") + " instead" if told else _shown(got)
-    _refuse(f"Invalid type for '{where}': {expected}, but got {instead}.", where, "invalid_type")
+# The message of each kind of flaw, by its code.
+_FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
+    "missing_required_parameter": lambda flaw, place: f"Missing required parameter: '{place}'.",
+    "invalid_type": lambda flaw, place: (
+        f"Invalid type for '{place}': expected {flaw.expected[0]}, but got {_JSON_TYPES[type(flaw.value)]} instead."
+    ),
+    "invalid_value": lambda flaw, place: (
+        f"Invalid value: '{flaw.value}'. Supported values are: {_enumeration(flaw.expected)}."
+    ),
+}
 
 
-_TELLING = {"type": 0, "role": 1}  # what tells members of unions apart, and which says more
-
-
-def _telling(errors: list[Any], value: Any) -> list[Any]:
-    """Of the errors of all members of a union, those of the member that was meant, all at one place; where none was
-    meant, what kinds there are."""
-    kinds = [each["loc"] for each in errors if _tells(each)]
-    known = [(_way(value, e["loc"]), e) for e in errors if not any(_in_another(e["loc"], kind) for kind in kinds)]
-    deep = [(way, e) for way, e in known if e["type"] == "missing" or not any(_leads(way, to) for to, _ in known)]
-    place, first = max(deep, key=lambda told: (not _tells(told[1]), len(told[0]), told[1]["loc"][-1:] == ("role",)))
-    return [first, *(e for way, e in deep if way == place and e is not first)]
-
-
-def _tells(error: Any) -> bool:
-    """Whether an error says that a member of a union is not the one that was meant."""
-    return error["type"] == "missing" or (bool(error["loc"]) and error["loc"][-1] in _TELLING)
-
-
-def _in_another(loc: tuple[Any, ...], kind: tuple[Any, ...]) -> bool:
-    """Whether an error is within a member that is not the one that was meant anyway, as the error at `kind` says."""
-    if loc[:-1] == kind[:-1]:
-        return _TELLING.get(kind[-1], 2) < _TELLING.get(loc[-1], 2)
-    return loc[: len(kind) - 1] == kind[:-1]
-
-
-def _way(value: Any, loc: Iterable[Any]) -> list[Any]:
-    """The keys and positions that lead to an error; pydantic's labels for members of unions are left out."""
-    way = []
-    for part in loc:
-        there = part < len(value) if isinstance(value, list) and isinstance(part, int) else False
-        if there or (isinstance(value, dict) and part in value):
-            way.append(part)
-            value = value[part]
-    return way
-
-
-def _leads(way: list[Any], to: list[Any]) -> bool:
-    """Whether something is further down: a member of a union took the value, and another did not."""
-    return len(way) < len(to) and to[: len(way)] == way
-
-
-def _place(name: str, way: Iterable[Any]) -> str:
-    """Where in a parameter an error is, in the words of the service."""
-    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in way)
-
-
-def _with_word(value: Any, way: Sequence[Any], word: str) -> Any:
-    """A value with another word at the end of a way."""
-    if not way:
-        return word
-    inner = value.copy()
-    inner[way[0]] = _with_word(value[way[0]], way[1:], word)
-    return inner
+def _enumeration(words: Sequence[str]) -> str:
+    """Return `a`, `a and b`, or `a, b, and c`."""
+    *others, last = words
+    comma = "," if len(others) > 1 else ""
+    return f"{', '.join(others)}{comma} and {last}" if others else last
 
 
 def _shown(value: Any) -> str:
