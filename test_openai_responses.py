@@ -1281,6 +1281,31 @@ def a_post(path, body):
      "missing_required_parameter", "Missing required parameter: 'messages[0].role'."),
     (a_post("/chat/completions", CHAT | {"tool_choice": {"type": "dance"}}), "tool_choice.type", "invalid_value",
      "Invalid value: 'dance'. Supported values are: "),
+    (a_post("/chat/completions", CHAT | {"tool_choice": {}}), "tool_choice.type", "missing_required_parameter",
+     "Missing required parameter: 'tool_choice.type'."),
+    (a_post("/responses", {"tools": [{"type": "function", "name": 5}]}), "tools[0].name", "invalid_type",
+     "Invalid type for 'tools[0].name': expected a string, but got an integer instead."),
+    (a_post("/responses", {"tools": [{"name": 5, "type": "dance"}]}), "tools[0].type", "invalid_value",
+     "Invalid value: 'dance'. Supported values are: 'function', "),
+    (a_post("/responses", {"tools": [{"type": "mcp", "require_approval": "no"}]}), "tools[0].require_approval",
+     "invalid_value", "Invalid value: 'no'. Supported values are: 'always' and 'never'."),
+    (a_post("/responses", {"input": [{}]}), "input[0].role", "missing_required_parameter",
+     "Missing required parameter: 'input[0].role'."),
+    (a_post("/responses", {"input": [{"call_id": "call_1", "output": "x"}]}), "input[0].type",
+     "missing_required_parameter", "Missing required parameter: 'input[0].type'."),
+    (a_post("/responses", {"input": [{"role": "assistant", "content": [{"type": "output_text", "text": 5}]}]}),
+     "input[0].content[0].text", "invalid_type",
+     "Invalid type for 'input[0].content[0].text': expected a string, but got an integer instead."),
+    (a_post("/responses", {"text": {"verbosity": "loud", "format": {"type": "dance"}}}), "text.verbosity",
+     "invalid_value", "Invalid value: 'loud'. Supported values are: 'low', 'medium', and 'high'."),
+    (a_post("/responses", {"truncation": 5}), "truncation", "invalid_type",
+     "Invalid type for 'truncation': expected a string, but got an integer instead."),
+    (a_post("/responses", {"metadata": "a"}), "metadata", "invalid_type",
+     "Invalid type for 'metadata': expected an object, but got a string instead."),
+    (a_post("/responses", {"top_logprobs": 1.5}), "top_logprobs", "invalid_type",
+     "Invalid type for 'top_logprobs': expected an integer, but got a decimal instead."),
+    (a_post("/moderations", {"input": ["a", 5]}), "input[1]", "invalid_type",
+     "Invalid type for 'input[1]': expected a string, but got an integer instead."),
 )  # fmt: skip
 @openai_responses.mock(strict=True)
 def test_errors_name_the_place(client, call, param, code, message):
@@ -1304,6 +1329,31 @@ def test_errors_name_the_place(client, call, param, code, message):
 @openai_responses.mock(strict=True)
 def test_null_is_not_given(client, path, body):
     assert client.post(path, body=CHAT | body if path.startswith("/chat") else ASK | body, cast_to=object)["id"]
+
+
+@openai_responses.mock(strict=True)
+def test_variables_of_a_prompt_may_be_content_without_optional_keys(client):
+    image = {"type": "input_image", "image_url": "https://example.com/a.png"}
+    prompt = {"id": "pmpt_1", "variables": {"city": "Oslo", "picture": image}}
+    assert client.responses.create(model="m", prompt=prompt).id
+    prompt["variables"]["picture"] = {"type": "dance"}
+    assert refused(client.responses.create, model="m", prompt=prompt).param == "prompt.variables.picture.type"
+
+
+@needs("beta.agents.create")
+@openai_responses.mock(strict=True)
+def test_keys_are_checked_by_their_name_on_the_wire(client):
+    call = a_post("/agents", {"model": "m", "compaction": {"async": "soon"}})
+    assert failing(openai.BadRequestError, call, client).param == "compaction.async"
+
+
+def test_numbers_and_booleans_of_a_form_are_strings(openai_mock):
+    """The form is checked because `n` cannot be read; the error is not about the fields before it."""
+    form = {"model": "gpt-image-1", "stream": "true", "output_compression": "50", "n": "many"}
+    for n, status in (("many", 400), ("2", 200)):
+        answer = httpx.post(f"{URL}/images/edits", data=form | {"n": n, "prompt": "x"}, files={"image": b"png"})
+        assert answer.status_code == status
+        assert status == 200 or answer.json()["error"]["param"] == "n"
 
 
 def test_a_message_needs_no_type(client):
@@ -7302,6 +7352,7 @@ def test_a_talk_answers_what_it_refuses_and_goes_on(openai_mock, kind, message, 
     (RESPOND | {"response": {"tool_choice": 3}}, "invalid_type", "response.tool_choice"),
     (item() | {"event_id": 3}, "invalid_type", "event_id"),
     (listening(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type"),
+    (listening(format={"type": "audio/pcm", "rate": 8000}), "invalid_value", "session.audio.input.format.rate"),
 )
 def test_strict_sessions_check_what_messages_say(kind, message, code, param):
     with OpenAIMock(strict=True):
