@@ -2597,9 +2597,10 @@ def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     because the SDK's types require more keys than the service does.
     """
     if not isinstance(value, dict):
-        yield _Flaw(path, "invalid_type", value, ("an object",))
+        yield _wrong_type(dict, value, path)
         return
-    keys, identifying = _keys(tp), _identifying_keys(tp)
+    keys = _keys(tp)
+    identifying = _identifying_keys(tp)
     for name in dict.fromkeys((*_DISCRIMINATORS, *identifying, *value)):
         if name not in value and name in identifying:
             yield _Flaw((*path, name), "missing_required_parameter")
@@ -2624,7 +2625,7 @@ def _identifying_keys(tp: Any) -> tuple[str, ...]:
 def _mapping_flaws(value_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaws of an object with any keys, such as metadata."""
     if not isinstance(value, dict):
-        yield _Flaw(path, "invalid_type", value, ("an object",))
+        yield _wrong_type(dict, value, path)
         return
     for key, item in value.items():
         yield from _type_flaws(value_type, item, (*path, key))
@@ -2633,7 +2634,7 @@ def _mapping_flaws(value_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 def _array_flaws(item_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaws of an array's items."""
     if not isinstance(value, list):
-        yield _Flaw(path, "invalid_type", value, ("an array",))
+        yield _wrong_type(list, value, path)
         return
     for index, item in enumerate(value):
         yield from _type_flaws(item_type, item, (*path, index))
@@ -2642,7 +2643,7 @@ def _array_flaws(item_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaw of a value that is not one of the literals; one of another type is a wrong type."""
     if type(value) not in map(type, literals):
-        yield _Flaw(path, "invalid_type", value, (_JSON_TYPES[type(literals[0])],))
+        yield _wrong_type(type(literals[0]), value, path)
     elif value not in literals:
         yield _Flaw(path, "invalid_value", value, tuple(map(repr, literals)))
 
@@ -2650,12 +2651,16 @@ def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterat
 def _scalar_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaw of a value that is not a string, a number, a boolean or a file."""
     if not _SCALAR_TYPES[tp](value):
-        yield _Flaw(path, "invalid_type", value, (_JSON_TYPES[tp],))
+        yield _wrong_type(tp, value, path)
 
 
 def _no_flaws(_: None, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield nothing, for types that accept any JSON."""
     yield from ()
+
+
+def _wrong_type(tp: type, value: Any, path: _Path) -> _Flaw:
+    return _Flaw(path, "invalid_type", value, (_JSON_TYPES[tp],))
 
 
 def _is_number(value: Any) -> bool:
@@ -2686,7 +2691,7 @@ _JSON_TYPES = {
     str: "a string", int: "an integer", float: "a decimal", bool: "a boolean", type(None): "null", list: "an array", dict: "an object", bytes: "a file", tuple: "a file",
 }  # fmt: skip
 
-# The message of each kind of flaw, by its code.
+# The message of a flaw by its code.
 _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
     "missing_required_parameter": lambda flaw, place: f"Missing required parameter: '{place}'.",
     "invalid_type": lambda flaw, place: (
