@@ -2014,7 +2014,7 @@ class Call:
     @property
     def event(self) -> Any:
         """What the SDK says a message over a WebSocket is, where it is one."""
-        return self.session and _event_of(self.session.wire.client, str(self.body.get("type")))
+        return self.session and _event_of(self.session.client_events, str(self.body.get("type")))
 
     @property
     def store(self) -> StateStore:
@@ -8652,266 +8652,341 @@ def _aiohttp_error(error: BaseException) -> BaseException:
 # ======================================================================================================================
 
 
-class _Session:
-    """One connection as the service sees it: the call that opened it, and what is on its way to the client."""
+class _SocketSession:
+    """One WebSocket connection, seen from the service. Each subclass is one kind of connection.
+
+    A method marked with `_handles` receives the client's messages of these types. It returns the events to send, or it
+    is a coroutine function that does. It has finished before the next message is handled, so that a later message sees
+    what an earlier one changed; only the events of a response are produced while they are sent. An event is a dict, a
+    text, a close code, or None to break the connection. With the seconds to wait before it, it is a tuple.
+    """
+
+    client_events = ""  # the SDK's union of the client's messages, or several, separated by spaces
+    handlers: Mapping[str, str] = {}  # by message type, the name of the method
+
+    def __init_subclass__(cls) -> None:
+        own = {message_type: name for name, method in vars(cls).items() for message_type in _message_types(method)}
+        cls.handlers = {**cls.handlers, **own}
 
     def __init__(self, call: Call, router: Router) -> None:
-        self.router, self.wire = router, _WIRES()[call.row.name]
+        self.router = router
         self.call = dataclasses.replace(call, session=self)
-        self.coming: dict[Any, Iterator[tuple[float, Any]]] = {}  # by lane, the one that waits longest first
-        self.heard: list[str] = []  # the types of the client's events
-        self.talk: Any = None  # what a session that listens and speaks knows
+        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the queue to send from next is first
+        self.received_types: list[str] = []
 
-    def next(self) -> tuple[float, Any] | None:
-        """The next event on its way, with the seconds before it: a dict, a text, a close code, `None` for a break."""
-        while self.coming:
-            lane = next(iter(self.coming))
-            events = self.coming.pop(lane)
-            for each in events:
-                self.coming[lane] = events
-                return each
-        return None
+    def open(self, wait: Wait, record: Record) -> None:
+        """Send the events that the client gets before its first message."""
+        self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
 
-    def open(self, record: Record) -> None:
-        """What is sent before the client says anything."""
-        self.send(self.wire.opening(self.call), self.call, record)
-
-    async def hear(self, message: str | bytes, wait: Wait) -> None:
-        """What comes of a message of the client; what the service refuses is an event too, and the session goes on."""
-        call = _with_message(self.call, message)
-        record = self.router._record(call.request, call)
+    async def receive(self, content: str | bytes, wait: Wait) -> None:
+        """Handle a message of the client. An error of the service becomes an event, and the session continues."""
+        call = _with_content(self.call, content)
+        message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
-            events = await self._heard(call, wait, record)
+            events = await self._handle(message)
         except ServiceError as refused:
-            events = [self.wire.error(call, refused.status, refused.envelope)]
+            events = [self.error_event(message, refused)]
         except _Fault:  # of the network: the connection breaks
             events = [None]
-        self.send(events, call, record)
+        self.send(events, message)
 
-    async def _heard(self, call: Call, wait: Wait, record: Record) -> Iterable[Any]:
-        self.heard.append(kind := str(call.body.get("type")))
-        heard = self.wire.hears.get(kind)
-        if heard is None or call.event is None:
-            known = ", ".join(name for name in self.wire.hears if _event_of(self.wire.client, name))
-            _refuse(f"Invalid value: {kind!r}. Supported values are: {known}.", "type", "invalid_value")
-        _check_form(call)
-        with _blaming(call):
-            return await _result(heard(call, wait, record))
+    async def _handle(self, message: _ClientMessage) -> Iterable[Any]:
+        """Return the events a message causes. Raise the 400 of a type that this connection doesn't accept."""
+        message_type = str(message.body.get("type"))
+        self.received_types.append(message_type)
+        handler = self.handlers.get(message_type)
+        if handler is None or message.call.event is None:
+            supported = ", ".join(name for name in self.handlers if _event_of(self.client_events, name))
+            _refuse(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
+        _check_form(message.call)
+        with _blaming(message.call):
+            return await _result(getattr(self, handler)(message))
 
-    def send(self, events: Iterable[Any], call: Call, record: Record) -> None:
-        """Has events sent after those that are on their way on the same lane."""
-        lane, record.events = self.wire.lane(call), []
-        self.coming[lane] = itertools.chain(self.coming.get(lane, ()), self._sent(events, call, record))
+    def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
+        """Queue the events that a message causes, after those that are in its queue."""
+        key = self.queue_key(message)
+        message.record.events = []
+        self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
 
-    def _sent(self, events: Iterable[Any], call: Call, record: Record) -> Iterator[tuple[float, Any]]:
-        """Events as they go out, and into the journal."""
-        for each in events:
-            delay, event = each if isinstance(each, tuple) else (0.0, each)
-            if event == _TOO_OLD:
-                yield from self._sent([(delay, self.wire.too_old(call))], call, record)
-            said = self.wire.says(call, event) if isinstance(event, dict) else event
-            if isinstance(said, dict):
-                record.events.append(said)
-            if said or event is None:
-                yield delay, said
+    def _outgoing(self, events: Iterable[Any], message: _ClientMessage) -> Iterator[tuple[float, Any]]:
+        """Format events, and add them to the journal when they are sent."""
+        for event in events:
+            delay, event = event if isinstance(event, tuple) else (0.0, event)
+            if event == _SESSION_EXPIRED:
+                yield from self._outgoing([(delay, self.expiry_event(message))], message)
+            if isinstance(event, dict):
+                event = self.format_event(message, event)
+                if event:
+                    message.record.events.append(event)
+            if event or event is None:
+                yield delay, event
+
+    def next_event(self) -> tuple[float, Any] | None:
+        """Return the next event to send, with the seconds to wait before it, or None if nothing is queued.
+
+        The queues take turns.
+        """
+        while self.queues:
+            key = next(iter(self.queues))
+            events = self.queues.pop(key)
+            for event in events:
+                self.queues[key] = events
+                return event
+        return None
+
+    # What a subclass may define:
+
+    def opening_events(self) -> Iterable[Any]:
+        """Return the events to send before the client's first message."""
+        return ()
+
+    def queue_key(self, message: _ClientMessage) -> Any:
+        """Return the key of a queue. The events of messages with the same key are sent one after the other."""
+        return None
+
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        """Return an event as this kind of connection sends it, or {} to leave it out."""
+        return event
+
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+        """Return the event that reports an error."""
+        raise NotImplementedError
+
+    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+        """Return the event to send before a connection is closed after 60 minutes."""
+        raise NotImplementedError
 
 
-_TOO_OLD = 1001  # the code that a connection of 60 minutes is closed with, after an event that says so
+_SESSION_EXPIRED = 1001  # the close code after 60 minutes; an event says so first
 
 
-def _with_message(call: Call, message: str | bytes) -> Call:
-    """A call that came over the same connection, with another message."""
-    request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=message)
-    return dataclasses.replace(call, request=request)
+def _handles(*message_types: str) -> Callable[[Any], Any]:
+    """Mark a method of a session as the handler of the client's messages of these types."""
+
+    def mark(method: Any) -> Any:
+        method.message_types = message_types
+        return method
+
+    return mark
 
 
-def _saying(call: Call, body: Mapping[str, Any]) -> Call:
-    return _with_message(call, json.dumps(body))
+def _message_types(method: Any) -> tuple[str, ...]:
+    return getattr(method, "message_types", ())
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class _WireKind:
-    """What is said over one kind of connection."""
+class _ClientMessage:
+    """A message of the client, as a call of its own."""
 
-    client: str  # the SDK's union of the client's events, or several
-    hears: Mapping[str, Callable[[Call, Wait, Record], Any]]  # by the type of the client's event
-    error: Callable[[Call, int, dict[str, Any]], dict[str, Any]]  # what the service refuses, as an event
-    says: Callable[[Call, dict[str, Any]], dict[str, Any]]  # an event as this kind says it; empty if it does not
-    too_old: Callable[[Call], dict[str, Any]]  # what is said before the connection is closed for its age
-    opening: Callable[[Call], Iterable[Any]] = lambda call: ()  # what is sent before the client says anything
-    lane: Callable[[Call], Any] = lambda call: None  # what comes of messages on one lane comes one after the other
+    call: Call
+    wait: Wait  # waits for an awaitable, in the client's thread or its event loop
+    record: Record  # its entry in the journal
 
+    @property
+    def body(self) -> dict[str, Any]:
+        return self.call.body
 
-_RESPONSES = _WireKind(
-    client="responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam",  # who connects does not say which
-    hears={
-        "response.create": lambda call, wait, record: _create_over_socket(call, wait, record),
-        "response.inject": lambda call, wait, record: _inject(call),
-        "response.steer": lambda call, wait, record: _steer(call, wait, record),
-    },
-    error=lambda call, status, envelope: {"type": "error", "status": status, "error": envelope},
-    too_old=lambda call: _RESPONSES.error(call, 400, _expired("websocket_connection_limit_reached")),
-    says=lambda call, event: event | _lane_of(call),
-    opening=lambda call: _open_responses(call),
-    lane=lambda call: (_told(call, "type"), _told(call, "stream_id")),
-)
-_WIRES: Callable[[], Mapping[str, _WireKind]] = functools.cache(
-    lambda: {
-        "beta.realtime.connect": _BETA_REALTIME,
-        "beta.responses.connect": _RESPONSES,
-        "live.connect": _LIVE,
-        "live.forks.connect": dataclasses.replace(_LIVE, client="live.ForkClientEventParam"),
-        "live.sideband.connect": _SIDEBAND,
-        "realtime.connect": _REALTIME,
-        "realtime.translations.connect": _TRANSLATIONS,
-        "responses.connect": _RESPONSES,
-    }
-)
+    def get_str(self, name: str) -> str | None:
+        """Return the value of a field if it is a string. A message that isn't JSON has no fields."""
+        with contextlib.suppress(ServiceError):
+            value = self.body.get(name)
+            return value if isinstance(value, str) else None
+        return None
+
+    def with_body(self, body: Mapping[str, Any]) -> _ClientMessage:
+        """Return the message with another body."""
+        return dataclasses.replace(self, call=_with_content(self.call, json.dumps(body)))
+
+    def for_endpoint(self, name: str, **changes: Any) -> _ClientMessage:
+        """Return the message as a call of another endpoint."""
+        return dataclasses.replace(self, call=dataclasses.replace(self.call, row=_rows()[name], **changes))
 
 
-def _lane_of(call: Call) -> dict[str, str]:
-    return {"stream_id": lane} if (lane := _told(call, "stream_id")) else {}
+def _with_content(call: Call, content: str | bytes) -> Call:
+    """Return a call over the same connection with other content."""
+    request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=content)
+    return dataclasses.replace(call, request=request)
 
 
-def _expired(code: str) -> dict[str, Any]:
-    return ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code).envelope
+async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
+    """Return the events of the answer to a message. Raise the error that is the answer instead."""
+    answer = await _answer(message.call, message.wait, message.record, _events_to_come)
+    if isinstance(answer, _Paced):
+        return answer.steps()
+    if isinstance(answer.stream, _Paced):
+        return answer.stream.steps()
+    message.record.response = answer
+    if not answer.is_error:
+        raise TypeError(f"{message.call.row.name}.response is {answer!r}; a connection takes events, not a body")
+    raise _error_in(answer)
 
 
-def _told(call: Call, name: str) -> str | None:
-    """The text a message has under a name; one that is no JSON says nothing."""
-    with contextlib.suppress(ServiceError):
-        return told if isinstance(told := call.body.get(name), str) else None
-    return None
+async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
+    """Return the answer to a message as a dict. Raise the error that is the answer instead."""
+    answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
+    if not isinstance(answer, httpx.Response):
+        return answer
+    if answer.is_error:
+        raise _error_in(answer)
+    return json.loads(answer.read())
 
 
-async def _speak(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
-    """The events of an answer, out of what its endpoint has for it. Raises the error it has instead."""
-    answer = await _answer(call, wait, record, _events_to_come)
-    if isinstance(answer, httpx.Response):
-        if not isinstance(answer.stream, _Paced):
-            record.response = answer
-            if not answer.is_error:
-                raise TypeError(f"{call.row.name}.response is {answer!r}; a connection takes events, not a body")
-            raise _refused_as(answer)
-        answer = answer.stream
-    return answer.steps()
+def _error_in(response: httpx.Response) -> ServiceError:
+    """Return the error that a response reports."""
+    error = ServiceError(response.status_code, "")
+    error.envelope = json.loads(response.read())["error"]
+    return error
 
 
-def _refused_as(answer: httpx.Response) -> ServiceError:
-    refused = ServiceError(answer.status_code, "")
-    refused.envelope = json.loads(answer.read())["error"]
-    return refused
+def _expiry_error(code: str) -> ServiceError:
+    return ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
 
 
 def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
+    """Return the events of an object, which are produced while they are sent."""
     return _Paced(call.behavior.events(call, _copy(obj), pace.chunk), pace, call.request)
 
 
-# ---- steering: what is said while a response is on its way -----------------------------------------------------------
+# ---- responses over a WebSocket --------------------------------------------------------------------------------------
 
 
-class _Steering:
-    """The responses of a connection, and what they were steered with."""
+class _ResponsesSession(_SocketSession):
+    """A connection that creates responses. A response in progress can be steered with more input."""
 
-    def __init__(self) -> None:
-        self.asked: dict[str, Call | None] = {}  # which message asked for a response; `None` when that is finished
-        self.pending: dict[str, list[dict[str, Any]]] = {}  # what is said behind a response that was steered
-        self.queued: dict[str, list[dict[str, Any]]] = {}  # the input that the response after it gets
+    # the connections of `responses` and `beta.responses` have the same URL
+    client_events = "responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam"
 
-    def queue(self, target: str, given: Iterable[dict[str, Any]]) -> None:
-        self.queued.setdefault(target, []).extend(given)
+    def __init__(self, call: Call, router: Router) -> None:
+        super().__init__(call, router)
+        # by the id of a response:
+        self.creators: dict[str, _ClientMessage | None] = {}  # the message that created it, until it is complete
+        self.queued_input: dict[str, list[dict[str, Any]]] = {}  # input for the response that follows it
+        self.pending_steers: dict[str, list[dict[str, Any]]] = {}  # events to send after it, if it was steered
 
-    def on_its_way(self, target: str, param: str) -> Call:
-        """The message that asked for a response. Raises the error of one that is over, or never was."""
-        if not (asked := self.asked.get(target)):
-            code = "response_already_completed" if target in self.asked else "response_not_found"
-            _refuse(f"Response '{target}' is not on its way on this connection.", param, code)
-        return asked
+    def queue_key(self, message: _ClientMessage) -> Any:
+        return message.get_str("type"), message.get_str("stream_id")
+
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        return event | _stream_id(message)
+
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+        return {"type": "error", "status": error.status, "error": error.envelope}
+
+    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+        return self.error_event(message, _expiry_error("websocket_connection_limit_reached"))
+
+    @_handles("response.create")
+    async def create(self, message: _ClientMessage) -> Iterator[Any]:
+        """Create a response, with the input that is queued for it."""
+        queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
+        if queued:
+            message = message.with_body({**message.body, "input": [*queued, *_items_of(message.body.get("input"))]})
+        return self._track(message, await _answer_with_events(message))
+
+    @_handles("response.inject")
+    def inject(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Queue tool outputs of a response in progress for the response that follows it."""
+        target = message.body["response_id"]
+        outputs = message.body["input"]
+        fields = {"response_id": target, "sequence_number": 0}
+        if not outputs or any(not str(item.get("type")).endswith("_output") for item in outputs):
+            _refuse("Outputs of tools can be injected, and nothing else.", "input", "invalid_value")
+        try:
+            creator = self._creator_of(target, "response_id")
+        except ServiceError as refused:
+            error = {key: refused.envelope[key] for key in ("code", "message")}
+            return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
+        self._queue_input(target, outputs)
+        return [{"type": "response.inject.created", **fields, **_stream_id(creator)}]
+
+    @_handles("response.steer")
+    async def steer(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Give a response in progress more input of the user."""
+        target = message.body["previous_response_id"]
+        items = _items_of(message.body["input"])
+        steer = {"previous_response_id": target}
+        stream_id = {}
+        try:
+            creator = self._steerable_creator(target, items)
+            stream_id = _stream_id(creator)
+            steer["id"] = message.call.store.new_id("steer_")
+            self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
+        except ServiceError as refused:
+            error = {key: refused.envelope[key] for key in ("type", "code", "message")}
+            return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_id]
+        return [_steer_event("accepted", steer) | stream_id]
+
+    async def _apply_steer(
+        self, message: _ClientMessage, creator: _ClientMessage, steer: dict[str, Any], items: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Create another response with the input, or keep the input until the client sends required tool outputs.
+
+        Return the events to send after the response that is steered.
+        """
+        target = steer["previous_response_id"]
+        response = message.call.store["responses"][target]
+        required = [_output_stub(item) for item in response["output"] if "call_id" in item]
+        if required:
+            self._queue_input(target, items)
+            return [_steer_event("pending", steer, reason="waiting_for_required_input", required_input=required)]
+        following = message.with_body({**creator.body, "input": items, "previous_response_id": target})
+        self.send(self._track(following, await _answer_with_events(following)), following)
+        return []
+
+    def _track(self, message: _ClientMessage, events: Iterator[tuple[float, Any]]) -> Iterator[Any]:
+        """Yield the events of a response, and record whether the response is in progress."""
+        response_id = None
+        for delay, event in events:
+            response = _dict_in(event, "response") if isinstance(event, dict) else {}
+            if response:
+                response_id = response["id"]
+                in_progress = response["status"] in ("queued", "in_progress")
+                self.creators[response_id] = message if in_progress else None
+            yield delay, event
+        if response_id:
+            self.creators[response_id] = None
+            yield from self.pending_steers.pop(response_id, ())
+
+    def _queue_input(self, response_id: str, items: Iterable[dict[str, Any]]) -> None:
+        self.queued_input.setdefault(response_id, []).extend(items)
+
+    def _creator_of(self, response_id: str, param: str) -> _ClientMessage:
+        """Return the message that created a response. Raise the error of a response that is not in progress."""
+        creator = self.creators.get(response_id)
+        if not creator:
+            code = "response_already_completed" if response_id in self.creators else "response_not_found"
+            _refuse(f"Response '{response_id}' is not on its way on this connection.", param, code)
+        return creator
+
+    def _steerable_creator(self, response_id: str, items: list[dict[str, Any]]) -> _ClientMessage:
+        """Return the message that created a response. Raise the error of a response that cannot be steered."""
+        creator = self._creator_of(response_id, "previous_response_id")
+        if response_id in self.pending_steers:
+            _refuse(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
+        if response_id not in creator.call.store["responses"] or _conversation_id(creator.call):
+            message = f"Response '{response_id}' cannot be steered."
+            _refuse(message, "previous_response_id", "steering_not_supported")
+        if not items or any(item.get("role") != "user" for item in items):
+            _refuse("Steering takes messages of the user only.", "input", "invalid_input")
+        return creator
 
 
-def _open_responses(call: Call) -> Iterable[Any]:
-    call.session.talk = _Steering()
-    return ()
+def _stream_id(message: _ClientMessage) -> dict[str, str]:
+    """Return the `stream_id` of a message as a field for events, or no field if it has none."""
+    stream_id = message.get_str("stream_id")
+    return {"stream_id": stream_id} if stream_id else {}
 
 
-async def _create_over_socket(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
-    """A response, with the input that waits for it."""
-    queued = call.session.talk.queued.pop(_told(call, "previous_response_id"), None)
-    given = [*(queued or ()), *_items_of(call.body.get("input"))]
-    call = _saying(call, {**call.body, "input": given}) if queued else call
-    return _noted(call, await _speak(call, wait, record))
-
-
-def _noted(call: Call, events: Iterator[Any]) -> Iterator[Any]:
-    """The events of a response, while it is known that it is on its way."""
-    talk, id = call.session.talk, None
-    for delay, event in events:
-        if isinstance(event, dict) and (response := _dict_in(event, "response")):
-            id = response["id"]
-            talk.asked[id] = call if response["status"] in ("queued", "in_progress") else None
-        yield delay, event
-    if id:
-        talk.asked[id] = None
-        yield from talk.pending.pop(id, ())
-
-
-async def _steer(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
-    """What the user says meanwhile: a response of its own follows, or it waits for the outputs of calls."""
-    talk, target, given = call.session.talk, call.body["previous_response_id"], _items_of(call.body["input"])
-    steer, lane = {"previous_response_id": target}, {}
-    try:
-        asked = _steered(call, talk, target, given)
-        lane = _lane_of(asked)
-        steer |= {"id": call.store.new_id("steer_")}
-        stubs = [_output_stub(item) for item in call.store["responses"][target]["output"] if "call_id" in item]
-        if stubs:
-            talk.queue(target, given)
-        else:
-            follows = _saying(asked, {**asked.body, "input": given, "previous_response_id": target})
-            call.session.send(_noted(follows, await _speak(follows, wait, record)), follows, record)
-        waits = {"reason": "waiting_for_required_input", "required_input": stubs}
-        talk.pending[target] = [_steer_event("pending", steer, **waits)] if stubs else []
-    except ServiceError as failed:
-        about = {key: failed.envelope[key] for key in ("type", "code", "message")}
-        return [_steer_event("failed", {**steer, "input": call.body["input"]}, error=about) | lane]
-    return [_steer_event("accepted", steer) | lane]
-
-
-def _steered(call: Call, talk: _Steering, target: str, given: list[dict[str, Any]]) -> Call:
-    """The message that asked for the response to steer. Raises the error of one that cannot be steered."""
-    asked = talk.on_its_way(target, "previous_response_id")
-    if target in talk.pending:
-        _refuse(f"Response '{target}' is being steered.", "previous_response_id", "too_many_pending_steers")
-    if target not in call.store["responses"] or _conversation_id(asked):
-        _refuse(f"Response '{target}' cannot be steered.", "previous_response_id", "steering_not_supported")
-    if not given or any(item.get("role") != "user" for item in given):
-        _refuse("Steering takes messages of the user only.", "input", "invalid_input")
-    return asked
-
-
-def _inject(call: Call) -> list[dict[str, Any]]:
-    """Outputs of calls for a response on its way: the response that follows it hears them."""
-    talk, target, given = call.session.talk, call.body["response_id"], call.body["input"]
-    about = {"response_id": target, "sequence_number": 0}
-    if not given or any(not str(item.get("type")).endswith("_output") for item in given):
-        _refuse("Outputs of tools can be injected, and nothing else.", "input", "invalid_value")
-    try:
-        lane = _lane_of(talk.on_its_way(target, "response_id"))
-    except ServiceError as failed:
-        error = {key: failed.envelope[key] for key in ("code", "message")}
-        return [{"type": "response.inject.failed", "error": error, "input": given, **about}]
-    talk.queue(target, given)
-    return [{"type": "response.inject.created", **about, **lane}]
-
-
-def _steer_event(what: str, steer: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": f"response.steer.{what}", "sequence_number": 0, "steer": steer, **more}
+def _steer_event(name: str, steer: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"type": f"response.steer.{name}", "sequence_number": 0, "steer": steer, **fields}
 
 
 def _output_stub(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What the output of a call begins with."""
-    name = {"name": item["name"]} if item["type"] == "function_call" else {}
-    return {"type": f"{item['type']}_output", "call_id": item["call_id"], **name}
+    """Return the fields of the output of a tool call that are known before the client sends it."""
+    stub = {"type": f"{item['type']}_output", "call_id": item["call_id"]}
+    if item["type"] == "function_call":
+        stub["name"] = item["name"]
+    return stub
 
 
 # ---- the far end: frames, without I/O --------------------------------------------------------------------------------
@@ -8930,7 +9005,7 @@ class _FarEnd:
 
         self.protocol, self.router, self.url = ServerProtocol(max_size=None), router, url
         self.inbox: collections.deque[Any] = collections.deque()
-        self.session: _Session | None = None
+        self.session: _SocketSession | None = None
         self.broken, self.fragments = False, b""
 
     def receive(self, data: bytes) -> None:
@@ -8949,8 +9024,8 @@ class _FarEnd:
         """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
         if self.inbox:
             heard = self.inbox.popleft()
-            await (self.session.hear(heard, wait) if self.session else self._open(heard, wait))
-        elif self.session and not self._is_over() and (coming := self.session.next()):
+            await (self.session.receive(heard, wait) if self.session else self._open(heard, wait))
+        elif self.session and not self._is_over() and (coming := self.session.next_event()):
             delay, event = coming
             if delay:
                 await wait(_sleep(delay))
@@ -8984,15 +9059,16 @@ class _FarEnd:
             self.session = opened
 
 
-async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _Session | httpx.Response:
+async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSession | httpx.Response:
     """The session of a connection, or the response it is refused with."""
     call = router._mock._receive(opening)
     record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
     if refused := await _refusal_of(call, wait, record):
         record.response = refused
         return refused
-    record.response, session = httpx.Response(101), _Session(call, router)
-    session.open(record)
+    record.response = httpx.Response(101)
+    session = _SOCKET_SESSIONS[call.row.name](call, router)
+    session.open(wait, record)
     return session
 
 
@@ -9230,9 +9306,9 @@ class _SyncConnection:
             self.messages.append(event.data)
 
 
-def _waits_for(session: _Session) -> str:
-    said = ", ".join(session.heard) or "nothing"
-    return f"the client sent {said}, all that came of it was received, and the session waits for more"
+def _waits_for(session: _SocketSession) -> str:
+    sent = ", ".join(session.received_types) or "nothing"
+    return f"the client sent {sent}, all that came of it was received, and the session waits for more"
 
 
 # ======================================================================================================================
@@ -9241,469 +9317,588 @@ def _waits_for(session: _Session) -> str:
 
 
 def _talking() -> Behavior:
-    """What a session does that has a conversation."""
+    """Return the behavior of sessions that have a conversation."""
     return Behavior(
-        made_up=True, derive=_derive_spoken, keep=_keep_spoken, events=_spoken_response_events, hears=_hear_talk
+        made_up=True,
+        derive=_derive_realtime_response,
+        keep=_store_realtime_response,
+        events=_realtime_response_events,
+        hears=_messages_from_realtime,
     )
 
 
 def _interpreting() -> Behavior:
-    """What a session does that says something about all it hears."""
-    return Behavior(made_up=True, keep=lambda call, obj, script: None, events=_interpreted_events, stores_answer=False)
+    """Return the behavior of sessions that answer each utterance."""
+    return Behavior(made_up=True, keep=lambda call, obj, script: None, events=_utterance_events, stores_answer=False)
 
 
-class _Talk:
-    """What a session knows: its settings, its conversation, what it hears and what it says."""
+# ---- sessions that receive audio -------------------------------------------------------------------------------------
 
-    def __init__(self, settings: dict[str, Any], store: StateStore) -> None:
-        self.settings = settings
-        self.id = store.new_id("conv_")
-        self.items: dict[str, dict[str, Any]] = {}
-        self.audio, self.past = b"", 0  # what was heard since the last item, and the milliseconds before that
-        self.speech: str | None = None  # the id of the item that what is being heard becomes
-        self.saying: dict[str, bool] = {}  # the responses on their way, and whether they are of the conversation
-        self.last = ""  # the id of the response that was made last
-        self.stopped = ""  # why one of them was cut off
-        self.muted, self.span = False, (0, 0)  # of a session that interprets: when what it speaks of was said
-        self.transcript: list[dict[str, Any]] = []  # ... and all that it heard and said, as messages
-        self.evidence: dict[str, dict[str, Any]] = {}  # ... and the items that its decisions get beside that
-        self.decided: set[str] = set()  # ... and the ids of the events that asked for one
 
-    def way(self, way: str) -> dict[str, Any]:
-        """How it hears or speaks, its input or output: format, turn detection ...; the beta has them in one dict."""
-        audio = self.settings.get("audio") or {}
-        flat = {key.removeprefix(f"{way}_audio_"): value for key, value in self.settings.items()}
-        return flat | {"format": flat.get("format") or audio.get("format")} | (audio.get(way) or {})
+class _AudioSession(_SocketSession):
+    """A session with settings and an input buffer for audio."""
 
-    def sound(self, way: str) -> tuple[int, bytes]:
-        """The bytes of a millisecond of its input or output, and silence."""
-        form = self.way(way)["format"] or "pcm16"
-        return _SOUNDS.get(form["type"] if isinstance(form, dict) else form, _SOUNDS["pcm16"])
+    def __init__(self, call: Call, router: Router) -> None:
+        super().__init__(call, router)
+        self.settings = self.initial_settings()
+        self.input_buffer = b""
+        self.elapsed_ms = 0  # the duration of the audio before that in the input buffer
 
-    def until(self, audio: bytes) -> int:
-        """The milliseconds from the start of the session to the end of audio."""
-        return self.past + len(audio) // self.sound("input")[0]
+    def settings_model(self) -> str:
+        """Return the name of the SDK's model of the settings."""
+        raise NotImplementedError
 
-    def spoken(self) -> bytes:
-        """The audio that was heard, up to the silence behind it."""
-        return self.audio.rstrip(self.sound("input")[1])
+    def initial_settings(self) -> dict[str, Any]:
+        """Return the default settings, changed by those of the client secret or the call that the client connects with."""
+        call = self.call
+        api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
+        secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(api_key) or {}
+        joined_call = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
+        default = _new(self.settings_model(), call.store, {})
+        settings = _merge_settings(default, {**(secret.get("session") or {}), **joined_call})
+        model = call.query.get("model") or call.query.get("deployment")
+        return settings | {"model": model} if model else settings
 
-    def silence(self) -> int:
-        """The milliseconds of that silence."""
-        return self.until(self.audio) - self.until(self.spoken())
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        return {"event_id": message.call.store.new_id("event_"), **event}
 
-    def take(self) -> bytes:
-        """The audio that was heard, which is done with."""
-        audio, self.past, self.audio, self.speech = self.audio, self.until(self.audio), b"", None
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+        return {"type": "error", "error": {**error.envelope, "event_id": message.get_str("event_id")}}
+
+    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+        return self.error_event(message, _expiry_error("session_expired"))
+
+    @_handles("session.update")
+    def update(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Change settings."""
+        _check_types(message.call)  # now, because a setting of the wrong type would raise later
+        self.settings = _merge_settings(self.settings, message.body["session"] or {})
+        return [{"type": f"{message.body['type']}d", "session": self.settings}]
+
+    def add_to_input_buffer(self, message: _ClientMessage) -> None:
+        """Add the audio of a message to the input buffer. Raise the 400 of audio that isn't base64."""
+        try:
+            self.input_buffer += base64.b64decode(message.body["audio"], validate=True)
+        except ValueError:
+            _refuse(
+                "Invalid 'audio'. Expected base64-encoded audio bytes, but got an invalid value.",
+                "audio",
+                "invalid_value",
+            )
+
+    def take_input_buffer(self) -> bytes:
+        """Empty the input buffer, and return its audio."""
+        audio = self.input_buffer
+        self.elapsed_ms = self.end_ms(audio)
+        self.input_buffer = b""
         return audio
 
-    def stop(self, why: str, id: str | None = None) -> bool:
-        """Cuts off a response, that of the conversation if none is named; `False` where it is not on its way."""
-        id = id or self.current
-        self.stopped = why
-        return self.saying.pop(id, None) is not None if id else False
+    def audio_config(self, direction: str) -> dict[str, Any]:
+        """Return the settings of the audio in a direction, "input" or "output": format, turn detection and so on."""
+        audio = self.settings.get("audio") or {}
+        return {"format": audio.get("format"), **(audio.get(direction) or {})}
 
-    @property
-    def current(self) -> str | None:
-        """The response of the conversation that is on its way."""
-        return next((id for id, is_of_it in self.saying.items() if is_of_it), None)
+    def sample_format(self, direction: str) -> _SampleFormat:
+        """Return the sample format of the audio in a direction, "input" or "output"."""
+        format = self.audio_config(direction).get("format") or "pcm16"
+        name = format["type"] if isinstance(format, dict) else format
+        return _SAMPLE_FORMATS.get(name, _SAMPLE_FORMATS["pcm16"])
 
+    def end_ms(self, audio: bytes) -> int:
+        """Return when audio at the start of the input buffer ends, in milliseconds since the session began."""
+        return self.elapsed_ms + len(audio) // self.sample_format("input").bytes_per_ms
 
-# The bytes of a millisecond of audio, and the byte of silence, by format.
-_SOUNDS = {
-    "audio/pcm": (48, b"\0"), "audio/pcmu": (8, b"\xff"), "audio/pcma": (8, b"\xd5"),
-    "pcm16": (48, b"\0"), "g711_ulaw": (8, b"\xff"), "g711_alaw": (8, b"\xd5"),
-}  # fmt: skip
-_PACE = 10  # milliseconds of audio beside each character of a transcript
+    def non_silent_audio(self) -> bytes:
+        """Return the audio in the input buffer without the silence at its end."""
+        return self.input_buffer.rstrip(self.sample_format("input").silence)
 
-
-# ---- settings --------------------------------------------------------------------------------------------------------
-
-
-def _begin_talk(call: Call, model: str, **given: Any) -> _Talk:
-    """A session with its settings: the default, and what the client's key or the call it joins was made with."""
-    key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
-    secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(key) or {}
-    joined = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
-    named = call.query.get("model") or call.query.get("deployment")
-    settings = _changed(_new(model, call.store, {}), {**(secret.get("session") or {}), **joined, **given})
-    call.session.talk = talk = _Talk(settings | ({"model": named} if named else {}), call.store)
-    return talk
+    def trailing_silence_ms(self) -> int:
+        """Return the duration of the silence at the end of the input buffer."""
+        return self.end_ms(self.input_buffer) - self.end_ms(self.non_silent_audio())
 
 
-def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with changes: of what is heard and said in part, of all else as a whole."""
-    inner = {key: _changed(settings.get(key) or {}, changes[key] or {}) for key in _IN_PARTS & changes.keys()}
-    return {**settings, **changes, **inner}
+class _SampleFormat(typing.NamedTuple):
+    bytes_per_ms: int
+    silence: bytes  # the byte that silence consists of
 
 
-_IN_PARTS = {"audio", "input", "output"}
-
-
-# The settings of a session by its type.
-_SESSIONS = {
-    "realtime": "realtime.RealtimeSessionCreateResponse",
-    "transcription": "realtime.RealtimeTranscriptionSessionCreateResponse",
-    "translation": "realtime.RealtimeTranslationSession",
+_PCM16 = _SampleFormat(48, b"\0")
+_ULAW = _SampleFormat(8, b"\xff")
+_ALAW = _SampleFormat(8, b"\xd5")
+_SAMPLE_FORMATS = {
+    "audio/pcm": _PCM16,
+    "audio/pcma": _ALAW,
+    "audio/pcmu": _ULAW,
+    "g711_alaw": _ALAW,
+    "g711_ulaw": _ULAW,
+    "pcm16": _PCM16,
 }
 
 
-def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """The settings that are asked for, and the others as a session begins."""
-    return {"session": _changed(_new(_SESSIONS[obj["session"]["type"]], call.store, {}), obj["session"])}
+def _merge_settings(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with changes. Audio settings are merged, all others are replaced."""
+    nested = _NESTED_SETTINGS & changes.keys()
+    merged = {name: _merge_settings(settings.get(name) or {}, changes[name] or {}) for name in nested}
+    return {**settings, **changes, **merged}
 
 
-def _keep_call(call: Call, obj: Any, script: Script) -> None:
-    call.store["realtime.calls"][call.store.new_id("rtc_")] = _dict_in(call.body, "session")
+_NESTED_SETTINGS = {"audio", "input", "output"}
 
 
-def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
-    """Where the call is that was made last."""
-    return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
+async def _transcript(message: _ClientMessage, settings: Mapping[str, Any]) -> str:
+    """Return the text of `audio.transcriptions.create`. Raise the error that is set there."""
+    request = message.with_body(settings).for_endpoint("audio.transcriptions.create")
+    return (await _answer_with_json(request))["text"]
 
 
-def _open_realtime(call: Call) -> list[dict[str, Any]]:
-    talk = _begin_talk(call, _SESSIONS.get(call.query.get("intent", ""), _SESSIONS["realtime"]))
-    return [{"type": "session.created", "session": talk.settings}]
+def _audio_pieces(
+    session: _AudioSession, text: str, pieces: _Pieces, audio: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the pieces of a text, each with its part of the audio in base64. Without `audio`, it is silence."""
+    bytes_per_ms, silence = session.sample_format("output")
+    samples = base64.b64decode(audio) if audio else silence * (bytes_per_ms * _MS_PER_CHARACTER * len(text))
+
+    def offset(position: int) -> int:
+        """Return where the audio of a character begins. Even, because samples have up to two bytes."""
+        return len(samples) * position // len(text) // 2 * 2
+
+    end = 0
+    for piece in pieces(text):
+        start = end
+        end += len(piece)
+        stop = offset(end) if end < len(text) else None
+        yield piece, base64.b64encode(samples[offset(start) : stop]).decode()
 
 
-def _open_beta_realtime(call: Call) -> list[dict[str, Any]]:
-    talk = _begin_talk(call, "beta.realtime.Session")
-    conversation = {"id": talk.id, "object": "realtime.conversation"}
-    return [
-        {"type": "session.created", "session": talk.settings},
-        {"type": "conversation.created", "conversation": conversation},
-    ]
+_MS_PER_CHARACTER = 10  # of audio
+_Pieces = Callable[[str], Iterator[str]]  # splits a text for deltas
 
 
-def _update_session(call: Call) -> list[dict[str, Any]]:
-    _check_types(call)  # at once: with what is no setting, the session would stumble later
-    talk = call.session.talk
-    talk.settings = _changed(talk.settings, call.body["session"] or {})
-    return [{"type": f"{call.body['type']}d", "session": talk.settings}]
+# ---- realtime: sessions with a conversation --------------------------------------------------------------------------
 
 
-# ---- the conversation ------------------------------------------------------------------------------------------------
+class _RealtimeSession(_AudioSession):
+    """A session with a conversation: items, turns that are detected in the input audio, and responses.
+
+    Sessions of type "transcription" only differ in what follows a turn: they always transcribe it, and don't respond.
+    """
+
+    client_events = "realtime.RealtimeClientEventParam"
+
+    def __init__(self, call: Call, router: Router) -> None:
+        super().__init__(call, router)
+        self.conversation_id = call.store.new_id("conv_")
+        self.items: dict[str, dict[str, Any]] = {}  # the conversation, in order
+        self.speech_item_id: str | None = None  # the item that speech in the input buffer will become
+        self.active_responses: dict[str, bool] = {}  # those in progress; True if part of the conversation
+        self.last_response_id = ""
+        self.cancel_reason = ""
+
+    def settings_model(self) -> str:
+        return _SETTINGS_MODELS.get(self.call.query.get("intent", ""), _SETTINGS_MODELS["realtime"])
+
+    @property
+    def transcribes_only(self) -> bool:
+        return self.settings.get("type") == "transcription"
+
+    @property
+    def active_response(self) -> str | None:
+        """The id of the response that is in progress in the conversation."""
+        return next((id for id, in_conversation in self.active_responses.items() if in_conversation), None)
+
+    def opening_events(self) -> list[dict[str, Any]]:
+        return [{"type": "session.created", "session": self.settings}]
+
+    # items
+
+    @_handles("conversation.item.create")
+    def create_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        _check_types(message.call)
+        item = _new_item(message.call, **_without_nulls(message.body["item"]))
+        previous = message.body.get("previous_item_id")
+        if "type" not in item:
+            _refuse("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
+        if previous not in (None, "root", *self.items):
+            code = "item_create_invalid_previous_item_id"
+            _refuse(f"Item with id '{previous}' not found.", "previous_item_id", code)
+        if item["id"] in self.items:
+            _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
+        self._check_tool_output(item)
+        added = self.insert_item(item, previous)
+        return [added, _item_done(added)]
+
+    @_handles("conversation.item.delete")
+    def delete_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        item = self.items.pop(self._find_item(message)["id"])
+        return [{"type": "conversation.item.deleted", "item_id": item["id"]}]
+
+    @_handles("conversation.item.retrieve")
+    def retrieve_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        return [{"type": "conversation.item.retrieved", "item": _copy(self._find_item(message))}]
+
+    @_handles("conversation.item.truncate")
+    def truncate_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Drop the audio and the transcript of an item: where the transcript would be cut is unknown."""
+        item = self._find_item(message)
+        index = message.body["content_index"]
+        parts = item.get("content") or []
+        if item.get("role") != "assistant" or not 0 <= index < len(parts):
+            _refuse("Only audio that the model said can be truncated.", "item_id", "invalid_value")
+        truncated = {key: value for key, value in parts[index].items() if key not in ("audio", "text")}
+        truncated["transcript"] = ""
+        item["content"] = [*parts[:index], truncated, *parts[index + 1 :]]
+        fields = {key: message.body[key] for key in ("item_id", "content_index", "audio_end_ms")}
+        return [{"type": "conversation.item.truncated", **fields}]
+
+    def insert_item(self, item: dict[str, Any], previous: str | None = None) -> dict[str, Any]:
+        """Insert an item after another, by default at the end of the conversation. Return the event of it."""
+        ids = list(self.items)
+        index = len(ids)
+        if previous == "root":
+            index = 0
+        elif previous in ids:
+            index = ids.index(previous) + 1
+        ids.insert(index, item["id"])
+        self.items = {id: self.items.get(id, item) for id in ids}
+        previous = ids[index - 1] if index else None
+        return {"type": "conversation.item.added", "previous_item_id": previous, "item": _without_audio(item)}
+
+    def _find_item(self, message: _ClientMessage) -> dict[str, Any]:
+        """Return the item that a message names. Raise the 400 of an unknown item."""
+        id = message.body["item_id"]
+        verb = message.body["type"].rpartition(".")[2]
+        if id not in self.items:
+            error = f"Error with 'conversation.item.{verb}': the item with id '{id}' does not exist."
+            _refuse(error, "item_id", f"item_{verb}_invalid_item_id")
+        return self.items[id]
+
+    def _check_tool_output(self, item: Mapping[str, Any]) -> None:
+        """Raise the 400 of a tool output without a tool call in the conversation."""
+        call_ids = [each.get("call_id") for each in self.items.values() if each["type"] == "function_call"]
+        if item["type"] == "function_call_output" and item.get("call_id") not in call_ids:
+            message = f"Tool call ID '{item.get('call_id')}' not found in conversation."
+            _refuse(message, "item.call_id", "invalid_tool_call_id")
+
+    # input audio
+
+    @_handles("input_audio_buffer.append")
+    async def append_audio(self, message: _ClientMessage) -> Iterable[Any]:
+        """Add audio to the input buffer. With turn detection, commit the buffer when speech ends, and respond."""
+        self.add_to_input_buffer(message)
+        detection = self.audio_config("input").get("turn_detection")
+        if not detection:
+            return []
+        events = self._detect_start_of_speech(message, detection)
+        silence_duration_ms = detection.get("silence_duration_ms") or _SILENCE_DURATION_MS
+        if not self.speech_item_id or self.trailing_silence_ms() < silence_duration_ms:
+            return events
+        end = {"audio_end_ms": self.end_ms(self.non_silent_audio()), "item_id": self.speech_item_id}
+        events.append({"type": "input_audio_buffer.speech_stopped", **end})
+        events += await self.commit_audio(message)
+        if self.active_response or self.transcribes_only or not detection.get("create_response", True):
+            return events
+        response_events = await self.create_response(message.with_body({"type": "response.create"}))
+        return itertools.chain(events, response_events)
+
+    def _detect_start_of_speech(self, message: _ClientMessage, detection: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the event of the start of speech, if the input buffer has the first sound of a turn."""
+        if self.speech_item_id or not self.non_silent_audio():
+            return []
+        self.speech_item_id = message.call.store.new_id("item_")
+        audio = self.input_buffer
+        leading_silence = audio[: -len(audio.lstrip(self.sample_format("input").silence))]
+        if detection.get("interrupt_response", True):
+            self._cancel(self.active_response, "turn_detected")
+        start = {"audio_start_ms": self.end_ms(leading_silence), "item_id": self.speech_item_id}
+        return [{"type": "input_audio_buffer.speech_started", **start}]
+
+    @_handles("input_audio_buffer.commit")
+    async def commit_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Turn the audio in the input buffer into an item of the conversation."""
+        duration_ms = self.end_ms(self.input_buffer) - self.elapsed_ms
+        if not self.input_buffer or (message.call.mock._strict and duration_ms < _MIN_COMMIT_MS):
+            _refuse(
+                f"Error committing input audio buffer: buffer too small. Expected at least {_MIN_COMMIT_MS}ms of audio, "
+                f"but buffer only has {duration_ms:.2f}ms of audio.",
+                code="input_audio_buffer_commit_empty",
+            )
+        previous = next(reversed(self.items), None)
+        fields = {"id": self.speech_item_id} if self.speech_item_id else {}
+        audio = base64.b64encode(self.take_input_buffer()).decode()
+        part = {"type": "input_audio", "audio": audio, "transcript": None}
+        item = _new_item(message.call, type="message", role="user", content=[part], **fields)
+        committed = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item["id"]}
+        added = self.insert_item(item)
+        transcription = await self._transcription_events(message, item, duration_ms)
+        return [committed, added, _item_done(added), *transcription]
+
+    async def _transcription_events(
+        self, message: _ClientMessage, item: dict[str, Any], duration_ms: int
+    ) -> list[dict[str, Any]]:
+        """Transcribe the audio of an item, if the settings ask for it. Return the events of the transcript."""
+        settings = self.audio_config("input").get("transcription")
+        if not settings and self.transcribes_only:
+            settings = _DEFAULT_TRANSCRIPTION
+        if not settings:
+            return []
+        prefix = "conversation.item.input_audio_transcription"
+        position = {"item_id": item["id"], "content_index": 0}
+        try:
+            text = await _transcript(message, settings)
+        except ServiceError as refused:
+            return [{"type": f"{prefix}.failed", "error": refused.envelope, **position}]
+        item["content"][0]["transcript"] = text
+        deltas = [{"type": f"{prefix}.delta", "delta": piece, **position} for piece in _pieces(text, None)]
+        usage = {"type": "duration", "seconds": duration_ms / 1000}
+        return [*deltas, {"type": f"{prefix}.completed", "transcript": text, "usage": usage, **position}]
+
+    @_handles("input_audio_buffer.clear")
+    def clear_input_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        self.take_input_buffer()
+        return [{"type": "input_audio_buffer.cleared"}]
+
+    def take_input_buffer(self) -> bytes:
+        self.speech_item_id = None
+        return super().take_input_buffer()
+
+    @_handles("output_audio_buffer.clear")
+    def clear_output_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Drop the audio that isn't played yet. A response in progress continues."""
+        if not self.last_response_id:
+            _refuse("There is no audio to clear: no response was made.", code="invalid_value")
+        return [{"type": "output_audio_buffer.cleared", "response_id": self.last_response_id}]
+
+    # responses
+
+    @_handles("response.create")
+    async def create_response(self, message: _ClientMessage) -> Iterator[Any]:
+        """Create a response with the settings of the session and of the message."""
+        params = message.body.get("response") or {}
+        if params.get("conversation") != "none" and self.active_response:
+            error = f"Conversation already has an active response in progress: {self.active_response}."
+            _refuse(error, code="conversation_already_has_active_response")
+        settings = {name: value for name, value in self.settings.items() if name not in ("id", "object")}
+        return await _answer_with_events(message.with_body(settings | params | message.body))
+
+    @_handles("response.cancel")
+    def cancel_response(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        if not self._cancel(message.body.get("response_id") or self.active_response, "client_cancelled"):
+            _refuse("Cancellation failed: no active response found", code="response_cancel_not_active")
+        return []
+
+    def _cancel(self, response_id: str | None, reason: str) -> bool:
+        """Stop a response, which then reports the reason itself. Return False if it is not in progress."""
+        self.cancel_reason = reason
+        return self.active_responses.pop(response_id, None) is not None
 
 
-def _shown_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as events show it: without its audio."""
-    content = [{key: value for key, value in part.items() if key != "audio"} for part in item.get("content") or ()]
-    return {**item, **({"content": content} if "content" in item else {})}
-
-
-def _put_item(talk: _Talk, item: dict[str, Any], after: str | None = None) -> dict[str, Any]:
-    """Puts an item into the conversation, at its end, or behind another; the event that says so."""
-    ids = list(talk.items)
-    place = ids.index(after) + 1 if after in ids else 0 if after == "root" else len(ids)
-    before, behind = ids[:place], ids[place:]
-    talk.items = {id: talk.items.get(id, item) for id in (*before, item["id"], *behind)}
-    last = before[-1] if before else None
-    return {"type": "conversation.item.added", "previous_item_id": last, "item": _shown_item(item)}
+# values for messages that leave them out
+_SILENCE_DURATION_MS = 200  # of silence end a turn
+_MIN_COMMIT_MS = 100  # of audio are committed at least, if strict
+_DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
 
 
 def _new_item(call: Call, **fields: Any) -> dict[str, Any]:
     return {"id": call.store.new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
 
 
-def _done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return added | {"type": "conversation.item.done"} | changes
+def _item_done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the event that follows `conversation.item.added`."""
+    return {**added, "type": "conversation.item.done", **changes}
+
+
+def _without_audio(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item as events show it, without the audio of its parts."""
+    if "content" not in item:
+        return {**item}
+    content = [{key: value for key, value in part.items() if key != "audio"} for part in item["content"] or ()]
+    return {**item, "content": content}
 
 
 def _without_nulls(value: Any) -> Any:
+    """Return a JSON value without the null fields of its objects."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return list(map(_without_nulls, value)) if isinstance(value, list) else value
 
 
-def _create_item(call: Call) -> list[dict[str, Any]]:
-    _check_types(call)
-    talk, after = call.session.talk, call.body.get("previous_item_id")
-    item = _new_item(call, **_without_nulls(call.body["item"]))
-    if "type" not in item:
-        _refuse("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
-    if after not in (None, "root", *talk.items):
-        _refuse(f"Item with id '{after}' not found.", "previous_item_id", "item_create_invalid_previous_item_id")
-    if item["id"] in talk.items:
-        _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
-    made = [each.get("call_id") for each in talk.items.values() if each["type"] == "function_call"]
-    if item["type"] == "function_call_output" and item.get("call_id") not in made:
-        _refuse(
-            f"Tool call ID '{item.get('call_id')}' not found in conversation.", "item.call_id", "invalid_tool_call_id"
-        )
-    added = _put_item(talk, item, after)
-    return [added, _done(added)]
+class _BetaRealtimeSession(_RealtimeSession):
+    """A session of the beta, whose events and settings have other names."""
+
+    client_events = "beta.realtime.RealtimeClientEventParam"
+
+    def settings_model(self) -> str:
+        return "beta.realtime.Session"
+
+    def opening_events(self) -> list[dict[str, Any]]:
+        conversation = {"id": self.conversation_id, "object": "realtime.conversation"}
+        return [*super().opening_events(), {"type": "conversation.created", "conversation": conversation}]
+
+    def audio_config(self, direction: str) -> dict[str, Any]:
+        return {name.removeprefix(f"{direction}_audio_"): value for name, value in self.settings.items()}
+
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        event_type = _BETA_EVENT_TYPES.get(event.get("type"), event.get("type"))
+        if not event_type:
+            return {}
+        return super().format_event(message, _to_beta({**event, "type": event_type}))
+
+    @_handles("transcription_session.update")
+    def update_transcription(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        return self.update(message)
 
 
-def _named_item(call: Call) -> dict[str, Any]:
-    """The item that a message names. Raises the 400 of one that is not in the conversation."""
-    id, verb = call.body["item_id"], call.body["type"].rpartition(".")[2]
-    if id not in call.session.talk.items:
-        message = f"Error with 'conversation.item.{verb}': the item with id '{id}' does not exist."
-        _refuse(message, "item_id", f"item_{verb}_invalid_item_id")
-    return call.session.talk.items[id]
+_BETA_EVENT_TYPES = {"conversation.item.added": "conversation.item.created", "conversation.item.done": None}
 
 
-def _retrieve_item(call: Call) -> list[dict[str, Any]]:
-    return [{"type": "conversation.item.retrieved", "item": _copy(_named_item(call))}]
+def _to_beta(value: Any) -> Any:
+    """Return a JSON value with the names of fields and types that the beta uses."""
+    if isinstance(value, list):
+        return [_to_beta(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {_BETA_FIELDS.get(key, key): _to_beta(item) for key, item in value.items()}
+    if "type" in value:
+        renamed["type"] = re.sub("output_(?=text|audio(?!_buffer))", "", str(value["type"]))
+    return renamed
 
 
-def _delete_item_of_talk(call: Call) -> list[dict[str, Any]]:
-    item = call.session.talk.items.pop(_named_item(call)["id"])
-    return [{"type": "conversation.item.deleted", "item_id": item["id"]}]
+_BETA_FIELDS = {"output_modalities": "modalities"}
 
 
-def _truncate_item(call: Call) -> list[dict[str, Any]]:
-    """Cuts what was said to what was listened to: without its transcript, of which nobody knows where it ends."""
-    item, index = _named_item(call), call.body["content_index"]
-    parts = item.get("content") or []
-    if item.get("role") != "assistant" or not 0 <= index < len(parts):
-        _refuse("Only audio that the model said can be truncated.", "item_id", "invalid_value")
-    heard = {key: value for key, value in parts[index].items() if key not in ("audio", "text")} | {"transcript": ""}
-    item["content"] = [*parts[:index], heard, *parts[index + 1 :]]
-    about = {key: call.body[key] for key in ("item_id", "content_index", "audio_end_ms")}
-    return [{"type": "conversation.item.truncated", **about}]
+# ---- the responses of realtime sessions ------------------------------------------------------------------------------
 
 
-def _hear_talk(call: Call) -> list[dict[str, Any]]:
-    """The conversation, or what a response shall have instead of it."""
-    items = call.session.talk.items
-    given = [items.get(item.get("id"), item) for item in _dicts(call.body.get("input"))]
-    return given if call.body.get("input") is not None else list(items.values())
+def _messages_from_realtime(call: Call) -> list[dict[str, Any]]:
+    """Return the conversation, or the input that a response has instead of it."""
+    items = call.session.items
+    if call.body.get("input") is None:
+        return list(items.values())
+    return [items.get(item.get("id"), item) for item in _dicts(call.body["input"])]
 
 
-# ---- listening -------------------------------------------------------------------------------------------------------
+def _derive_realtime_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the usage and the conversation of a response."""
+    session = call.session
+    input_tokens = _count_tokens(session, _messages_from_realtime(call))
+    input_tokens["text_tokens"] += _tokens(str(call.body.get("instructions")))
+    output_tokens = _count_tokens(session, [_with_modality(call, item) for item in obj["output"]])
+    fields = _counted(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
+    if fields:
+        fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
+        fields["usage"]["output_token_details"] = output_tokens
+    return fields | {"conversation_id": None if _is_out_of_band(call) else session.conversation_id}
 
 
-def _hear_audio(call: Call) -> _Talk:
-    """Takes in the audio of a message. Raises the 400 of one that is no base64."""
-    talk = call.session.talk
-    try:
-        talk.audio += base64.b64decode(call.body["audio"], validate=True)
-    except ValueError:
-        _refuse(
-            "Invalid 'audio'. Expected base64-encoded audio bytes, but got an invalid value.", "audio", "invalid_value"
-        )
-    return talk
+def _count_tokens(session: _AudioSession, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Count the text tokens and audio tokens of items. Audio has a token in 100 ms, or those of its transcript."""
+    counts = {"text_tokens": 0, "audio_tokens": 0}
+    for item in items:
+        for part in _dicts(item.get("content")) or [item]:
+            name = "audio_tokens" if str(part.get("type")).endswith("audio") else "text_tokens"
+            audio = base64.b64decode(part.get("audio") or "")
+            if audio:
+                counts[name] += math.ceil(len(audio) / session.sample_format("input").bytes_per_ms / 100)
+            else:
+                counts[name] += _item_tokens(part)
+    return counts
 
 
-async def _listen(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
-    """Audio comes in. Where turns are detected, a turn begins with the first sound and ends with enough silence."""
-    talk, events = _hear_audio(call), []
-    turns, sound = talk.way("input").get("turn_detection"), talk.spoken()
-    if turns and sound and not talk.speech:
-        talk.speech = call.store.new_id("item_")
-        start = talk.until(talk.audio[: -len(talk.audio.lstrip(talk.sound("input")[1]))])
-        events += [{"type": "input_audio_buffer.speech_started", "audio_start_ms": start, "item_id": talk.speech}]
-        if turns.get("interrupt_response", True):
-            talk.stop("turn_detected")
-    if not turns or not talk.speech or talk.silence() < (turns.get("silence_duration_ms") or _PAUSE):
-        return events
-    events += [{"type": "input_audio_buffer.speech_stopped", "audio_end_ms": talk.until(sound), "item_id": talk.speech}]
-    events += await _commit(call, wait, record)
-    if talk.current or talk.settings.get("type") == "transcription" or not turns.get("create_response", True):
-        return events
-    return itertools.chain(events, await _say(_saying(call, {"type": "response.create"}), wait, record))
-
-
-async def _commit(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
-    """What was heard becomes an item of the conversation."""
-    talk = call.session.talk
-    long, last = talk.until(talk.audio) - talk.past, next(reversed(talk.items), None)
-    if not talk.audio or (call.mock._strict and long < _SHORTEST):
-        message = (
-            f"buffer too small. Expected at least {_SHORTEST}ms of audio, but buffer only has {long:.2f}ms of audio."
-        )
-        _refuse(f"Error committing input audio buffer: {message}", code="input_audio_buffer_commit_empty")
-    named, audio = {"id": talk.speech} if talk.speech else {}, base64.b64encode(talk.take()).decode()
-    part = {"type": "input_audio", "audio": audio, "transcript": None}
-    item = _new_item(call, type="message", role="user", content=[part], **named)
-    committed = {"type": "input_audio_buffer.committed", "previous_item_id": last, "item_id": item["id"]}
-    added = _put_item(talk, item)
-    return [committed, added, _done(added), *await _transcribe(call, wait, item, long)]
-
-
-_SHORTEST, _PAUSE = 100, 200  # milliseconds: of what is committed, and of the silence that ends a turn
-
-
-_WRITES_DOWN = {"transcription": {"model": "gpt-4o-mini-transcribe"}}  # with what, where nothing else is set
-
-
-async def _transcribe(call: Call, wait: Wait, item: dict[str, Any], long: int) -> list[dict[str, Any]]:
-    """The events of the transcript of an item, where the session wants one: as `audio.transcriptions.create` says it."""
-    talk = call.session.talk
-    if not (wanted := talk.way("input").get("transcription") or _WRITES_DOWN.get(talk.settings.get("type"))):
-        return []
-    kind, about = "conversation.item.input_audio_transcription", {"item_id": item["id"], "content_index": 0}
-    try:
-        text = item["content"][0]["transcript"] = await _transcript(call, wait, wanted)
-    except ServiceError as failed:
-        return [{"type": f"{kind}.failed", "error": failed.envelope, **about}]
-    deltas = [{"type": f"{kind}.delta", "delta": piece, **about} for piece in _pieces(text, None)]
-    usage = {"type": "duration", "seconds": long / 1000}
-    return [*deltas, {"type": f"{kind}.completed", "transcript": text, "usage": usage, **about}]
-
-
-async def _transcript(call: Call, wait: Wait, wanted: Mapping[str, Any]) -> str:
-    """What `audio.transcriptions.create` makes of what was heard. Raises the error that is set there."""
-    return (await _answer_of("audio.transcriptions.create", _saying(call, wanted), wait))["text"]
-
-
-async def _answer_of(name: str, call: Call, wait: Wait) -> dict[str, Any]:
-    """What another endpoint makes of a message. Raises the error it has instead."""
-    answer = await _answer(dataclasses.replace(call, row=_rows()[name]), wait, reply=lambda call, obj, pace: obj)
-    if isinstance(answer, httpx.Response):
-        if answer.is_error:
-            raise _refused_as(answer)
-        answer = json.loads(answer.read())
-    return answer
-
-
-def _clear_audio(call: Call) -> list[dict[str, Any]]:
-    call.session.talk.take()
-    return [{"type": "input_audio_buffer.cleared"}]
-
-
-def _clear_speech(call: Call) -> list[dict[str, Any]]:
-    """What is still to be played is not; a response that is on its way goes on."""
-    if not (last := call.session.talk.last):
-        _refuse("There is no audio to clear: no response was made.", code="invalid_value")
-    return [{"type": "output_audio_buffer.cleared", "response_id": last}]
-
-
-# ---- speaking --------------------------------------------------------------------------------------------------------
-
-
-async def _say(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
-    """A response, to a message or to what was heard: asked for as the session says, and the message otherwise."""
-    talk, asked = call.session.talk, call.body.get("response") or {}
-    if asked.get("conversation") != "none" and (current := talk.current):
-        message = f"Conversation already has an active response in progress: {current}."
-        _refuse(message, code="conversation_already_has_active_response")
-    settings = {key: value for key, value in talk.settings.items() if key not in ("id", "object")}
-    return await _speak(_saying(call, settings | asked | call.body), wait, record)
-
-
-def _cancel(call: Call) -> list[dict[str, Any]]:
-    if not call.session.talk.stop("client_cancelled", call.body.get("response_id")):
-        _refuse("Cancellation failed: no active response found", code="response_cancel_not_active")
-    return []
-
-
-def _is_aloud(call: Call) -> bool:
-    return "audio" in (call.body.get("output_modalities") or call.body.get("modalities") or ["audio"])
-
-
-def _derive_spoken(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    talk, output = call.session.talk, [_in_its_way(call, item) for item in obj["output"]]
-    heard, said = (_tokens_by_way(talk, items) for items in (_hear_talk(call), output))
-    heard["text_tokens"] += _tokens(str(call.body.get("instructions")))
-    usage = _counted(obj, input_tokens=sum(heard.values()), output_tokens=sum(said.values()))
-    if usage:
-        usage["usage"] |= {"input_token_details": heard | {"cached_tokens": 0}, "output_token_details": said}
-    return usage | {"conversation_id": None if _is_apart(call) else talk.id}
-
-
-def _tokens_by_way(talk: _Talk, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The tokens of items, of text and of audio: ten to a second of what was heard, those of its transcript else."""
-    tokens = {"text_tokens": 0, "audio_tokens": 0}
-    for part in (part for item in items for part in _dicts(item.get("content")) or [item]):
-        way = "audio_tokens" if str(part.get("type")).endswith("audio") else "text_tokens"
-        sound = base64.b64decode(part.get("audio") or "")
-        tokens[way] += math.ceil(len(sound) / talk.sound("input")[0] / 100) if sound else _item_tokens(part)
-    return tokens
-
-
-def _is_apart(call: Call) -> bool:
-    """Whether a response is not to be a part of the conversation."""
+def _is_out_of_band(call: Call) -> bool:
+    """Return True if a response is not to become part of the conversation."""
     return call.body.get("conversation") == "none"
 
 
-def _keep_spoken(call: Call, obj: dict[str, Any], script: Script) -> None:
-    talk = call.session.talk
-    talk.saying[obj["id"]], talk.last = not _is_apart(call), obj["id"]
+def _store_realtime_response(call: Call, obj: dict[str, Any], script: Script) -> None:
+    """Mark a response as in progress."""
+    call.session.active_responses[obj["id"]] = not _is_out_of_band(call)
+    call.session.last_response_id = obj["id"]
 
 
-def _spoken_response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    """The lifecycle of a response; of one that is cut off, what was said until then."""
-    for event in _lifecycle(call, response, chunk):
+def _realtime_response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """Yield the events of a response. If it is cancelled meanwhile, its output ends there."""
+    for event in _response_lifecycle(call, response, chunk):
         yield event["type"], event
 
 
-def _lifecycle(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    talk, output = call.session.talk, []
-    yield {"type": "response.created", "response": response | _UNFINISHED}
+def _response_lifecycle(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    session = call.session
+    response_id = response["id"]
+    output = []
+    yield {"type": "response.created", "response": response | _INITIAL_RESPONSE_FIELDS}
     yield {"type": "rate_limits.updated", "rate_limits": [{"name": name, **limit} for name, limit in _LIMITS.items()]}
     try:
         for index, item in enumerate(response["output"]):
-            if response["id"] in talk.saying:
-                output.append(_in_its_way(call, item))
-                about = {"response_id": response["id"], "output_index": index}
-                yield from _item_lifecycle(call, output[-1], about, chunk)
-        if talk.saying.pop(response["id"], None) is None:
-            response |= {"status": "cancelled", "status_details": {"type": "cancelled", "reason": talk.stopped}}
+            if response_id in session.active_responses:
+                output.append(_with_modality(call, item))
+                yield from _item_lifecycle(call, output[-1], {"response_id": response_id, "output_index": index}, chunk)
+        if response_id not in session.active_responses:
+            details = {"type": "cancelled", "reason": session.cancel_reason}
+            response |= {"status": "cancelled", "status_details": details}
     finally:
-        talk.saying.pop(response["id"], None)
-    yield {"type": "response.done", "response": response | {"output": list(map(_shown_item, output))}}
+        session.active_responses.pop(response_id, None)
+    yield {"type": "response.done", "response": response | {"output": list(map(_without_audio, output))}}
 
 
-_UNFINISHED = {"status": "in_progress", "status_details": None, "output": [], "usage": None}
-
-
-def _in_its_way(call: Call, item: dict[str, Any]) -> dict[str, Any]:
-    """An item of a response, said aloud or as text, as is wanted."""
-    kind, field = ("output_audio", "transcript") if _is_aloud(call) else ("output_text", "text")
-    parts = [
-        {"type": kind, field: part.get("text", part.get("transcript", DEFAULT_TEXT)) or "", "audio": part.get("audio")}
-        for part in item.get("content") or ()
-    ]
-    return {"object": "realtime.item", **item, **({"content": parts} if "content" in item else {})}
+_INITIAL_RESPONSE_FIELDS = {"status": "in_progress", "status_details": None, "output": [], "usage": None}
 
 
 def _item_lifecycle(
-    call: Call, item: dict[str, Any], about: dict[str, Any], chunk: int | None
+    call: Call, item: dict[str, Any], position: dict[str, Any], chunk: int | None
 ) -> Iterator[dict[str, Any]]:
-    talk, whole = call.session.talk, item.get("status")
-    opened = item | {key: value for key, value in _NOT_YET.items() if key in item}
-    yield {"type": "response.output_item.added", "item": opened, **about}
-    added = {} if _is_apart(call) else _put_item(talk, opened)
+    """Yield the events of an output item, and have the item contain what was sent of it.
+
+    position: the fields that say where in the response it is.
+    """
+    session = call.session
+    response_id = position["response_id"]
+    final_status = item.get("status")
+    initial = item | {key: value for key, value in _INITIAL_ITEM_FIELDS.items() if key in item}
+    yield {"type": "response.output_item.added", "item": initial, **position}
+    added = None if _is_out_of_band(call) else session.insert_item(initial)
     if added:
         yield added
 
     def pieces(text: str) -> Iterator[str]:
-        return itertools.takewhile(lambda piece: about["response_id"] in talk.saying, _pieces(text, chunk))
+        return itertools.takewhile(lambda piece: response_id in session.active_responses, _pieces(text, chunk))
 
-    for event in _SAID.get(item["type"], lambda *said: ())(talk, item, pieces):
-        yield event | about | {"item_id": item["id"]}
-    item["status"] = whole if about["response_id"] in talk.saying else "incomplete"
+    streamer = _ITEM_STREAMERS.get(item["type"])
+    for event in streamer(session, item, pieces) if streamer else ():
+        yield event | position | {"item_id": item["id"]}
+    item["status"] = final_status if response_id in session.active_responses else "incomplete"
     if added:
-        talk.items[item["id"]] = _copy(item)
-        yield _done(added, item=_shown_item(item))
-    yield {"type": "response.output_item.done", "item": _shown_item(item), **about}
+        session.items[item["id"]] = _copy(item)
+        yield _item_done(added, item=_without_audio(item))
+    yield {"type": "response.output_item.done", "item": _without_audio(item), **position}
 
 
-_NOT_YET = {"status": "in_progress", "content": [], "arguments": ""}  # fields of an item that has just begun
-_Pieces = Callable[[str], Iterator[str]]  # a text in pieces, as long as it is not cut off
+_INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 
-def _with_sound(talk: _Talk, text: str, pieces: _Pieces, audio: str | None = None) -> Iterator[tuple[str, str]]:
-    """The pieces of a text, each with its part of the audio: of that which was set, or of silence."""
-    per_ms, silence = talk.sound("output")
-    sound, end = base64.b64decode(audio) if audio else silence * (per_ms * _PACE * len(text)), 0
-    for piece in pieces(text):
-        start, end = end, end + len(piece)
-        begin, until = (len(sound) * place // len(text) // 2 * 2 for place in (start, end))
-        yield piece, base64.b64encode(sound[begin : until if end < len(text) else None]).decode()
+def _with_modality(call: Call, item: dict[str, Any]) -> dict[str, Any]:
+    """Return an output item with its content as audio or as text, whichever the response has."""
+    shown = {"object": "realtime.item", **item}
+    if "content" not in item:
+        return shown
+    modalities = call.body.get("output_modalities") or call.body.get("modalities") or ["audio"]
+    part_type, field = ("output_audio", "transcript") if "audio" in modalities else ("output_text", "text")
+    shown["content"] = []
+    for part in item["content"] or ():
+        text = part.get("text", part.get("transcript", DEFAULT_TEXT)) or ""
+        shown["content"].append({"type": part_type, field: text, "audio": part.get("audio")})
+    return shown
 
 
-def _said_parts(talk: _Talk, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+def _stream_message(session: _AudioSession, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
     for index, part in enumerate(item["content"]):
-        for event in (_aloud if part["type"] == "output_audio" else _as_text)(talk, part, pieces):
+        streamer = _stream_audio if part["type"] == "output_audio" else _stream_text
+        for event in streamer(session, part, pieces):
             yield event | {"content_index": index}
 
 
-def _as_text(talk: _Talk, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
-    text, part["text"] = part["text"], ""
+def _stream_text(session: _AudioSession, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+    text = part["text"]
+    part["text"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "text", "text": ""}}
     for piece in pieces(text):
         part["text"] += piece
@@ -9712,289 +9907,291 @@ def _as_text(talk: _Talk, part: dict[str, Any], pieces: _Pieces) -> Iterator[dic
     yield {"type": "response.content_part.done", "part": {"type": "text", "text": part["text"]}}
 
 
-def _aloud(talk: _Talk, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
-    text, part["transcript"] = part["transcript"], ""
+def _stream_audio(session: _AudioSession, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+    transcript = part["transcript"]
+    part["transcript"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "audio", "transcript": ""}}
-    for piece, sound in _with_sound(talk, text, pieces, part["audio"]):
+    for piece, audio in _audio_pieces(session, transcript, pieces, part["audio"]):
         part["transcript"] += piece
         yield {"type": "response.output_audio_transcript.delta", "delta": piece}
-        yield {"type": "response.output_audio.delta", "delta": sound}
+        yield {"type": "response.output_audio.delta", "delta": audio}
     yield {"type": "response.output_audio.done"}
     yield {"type": "response.output_audio_transcript.done", "transcript": part["transcript"]}
     yield {"type": "response.content_part.done", "part": {"type": "audio", "transcript": part["transcript"]}}
 
 
-def _said_call(talk: _Talk, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
-    arguments, item["arguments"], about = item["arguments"], "", {"call_id": item["call_id"]}
+def _stream_function_call(session: _AudioSession, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+    arguments = item["arguments"]
+    call_id = {"call_id": item["call_id"]}
+    item["arguments"] = ""
     for piece in pieces(arguments):
         item["arguments"] += piece
-        yield {"type": "response.function_call_arguments.delta", "delta": piece, **about}
-    said = {"name": item["name"], "arguments": item["arguments"]}
-    yield {"type": "response.function_call_arguments.done", **said, **about}
+        yield {"type": "response.function_call_arguments.delta", "delta": piece, **call_id}
+    done = {"name": item["name"], "arguments": item["arguments"], **call_id}
+    yield {"type": "response.function_call_arguments.done", **done}
 
 
-_SAID = {"function_call": _said_call, "message": _said_parts}
+_ITEM_STREAMERS = {"function_call": _stream_function_call, "message": _stream_message}
+
 
-
-# ---- interpreting: all that is heard is said otherwise, without a conversation ---------------------------------------
-
-
-async def _interpret(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
-    """Audio comes in; what was said before a pause is said by the model, and so is the rest when the session closes."""
-    talk, closes = call.session.talk, call.body["type"] == "session.close"
-    if not closes and not talk.muted:
-        _hear_audio(call)
-    if not talk.spoken() or (talk.silence() < _PAUSE and not closes):
-        return ()
-    talk.span = talk.past, talk.until(talk.spoken())
-    talk.take()
-    text = await _transcript(call, wait, {"model": "gpt-4o-mini-transcribe"})
-    talk.transcript.append({"role": "user", "content": text})
-    heard = [_at(talk, "session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
-    said = _saying(call, {"type": call.body["type"], "input": text})
-    events = itertools.chain(heard, await _speak(said, wait, record))
-    return await _with_decisions(call, wait, list(events)) if talk.settings.get("triggers") else events
-
-
-def _at(talk: _Talk, kind: str, **more: Any) -> dict[str, Any]:
-    """An event about what was said at some time."""
-    return {"type": kind, "start_ms": talk.span[0], "end_ms": talk.span[1], **more}
-
-
-def _interpreted_events(call: Call, said: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    talk = call.session.talk
-    talk.transcript.append({"role": "assistant", "content": said["text"]})
-    for piece, sound in _with_sound(talk, said["text"], lambda text: _pieces(text, chunk)):
-        yield None, _at(talk, "session.output_transcript.delta", delta=piece)
-        yield None, _at(talk, "session.output_audio.delta", delta=sound)
-
-
-def _open_translations(call: Call) -> list[dict[str, Any]]:
-    return [{"type": "session.created", "session": _begin_talk(call, _SESSIONS["translation"]).settings}]
-
-
-def _open_live(call: Call) -> list[dict[str, Any]]:
-    """A session that the client starts, or one that is there, to which it listens."""
-    _begin_talk(call, "live.SessionResource", **({"id": call.params["session_id"]} if call.params else {}))
-    return []
-
-
-def _start_live(call: Call) -> list[dict[str, Any]]:
-    talk = call.session.talk
-    talk.settings = _changed(talk.settings, call.body.get("session") or {})
-    return [{"type": "session.started", "session": talk.settings}]
-
-
-async def _close_session(call: Call, wait: Wait, record: Record) -> Iterable[Any]:
-    return itertools.chain(await _interpret(call, wait, record), [_closed(call.session.talk, "close_requested"), 1000])
-
-
-def _closed(talk: _Talk, reason: str) -> dict[str, Any]:
-    about = {"reason": reason, "session": talk.settings, "usage": {"seconds": talk.past / 1000}}
-    return {"type": "session.closed", **about}
-
-
-def _give_item(call: Call) -> list[dict[str, Any]]:
-    call.session.talk.items[call.store.new_id("item_")] = call.body["item"]
-    return []
-
-
-async def _delegate(call: Call, wait: Wait, record: Record) -> Iterator[Any]:
-    """What a live session leaves to another model: as `responses.create` answers it, to the items that were given."""
-    talk = call.session.talk
-    model = {"model": DEFAULT_MODEL, **_dict_in(_dict_in(talk.settings, "delegation"), "responses")}
-    asked = _saying(call, {**model, "input": list(talk.items.values())})
-    events = await _speak(dataclasses.replace(asked, row=_rows()["responses.create"]), wait, record)
-    return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
-
-
-async def _with_decisions(call: Call, wait: Wait, events: list[Any]) -> list[Any]:
-    """Events, and behind them what the last transcript of a kind has the session decide."""
-    plain = [each[1] if isinstance(each, tuple) else each for each in events]
-    last = {each["type"]: each for each in plain if isinstance(each, dict)}
-    for trigger in call.session.talk.settings["triggers"]:
-        if cause := last.get(kind := trigger["event_type"]):
-            cause["event_id"] = call.store.new_id("event_")
-            source = {"source_event_id": cause["event_id"], "source_event_type": kind}
-            source |= {"trigger_id": call.store.new_id("trigger_"), "delegation_id": None}
-            events.append(await _decision(call, wait, trigger["decisions"], **source))
-    return events
-
-
-async def _decide(call: Call, wait: Wait, record: Record) -> list[dict[str, Any]]:
-    """What a live session leaves to decisions, of all that was said and the items that were given."""
-    talk, id = call.session.talk, call.body["event_id"]
-    if not (asked := _dict_in(_dict_in(talk.settings, "delegation"), "decisions")):
-        _refuse("The session does not delegate to decisions.", "session.delegation", "invalid_value")
-    if id in talk.decided:
-        _refuse(f"A decision was made for the event '{id}' already.", "event_id", "invalid_value")
-    talk.decided.add(id)
-    return [await _decision(call, wait, asked, delegation_id=call.store.new_id("delegation_"))]
-
-
-async def _decision(call: Call, wait: Wait, asked: Mapping[str, Any], **source: Any) -> dict[str, Any]:
-    """The event of what `decisions.create` answers, or of the error it has."""
-    talk = call.session.talk
-    body = {"model": "gpt-6-luna", **asked, "input": [*talk.transcript, *talk.evidence.values()]}
-    message = dataclasses.replace(_saying(call, body), session=None)
-    try:
-        decision = await _answer_of("decisions.create", message, wait)
-    except ServiceError as refused:
-        return call.session.wire.error(call, refused.status, refused.envelope)
-    return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **source}
-
-
-def _give_evidence(call: Call) -> list[dict[str, Any]]:
-    _check_types(call)
-    item = {"id": call.store.new_id("item_"), **_without_nulls(call.body["item"])}
-    if item["id"] in (given := call.session.talk.evidence):
-        _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
-    given[item["id"]] = item
-    return [{"type": "decision.item.created", "item": item}]
-
-
-def _take_evidence(call: Call) -> list[dict[str, Any]]:
-    if call.session.talk.evidence.pop(id := call.body["item_id"], None) is None:
-        _refuse(f"Item with id '{id}' not found.", "item_id", "invalid_value")
-    return [{"type": "decision.item.deleted", "item_id": id}]
-
-
-def _mute(call: Call) -> list[dict[str, Any]]:
-    call.session.talk.muted = call.body["type"].endswith(".mute")
-    return [{"type": f"{call.body['type']}d"}]
-
-
-def _appended(call: Call) -> list[dict[str, Any]]:
-    call.session.talk.span = (call.session.talk.past,) * 2
-    return [_at(call.session.talk, f"{call.body['type']}ed")]
-
-
-# ---- what is said over each of these connections ---------------------------------------------------------------------
-
-
-def _at_once(function: Callable[[Call], Any]) -> Callable[[Call, Wait, Record], Any]:
-    """What comes of a message and of nothing else."""
-    return lambda call, wait, record: function(call)
-
-
-def _with_id(call: Call, event: dict[str, Any]) -> dict[str, Any]:
-    return {"event_id": call.store.new_id("event_"), **event}
-
-
-def _realtime_error(call: Call, status: int, envelope: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "error", "error": {**envelope, "event_id": _told(call, "event_id")}}
-
-
-_REALTIME = _WireKind(
-    client="realtime.RealtimeClientEventParam",
-    hears={
-        "session.update": _at_once(_update_session),
-        "conversation.item.create": _at_once(_create_item),
-        "conversation.item.delete": _at_once(_delete_item_of_talk),
-        "conversation.item.retrieve": _at_once(_retrieve_item),
-        "conversation.item.truncate": _at_once(_truncate_item),
-        "input_audio_buffer.append": _listen,
-        "input_audio_buffer.clear": _at_once(_clear_audio),
-        "input_audio_buffer.commit": _commit,
-        "output_audio_buffer.clear": _at_once(_clear_speech),
-        "response.cancel": _at_once(_cancel),
-        "response.create": _say,
-    },
-    error=_realtime_error,
-    too_old=lambda call: _realtime_error(call, 400, _expired("session_expired")),
-    says=_with_id,
-    opening=_open_realtime,
-)
-
-
-def _as_beta(value: Any) -> Any:
-    """What a session says, as the beta said it."""
-    if isinstance(value, list):
-        return [_as_beta(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    kind = {"type": re.sub("output_(?=text|audio(?!_buffer))", "", str(value["type"]))} if "type" in value else {}
-    return {_BETA_WORDS.get(key, key): _as_beta(each) for key, each in {**value, **kind}.items()}
-
-
-_BETA_WORDS = {"output_modalities": "modalities"}
-
-
-def _beta_says(call: Call, event: dict[str, Any]) -> dict[str, Any]:
-    """An event by its name in the beta, where an item is created and no more."""
-    kind = {"conversation.item.added": "conversation.item.created", "conversation.item.done": ""}
-    said = kind.get(event.get("type", ""), event.get("type"))
-    return _with_id(call, _as_beta({**event, "type": said})) if said else {}
-
-
-_BETA_REALTIME = dataclasses.replace(
-    _REALTIME,
-    client="beta.realtime.RealtimeClientEventParam",
-    hears={**_REALTIME.hears, "transcription_session.update": _at_once(_update_session)},
-    says=_beta_says,
-    opening=_open_beta_realtime,
-)
-
-
-def _translation_says(call: Call, event: dict[str, Any]) -> dict[str, Any]:
-    """An event with its time as translations have it."""
-    known = {key: event[key] for key in event.keys() - {"start_ms", "end_ms", "reason", "usage"}}
-    return _with_id(call, known | ({"elapsed_ms": event["end_ms"]} if "end_ms" in event else {}))
-
-
-_TRANSLATIONS = dataclasses.replace(
-    _REALTIME,
-    client="realtime.RealtimeTranslationClientEventParam",
-    hears={
-        "session.update": _at_once(_update_session),
-        "session.input_audio_buffer.append": _interpret,
-        "session.close": _close_session,
-    },
-    says=_translation_says,
-    opening=_open_translations,
-)
-
-
-def _live_error(call: Call, status: int, envelope: dict[str, Any]) -> dict[str, Any]:
-    about = {"code": envelope["code"] or "invalid_request", "client_event_id": _told(call, "event_id")}
-    return {"type": "error", "error": envelope | about}
-
-
-def _live_says(call: Call, event: dict[str, Any]) -> dict[str, Any]:
-    id = _told(call, "event_id")
-    return _with_id(call, event | ({"client_event_id": id} if id else {}))
-
-
-_FIXTURE = "session.output_audio.fixture"
-_LIVE = _WireKind(
-    client="live.ClientEventParam",
-    hears={
-        "session.start": _at_once(_start_live),
-        "session.update": _at_once(_update_session),
-        "session.close": _close_session,
-        "session.input_audio.append": _interpret,
-        "session.input_audio.mute": _at_once(_mute),
-        "session.input_audio.unmute": _at_once(_mute),
-        "response.item.create": _at_once(_give_item),
-        "response.create": _delegate,
-        "decision.create": _decide,
-        "decision.item.create": _at_once(_give_evidence),
-        "decision.item.delete": _at_once(_take_evidence),
-        f"{_FIXTURE}.play": _at_once(lambda call: [{"type": f"{_FIXTURE}.{what}"} for what in ("playing", "played")]),
-        **{f"session.{what}.append": _at_once(_appended) for what in ("instructions", "thinking", "commentary")},
-    },
-    error=_live_error,
-    too_old=lambda call: _closed(call.session.talk, "expired"),
-    says=_live_says,
-    opening=_open_live,
-)
-_ONLY_OF_THE_CALLER = ("session.start", "session.input_audio.append")
-_SIDEBAND = dataclasses.replace(
-    _LIVE,
-    client="live.ConnectClientEventParam",
-    hears={kind: heard for kind, heard in _LIVE.hears.items() if kind not in _ONLY_OF_THE_CALLER}
-    | {"transport.dtmf.send": _at_once(lambda call: [{"type": "transport.dtmf.sent", "event": call.body["event"]}])},
-)
+# ---- live and translation: sessions that answer each utterance -------------------------------------------------------
+
+
+class _SpeechSession(_AudioSession):
+    """A session that answers each utterance with speech. An utterance ends with a pause, or with the session."""
+
+    def __init__(self, call: Call, router: Router) -> None:
+        super().__init__(call, router)
+        self.utterance_ms = (0, 0)  # when the utterance that is being answered began and ended
+        self.transcript: list[dict[str, Any]] = []  # utterances and answers, as messages
+
+    @_handles("session.close")
+    async def close(self, message: _ClientMessage) -> Iterable[Any]:
+        """Answer what is left in the input buffer, and close the connection."""
+        events = await self.answer_utterance(message, is_last=True)
+        return itertools.chain(events, [self.closed_event("close_requested"), 1000])
+
+    async def answer_utterance(self, message: _ClientMessage, is_last: bool = False) -> Iterable[Any]:
+        """Transcribe and answer the utterance in the input buffer, if it has ended."""
+        audio = self.non_silent_audio()
+        if not audio or (self.trailing_silence_ms() < _SILENCE_DURATION_MS and not is_last):
+            return ()
+        self.utterance_ms = (self.elapsed_ms, self.end_ms(audio))
+        self.take_input_buffer()
+        text = await _transcript(message, _DEFAULT_TRANSCRIPTION)
+        self.transcript.append({"role": "user", "content": text})
+        deltas = [self.timed_event("session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
+        utterance = message.with_body({"type": message.body["type"], "input": text})
+        return itertools.chain(deltas, await _answer_with_events(utterance))
+
+    def timed_event(self, event_type: str, **fields: Any) -> dict[str, Any]:
+        """Return an event about the current utterance."""
+        start_ms, end_ms = self.utterance_ms
+        return {"type": event_type, "start_ms": start_ms, "end_ms": end_ms, **fields}
+
+    def closed_event(self, reason: str) -> dict[str, Any]:
+        usage = {"seconds": self.elapsed_ms / 1000}
+        return {"type": "session.closed", "reason": reason, "session": self.settings, "usage": usage}
+
+
+def _utterance_events(call: Call, answer: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """Yield the transcript and the audio of the answer to an utterance."""
+    session = call.session
+    session.transcript.append({"role": "assistant", "content": answer["text"]})
+    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _pieces(text, chunk)):
+        yield None, session.timed_event("session.output_transcript.delta", delta=piece)
+        yield None, session.timed_event("session.output_audio.delta", delta=audio)
+
+
+class _TranslationSession(_SpeechSession):
+    client_events = "realtime.RealtimeTranslationClientEventParam"
+
+    def settings_model(self) -> str:
+        return _SETTINGS_MODELS["translation"]
+
+    def opening_events(self) -> list[dict[str, Any]]:
+        return [{"type": "session.created", "session": self.settings}]
+
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        event = {**event}
+        if "end_ms" in event:
+            event["elapsed_ms"] = event["end_ms"]
+        for name in ("start_ms", "end_ms", "reason", "usage"):
+            event.pop(name, None)
+        return super().format_event(message, event)
+
+    @_handles("session.input_audio_buffer.append")
+    async def append_audio(self, message: _ClientMessage) -> Iterable[Any]:
+        self.add_to_input_buffer(message)
+        return await self.answer_utterance(message)
+
+
+class _LiveSession(_SpeechSession):
+    """A live session. It can delegate to `responses.create`, and decide with `decisions.create`."""
+
+    client_events = "live.ClientEventParam"
+
+    def __init__(self, call: Call, router: Router) -> None:
+        super().__init__(call, router)
+        self.muted = False
+        self.response_items: list[dict[str, Any]] = []  # the input of a response
+        self.decision_items: dict[str, dict[str, Any]] = {}  # the input of a decision, besides the transcript
+        self.decided: set[str] = set()  # the ids of the events that asked for a decision
+
+    def settings_model(self) -> str:
+        return "live.SessionResource"
+
+    def initial_settings(self) -> dict[str, Any]:
+        settings = super().initial_settings()
+        if self.call.params:  # the connection joins a session
+            settings["id"] = self.call.params["session_id"]
+        return settings
+
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        client_event_id = message.get_str("event_id")
+        if client_event_id:
+            event = {**event, "client_event_id": client_event_id}
+        return super().format_event(message, event)
+
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+        code = error.envelope["code"] or "invalid_request"
+        fields = {"code": code, "client_event_id": message.get_str("event_id")}
+        return {"type": "error", "error": error.envelope | fields}
+
+    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+        return self.closed_event("expired")
+
+    @_handles("session.start")
+    def start(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        self.settings = _merge_settings(self.settings, message.body.get("session") or {})
+        return [{"type": "session.started", "session": self.settings}]
+
+    @_handles("session.input_audio.append")
+    async def append_audio(self, message: _ClientMessage) -> Iterable[Any]:
+        if not self.muted:
+            self.add_to_input_buffer(message)
+        return await self.answer_utterance(message)
+
+    async def answer_utterance(self, message: _ClientMessage, is_last: bool = False) -> Iterable[Any]:
+        events = await super().answer_utterance(message, is_last)
+        triggers = self.settings.get("triggers")
+        return await self._with_triggered_decisions(message, list(events), triggers) if triggers else events
+
+    @_handles("session.input_audio.mute", "session.input_audio.unmute")
+    def mute(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        self.muted = message.body["type"].endswith(".mute")
+        return [{"type": f"{message.body['type']}d"}]
+
+    @_handles("response.item.create")
+    def create_response_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        self.response_items.append(message.body["item"])
+        return []
+
+    @_handles("response.create")
+    async def create_response(self, message: _ClientMessage) -> Iterator[Any]:
+        """Have `responses.create` answer the items."""
+        params = _dict_in(_dict_in(self.settings, "delegation"), "responses")
+        body = {"model": DEFAULT_MODEL, **params, "input": self.response_items}
+        events = await _answer_with_events(message.with_body(body).for_endpoint("responses.create"))
+        return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
+
+    @_handles("decision.create")
+    async def create_decision(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Have `decisions.create` decide about the transcript and the items."""
+        event_id = message.body["event_id"]
+        params = _dict_in(_dict_in(self.settings, "delegation"), "decisions")
+        if not params:
+            _refuse("The session does not delegate to decisions.", "session.delegation", "invalid_value")
+        if event_id in self.decided:
+            _refuse(f"A decision was made for the event '{event_id}' already.", "event_id", "invalid_value")
+        self.decided.add(event_id)
+        return [await self._decision_event(message, params, delegation_id=message.call.store.new_id("delegation_"))]
+
+    async def _with_triggered_decisions(
+        self, message: _ClientMessage, events: list[Any], triggers: Iterable[Mapping[str, Any]]
+    ) -> list[Any]:
+        """Return events, and the decision for the last event of each type that is a trigger."""
+        store = message.call.store
+        untimed = [event[1] if isinstance(event, tuple) else event for event in events]
+        last_of_type = {event["type"]: event for event in untimed if isinstance(event, dict)}
+        for trigger in triggers:
+            source = last_of_type.get(trigger["event_type"])
+            if source:
+                source["event_id"] = store.new_id("event_")
+                fields = {"source_event_id": source["event_id"], "source_event_type": trigger["event_type"]}
+                fields |= {"trigger_id": store.new_id("trigger_"), "delegation_id": None}
+                events.append(await self._decision_event(message, trigger["decisions"], **fields))
+        return events
+
+    async def _decision_event(
+        self, message: _ClientMessage, params: Mapping[str, Any], **fields: Any
+    ) -> dict[str, Any]:
+        """Return the event of a decision, or of the error that `decisions.create` has instead."""
+        body = {"model": "gpt-6-luna", **params, "input": [*self.transcript, *self.decision_items.values()]}
+        # without the session, so that the request is checked like one over HTTP
+        request = message.with_body(body).for_endpoint("decisions.create", session=None)
+        try:
+            decision = await _answer_with_json(request)
+        except ServiceError as refused:
+            return self.error_event(message, refused)
+        return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **fields}
+
+    @_handles("decision.item.create")
+    def create_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        _check_types(message.call)
+        item = {"id": message.call.store.new_id("item_"), **_without_nulls(message.body["item"])}
+        if item["id"] in self.decision_items:
+            _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
+        self.decision_items[item["id"]] = item
+        return [{"type": "decision.item.created", "item": item}]
+
+    @_handles("decision.item.delete")
+    def delete_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        item_id = message.body["item_id"]
+        if self.decision_items.pop(item_id, None) is None:
+            _refuse(f"Item with id '{item_id}' not found.", "item_id", "invalid_value")
+        return [{"type": "decision.item.deleted", "item_id": item_id}]
+
+    @_handles("session.output_audio.fixture.play")
+    def play_fixture(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        return [{"type": f"session.output_audio.fixture.{state}"} for state in ("playing", "played")]
+
+    @_handles("session.instructions.append", "session.thinking.append", "session.commentary.append")
+    def append_context(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        self.utterance_ms = (self.elapsed_ms, self.elapsed_ms)
+        return [self.timed_event(f"{message.body['type']}ed")]
+
+
+class _ForkSession(_LiveSession):
+    client_events = "live.ForkClientEventParam"
+
+
+class _SidebandSession(_LiveSession):
+    """A second connection to a live session, which only the first starts and sends audio."""
+
+    client_events = "live.ConnectClientEventParam"
+
+    @_handles("transport.dtmf.send")
+    def send_dtmf(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        return [{"type": "transport.dtmf.sent", "event": message.body["event"]}]
+
+
+_SOCKET_SESSIONS: Mapping[str, type[_SocketSession]] = {
+    "beta.realtime.connect": _BetaRealtimeSession,
+    "beta.responses.connect": _ResponsesSession,
+    "live.connect": _LiveSession,
+    "live.forks.connect": _ForkSession,
+    "live.sideband.connect": _SidebandSession,
+    "realtime.connect": _RealtimeSession,
+    "realtime.translations.connect": _TranslationSession,
+    "responses.connect": _ResponsesSession,
+}
+
+
+# ---- client secrets and calls, over HTTP -----------------------------------------------------------------------------
+
+# The models of the settings of a session by its type.
+_SETTINGS_MODELS = {
+    "realtime": "realtime.RealtimeSessionCreateResponse",
+    "transcription": "realtime.RealtimeTranscriptionSessionCreateResponse",
+    "translation": "realtime.RealtimeTranslationSession",
+}
+
+
+def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the default settings of a session with those of the request."""
+    settings = obj["session"]
+    return {"session": _merge_settings(_new(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
+
+
+def _keep_call(call: Call, obj: Any, script: Script) -> None:
+    """Store the settings of a call for the session that joins it."""
+    call.store["realtime.calls"][call.store.new_id("rtc_")] = _dict_in(call.body, "session")
+
+
+def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
+    """Return the header with the path of the call that was created last."""
+    return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
 
 
 # ======================================================================================================================
@@ -10542,7 +10739,7 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
 class _ServedEnd(_FarEnd):
     """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
 
-    def __init__(self, session: _Session) -> None:
+    def __init__(self, session: _SocketSession) -> None:
         self.session, self.broken = session, False
         self.inbox: collections.deque[Any] = collections.deque()
         self.outbox: list[dict[str, Any]] = []

@@ -7687,15 +7687,15 @@ def test_what_a_live_session_decides_is_answered_by_decisions(openai_mock, kind)
     assert all(word in event["error"]["message"] for word, event in zip(words, only(events, "error"), strict=True))
 
 
-def events_of(wire):
-    return {kind for union in wire.client.split() for kind in openai_responses._events_of(union)}
+def events_of(session):
+    return {kind for union in session.client_events.split() for kind in openai_responses._events_of(union)}
 
 
 @pytest.mark.parametrize("name", sorted(connects(sdk())))
 def test_all_that_a_client_may_say_is_heard(name):
-    wire = openai_responses._WIRES()[f"{name}.connect"]
-    there = events_of(wire)
-    assert there and there <= wire.hears.keys()
+    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
+    there = events_of(session)
+    assert there and there <= session.handlers.keys()
 
 
 CLIENT_UNIONS = [
@@ -7709,18 +7709,18 @@ def test_every_union_of_what_clients_may_say_has_a_connection_that_hears_it(modu
     """Those that no connection of the SDK takes are another's by another name."""
     package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
     (union,) = (name for name in unions if name.endswith("ClientEventParam"))
-    wires = openai_responses._WIRES().values()
+    sessions = openai_responses._SOCKET_SESSIONS.values()
     there = set(openai_responses._events_of(f"{package}.{union}"))
-    assert any(there <= set(wire.hears) for wire in wires if f" {package}." in f" {wire.client}")
+    assert any(there <= set(each.handlers) for each in sessions if f" {package}." in f" {each.client_events}")
 
 
 @given(st.sampled_from(sorted(connects(sdk()))), st.data())
 def test_no_message_raises_from_inside(name, data):
-    wire = openai_responses._WIRES()[f"{name}.connect"]
+    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
 
     def message():
-        kind = data.draw(st.sampled_from(sorted(wire.hears.keys() & events_of(wire))))
-        event = openai_responses._event_of(wire.client, kind)
+        kind = data.draw(st.sampled_from(sorted(session.handlers.keys() & events_of(session))))
+        event = openai_responses._event_of(session.client_events, kind)
         names = st.sampled_from(sorted(openai_responses._event_types(event)))
         return data.draw(st.dictionaries(names, odd_values | st.just("AAAA"), max_size=4)) | {"type": kind}
 
