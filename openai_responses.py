@@ -2167,7 +2167,7 @@ def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check(call: Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
-    if not call.session:  # whose messages are checked when they are heard
+    if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
         _check_form(call)
     for param, resource in call.behavior.refers.items():
         for id in _ids_in(call.body.get(param, call.params.get(param))):
@@ -9771,7 +9771,7 @@ _BETA_FIELDS = {"output_modalities": "modalities"}
 
 def _messages_from_realtime(call: Call) -> list[dict[str, Any]]:
     """Return the conversation, or the input that a response has instead of it."""
-    items = call.session.items
+    items = call.session.items if call.session else {}  # there is no session during the handshake
     if call.body.get("input") is None:
         return list(items.values())
     return [items.get(item.get("id"), item) for item in _dicts(call.body["input"])]

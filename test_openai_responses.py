@@ -7084,6 +7084,19 @@ def test_a_handshake_is_refused(openai_mock, kind):
     assert [record.status for record in openai_mock.requests] == [401, 101, None]
 
 
+@pytest.mark.parametrize("name", ["realtime", "responses"])
+@needs("responses.connect")
+def test_a_strict_mock_with_rules_refuses_a_handshake(kind, name):
+    from websockets.exceptions import InvalidStatus
+
+    with OpenAIMock(strict=True) as openai_mock:
+        connect = reach(openai_mock, name).connect
+        connect.response, connect.when("Hi").response = error(429), "Hello."
+        with pytest.raises(InvalidStatus) as refused_handshake:
+            over_socket(kind, name=name, **needed_by(name))
+    assert refused_handshake.value.response.status_code == 429
+
+
 def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
     openai_mock.responses.connect.response = [streamed("Hello", fail_after=1), "Back again."]
 
@@ -7564,6 +7577,7 @@ def test_the_beta_has_the_names_it_had(openai_mock, kind):
     there = {event["type"] for event in events}
     assert {"response.audio_transcript.delta", "response.audio.delta", "response.text.done"} <= there
     assert not any("output_audio" in kind or kind.startswith("conversation.item.d") for kind in there)
+    assert [event for record in openai_mock.requests[:-1] for event in record.events or ()] == events
     (first, second) = [event["response"]["output"] for event in only(events, "response.done")]
     assert (first[0]["content"][0]["type"], second[0]["content"][0]["type"]) == ("audio", "text")
 
