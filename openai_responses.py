@@ -8655,23 +8655,27 @@ def _aiohttp_error(error: BaseException) -> BaseException:
 class _SocketSession:
     """One WebSocket connection, seen from the service. Each subclass is one kind of connection.
 
-    A method marked with `_handles` receives the client's messages of these types. It returns the events to send, or it
-    is a coroutine function that does. It has finished before the next message is handled, so that a later message sees
-    what an earlier one changed; only the events of a response are produced while they are sent. An event is a dict, a
-    text, a close code, or None to break the connection. With the seconds to wait before it, it is a tuple.
+    A method marked with `_handles` receives the client's messages of these types. It returns the events to send, or is
+    a coroutine function that does. It finishes before the next message is handled, so that a later message sees what an
+    earlier one changed. Only the events of a response are produced while they are sent.
+
+    An event is a dict, a text, a close code, or None to break the connection. A tuple is an event with the seconds to
+    wait before it.
     """
 
     client_events = ""  # the SDK's union of the client's messages, or several, separated by spaces
-    handlers: Mapping[str, str] = {}  # by message type, the name of the method
+    handlers: typing.ClassVar[dict[str, str]] = {}  # by message type, the name of the method
 
     def __init_subclass__(cls) -> None:
-        own = {message_type: name for name, method in vars(cls).items() for message_type in _message_types(method)}
-        cls.handlers = {**cls.handlers, **own}
+        cls.handlers = dict(cls.handlers)
+        for name, method in vars(cls).items():
+            for message_type in getattr(method, "message_types", ()):
+                cls.handlers[message_type] = name
 
     def __init__(self, call: Call, router: Router) -> None:
         self.router = router
         self.call = dataclasses.replace(call, session=self)
-        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the queue to send from next is first
+        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
         self.received_types: list[str] = []
 
     def open(self, wait: Wait, record: Record) -> None:
@@ -8703,7 +8707,7 @@ class _SocketSession:
             return await _result(getattr(self, handler)(message))
 
     def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
-        """Queue the events that a message causes, after those that are in its queue."""
+        """Add the events that a message causes to the end of its queue."""
         key = self.queue_key(message)
         message.record.events = []
         self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
@@ -8722,10 +8726,7 @@ class _SocketSession:
                 yield delay, event
 
     def next_event(self) -> tuple[float, Any] | None:
-        """Return the next event to send, with the seconds to wait before it, or None if nothing is queued.
-
-        The queues take turns.
-        """
+        """Return the seconds to wait and the next event to send, or None if nothing is queued. Queues take turns."""
         while self.queues:
             key = next(iter(self.queues))
             events = self.queues.pop(key)
@@ -8768,10 +8769,6 @@ def _handles(*message_types: str) -> Callable[[Any], Any]:
         return method
 
     return mark
-
-
-def _message_types(method: Any) -> tuple[str, ...]:
-    return getattr(method, "message_types", ())
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -8867,7 +8864,7 @@ class _ResponsesSession(_SocketSession):
         return message.get_str("type"), message.get_str("stream_id")
 
     def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
-        return event | _stream_id(message)
+        return event | _stream_field(message)
 
     def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
         return {"type": "error", "status": error.status, "error": error.envelope}
@@ -8890,14 +8887,14 @@ class _ResponsesSession(_SocketSession):
         outputs = message.body["input"]
         fields = {"response_id": target, "sequence_number": 0}
         if not outputs or any(not str(item.get("type")).endswith("_output") for item in outputs):
-            _refuse("Outputs of tools can be injected, and nothing else.", "input", "invalid_value")
+            _refuse("Only tool outputs can be injected.", "input", "invalid_value")
         try:
             creator = self._creator_of(target, "response_id")
         except ServiceError as refused:
             error = {key: refused.envelope[key] for key in ("code", "message")}
             return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
         self._queue_input(target, outputs)
-        return [{"type": "response.inject.created", **fields, **_stream_id(creator)}]
+        return [{"type": "response.inject.created", **fields, **_stream_field(creator)}]
 
     @_handles("response.steer")
     async def steer(self, message: _ClientMessage) -> list[dict[str, Any]]:
@@ -8905,21 +8902,21 @@ class _ResponsesSession(_SocketSession):
         target = message.body["previous_response_id"]
         items = _items_of(message.body["input"])
         steer = {"previous_response_id": target}
-        stream_id = {}
+        stream_field = {}
         try:
             creator = self._steerable_creator(target, items)
-            stream_id = _stream_id(creator)
+            stream_field = _stream_field(creator)
             steer["id"] = message.call.store.new_id("steer_")
             self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
         except ServiceError as refused:
             error = {key: refused.envelope[key] for key in ("type", "code", "message")}
-            return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_id]
-        return [_steer_event("accepted", steer) | stream_id]
+            return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_field]
+        return [_steer_event("accepted", steer) | stream_field]
 
     async def _apply_steer(
         self, message: _ClientMessage, creator: _ClientMessage, steer: dict[str, Any], items: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        """Create another response with the input, or keep the input until the client sends required tool outputs.
+        """Create another response to the input. After tool calls, queue the input until the client sends their outputs.
 
         Return the events to send after the response that is steered.
         """
@@ -8955,7 +8952,7 @@ class _ResponsesSession(_SocketSession):
         creator = self.creators.get(response_id)
         if not creator:
             code = "response_already_completed" if response_id in self.creators else "response_not_found"
-            _refuse(f"Response '{response_id}' is not on its way on this connection.", param, code)
+            _refuse(f"Response '{response_id}' is not in progress on this connection.", param, code)
         return creator
 
     def _steerable_creator(self, response_id: str, items: list[dict[str, Any]]) -> _ClientMessage:
@@ -8967,12 +8964,12 @@ class _ResponsesSession(_SocketSession):
             message = f"Response '{response_id}' cannot be steered."
             _refuse(message, "previous_response_id", "steering_not_supported")
         if not items or any(item.get("role") != "user" for item in items):
-            _refuse("Steering takes messages of the user only.", "input", "invalid_input")
+            _refuse("Only user messages can steer a response.", "input", "invalid_input")
         return creator
 
 
-def _stream_id(message: _ClientMessage) -> dict[str, str]:
-    """Return the `stream_id` of a message as a field for events, or no field if it has none."""
+def _stream_field(message: _ClientMessage) -> dict[str, str]:
+    """Return a dict with the `stream_id` of a message, which is empty if the message has none."""
     stream_id = message.get_str("stream_id")
     return {"stream_id": stream_id} if stream_id else {}
 
@@ -9349,7 +9346,7 @@ class _AudioSession(_SocketSession):
         raise NotImplementedError
 
     def initial_settings(self) -> dict[str, Any]:
-        """Return the default settings, changed by those of the client secret or the call that the client connects with."""
+        """Return the default settings, with those of the client secret or the call that the client connects with."""
         call = self.call
         api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
         secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(api_key) or {}
@@ -9405,7 +9402,7 @@ class _AudioSession(_SocketSession):
         return _SAMPLE_FORMATS.get(name, _SAMPLE_FORMATS["pcm16"])
 
     def end_ms(self, audio: bytes) -> int:
-        """Return when audio at the start of the input buffer ends, in milliseconds since the session began."""
+        """Return when `audio`, a prefix of the input buffer, ends: milliseconds since the session began."""
         return self.elapsed_ms + len(audio) // self.sample_format("input").bytes_per_ms
 
     def non_silent_audio(self) -> bytes:
@@ -9443,6 +9440,13 @@ def _merge_settings(settings: dict[str, Any], changes: Mapping[str, Any]) -> dic
 
 
 _NESTED_SETTINGS = {"audio", "input", "output"}
+
+# The SDK's models of the settings, by the type of session.
+_SETTINGS_MODELS = {
+    "realtime": "realtime.RealtimeSessionCreateResponse",
+    "transcription": "realtime.RealtimeTranscriptionSessionCreateResponse",
+    "translation": "realtime.RealtimeTranslationSession",
+}
 
 
 async def _transcript(message: _ClientMessage, settings: Mapping[str, Any]) -> str:
@@ -9490,7 +9494,7 @@ class _RealtimeSession(_AudioSession):
         self.conversation_id = call.store.new_id("conv_")
         self.items: dict[str, dict[str, Any]] = {}  # the conversation, in order
         self.speech_item_id: str | None = None  # the item that speech in the input buffer will become
-        self.active_responses: dict[str, bool] = {}  # those in progress; True if part of the conversation
+        self.active_responses: dict[str, bool] = {}  # ids of those in progress; True if part of the conversation
         self.last_response_id = ""
         self.cancel_reason = ""
 
@@ -9503,7 +9507,7 @@ class _RealtimeSession(_AudioSession):
 
     @property
     def active_response(self) -> str | None:
-        """The id of the response that is in progress in the conversation."""
+        """Return the id of the response of the conversation that is in progress."""
         return next((id for id, in_conversation in self.active_responses.items() if in_conversation), None)
 
     def opening_events(self) -> list[dict[str, Any]]:
@@ -9543,7 +9547,7 @@ class _RealtimeSession(_AudioSession):
         index = message.body["content_index"]
         parts = item.get("content") or []
         if item.get("role") != "assistant" or not 0 <= index < len(parts):
-            _refuse("Only audio that the model said can be truncated.", "item_id", "invalid_value")
+            _refuse("Only audio of the assistant can be truncated.", "item_id", "invalid_value")
         truncated = {key: value for key, value in parts[index].items() if key not in ("audio", "text")}
         truncated["transcript"] = ""
         item["content"] = [*parts[:index], truncated, *parts[index + 1 :]]
@@ -9618,8 +9622,8 @@ class _RealtimeSession(_AudioSession):
         duration_ms = self.end_ms(self.input_buffer) - self.elapsed_ms
         if not self.input_buffer or (message.call.mock._strict and duration_ms < _MIN_COMMIT_MS):
             _refuse(
-                f"Error committing input audio buffer: buffer too small. Expected at least {_MIN_COMMIT_MS}ms of audio, "
-                f"but buffer only has {duration_ms:.2f}ms of audio.",
+                "Error committing input audio buffer: buffer too small. "
+                f"Expected at least {_MIN_COMMIT_MS}ms of audio, but buffer only has {duration_ms:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
         previous = next(reversed(self.items), None)
@@ -9692,9 +9696,8 @@ class _RealtimeSession(_AudioSession):
         return self.active_responses.pop(response_id, None) is not None
 
 
-# values for messages that leave them out
-_SILENCE_DURATION_MS = 200  # of silence end a turn
-_MIN_COMMIT_MS = 100  # of audio are committed at least, if strict
+_SILENCE_DURATION_MS = 200  # the silence that ends a turn or an utterance, unless the settings contain another
+_MIN_COMMIT_MS = 100  # the shortest audio that can be committed
 _DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
 
 
@@ -9984,6 +9987,8 @@ def _utterance_events(call: Call, answer: dict[str, Any], chunk: int | None) -> 
 
 
 class _TranslationSession(_SpeechSession):
+    """A session that answers each utterance with its translation."""
+
     client_events = "realtime.RealtimeTranslationClientEventParam"
 
     def settings_model(self) -> str:
@@ -10007,7 +10012,7 @@ class _TranslationSession(_SpeechSession):
 
 
 class _LiveSession(_SpeechSession):
-    """A live session. It can delegate to `responses.create`, and decide with `decisions.create`."""
+    """A live session. It can delegate to `responses.create` and `decisions.create`."""
 
     client_events = "live.ClientEventParam"
 
@@ -10090,7 +10095,7 @@ class _LiveSession(_SpeechSession):
     async def _with_triggered_decisions(
         self, message: _ClientMessage, events: list[Any], triggers: Iterable[Mapping[str, Any]]
     ) -> list[Any]:
-        """Return events, and the decision for the last event of each type that is a trigger."""
+        """Return events, followed by a decision for the last event of each type that a trigger names."""
         store = message.call.store
         untimed = [event[1] if isinstance(event, tuple) else event for event in events]
         last_of_type = {event["type"]: event for event in untimed if isinstance(event, dict)}
@@ -10143,11 +10148,13 @@ class _LiveSession(_SpeechSession):
 
 
 class _ForkSession(_LiveSession):
+    """A live session that continues another."""
+
     client_events = "live.ForkClientEventParam"
 
 
 class _SidebandSession(_LiveSession):
-    """A second connection to a live session, which only the first starts and sends audio."""
+    """A second connection to a live session. Only the first connection starts the session and sends audio."""
 
     client_events = "live.ConnectClientEventParam"
 
@@ -10156,26 +10163,7 @@ class _SidebandSession(_LiveSession):
         return [{"type": "transport.dtmf.sent", "event": message.body["event"]}]
 
 
-_SOCKET_SESSIONS: Mapping[str, type[_SocketSession]] = {
-    "beta.realtime.connect": _BetaRealtimeSession,
-    "beta.responses.connect": _ResponsesSession,
-    "live.connect": _LiveSession,
-    "live.forks.connect": _ForkSession,
-    "live.sideband.connect": _SidebandSession,
-    "realtime.connect": _RealtimeSession,
-    "realtime.translations.connect": _TranslationSession,
-    "responses.connect": _ResponsesSession,
-}
-
-
 # ---- client secrets and calls, over HTTP -----------------------------------------------------------------------------
-
-# The models of the settings of a session by its type.
-_SETTINGS_MODELS = {
-    "realtime": "realtime.RealtimeSessionCreateResponse",
-    "transcription": "realtime.RealtimeTranscriptionSessionCreateResponse",
-    "translation": "realtime.RealtimeTranslationSession",
-}
 
 
 def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -10192,6 +10180,20 @@ def _keep_call(call: Call, obj: Any, script: Script) -> None:
 def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
     """Return the header with the path of the call that was created last."""
     return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
+
+
+# ---- the class of each connection ------------------------------------------------------------------------------------
+
+_SOCKET_SESSIONS: Mapping[str, type[_SocketSession]] = {
+    "beta.realtime.connect": _BetaRealtimeSession,
+    "beta.responses.connect": _ResponsesSession,
+    "live.connect": _LiveSession,
+    "live.forks.connect": _ForkSession,
+    "live.sideband.connect": _SidebandSession,
+    "realtime.connect": _RealtimeSession,
+    "realtime.translations.connect": _TranslationSession,
+    "responses.connect": _ResponsesSession,
+}
 
 
 # ======================================================================================================================
