@@ -8735,7 +8735,7 @@ class _SocketSession:
                 return event
         return None
 
-    # What a subclass may define:
+    # What a subclass defines:
 
     def opening_events(self) -> Iterable[Any]:
         """Return the events to send before the client's first message."""
@@ -8747,7 +8747,7 @@ class _SocketSession:
 
     def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
         """Return an event as this kind of connection sends it, or {} to leave it out."""
-        return event
+        raise NotImplementedError
 
     def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
         """Return the event that reports an error."""

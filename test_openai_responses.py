@@ -7084,6 +7084,14 @@ def test_a_handshake_is_refused(openai_mock, kind):
     assert [record.status for record in openai_mock.requests] == [401, 101, None]
 
 
+def test_a_websocket_rejects_a_response_with_a_body(openai_mock, kind):
+    openai_mock.responses.connect.response = lambda request: httpx.Response(200, json={"id": "resp_1"})
+    with pytest.raises(Exception) as failed:
+        over_socket(kind, says("Hi"))
+    mistake = failed.value if kind == "sync" else failed.value.__cause__
+    assert isinstance(mistake, TypeError) and "takes events, not a body" in str(mistake)
+
+
 @pytest.mark.parametrize("name", ["realtime", "responses"])
 @needs("responses.connect")
 def test_a_strict_mock_with_rules_refuses_a_handshake(kind, name):
@@ -7339,6 +7347,7 @@ UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
     ({"type": "conversation.item.create"}, "missing_required_parameter", "item", "item"),
     ({"type": "conversation.item.create", "item": {"type": "dance"}}, "invalid_value", "item.type", "dance"),
     ({"type": "conversation.item.create", "item": 3}, "invalid_type", "item", "an integer"),
+    ({"type": "conversation.item.create", "item": {"role": "user"}}, "missing_required_parameter", "item.type", "type"),
     (item(id="a") | {"previous_item_id": "x"}, "item_create_invalid_previous_item_id", "previous_item_id", "'x'"),
     (output_of_call("call_x"), "invalid_tool_call_id", "item.call_id", "call_x"),
     *(
@@ -7566,11 +7575,13 @@ def test_the_beta_has_the_names_it_had(openai_mock, kind):
     openai_mock.beta.realtime.connect.response = streamed("Hello" + tool_call("f", {}), chunk=100)
     text = RESPOND | {"response": {"modalities": ["text"]}}
     update = {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}}
-    events = over_realtime(kind, update, sounding(NOISE), item(), RESPOND, "response.done", text, name="beta.realtime")
-    assert kinds(events)[:5] == [
+    both = update, {"type": "transcription_session.update", "session": {"include": []}}
+    events = over_realtime(kind, *both, sounding(NOISE), item(), RESPOND, "response.done", text, name="beta.realtime")
+    assert kinds(events)[:6] == [
         "session.created",
         "conversation.created",
         "session.updated",
+        "transcription_session.updated",
         "conversation.item.created",
         "response.created",
     ]
@@ -7623,13 +7634,16 @@ def test_a_live_session_takes_commands(openai_mock, kind):
     mute = [{"type": f"session.input_audio.{how}"} for how in ("mute", "unmute")]
     sound = sounding(NOISE + HUSH, "session.input_audio.append")
     start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
-    events = over_realtime(kind, start, mute[0], sound, mute[1], *appended, name="live")
+    play = {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)}
+    events = over_realtime(kind, start, mute[0], sound, mute[1], *appended, play, name="live")
     assert events[0]["client_event_id"] == "mine"
     assert kinds(events) == [
         "session.started",
         "session.input_audio.muted",
         "session.input_audio.unmuted",
         *(f"{message['type']}ed" for message in appended),
+        "session.output_audio.fixture.playing",
+        "session.output_audio.fixture.played",
     ]
     beside = over_realtime(
         kind, {"type": "transport.dtmf.send", "event": "1"}, name="live.sideband", session_id="sess_1"
@@ -7637,6 +7651,23 @@ def test_a_live_session_takes_commands(openai_mock, kind):
     assert kinds(beside) == ["transport.dtmf.sent"]
     refused_event = over_realtime(kind, start, name="live.sideband", session_id="sess_1")[-1]
     assert refused_event["error"]["code"] == "invalid_value"
+
+
+@needs("live.forks.connect")
+def test_a_live_session_reports_its_expiry_and_is_closed(openai_mock, kind):
+    openai_mock.live.connect.response = streamed("Hello there", fail_after=1, fault=1001)
+
+    async def scene():
+        async with enter(sdk(kind).live.connect()) as connection:
+            sound = sounding(NOISE + HUSH, "session.input_audio.append")
+            *_, last = await talk(connection, sound, until=["session.closed"])
+            with pytest.raises(closed(), match="1001"):
+                await get(connection.recv_bytes())
+            return last
+
+    last = finish(kind, scene())
+    valid(SERVER_EVENTS["live"], last)
+    assert (last["reason"], last["usage"]["seconds"]) == ("expired", 0.4)
 
 
 @needs("live.forks.connect")
