@@ -21,6 +21,7 @@ finds its row by method and path. The rooms of this module, low to high (search 
     STATE                      plain dicts keyed by resource, and what the service knows beside them
     CALLS                      what was asked: path, query, body, and what is refused of it
     TURNS                      what the model says, whichever API asks for it
+    SCHEMA GENERATION          a value that satisfies a JSON schema
     VERBS                      compose, keep; create, list, retrieve, update, delete, actions, content
     BEHAVIORS                  the table of endpoints that do more than their shape says
     ... and its functions, a room for each API: FILES AND UPLOADS, RESPONSES AND CONVERSATIONS, CHAT AND COMPLETIONS,
@@ -3008,10 +3009,10 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
         schema = tools[name] or {}
-        made = tool_call(name, "text" if name in _custom_tools(body) else _made_up(schema, f"function '{name}'", body))
+        made = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
         return _as_offered(made, body)
     schema = _schema(body)
-    return None if schema is None else Turn(json.dumps(_made_up(schema, "response_format", body)))
+    return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
 
 
 def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
@@ -3101,405 +3102,6 @@ def _check_json(place: str, text: str, schema: Any) -> None:
         raise ValueError(broken) from None
 
 
-def _made_up(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
-    """A value that follows an application's schema. Raises the 400 of a schema that nothing can be made of."""
-    try:
-        return _instance(schema, _Making(schema))
-    except (*_STUMBLES, re.error) as reason:
-        why = "it leads back to itself without end" if isinstance(reason, RecursionError) else reason
-        place, code = next(((each.place, each.code) for each in _schemas(body) if each.schema is schema), (None, None))
-        _refuse(f"Invalid schema for {label}: {why}", place, code)
-
-
-@dataclasses.dataclass(eq=False, repr=False)
-class _Making:
-    """A value in the making."""
-
-    root: Any  # the schema its references lead into
-    within: list[str] = dataclasses.field(default_factory=list)  # the references it is made below
-    finite: set[str] = dataclasses.field(default_factory=set)  # references known to come to an end
-    number: int = 0  # in a list whose items differ: which of its possible values each part takes
-    spent: int = 0
-
-    def spend(self, cost: int) -> int:
-        """Counts what is made: a character is 1, a value 100. Raises `ValueError` where no answer is that long."""
-        self.spent += cost
-        if self.spent > 1_000_000:
-            raise ValueError(f"it asks for too much, more than {self.spent} characters")
-        return cost
-
-
-def _instance(schema: Any, making: _Making) -> Any:
-    """A small value that follows a JSON schema. Raises `ValueError` where none does, or the mock finds none."""
-    making.spend(100)
-    if not isinstance(schema, dict):
-        return {} if schema is not False else _conflict(schema, {})
-    if "$ref" in schema:
-        making.within.append(schema["$ref"])
-        value = _instance(_both(_resolved(schema, making.root), _without(schema, "$ref")), making)
-        making.within.pop()
-        return value
-    if "anyOf" in schema:
-        return _instance(_both(_simplest(schema["anyOf"], making), _without(schema, "anyOf")), making)
-    if "oneOf" in schema:
-        return _one_of(schema["oneOf"], _without(schema, "oneOf"), making)
-    if "allOf" in schema:
-        return _instance(functools.reduce(_both, schema["allOf"], _without(schema, "allOf")), making)
-    if unmade := _UNMADE & schema.keys():
-        raise ValueError(f"the mock finds nothing that follows {min(unmade)!r}; set a response")
-    for value in _values_like(schema, making):
-        if all(_RULES[key](value, schema[key]) for key in schema if key in _RULES):
-            return value
-    raise ValueError(f"the mock finds nothing that follows {_shown(schema)}; set a response")
-
-
-def _values_like(schema: dict[str, Any], making: _Making) -> Iterator[Any]:
-    """Values that may follow a schema; of those it names, the one that is due first."""
-    if "const" in schema or "enum" in schema:
-        named = [schema["const"]] if "const" in schema else schema["enum"]
-        yield from named[making.number :]
-        yield from named
-        return
-    kinds = schema.get("type", "object" if "properties" in schema else "string")
-    for kind in kinds if isinstance(kinds, list) else [kinds]:
-        if not isinstance(kind, str) or kind not in _INSTANCES:
-            raise ValueError(f"{kind!r} is not a valid type")
-        yield from _INSTANCES[kind](schema | {"type": kind}, making)
-
-
-_UNMADE = {"contains", "dependentRequired", "dependentSchemas", "if", "minProperties", "not"}
-
-
-def _of(kinds: tuple[type, ...], holds: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A rule about values of some kinds only."""
-    return lambda value, said: type(value) not in kinds or holds(value, said)
-
-
-def _alike(value: Any, other: Any) -> bool:
-    return _sorted_json(value) == _sorted_json(other)  # to Python, True is 1
-
-
-_sorted_json = functools.partial(json.dumps, sort_keys=True)
-_numeric = functools.partial(_of, (int, float))
-_KINDS = {
-    bool: ["boolean"],
-    dict: ["object"],
-    float: ["number"],
-    int: ["integer", "number"],
-    list: ["array"],
-    str: ["string"],
-    type(None): ["null"],
-}
-
-# What a schema asks of a value: whether it is so.
-_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
-    "const": _alike,
-    "enum": lambda value, said: any(_alike(value, each) for each in said),
-    "exclusiveMaximum": _numeric(operator.lt),
-    "exclusiveMinimum": _numeric(operator.gt),
-    "format": _of((str,), lambda value, said: _FORMATS.get(said, value) == value),
-    "maximum": _numeric(operator.le),
-    "maxItems": _of((list,), lambda value, said: len(value) <= said),
-    "maxLength": _of((str,), lambda value, said: len(value) <= said),
-    "minimum": _numeric(operator.ge),
-    "minItems": _of((list,), lambda value, said: len(value) >= said),
-    "minLength": _of((str,), lambda value, said: len(value) >= said),
-    "multipleOf": _numeric(lambda value, said: _exactly(value) % _exactly(said) == 0),
-    "pattern": _of((str,), lambda value, said: re.search(said, value)),
-    "type": lambda value, said: not {*_KINDS[type(value)]}.isdisjoint([said] if isinstance(said, str) else said),
-    "uniqueItems": _of((list,), lambda value, said: not said or len({*map(_sorted_json, value)}) == len(value)),
-}
-
-
-def _without(schema: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in schema.items() if name != key}
-
-
-def _resolved(schema: Any, root: Any) -> Any:
-    path = schema.get("$ref", "#").split("/")[1:]
-    try:
-        return functools.reduce(lambda node, part: node[part], path, root) if path else root
-    except LookupError:
-        raise ValueError(f"the reference {schema['$ref']!r} leads nowhere") from None
-
-
-def _both(one: Any, other: Any) -> Any:
-    """Two schemas as one that asks for both. Raises `ValueError` where that is more than putting them together."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return one if other is True else other
-    if _narrows(one, other) or _narrows(other, one):
-        _conflict(one, other)
-    shared = [key for key in one.keys() & other.keys() & _JOINS.keys() if not _alike(one[key], other[key])]
-    return {**one, **other} | {key: _JOINS[key](one[key], other[key]) for key in shared}
-
-
-def _narrows(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether a schema says of all else that which another says of some."""
-    others = other.get("properties", {}).keys() - one.get("properties", {}).keys()
-    closed = one.get("additionalProperties") not in (None, True)
-    return (closed and bool(others)) or (
-        "items" in one and "prefixItems" in other and one.get("prefixItems") != other["prefixItems"]
-    )
-
-
-def _conflict(one: Any, other: Any) -> typing.NoReturn:
-    raise ValueError(f"the mock finds nothing that follows both {_shown(one)} and {_shown(other)}")
-
-
-def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The properties of two schemas."""
-    return {**one, **other} | {name: _both(one[name], other[name]) for name in one.keys() & other.keys()}
-
-
-# How what two schemas say of the same becomes one; of what is not here the later counts, such as titles.
-_JOINS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "properties": _joined,
-    "required": lambda one, other: [*one, *other],
-    "$defs": lambda one, other: one | other,
-    "allOf": lambda one, other: [*one, *other],
-    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "uniqueItems"), max),
-    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), min),
-    **dict.fromkeys(("$ref", "additionalProperties", "anyOf", "const", "enum", "format", "items"), _conflict),
-    **dict.fromkeys(("multipleOf", "oneOf", "pattern", "prefixItems", "type"), _conflict),
-}
-
-
-def _simplest(schemas: list[Any], making: _Making) -> Any:
-    """The first alternative that does not lead back to where it came from: recursion ends there."""
-    return next((schema for schema in schemas if _ends(schema, making, making.within)), schemas[0])
-
-
-def _one_of(ways: list[Any], rest: dict[str, Any], making: _Making) -> Any:
-    """A value of the first alternative that has one which no other takes."""
-    for way in sorted(ways, key=lambda way: not _ends(way, making, making.within)):
-        value = _instance(_both(way, rest), making)
-        if sum(not _breaks(value, each, making) for each in ways) == 1:
-            return value
-    raise ValueError(f"the mock finds nothing that follows just one of {_shown(ways)}; set a response")
-
-
-def _breaks(value: Any, schema: Any, making: _Making) -> bool:
-    """Whether a value surely does not follow a schema. Patterns, which could take for ever, and formats, which not every
-    reader of schemas knows, do not tell."""
-    making.spend(20)
-    if not isinstance(schema, dict):
-        return schema is False
-    ways = schema.get("anyOf") or schema.get("oneOf") or [True]
-    parts = [*schema.get("allOf", ()), *([_resolved(schema, making.root)] if "$ref" in schema else ())]
-    return (
-        any(not _RULES[key](value, schema[key]) for key in schema.keys() & _RULES.keys() - {"format", "pattern"})
-        or any(_breaks(value, part, making) for part in parts)
-        or all(_breaks(value, way, making) for way in ways)
-        or any(_breaks(inner, of, making) for inner, of in _within(value, schema))
-    )
-
-
-def _within(value: Any, schema: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """What is in a value, each with the schema it is to follow; what it lacks follows none."""
-    if isinstance(value, dict):
-        known, extra = schema.get("properties", {}), schema.get("additionalProperties", True)
-        yield from ((None, False) for name in schema.get("required", ()) if name not in value)
-        yield from ((inner, known.get(name, "patternProperties" in schema or extra)) for name, inner in value.items())
-    elif isinstance(value, list) and "prefixItems" not in schema:
-        yield from ((inner, schema.get("items", True)) for inner in value)
-
-
-def _ends(schema: Any, making: _Making, within: Sequence[str]) -> bool:
-    """Whether a value of a schema comes to an end without a reference that it is within."""
-    making.spend(20)
-    if not isinstance(schema, dict):
-        return True
-    if ref := schema.get("$ref"):
-        if (
-            ref not in within
-            and ref not in making.finite
-            and _ends(_resolved(schema, making.root), making, [*within, ref])
-        ):
-            making.finite.add(ref)
-        return ref not in within and ref in making.finite
-    if ways := schema.get("anyOf") or schema.get("oneOf"):
-        return any(_ends(way, making, within) for way in ways)
-    parts = [part for name, part in schema.get("properties", {}).items() if name in schema.get("required", ())]
-    parts += [
-        *schema.get("allOf", ()),
-        *schema.get("prefixItems", ()),
-        *([schema.get("items")] * bool(schema.get("minItems"))),
-    ]
-    return all(_ends(part, making, within) for part in parts)
-
-
-def _objects_like(schema: Any, making: _Making) -> Iterator[dict[str, Any]]:
-    properties, wanted = schema.get("properties", {}), schema.get("required", ())
-    extra = schema.get("additionalProperties")
-    names = [*(name for name in properties if name in wanted), *(name for name in wanted if name not in properties)]
-    yield {name: _instance(properties.get(name, extra), making) for name in names}
-
-
-def _lists_like(schema: Any, making: _Making) -> Iterator[list[Any]]:
-    outer, item = making.number, schema.get("items", {})
-    items = [_instance(each, making) for each in schema.get("prefixItems", ())[: schema.get("maxItems")]]
-    missing = max(schema.get("minItems", 0) - len(items), 0)
-    if missing and not schema.get("uniqueItems"):
-        made = _instance(item, making)
-        items += [made] * (making.spend(missing * len(json.dumps(made))) and missing)
-    elif missing:
-        for making.number in range(missing):
-            items.append(_instance(item, making))
-        making.number = outer
-    yield items
-
-
-def _texts(schema: Any, making: _Making) -> Iterator[str]:
-    pattern, least, most = schema.get("pattern"), schema.get("minLength", 0), schema.get("maxLength", math.inf)
-    if formatted := _FORMATS.get(schema.get("format")):
-        yield formatted
-    elif pattern is not None:
-        yield from _texts_like(pattern, least, making)
-    else:
-        making.spend(least)
-        plain = f"text{making.number or ''}".ljust(least, "x")
-        yield plain if len(plain) <= most else plain[-most:] if most else ""
-
-
-def _parse_pattern(pattern: str) -> Any:
-    """A regular expression as Python's own parser has it."""
-    name = "re._parser" if sys.version_info >= (3, 11) else "sre_parse"
-    return importlib.import_module(name).parse(pattern)
-
-
-# In Python's own terms: where a pattern begins and ends, and what in it asks how a text goes on or went before.
-_EDGES, _LOOKS = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
-
-
-def _texts_like(pattern: str, least: int, making: _Making) -> Iterator[str]:
-    """Texts made after a regular expression, longer and longer."""
-    parsed, ways = _parse_pattern(pattern), [(1, making.number), (0, 0), *((1, n) for n in range(100)), (1, least)]
-    looks = re.search(_LOOKS, re.sub(_EDGES, "", repr(parsed)))
-    for once, more in ways:
-        text = _sample(parsed, _Repeats(once, more, making))
-        if looks and len(text) > 20:  # to find out whether it follows could take for ever
-            return
-        yield text
-        if not looks and "AT_END" not in repr(parsed):
-            yield text.ljust(least, "x")
-
-
-@dataclasses.dataclass(eq=False, repr=False)
-class _Repeats:
-    """How often what a pattern repeats stands in a text: `once` where it may be left out, and what is left of `more`."""
-
-    once: int
-    more: int
-    making: _Making
-
-    def times(self, least: int, most: int) -> int:
-        times = max(least, min(self.once, most))
-        extra = min(self.more, most - times)
-        self.more -= extra
-        return times + extra
-
-
-def _sample(parsed: Iterable[Any], repeats: _Repeats) -> str:
-    """A text that a parsed regular expression matches; look-arounds and back references aside. Of the rest, Python knows
-    what JavaScript does not: raises `KeyError`."""
-    return "".join(_SAMPLES[str(operation)](argument, repeats) for operation, argument in parsed)
-
-
-def _sample_one_of(members: list[Any], repeats: _Repeats) -> str:
-    """A character of a class like `[a-z]`."""
-    kind, argument = members[0]
-    if str(kind) == "NEGATE":
-        found = [one for one in "a0 -_A.é" if not any(_is_of(one, *each) for each in members[1:])]
-        return found[0]
-    if str(kind) == "CATEGORY":
-        return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
-    return chr(argument[0] if str(kind) == "RANGE" else argument)
-
-
-def _is_of(character: str, kind: Any, argument: Any) -> bool:
-    """Whether a character is one that a member of a class means."""
-    if str(kind) == "CATEGORY":
-        negated, name = re.fullmatch(r"CATEGORY_(?:UNI_)?(NOT_)?(\w+)", str(argument)).groups()
-        return bool(negated) != bool(re.match({"DIGIT": r"\d", "SPACE": r"\s"}.get(name, r"\w"), character))
-    low, high = argument if str(kind) == "RANGE" else (argument, argument)
-    return low <= ord(character) <= high
-
-
-def _sample_repeat(argument: Any, repeats: _Repeats) -> str:
-    least, most, parsed = argument
-    text = _sample(parsed, repeats)
-    times = repeats.times(least, int(most))
-    return text * (repeats.making.spend(len(text) * times) and times)
-
-
-# What each operation of a regular expression becomes in a text it matches.
-_SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
-    **dict.fromkeys(("AT", "ASSERT", "ASSERT_NOT", "GROUPREF"), lambda argument, repeats: ""),
-    "ANY": lambda argument, repeats: "a",
-    "BRANCH": lambda argument, repeats: _sample(argument[1][0], repeats),
-    "IN": _sample_one_of,
-    "LITERAL": lambda argument, repeats: chr(argument),
-    "MAX_REPEAT": _sample_repeat,
-    "MIN_REPEAT": _sample_repeat,
-    "NOT_LITERAL": lambda argument, repeats: "b" if argument == ord("a") else "a",
-    "SUBPATTERN": lambda argument, repeats: _sample(argument[-1], repeats),
-}
-
-
-_FORMATS = {
-    "date": "2024-01-01",
-    "date-time": "2024-01-01T00:00:00Z",
-    "duration": "P1D",
-    "email": "user@example.com",
-    "hostname": "example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "time": "12:00:00Z",
-    "uri": "https://example.com",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-}
-
-
-def _numbers(schema: Any, making: _Making) -> Iterator[Any]:
-    """The number next to 0 that its bounds leave, and those after it."""
-    whole, step = schema["type"] == "integer", schema.get("multipleOf")
-    step = 1 if step is None and whole else step and _exactly(step)
-    step = step.numerator if whole else step
-    low = _least(schema.get("minimum"), schema.get("exclusiveMinimum"), step)
-    high = -_least(*(bound and -bound for bound in map(schema.get, ("maximum", "exclusiveMaximum"))), step)
-    value = min(max(0, low) + making.number * (step or 1), high)
-    yield int(value) if value == int(value) else float(value)
-
-
-def _exactly(number: float) -> Any:
-    """A number as JSON has it, where 0.1 is a tenth."""
-    import fractions
-
-    return fractions.Fraction(str(number))
-
-
-def _least(least: Any, above: Any, step: Any) -> Any:
-    """The least number, or multiple of a step, from one bound on and above another."""
-    found = [-math.inf]
-    if least is not None:
-        found.append(math.ceil(_exactly(least) / step) * step if step else least)
-    if above is not None:
-        next_one = (math.floor(_exactly(above) / (step or 1)) + 1) * (step or 1)
-        found.append(next_one if step else math.nextafter(above, math.inf))
-    return max(found)
-
-
-_INSTANCES: Mapping[str, Callable[[Any, _Making], Iterable[Any]]] = {
-    "array": _lists_like,
-    "boolean": lambda schema, making: [making.number > 0],
-    "integer": _numbers,
-    "null": lambda schema, making: [None],
-    "number": _numbers,
-    "object": _objects_like,
-    "string": _texts,
-}
-
-
 # ---- texts and tokens ------------------------------------------------------------------------------------------------
 
 
@@ -3586,6 +3188,597 @@ class Script:
 
 
 NOTHING = Script()  # where a test said nothing
+
+
+# ======================================================================================================================
+# SCHEMA GENERATION: a value that satisfies a JSON schema
+# ======================================================================================================================
+
+
+def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
+    """Return a small value that is valid for an application's schema, always the same for the same schema.
+
+    Raises the service's 400 if the schema is broken, or if no value is found.
+    """
+    try:
+        return _generate_value(schema)
+    except (*_STUMBLES, re.error) as reason:
+        why = _ENDLESS if isinstance(reason, RecursionError) else reason
+        place, code = next(((each.place, each.code) for each in _schemas(body) if each.schema is schema), (None, None))
+        _refuse(f"Invalid schema for {label}: {why}", place, code)
+
+
+_ENDLESS = "it leads back to itself without end"
+
+
+class _Part(NamedTuple):
+    """A schema that a value must satisfy, perhaps one of several, and the references that led to it from the root."""
+
+    schema: Any
+    refs: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class _Generation:
+    """What the functions of one generation share."""
+
+    root: Any  # the schema that references point into
+    repeats: int  # how often one reference may lead back to itself
+    has_formats: bool = False  # if the check met a `format`
+    asserts_formats: bool = False  # if a value that has not the right format is invalid
+    spent: int = 0
+    cuts: int = 0  # how many references were not followed because they had led back to themselves too often
+    dead_ends: list[Any] = dataclasses.field(default_factory=list)  # schemas without a value, innermost first
+    matches: dict[tuple[str, str], bool] = dataclasses.field(default_factory=dict)  # of patterns and texts
+
+    def spend(self, cost: int) -> int:
+        """Add to the cost of the generation; a character costs 1. Raise `ValueError` at the limit."""
+        self.spent += cost
+        if self.spent > 1_000_000:
+            raise ValueError(f"it asks for too much, more than {self.spent} characters")
+        return cost
+
+
+def _generate_value(schema: Any) -> Any:
+    """Return the first valid value for a schema. Raise `ValueError` if none is found."""
+    for repeats in (1, 2, 3):  # the less recursion, the smaller the value
+        generation = _Generation(schema, repeats)
+        for value in _values([_Part(schema)], generation):
+            return value
+        if not generation.cuts:
+            break
+    if generation.cuts and not generation.dead_ends:
+        raise ValueError(_ENDLESS)
+    unsatisfied = next(filter(None, generation.dead_ends), schema)
+    raise ValueError(f"the mock finds nothing that follows {_shown(unsatisfied)}; set a response")
+
+
+def _values(parts: list[_Part], generation: _Generation) -> Iterator[Any]:
+    """Yield values that are valid for all parts, simplest first: every suggestion that passes the check."""
+    generation.spend(100)
+    for plain in _expand(parts, generation):
+        cuts = generation.cuts
+        outcomes = set()
+        for value in _suggest(plain, generation):
+            valid = _satisfies(value, parts, generation)
+            outcomes.add(valid)
+            if valid:
+                yield value
+        # where recursion was cut, there may be no suggestion although the schema contradicts itself nowhere
+        if outcomes == {False} or (not outcomes and cuts == generation.cuts):
+            schemas = [part.schema for part in parts]
+            generation.dead_ends.append(schemas[0] if len(schemas) == 1 else {"allOf": schemas})
+
+
+# ---- from one schema to plain ones: no references, no alternatives ---------------------------------------------------
+
+
+def _expand(parts: list[_Part], generation: _Generation) -> Iterator[list[_Part]]:
+    """Yield the parts with references and combinations replaced: one list of plain parts for each choice there is."""
+    choices: list[tuple[list[_Part], list[_Part]]] = [([], parts)]
+    while choices:
+        plain, others = choices.pop()
+        generation.spend(20 + len(plain) + len(others))
+        if not others:
+            yield plain
+            continue
+        part, *others = others
+        keyword = next((key for key in _COMBINATIONS if isinstance(part.schema, dict) and key in part.schema), None)
+        if keyword is not None:
+            options = _options(part, keyword, generation)
+            choices += [(plain, [*option, *others]) for option in reversed(options)]
+        elif isinstance(part.schema, dict):
+            choices.append(([*plain, part], others))
+        elif part.schema is not False:
+            choices.append((plain, others))
+        else:
+            generation.dead_ends.append(False)
+
+
+def _options(part: _Part, keyword: str, generation: _Generation) -> list[list[_Part]]:
+    """Return the lists of parts that one keyword of a schema allows, each with the rest of the schema."""
+    refs = part.refs
+    if keyword == "$ref":
+        refs += (part.schema["$ref"],)
+        if refs.count(part.schema["$ref"]) > generation.repeats:
+            generation.cuts += 1
+            return []
+    rest = {key: argument for key, argument in part.schema.items() if key != keyword}
+    options = _COMBINATIONS[keyword](part.schema, generation.root)
+    return [[part._replace(schema=rest), *(_Part(schema, refs) for schema in option)] for option in options]
+
+
+# The keywords that combine schemas. For each one: the lists of schemas, one of which a value must satisfy in full.
+_COMBINATIONS: Mapping[str, Callable[[Any, Any], list[list[Any]]]] = {
+    "$ref": lambda schema, root: [[_resolve(schema["$ref"], root)]],
+    "allOf": lambda schema, root: [schema["allOf"]],
+    "anyOf": lambda schema, root: [[option] for option in schema["anyOf"]],
+    "oneOf": lambda schema, root: [[option] for option in schema["oneOf"]],
+    "if": lambda schema, root: [[schema["if"], schema.get("then", True)], [schema.get("else", True)]],
+}
+
+
+def _resolve(ref: str, root: Any) -> Any:
+    """Return the schema that a JSON pointer (RFC 6901) in a URI fragment points to."""
+    start, *keys = unquote(ref).split("/")
+    node = root
+    try:
+        if start != "#":
+            raise LookupError(ref)
+        for key in keys:
+            key = key.replace("~1", "/").replace("~0", "~")
+            node = node[_list_index(key) if isinstance(node, list) else key]
+    except (LookupError, TypeError):
+        raise ValueError(f"the reference {ref!r} leads nowhere") from None
+    return node
+
+
+def _list_index(key: str) -> int:
+    """Return the list index in a JSON pointer. Raise `LookupError` if it is not one: `int` takes signs and spaces too."""
+    if not re.fullmatch("0|[1-9][0-9]*", key):
+        raise LookupError(key)
+    return int(key)
+
+
+# ---- suggestions -----------------------------------------------------------------------------------------------------
+
+
+def _suggest(plain: list[_Part], generation: _Generation) -> Iterator[Any]:
+    """Yield values that may be valid for plain parts, simplest first."""
+    if not plain:
+        yield {}
+    elif any("const" in part.schema or "enum" in part.schema for part in plain):
+        yield from _named_values(plain, generation)
+    else:
+        for name in _type_names(plain):
+            yield from _SUGGESTIONS[name](plain, generation)
+
+
+def _arguments_of(plain: list[_Part], *keywords: str) -> list[Any]:
+    """Return what the parts say for some keywords."""
+    return [part.schema[keyword] for part in plain for keyword in keywords if keyword in part.schema]
+
+
+def _named_values(plain: list[_Part], generation: _Generation) -> Iterator[Any]:
+    """Yield the values that the schemas name."""
+    for value in [*_arguments_of(plain, "const"), *itertools.chain(*_arguments_of(plain, "enum"))]:
+        for pattern in _arguments_of(plain, "pattern") if isinstance(value, str) else ():
+            _try_pattern(pattern, value, generation)
+        yield value
+
+
+def _type_names(plain: list[_Part]) -> list[str]:
+    """Return the types that all parts allow. Without any, assume an object or a string. Raise `ValueError` for others."""
+    wanted = [[types] if isinstance(types, str) else types for types in _arguments_of(plain, "type")]
+    if not wanted:
+        return ["object" if _arguments_of(plain, "properties") else "string"]
+    names = list(itertools.chain(*wanted))
+    for name in names:
+        if not isinstance(name, str) or name not in _SUGGESTIONS:
+            raise ValueError(f"{name!r} is not a valid type")
+    widened = [{*types, "integer"} if "number" in types else {*types} for types in wanted]
+    return [name for name in dict.fromkeys(names) if all(name in types for types in widened)]
+
+
+def _objects(plain: list[_Part], generation: _Generation) -> Iterator[dict[str, Any]]:
+    """Yield objects with the required properties only, and with as many others as they need."""
+    known = dict.fromkeys(itertools.chain(*_arguments_of(plain, "properties")))
+    required = dict.fromkeys(itertools.chain(*_arguments_of(plain, "required")))
+    names = [*(name for name in known if name in required), *(name for name in required if name not in known)]
+    optional = itertools.chain((name for name in known if name not in required), map("key{}".format, itertools.count()))
+    missing = max(_arguments_of(plain, "minProperties"), default=0) - len(names)
+    for name in itertools.islice(optional, max(missing, 0)):
+        generation.spend(len(name))
+        names.append(name)
+    for values in _in_step([_values(_property_parts(plain, name, generation), generation) for name in names]):
+        yield dict(zip(names, values, strict=True))
+
+
+def _property_parts(plain: list[_Part], name: str, generation: _Generation) -> list[_Part]:
+    """Return the parts that a property must satisfy."""
+    return [_Part(schema, part.refs) for part in plain for schema in _property_schemas(name, part.schema, generation)]
+
+
+def _lists(plain: list[_Part], generation: _Generation) -> Iterator[list[Any]]:
+    """Yield lists with an item for each of `prefixItems`, and more if they need more."""
+    length = max(map(len, _arguments_of(plain, "prefixItems")), default=0)
+    fixed = min([length, *_arguments_of(plain, "maxItems")])
+    missing = max(max(_arguments_of(plain, "minItems"), default=0) - fixed, 0)
+    items = [_values(_item_parts(plain, index), generation) for index in range(fixed)]
+    item = _values(_item_parts(plain, length), generation)
+    if any(_arguments_of(plain, "uniqueItems")):
+        distinct = _distinct(itertools.chain(items, itertools.repeat(item, missing)))
+        if distinct is not None:
+            yield distinct
+        return
+    for values in _in_step([*items, item] if missing else items):
+        generation.spend(missing and missing * len(json.dumps(values[-1])))
+        yield values[:fixed] + values[fixed:] * missing
+
+
+def _item_parts(plain: list[_Part], index: int) -> list[_Part]:
+    """Return the parts that an item of a list must satisfy."""
+    return [_Part(_item_schema(index, part.schema), part.refs) for part in plain]
+
+
+def _in_step(streams: list[Iterator[Any]]) -> Iterator[list[Any]]:
+    """Yield lists of the next value of every stream, or of its last value, until all have ended."""
+    values = []
+    for stream in streams:
+        first = next(stream, _ENDED)
+        if first is _ENDED:
+            return
+        values.append(first)
+    while True:
+        yield values
+        following = [next(stream, _ENDED) for stream in streams]
+        if all(value is _ENDED for value in following):
+            return
+        values = [old if new is _ENDED else new for old, new in zip(values, following, strict=True)]
+
+
+_ENDED = object()
+
+
+def _distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
+    """Return one value of each stream, no two of them equal, or `None` if a stream has none left."""
+    values: dict[str, Any] = {}
+    for stream in streams:
+        value = next((value for value in stream if _sorted_json(value) not in values), _ENDED)
+        if value is _ENDED:
+            return None
+        values[_sorted_json(value)] = value
+    return list(values.values())
+
+
+def _numbers(plain: list[_Part], generation: _Generation, whole: bool = False) -> Iterator[Any]:
+    """Yield the numbers from the one nearest to 0 on, those before it, and what is between bounds that are close."""
+    lows = _arguments_of(plain, "minimum", "exclusiveMinimum")
+    highs = _arguments_of(plain, "maximum", "exclusiveMaximum")
+    for step in map(_exactly, _arguments_of(plain, "multipleOf") or [1]):
+        if whole:
+            step = step.numerator
+        first = max([0, *(math.ceil(_exactly(low) / step) * step for low in lows)])
+        first = min([first, *(math.floor(_exactly(high) / step) * step for high in highs)])
+        for number in range(_TRIES):
+            yield _as_number(first + number * step)
+        for number in range(1, _TRIES):
+            yield _as_number(first - number * step)
+    yield from [*lows, *highs]
+    if lows and highs:
+        yield (max(lows) + min(highs)) / 2
+
+
+_TRIES = 100  # how many numbers or texts are tried: enough for a list of different ones
+
+
+def _exactly(number: float) -> Any:
+    """Return a number as the fraction that its decimal digits stand for: 0.1 is a tenth."""
+    import fractions
+
+    return fractions.Fraction(str(number))
+
+
+def _as_number(exact: Any) -> int | float:
+    return int(exact) if exact == int(exact) else float(exact)
+
+
+def _texts(plain: list[_Part], generation: _Generation) -> Iterator[str]:
+    """Yield the example of a format, texts made for a pattern, or plain ones of the right length."""
+    least = max(_arguments_of(plain, "minLength"), default=0)
+    most = min(_arguments_of(plain, "maxLength"), default=math.inf)
+    formatted = [_FORMATS[name] for name in _arguments_of(plain, "format") if name in _FORMATS]
+    patterns = _arguments_of(plain, "pattern")
+    yield from formatted
+    for pattern in patterns:
+        yield from _pattern_texts(pattern, least, generation)
+    for number in () if formatted or patterns else range(_TRIES):
+        generation.spend(least)
+        text = f"text{number or ''}".ljust(least, "x")
+        yield text[max(len(text) - most, 0) :]
+
+
+_FORMATS = {
+    "date": "2024-01-01",
+    "date-time": "2024-01-01T00:00:00Z",
+    "duration": "P1D",
+    "email": "user@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "time": "12:00:00Z",
+    "uri": "https://example.com",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+# The values to try for each type.
+_SUGGESTIONS: Mapping[str, Callable[[list[_Part], _Generation], Iterable[Any]]] = {
+    "array": _lists,
+    "boolean": lambda plain, generation: [False, True],
+    "integer": functools.partial(_numbers, whole=True),
+    "null": lambda plain, generation: [None],
+    "number": _numbers,
+    "object": _objects,
+    "string": _texts,
+}
+
+
+# ---- the check -------------------------------------------------------------------------------------------------------
+
+
+def _satisfies(value: Any, parts: list[_Part], generation: _Generation) -> bool:
+    """Return True if a value is known to be valid for all parts, for validators that ignore `format` and for others."""
+    try:
+        for generation.asserts_formats in (False, True):
+            if not all(_is_valid(value, part.schema, generation) for part in parts):
+                return False
+            if not generation.has_formats:
+                break
+    except _Undecided:
+        return False
+    return True
+
+
+def _is_valid(value: Any, schema: Any, generation: _Generation) -> bool:
+    """Return True if a value is valid for a schema."""
+    if not isinstance(schema, dict):
+        return schema is not False
+    generation.spend(20)
+    if not all(_RULES[key](value, schema[key], schema, generation) for key in schema if key in _RULES):
+        return False
+    return all(_is_valid(part, of, generation) for part, of in _nested(value, schema, generation))
+
+
+def _nested(value: Any, schema: dict[str, Any], generation: _Generation) -> Iterator[tuple[Any, Any]]:
+    """Yield what a value contains, each with a schema that it must satisfy."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name, schema.get("propertyNames", True)
+            yield value, schema.get("dependentSchemas", {}).get(name, True)
+            yield from ((inner, of) for of in _property_schemas(name, schema, generation))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield inner, _item_schema(index, schema)
+
+
+def _property_schemas(name: str, schema: dict[str, Any], generation: _Generation) -> list[Any]:
+    """Return the schemas that a schema has for a property of this name."""
+    known = schema.get("properties", {})
+    named = [known[name]] if name in known else []
+    patterns = schema.get("patternProperties", {})
+    named += [inner for pattern, inner in patterns.items() if _matches(pattern, name, generation)]
+    return named or [schema.get("additionalProperties", True)]
+
+
+def _item_schema(index: int, schema: dict[str, Any]) -> Any:
+    """Return the schema that a schema has for the item of a list at this index."""
+    first = schema.get("prefixItems", ())
+    return first[index] if index < len(first) else schema.get("items", {})
+
+
+def _for(types: tuple[type, ...], holds: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Return a rule about values of some types; all others are valid."""
+    return lambda value, argument, *_: type(value) not in types or holds(value, argument)
+
+
+def _one_of_types(value: Any, types: Any) -> bool:
+    wanted = [types] if isinstance(types, str) else types
+    return any(name in wanted for name in _TYPE_NAMES[type(value)])
+
+
+def _has_format(value: Any, name: Any, schema: Any, generation: _Generation) -> bool:
+    """Return True if a text is the example of a known format, or formats are ignored."""
+    generation.has_formats = True
+    return not (generation.asserts_formats and isinstance(value, str)) or _FORMATS.get(name, value) == value
+
+
+def _is_valid_if(value: Any, condition: Any, schema: dict[str, Any], generation: _Generation) -> bool:
+    keyword = "then" if _is_valid(value, condition, generation) else "else"
+    return _is_valid(value, schema.get(keyword, True), generation)
+
+
+def _contains(value: Any, wanted: Any, schema: dict[str, Any], generation: _Generation) -> bool:
+    if not isinstance(value, list):
+        return True
+    count = sum(_is_valid(item, wanted, generation) for item in value)
+    return schema.get("minContains", 1) <= count <= schema.get("maxContains", math.inf)
+
+
+def _equal_json(value: Any, other: Any) -> bool:
+    """Return True if two values are the same JSON. To Python, True equals 1."""
+    return _sorted_json(value) == _sorted_json(other)
+
+
+_sorted_json = functools.partial(json.dumps, sort_keys=True)
+_for_numbers = functools.partial(_for, (int, float))
+_for_lists, _for_objects, _for_texts = (functools.partial(_for, (type,)) for type in (list, dict, str))
+_TYPE_NAMES = {
+    bool: ["boolean"],
+    dict: ["object"],
+    float: ["number"],
+    int: ["integer", "number"],
+    list: ["array"],
+    str: ["string"],
+    type(None): ["null"],
+}
+
+# For each keyword: is the value valid for its argument? `_nested` has those about single properties and items.
+_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
+    "$ref": lambda value, ref, _, generation: _is_valid(value, _resolve(ref, generation.root), generation),
+    "allOf": lambda value, parts, _, generation: all(_is_valid(value, part, generation) for part in parts),
+    "anyOf": lambda value, options, _, generation: any(_is_valid(value, option, generation) for option in options),
+    "const": lambda value, const, *_: _equal_json(value, const),
+    "contains": _contains,
+    "dependentRequired": _for_objects(
+        lambda value, names: all(name in value for key in names.keys() & value.keys() for name in names[key])
+    ),
+    "enum": lambda value, named, *_: any(_equal_json(value, each) for each in named),
+    "exclusiveMaximum": _for_numbers(operator.lt),
+    "exclusiveMinimum": _for_numbers(operator.gt),
+    "format": _has_format,
+    "if": _is_valid_if,
+    "maximum": _for_numbers(operator.le),
+    "maxItems": _for_lists(lambda value, most: len(value) <= most),
+    "maxLength": _for_texts(lambda value, most: len(value) <= most),
+    "maxProperties": _for_objects(lambda value, most: len(value) <= most),
+    "minimum": _for_numbers(operator.ge),
+    "minItems": _for_lists(lambda value, least: len(value) >= least),
+    "minLength": _for_texts(lambda value, least: len(value) >= least),
+    "minProperties": _for_objects(lambda value, least: len(value) >= least),
+    "multipleOf": _for_numbers(lambda value, step: _exactly(value) % _exactly(step) == 0),
+    "not": lambda value, unwanted, _, generation: not _is_valid(value, unwanted, generation),
+    "oneOf": lambda value, options, _, generation: sum(_is_valid(value, each, generation) for each in options) == 1,
+    "pattern": lambda value, pattern, _, generation: not isinstance(value, str) or _matches(pattern, value, generation),
+    "required": _for_objects(lambda value, names: all(name in value for name in names)),
+    "type": lambda value, types, *_: _one_of_types(value, types),
+    "uniqueItems": _for_lists(lambda value, unique: not unique or len({*map(_sorted_json, value)}) == len(value)),
+}
+
+
+# ---- patterns --------------------------------------------------------------------------------------------------------
+
+
+class _Undecided(ValueError):
+    """To match a text against a pattern could take forever."""
+
+
+def _matches(pattern: str, text: str, generation: _Generation) -> bool:
+    """Return True if a text matches. Raise `_Undecided` if the text is long and the pattern could backtrack forever."""
+    if (pattern, text) not in generation.matches:
+        if len(text) > _SHORT and _may_backtrack(pattern):
+            raise _Undecided(f"the mock cannot tell if {_shown(text)} matches {_shown(pattern)}; set a response")
+        _try_pattern(pattern, text, generation)
+    return generation.matches[pattern, text]
+
+
+def _may_backtrack(pattern: str) -> bool:
+    """Return True unless a pattern surely takes little time: one with a single repetition or alternative does."""
+    choices = re.findall("_REPEAT, |BRANCH, ", repr(_parse_pattern(pattern)))
+    return len(choices) > 1 or _looks_around(pattern)
+
+
+_SHORT = 20  # characters, of a text that any pattern can be tried on
+
+
+def _try_pattern(pattern: str, text: str, generation: _Generation) -> None:
+    """Find out if a text matches, however long that takes."""
+    generation.matches[pattern, text] = re.search(pattern, text) is not None
+
+
+def _parse_pattern(pattern: str) -> Any:
+    """Return a regular expression as Python's own parser represents it."""
+    name = "re._parser" if sys.version_info >= (3, 11) else "sre_parse"
+    return importlib.import_module(name).parse(pattern)
+
+
+def _looks_around(pattern: str) -> bool:
+    """Return True if a pattern asks what stands before or after a place, other than at its own start and end."""
+    return bool(re.search(_LOOKS, re.sub(_EDGES, "", repr(_parse_pattern(pattern)))))
+
+
+# In Python's own terms: the start and the end of a pattern, and the operations that look around.
+_EDGES, _LOOKS = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
+
+
+def _pattern_texts(pattern: str, least: int, generation: _Generation) -> Iterator[str]:
+    """Yield texts made for a regular expression, longer and longer."""
+    parsed = _parse_pattern(pattern)
+    looks = _looks_around(pattern)
+    generation.spend(least)
+    for once, more in [(1, 0), (0, 0), *((1, number) for number in range(1, _TRIES)), (1, least)]:
+        text = _sample(parsed, _Repeats(once, more, generation))
+        texts = [text] if looks or "AT_END" in repr(parsed) else [text, text.ljust(least, "x")]
+        if looks and len(text) > _SHORT:
+            return
+        for each in texts:
+            _try_pattern(pattern, each, generation)
+            yield each
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class _Repeats:
+    """How often the repeated pieces of a pattern occur: `once` each if they are optional, and `more` times in all."""
+
+    once: int
+    more: int
+    generation: _Generation
+
+    def times(self, least: int, most: int) -> int:
+        """Return how often the next piece occurs."""
+        times = max(least, min(self.once, most))
+        extra = min(self.more, most - times)
+        self.more -= extra
+        return times + extra
+
+
+def _sample(parsed: Iterable[Any], repeats: _Repeats) -> str:
+    """Return a text for a parsed regular expression, as if nothing in it looked around or back.
+
+    Raise `KeyError` for what JavaScript does not have.
+    """
+    return "".join(_SAMPLES[str(operation)](argument, repeats) for operation, argument in parsed)
+
+
+def _sample_class(members: list[Any], repeats: _Repeats) -> str:
+    """Return a character of a class like `[a-z]`."""
+    operation, argument = members[0]
+    if str(operation) == "NEGATE":
+        found = [one for one in "a0 -_A.é" if not any(_is_member(one, *each) for each in members[1:])]
+        return found[0]
+    if str(operation) == "CATEGORY":
+        return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
+    return chr(argument[0] if str(operation) == "RANGE" else argument)
+
+
+def _is_member(character: str, operation: Any, argument: Any) -> bool:
+    """Return True if a member of a class includes a character."""
+    if str(operation) == "CATEGORY":
+        negated, name = re.fullmatch(r"CATEGORY_(?:UNI_)?(NOT_)?(\w+)", str(argument)).groups()
+        return bool(negated) != bool(re.match({"DIGIT": r"\d", "SPACE": r"\s"}.get(name, r"\w"), character))
+    low, high = argument if str(operation) == "RANGE" else (argument, argument)
+    return low <= ord(character) <= high
+
+
+def _sample_repeat(argument: Any, repeats: _Repeats) -> str:
+    least, most, parsed = argument
+    text = _sample(parsed, repeats)
+    times = repeats.times(least, int(most))
+    return text * (repeats.generation.spend(len(text) * times) and times)
+
+
+# For each operation of a regular expression: a text that it matches.
+_SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
+    **dict.fromkeys(("AT", "ASSERT", "ASSERT_NOT", "GROUPREF"), lambda argument, repeats: ""),
+    "ANY": lambda argument, repeats: "a",
+    "BRANCH": lambda argument, repeats: _sample(argument[1][0], repeats),
+    "IN": _sample_class,
+    "LITERAL": lambda argument, repeats: chr(argument),
+    "MAX_REPEAT": _sample_repeat,
+    "MIN_REPEAT": _sample_repeat,
+    "NOT_LITERAL": lambda argument, repeats: "b" if argument == ord("a") else "a",
+    "SUBPATTERN": lambda argument, repeats: _sample(argument[-1], repeats),
+}
 
 
 # ======================================================================================================================
@@ -4346,7 +4539,7 @@ def _search_of_tools(call: Call, response: Mapping[str, Any], item: dict[str, An
     """The service finds all tools it holds back; an application that searches itself is told what for."""
     search = _tool_of("tool_search", call.body)
     if search.get("execution") == "client":
-        wanted = _made_up(search.get("parameters") or {}, "tool_search", call.body)
+        wanted = _generate(search.get("parameters") or {}, "tool_search", call.body)
         return {"arguments": wanted, "call_id": call.store.new_id("call_")}
     return {"arguments": {"paths": [tool["name"] for tool in _held_back(response) if "name" in tool]}}
 

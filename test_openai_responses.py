@@ -1751,6 +1751,7 @@ LAUGHS = {f"d{i}": {"type": "array", "minItems": 10, "items": {"$ref": f"#/$defs
     "schema, words",
     ({"$ref": "#/$defs/nowhere"}, "'#/$defs/nowhere' leads nowhere"),
     ({"$ref": "https://example.com/schema"}, "leads nowhere"),
+    ({"$ref": "#anchor"}, "'#anchor' leads nowhere"),
     ({"$ref": "#"}, "without end"),
     (object_schema({"x": {"$ref": "#"}}), "without end"),
     ({"type": "text"}, "'text' is not a valid type"),
@@ -2389,7 +2390,10 @@ loose_schemas = st.recursive(
         some_words("array", items=inner, minItems=st.integers(0, 4), maxItems=digits, uniqueItems=st.booleans(),
                    prefixItems=st.lists(inner, min_size=1, max_size=2)),
         some_words("object", properties=st.dictionaries(pick(list("abc")), inner, max_size=3),
-                   required=st.lists(pick(list("abcd")), unique=True), additionalProperties=pick([True, False, {}])),
+                   required=st.lists(pick(list("abcd")), unique=True), additionalProperties=pick([True, False, {}]),
+                   patternProperties=st.dictionaries(pick(["^a", "b|d"]), inner, max_size=1), minProperties=digits),
+        inner.map(lambda unwanted: {"not": unwanted}),
+        st.builds(lambda one, then, other: {"if": one, "then": then, "else": other}, inner, inner, inner),
         st.lists(inner, min_size=1, max_size=3).map(lambda ways: {"anyOf": ways, "minLength": len(ways)}),
         st.lists(inner, min_size=1, max_size=3).map(lambda ways: {"oneOf": ways}),
         st.lists(inner, min_size=1, max_size=2).map(lambda parts: {"allOf": parts}),
@@ -2414,6 +2418,9 @@ def test_what_is_made_of_a_schema_follows_it_or_it_is_said_that_none_is_found(sc
         judge(schema).validate(said)
 
 
+BACKTRACKING = "^(a+)+b$"  # takes twice as long for each further "a"
+
+
 def doubled(key, depth):
     """A schema that is small, and twice as large with each of its references."""
     refers = [{"$ref": f"#/$defs/{level + 1}"} for level in range(depth)]
@@ -2430,20 +2437,26 @@ def doubled(key, depth):
     ({"type": "string", "pattern": r"^(a+)+\B$"}, "the mock finds nothing that follows"),
     ({"type": "string", "pattern": r"^(?=(a+)+b)a{40}$"}, "the mock finds nothing that follows"),
     ({"type": "array", "items": {"type": "null"}, "minItems": 2, "uniqueItems": True}, "the mock finds nothing"),
-    ({"type": "object", "not": {}}, "the mock finds nothing that follows 'not'; set a response"),
-    ({"type": "array", "allOf": [{"prefixItems": [{"type": kind}]} for kind in ("null", "string")]}, "follows both"),
+    ({"type": "object", "not": {}}, "finds nothing that follows {'type': 'object', 'not': {}}; set a response"),
+    ({"type": "array", "allOf": [{"prefixItems": [{"type": kind}]} for kind in ("null", "string")]},
+     "finds nothing that follows {'allOf': [{}, {'type': 'null'}, {'type': 'string'}]}; set a response"),
     ({"type": "object", "required": ["a"], "additionalProperties": False}, "the mock finds nothing that follows"),
-    ({"allOf": [{"const": 0}, {"const": False}]}, "the mock finds nothing that follows both"),
-    ({"oneOf": [{"minLength": 1}, {"maxLength": 9}]}, "the mock finds nothing that follows just one of"),
-    ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "the mock finds nothing that follows just one of"),
+    ({"allOf": [{"const": 0}, {"const": False}]}, "the mock finds nothing that follows {'allOf'"),
+    ({"oneOf": [{"minLength": 1}, {"maxLength": 9}]}, "the mock finds nothing that follows {'oneOf'"),
+    ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "the mock finds nothing that follows {'oneOf'"),
+    ({"type": "array", "contains": {"type": "null"}}, "the mock finds nothing that follows {'type': 'array', 'con"),
+    ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "the mock finds nothing that follows {'allOf'"),
+    ({"minLength": 40, "not": {"pattern": BACKTRACKING}}, "the mock finds nothing that follows {'minLength': 40"),
+    ({"type": "object", "required": ["a" * 40], "patternProperties": {BACKTRACKING: {}}}, "the mock cannot tell if"),
     ({"oneOf": [{"type": "string", "minLength": 40}, doubled("allOf", 40)], "$defs": doubled("allOf", 40)["$defs"]},
      "it asks for too much"),
 )  # fmt: skip
 def test_schemas_that_nothing_is_made_of_are_refused_after_little_work(openai_mock, monkeypatch, schema, words):
-    calls, make = itertools.count(), openai_responses._instance
-    monkeypatch.setattr(openai_responses, "_instance", lambda *asked: next(calls) < 20_000 and make(*asked))
+    calls, spend = itertools.count(), openai_responses._Generation.spend
+    counted = lambda generation, cost: next(calls) < 50_000 and spend(generation, cost)  # noqa: E731
+    monkeypatch.setattr(openai_responses._Generation, "spend", counted)
     answer = sent(openai_mock, CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
-    assert words in answer["error"]["message"]
+    assert words in answer["error"]["message"] and next(calls) < 50_000
 
 
 @cases(
@@ -2470,10 +2483,80 @@ def test_schemas_that_nothing_is_made_of_are_refused_after_little_work(openai_mo
     ({"$defs": DEFS, "type": "array", "uniqueItems": False, "items": ENUM,
       "allOf": [{"uniqueItems": True, "minItems": 2}]},
      ["red", "green"]),
+    ({"type": "array", "uniqueItems": True, "minItems": 3, "items": {"type": "integer", "maximum": -2}}, [-2, -3, -4]),
+    ({"uniqueItems": True, "minItems": 2, "type": "array", "items": {"type": ["null", "boolean"]}}, [None, False]),
+    ({"type": "array", "uniqueItems": True, "prefixItems": [{"type": "integer"}, {"type": "integer"}]}, [0, 1]),
+    ({"type": "array", "prefixItems": [{"type": "null"}], "items": {"type": "integer"}, "minItems": 3}, [None, 0, 0]),
+    ({"type": "number", "exclusiveMinimum": 0}, 1),
+    ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.5),
+    ({"type": "number", "multipleOf": 0.2, "exclusiveMinimum": 0.1, "maximum": 0.3}, 0.2),
+    ({"allOf": [{"type": "integer", "multipleOf": 2, "minimum": 1}, {"type": "number", "multipleOf": 3}]}, 6),
+    ({"allOf": [{"enum": ["a", "b", "c"]}, {"enum": ["c", "b"]}]}, "b"),
+    ({"allOf": [{"pattern": "^a+b?$"}, {"pattern": "b$"}]}, "ab"),
+    ({"anyOf": [{"const": ""}, {"type": "string"}], "minLength": 2}, "text"),
+    ({"oneOf": [{"enum": [0]}, {"type": "integer"}]}, 1),
+    ({"oneOf": [{"const": "a" * 40}, {"pattern": BACKTRACKING}]}, "ab"),
+    ({"anyOf": [{"type": "string", "pattern": r"^\d+$", "maxLength": 0}, {"minLength": 21}]}, 21 * "0"),
+    ({"pattern": "^[a-z]+(-[a-z]+)*$", "enum": ["a-name-of-more-than-twenty"]}, "a-name-of-more-than-twenty"),
+    ({"pattern": "^[a-z]+(-[a-z]+)*$", "minLength": 24}, 22 * "a" + "-a"),
+    ({"const": "2030-01-01", "format": "zzz"}, "2030-01-01"),
+    ({"type": "string", "not": {"const": "text"}}, "text1"),
+    ({"type": "object", "properties": {"a": {"type": "null"}}, "minProperties": 2}, {"a": None, "key0": {}}),
+    ({"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1}, {"key0": 0}),
+    ({"type": "object", "required": ["ab"], "patternProperties": {"^a": {"type": "null"}, "b$": True}}, {"ab": None}),
+    ({"type": "object", "required": ["zip"], "properties": {"zip": {"type": "string"}}, "if": {"required": ["zip"]},
+      "then": {"properties": {"zip": {"pattern": "^[0-9]{5}$"}}}, "else": False}, {"zip": "00000"}),
+    ({"$ref": "#/$defs/tree", "required": ["left"],
+      "$defs": {"tree": {"type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}}}}}, {"left": {}}),
 )  # fmt: skip
 def test_small_values_are_made_of_schemas(openai_mock, schema, value):
     answer = sent(openai_mock, CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
     assert json.loads(answer["choices"][0]["message"]["content"]) == value
+
+
+@cases(
+    "schema, valid",
+    ({"contains": {"type": "null"}, "minContains": 2, "maxContains": 3}, [None, None]),
+    ({"maxProperties": 1}, {"a": 0}),
+    ({"dependentRequired": {"a": ["b"], "c": ["d"]}}, {"a": 0, "b": 0}),
+    ({"dependentSchemas": {"a": {"required": ["b"]}}}, {"a": 0, "b": 0}),
+    ({"propertyNames": {"maxLength": 1}}, {"a": 0}),
+    ({"patternProperties": {"^a": {"type": "null"}}, "additionalProperties": False}, {"ab": None}),
+    ({"if": {"type": "integer"}, "then": {"minimum": 3}, "else": {"maxLength": 1}}, "a"),
+    ({"prefixItems": [{"type": "null"}], "items": {"type": "string"}}, [None, "a"]),
+)
+@pytest.mark.parametrize(
+    "value", [0, 3, "a", "ab", [], [None], [None] * 2, [None] * 4, [None, "a"], ["a"], {}, {"a": 0}, {"a": 0, "b": 0},
+              {"ab": 0}, {"ab": None}, {"c": 0}, {"b": None}],
+)  # fmt: skip
+def test_the_check_of_made_values_agrees_with_a_validator(schema, valid, value):
+    response_format = formats({"enum": [value], **schema})[0]
+    answer = sent(OpenAIMock(), CREATE, CHAT | {"response_format": response_format}).json()
+    assert ("choices" in answer) == judge(schema).is_valid(value)
+    assert judge(schema).is_valid(valid)
+
+
+POINTED = {"a/b": {"const": 1}, "m~n": {"const": 2}, "x y": {"const": 3}, "~1": {"const": 4}, "": {"const": 5}}
+POINTED["list"] = {"anyOf": [{"const": 6}, {"const": 7}]}
+
+
+@cases(
+    "ref, value",
+    ("#/$defs/a~1b", 1), ("#/$defs/m~0n", 2), ("#/$defs/x%20y", 3), ("#/$defs/~01", 4), ("#/$defs/", 5),
+    ("#/%24defs/list/anyOf/1", 7),
+)  # fmt: skip
+def test_references_are_json_pointers(openai_mock, ref, value):
+    schema = {"$defs": POINTED, **object_schema({"x": {"$ref": ref}})}
+    assert json.loads(ask("Hi", response_format=formats(schema)[0])) == {"x": value}
+    judge(schema).validate({"x": value})
+
+
+@pytest.mark.parametrize("index", ["2", "-1", "01", "+1", "1 ", "one", "0/const/0"])
+def test_what_is_no_index_into_a_list_leads_nowhere(client, index):
+    ref = f"#/$defs/list/anyOf/{index}"
+    schema = {"$defs": POINTED, **object_schema({"x": {"$ref": ref}})}
+    caught = refused(client.chat.completions.create, **CHAT, response_format=formats(schema)[0])
+    assert f"the reference {ref!r} leads nowhere" in caught.body["message"]
 
 
 @pytest.mark.parametrize("pattern", [r"^[A-Z]{2}-\d+$", r"(a|b)c?", r"[^a]\w+", r"^#[0-9a-f]{6}$", r"\S+@\S+", "x*"])
