@@ -902,6 +902,7 @@ class Now(NamedTuple):
 
 
 # What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
+# Items of the Responses API have theirs in `_ITEM_TYPES`.
 # fmt: off
 _ID_PREFIXES = {
     "AdminAPIKey": "key_", "AdminAPIKeyCreateResponse": "key_", "APIKeyCreateResponse": "key_", "Assistant": "asst_",
@@ -911,21 +912,14 @@ _ID_PREFIXES = {
     "ContainerCreateResponse": "cntr_", "Conversation": "conv_", "EvalCreateResponse": "eval_",
     "FileCreateResponse": "cfile_", "FileObject": "file-", "FineTuningJob": "ftjob-",
     "FineTuningJobCheckpoint": "ftckpt_", "FineTuningJobEvent": "ftevent-", "FunctionToolCall": "call_",
-    "ImageGenerationCall": "ig_", "Invite": "invite-", "LocalShellCall": "lsh_", "McpApprovalRequest": "mcpr_",
-    "McpCall": "mcp_", "McpListTools": "mcpl_", "Message": "msg_", "ModerationCreateResponse": "modr-",
+    "Invite": "invite-", "Message": "msg_", "ModerationCreateResponse": "modr-",
     "RealtimeConversationItemAssistantMessage": "item_", "RealtimeConversationItemFunctionCall": "item_",
     "RealtimeResponse": "resp_", "RealtimeSessionCreateResponse": "sess_", "SessionResource": "sess_",
     "RealtimeTranscriptionSessionCreateResponse": "sess_", "RealtimeTranslationSession": "sess_", "ConversationItem": "item_",
     "OrganizationUser": "user-", "OutputItemListResponse": "outputitem_", "OutputItemRetrieveResponse": "outputitem_",
-    "PermissionCreateResponse": "cp_", "Program": "cm_", "ProgramOutput": "cmo_", "Project": "proj_", "ProjectAPIKey": "key_", "ProjectRateLimit": "rl-",
+    "PermissionCreateResponse": "cp_", "Project": "proj_", "ProjectAPIKey": "key_", "ProjectRateLimit": "rl-",
     "ProjectServiceAccount": "svc_acct_", "ProjectUser": "user-", "RequiredActionFunctionToolCall": "call_",
-    "Response": "resp_", "ResponseApplyPatchToolCall": "apc_", "ResponseApplyPatchToolCallOutput": "apco_",
-    "ResponseCodeInterpreterToolCall": "ci_", "ResponseCompactionItem": "cmp_", "ResponseComputerToolCall": "cu_",
-    "ResponseCustomToolCall": "ctc_", "ResponseFileSearchToolCall": "fs_", "ResponseFunctionShellToolCall": "sh_",
-    "ResponseFunctionShellToolCallOutput": "sho_", "ResponseFunctionToolCall": "fc_",
-    "ResponseFunctionToolCallItem": "fc_", "ResponseFunctionToolCallOutputItem": "fco_",
-    "ResponseFunctionWebSearch": "ws_", "ResponseInputMessageItem": "msg_", "ResponseOutputMessage": "msg_",
-    "ResponseReasoningItem": "rs_", "ResponseToolSearchCall": "tsc_", "ResponseToolSearchOutputItem": "tso_", "RunCreateResponse": "evalrun_", "RunStep": "step_",
+    "Response": "resp_", "RunCreateResponse": "evalrun_", "RunStep": "step_",
     "ServiceAccountCreateResponse": "svc_acct_", "SkillVersion": "skillver_", "UploadPart": "part_",
     "VectorStore": "vs_", "VectorStoreFile": "file-", "VectorStoreFileBatch": "vsfb_",
     "VideoCreateCharacterResponse": "char_", "VoiceConsent": "cons_", "WebhookEndpointWithSecret": "we_",
@@ -977,6 +971,7 @@ _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
+# Items of the Responses API have theirs in `_ITEM_TYPES`.
 _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
     "beta.threads.Text": {"value": DEFAULT_TEXT},
@@ -989,14 +984,8 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
     "MetadataErrors": {"model_grader_server_error_details": None, "python_grader_runtime_error_details": None, "python_grader_server_error_type": None},
     "Hyperparameters": _LEFT_TO_THE_SERVICE,
     "FileSearchTool": {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}},
-    "ActionSearch": {"query": DEFAULT_TEXT, "queries": [DEFAULT_TEXT]},
     "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
     "FunctionTool": {"description": None, "strict": True, "output_schema": None},
-    "ImageGenerationCall": {**_IMAGES_ARE, "result": base64.b64encode(_PNG).decode(), "revised_prompt": DEFAULT_TEXT},
-    "LocalShellCallAction": {"command": ["ls"]},
-    "McpCall": {"approval_request_id": None, "error": None, "output": DEFAULT_TEXT},
-    "McpListTools": {"tools": [{}]},
-    "McpListToolsTool": {"annotations": {"read_only": False}, "description": DEFAULT_TEXT, "input_schema": _NO_PARAMETERS},
     "ImageGeneration": {"background": "auto", "moderation": "auto", "n": 1, "output_compression": 100, "output_format": "png", "quality": "auto", "size": "auto"},
     "Mcp": {"allowed_tools": None, "headers": None, "require_approval": "always", "server_description": None},
     "ModerationCreateResponse": {"model": "omni-moderation-latest"},
@@ -1073,16 +1062,6 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
         "service_tier": "default",
         "completed_at": Now(),
     },
-    "ResponseCodeInterpreterToolCall": {"code": "print(42)", "outputs": None},
-    "ResponseComputerToolCall": {"action": {"type": "click", "button": "left", "x": 0, "y": 0}},
-    "ResponseFileSearchToolCall": {"queries": [DEFAULT_TEXT], "results": None},
-    "ResponseFunctionShellToolCall": {"action": {"commands": ["ls"], "max_output_length": None, "timeout_ms": None}, "environment": {"type": "container_reference"}},
-    "ResponseFunctionShellToolCallOutput": {"max_output_length": None, "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": DEFAULT_TEXT}]},
-    "ResponseOutputMessage": {"content": [{"type": "output_text"}]},
-    "ResponseOutputText": {"logprobs": []},
-    "ResponseReasoningItem": {"status": ..., "content": [], "encrypted_content": "gAAAAABmock"},
-    "ResponseToolSearchCall": {"arguments": {"paths": []}, "call_id": None},
-    "ResponseToolSearchOutputItem": {"call_id": None},
     "Run": {
         "usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}, "temperature": 1.0, "top_p": 1.0, "truncation_strategy": {"type": "auto", "last_messages": None},
         "tool_choice": "auto", "response_format": "auto", "tool_resources": {}, "reasoning_effort": None,
@@ -4481,128 +4460,13 @@ def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
-    output = {"output": [_item_as_asked(call, obj, index) for index in range(len(obj["output"]))]}
+    output = {"output": [_item_from_request(call, obj, position) for position in range(len(obj["output"]))]}
     return usage | output | _way_of_model(call.body, obj) | conversation | _response_filters(call, obj)
-
-
-_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # models that tell a remark on the way from the answer
-
-
-def _item_as_asked(call: Call, response: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """An item of a response; a message with its phase, and with log probabilities where the request wants some."""
-    item, later, asked = response["output"][index], response["output"][index + 1 :], call.body
-    if item["type"] != "message":
-        return item | _of_its_request(call, response, item)
-    if re.match(_WITH_PHASES, str(response["model"])):
-        on_the_way = any(each["type"].endswith("_call") for each in later)
-        item = {"phase": "commentary" if on_the_way else "final_answer"} | item
-    if "message.output_text.logprobs" in (asked.get("include") or ()):
-        top = int(asked.get("top_logprobs") or 0)
-        told = [part if part.get("logprobs") else _part_logprobs(part, top) for part in item["content"]]
-        item = item | {"content": told}
-    return item
-
-
-# Items that come of a tool of the request, and what they tell of it.
-_MADE_WITH = {
-    "image_generation_call": ("image_generation", ("action", *_IMAGES_ARE)),
-    "mcp_approval_request": ("mcp", ("server_label",)),
-    "mcp_call": ("mcp", ("server_label",)),
-    "mcp_list_tools": ("mcp", ("server_label",)),
-    "tool_search_call": ("tool_search", ("execution",)),
-    "tool_search_output": ("tool_search", ("execution",)),
-}
-
-
-def _of_its_request(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    """What an item that is no message says because of its request."""
-    tells = _TOLD_OF_REQUESTS.get(item["type"])
-    return (tells(call, response, item) if tells else {}) | _of_its_tool(item["type"], call.body)
-
-
-def _if_included(call: Call, name: str, **fields: Any) -> dict[str, Any]:
-    return fields if name in (call.body.get("include") or ()) else {}
-
-
-def _sought(call: Call) -> str:
-    """What a search is for: what was said last."""
-    return _text_of(_items_of(call.body.get("input"))[-1:]) or DEFAULT_TEXT
-
-
-def _search_of_pages(call: Call, *_: Any) -> dict[str, Any]:
-    sources = [{"type": "url", "url": "https://example.com"}]
-    action = {"type": "search", "query": _sought(call), "queries": [_sought(call)]}
-    return {"action": action | _if_included(call, "web_search_call.action.sources", sources=sources)}
-
-
-def _search_of_tools(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    """The service finds all tools it holds back; an application that searches itself is told what for."""
-    search = _tool_of("tool_search", call.body)
-    if search.get("execution") == "client":
-        wanted = _generate(search.get("parameters") or {}, "tool_search", call.body)
-        return {"arguments": wanted, "call_id": call.store.new_id("call_")}
-    return {"arguments": {"paths": [tool["name"] for tool in _held_back(response) if "name" in tool]}}
-
-
-def _held_back(response: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tools of a response that the model sees once it has searched for them."""
-    return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
-
-
-def _caller(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    """Where only programs may call a function: the program that does, and waits for it."""
-    functions = [tool for tool in _dicts(call.body.get("tools")) if tool.get("type") == "function"]
-    named = [tool for tool in functions if tool.get("name") == item["name"]] or functions
-    if not named or any(tool.get("allowed_callers") != ["programmatic"] for tool in named):
-        return {}
-    before = [*_hear_conversation(call), *response["output"]]
-    program = next((each["call_id"] for each in reversed(before) if each.get("type") == "program"), None)
-    caller = {"type": "program", "caller_id": program or call.store.new_id("call_")}
-    return {"status": "in_progress", "caller": caller}
-
-
-def _approval(call: Call, *_: Any) -> dict[str, Any]:
-    """Which request of a call was approved, where this is one."""
-    said = (item for item in _dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response")
-    return {"approval_request_id": next((item.get("approval_request_id") for item in said), None)}
-
-
-def _thought(call: Call, response: Mapping[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    """A summary, where one is asked for."""
-    asked = _dict_in(call.body, "reasoning").get("summary")
-    return {"summary": [{"type": "summary_text", "text": DEFAULT_TEXT}]} if asked and not item["summary"] else {}
-
-
-# What items that are no messages say because of their request.
-_TOLD_OF_REQUESTS: Mapping[str, Callable[[Call, Mapping[str, Any], dict[str, Any]], dict[str, Any]]] = {
-    "code_interpreter_call": lambda call, *_: _if_included(
-        call, "code_interpreter_call.outputs", outputs=[{"type": "logs", "logs": "42\n"}]
-    ),
-    "file_search_call": lambda call, *_: (
-        {"queries": [_sought(call)]} | _if_included(call, "file_search_call.results", results=[])
-    ),
-    "function_call": _caller,
-    "mcp_call": _approval,
-    "reasoning": _thought,
-    "tool_search_call": _search_of_tools,
-    "tool_search_output": lambda call, response, item: {"tools": _held_back(response)},
-    "web_search_call": _search_of_pages,
-}
-
-
-def _of_its_tool(kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    of, names = _MADE_WITH.get(kind, ("", ()))
-    tool = _tool_of(of, asked)
-    return {name: tool[name] for name in names if tool.get(name) not in (None, "auto")}
 
 
 def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The first tool of a type in a request or a response; an empty one where there is none."""
     return next((tool for tool in _dicts(body.get("tools")) if tool.get("type") == kind), {})
-
-
-def _part_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
-    return part | ({"logprobs": _logprobs(part["text"], top)} if part["type"] == "output_text" else {})
 
 
 def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
@@ -4715,6 +4579,485 @@ def _delete_item(call: Call) -> Any:
     _fetch(call)
     _forget(call.store, call.resource, call.path)
     return call.store["conversations"][call.parents[0]]
+
+
+# ---- stream events of a response -------------------------------------------------------------------------------------
+
+
+def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """Yield the events of a response, those after `starting_after` if the query has it."""
+    after = int(call.query.get("starting_after", -1))
+    for number, event in enumerate(_response_events(call, response, chunk)):
+        if number > after:
+            yield event["type"], event | {"sequence_number": number}
+
+
+def _response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
+    started = response | _begun(call)
+    in_background = response.get("background")
+    created = started | {"status": "queued"} if in_background else started
+    yield {"type": "response.created", "response": created}
+    if in_background:
+        yield {"type": "response.queued", "response": created}
+    yield {"type": "response.in_progress", "response": started}
+    for index, item in enumerate(response["output"]):
+        yield {"type": "response.output_item.added", "output_index": index, "item": _added_item(item)}
+        for event in _item_events(item, response, chunk):
+            yield {"item_id": item.get("id"), "output_index": index} | event
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
+    error = response.get("error") or {}
+    if error.get("code") in _CODES_WITH_ERROR_EVENT:
+        yield {"type": "error", "error": {"type": error["code"], "param": None, **error}}
+    status = response.get("status")
+    final = status if status in ("failed", "incomplete") else "completed"
+    yield {"type": f"response.{final}", "response": response}
+
+
+# Error codes of failed responses for which an `error` event comes before `response.failed`.
+_CODES_WITH_ERROR_EVENT = {"insufficient_quota"}
+
+
+# ---- items: one row for each type ------------------------------------------------------------------------------------
+
+# A function of an item and `chunk`, and a function of a call, its response, and the position of an item in `output`.
+_ItemEvents = Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]
+_RequestFields = Callable[[Call, Mapping[str, Any], int], dict[str, Any]]
+
+
+class _ItemType(NamedTuple):
+    """What is particular to one type of item. A row of `_ITEM_TYPES` has only the fields that differ.
+
+    An item type without a row is valid too: its model gives the defaults and the id prefix, and a stream sends the item
+    whole.
+    """
+
+    # What the ids begin with. The default is the model's name in snake case.
+    id_prefix: str = ""
+    # The SDK's models of the item and of its parts, by name without `Beta`. Each has default values for those fields
+    # whose value the types don't determine; `...` leaves a field out.
+    models: Mapping[str, Mapping[str, Any]] = {}
+    # What a stream sends between `output_item.added` and `output_item.done`. A string is a stage, sent as
+    # `response.<type>.<stage>`. A function gets the item and `chunk`, and returns events.
+    events: tuple[str | _ItemEvents, ...] = ()
+    # Fields that have another value in `output_item.added` than later. `_StreamedField` in `events` implies an empty field.
+    initial: Mapping[str, Any] = {}
+    # The type of the request's tool that makes the item, and the fields that the item has from the tool.
+    tool: str = ""
+    tool_fields: tuple[str, ...] = ()
+    # A function that returns the fields which depend on other parts of the request.
+    request_fields: _RequestFields | None = None
+
+
+class _StreamedField(NamedTuple):
+    """A step of `_ItemType.events`: sends the text of a field as `response.<type>_<field>.delta` and `.done`."""
+
+    field: str
+
+    def __call__(self, item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+        name = f"response.{item['type']}_{self.field}"
+        text = item[self.field]
+        named = {"name": item["name"]} if "name" in item else {}
+        yield from _delta_events(name, text, chunk)
+        yield {"type": f"{name}.done", self.field: text or ""} | named
+
+
+def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
+    return _ITEM_TYPES.get(item["type"]) or _ItemType()
+
+
+def _item_from_request(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """Return an item of a response with the fields that depend on the request."""
+    item = response["output"][position]
+    row = _item_type_of(item)
+    tool = _tool_of(row.tool, call.body)
+    tool_fields = {name: tool[name] for name in row.tool_fields if tool.get(name) not in (None, "auto")}
+    fields = row.request_fields(call, response, position) if row.request_fields else {}
+    return item | fields | tool_fields
+
+
+def _added_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item as `output_item.added` has it: in progress, and without what the events bring."""
+    row = _item_type_of(item)
+    pieces = {step.field: "" for step in row.events if isinstance(step, _StreamedField)}
+    added = _replace_present(item, pieces | row.initial)
+    return added | {"status": "in_progress"} if row.events and item.get("status") else added
+
+
+def _replace_present(item: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item with other values for those fields that it has, at every depth."""
+    present = {key: value for key, value in values.items() if item.get(key) is not None}
+    return item | {
+        key: _replace_present(item[key], value) if isinstance(value, dict) else value for key, value in present.items()
+    }
+
+
+def _item_events(item: dict[str, Any], response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    """Yield what a stream sends between `output_item.added` and `output_item.done`."""
+    row = _item_type_of(item)
+    fields = _tool_of(row.tool, response) | item  # the tool has the number of partial images
+    for step in row.events:
+        if callable(step):
+            yield from step(fields, chunk)
+        else:
+            yield _stage_event(item, step)
+
+
+def _stage_event(item: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """Build the event of a stage. An item with an error has failed instead of completed."""
+    has_failed = stage == "completed" and item.get("error")
+    return {"type": f"response.{item['type']}.{'failed' if has_failed else stage}"}
+
+
+def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[dict[str, Any]]:
+    for piece in _pieces(text, chunk):
+        yield {"type": f"{name}.delta", "delta": piece}
+
+
+# ---- items: messages and reasoning -----------------------------------------------------------------------------------
+
+_MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # they mark a message as a commentary or as the final answer
+
+
+def _message_fields(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """Return the phase of a message, and its content with log probabilities if the request includes them."""
+    item = response["output"][position]
+    fields: dict[str, Any] = {}
+    if "phase" not in item and re.match(_MODELS_WITH_PHASES, str(response["model"])):
+        precedes_call = any(later["type"].endswith("_call") for later in response["output"][position + 1 :])
+        fields["phase"] = "commentary" if precedes_call else "final_answer"
+    if "message.output_text.logprobs" in (call.body.get("include") or ()):
+        top = int(call.body.get("top_logprobs") or 0)
+        fields["content"] = [_part_with_logprobs(part, top) for part in item["content"]]
+    return fields
+
+
+def _part_with_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
+    if part["type"] != "output_text" or part.get("logprobs"):
+        return part
+    return part | {"logprobs": _logprobs(part["text"], top)}
+
+
+def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    for index, part in enumerate(item["content"]):
+        events = _refusal_events if part["type"] == "refusal" else _output_text_events
+        for event in events(part, chunk):
+            yield {"content_index": index} | event
+
+
+def _refusal_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    return _part_events("refusal", part, "refusal", chunk)
+
+
+def _output_text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the events of a text, with each annotation after the piece that ends what it annotates."""
+    added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
+    yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
+    logprobs = part.get("logprobs") or []
+    shares = _shares([delta["delta"] for delta in deltas], logprobs)
+    annotations = list(enumerate(part["annotations"]))
+    position = 0
+    for delta, share in zip(deltas, shares, strict=True):
+        yield delta | {"logprobs": share}
+        position += len(delta["delta"])
+        while annotations and (_annotation_end(annotations[0][1]) or math.inf) <= position:
+            yield _annotation_event(*annotations.pop(0))
+    yield from itertools.starmap(_annotation_event, annotations)
+    yield done | {"logprobs": logprobs}
+    yield closed | {"part": part | {"logprobs": []}}
+
+
+def _annotation_end(annotation: Mapping[str, Any]) -> int:
+    """Return where in the text an annotation ends, or 0 if it has no position."""
+    return annotation.get("end_index") or annotation.get("index") or 0
+
+
+def _annotation_event(index: int, annotation: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "response.output_text.annotation.added", "annotation_index": index, "annotation": annotation}
+
+
+def _part_events(
+    name: str, part: dict[str, Any], field: str, chunk: int | None, part_name: str = "content_part"
+) -> Iterator[dict[str, Any]]:
+    """Yield the events of a part: added and empty, its text in pieces, the whole text, the whole part."""
+    text = part[field]
+    yield {"type": f"response.{part_name}.added", "part": part | {field: ""}}
+    annotation_ends = {_annotation_end(annotation) for annotation in part.get("annotations") or ()}
+    cuts = {0, len(text), *(end for end in annotation_ends if end > 0)}  # a piece ends where an annotation ends
+    for start, end in itertools.pairwise(sorted(cuts)):
+        yield from _delta_events(f"response.{name}", text[start:end], chunk)
+    yield {"type": f"response.{name}.done", field: text}
+    yield {"type": f"response.{part_name}.done", "part": part}
+
+
+def _reasoning_summary(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """Return a summary if the request asks for one and none was set."""
+    wants_summary = _dict_in(call.body, "reasoning").get("summary")
+    if not wants_summary or response["output"][position]["summary"]:
+        return {}
+    return {"summary": [{"type": "summary_text", "text": DEFAULT_TEXT}]}
+
+
+def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    for index, part in enumerate(item["summary"]):
+        for event in _part_events("reasoning_summary_text", part, "text", chunk, "reasoning_summary_part"):
+            yield event | {"summary_index": index}
+    for index, part in enumerate(item.get("content") or ()):
+        for event in _part_events("reasoning_text", part, "text", chunk):
+            yield event | {"content_index": index}
+
+
+# ---- items: calls of tools, and their results ------------------------------------------------------------------------
+
+
+def _calling_program(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """Return the program that calls a function, if only programs may call it; the call is then in progress."""
+    item = response["output"][position]
+    functions = [tool for tool in _dicts(call.body.get("tools")) if tool.get("type") == "function"]
+    named = [tool for tool in functions if tool.get("name") == item["name"]] or functions
+    if not named or any(tool.get("allowed_callers") != ["programmatic"] for tool in named):
+        return {}
+    items = [*_hear_conversation(call), *response["output"]]
+    programs = [item["call_id"] for item in items if item.get("type") == "program"]
+    caller = {"type": "program", "caller_id": programs[-1] if programs else call.store.new_id("call_")}
+    return {"status": "in_progress", "caller": caller}
+
+
+def _code_outputs(call: Call, *_: Any) -> dict[str, Any]:
+    outputs = [{"type": "logs", "logs": "42\n"}]  # of the default code, `print(42)`
+    return _if_included(call, "code_interpreter_call.outputs", outputs=outputs)
+
+
+def _file_search_fields(call: Call, *_: Any) -> dict[str, Any]:
+    return {"queries": [_search_query(call)]} | _if_included(call, "file_search_call.results", results=[])
+
+
+def _web_search_fields(call: Call, *_: Any) -> dict[str, Any]:
+    sources = [{"type": "url", "url": "https://example.com"}]
+    query = _search_query(call)
+    action = {"type": "search", "query": query, "queries": [query]}
+    return {"action": action | _if_included(call, "web_search_call.action.sources", sources=sources)}
+
+
+def _tool_search_arguments(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """Return the arguments of a tool search: generated if the client searches, else the names of all deferred tools."""
+    search = _tool_of("tool_search", call.body)
+    if search.get("execution") == "client":
+        arguments = _generate(search.get("parameters") or {}, "tool_search", call.body)
+        return {"arguments": arguments, "call_id": call.store.new_id("call_")}
+    return {"arguments": {"paths": [tool["name"] for tool in _deferred_tools(response) if "name" in tool]}}
+
+
+def _tool_search_result(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+    return {"tools": _deferred_tools(response)}
+
+
+def _deferred_tools(response: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tools of a response that the model sees only after it has searched for them."""
+    return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
+
+
+def _mcp_approval(call: Call, *_: Any) -> dict[str, Any]:
+    """Return the id of the approval request that the input answers, or null."""
+    approvals = [item for item in _dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
+    return {"approval_request_id": approvals[0].get("approval_request_id") if approvals else None}
+
+
+def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    """Yield as many partial images as the tool requests, each of them the whole image."""
+    event = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
+    event |= {key: item[key] for key in _IMAGES_ARE if item.get(key)}
+    for index in range(item.get("partial_images") or 0):
+        yield event | {"partial_image_index": index}
+
+
+def _diff_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the diff of an operation in pieces; deleting a file has none."""
+    if "diff" in item["operation"]:
+        name = "response.apply_patch_call_operation_diff"
+        diff = item["operation"]["diff"]
+        yield from _delta_events(name, diff, chunk)
+        yield {"type": f"{name}.done", "diff": diff or ""}
+
+
+def _command_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    name = "response.shell_call_command"
+    for index, command in enumerate(item["action"]["commands"]):
+        yield {"type": f"{name}.added", "command": "", "command_index": index}
+        for event in _delta_events(name, command, chunk):
+            yield event | {"command_index": index}
+        yield {"type": f"{name}.done", "command": command or "", "command_index": index}
+
+
+def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    name = "response.shell_call_output_content"
+    for index, output in enumerate(item["output"]):
+        delta = {key: output[key] for key in ("stdout", "stderr") if output.get(key)}
+        yield {"type": f"{name}.delta", "delta": delta, "command_index": index}
+        yield {"type": f"{name}.done", "output": [output], "command_index": index}
+
+
+def _if_included(call: Call, name: str, **fields: Any) -> dict[str, Any]:
+    """Return fields that the API sends only if `include` of the request names them."""
+    return fields if name in (call.body.get("include") or ()) else {}
+
+
+def _search_query(call: Call) -> str:
+    """Return the text of the last input item, or the default text if it has none."""
+    return _text_of(_items_of(call.body.get("input"))[-1:]) or DEFAULT_TEXT
+
+
+# ---- items: the table of their types ---------------------------------------------------------------------------------
+
+_ITEM_TYPES: dict[str, _ItemType] = {
+    "apply_patch_call": _ItemType(
+        id_prefix="apc_",
+        models={"ResponseApplyPatchToolCall": {}},
+        events=(_diff_events,),
+        initial={"operation": {"diff": ""}},
+    ),
+    "apply_patch_call_output": _ItemType(id_prefix="apco_", models={"ResponseApplyPatchToolCallOutput": {}}),
+    "code_interpreter_call": _ItemType(
+        id_prefix="ci_",
+        models={"ResponseCodeInterpreterToolCall": {"code": "print(42)", "outputs": None}},
+        events=("in_progress", _StreamedField("code"), "interpreting", "completed"),
+        request_fields=_code_outputs,
+    ),
+    "compaction": _ItemType(id_prefix="cmp_", models={"ResponseCompactionItem": {}}),
+    "computer_call": _ItemType(
+        id_prefix="cu_",
+        models={"ResponseComputerToolCall": {"action": {"type": "click", "button": "left", "x": 0, "y": 0}}},
+    ),
+    "custom_tool_call": _ItemType(
+        id_prefix="ctc_",
+        models={"ResponseCustomToolCall": {}},
+        events=(_StreamedField("input"),),
+    ),
+    "file_search_call": _ItemType(
+        id_prefix="fs_",
+        models={"ResponseFileSearchToolCall": {"queries": [DEFAULT_TEXT], "results": None}},
+        events=("in_progress", "searching", "completed"),
+        request_fields=_file_search_fields,
+    ),
+    "function_call": _ItemType(
+        id_prefix="fc_",
+        models={"ResponseFunctionToolCall": {}, "ResponseFunctionToolCallItem": {}},
+        events=(_StreamedField("arguments"),),
+        request_fields=_calling_program,
+    ),
+    "function_call_output": _ItemType(id_prefix="fco_", models={"ResponseFunctionToolCallOutputItem": {}}),
+    "image_generation_call": _ItemType(
+        id_prefix="ig_",
+        models={
+            "ImageGenerationCall": {
+                **_IMAGES_ARE,
+                "result": base64.b64encode(_PNG).decode(),
+                "revised_prompt": DEFAULT_TEXT,
+            },
+        },
+        events=("in_progress", "generating", _partial_images, "completed"),
+        initial={"result": None},
+        tool="image_generation",
+        tool_fields=("action", *_IMAGES_ARE),
+    ),
+    "local_shell_call": _ItemType(
+        id_prefix="lsh_",
+        models={"LocalShellCall": {}, "LocalShellCallAction": {"command": ["ls"]}},
+    ),
+    "mcp_approval_request": _ItemType(
+        id_prefix="mcpr_",
+        models={"McpApprovalRequest": {}},
+        tool="mcp",
+        tool_fields=("server_label",),
+    ),
+    "mcp_call": _ItemType(
+        id_prefix="mcp_",
+        models={"McpCall": {"approval_request_id": None, "error": None, "output": DEFAULT_TEXT}},
+        events=("in_progress", _StreamedField("arguments"), "completed"),
+        tool="mcp",
+        tool_fields=("server_label",),
+        request_fields=_mcp_approval,
+    ),
+    "mcp_list_tools": _ItemType(
+        id_prefix="mcpl_",
+        models={
+            "McpListTools": {"tools": [{}]},
+            "McpListToolsTool": {
+                "annotations": {"read_only": False},
+                "description": DEFAULT_TEXT,
+                "input_schema": _NO_PARAMETERS,
+            },
+        },
+        events=("in_progress", "completed"),
+        tool="mcp",
+        tool_fields=("server_label",),
+    ),
+    "message": _ItemType(
+        id_prefix="msg_",
+        models={
+            "ResponseOutputMessage": {"content": [{"type": "output_text"}]},
+            "ResponseInputMessageItem": {},
+            "ResponseOutputText": {"logprobs": []},
+        },
+        events=(_message_events,),
+        initial={"content": []},
+        request_fields=_message_fields,
+    ),
+    "program": _ItemType(id_prefix="cm_", models={"Program": {}}, initial={"code": ""}),
+    "program_output": _ItemType(id_prefix="cmo_", models={"ProgramOutput": {}}, initial={"result": ""}),
+    "reasoning": _ItemType(
+        id_prefix="rs_",
+        models={"ResponseReasoningItem": {"status": ..., "content": [], "encrypted_content": "gAAAAABmock"}},
+        events=(_reasoning_events,),
+        initial={"content": [], "summary": []},
+        request_fields=_reasoning_summary,
+    ),
+    "shell_call": _ItemType(
+        id_prefix="sh_",
+        models={
+            "ResponseFunctionShellToolCall": {
+                "action": {"commands": ["ls"], "max_output_length": None, "timeout_ms": None},
+                "environment": {"type": "container_reference"},
+            },
+        },
+        events=(_command_events,),
+        initial={"action": {"commands": []}},
+    ),
+    "shell_call_output": _ItemType(
+        id_prefix="sho_",
+        models={
+            "ResponseFunctionShellToolCallOutput": {
+                "max_output_length": None,
+                "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": DEFAULT_TEXT}],
+            },
+        },
+        events=(_command_output_events,),
+        initial={"output": []},
+    ),
+    "tool_search_call": _ItemType(
+        id_prefix="tsc_",
+        models={"ResponseToolSearchCall": {"arguments": {"paths": []}, "call_id": None}},
+        tool="tool_search",
+        tool_fields=("execution",),
+        request_fields=_tool_search_arguments,
+    ),
+    "tool_search_output": _ItemType(
+        id_prefix="tso_",
+        models={"ResponseToolSearchOutputItem": {"call_id": None}},
+        tool="tool_search",
+        tool_fields=("execution",),
+        request_fields=_tool_search_result,
+    ),
+    "web_search_call": _ItemType(
+        id_prefix="ws_",
+        models={"ResponseFunctionWebSearch": {}, "ActionSearch": {"query": DEFAULT_TEXT, "queries": [DEFAULT_TEXT]}},
+        events=("in_progress", "searching", "completed"),
+        request_fields=_web_search_fields,
+    ),
+}
+
+_ID_PREFIXES |= {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models}
+_MODEL_VALUES |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
 
 
 # ======================================================================================================================
@@ -6095,201 +6438,6 @@ def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None
     if with_usage and completion.get("usage"):
         yield None, base | {"choices": [], "usage": completion["usage"]}
     yield None, "[DONE]"
-
-
-def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    """The lifecycle of a response; an event's `sequence_number` is its place."""
-    after = int(call.query.get("starting_after", -1))
-    for number, event in enumerate(_response_events(call, response, chunk)):
-        if number > after:
-            yield event["type"], event | {"sequence_number": number}
-
-
-def _response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    opened = response | _begun(call)
-    waiting = opened | {"status": "queued"} if response.get("background") else opened
-    yield {"type": "response.created", "response": waiting}
-    if response.get("background"):
-        yield {"type": "response.queued", "response": waiting}
-    yield {"type": "response.in_progress", "response": opened}
-    for index, item in enumerate(response["output"]):
-        yield {"type": "response.output_item.added", "output_index": index, "item": _opened_item(item)}
-        with_tool = _tool_of(item["type"].removesuffix("_call"), response) | item
-        for event in _ITEM_EVENTS().get(item["type"], _no_events)(with_tool, chunk):
-            yield {"item_id": item.get("id"), "output_index": index} | event
-        yield {"type": "response.output_item.done", "output_index": index, "item": item}
-    if (error := response.get("error") or {}).get("code") in _TOLD_FIRST:
-        yield {"type": "error", "error": {"type": error["code"], "param": None, **error}}
-    status = response.get("status")
-    yield {"type": f"response.{status if status in ('failed', 'incomplete') else 'completed'}", "response": response}
-
-
-# Why a response failed, where an event of its own says so first.
-_TOLD_FIRST = {"insufficient_quota"}
-
-# What is sent between `output_item.added` and `output_item.done`, by the item's type.
-_ITEM_EVENTS: Callable[[], Mapping[str, Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]]] = (
-    functools.cache(
-        lambda: {
-            "apply_patch_call": _diff_events,
-            "code_interpreter_call": _stages(
-                "in_progress", _pieced("response.code_interpreter_call_code", "code"), "interpreting"
-            ),
-            "custom_tool_call": _pieced("response.custom_tool_call_input", "input"),
-            "file_search_call": _stages("in_progress", "searching"),
-            "function_call": _pieced("response.function_call_arguments", "arguments"),
-            "image_generation_call": _stages("in_progress", "generating", _partial_images),
-            "mcp_call": _stages("in_progress", _pieced("response.mcp_call_arguments", "arguments")),
-            "mcp_list_tools": _stages("in_progress"),
-            "message": _message_events,
-            "reasoning": _reasoning_events,
-            "shell_call": _command_events,
-            "shell_call_output": _command_output_events,
-            "web_search_call": _stages("in_progress", "searching"),
-        }
-    )
-)
-
-
-def _opened_item(item: dict[str, Any]) -> dict[str, Any]:
-    """An item as it is before its pieces have come."""
-    begun = {"status": "in_progress"} if item.get("status") and item["type"] in _ITEM_EVENTS() else {}
-    return _emptied(item, _EMPTIED.get(item["type"], {})) | begun
-
-
-def _emptied(item: dict[str, Any], empty: dict[str, Any]) -> dict[str, Any]:
-    there = {key: value for key, value in empty.items() if item.get(key) is not None}
-    return item | {
-        key: _emptied(item[key], value) if isinstance(value, dict) else value for key, value in there.items()
-    }
-
-
-# The fields of items that come in pieces, and what they are before.
-_EMPTIED: Mapping[str, dict[str, Any]] = {
-    "apply_patch_call": {"operation": {"diff": ""}},
-    "code_interpreter_call": {"code": ""},
-    "custom_tool_call": {"input": ""},
-    "function_call": {"arguments": ""},
-    "image_generation_call": {"result": None},
-    "mcp_call": {"arguments": ""},
-    "program": {"code": ""},
-    "program_output": {"result": ""},
-    "message": {"content": []},
-    "reasoning": {"content": [], "summary": []},
-    "shell_call": {"action": {"commands": []}},
-    "shell_call_output": {"output": []},
-}
-
-
-def _no_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    return iter(())
-
-
-def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    for index, part in enumerate(item["content"]):
-        is_refusal = part["type"] == "refusal"
-        events = _part_events("refusal", part, "refusal", chunk) if is_refusal else _text_events(part, chunk)
-        for event in events:
-            yield {"content_index": index} | event
-
-
-def _text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
-    yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
-    left, position = list(enumerate(part["annotations"])), 0
-    shares = _shares([delta["delta"] for delta in deltas], part.get("logprobs") or ())
-    for delta, share in zip(deltas, shares, strict=True):
-        yield delta | {"logprobs": share}
-        position += len(delta["delta"])
-        while left and (_end_of(left[0][1]) or math.inf) <= position:
-            yield _annotation_event(*left.pop(0))
-    yield from itertools.starmap(_annotation_event, left)
-    yield done | {"logprobs": part.get("logprobs") or []}
-    yield closed | {"part": part | {"logprobs": []}}
-
-
-def _end_of(annotation: Mapping[str, Any]) -> int:
-    """Where the text ends that an annotation is of; 0 if it does not say."""
-    return annotation.get("end_index") or annotation.get("index") or 0
-
-
-def _annotation_event(index: int, annotation: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "response.output_text.annotation.added", "annotation_index": index, "annotation": annotation}
-
-
-def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    for index, part in enumerate(item["summary"]):
-        for event in _part_events("reasoning_summary_text", part, "text", chunk, "reasoning_summary_part"):
-            yield event | {"summary_index": index}
-    for index, part in enumerate(item.get("content") or ()):
-        for event in _part_events("reasoning_text", part, "text", chunk):
-            yield event | {"content_index": index}
-
-
-def _diff_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    operation = item["operation"]
-    events = _pieced("response.apply_patch_call_operation_diff", "diff") if "diff" in operation else _no_events
-    return events(operation, chunk)
-
-
-def _command_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    for index, command in enumerate(item["action"]["commands"]):
-        about = {"command_index": index}
-        yield {"type": "response.shell_call_command.added", "command": "", **about}
-        for event in _pieced("response.shell_call_command", "command")({"command": command}, chunk):
-            yield event | about
-
-
-def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    for index, output in enumerate(item["output"]):
-        name, about = "response.shell_call_output_content", {"command_index": index}
-        told = {key: output[key] for key in ("stdout", "stderr") if output.get(key)}
-        yield {"type": f"{name}.delta", "delta": told, **about}
-        yield {"type": f"{name}.done", "output": [output], **about}
-
-
-def _part_events(
-    name: str, part: dict[str, Any], field: str, chunk: int | None, kind: str = "content_part"
-) -> Iterator[dict[str, Any]]:
-    """A part as it comes: empty, then its text in pieces, then whole."""
-    yield {"type": f"response.{kind}.added", "part": part | {field: ""}}
-    ends = {end for end in map(_end_of, part.get("annotations") or ()) if end > 0}  # where a piece ends as well
-    for start, end in itertools.pairwise(sorted({0, len(part[field]), *ends})):
-        for piece in _pieces(part[field][start:end], chunk):
-            yield {"type": f"response.{name}.delta", "delta": piece}
-    yield {"type": f"response.{name}.done", field: part[field]}
-    yield {"type": f"response.{kind}.done", "part": part}
-
-
-def _pieced(event: str, field: str) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
-    """The events of an item that is one text in pieces, such as the arguments of a call."""
-
-    def events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-        for piece in _pieces(item[field], chunk):
-            yield {"type": f"{event}.delta", "delta": piece}
-        yield {"type": f"{event}.done", field: item[field] or ""} | ({"name": item["name"]} if "name" in item else {})
-
-    return events
-
-
-def _stages(*steps: Any) -> Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]:
-    """The events of an item that goes through stages, by name, with pieces between them, before it is completed."""
-
-    def events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-        for step in (*steps, "failed" if item.get("error") else "completed"):
-            if callable(step):
-                yield from step(item, chunk)
-            else:
-                yield {"type": f"response.{item['type']}.{step}"}
-
-    return events
-
-
-def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    """As many as the tool asks for, each the whole one."""
-    about = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
-    about |= {key: item[key] for key in _IMAGES_ARE if item.get(key)}
-    yield from (about | {"partial_image_index": index} for index in range(item.get("partial_images") or 0))
 
 
 def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
