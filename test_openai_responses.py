@@ -4894,6 +4894,35 @@ def test_response_events_of_every_output_item(openai_mock, name, where):
     assert [item["type"] for item in final["output"]] == [i.get("type", "message") for i in response["output"]]
 
 
+# Events that the SDK declares and the mock never sends.
+UNSENT_EVENTS = {
+    # No item of a response has audio: models that answer with audio are in chat completions and in realtime.
+    "response.audio.delta",
+    "response.audio.done",
+    "response.audio.transcript.delta",
+    "response.audio.transcript.done",
+    # Sent only if the input has a `compaction_trigger`, for which the mock makes no compaction item.
+    "response.compaction.compacting",
+}
+
+
+def test_every_declared_response_event_is_sent_or_listed_as_unsent(openai_mock, where):
+    prefix = "beta.Beta" if where == "beta.responses" else "responses."
+    failed_list = {"type": "mcp_list_tools", "server_label": "s", "tools": [], "error": "unreachable"}
+    by_type = [{"type": type} for type in members(f"{prefix}ResponseOutputItem")]
+    answers = [
+        {"output": [*ITEMS.values(), failed_list, *by_type]},
+        {"status": "incomplete"},
+        whole(openai_mock, f"{where}.create", FAILED),
+    ]
+    reach(openai_mock, f"{where}.create").response = answers
+    path = "/responses?beta=true" if where == "beta.responses" else "/responses"
+    body = ASK | {"background": True, "tools": [{"type": "image_generation", "partial_images": 1}]}
+    sent = {name for _ in answers for name, _ in wire(path, body)}
+    declared = {*members(f"{prefix}ResponseStreamEvent")}
+    assert declared - sent == UNSENT_EVENTS & declared
+
+
 SHELL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
 SHELL_OUTPUT = {"type": "shell_call_output", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}]}
 CITED = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
@@ -4920,6 +4949,35 @@ def test_items_come_as_the_service_sends_them(openai_mock, item, kinds):
     assert sent[3 : 3 + len(kinds)] == kinds
     if item is CODE:
         assert sent[8:10] == ["code_interpreter_call.interpreting", "code_interpreter_call.completed"]
+
+
+@cases(
+    "item, initial",
+    (CODE, {"code": "", "status": "in_progress"}),
+    (PATCH, {"operation": {"type": "create_file", "path": "a", "diff": ""}, "status": "in_progress"}),
+    (REMOVAL, {"operation": {"type": "delete_file", "path": "a"}}),
+    (SHELL, {"action": {"commands": []}, "status": "in_progress"}),
+    (SHELL_OUTPUT, {"output": [], "status": "in_progress"}),
+    (ITEMS["custom_tool_call"], {"input": ""}),
+    (ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
+    (ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
+    (ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
+    (ITEMS["message"], {"content": [], "status": "in_progress"}),
+    (ITEMS["reasoning text"], {"content": []}),
+    (ITEMS["reasoning"], {"summary": []}),
+)
+def test_added_items_lack_what_the_events_bring(openai_mock, item, initial):
+    openai_mock.responses.create.response = {"output": [item]}
+    (added,) = [data["item"] for name, data in wire("/responses", ASK) if name == "response.output_item.added"]
+    assert {key: added[key] for key in initial} == initial
+
+
+@pytest.mark.skipif("program" not in members("responses.ResponseOutputItem"), reason="this SDK has no programs")
+@cases("type, initial", ("program", {"code": ""}), ("program_output", {"result": "", "status": "completed"}))
+def test_added_programs_are_empty(openai_mock, type, initial):
+    openai_mock.responses.create.response = {"output": [{"type": type}]}
+    (added,) = [data["item"] for name, data in wire("/responses", ASK) if name == "response.output_item.added"]
+    assert {key: added[key] for key in initial} == initial
 
 
 def test_a_response_in_the_background_is_queued_first(openai_mock):
