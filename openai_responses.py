@@ -4930,7 +4930,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "custom_tool_call": _ItemType(
         id_prefix="ctc_",
-        models={"ResponseCustomToolCall": {}},
+        models={"ResponseCustomToolCall": {}, "ResponseCustomToolCallItem": {}},
         events=(_StreamedField("input"),),
     ),
     "file_search_call": _ItemType(

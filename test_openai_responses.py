@@ -4923,6 +4923,55 @@ def test_every_declared_response_event_is_sent_or_listed_as_unsent(openai_mock, 
     assert declared - sent == UNSENT_EVENTS & declared
 
 
+@cases("union", "ResponseOutputItem", "ResponseItem")
+def test_item_type_rows_name_the_models_of_the_sdk(union, where):
+    prefix = "beta.Beta" if where == "beta.responses" else "responses."
+    models = {type: model.__name__.removeprefix("Beta") for type, model in members(f"{prefix}{union}").items()}
+    rows = openai_responses._ITEM_TYPES
+    assert {type: name for type, name in models.items() if type in rows and name not in rows[type].models} == {}
+
+
+ID_PREFIXES = {
+    "apply_patch_call": "apc_",
+    "apply_patch_call_output": "apco_",
+    "code_interpreter_call": "ci_",
+    "compaction": "cmp_",
+    "computer_call": "cu_",
+    "custom_tool_call": "ctc_",
+    "file_search_call": "fs_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+    "image_generation_call": "ig_",
+    "local_shell_call": "lsh_",
+    "mcp_approval_request": "mcpr_",
+    "mcp_call": "mcp_",
+    "mcp_list_tools": "mcpl_",
+    "message": "msg_",
+    "program": "cm_",
+    "program_output": "cmo_",
+    "reasoning": "rs_",
+    "shell_call": "sh_",
+    "shell_call_output": "sho_",
+    "tool_search_call": "tsc_",
+    "tool_search_output": "tso_",
+    "web_search_call": "ws_",
+}
+
+
+def test_ids_of_output_items_have_the_prefix_of_their_type(openai_mock, client, where):
+    expected = {type: ID_PREFIXES[type] for type in members("responses.ResponseOutputItem") if type in ID_PREFIXES}
+    reach(openai_mock, f"{where}.create").response = {"output": [{"type": type} for type in expected]}
+    output = reach(client, where).create(**ASK).to_dict()["output"]
+    assert {item["type"]: item["id"].rstrip("0123456789") for item in output} == expected
+
+
+@cases("type", "custom_tool_call", "function_call")
+def test_ids_of_input_items_have_the_prefix_of_their_type(client, type):
+    item = {"type": type, "call_id": "call_1", "name": "f", "arguments": "{}", "input": "x"}
+    (listed,) = client.conversations.items.create(client.conversations.create().id, items=[item]).data
+    assert listed.id.startswith(ID_PREFIXES[type])
+
+
 SHELL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
 SHELL_OUTPUT = {"type": "shell_call_output", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}]}
 CITED = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
