@@ -4663,6 +4663,7 @@ class _StreamedField(NamedTuple):
 
 
 def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
+    """Return the row of the item's type, or a row without any fields."""
     return _ITEM_TYPES.get(item["type"]) or _ItemType()
 
 
