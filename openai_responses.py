@@ -1490,21 +1490,27 @@ _IMPLICATIONS = functools.cache(
         "Choice": lambda choice, given: (
             {"finish_reason": "tool_calls"} if (choice.get("message") or {}).get("tool_calls") else {}
         ),
-        "CompletionUsage": _implied_by_usage,
+        "BatchRequestCounts": _implied_by_request_counts,
         "ConversationCursorPage": _implied_by_page,
         "ConversationItemList": _implied_by_page,
         "CursorPage": _implied_by_page,
+        "FileCounts": _implied_by_counts,
         "Response": _implied_by_response,
-        "ResponseUsage": _implied_by_usage,
+        "ResultCounts": _implied_by_counts,
         "Run": _implied_by_run,
-        "Usage": _implied_by_usage,
     }
 )
 
 
+@functools.cache
+def _implication(model: Any) -> Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None:
+    """The function that gives what fields of a model imply: its row, or that of all models which count tokens."""
+    return _row_of(_IMPLICATIONS(), model, _implied_by_usage if "total_tokens" in _fields(model) else None)
+
+
 def _implied(model: Any, merged: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that follow from others and were not given."""
-    implies = _row_of(_IMPLICATIONS(), model)
+    implies = _implication(model)
     return {key: item for key, item in implies(merged, given).items() if key not in given} if implies else {}
 
 
@@ -1524,6 +1530,16 @@ def _implied_by_run(run: dict[str, Any], given: Mapping[str, Any]) -> dict[str, 
 def _implied_by_usage(usage: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     parts = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
     return {"total_tokens": sum(usage.get(part) or 0 for part in parts)} if "total_tokens" in usage else {}
+
+
+def _implied_by_counts(counts: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    parts = ("cancelled", "completed", "errored", "failed", "in_progress", "passed")
+    return {"total": sum(counts.get(part) or 0 for part in parts)} if "total" in counts else {}
+
+
+def _implied_by_request_counts(counts: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The requests of a batch are at least those that are answered: the others have no count of their own."""
+    return {"total": max(counts.get("total") or 0, (counts.get("completed") or 0) + (counts.get("failed") or 0))}
 
 
 def _implied_by_page(page: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -683,6 +683,14 @@ FOUR = {"choices": [{"message": {"content": "four"}}]}
     (CREATE, FOUR | {"usage": {"prompt_tokens": 7}}, {"completion_tokens": 1, "total_tokens": 8}),
     (CREATE, FOUR | {"usage": {"prompt_tokens": 3, "total_tokens": 90}}, {"completion_tokens": 1}),
     ("responses.create", {"usage": {"input_tokens": 5, "output_tokens": 6}}, {"total_tokens": 11}),
+    ("batches.create", {"usage": {"input_tokens": 5, "output_tokens": 6}}, {"total_tokens": 11}),
+    ("batches.create", {"usage": {"input_tokens": 5, "total_tokens": 90}}, {"output_tokens": 0}),
+    ("images.generate", {"usage": {"input_tokens": 5, "output_tokens": 6}}, {"total_tokens": 11}),
+    (
+        "audio.transcriptions.create",
+        {"usage": {"type": "tokens", "input_tokens": 5, "output_tokens": 6}},
+        {"total_tokens": 11},
+    ),
 )
 def test_figures_of_usage_are_completed_one_by_one(openai_mock, name, partial, expected):
     reach(openai_mock, name).response = partial
