@@ -1591,6 +1591,8 @@ class Note:
     ahead: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
     status: Any = None  # the status they go on from: where it is another, a test changed it by hand
     held: bool = False  # paused
+    set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what the test set, as it wrote it
+    set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the values that the object got by that
     input: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # what a response was asked
     maker: str = ""  # the endpoint that made a run
     lines: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
@@ -1769,6 +1771,7 @@ def _begin(store: StateStore, resource: Resource) -> dict[Any, Any]:
 
 _ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
 _OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
+_STATE_FIELDS = {"status", "error", "incomplete_details", "last_error", "required_action"}
 
 
 def _plan(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
@@ -1784,9 +1787,47 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
     note = store.service.notes.get((resource, key))
     if note and note.ahead and not note.held and note.status == obj.get("status"):
         change = note.ahead.pop(0)
-        obj.update(_stamp(change(store, obj) if callable(change) else change, store))
+        changes = change(store, obj) if callable(change) else change
+        obj.update(_with_set_fields(store, resource, key, changes))
         note.status = obj.get("status")
     _expire(store, _resource(resource), key)
+
+
+def _note_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
+    """Remember the fields of a new object that the test set, so that later changes leave them alone."""
+    store.service.notes.pop((resource, key), None)  # of an object that had the same key
+    if given:
+        obj, note = store[resource][key], store.note(resource, key)
+        note.set_fields = {name: value for name, value in given.items() if name in obj}
+        note.set_values = {name: obj[name] for name in note.set_fields}
+
+
+def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return changes of an object, but with the values that the test set for it.
+
+    Whatever changes an object after its creation calls this. It holds at every depth: of a dict that was set in part
+    the other keys change, and totals follow (`_overlay`).
+    """
+    changes = _stamp(changes, store)
+    note = store.service.notes.get((resource, key))
+    if note is None or changes.keys().isdisjoint(note.set_fields):
+        return changes
+    kept = {name: _copy(note.set_values[name]) for name in changes if name in note.set_fields}
+    model = _member(_resource(resource).stored, store[resource][key])
+    return _overlay_fields(model, kept, changes, note.set_fields)
+
+
+def _release(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
+    """Let fields of an object change although the test set them: a request of the application changes them."""
+    if note := store.service.notes.get((resource, key)):
+        note.set_fields = {name: value for name, value in note.set_fields.items() if name not in names}
+
+
+def _release_state(store: StateStore, resource: str, key: Any) -> None:
+    """Let a request move an object on from the state that the test set, and from the nulls of that state."""
+    if note := store.service.notes.get((resource, key)):
+        unknown = (name for name, value in note.set_fields.items() if value is None)
+        _release(store, resource, key, {*_STATE_FIELDS, *unknown})
 
 
 def _expire(store: StateStore, resource: Resource, key: Any) -> None:
@@ -3177,9 +3218,9 @@ class Script:
     steps: int | None = None  # how many calls it is for, of a list
 
     @property
-    def ends(self) -> bool:
-        """Whether it tells how an object ends, which then has no way before it."""
-        return bool(self.given.keys() & {"status", "error", "incomplete_details", "last_error", "required_action"})
+    def sets_state(self) -> bool:
+        """Return True if the test set the state an object is in, so that it skips its intermediate states."""
+        return not self.given.keys().isdisjoint(_STATE_FIELDS)
 
 
 NOTHING = Script()  # where a test said nothing
@@ -3879,37 +3920,43 @@ def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
     if behavior.content:
         path = (*call.parents, obj[call.resource.key])
         call.store[f"{call.resource.name}.content"][_key(path)] = behavior.content(call)
-    if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.ends:
-        first, *later = behavior.stages
-        first = {key: value for key, value in first.items() if key not in script.given}
-        _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), (first, *later))
+    if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.sets_state:
+        _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), behavior.stages)
     return obj
 
 
 def _go_through(store: StateStore, resource: Resource, key: Any, stages: tuple[Any, ...]) -> None:
-    """Has a stored object go through stages: the first at once, the others with each retrieve."""
+    """Change a stored object by stages: the first applies now, each other one with a retrieve."""
     first, *later = stages
-    store[resource.name][key].update(_stamp(first, store))
+    store[resource.name][key].update(_with_set_fields(store, resource.name, key, first))
     _plan(store, resource.name, key, *later)
+
+
+def _move_on(call: Call, stages: tuple[Any, ...]) -> None:
+    """Change the object of a call by stages, whatever state the test set."""
+    _release_state(call.store, call.resource.name, call.key)
+    _go_through(call.store, call.resource, call.key, stages)
 
 
 def _remember(call: Call, obj: Any, script: Script) -> None:
     """Stores an object that was created."""
     if isinstance(obj, dict) and call.resource.key in obj:
-        named = "id" in script.given or "id" in _requested(call)
-        _put(call.store, call.resource, call.parents, obj, named)
+        named = {"id": obj["id"]} if "id" in _requested(call) else {}
+        _put(call.store, call.resource, call.parents, obj, {**named, **script.given})
 
 
 def _put(
-    store: StateStore, resource: Resource, parents: tuple[str, ...], obj: dict[str, Any], named: bool = False
+    store: StateStore, resource: Resource, parents: tuple[str, ...], obj: dict[str, Any], given: Mapping[str, Any] = {}
 ) -> None:
-    """Stores an object under its id; under another one if that is taken, unless somebody named it so."""
+    """Store an object under its id; under another one if that is taken, unless the test or the request gave the id."""
     _check_type(resource.key, obj[resource.key], str)
-    if resource.key == "id" and not named:
+    if resource.key == "id" and "id" not in given:
         prefix = re.match(r"\D*", str(obj["id"]))
         while _key((*parents, obj["id"])) in store[resource.name]:
             obj["id"] = store.new_id(prefix[0] if prefix else "")
-    store[resource.name][_key((*parents, obj[resource.key]))] = obj
+    key = _key((*parents, obj[resource.key]))
+    store[resource.name][key] = obj
+    _note_set_fields(store, resource.name, key, given)
 
 
 # ---- what each shape does when nothing was set -----------------------------------------------------------------------
@@ -3947,9 +3994,11 @@ def _update(call: Call) -> Any:
     kept = {key: value for key, value in asked.items() if key in stored and key not in _fields(model)}
     if "expires_after" in asked and "expires_at" in stored:
         kept |= {"expires_at": None} | _expiry(call, stored)
-    stored.update(_stamp(_shared_fields(model, asked), call.store) | kept)
+    changes = _stamp(_shared_fields(model, asked), call.store) | kept
+    _release(call.store, call.resource.name, call.key, changes)
+    stored.update(changes)
     if call.behavior.stages:
-        _go_through(call.store, call.resource, call.key, call.behavior.stages)
+        _move_on(call, call.behavior.stages)
     return _view(call, stored)
 
 
@@ -3983,7 +4032,7 @@ def _action(call: Call) -> Any:
     """Has the object go through what the row says, and answers with it or with what the action gives."""
     stored, stages = _fetch(call), call.behavior.stages
     if stages:
-        _go_through(call.store, call.resource, call.key, stages)
+        _move_on(call, stages)
     return _view(call, stored) if stages or _acts_on_itself(call.row) else _compose(call)
 
 
@@ -4337,12 +4386,15 @@ def _check_purpose(call: Call) -> None:
         _refuse(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
 
 
-def _add_file(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
-    """A file the service itself makes: the output of a batch, a completed upload."""
-    obj = _new("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
-    _put(store, _resource("files"), (), obj)
-    store["files.content"][obj["id"]] = data
-    return obj
+def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
+    """Build a file that the service itself makes: the output of a batch, a completed upload."""
+    return _new("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
+
+
+def _put_file(store: StateStore, file: dict[str, Any], data: bytes) -> None:
+    """Store a file with its content."""
+    _put(store, _resource("files"), (), file)
+    store["files.content"][file["id"]] = data
 
 
 def _file_content(call: Call) -> bytes:
@@ -4386,8 +4438,10 @@ def _joined_parts(call: Call) -> bytes:
 
 def _complete_upload(call: Call) -> Any:
     upload = _fetch(call)
-    file = _add_file(call.store, upload["filename"], _joined_parts(call), upload["purpose"])
-    upload |= {"status": "completed", "file": file}
+    data = _joined_parts(call)
+    file = _file_object(call.store, upload["filename"], data, upload["purpose"])
+    _move_on(call, ({"status": "completed", "file": file},))
+    _put_file(call.store, upload["file"], data)
     return upload
 
 
@@ -4516,7 +4570,7 @@ def _keep_response(call: Call, obj: dict[str, Any], script: Script) -> None:
         call.store.note("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
-        if call.body.get("background") is True and not call.streams and not script.ends:
+        if call.body.get("background") is True and not call.streams and not script.sets_state:
             _put_in_background(call, obj)
     if conversation := _conversation_id(call):
         for item in [*call.input_items, *obj["output"]]:
@@ -5384,10 +5438,10 @@ def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
     store, thread = call.store, run["thread_id"]
     for message in _dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
-    _put(store, _resource("beta.threads.runs"), (thread,), run, named="id" in script.given)
+    _put(store, _resource("beta.threads.runs"), (thread,), run, script.given)
     store.note("beta.threads.runs", (thread, run["id"])).maker = call.row.name
-    if not script.ends:
-        _start_run(store, run, script.turn or _default_turn(run), run["usage"] if "usage" in script.given else None)
+    if not script.sets_state:
+        _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
         _add_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
 
@@ -5395,19 +5449,19 @@ def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
 _RUN_TIME = 600  # seconds a run may take before it expires
 
 
-def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None, usage: dict[str, Any] | None = None) -> None:
-    """Queues a run; what it will say in the end is known from here, and what a test says it takes."""
-    started = run["started_at"] if run.get("required_action") else None  # a run that goes on has begun before
-    run |= {"status": "queued", "started_at": started, "completed_at": None, "required_action": None, "usage": None}
-    run["expires_at"] = int(time.time()) + _RUN_TIME
+def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> None:
+    """Queue a run, and plan its next states. It will say the turn in the end."""
+    started = run["started_at"] if run.get("required_action") else None  # a run that waited for tools began before
+    run |= {"started_at": started, "completed_at": None, "usage": None}  # not known yet, even where the test set them
+    queued = {"status": "queued", "required_action": None, "expires_at": Now(_RUN_TIME)}
     working = {"status": "in_progress", "started_at": started or Now()}
-    finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT), usage=usage)
-    _plan(store, "beta.threads.runs", (run["thread_id"], run["id"]), working, finish)
+    finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT))
+    key = (run["thread_id"], run["id"])
+    _go_through(store, _resource("beta.threads.runs"), key, (queued, working, finish))
 
 
-def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn, usage: dict[str, Any] | None) -> dict[str, Any]:
-    """What the end of a run changes in it; its message and its step come into being beside it."""
-    usage = usage or _run_usage(store, run, turn)
+def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
+    """Return what the end of a run changes in it, and add its message and its step."""
     if turn.tool_calls:
         calls = [_run_call(made, store) for made in turn.tool_calls]
         _add_call_step(store, run, calls)
@@ -5417,6 +5471,8 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn, usage: dict[
     about = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
     message = _add_message(store, run["thread_id"], about)
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
+    taken = {"usage": _run_usage(store, run, turn)}
+    usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), taken)["usage"]
     _add_step(store, run, details, usage=usage)
     if turn.stop:
         reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
@@ -5487,6 +5543,7 @@ def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
     for step in call.store.below("beta.threads.runs.steps", *call.path).values():
         if step.get("status") == "in_progress":
             _complete_step(step, outputs)
+    _release_state(call.store, call.resource.name, call.key)
     _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
 
@@ -5504,14 +5561,12 @@ def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
 
 def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    counts = script.given.get("file_counts")
-    _take_in(call.store, obj["id"], call.body, done=script.ends or counts is not None)
-    if counts:
-        obj["file_counts"] |= counts
-    obj |= {key: script.given[key] for key in _FOLLOWS_FILES if key in script.given}
+    _take_in(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
 
-_FOLLOWS_FILES = ("expires_at", "last_active_at", "status", "usage_bytes")  # unless a test said it
+def _sets_file_states(script: Script) -> bool:
+    """Return True if the test set how far the files of a new vector store or batch are, so that none is read later."""
+    return script.sets_state or "file_counts" in script.given
 
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -5544,16 +5599,19 @@ def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: 
 
 
 def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
-    _put_store_file(call.store, file, done=script.ends or "usage_bytes" in script.given)
+    _put_store_file(call.store, file, script.sets_state, script.given)
 
 
-def _put_store_file(store: StateStore, file: dict[str, Any], done: bool) -> None:
-    """A file comes into a vector store; unless that is done, the store reads it with the next retrieve or list."""
+def _put_store_file(store: StateStore, file: dict[str, Any], done: bool, given: Mapping[str, Any] = {}) -> None:
+    """Add a file to a vector store. Unless that is done, the store reads it with the next retrieve or list."""
     files, id = store["vector_stores.files"], file["vector_store_id"]
     if (key := (id, file["id"])) in files:
         _tally(store, id, files[key], -1)
     files[key] = file
-    file |= {} if done else {"status": "in_progress", "usage_bytes": 0}
+    _note_set_fields(store, "vector_stores.files", key, given)
+    if not done:
+        unread = {"status": "in_progress", "usage_bytes": 0}
+        file.update(_with_set_fields(store, "vector_stores.files", key, unread))
     _tally(store, id, file, 1)
     if not done:
         _plan(store, "vector_stores.files", key, _settle_file)
@@ -5569,24 +5627,31 @@ def _read_on(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settle_file(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
-    """A file that a vector store is reading is read, or will not be."""
-    _tally(store, file["vector_store_id"], file, -1)
+    """End the reading of a file by its vector store, and count it there as what it is now."""
+    id = file["vector_store_id"]
+    _tally(store, id, file, -1)
     read = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
-    file |= {"status": status, "usage_bytes": read}
-    _tally(store, file["vector_store_id"], file, 1)
+    changes = {"status": status, "usage_bytes": read}
+    file.update(_with_set_fields(store, "vector_stores.files", (id, file["id"]), changes))
+    _tally(store, id, file, 1)
     return {}
 
 
 def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
-    """Keeps a vector store's counts as its files come and go; while one is being read, it is in progress."""
-    if id in store["vector_stores"]:
-        owner, status = _whole(store, _resource("vector_stores"), id), file.get("status", "completed")
-        counts, size = owner["file_counts"], owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
-        counts |= {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
-        owner |= {"usage_bytes": size, "last_active_at": int(time.time())}
-        if owner["status"] != "expired":
-            owner["status"] = "in_progress" if counts["in_progress"] > 0 else "completed"
-            owner |= _expires(owner, _dict_in(owner, "expires_after"))
+    """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
+    if id not in store["vector_stores"]:
+        return
+    owner = _whole(store, _resource("vector_stores"), id)
+    counts, status = owner["file_counts"], file.get("status", "completed")
+    counts = counts | {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
+    size = owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
+    changes = {"file_counts": counts, "usage_bytes": size, "last_active_at": int(time.time())}
+    owner.update(_with_set_fields(store, "vector_stores", id, changes))
+    if owner["status"] != "expired":
+        reading = owner["file_counts"]["in_progress"] > 0
+        changes = {"status": "in_progress" if reading else "completed"}
+        changes |= _expires(owner, _dict_in(owner, "expires_after"))
+        owner.update(_with_set_fields(store, "vector_stores", id, changes))
 
 
 def _list_further(call: Call) -> Any:
@@ -5613,16 +5678,17 @@ def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    path, done = (*call.parents, obj["id"]), script.ends or "file_counts" in script.given
+    path = (*call.parents, obj["id"])
+    done = _sets_file_states(script)
     for asked in _batch_files(call.body):
         file = _add_store_file(call.store, call.parents[0], asked, done)
         call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
-    if not script.ends:
-        obj |= _batch_state(call.store, path)
-        obj["file_counts"] |= script.given.get("file_counts", {})
-    if not done:
-        obj["status"] = "in_progress"
-        _plan(call.store, "vector_stores.file_batches", path, functools.partial(_finish_file_batch, path=path))
+    state = _batch_state(call.store, path)
+    if done:
+        obj.update(_with_set_fields(call.store, call.resource.name, path, state))
+    else:
+        finish = functools.partial(_finish_file_batch, path=path)
+        _go_through(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
 
 
 def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
@@ -5646,7 +5712,7 @@ def _cancel_file_batch(call: Call) -> Any:
         for file in call.store.below("vector_stores.file_batches.files", *call.path).values():
             if file["status"] == "in_progress":
                 _settle_file(call.store, file, "cancelled")
-        batch |= _batch_state(call.store, call.path) | {"status": "cancelled"}
+        _move_on(call, (_batch_state(call.store, call.path) | {"status": "cancelled"},))
     return batch
 
 
@@ -5773,13 +5839,21 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     good = [result for result in results if _is_good(result)]
     bad = [result for result in results if not _is_good(result)]
     files = {
-        f"{kind}_file_id": _add_file(store, f"{batch['id']}_{kind}.jsonl", _jsonl(some), "batch_output")["id"]
+        f"{kind}_file_id": _add_results(store, batch, kind, some)
         for kind, some in (("output", good), ("error", bad))
-        if some
+        if some and not batch.get(f"{kind}_file_id")  # as the test set it
     }
     counts = {"total": len(results), "completed": len(good), "failed": len(bad)}
     files |= _batch_usage([result["response"]["body"] for result in good])
     return {"status": "completed", "completed_at": Now(), "finalizing_at": Now(), "request_counts": counts, **files}
+
+
+def _add_results(store: StateStore, batch: Mapping[str, Any], kind: str, results: list[dict[str, Any]]) -> str:
+    """Add a file with results of a batch, and return its id."""
+    data = _jsonl(results)
+    file = _file_object(store, f"{batch['id']}_{kind}.jsonl", data, "batch_output")
+    _put_file(store, file, data)
+    return file["id"]
 
 
 def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
@@ -5875,7 +5949,8 @@ def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str)
 def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
     suffix = job.get("user_provided_suffix") or ""
-    name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
+    own = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
+    name = job.get("fine_tuned_model") or own  # as the test set it
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     checkpoint = _new("fine_tuning.jobs.FineTuningJobCheckpoint", store, about)
     store["fine_tuning.jobs.checkpoints"][job["id"], checkpoint["id"]] = checkpoint
@@ -6144,14 +6219,16 @@ def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
-    """A run ends with all its items passed, unless the test counted otherwise."""
+    """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
     source = _dict_in(_dict_in(run, "data_source"), "source")
     total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
-    counts = {"errored": 0, "failed": 0, "passed": total, "total": total}
+    bad = run["result_counts"]["errored"] + run["result_counts"]["failed"]
+    counted = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - bad, 0), "total": total}}
+    counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), counted)["result_counts"]
     criteria = _dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
-    results = [{"testing_criteria": each.get("name"), "passed": total, "failed": 0} for each in criteria]
-    told = {"result_counts": counts, "per_testing_criteria_results": results}
-    return {"status": "completed"} | ({} if run["result_counts"]["total"] else told)
+    each_counts = {"passed": counts["passed"], "failed": counts["failed"]}
+    results = [{"testing_criteria": each.get("name"), **each_counts} for each in criteria]
+    return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
 
 
 def _check_cancel(call: Call) -> None:
@@ -6162,9 +6239,10 @@ def _check_cancel(call: Call) -> None:
 
 def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
     """The container lives on, unless it is expired."""
-    container = _need(call, "containers", id or call.params["container_id"], "container_id")
+    id = id or call.params["container_id"]
+    container = _need(call, "containers", id, "container_id")
     if container["status"] != "expired":
-        container["last_active_at"] = int(time.time())
+        container.update(_with_set_fields(call.store, "containers", id, {"last_active_at": int(time.time())}))
     return container
 
 

@@ -3030,6 +3030,248 @@ def test_the_end_of_a_video_is_what_is_set(openai_mock, client):
     assert client.videos.create(prompt="p").completed_at == 5
 
 
+def start_vector_store(client):
+    after = {"anchor": "last_active_at", "days": 1}
+    return client.vector_stores.create(file_ids=[add_file(client), add_file(client)], expires_after=after)
+
+
+def start_store_file(client):
+    return client.vector_stores.files.create(a_store(client), file_id=add_file(client))
+
+
+def start_file_batch(client):
+    return client.vector_stores.file_batches.create(a_store(client), file_ids=[add_file(client), add_file(client)])
+
+
+def start_eval_run(client):
+    config, source = {"type": "logs"}, {"type": "file_content", "content": [{"item": {}}, {"item": {}}]}
+    eval = client.evals.create(data_source_config=config, testing_criteria=[CHECKED])
+    return client.evals.runs.create(eval.id, data_source={"type": "jsonl", "source": source})
+
+
+def start_run(client):
+    return client.beta.threads.runs.create(thread_id=add_thread(client, "Hi"), assistant_id=add_assistant(client))
+
+
+def retrieve_run(client, run):
+    return client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+
+
+def retrieve_file_batch(client, batch):
+    return client.vector_stores.file_batches.retrieve(batch.id, vector_store_id=batch.vector_store_id)
+
+
+def retrieve_video(client, video):
+    return client.videos.retrieve(video.id)
+
+
+def complete_upload(client, upload):
+    if upload.status == "completed":
+        return upload
+    part = client.uploads.parts.create(upload.id, data=b"12345")
+    return client.uploads.complete(upload.id, part_ids=[part.id])
+
+
+# The calls that create what is not finished at once: how to make one, and what moves it on.
+PROGRESS = {
+    "batches.create": (
+        lambda c: add_batch(c, batch_line("1"), batch_line("2", "/v1/nothing")),
+        lambda c, batch: c.batches.retrieve(batch.id),
+    ),
+    "beta.threads.create_and_run": (
+        lambda c: c.beta.threads.create_and_run(assistant_id=add_assistant(c)),
+        retrieve_run,
+    ),
+    "beta.threads.runs.create": (start_run, retrieve_run),
+    "containers.create": (
+        lambda c: c.containers.create(name="c"),
+        lambda c, container: c.containers.retrieve(container.id),
+    ),
+    "evals.runs.create": (start_eval_run, lambda c, run: c.evals.runs.retrieve(run.id, eval_id=run.eval_id)),
+    "fine_tuning.jobs.create": (add_job, lambda c, job: c.fine_tuning.jobs.retrieve(job.id)),
+    "responses.create": (
+        lambda c: c.responses.create(**ASK, background=True),
+        lambda c, response: c.responses.retrieve(response.id),
+    ),
+    "uploads.create": (
+        lambda c: c.uploads.create(bytes=5, filename="a.txt", mime_type="text/plain", purpose="batch"),
+        complete_upload,
+    ),
+    "vector_stores.create": (start_vector_store, lambda c, store: c.vector_stores.retrieve(store.id)),
+    "vector_stores.file_batches.create": (start_file_batch, retrieve_file_batch),
+    "vector_stores.files.create": (
+        start_store_file,
+        lambda c, file: c.vector_stores.files.retrieve(file.id, vector_store_id=file.vector_store_id),
+    ),
+    "videos.create": (lambda c: c.videos.create(prompt="p"), retrieve_video),
+    "videos.edit": (lambda c: c.videos.edit(prompt="p", video=b"video"), retrieve_video),
+    "videos.extend": (
+        lambda c: c.videos.extend(prompt="p", seconds="4", video=b"video"),
+        retrieve_video,
+    ),
+    "videos.remix": (lambda c: c.videos.remix(c.videos.create(prompt="p").id, prompt="p"), retrieve_video),
+}
+# What moves an object on that is cancelled.
+CANCELLED = {
+    "batches.create": lambda c, batch: c.batches.cancel(batch.id),
+    "beta.threads.runs.create": lambda c, run: c.beta.threads.runs.cancel(run.id, thread_id=run.thread_id),
+    "vector_stores.file_batches.create": lambda c, batch: c.vector_stores.file_batches.cancel(
+        batch.id, vector_store_id=batch.vector_store_id
+    ),
+}
+STATUS = {"status", "error", "incomplete_details", "last_error", "required_action"}
+
+
+def life_of(monkeypatch, name, partial, cancel=None):
+    """An object as its creation and each later call show it, ten seconds apart, as JSON."""
+    start, move = PROGRESS[name]
+    with OpenAIMock() as mock:
+        reach(mock, name).response = partial
+        monkeypatch.setattr(time, "time", lambda: 2_000_000_000)
+        shown = [start(sdk())]
+        for number in range(1, 6):
+            monkeypatch.setattr(time, "time", lambda now=2_000_000_000 + 10 * number: now)
+            shown.append((cancel if cancel and number == 1 else move)(sdk(), shown[-1]))
+    return [each.to_dict() for each in shown]
+
+
+def changed_in(life):
+    """The fields that change over a life but those that are its state, each with its last value."""
+    names = {name for each in life for name in each} - STATUS
+    values = {name: [each.get(name) for each in life] for name in sorted(names)}
+    lasting = {name: [item for item in seen if item is not None] for name, seen in values.items()}
+    return {name: lasting[name][-1] for name, seen in values.items() if any(item != seen[0] for item in seen)}
+
+
+def alternatives(name, value):
+    """Values that a test may set instead of a value: of a dict, one for each figure in it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, (dict, int)):
+                yield from ({key: other} for other in alternatives(key, item))
+    elif isinstance(value, list):
+        yield []
+    elif name == "service_tier":
+        yield "flex"
+    else:
+        yield f"{value}-set" if isinstance(value, str) else value + 1000
+
+
+@pytest.mark.parametrize("name", sorted(PROGRESS.keys() & ROWS.keys()))
+def test_set_fields_survive_progress(monkeypatch, name):
+    changed = changed_in(life_of(monkeypatch, name, {}))
+    assert changed
+    for field, value in changed.items():
+        for other in alternatives(field, value):
+            last = life_of(monkeypatch, name, {field: other})[-1]
+            assert holds(last[field], other), (field, other, last)
+            assert total_follows(last[field], other), (field, other, last)
+
+
+def total_follows(whole, part):
+    """Return True if the total in a dict is the sum of the other figures, or was set, or there is none."""
+    total = next((name for name in ("total", "total_tokens") if isinstance(part, dict) and name in whole), None)
+    if total is None or total in part:
+        return True
+    return 2 * whole[total] == sum(item for item in whole.values() if isinstance(item, int))
+
+
+@pytest.mark.parametrize("name", ["batches.create", "beta.threads.runs.create"])
+def test_set_fields_survive_cancelling(monkeypatch, name):
+    changed = changed_in(life_of(monkeypatch, name, {}, CANCELLED[name]))
+    for field, value in changed.items():
+        for other in alternatives(field, value):
+            life = life_of(monkeypatch, name, {field: other}, CANCELLED[name])
+            assert holds(life[-1][field], other) and life[-1]["status"] == "cancelled", (field, other, life)
+
+
+def test_calls_with_stages_are_in_the_table_of_progress():
+    staged = {name for name, behavior in openai_responses.BEHAVIORS().items() if behavior.stages}
+    assert {name for name in staged if name.endswith((".create", ".edit", ".extend", ".remix"))} <= PROGRESS.keys()
+
+
+@cases(
+    "name, partial, expected",
+    ("batches.create", {"usage": {"input_tokens": 90}}, {"usage": {"output_tokens": 6, "total_tokens": 96}}),
+    (
+        "batches.create",
+        {"request_counts": {"failed": 8}},
+        {"request_counts": {"completed": 1, "failed": 8, "total": 9}},
+    ),
+    ("beta.threads.runs.create", {"usage": {"prompt_tokens": 90}}, {"usage": {"total_tokens": 96}}),
+    (
+        "evals.runs.create",
+        {"result_counts": {"failed": 1}},
+        {
+            "result_counts": {"errored": 0, "failed": 1, "passed": 1, "total": 2},
+            "per_testing_criteria_results": [{"testing_criteria": "right", "passed": 1, "failed": 1}],
+        },
+    ),
+    (
+        "vector_stores.create",
+        {"file_counts": {"failed": 3}},
+        {"file_counts": {"completed": 2, "failed": 3, "in_progress": 0, "total": 5}, "usage_bytes": 18},
+    ),
+    ("uploads.create", {"file": {"filename": "set.txt"}}, {"file": {"filename": "set.txt", "bytes": 5}}),
+    ("fine_tuning.jobs.create", {"trained_tokens": None}, {"trained_tokens": None, "status": "succeeded"}),
+    ("batches.create", {"status": "completed", "completed_at": 5}, {"completed_at": 5, "output_file_id": None}),
+)
+def test_progress_completes_what_was_set_in_part(monkeypatch, name, partial, expected):
+    last = life_of(monkeypatch, name, partial)[-1]
+    assert holds({**dict.fromkeys(expected), **last}, expected)
+
+
+@cases(
+    "name, cancel, status",
+    ("batches.create", CANCELLED["batches.create"], "cancelled"),
+    ("beta.threads.runs.create", CANCELLED["beta.threads.runs.create"], "cancelled"),
+    ("evals.runs.create", lambda c, run: c.evals.runs.cancel(run.id, eval_id=run.eval_id), "canceled"),
+    ("vector_stores.file_batches.create", CANCELLED["vector_stores.file_batches.create"], "cancelled"),
+)
+def test_requests_move_an_object_on_from_a_set_state(monkeypatch, name, cancel, status):
+    nulls = {"cancelling_at": None, "cancelled_at": None} if name == "batches.create" else {}
+    life = life_of(monkeypatch, name, {"status": "in_progress", **nulls}, cancel)
+    assert life[0]["status"] == "in_progress" and life[-1]["status"] == status
+    assert all(life[-1][field] for field in nulls)
+
+
+def test_an_update_changes_fields_that_were_set(openai_mock, client):
+    openai_mock.vector_stores.create.response = {"expires_at": 4_000_000_000}
+    store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
+    client.vector_stores.update(store.id, expires_after={"anchor": "last_active_at", "days": 2})
+    client.vector_stores.files.create(store.id, file_id=add_file(client))
+    found = client.vector_stores.retrieve(store.id)
+    assert found.expires_at == found.last_active_at + 2 * 86400
+
+
+def test_set_names_of_results_are_those_of_the_results(openai_mock, client):
+    openai_mock.fine_tuning.jobs.create.response = {"fine_tuned_model": "ft:set"}
+    job = add_job(client).id
+    assert states(lambda: client.fine_tuning.jobs.retrieve(job), 3)[-1] == "succeeded"
+    assert client.models.retrieve("ft:set").id == "ft:set"
+    openai_mock.uploads.create.response = {"file": {"filename": "set.txt"}}
+    upload = complete_upload(client, PROGRESS["uploads.create"][0](client))
+    assert client.files.retrieve(upload.file.id).filename == "set.txt"
+    assert client.files.content(upload.file.id).read() == b"12345"
+    ready = add_file(client, b"{}")
+    openai_mock.batches.create.response = {"output_file_id": ready}
+    batch = add_batch(client, batch_line("1"))
+    files = len(client.files.list().data)
+    states(lambda: client.batches.retrieve(batch.id), 2)
+    assert client.files.content(client.batches.retrieve(batch.id).output_file_id).read() == b"{}"
+    assert len(client.files.list().data) == files
+
+
+def test_an_object_with_the_id_of_another_has_nothing_of_what_was_set_there(openai_mock, client):
+    file, store = add_file(client, b"12345"), a_store(client)
+    openai_mock.vector_stores.files.create.response = {"usage_bytes": 9}
+    client.vector_stores.files.create_and_poll(file, vector_store_id=store)
+    assert client.vector_stores.retrieve(store).usage_bytes == 9
+    del openai_mock.vector_stores.files.create.response
+    client.vector_stores.files.create_and_poll(file, vector_store_id=store)
+    assert client.vector_stores.retrieve(store).usage_bytes == 5
+
+
 def test_the_version_of_a_skill_is_what_is_set(openai_mock, client):
     skill = client.skills.create(files=[("SKILL.md", b"name: a")]).id
     openai_mock.skills.versions.create.response = {"version": "7"}
