@@ -4086,24 +4086,78 @@ def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
 
 
 def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
-    """One page of a resource's objects, as the query asks for it."""
-    resource, parents = _resource(_shape(row).resource), tuple(parents)
+    """Return one page of a resource's objects, as the query asks for it."""
+    resource = _resource(_shape(row).resource)
+    parents = tuple(parents)
     order, size, most = resource.listing
     order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
     if order not in ("asc", "desc"):
         _refuse(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
-    newest_first = order == "desc"
-    pairs: Iterator[Any] = iter(reversed(objects.items()) if newest_first else objects.items())
-    if objects and (cursor := query.get("after") or query.get("page")):
-        gone = store.service.notes.get((resource.name, parents), Note()).gone
-        pairs = _after(pairs, objects, gone, _key((*parents, cursor)), newest_first)
-    found, more = _window(pairs, query, _limit(query, size, most))
-    if any(_is_over(resource, obj) for _, obj in found):  # which is seldom, and all are looked at only then
+    deleted = store.service.notes.get((resource.name, parents), Note()).gone
+    keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
+    keys, more = _first_matching(keys, objects, query, _limit(query, size, most))
+    if any(_is_over(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
         for key in [key for key, obj in objects.items() if _is_over(resource, obj)]:
             _expire(store, resource, key)
         return _page(row, store, parents, query)
-    return _page_of(row, [_whole(store, resource, key) for key, _ in found], more)
+    return _page_of(row, [_whole(store, resource, key) for key in keys], more)
+
+
+def _keys_between(
+    objects: Mapping[Any, Any],
+    deleted: Mapping[Any, Any],
+    parents: tuple[str, ...],
+    query: Mapping[str, str],
+    newest_first: bool,
+) -> list[Any]:
+    """Return the keys after the cursor `after` and before the cursor `before`, in the order of the list."""
+    cursors = {"after": query.get("after") or query.get("page"), "before": query.get("before")}
+    keys = list(objects)
+    low, high = 0, len(keys)
+    for name, cursor in cursors.items() if keys else ():
+        if not cursor:
+            continue
+        place = _cursor_place(objects, deleted, _key((*parents, cursor)))
+        if place is None:
+            _refuse_cursor(name, cursor)
+        if (name == "after") == newest_first:  # what is older
+            high = place.start
+        else:
+            low = place.stop
+    if low > high:
+        _refuse_cursor("before", cursors["before"])
+    return keys[low:high][::-1] if newest_first else keys[low:high]
+
+
+def _cursor_place(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor: Any) -> slice | None:
+    """Return the place of a cursor in the order of creation: an empty one, between others, if it is deleted."""
+    is_deleted = cursor not in objects
+    while cursor not in objects and cursor in deleted:
+        cursor = deleted[cursor]  # the key before it
+    if cursor is None:  # nothing is left before it
+        return slice(0, 0)
+    if cursor not in objects:
+        return None
+    position = list(objects).index(cursor)
+    return slice(position + is_deleted, position + 1)
+
+
+def _refuse_cursor(name: str, cursor: str | None) -> typing.NoReturn:
+    _refuse(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
+
+
+def _first_matching(
+    keys: list[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
+) -> tuple[list[Any], bool]:
+    """Return the keys of a page, and whether there are more: next to `before` if that is given, else the first ones."""
+    filters = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
+    backward = bool(query.get("before"))
+    candidates = reversed(keys) if backward else iter(keys)
+    matching = (key for key in candidates if all(_has(objects[key], *each) for each in filters.items()))
+    found = list(itertools.islice(matching, limit + 1))
+    page = found[:limit]
+    return page[::-1] if backward else page, len(found) > limit
 
 
 def _page_of(row: Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
@@ -4124,46 +4178,8 @@ def _limit(query: Mapping[str, str], size: int, most: int) -> int:
     return int(text)
 
 
-def _window(pairs: Iterator[Any], query: Mapping[str, str], limit: int) -> tuple[list[Any], bool]:
-    """The objects with their keys up to the cursor `before`, and whether there are more."""
-    if before := query.get("before"):
-        head = list(_matching(_until(pairs, before), query))
-        return head[-limit:], len(head) > limit
-    chosen = list(itertools.islice(_matching(pairs, query), limit + 1))
-    return chosen[:limit], len(chosen) > limit
-
-
-def _after(
-    pairs: Iterator[Any], objects: Mapping[Any, Any], gone: Mapping[Any, Any], key: Any, newest_first: bool
-) -> Iterator[Any]:
-    """What comes after a cursor, which may be an object deleted since: then from where it stood."""
-    cursor, deleted = _path(key)[-1], False
-    while key not in objects and key in gone:
-        key, deleted = gone[key], True
-    if deleted and key is None:
-        return iter(()) if newest_first else pairs
-    for pair in pairs:
-        if pair[0] == key:
-            return itertools.chain([pair], pairs) if deleted and newest_first else pairs
-    _refuse(f"Invalid 'after': no object with id '{cursor}' in this list.", "after")
-
-
-def _until(pairs: Iterator[Any], cursor: str) -> Iterator[Any]:
-    for key, obj in pairs:
-        if _path(key)[-1] == cursor:
-            return
-        yield key, obj
-    _refuse(f"Invalid 'before': no object with id '{cursor}' in this list.", "before")
-
-
-def _matching(pairs: Iterable[Any], query: Mapping[str, str]) -> Iterator[Any]:
-    """The objects whose fields are as the query says; what is no field of theirs does not filter."""
-    wanted = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
-    return (pair for pair in pairs if all(_has(pair[1], name, value) for name, value in wanted.items()))
-
-
 def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
-    """Whether a field is as a filter says: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
+    """Whether a field is as a filter says, or there is none: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
     head, *keys = re.findall(r"[^\[\]]+", name) or [name]
     found = obj.get(head)
     for key in keys:

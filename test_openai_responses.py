@@ -2959,6 +2959,18 @@ def test_a_cursor_deleted_since_still_has_its_place(client, order):
     assert page.get_next_page().data == []
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_deleted_cursor_has_its_place_in_front_of_a_page_too(client, order):
+    ids = add_stores(client, 6) if order == "asc" else add_stores(client, 6)[::-1]
+    for id in ids[2:4]:
+        client.vector_stores.delete(id)
+    listed = functools.partial(client.vector_stores.list, order=order)
+    assert [store.id for store in listed(before=ids[2]).data] == [store.id for store in listed(before=ids[3]).data]
+    assert [store.id for store in listed(before=ids[3], limit=1).data] == ids[1:2]
+    assert [store.id for store in listed(after=ids[2], before=ids[5]).data] == ids[4:5]
+    assert refused(listed, after=ids[4], before=ids[0]).param == "before"
+
+
 def test_lists_are_gone_through_page_by_page(client):
     conversation, numbers = client.conversations.create().id, [str(number) for number in range(45)]
     for number in numbers:
