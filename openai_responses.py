@@ -4263,7 +4263,7 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             refers={"assistant_id": "beta.assistants"},
             derive=_derive_run,
             keep=_keep_thread_and_run,
-            events=_thread_and_run_events,
+            events=_run_events,
             hears=_hear_thread_and_run,
         ),
         "beta.threads.messages.create": Behavior(derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {}, keep=_keep_message),
@@ -4275,10 +4275,10 @@ BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
             refers={"assistant_id": "beta.assistants"},
             derive=_derive_run,
             keep=_keep_run,
-            events=_new_run_events,
+            events=_run_events,
             hears=_hear_thread,
         ),
-        "beta.threads.runs.submit_tool_outputs": Behavior(made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_submitted_run_events, hears=_hear_outputs),
+        "beta.threads.runs.submit_tool_outputs": Behavior(made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs),
         "chat.completions.create": Behavior(made_up=True, check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages),
         "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
         "containers.files.content.retrieve": Behavior(check=_use_container),
@@ -6599,49 +6599,41 @@ def _speech_events(call: Call, audio: bytes, chunk: int | None) -> Iterator[Even
     yield None, "[DONE]"
 
 
-def _thread_and_run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    yield "thread.created", call.store["beta.threads"][run["thread_id"]]
-    yield from _new_run_events(call, run, chunk)
-
-
-def _new_run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    yield "thread.run.created", run
-    yield from _run_events(call, run, chunk)
-
-
 def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    """A run from where it is to where it stops, with the message or the calls it makes on the way."""
-    key, store = (run["thread_id"], run["id"]), call.store
-    if run["status"] == "requires_action":  # as the test set it
-        yield from _steps_events(store, _steps_of(store, key), chunk)
-    yield f"thread.run.{run['status']}", run
-    while _is_ahead(store, "beta.threads.runs", key):
-        with store.lock:
-            before = _steps_of(store, key)
-            _advance(store, "beta.threads.runs", key)
-            run, steps = _copy(store["beta.threads.runs"][key]), _steps_of(store, key)
-        yield from _steps_events(store, {id: step for id, step in steps.items() if id not in before}, chunk)
+    """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
+
+    Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
+    outputs of the request completed.
+    """
+    store, key = call.store, (run["thread_id"], run["id"])
+    if "thread_id" not in call.params:
+        yield "thread.created", store["beta.threads"][run["thread_id"]]
+    if "run_id" not in call.params:
+        yield "thread.run.created", run
+    steps = _run_steps(store, key)
+    answered = {output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))}
+    for step in steps.values():
+        if answered & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
+            yield "thread.run.step.completed", step
+    new = steps if run["status"] == "requires_action" else {}  # the test set that the run waits for tools
+    while True:
+        for step in new.values():
+            yield from _step_events(store, step, chunk)
         yield f"thread.run.{run['status']}", run
+        if not _is_ahead(store, "beta.threads.runs", key):
+            break
+        with store.lock:
+            before = _run_steps(store, key)
+            _advance(store, "beta.threads.runs", key)
+            run = _copy(store["beta.threads.runs"][key])
+            new = {id: step for id, step in _run_steps(store, key).items() if id not in before}
     yield "done", "[DONE]"
 
 
-def _submitted_run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    """A run that goes on with outputs: the step of the calls they are for is complete, before the run is queued."""
-    given = {output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))}
-    for step in _steps_of(call.store, (run["thread_id"], run["id"])).values():
-        if given & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
-            yield "thread.run.step.completed", step
-    yield from _run_events(call, run, chunk)
-
-
-def _steps_of(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
+def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
+    """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
     with store.lock:
         return _copy(store.below("beta.threads.runs.steps", *run))
-
-
-def _steps_events(store: StateStore, steps: Mapping[Any, dict[str, Any]], chunk: int | None) -> Iterator[Event]:
-    for step in steps.values():
-        yield from _step_events(store, step, chunk)
 
 
 def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
