@@ -3959,6 +3959,13 @@ def _put(
     _note_set_fields(store, resource.name, key, given)
 
 
+def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Store a new object that comes with another one, with defaults for the other fields, and return it."""
+    obj = _stamp({**_default(_resource(resource).shown), **fields}, store)
+    _put(store, _resource(resource), parents, obj)
+    return obj
+
+
 # ---- what each shape does when nothing was set -----------------------------------------------------------------------
 
 _VERBS: Callable[[], Mapping[str, Callable[[Call], Any]]] = functools.cache(
@@ -5385,11 +5392,10 @@ def _update_message(call: Call) -> dict[str, Any]:
 
 
 def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """A message of a thread from what was asked for."""
-    path = "beta.threads.Message"
-    fields = _shared_fields(_model(path), {**asked, "thread_id": thread}) | {"content": _blocks(asked.get("content"))}
-    message = _new(path, store, fields)
-    _put(store, _resource("beta.threads.messages"), (thread,), message)
+    """Add a message to a thread, as a request describes it."""
+    fields = _shared_fields(_model("beta.threads.Message"), {**asked, "thread_id": thread})
+    fields["content"] = _blocks(asked.get("content"))
+    message = _add(store, "beta.threads.messages", (thread,), fields)
     _attach(store, thread, asked)
     return message
 
@@ -5537,8 +5543,7 @@ def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[s
 def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
     about = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
     about |= {"type": details["type"], "step_details": details, **fields}
-    step = _new("beta.threads.runs.RunStep", store, about)
-    _put(store, _resource("beta.threads.runs.steps"), (run["thread_id"], run["id"]), step)
+    _add(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), about)
 
 
 def _check_outputs(call: Call) -> None:
@@ -5587,8 +5592,7 @@ def _sets_file_states(script: Script) -> bool:
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
-    obj = _new("VectorStore", store, _shared_fields(_model("VectorStore"), asked))
-    _put(store, _resource("vector_stores"), (), obj)
+    obj = _add(store, "vector_stores", (), _shared_fields(_model("VectorStore"), asked))
     _take_in(store, obj["id"], asked)
     return obj
 
@@ -5953,8 +5957,7 @@ def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
 
 
 def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
-    event = _new("fine_tuning.FineTuningJobEvent", store, {"message": message, "type": "message"})
-    store["fine_tuning.jobs.events"][job["id"], event["id"]] = event
+    _add(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
 
 
 def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
@@ -5968,8 +5971,7 @@ def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     own = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     name = job.get("fine_tuned_model") or own  # as the test set it
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
-    checkpoint = _new("fine_tuning.jobs.FineTuningJobCheckpoint", store, about)
-    store["fine_tuning.jobs.checkpoints"][job["id"], checkpoint["id"]] = checkpoint
+    _add(store, "fine_tuning.jobs.checkpoints", (job["id"],), about)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_event(store, job, "The job has successfully completed")
     tokens = _tokens(_file_text(store, job["training_file"]))
@@ -6299,8 +6301,7 @@ def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
     """A skill comes with its first version."""
     _remember(call, obj, script)
     id, number = obj["id"], obj["latest_version"]
-    version = _new("skills.SkillVersion", call.store, {"skill_id": id, "version": number})
-    call.store["skills.versions"][id, number] = version
+    _add(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
     call.store["skills.versions.content"][id, number] = _skill_content(call)
 
 
