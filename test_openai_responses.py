@@ -2960,7 +2960,7 @@ def test_a_cursor_deleted_since_still_has_its_place(client, order):
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_a_deleted_cursor_has_its_place_in_front_of_a_page_too(client, order):
+def test_deleted_cursor_keeps_its_place_for_before(client, order):
     ids = add_stores(client, 6) if order == "asc" else add_stores(client, 6)[::-1]
     for id in ids[2:4]:
         client.vector_stores.delete(id)
@@ -3228,7 +3228,7 @@ def test_calls_with_stages_are_in_the_table_of_progress():
     ("fine_tuning.jobs.create", {"trained_tokens": None}, {"trained_tokens": None, "status": "succeeded"}),
     ("batches.create", {"status": "completed", "completed_at": 5}, {"completed_at": 5, "output_file_id": None}),
 )
-def test_progress_completes_what_was_set_in_part(monkeypatch, name, partial, expected):
+def test_progress_completes_partially_set_fields(monkeypatch, name, partial, expected):
     last = life_of(monkeypatch, name, partial)[-1]
     assert holds({**dict.fromkeys(expected), **last}, expected)
 
@@ -3240,14 +3240,14 @@ def test_progress_completes_what_was_set_in_part(monkeypatch, name, partial, exp
     ("evals.runs.create", lambda c, run: c.evals.runs.cancel(run.id, eval_id=run.eval_id), "canceled"),
     ("vector_stores.file_batches.create", CANCELLED["vector_stores.file_batches.create"], "cancelled"),
 )
-def test_requests_move_an_object_on_from_a_set_state(monkeypatch, name, cancel, status):
+def test_cancelling_overrides_a_set_status(monkeypatch, name, cancel, status):
     nulls = {"cancelling_at": None, "cancelled_at": None} if name == "batches.create" else {}
     life = life_of(monkeypatch, name, {"status": "in_progress", **nulls}, cancel)
     assert life[0]["status"] == "in_progress" and life[-1]["status"] == status
     assert all(life[-1][field] for field in nulls)
 
 
-def test_an_update_changes_fields_that_were_set(openai_mock, client):
+def test_update_overrides_set_fields(openai_mock, client):
     openai_mock.vector_stores.create.response = {"expires_at": 4_000_000_000}
     store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
     client.vector_stores.update(store.id, expires_after={"anchor": "last_active_at", "days": 2})
@@ -3256,25 +3256,32 @@ def test_an_update_changes_fields_that_were_set(openai_mock, client):
     assert found.expires_at == found.last_active_at + 2 * 86400
 
 
-def test_set_names_of_results_are_those_of_the_results(openai_mock, client):
+def test_fine_tuning_makes_the_model_that_was_set(openai_mock, client):
     openai_mock.fine_tuning.jobs.create.response = {"fine_tuned_model": "ft:set"}
     job = add_job(client).id
     assert states(lambda: client.fine_tuning.jobs.retrieve(job), 3)[-1] == "succeeded"
     assert client.models.retrieve("ft:set").id == "ft:set"
+    assert client.fine_tuning.jobs.checkpoints.list(job).data[0].fine_tuned_model_checkpoint == "ft:set"
+
+
+def test_upload_stores_the_file_that_was_set(openai_mock, client):
     openai_mock.uploads.create.response = {"file": {"filename": "set.txt"}}
     upload = complete_upload(client, PROGRESS["uploads.create"][0](client))
     assert client.files.retrieve(upload.file.id).filename == "set.txt"
     assert client.files.content(upload.file.id).read() == b"12345"
-    ready = add_file(client, b"{}")
-    openai_mock.batches.create.response = {"output_file_id": ready}
-    batch = add_batch(client, batch_line("1"))
-    files = len(client.files.list().data)
-    states(lambda: client.batches.retrieve(batch.id), 2)
-    assert client.files.content(client.batches.retrieve(batch.id).output_file_id).read() == b"{}"
-    assert len(client.files.list().data) == files
 
 
-def test_an_object_with_the_id_of_another_has_nothing_of_what_was_set_there(openai_mock, client):
+def test_batch_makes_no_file_in_place_of_one_that_was_set(openai_mock, client):
+    openai_mock.batches.create.response = {"output_file_id": add_file(client, b"{}")}
+    batch = add_batch(client, batch_line("1"), batch_line("2", "/v1/nothing"))
+    before = {file.id for file in client.files.list()}
+    assert states(lambda: client.batches.retrieve(batch.id), 2)[-1] == "completed"
+    done = client.batches.retrieve(batch.id)
+    assert client.files.content(done.output_file_id).read() == b"{}"
+    assert {file.id for file in client.files.list()} == before | {done.error_file_id}
+
+
+def test_file_added_again_forgets_the_fields_that_were_set(openai_mock, client):
     file, store = add_file(client, b"12345"), a_store(client)
     openai_mock.vector_stores.files.create.response = {"usage_bytes": 9}
     client.vector_stores.files.create_and_poll(file, vector_store_id=store)
