@@ -3284,7 +3284,9 @@ def test_batch_makes_no_file_in_place_of_one_that_was_set(openai_mock, client):
 def test_file_added_again_forgets_the_fields_that_were_set(openai_mock, client):
     file, store = add_file(client, b"12345"), a_store(client)
     openai_mock.vector_stores.files.create.response = {"usage_bytes": 9}
-    client.vector_stores.files.create_and_poll(file, vector_store_id=store)
+    added = client.vector_stores.files.create(store, file_id=file)
+    assert (added.status, added.usage_bytes) == ("in_progress", 9)
+    client.vector_stores.files.poll(file, vector_store_id=store)
     assert client.vector_stores.retrieve(store).usage_bytes == 9
     del openai_mock.vector_stores.files.create.response
     client.vector_stores.files.create_and_poll(file, vector_store_id=store)
