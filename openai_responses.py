@@ -1108,6 +1108,7 @@ _WAYS_OF_MODELS = (
 
 @functools.cache
 def _is_model(tp: Any) -> bool:
+    """Return True if a type is a pydantic model, as the SDK's objects are."""
     import pydantic
 
     return inspect.isclass(tp) and issubclass(tp, pydantic.BaseModel)
@@ -1115,13 +1116,17 @@ def _is_model(tp: Any) -> bool:
 
 @functools.cache
 def _kind(tp: Any) -> tuple[Any, tuple[Any, ...]]:
-    """What a type is at heart, and its arguments: `Annotated` stripped, both spellings of unions as one."""
-    origin, args = typing.get_origin(tp), typing.get_args(tp)
+    """Return a type's origin and arguments, with `Annotated` stripped.
+
+    Both spellings of a union have the origin `typing.Union`. A model is its own origin, and has no arguments.
+    """
+    origin = typing.get_origin(tp)
+    args = typing.get_args(tp)
     if origin is typing.Annotated:
         return _kind(args[0])
     if origin in (typing.Union, types.UnionType):
         return typing.Union, args
-    if _is_model(tp):  # before the origin: a page is a generic model
+    if _is_model(tp):  # tested before the origin, because a page is a generic model
         return tp, ()
     return origin or tp, args
 
@@ -1133,79 +1138,120 @@ class Field(NamedTuple):
 
 @functools.cache
 def _fields(model: Any) -> Mapping[str, Field]:
-    """The fields of a model by the name they have on the wire."""
-    if not getattr(model, "__pydantic_fields_complete__", False):  # else nothing is to be looked up: to build is dear
+    """Return the fields of a model by their names on the wire."""
+    if not getattr(model, "__pydantic_fields_complete__", False):  # only then, because rebuilding a model is slow
         model.model_rebuild()
     return {f.alias or name: Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
 
 
 @functools.cache
 def _wire_names(model: Any) -> Mapping[str, str]:
-    """Python's names for fields that are called otherwise on the wire: `schema_` is `schema`."""
+    """Map the Python names of a model's fields to their names on the wire where these differ: `schema_` to `schema`."""
     return {name: f.alias for name, f in model.model_fields.items() if f.alias}
 
 
 @functools.cache
 def _required_fields(model: Any) -> frozenset[str]:
+    """Return the names of a model's required fields."""
     return frozenset(name for name, field in _fields(model).items() if field.required)
 
 
 def _element(page: Any) -> Any:
-    """The type of a page's objects."""
+    """Return the type of a page's items."""
     return _item_type(_fields(page)["data"].type)
 
 
 def _item_type(tp: Any) -> Any:
-    """The type of a list's items, of a list that may be none too."""
-    kind, args = _kind(tp)
-    return _item_type(args[0]) if kind is typing.Union else args[0]
+    """Return the item type of `list[X]` or of `list[X] | None`."""
+    origin, args = _kind(tp)
+    return _item_type(args[0]) if origin is typing.Union else args[0]
+
+
+def _members(tp: Any) -> tuple[Any, ...]:
+    """Return the members of a union; any other type is its own only member."""
+    origin, args = _kind(tp)
+    return args if origin is typing.Union else (tp,)
+
+
+def _literals(tp: Any) -> Iterator[str]:
+    """Yield the literals that a type accepts, of all members if it is a union."""
+    origin, args = _kind(tp)
+    if origin is typing.Literal:
+        yield from args
+    elif origin is typing.Union:
+        for member in args:
+            yield from _literals(member)
+
+
+@functools.cache
+def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
+    """Return the fields of a model that accept nothing but literals, each with these literals."""
+    unwrapped = {name: _kind(field.type) for name, field in _fields(model).items()}
+    return {name: args for name, (origin, args) in unwrapped.items() if origin is typing.Literal}
+
+
+def _describe(tp: Any) -> str:
+    """Describe a type for an error message: `'stop' or 'length'`, `list of a dict of Choice`."""
+    origin, args = _kind(tp)
+    if origin is typing.Literal:
+        return " or ".join(map(repr, args))
+    if origin is typing.Union:
+        return " or ".join(_describe(member) for member in args)
+    if origin is list:
+        return f"list of {_describe(args[0])}"
+    if origin is type(None):
+        return "None"
+    if _is_model(origin):
+        return f"a dict of {origin.__name__}"
+    return getattr(origin, "__name__", str(origin))
 
 
 def _title(model: Any) -> str:
-    """The name the tables know a model by: `BetaResponse` is `Response`, `SyncCursorPage[File]` is `CursorPage`."""
+    """Return a model's name in the tables: `Response` for `BetaResponse`, `CursorPage` for `SyncCursorPage[File]`."""
     return model.__name__.partition("[")[0].removeprefix("Sync").removeprefix("Beta")
 
 
 def _row_of(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
-    """A model's row in a table, which knows it by name or, where two share one, by package and name."""
+    """Look up a model in a table by `package.Name`, else by `Name`: two models of one name need the package."""
     package = model.__module__.removeprefix("openai.types.").rpartition(".")[0]
     return table.get(f"{package}.{model.__name__}", table.get(_title(model), default))
 
 
+# ---- defaults --------------------------------------------------------------------------------------------------------
+
+
 @functools.cache
 def _default(tp: Any) -> Any:
-    """A valid value of a type, on the wire; ids and times stand as `Fresh` and `Now` until they are stamped."""
-    kind, args = _kind(tp)
-    if _is_model(kind):
-        row = _row_of(_MODEL_VALUES, kind, {})
-        base = {name: _default_field(kind, name) for name in _fields(kind) if row.get(name) is not ...}
-        if not _answers_alone(kind):  # within others the API leaves out what there is not
-            base = {name: value for name, value in base.items() if value is not None or _fields(kind)[name].required}
-        named = {name: value for name, value in row.items() if value is not ... and _knows(kind, name, value)}
-        return _merge_into(base, kind, named, _title(kind))
-    if kind is typing.Union:
+    """Return the default of a type: valid JSON, but for the placeholders `Fresh` and `Now`, which `_stamp` replaces.
+
+    The value is cached, so callers copy it before they change it.
+    """
+    origin, args = _kind(tp)
+    if _is_model(origin):
+        return _default_object(origin)
+    if origin is typing.Union:
         return None if type(None) in args else _default(args[0])
-    if kind is typing.Literal:
+    if origin is typing.Literal:
         return args[0]
-    return {list: [], dict: {}, str: "", int: 0, float: 0.0, bool: False, object: {}, bytes: b"mock content"}.get(kind)
+    if origin in (list, dict, str, int, float, bool):
+        return origin()
+    return {object: {}, bytes: b"mock content"}.get(origin)
 
 
-def _knows(model: Any, name: str, value: Any) -> bool:
-    """Whether the installed release takes a word: their spelling changes, as that of `in_memory` did."""
-    return not isinstance(value, str) or name not in _fields(model) or _takes(_fields(model)[name].type, value)
-
-
-@functools.cache
-def _answers_alone(model: Any) -> bool:
-    """Whether a model is the whole answer of some call."""
-    package = model.__module__.removeprefix("openai.types").rpartition(".")[0].lstrip(".")
-    path = f"{package}.{model.__name__}".lstrip(".")
-    return any(path == row.model.rpartition("[")[2].rstrip("]") for row in _rows().values())
+def _default_object(model: Any) -> dict[str, Any]:
+    """Build the default of a model: its row in `_MODEL_VALUES`, merged into the defaults of its fields."""
+    fields = _fields(model)
+    row = _row_of(_MODEL_VALUES, model, {})
+    defaults = {name: _default_field(model, name) for name in fields if row.get(name) is not ...}
+    if not _answers_alone(model):  # within other objects, the service omits optional fields that are null
+        defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
+    values = {name: value for name, value in row.items() if value is not ... and _knows(model, name, value)}
+    return _merge_into(defaults, model, values, _title(model))
 
 
 @functools.cache
 def _default_field(model: Any, name: str) -> Any:
-    """The value of a model's field when nobody said anything."""
+    """Return the default of a model's field; an optional one is null or empty, apart from `status`, `id`, `deleted`."""
     tp, required = _fields(model)[name]
     if name == "status" and "completed" in _literals(tp):
         return "completed"
@@ -1215,28 +1261,41 @@ def _default_field(model: Any, name: str) -> Any:
     return named if named is not None and _takes(tp, named) else _default(tp)
 
 
-def _literals(tp: Any) -> Iterator[str]:
-    kind, args = _kind(tp)
-    if kind is typing.Literal:
-        yield from args
-    elif kind is typing.Union:
-        for arg in args:
-            yield from _literals(arg)
-
-
 def _named_default(model: Any, name: str) -> Any:
+    """Return the default that a field's name suggests, whatever its type; at last the name itself."""
     if name == "id":
-        return Fresh(_row_of(_ID_PREFIXES, model) or re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", f"{_title(model)}_").lower())
+        return Fresh(_id_prefix(model))
     if name in _FIELD_VALUES:
         return _FIELD_VALUES[name]
-    if name in _FIELD_PREFIXES or name.endswith("_id"):
-        return Fresh(_FIELD_PREFIXES.get(name, f"{name.removesuffix('_id')}_"))
-    return Now() if name.endswith("_at") else name
+    if name in _FIELD_PREFIXES:
+        return Fresh(_FIELD_PREFIXES[name])
+    if name.endswith("_id"):
+        return Fresh(f"{name.removesuffix('_id')}_")
+    if name.endswith("_at"):
+        return Now()
+    return name
+
+
+def _id_prefix(model: Any) -> str:
+    """Return the prefix of a model's IDs; one without a row in `_ID_PREFIXES` uses its name in snake case."""
+    snake_case = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", f"{_title(model)}_").lower()
+    return _row_of(_ID_PREFIXES, model) or snake_case
+
+
+def _knows(model: Any, name: str, value: Any) -> bool:
+    """Return True unless a model's field rejects a string: spellings change between releases (`in_memory` did)."""
+    if not isinstance(value, str) or name not in _fields(model):
+        return True
+    return _takes(_fields(model)[name].type, value)
 
 
 def _takes(tp: Any, value: Any) -> bool:
-    """Whether a type takes a value; a mark counts as what it will become."""
-    sample: Any = "" if isinstance(value, Fresh) else 0 if isinstance(value, Now) else value
+    """Return True if a type accepts a value; `Fresh` counts as a string, `Now` as an integer."""
+    sample: Any = value
+    if isinstance(value, Fresh):
+        sample = ""
+    elif isinstance(value, Now):
+        sample = 0
     try:
         _merge(tp, sample, "")
     except ValueError:
@@ -1244,227 +1303,345 @@ def _takes(tp: Any, value: Any) -> bool:
     return True
 
 
-def _merge(tp: Any, value: Any, place: str, origin: str = "") -> Any:
-    """A value merged into the default of its type, at every depth. `place` is what errors call it.
+def _answers_alone(model: Any) -> bool:
+    """Return True if a model is the whole response of some call, or an item of a page."""
+    package = model.__module__.removeprefix("openai.types").rpartition(".")[0]
+    return f"{package}.{model.__name__}".lstrip(".") in _response_models()
 
-    `origin` is "request" for values out of requests, whose types are near those of answers but not the same: unknown
-    keys are dropped instead of passed on, and strings out of forms become numbers. It is "service" within an object that
-    is whole (`_is_whole`): it stays as it is, and the service may send what the types do not know yet.
-    Raises `ValueError` where the type does not take the value.
+
+@functools.cache
+def _response_models() -> frozenset[str]:
+    """Return the models of all rows as `package.Name`; of a page, the model of its items."""
+    return frozenset(row.model.rpartition("[")[2].rstrip("]") for row in _rows().values())
+
+
+# ---- merge: a value into the default of its type ---------------------------------------------------------------------
+
+
+class _MergeMode(NamedTuple):
+    """What `_merge` does differently with values from different origins."""
+
+    fills_optional_fields: bool  # whether missing fields get all defaults, or only those that are required or null
+    unknown_keys: typing.Literal["check", "keep", "drop"]  # "check" keeps a key unless it looks like a misspelt field
+    skips_nulls: bool  # whether nulls, and values in `_UNTOLD`, are left to the default
+    converts_scalars: bool  # whether strings become numbers where the type is a number
+    accepts_new_values: bool  # whether nulls, literals and dicts pass that the SDK's types do not know yet
+
+
+# A partial that a test set.
+_PARTIAL = _MergeMode(
+    fills_optional_fields=True,
+    unknown_keys="check",
+    skips_nulls=False,
+    converts_scalars=False,
+    accepts_new_values=False,
+)
+# Part of a request: its types are similar to those of the response, and in a form all values are strings.
+_FROM_REQUEST = _MergeMode(
+    fills_optional_fields=True,
+    unknown_keys="drop",
+    skips_nulls=True,
+    converts_scalars=True,
+    accepts_new_values=False,
+)
+# A recorded object, and all in it, which stay as the service sent them.
+_COMPLETE = _MergeMode(
+    fills_optional_fields=False,
+    unknown_keys="keep",
+    skips_nulls=False,
+    converts_scalars=False,
+    accepts_new_values=True,
+)
+
+
+def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
+    """Merge a value into the default of its type, at every depth.
+
+    tp: the type, such as a model of the SDK, a union or a list of models.
+    value: a dict with some of the fields, a model, a list of these, or a scalar. It is not changed.
+    place: the name of the value in errors, such as `chat.completions.create.response`.
+    mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE`.
+    Returns new JSON that `tp` accepts; the placeholders `Fresh` and `Now` stay, for `_stamp` to replace.
+    Raises `ValueError` where the type does not accept the value; the message has the place, the value and the type.
     """
-    if tp is str is type(value) or isinstance(value, (Fresh, Now)):  # by far the most frequent, and marks
+    if type(value) is tp and tp in (str, int, bool):  # nothing to check in by far the most values
+        return value
+    if isinstance(value, (Fresh, Now)):
         return value
     if _is_model(type(value)):
         value = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    kind, args = _kind(tp)
-    if kind is typing.Union:
-        return _merge_union(tp, args, value, place, origin)
-    if isinstance(value, Mapping) and _is_model(kind):
-        if origin == "service" or (not origin and _is_whole(kind, value)):
-            return _merge_into(_bare(kind), kind, value, place, "service")
-        return _merge_into(_default(kind), kind, value, place, origin)
-    if isinstance(value, Mapping) and kind is dict:
-        return {key: _merge(args[1], item, f"{place}[{key!r}]", origin) for key, item in value.items()}
-    if isinstance(value, (list, tuple)) and kind is list:
-        return [_merge_element(args[0], item, i, place, origin) for i, item in enumerate(value)]
-    return _leaf(tp, kind, value, place, origin)
+    origin, args = _kind(tp)
+    if origin is typing.Union:
+        return _merge_union(tp, args, value, place, mode)
+    if isinstance(value, Mapping) and _is_model(origin):
+        if mode is _PARTIAL and _is_whole(origin, value):
+            mode = _COMPLETE
+        base = _default(origin) if mode.fills_optional_fields else _bare(origin)
+        return _merge_into(base, origin, value, place, mode)
+    if isinstance(value, Mapping) and origin is dict:
+        return {key: _merge(args[1], item, f"{place}[{key!r}]", mode) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and origin is list:
+        return [_merge_element(args[0], item, i, place, mode) for i, item in enumerate(value)]
+    return _leaf(tp, origin, value, place, mode)
 
 
 def _is_whole(model: Any, value: Mapping[str, Any]) -> bool:
-    """Whether an object was recorded or copied as it is: it says its `object`, and at most one field is not there."""
+    """Return True if a dict was recorded or copied: it has an `object`, and lacks at most one required field."""
     return "object" in value and len(_required_fields(model) - value.keys()) <= 1
 
 
 @functools.cache
 def _bare(model: Any) -> dict[str, Any]:
-    """Of a model's default what must be there, or is null."""
+    """Return those fields of a model's default that are required or null."""
     required = _required_fields(model)
     return {name: value for name, value in _default(model).items() if name in required or value is None}
 
 
-def _merge_element(tp: Any, value: Any, position: int, place: str, origin: str) -> Any:
-    """An element of a list; one that has an `index` and was given none takes its position."""
-    merged = _merge(tp, value, f"{place}[{position}]", origin)
+def _merge_into(
+    base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, mode: _MergeMode = _PARTIAL
+) -> dict[str, Any]:
+    """Merge a dict into an object of a model, and add the fields that follow from others.
+
+    base: the fields that the result has where `value` lacks them. It is not changed.
+    value: fields by their names in Python or on the wire, and perhaps keys that are not fields of the model.
+    place, mode: see `_merge`.
+    Raises `ValueError` for an item that its field does not accept, and, if `mode` checks keys, for a misspelt key.
+    """
+    fields = _fields(model)
+    wire_names = _wire_names(model)
+    explicit = {wire_names.get(key, key): item for key, item in value.items()}
+    if mode.skips_nulls:
+        explicit = _echoed_fields(model, explicit)
+    merged = {name: _copy(item) for name, item in base.items() if name not in explicit}
+    for key, item in explicit.items():
+        if key in fields:
+            merged[key] = _merge(fields[key].type, item, f"{place}.{key}", mode)
+        elif mode.unknown_keys != "drop":
+            if mode.unknown_keys == "check":
+                _check_spelling(key, fields, place)
+            merged[key] = _plain(item, f"{place}.{key}")
+    return merged | _implied(model, merged, explicit)
+
+
+def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request without nulls, and without those that a response does not echo."""
+    not_echoed = _row_of(_UNTOLD, model, {})
+    present = {key: item for key, item in explicit.items() if item is not None}
+    return {key: item for key, item in present.items() if not_echoed.get(key) not in (..., item)}
+
+
+def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
+    """Raise `ValueError` for a key that is almost the name of a field."""
+    close = difflib.get_close_matches(key, fields, 1, 0.85)
+    if close:
+        raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
+
+
+def _merge_element(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
+    """Merge an item of a list; if its model has an `index` and `value` does not set it, it is the position."""
+    merged = _merge(tp, value, f"{place}[{position}]", mode)
     if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
         merged["index"] = position
     return merged
 
 
-def _merge_into(
-    base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, origin: str = ""
-) -> dict[str, Any]:
-    """`value` merged into `base` by the model's fields, and what it implies."""
-    fields, wire_names = _fields(model), _wire_names(model)
-    given = {wire_names.get(key, key): item for key, item in value.items()}
-    if origin == "request":
-        untold = _row_of(_UNTOLD, model, {})
-        given = {key: item for key, item in given.items() if item is not None and untold.get(key) not in (..., item)}
-    merged = {name: _copy(item) for name, item in base.items() if name not in given}
-    for key, item in given.items():
-        if key in fields:
-            merged[key] = _merge(fields[key].type, item, f"{place}.{key}", origin)
-        elif origin != "request":
-            if not origin and (close := difflib.get_close_matches(key, fields, 1, 0.85)):
-                raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
-            merged[key] = _plain(item, f"{place}.{key}")
-    return merged | _implied(model, merged, given)
+def _leaf(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
+    """Check a value that has nothing below it to merge, and return it as JSON.
 
-
-def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, origin: str) -> Any:
-    """The first member that takes the value; dicts go to those they agree with, first to those that have all keys."""
-    if value is None and type(None) in members:
-        return None
-    members = tuple(member for member in members if member is not type(None))
-    if len(members) == 1:
-        return _merge(members[0], value, place, origin)
-    candidates = _candidates(members, value) if isinstance(value, Mapping) else members
-    reasons = []
-    for member in candidates:
-        try:
-            return _merge(member, value, place, origin)
-        except ValueError as reason:
-            reasons.append(reason)
-    if origin == "service" and isinstance(value, Mapping):
-        return _plain(value, place)
-    if isinstance(value, Mapping) and reasons:
-        raise reasons[0]
-    raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
-
-
-def _members(tp: Any) -> tuple[Any, ...]:
-    """The members of a union; of another type, that itself."""
-    kind, args = _kind(tp)
-    return args if kind is typing.Union else (tp,)
-
-
-def _candidates(members: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[Any, ...]:
-    models, free = _sorted_members(members)
-    agreeing = {member: names for member, (model, names) in models.items() if _agrees(model, value)}
-    whole = [member for member, names in agreeing.items() if value.keys() <= names]
-    return (*(whole or agreeing), *free)
-
-
-@functools.cache
-def _sorted_members(members: tuple[Any, ...]) -> tuple[Mapping[Any, tuple[Any, set[str]]], list[Any]]:
-    """The models among the members of a union and of those within, with the names of their fields; and what is free."""
-    kinds = {member: _kind(member)[0] for member in itertools.chain.from_iterable(map(_members, members))}
-    models = {member: (kind, {*_fields(kind), *_wire_names(kind)}) for member, kind in kinds.items() if _is_model(kind)}
-    return models, [member for member, kind in kinds.items() if kind in (dict, object)]
-
-
-def _agrees(model: Any, value: Mapping[str, Any]) -> bool:
-    """Whether the literals of a model (`type`, `role`, `object`) allow what the value says of them."""
-    return all(value[name] in words for name, words in _literal_fields(model).items() if name in value)
-
-
-@functools.cache
-def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
-    """The words that those fields of a model take which take nothing else."""
-    kinds = {name: _kind(field.type) for name, field in _fields(model).items()}
-    return {name: args for name, (kind, args) in kinds.items() if kind is typing.Literal}
-
-
-def _member(tp: Any, value: Mapping[str, Any]) -> Any:
-    """The model an object is of: the type itself, or the member of the union it agrees with."""
-    kind, args = _kind(tp)
-    return kind if kind is not typing.Union else _kind((_candidates(args, value) or args)[0])[0]
-
-
-def _home_of(model: Any, key: str) -> str | None:
-    """The nearest place in a model where a key belongs: `choices[0].message.content`."""
-    level = [(model, "")]
-    for _ in range(4):
-        for tp, place in level:
-            if key in _fields(tp):
-                return f"{place}{key}"
-        fields = [(tp, name, place) for tp, place in level for name in _fields(tp)]
-        fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # what is always there comes first
-        level = [inner for field in fields for inner in _inner_models(*field)]
-    return None
-
-
-def _inner_models(model: Any, name: str, place: str) -> Iterator[tuple[Any, str]]:
-    """The models in a field, of the items of a list too, each with its place."""
-    for tp in _members(_fields(model)[name].type):
-        kind, args = _kind(tp)
-        if _is_model(kind):
-            yield kind, f"{place}{name}."
-        elif kind is list:
-            yield from ((_kind(m)[0], f"{place}{name}[0].") for m in _members(args[0]) if _is_model(_kind(m)[0]))
-
-
-def _leaf(tp: Any, kind: Any, value: Any, place: str, origin: str) -> Any:
-    if kind in (object, Any):
+    tp, origin: the type, and its origin as `_kind` gives it.
+    value, place, mode: see `_merge`, which also says what is raised.
+    """
+    if origin in (object, Any):
         return _plain(value, place)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{place} is {value!r}, which is no JSON")
     try:
-        if kind is list or _is_model(kind):  # which this is not: to build what would say so is dear
-            raise ValueError
-        strict = origin != "request" or type(value) is bool  # no flag is a number
-        checked = _adapter(tp).validate_python(value, strict=strict)
-        whole = type(value) is int and place.endswith("_at")  # as times are, whatever their type
-        return value if whole else checked
+        return _validated_scalar(tp, origin, value, place, mode)
     except ValueError:
-        if origin == "service" and (value is None or (isinstance(value, str) and kind in (typing.Literal, list))):
-            return value  # a null, a word that is new, vectors as base64
+        if mode.accepts_new_values and _may_be_new(origin, value):
+            return value
         raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}") from None
+
+
+def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
+    """Return a scalar as its type has it. Raises `ValueError`."""
+    if origin is list or _is_model(origin):  # `value` is neither a list nor a dict; pydantic would be slow to find out
+        raise ValueError
+    converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
+    checked = _adapter(tp).validate_python(value, strict=not converts)
+    if type(value) is int and place.endswith("_at"):  # the service sends integers, also where the SDK's type is float
+        return value
+    return checked
+
+
+def _may_be_new(origin: Any, value: Any) -> bool:
+    """Return True for values that the service may send against the SDK's types: null, a new literal, vectors in base64."""
+    return value is None or (isinstance(value, str) and origin in (typing.Literal, list))
 
 
 @functools.cache
 def _adapter(tp: Any) -> Any:
+    """Return pydantic's validator of a type."""
     import pydantic
 
     return pydantic.TypeAdapter(tp)
 
 
 def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the values, those that a model has fields for and that fit there."""
-    fields, fitting = _fields(tp) if _is_model(tp) else {}, {}
+    """Return those values that a model has a field for, and that fit there, as out of a request; else nothing."""
+    fields = _fields(tp) if _is_model(tp) else {}
+    fitting = {}
     for key in values.keys() & fields.keys():
-        with contextlib.suppress(ValueError):  # a field of the same name and another meaning
-            fitting[key] = _merge(fields[key].type, values[key], key, "request")
+        with contextlib.suppress(ValueError):  # the field has the same name and another meaning
+            fitting[key] = _merge(fields[key].type, values[key], key, _FROM_REQUEST)
     return fitting
 
 
+# ---- the member of a union that takes a value ------------------------------------------------------------------------
+
+
+class _UnionModel(NamedTuple):
+    """A model that is a member of a union."""
+
+    member: Any  # the type as it stands in the union
+    keys: frozenset[str]  # the names of the fields, in Python and on the wire
+    literals: dict[str, tuple[Any, ...]]  # what the fields accept that discriminate it: `type`, `role`, `object`
+
+
+def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode: _MergeMode) -> Any:
+    """Merge a value as the first of the selected members that accepts it.
+
+    tp, members: the union, and its members.
+    value, place, mode: see `_merge`.
+    Raises `ValueError`: for a dict, that of the member selected first; else one that names all members.
+    """
+    if value is None and type(None) in members:
+        return None
+    members = _without_none(members)
+    if len(members) == 1:
+        return _merge(members[0], value, place, mode)
+    reasons = []
+    for member in _candidates(members, value):
+        try:
+            return _merge(member, value, place, mode)
+        except ValueError as reason:
+            reasons.append(reason)
+    if isinstance(value, Mapping):
+        if mode.accepts_new_values:
+            return _plain(value, place)
+        if reasons:
+            raise reasons[0]
+    raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
+
+
+def _candidates(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
+    """Select the members of a union that may accept a value, the best first.
+
+    A dict belongs to the models whose discriminating literals it does not contradict. Among these, models that have
+    all its keys come before the others; if none has, the keys decide nothing. Members without fields (`dict`, `object`)
+    come last. A value that is not a dict may belong to any member.
+    """
+    if not isinstance(value, Mapping):
+        return members
+    models, untyped = _sorted_members(members)
+    by_literals = [model for model in models if _agrees(model.literals, value)]
+    by_keys = [model for model in by_literals if value.keys() <= model.keys]
+    return [*(model.member for model in by_keys or by_literals), *untyped]
+
+
+def _agrees(literals: Mapping[str, tuple[Any, ...]], value: Mapping[str, Any]) -> bool:
+    """Return True unless a dict has a discriminating field with a value that is not one of its literals."""
+    return not any(name in value and value[name] not in accepted for name, accepted in literals.items())
+
+
+@functools.cache
+def _sorted_members(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[Any]]:
+    """Split the members of a union, and of unions in it, into models and members that accept any dict."""
+    models, untyped = [], []
+    for member in dict.fromkeys(itertools.chain.from_iterable(map(_members, members))):
+        origin, _ = _kind(member)
+        if _is_model(origin):
+            keys = frozenset((*_fields(origin), *_wire_names(origin)))
+            models.append(_UnionModel(member, keys, _literal_fields(origin)))
+        elif origin in (dict, object):
+            untyped.append(member)
+    return models, untyped
+
+
+@functools.cache
+def _without_none(members: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the members of a union other than None."""
+    return tuple(member for member in members if member is not type(None))
+
+
+def _member(tp: Any, value: Mapping[str, Any]) -> Any:
+    """Return the model that a dict belongs to: the type itself or, if it is a union, the member selected first."""
+    origin, args = _kind(tp)
+    if origin is not typing.Union:
+        return origin
+    selected = _candidates(args, value) or args
+    return _kind(selected[0])[0]
+
+
+# ---- where a key belongs ---------------------------------------------------------------------------------------------
+
+
+def _home_of(model: Any, key: str) -> str | None:
+    """Return the path of the nearest field of this name, such as `choices[0].message.content`, four levels deep at most."""
+    level = [(model, "")]
+    for _ in range(4):
+        for tp, path in level:
+            if key in _fields(tp):
+                return f"{path}{key}"
+        fields = [(tp, name, path) for tp, path in level for name in _fields(tp)]
+        fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # required ones first: always present
+        level = [nested for field in fields for nested in _inner_models(*field)]
+    return None
+
+
+def _inner_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]]:
+    """Yield the models of a field's value, or of the items in it, each with the path of its fields.
+
+    model, name: the field.
+    path: that of the model, ending in a dot unless it is empty.
+    """
+    for tp in _members(_fields(model)[name].type):
+        origin, args = _kind(tp)
+        if _is_model(origin):
+            yield origin, f"{path}{name}."
+        elif origin is list:
+            items = [_kind(member)[0] for member in _members(args[0])]
+            yield from ((item, f"{path}{name}[0].") for item in items if _is_model(item))
+
+
+# ---- JSON ------------------------------------------------------------------------------------------------------------
+
+
 def _plain(value: Any, place: str) -> Any:
-    """A value no type speaks for, as it goes over the wire."""
+    """Return a value of no known type as JSON; models become dicts. Raises `ValueError` for what is not JSON."""
     try:
         return json.loads(json.dumps(value, default=_dump, allow_nan=False))
     except (RecursionError, TypeError, ValueError):
         raise ValueError(f"{place} is {value!r}, which is no JSON") from None
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-def _to_bytes(text: str) -> bytes:
-    """JSON, or what holds some, as bytes; half a surrogate pair, which UTF-8 does not have, as JSON escapes it."""
-    return text.encode(errors="backslashreplace")
-
-
 def _dump(value: Any) -> Any:
+    """Convert a model for `json.dumps`. Raises `TypeError` for anything else."""
     if _is_model(type(value)):
         return value.model_dump(mode="json", by_alias=True)
     raise TypeError
 
 
-def _describe(tp: Any) -> str:
-    """A type in words: `'stop' or 'length'`, `list of Choice`."""
-    kind, args = _kind(tp)
-    if kind is typing.Literal:
-        return " or ".join(map(repr, args))
-    if kind is typing.Union:
-        return " or ".join(_describe(arg) for arg in args)
-    if kind is list:
-        return f"list of {_describe(args[0])}"
-    if kind is type(None):
-        return "None"
-    return f"a dict of {kind.__name__}" if _is_model(kind) else getattr(kind, "__name__", str(kind))
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _to_bytes(text: str) -> bytes:
+    """Encode JSON as UTF-8; lone surrogates, which UTF-8 does not have, become JSON escapes."""
+    return text.encode(errors="backslashreplace")
 
 
 def _copy(value: Any) -> Any:
-    """A deep copy of JSON, several times faster than `copy.deepcopy`; marks stay."""
+    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `Fresh` and `Now` stay."""
     if type(value) is dict:
         return {key: _copy(item) for key, item in value.items()}
     if type(value) is list:
@@ -1473,110 +1650,157 @@ def _copy(value: Any) -> Any:
 
 
 def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
-    """`" Closest: 'create'."`, or nothing."""
+    """Return a hint for an error message, as in `" Closest: 'create'."`, or "" if no name is similar."""
     close = difflib.get_close_matches(name, list(names), 1, cutoff)
     return f" Closest: {close[0]!r}." if close else ""
 
 
-# ---- what fields imply of others -------------------------------------------------------------------------------------
+# ---- fields that follow from others ----------------------------------------------------------------------------------
 
-# By model: a function of the merged object and of what was given of it, giving the fields these imply.
-_IMPLICATIONS = functools.cache(
-    lambda: {
-        "ActionSearch": lambda action, given: {"queries": [given["query"]]} if given.get("query") else {},
-        "ChatCompletionMessage": lambda message, given: (
-            {"content": None} if given.get("tool_calls") or given.get("refusal") else {}
-        ),
-        "Choice": lambda choice, given: (
-            {"finish_reason": "tool_calls"} if (choice.get("message") or {}).get("tool_calls") else {}
-        ),
-        "BatchRequestCounts": _implied_by_request_counts,
-        "ConversationCursorPage": _implied_by_page,
-        "ConversationItemList": _implied_by_page,
-        "CursorPage": _implied_by_page,
-        "FileCounts": _implied_by_counts,
-        "Response": _implied_by_response,
-        "ResultCounts": _implied_by_counts,
-        "Run": _implied_by_run,
-    }
-)
+
+def _implied(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an object that follow from its other fields.
+
+    merged: the object with its defaults.
+    explicit: the fields that were set, by the names on the wire; these are never implied.
+    """
+    implies = _implication(model)
+    if not implies:
+        return {}
+    return {key: item for key, item in implies(merged, explicit).items() if key not in explicit}
 
 
 @functools.cache
 def _implication(model: Any) -> Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None:
-    """The function that gives what fields of a model imply: its row, or that of all models which count tokens."""
-    return _row_of(_IMPLICATIONS(), model, _implied_by_usage if "total_tokens" in _fields(model) else None)
+    """Return the function that gives what fields of a model imply: its row, or that of all models that count tokens."""
+    counts_tokens = "total_tokens" in _fields(model)
+    return _row_of(_IMPLICATIONS, model, _implied_by_usage if counts_tokens else None)
 
 
-def _implied(model: Any, merged: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that follow from others and were not given."""
-    implies = _implication(model)
-    return {key: item for key, item in implies(merged, given).items() if key not in given} if implies else {}
+def _implied_by_search(search: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the list of queries that a single query stands for."""
+    return {"queries": [explicit["query"]]} if explicit.get("query") else {}
 
 
-def _implied_by_response(response: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    status = "failed" if given.get("error") else "incomplete" if given.get("incomplete_details") else None
-    implied: dict[str, Any] = {"status": status, "completed_at": None} if status else {}
-    return implied | ({"output": [], "usage": None} if status == "failed" else {})
+def _implied_by_message(message: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a null content for a message with tool calls or a refusal, instead of the default text."""
+    return {"content": None} if explicit.get("tool_calls") or explicit.get("refusal") else {}
 
 
-def _implied_by_run(run: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    for cause, status in (("last_error", "failed"), ("incomplete_details", "incomplete")):
-        if given.get(cause):
+def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the finish reason of a choice whose message has tool calls."""
+    message = choice.get("message") or {}
+    return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
+
+
+def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status that an error or the reason of an early end stand for; a failed response has no output."""
+    if explicit.get("error"):
+        return {"status": "failed", "completed_at": None, "output": [], "usage": None}
+    if explicit.get("incomplete_details"):
+        return {"status": "incomplete", "completed_at": None}
+    return {}
+
+
+def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status of a run that an error, the reason of an early end, or a required action stand for."""
+    causes = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
+    for cause, status in causes.items():
+        if explicit.get(cause):
             return {"status": status, "completed_at": None}
-    return {"status": "requires_action", "completed_at": None} if given.get("required_action") else {}
+    return {}
 
 
-def _implied_by_usage(usage: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_usage(usage: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the total of a usage: its input and output tokens, under the names of either API."""
+    if "total_tokens" not in usage:
+        return {}
     parts = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
-    return {"total_tokens": sum(usage.get(part) or 0 for part in parts)} if "total_tokens" in usage else {}
+    return {"total_tokens": sum(usage.get(part) or 0 for part in parts)}
 
 
-def _implied_by_counts(counts: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the total of the counts of files or results."""
+    if "total" not in counts:
+        return {}
     parts = ("cancelled", "completed", "errored", "failed", "in_progress", "passed")
-    return {"total": sum(counts.get(part) or 0 for part in parts)} if "total" in counts else {}
+    return {"total": sum(counts.get(part) or 0 for part in parts)}
 
 
-def _implied_by_request_counts(counts: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The requests of a batch are at least those that are answered: the others have no count of their own."""
-    return {"total": max(counts.get("total") or 0, (counts.get("completed") or 0) + (counts.get("failed") or 0))}
+def _implied_by_request_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the total of a batch's counts: at least the answered requests, because the others have no count."""
+    answered = (counts.get("completed") or 0) + (counts.get("failed") or 0)
+    return {"total": max(counts.get("total") or 0, answered)}
 
 
-def _implied_by_page(page: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the first and the last ID of a page with items, if the page has fields for them."""
     ids = [item.get("id") for item in page["data"] if isinstance(item, dict)]
-    return {end: ids[i] for end, i in (("first_id", 0), ("last_id", -1)) if ids and end in page}
+    if not ids:
+        return {}
+    ends = {"first_id": ids[0], "last_id": ids[-1]}
+    return {name: id for name, id in ends.items() if name in page}
 
 
-# ---- what is derived, under what was set -----------------------------------------------------------------------------
+# By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
+# every model with `total_tokens` follows from its parts, without a row.
+_IMPLICATIONS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+    "ActionSearch": _implied_by_search,
+    "BatchRequestCounts": _implied_by_request_counts,
+    "ChatCompletionMessage": _implied_by_message,
+    "Choice": _implied_by_choice,
+    "ConversationCursorPage": _implied_by_page,
+    "ConversationItemList": _implied_by_page,
+    "CursorPage": _implied_by_page,
+    "FileCounts": _implied_by_counts,
+    "Response": _implied_by_response,
+    "ResultCounts": _implied_by_counts,
+    "Run": _implied_by_run,
+}
 
 
-def _overlay(tp: Any, obj: Any, derived: Any, given: Any) -> Any:
-    """`obj` with what is derived of it, at every depth under what was given of it.
+# ---- overlay: derived values where nothing was set -------------------------------------------------------------------
 
-    A field that was given stays, within a dict or a list that was given in part too; a total is that of its new parts.
+
+def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
+    """Put derived values into a JSON value wherever the test set none, at every depth.
+
+    tp: the type of `obj`.
+    obj: the merged value. It is changed, so it must not be shared.
+    derived: what follows from the call, in the shape of `obj`; any part of it may be missing.
+    explicit: what the test set, in the shape of `obj`; any part of it may be missing.
+    Returns the value. What was set stays; within a dict or list that was set, parts that were not set are derived, and
+    the fields that follow from others (totals) follow from the new ones. Items of lists correspond by position.
     """
-    if isinstance(given, Mapping) and isinstance(obj, dict):
-        if given.get("type") and given["type"] != (derived or given).get("type"):  # another kind of item
+    if isinstance(obj, dict) and isinstance(explicit, Mapping):
+        model = _member(tp, obj)
+        if not _is_model(model) or _is_other_item(derived, explicit):
             return obj
-        model = _member(tp, obj)  # of what is free there is none
-        return _overlay_fields(model, obj, derived or {}, given) if _is_model(model) else obj
-    if isinstance(given, (list, tuple)) and isinstance(obj, list):
-        item = _item_type(tp)
-        triples = zip(obj, derived, given, strict=False)  # of what is derived, as far as there are items
-        return [_overlay(item, *triple) for triple in triples] + obj[min(len(derived), len(given)) :]
+        return _overlay_fields(model, obj, derived or {}, explicit)
+    if isinstance(obj, list) and isinstance(explicit, (list, tuple)):
+        item_type = _item_type(tp)
+        for i, (item, derived_item, explicit_item) in enumerate(zip(obj, derived, explicit, strict=False)):
+            obj[i] = _overlay(item_type, item, derived_item, explicit_item)
     return obj
 
 
+def _is_other_item(derived: Mapping[str, Any] | None, explicit: Mapping[str, Any]) -> bool:
+    """Return True if the test set an item of another `type` than the derived one, which then tells nothing about it."""
+    return bool(explicit.get("type") and derived and explicit["type"] != derived.get("type"))
+
+
 def _overlay_fields(
-    model: Any, obj: dict[str, Any], derived: Mapping[str, Any], given: Mapping[str, Any]
+    model: Any, obj: dict[str, Any], derived: Mapping[str, Any], explicit: Mapping[str, Any]
 ) -> dict[str, Any]:
-    whole = _is_whole(model, given)
+    """Put derived fields into an object of a model; see `_overlay`. A complete object that the test set stays as it is."""
+    fields = _fields(model)
+    is_complete = _is_whole(model, explicit)
     for key, value in derived.items():
-        if key not in given:
+        if key not in explicit:
             obj[key] = value
-        elif isinstance(value, (dict, list)) and key in _fields(model) and not whole:
-            obj[key] = _overlay(_fields(model)[key].type, obj[key], value, given[key])
-    return obj | _implied(model, obj, given)
+        elif isinstance(value, (dict, list)) and key in fields and not is_complete:
+            obj[key] = _overlay(fields[key].type, obj[key], value, explicit[key])
+    return obj | _implied(model, obj, explicit)
 
 
 # ======================================================================================================================
