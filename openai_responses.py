@@ -1262,7 +1262,7 @@ def _default_field(model: Any, name: str) -> Any:
 
 
 def _named_default(model: Any, name: str) -> Any:
-    """Return the default that a field's name suggests, whatever its type; at last the name itself."""
+    """Return the default that a field's name suggests, whatever its type. Without a rule it is the name itself."""
     if name == "id":
         return Fresh(_id_prefix(model))
     if name in _FIELD_VALUES:
@@ -1464,7 +1464,7 @@ def _leaf(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any
 
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
-    """Return a scalar as its type has it. Raises `ValueError`."""
+    """Validate a scalar and return it, converted if the mode converts scalars. Raises a bare `ValueError`."""
     if origin is list or _is_model(origin):  # `value` is neither a list nor a dict; pydantic would be slow to find out
         raise ValueError
     converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
@@ -1488,10 +1488,10 @@ def _adapter(tp: Any) -> Any:
 
 
 def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those values that a model has a field for, and that fit there, as out of a request; else nothing."""
+    """Return those values that fit a field of the same name, merged as parts of a request; none if `tp` is not a model."""
     fields = _fields(tp) if _is_model(tp) else {}
     fitting = {}
-    for key in values.keys() & fields.keys():
+    for key in [key for key in values if key in fields]:
         with contextlib.suppress(ValueError):  # the field has the same name and another meaning
             fitting[key] = _merge(fields[key].type, values[key], key, _FROM_REQUEST)
     return fitting
@@ -1785,7 +1785,7 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
 
 
 def _is_other_item(derived: Mapping[str, Any] | None, explicit: Mapping[str, Any]) -> bool:
-    """Return True if the test set an item of another `type` than the derived one, which then tells nothing about it."""
+    """Return True if the test set an item of one `type` and another one was derived, whose fields do not belong to it."""
     return bool(explicit.get("type") and derived and explicit["type"] != derived.get("type"))
 
 
