@@ -1084,7 +1084,7 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
 }
 
 # What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
-_UNTOLD: dict[str, dict[str, Any]] = {
+_NOT_ECHOED: dict[str, dict[str, Any]] = {
     "FunctionTool": {"description": ""},
     "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
     "WebSearchTool": {"external_web_access": True},
@@ -1115,7 +1115,7 @@ def _is_model(tp: Any) -> bool:
 
 
 @functools.cache
-def _kind(tp: Any) -> tuple[Any, tuple[Any, ...]]:
+def _unwrap_type(tp: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return a type's origin and arguments, with `Annotated` stripped.
 
     Both spellings of a union have the origin `typing.Union`. A model is its own origin, and has no arguments.
@@ -1123,7 +1123,7 @@ def _kind(tp: Any) -> tuple[Any, tuple[Any, ...]]:
     origin = typing.get_origin(tp)
     args = typing.get_args(tp)
     if origin is typing.Annotated:
-        return _kind(args[0])
+        return _unwrap_type(args[0])
     if origin in (typing.Union, types.UnionType):
         return typing.Union, args
     if _is_model(tp):  # tested before the origin, because a page is a generic model
@@ -1156,26 +1156,26 @@ def _required_fields(model: Any) -> frozenset[str]:
     return frozenset(name for name, field in _fields(model).items() if field.required)
 
 
-def _element(page: Any) -> Any:
+def _page_item_type(page: Any) -> Any:
     """Return the type of a page's items."""
     return _item_type(_fields(page)["data"].type)
 
 
 def _item_type(tp: Any) -> Any:
     """Return the item type of `list[X]` or of `list[X] | None`."""
-    origin, args = _kind(tp)
+    origin, args = _unwrap_type(tp)
     return _item_type(args[0]) if origin is typing.Union else args[0]
 
 
-def _members(tp: Any) -> tuple[Any, ...]:
+def _union_members(tp: Any) -> tuple[Any, ...]:
     """Return the members of a union; any other type is its own only member."""
-    origin, args = _kind(tp)
+    origin, args = _unwrap_type(tp)
     return args if origin is typing.Union else (tp,)
 
 
 def _literals(tp: Any) -> Iterator[str]:
     """Yield the literals that a type accepts, of all members if it is a union."""
-    origin, args = _kind(tp)
+    origin, args = _unwrap_type(tp)
     if origin is typing.Literal:
         yield from args
     elif origin is typing.Union:
@@ -1186,19 +1186,19 @@ def _literals(tp: Any) -> Iterator[str]:
 @functools.cache
 def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
     """Return the fields of a model that accept nothing but literals, each with these literals."""
-    unwrapped = {name: _kind(field.type) for name, field in _fields(model).items()}
+    unwrapped = {name: _unwrap_type(field.type) for name, field in _fields(model).items()}
     return {name: args for name, (origin, args) in unwrapped.items() if origin is typing.Literal}
 
 
-def _describe(tp: Any) -> str:
+def _describe_type(tp: Any) -> str:
     """Describe a type for an error message: `'stop' or 'length'`, `list of a dict of Choice`."""
-    origin, args = _kind(tp)
+    origin, args = _unwrap_type(tp)
     if origin is typing.Literal:
         return " or ".join(map(repr, args))
     if origin is typing.Union:
-        return " or ".join(_describe(member) for member in args)
+        return " or ".join(_describe_type(member) for member in args)
     if origin is list:
-        return f"list of {_describe(args[0])}"
+        return f"list of {_describe_type(args[0])}"
     if origin is type(None):
         return "None"
     if _is_model(origin):
@@ -1206,31 +1206,31 @@ def _describe(tp: Any) -> str:
     return getattr(origin, "__name__", str(origin))
 
 
-def _title(model: Any) -> str:
+def _model_name(model: Any) -> str:
     """Return a model's name in the tables: `Response` for `BetaResponse`, `CursorPage` for `SyncCursorPage[File]`."""
     return model.__name__.partition("[")[0].removeprefix("Sync").removeprefix("Beta")
 
 
-def _row_of(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
+def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
     """Look up a model in a table by `package.Name`, else by `Name`: two models of one name need the package."""
     package = model.__module__.removeprefix("openai.types.").rpartition(".")[0]
-    return table.get(f"{package}.{model.__name__}", table.get(_title(model), default))
+    return table.get(f"{package}.{model.__name__}", table.get(_model_name(model), default))
 
 
 # ---- defaults --------------------------------------------------------------------------------------------------------
 
 
 @functools.cache
-def _default(tp: Any) -> Any:
+def _default_value(tp: Any) -> Any:
     """Return the default of a type: valid JSON, but for the placeholders `Fresh` and `Now`, which `_stamp` replaces.
 
     The value is cached, so callers copy it before they change it.
     """
-    origin, args = _kind(tp)
+    origin, args = _unwrap_type(tp)
     if _is_model(origin):
         return _default_object(origin)
     if origin is typing.Union:
-        return None if type(None) in args else _default(args[0])
+        return None if type(None) in args else _default_value(args[0])
     if origin is typing.Literal:
         return args[0]
     if origin in (list, dict, str, int, float, bool):
@@ -1241,27 +1241,27 @@ def _default(tp: Any) -> Any:
 def _default_object(model: Any) -> dict[str, Any]:
     """Build the default of a model: its row in `_MODEL_VALUES`, merged into the defaults of its fields."""
     fields = _fields(model)
-    row = _row_of(_MODEL_VALUES, model, {})
-    defaults = {name: _default_field(model, name) for name in fields if row.get(name) is not ...}
-    if not _answers_alone(model):  # within other objects, the service omits optional fields that are null
+    row = _lookup_model(_MODEL_VALUES, model, {})
+    defaults = {name: _field_default(model, name) for name in fields if row.get(name) is not ...}
+    if not _is_response_model(model):  # within other objects, the service omits optional fields that are null
         defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
-    values = {name: value for name, value in row.items() if value is not ... and _knows(model, name, value)}
-    return _merge_into(defaults, model, values, _title(model))
+    values = {name: value for name, value in row.items() if value is not ... and _is_known_value(model, name, value)}
+    return _merge_into(defaults, model, values, _model_name(model))
 
 
 @functools.cache
-def _default_field(model: Any, name: str) -> Any:
+def _field_default(model: Any, name: str) -> Any:
     """Return the default of a model's field; an optional one is null or empty, apart from `status`, `id`, `deleted`."""
     tp, required = _fields(model)[name]
     if name == "status" and "completed" in _literals(tp):
         return "completed"
     if not required and name not in ("id", "deleted"):
-        return None if _kind(tp)[0] is typing.Union else _default(tp)
-    named = _named_default(model, name)
-    return named if named is not None and _takes(tp, named) else _default(tp)
+        return None if _unwrap_type(tp)[0] is typing.Union else _default_value(tp)
+    named = _default_by_name(model, name)
+    return named if named is not None and _accepts(tp, named) else _default_value(tp)
 
 
-def _named_default(model: Any, name: str) -> Any:
+def _default_by_name(model: Any, name: str) -> Any:
     """Return the default that a field's name suggests, whatever its type. Without a rule it is the name itself."""
     if name == "id":
         return Fresh(_id_prefix(model))
@@ -1278,18 +1278,18 @@ def _named_default(model: Any, name: str) -> Any:
 
 def _id_prefix(model: Any) -> str:
     """Return the prefix of a model's IDs; one without a row in `_ID_PREFIXES` uses its name in snake case."""
-    snake_case = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", f"{_title(model)}_").lower()
-    return _row_of(_ID_PREFIXES, model) or snake_case
+    snake_case = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", f"{_model_name(model)}_").lower()
+    return _lookup_model(_ID_PREFIXES, model) or snake_case
 
 
-def _knows(model: Any, name: str, value: Any) -> bool:
+def _is_known_value(model: Any, name: str, value: Any) -> bool:
     """Return True unless a model's field rejects a string: spellings change between releases (`in_memory` did)."""
     if not isinstance(value, str) or name not in _fields(model):
         return True
-    return _takes(_fields(model)[name].type, value)
+    return _accepts(_fields(model)[name].type, value)
 
 
-def _takes(tp: Any, value: Any) -> bool:
+def _accepts(tp: Any, value: Any) -> bool:
     """Return True if a type accepts a value; `Fresh` counts as a string, `Now` as an integer."""
     sample: Any = value
     if isinstance(value, Fresh):
@@ -1303,7 +1303,7 @@ def _takes(tp: Any, value: Any) -> bool:
     return True
 
 
-def _answers_alone(model: Any) -> bool:
+def _is_response_model(model: Any) -> bool:
     """Return True if a model is the whole response of some call, or an item of a page."""
     package = model.__module__.removeprefix("openai.types").rpartition(".")[0]
     return f"{package}.{model.__name__}".lstrip(".") in _response_models()
@@ -1323,7 +1323,7 @@ class _MergeMode(NamedTuple):
 
     fills_optional_fields: bool  # whether missing fields get all defaults, or only those that are required or null
     unknown_keys: typing.Literal["check", "keep", "drop"]  # "check" keeps a key unless it looks like a misspelt field
-    skips_nulls: bool  # whether nulls, and values in `_UNTOLD`, are left to the default
+    skips_nulls: bool  # whether nulls, and values in `_NOT_ECHOED`, are left to the default
     converts_scalars: bool  # whether strings become numbers where the type is a number
     accepts_new_values: bool  # whether nulls, literals and dicts pass that the SDK's types do not know yet
 
@@ -1370,31 +1370,31 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
         return value
     if _is_model(type(value)):
         value = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    origin, args = _kind(tp)
+    origin, args = _unwrap_type(tp)
     if origin is typing.Union:
         return _merge_union(tp, args, value, place, mode)
     if isinstance(value, Mapping) and _is_model(origin):
-        if mode is _PARTIAL and _is_whole(origin, value):
+        if mode is _PARTIAL and _is_complete(origin, value):
             mode = _COMPLETE
-        base = _default(origin) if mode.fills_optional_fields else _bare(origin)
+        base = _default_value(origin) if mode.fills_optional_fields else _required_defaults(origin)
         return _merge_into(base, origin, value, place, mode)
     if isinstance(value, Mapping) and origin is dict:
         return {key: _merge(args[1], item, f"{place}[{key!r}]", mode) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and origin is list:
-        return [_merge_element(args[0], item, i, place, mode) for i, item in enumerate(value)]
-    return _leaf(tp, origin, value, place, mode)
+        return [_merge_item(args[0], item, i, place, mode) for i, item in enumerate(value)]
+    return _merge_scalar(tp, origin, value, place, mode)
 
 
-def _is_whole(model: Any, value: Mapping[str, Any]) -> bool:
+def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
     """Return True if a dict was recorded or copied: it has an `object`, and lacks at most one required field."""
     return "object" in value and len(_required_fields(model) - value.keys()) <= 1
 
 
 @functools.cache
-def _bare(model: Any) -> dict[str, Any]:
+def _required_defaults(model: Any) -> dict[str, Any]:
     """Return those fields of a model's default that are required or null."""
     required = _required_fields(model)
-    return {name: value for name, value in _default(model).items() if name in required or value is None}
+    return {name: value for name, value in _default_value(model).items() if name in required or value is None}
 
 
 def _merge_into(
@@ -1419,13 +1419,13 @@ def _merge_into(
         elif mode.unknown_keys != "drop":
             if mode.unknown_keys == "check":
                 _check_spelling(key, fields, place)
-            merged[key] = _plain(item, f"{place}.{key}")
+            merged[key] = _to_json(item, f"{place}.{key}")
     return merged | _implied(model, merged, explicit)
 
 
 def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a request without nulls, and without those that a response does not echo."""
-    not_echoed = _row_of(_UNTOLD, model, {})
+    not_echoed = _lookup_model(_NOT_ECHOED, model, {})
     present = {key: item for key, item in explicit.items() if item is not None}
     return {key: item for key, item in present.items() if not_echoed.get(key) not in (..., item)}
 
@@ -1437,7 +1437,7 @@ def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
         raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
 
 
-def _merge_element(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
+def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
     """Merge an item of a list; if its model has an `index` and `value` does not set it, it is the position."""
     merged = _merge(tp, value, f"{place}[{position}]", mode)
     if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
@@ -1445,14 +1445,14 @@ def _merge_element(tp: Any, value: Any, position: int, place: str, mode: _MergeM
     return merged
 
 
-def _leaf(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
+def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
     """Check a value that has nothing below it to merge, and return it as JSON.
 
-    tp, origin: the type, and its origin as `_kind` gives it.
+    tp, origin: the type, and its origin as `_unwrap_type` gives it.
     value, place, mode: see `_merge`, which also says what is raised.
     """
     if origin in (object, Any):
-        return _plain(value, place)
+        return _to_json(value, place)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{place} is {value!r}, which is no JSON")
     try:
@@ -1460,7 +1460,7 @@ def _leaf(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any
     except ValueError:
         if mode.accepts_new_values and _may_be_new(origin, value):
             return value
-        raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}") from None
+        raise ValueError(f"{place} is {value!r}, but takes {_describe_type(tp)}") from None
 
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
@@ -1468,7 +1468,7 @@ def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _Merge
     if origin is list or _is_model(origin):  # `value` is neither a list nor a dict; pydantic would be slow to find out
         raise ValueError
     converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
-    checked = _adapter(tp).validate_python(value, strict=not converts)
+    checked = _type_adapter(tp).validate_python(value, strict=not converts)
     if type(value) is int and place.endswith("_at"):  # the service sends integers, also where the SDK's type is float
         return value
     return checked
@@ -1480,7 +1480,7 @@ def _may_be_new(origin: Any, value: Any) -> bool:
 
 
 @functools.cache
-def _adapter(tp: Any) -> Any:
+def _type_adapter(tp: Any) -> Any:
     """Return pydantic's validator of a type."""
     import pydantic
 
@@ -1521,20 +1521,20 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
     if len(members) == 1:
         return _merge(members[0], value, place, mode)
     reasons = []
-    for member in _candidates(members, value):
+    for member in _select_members(members, value):
         try:
             return _merge(member, value, place, mode)
         except ValueError as reason:
             reasons.append(reason)
     if isinstance(value, Mapping):
         if mode.accepts_new_values:
-            return _plain(value, place)
+            return _to_json(value, place)
         if reasons:
             raise reasons[0]
-    raise ValueError(f"{place} is {value!r}, but takes {_describe(tp)}")
+    raise ValueError(f"{place} is {value!r}, but takes {_describe_type(tp)}")
 
 
-def _candidates(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
+def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
     """Select the members of a union that may accept a value, the best first.
 
     A dict belongs to the models whose discriminating literals it does not contradict. Among these, models that have
@@ -1543,23 +1543,23 @@ def _candidates(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
     """
     if not isinstance(value, Mapping):
         return members
-    models, untyped = _sorted_members(members)
-    by_literals = [model for model in models if _agrees(model.literals, value)]
+    models, untyped = _split_members(members)
+    by_literals = [model for model in models if _literals_match(model.literals, value)]
     by_keys = [model for model in by_literals if value.keys() <= model.keys]
     return [*(model.member for model in by_keys or by_literals), *untyped]
 
 
-def _agrees(literals: Mapping[str, tuple[Any, ...]], value: Mapping[str, Any]) -> bool:
+def _literals_match(literals: Mapping[str, tuple[Any, ...]], value: Mapping[str, Any]) -> bool:
     """Return True unless a dict has a discriminating field with a value that is not one of its literals."""
     return not any(name in value and value[name] not in accepted for name, accepted in literals.items())
 
 
 @functools.cache
-def _sorted_members(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[Any]]:
+def _split_members(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[Any]]:
     """Split the members of a union, and of unions in it, into models and members that accept any dict."""
     models, untyped = [], []
-    for member in dict.fromkeys(itertools.chain.from_iterable(map(_members, members))):
-        origin, _ = _kind(member)
+    for member in dict.fromkeys(itertools.chain.from_iterable(map(_union_members, members))):
+        origin, _ = _unwrap_type(member)
         if _is_model(origin):
             keys = frozenset((*_fields(origin), *_wire_names(origin)))
             models.append(_UnionModel(member, keys, _literal_fields(origin)))
@@ -1574,19 +1574,19 @@ def _without_none(members: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(member for member in members if member is not type(None))
 
 
-def _member(tp: Any, value: Mapping[str, Any]) -> Any:
+def _select_model(tp: Any, value: Mapping[str, Any]) -> Any:
     """Return the model that a dict belongs to: the type itself or, if it is a union, the member selected first."""
-    origin, args = _kind(tp)
+    origin, args = _unwrap_type(tp)
     if origin is not typing.Union:
         return origin
-    selected = _candidates(args, value) or args
-    return _kind(selected[0])[0]
+    selected = _select_members(args, value) or args
+    return _unwrap_type(selected[0])[0]
 
 
 # ---- where a key belongs ---------------------------------------------------------------------------------------------
 
 
-def _home_of(model: Any, key: str) -> str | None:
+def _find_field_path(model: Any, key: str) -> str | None:
     """Return the path of the nearest field of this name, such as `choices[0].message.content`, four levels deep at most."""
     level = [(model, "")]
     for _ in range(4):
@@ -1595,37 +1595,37 @@ def _home_of(model: Any, key: str) -> str | None:
                 return f"{path}{key}"
         fields = [(tp, name, path) for tp, path in level for name in _fields(tp)]
         fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # required ones first: always present
-        level = [nested for field in fields for nested in _inner_models(*field)]
+        level = [nested for field in fields for nested in _nested_models(*field)]
     return None
 
 
-def _inner_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]]:
+def _nested_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]]:
     """Yield the models of a field's value, or of the items in it, each with the path of its fields.
 
     model, name: the field.
     path: that of the model, ending in a dot unless it is empty.
     """
-    for tp in _members(_fields(model)[name].type):
-        origin, args = _kind(tp)
+    for tp in _union_members(_fields(model)[name].type):
+        origin, args = _unwrap_type(tp)
         if _is_model(origin):
             yield origin, f"{path}{name}."
         elif origin is list:
-            items = [_kind(member)[0] for member in _members(args[0])]
+            items = [_unwrap_type(member)[0] for member in _union_members(args[0])]
             yield from ((item, f"{path}{name}[0].") for item in items if _is_model(item))
 
 
 # ---- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def _plain(value: Any, place: str) -> Any:
+def _to_json(value: Any, place: str) -> Any:
     """Return a value of no known type as JSON; models become dicts. Raises `ValueError` for what is not JSON."""
     try:
-        return json.loads(json.dumps(value, default=_dump, allow_nan=False))
+        return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
     except (RecursionError, TypeError, ValueError):
         raise ValueError(f"{place} is {value!r}, which is no JSON") from None
 
 
-def _dump(value: Any) -> Any:
+def _model_to_json(value: Any) -> Any:
     """Convert a model for `json.dumps`. Raises `TypeError` for anything else."""
     if _is_model(type(value)):
         return value.model_dump(mode="json", by_alias=True)
@@ -1674,7 +1674,7 @@ def _implied(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) ->
 def _implication(model: Any) -> Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None:
     """Return the function that gives what fields of a model imply: its row, or that of all models that count tokens."""
     counts_tokens = "total_tokens" in _fields(model)
-    return _row_of(_IMPLICATIONS, model, _implied_by_usage if counts_tokens else None)
+    return _lookup_model(_IMPLICATIONS, model, _implied_by_usage if counts_tokens else None)
 
 
 def _implied_by_search(search: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -1773,7 +1773,7 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
     the fields that follow from others (totals) follow from the new ones. Items of lists correspond by position.
     """
     if isinstance(obj, dict) and isinstance(explicit, Mapping):
-        model = _member(tp, obj)
+        model = _select_model(tp, obj)
         if not _is_model(model) or _is_other_item(derived, explicit):
             return obj
         return _overlay_fields(model, obj, derived or {}, explicit)
@@ -1794,7 +1794,7 @@ def _overlay_fields(
 ) -> dict[str, Any]:
     """Put derived fields into an object of a model; see `_overlay`. A complete object that the test set stays as it is."""
     fields = _fields(model)
-    is_complete = _is_whole(model, explicit)
+    is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
         if key not in explicit:
             obj[key] = value
@@ -1963,14 +1963,14 @@ _SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place:
 
 def _new(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
     """An object of a model, with these fields and defaults for the others."""
-    return _stamp({**_default(_model(path)), **fields}, store)
+    return _stamp({**_default_value(_model(path)), **fields}, store)
 
 
 def _whole(store: StateStore, resource: Resource, key: Any) -> dict[str, Any]:
     """A stored object; one that was put in by hand gets the fields it lacks."""
     obj, model = store[resource.name][key], resource.stored
     if _is_model(model) and not obj.keys() >= _required_fields(model):
-        missing = {name: value for name, value in _default(model).items() if name not in obj}
+        missing = {name: value for name, value in _default_value(model).items() if name not in obj}
         named = dict(zip((*resource.parents, "id"), _path(key), strict=False))
         obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
     return obj
@@ -2037,7 +2037,7 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[s
     if note is None or changes.keys().isdisjoint(note.set_fields):
         return changes
     kept = {name: _copy(note.set_values[name]) for name in changes if name in note.set_fields}
-    model = _member(_resource(resource).stored, store[resource][key])
+    model = _select_model(_resource(resource).stored, store[resource][key])
     return _overlay_fields(model, kept, changes, note.set_fields)
 
 
@@ -2157,7 +2157,7 @@ class Objects:
         if isinstance(content, bytes):
             self._objects[obj] = content
             return
-        plain = _plain(obj, f"{self._name}.put(...)")
+        plain = _to_json(obj, f"{self._name}.put(...)")
         self._objects[_key(tuple(plain[name] for name in (*self._resource.parents, self._resource.key)))] = plain
 
     def get(self, *ids: str) -> Any:
@@ -2772,11 +2772,11 @@ def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]],
     """Return the function that finds flaws for a type, and its first argument."""
     import typing_extensions
 
-    kind, args = _kind(tp)
+    kind, args = _unwrap_type(tp)
     if typing_extensions.is_typeddict(kind):
         return _typed_dict_flaws, kind
     if kind is typing.Union:
-        members = _union_members(args)
+        members = _checked_members(args)
         return (_union_flaws, members) if len(members) > 1 else _flaw_finder(members[0])
     if kind is typing.Literal:
         return (_scalar_flaws, bool) if isinstance(args[0], bool) else (_literal_flaws, args)
@@ -2791,12 +2791,12 @@ def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]],
 _ARRAY_TYPES = {"list", "Iterable", "Sequence", "SequenceNotStr"}
 
 
-def _union_members(args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _checked_members(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the types a union is checked against: first all its literals as one, so that errors list them all."""
     if typing.IO[bytes] in args:  # one file or several
         return (bytes,)
-    literals = [literal for arg in args if _kind(arg)[0] is typing.Literal for literal in _kind(arg)[1]]
-    others = [arg for arg in args if _kind(arg)[0] is not typing.Literal and not _is_omission(arg)]
+    literals = [literal for arg in args if _unwrap_type(arg)[0] is typing.Literal for literal in _unwrap_type(arg)[1]]
+    others = [arg for arg in args if _unwrap_type(arg)[0] is not typing.Literal and not _is_omission(arg)]
     return (typing.Literal[tuple(literals)], *others) if literals else tuple(others)
 
 
@@ -2834,7 +2834,9 @@ def _likelihood(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
     the first flaw is, and that it is not about a key that identifies the member.
     """
     common = _common_keys(member, value)
-    agreeing = [key for key in _DISCRIMINATORS if key in common and _accepts(_keys(member)[key].type, value[key])]
+    agreeing = [
+        key for key in _DISCRIMINATORS if key in common and _is_valid_value(_keys(member)[key].type, value[key])
+    ]
     is_identifying = first_flaw.path[-1] in _DISCRIMINATORS or first_flaw.code == "missing_required_parameter"
     return len(agreeing), len(common), len(first_flaw.path), not is_identifying
 
@@ -2846,7 +2848,7 @@ def _common_keys(tp: Any, value: Any) -> set[str]:
     return _keys(tp).keys() & value.keys() if is_comparable else set()
 
 
-def _accepts(tp: Any, value: Any) -> bool:
+def _is_valid_value(tp: Any, value: Any) -> bool:
     """Return True if a type accepts a value."""
     return next(_type_flaws(tp, value, ("",)), None) is None
 
@@ -3091,7 +3093,7 @@ def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwar
     if arguments is not None and kwargs:
         raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
     given = kwargs if arguments is None else arguments
-    text = given if isinstance(given, str) else json.dumps(_plain(given, f"tool_call({name!r})"), ensure_ascii=False)
+    text = given if isinstance(given, str) else json.dumps(_to_json(given, f"tool_call({name!r})"), ensure_ascii=False)
     return Turn(tool_calls=(ToolCall(name, text, id, isinstance(given, str)),))
 
 
@@ -3158,7 +3160,7 @@ def as_json(value: Any) -> Turn:
 
     value: a dict, a list, a pydantic model. Raises `ValueError` when it is no JSON.
     """
-    return Turn(json.dumps(_plain(value, "as_json(...)"), ensure_ascii=False), structured=True)
+    return Turn(json.dumps(_to_json(value, "as_json(...)"), ensure_ascii=False), structured=True)
 
 
 # What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
@@ -4067,7 +4069,7 @@ def _compose(call: Call, script: Script = NOTHING) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
     template = _template(call, script)
     if isinstance(template, dict):
-        model, asked = _member(call.model, template), _given_in(call, script)
+        model, asked = _select_model(call.model, template), _given_in(call, script)
         known = _fields(model).keys() if _is_model(model) else template.keys()
         beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
         template = template | _shared_fields(model, asked) | beside
@@ -4090,7 +4092,7 @@ def _template(call: Call, script: Script) -> Any:
     if not script.templates:
         return _default_of(call)
     if call.model not in script.templates:
-        takes = _describe(call.model)
+        takes = _describe_type(call.model)
         raise ValueError(f"{call.row.name}.response is {script.given!r}, but this call takes {takes}")
     return script.templates[call.model]
 
@@ -4102,9 +4104,9 @@ def _default_of(call: Call) -> Any:
     default = call.behavior.default
     if (said := default(call) if callable(default) else default) is not None:
         return said
-    kind, args = _kind(call.model)
-    members = _candidates(args, call.body) if kind is typing.Union else ()
-    return _default(members[0] if members else call.model)
+    kind, args = _unwrap_type(call.model)
+    members = _select_members(args, call.body) if kind is typing.Union else ()
+    return _default_value(members[0] if members else call.model)
 
 
 def _requested(call: Call) -> dict[str, Any]:
@@ -4185,7 +4187,7 @@ def _put(
 
 def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Store a new object that comes with another one, with defaults for the other fields, and return it."""
-    obj = _stamp({**_default(_resource(resource).shown), **fields}, store)
+    obj = _stamp({**_default_value(_resource(resource).shown), **fields}, store)
     _put(store, _resource(resource), parents, obj)
     return obj
 
@@ -4220,7 +4222,7 @@ def _retrieve(call: Call) -> Any:
 
 def _update(call: Call) -> Any:
     stored = _fetch(call)
-    model = _member(call.model, stored)
+    model = _select_model(call.model, stored)
     asked = {key: value for key, value in _requested(call).items() if key not in (*call.params, "id")}
     kept = {key: value for key, value in asked.items() if key in stored and key not in _fields(model)}
     if "expires_after" in asked and "expires_at" in stored:
@@ -4292,11 +4294,11 @@ def _seen_as(tp: Any, resource: Resource, stored: dict[str, Any], store: StateSt
     if tp is resource.stored or not _is_model(tp):
         return stored
     if not _is_model(resource.stored):  # of no create's making: as it is, with what it lacks
-        return _stamp({key: item for key, item in _default(tp).items() if key not in stored}, store) | stored
+        return _stamp({key: item for key, item in _default_value(tp).items() if key not in stored}, store) | stored
     others = _fields(tp).keys() | _fields(resource.stored).keys()
     extra = {key: item for key, item in stored.items() if key not in others}
     shared = _shared_fields(tp, stored)
-    missing = {key: item for key, item in _default(tp).items() if key not in shared}
+    missing = {key: item for key, item in _default_value(tp).items() if key not in shared}
     return {**extra, **shared, **_stamp(missing, store)}
 
 
@@ -4311,7 +4313,7 @@ def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
         _check_parents(call)
-    element = _element(call.model)
+    element = _page_item_type(call.model)
     page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
     return page
 
@@ -4393,7 +4395,7 @@ def _first_matching(
 
 def _page_of(row: Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
     """A page with these objects."""
-    page = _copy(_default(_model(row.model))) | {"data": items, "has_more": more}
+    page = _copy(_default_value(_model(row.model))) | {"data": items, "has_more": more}
     page |= _implied_by_page(page, {})
     if "next" in page:
         page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
@@ -6110,7 +6112,7 @@ def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     )
     taken = {"input_tokens": read, "output_tokens": total - read, "total_tokens": total}
     model = next((body["model"] for body in answers if isinstance(body.get("model"), str)), None)
-    return {"model": model, "usage": _default(_model("BatchUsage")) | taken}
+    return {"model": model, "usage": _default_value(_model("BatchUsage")) | taken}
 
 
 def _is_good(result: Mapping[str, Any]) -> bool:
@@ -6303,7 +6305,7 @@ def _timestamps(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     length = transcript["duration"] / (len(words) or 1)
     spoken = [{"word": word, "start": i * length, "end": (i + 1) * length} for i, word in enumerate(words)]
     segment = {"text": f" {text}", "start": 0.0, "end": transcript["duration"], "tokens": list(range(_tokens(text)))}
-    segments = [_default(_model("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
+    segments = [_default_value(_model("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
     return {f"{kind}s": told for kind, told in (("word", spoken), ("segment", segments)) if kind in wanted}
 
 
@@ -6393,7 +6395,7 @@ def _encode_vectors(call: Call, obj: Any, script: Script) -> None:
 def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     value = call.body.get("input", "")
     parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
-    result = _default(_item_type(_fields(call.model)["results"].type))
+    result = _default_value(_item_type(_fields(call.model)["results"].type))
     return {"results": [_copy(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
@@ -6627,8 +6629,8 @@ def _set_active(call: Call, active: bool) -> Any:
             certificate = {**certificate, "object": "organization.project.certificate"}
             call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
         certificate["active"] = active
-        changed.append(_seen_as(_element(call.model), resource, certificate, call.store))
-    shown = _default(_element(call.model))["object"]
+        changed.append(_seen_as(_page_item_type(call.model), resource, certificate, call.store))
+    shown = _default_value(_page_item_type(call.model))["object"]
     return _page_of(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
 
 
@@ -6640,8 +6642,8 @@ def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A service account comes with a key."""
-    model = _member(_fields(call.model)["api_key"].type, {})
-    return {"api_key": obj["api_key"] or _stamp(_default(model), call.store)}
+    model = _select_model(_fields(call.model)["api_key"].type, {})
+    return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
 def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> None:
@@ -6780,7 +6782,9 @@ def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: s
     """Partial images, as many as asked for, then the whole one."""
     about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
-    usage = images.get("usage") or _stamp(_default(_fields(_model("ImageGenCompletedEvent"))["usage"].type), call.store)
+    usage = images.get("usage") or _stamp(
+        _default_value(_fields(_model("ImageGenCompletedEvent"))["usage"].type), call.store
+    )
     for image in images["data"]:
         for index in range(int(call.body.get("partial_images") or 0)):
             name = f"{kind}.partial_image"
@@ -7102,7 +7106,7 @@ class _Paced(_Either):
         if isinstance(fault, str):
             return _frame((None, fault))
         if isinstance(fault, Mapping):
-            return _frame(_event(fault) if "type" in fault else ("error", _plain(fault, "fault")))
+            return _frame(_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
         raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
@@ -7202,7 +7206,7 @@ def _event(value: Any) -> Event:
         return value
     if isinstance(value, bytes):
         return None, value
-    plain = value if isinstance(value, str) else _plain(value, "stream event")
+    plain = value if isinstance(value, str) else _to_json(value, "stream event")
     if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
         return plain["event"], plain["data"]
     return (plain.get("type") if isinstance(plain, dict) else None), plain
@@ -7354,7 +7358,7 @@ def _prepare_partial(row: Row, value: Mapping[str, Any]) -> Script:
     """A partial: merged into each model it may have to fill."""
     place = f"{row.name}.response"
     if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
-        return Script({_model(row.model): _plain(value, place)}, given=value)
+        return Script({_model(row.model): _to_json(value, place)}, given=value)
     if value and row.model in _PLAIN:
         raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
@@ -7386,17 +7390,19 @@ def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
 
 def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
     """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
-    members = [each for each in (_member(model, value) for model in models) if _is_model(each)]
-    return {name for each in members for name in (*_fields(each), *_default(each), *_wire_names(each))}
+    members = [each for each in (_select_model(model, value) for model in models) if _is_model(each)]
+    return {name for each in members for name in (*_fields(each), *_default_value(each), *_wire_names(each))}
 
 
 def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
     """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
-    member = _member(model, value)
-    homes = [_home_of(member, key) for key in value]
+    member = _select_model(model, value)
+    homes = [_find_field_path(member, key) for key in value]
     hint = f"; {', '.join(homes)} is where it belongs" if all(homes) else ""
     json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS() else ""
-    raise ValueError(f"{row.name}.response is {value!r}, none of which is a field of {_title(member)}{hint}{json_hint}")
+    raise ValueError(
+        f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
+    )
 
 
 def _prepare_model(row: Row, value: Any) -> Script:
@@ -11852,7 +11858,7 @@ _webhook_numbers = itertools.count(1)
 @functools.cache
 def _webhook_events() -> Mapping[str, Any]:
     """The models of the SDK's webhook events by type."""
-    models = _members(_model("webhooks.UnwrapWebhookEvent"))
+    models = _union_members(_model("webhooks.UnwrapWebhookEvent"))
     return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
 
 
