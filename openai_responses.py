@@ -1430,11 +1430,15 @@ def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in present.items() if not_echoed.get(key) not in (..., item)}
 
 
+class _MisspeltKeyError(ValueError):
+    """A key is almost the name of a field."""
+
+
 def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
-    """Raise `ValueError` for a key that is almost the name of a field."""
+    """Raise `_MisspeltKeyError` for a key that is almost the name of a field."""
     close = difflib.get_close_matches(key, fields, 1, 0.85)
     if close:
-        raise ValueError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
+        raise _MisspeltKeyError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
 
 
 def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
@@ -1513,7 +1517,7 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
 
     tp, members: the union, and its members.
     value, place, mode: see `_merge`.
-    Raises `ValueError`: for a dict, that of the member selected first; else one that names all members.
+    Raises `ValueError`: for a dict, that of a misspelt key or of the member selected first; else one that names all.
     """
     if value is None and type(None) in members:
         return None
@@ -1524,6 +1528,8 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
     for member in _select_members(members, value):
         try:
             return _merge(member, value, place, mode)
+        except _MisspeltKeyError:  # the next member would take the key for one that the types do not know
+            raise
         except ValueError as reason:
             reasons.append(reason)
     if isinstance(value, Mapping):
@@ -1537,16 +1543,18 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
 def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
     """Select the members of a union that may accept a value, the best first.
 
-    A dict belongs to the models whose discriminating literals it does not contradict. Among these, models that have
-    all its keys come before the others; if none has, the keys decide nothing. Members without fields (`dict`, `object`)
-    come last. A value that is not a dict may belong to any member.
+    A dict belongs to the models whose discriminating literals it does not contradict, and among these to the ones that
+    know most of its keys, so that an unknown key never decides. Members without fields (`dict`, `object`) come last.
+    A value that is not a dict may belong to any member.
     """
     if not isinstance(value, Mapping):
         return members
     models, untyped = _split_members(members)
     by_literals = [model for model in models if _literals_match(model.literals, value)]
-    by_keys = [model for model in by_literals if value.keys() <= model.keys]
-    return [*(model.member for model in by_keys or by_literals), *untyped]
+    known = [len(value.keys() & model.keys) for model in by_literals]
+    most = max(known, default=0)
+    by_keys = [model.member for model, count in zip(by_literals, known, strict=True) if count == most]
+    return [*by_keys, *untyped]
 
 
 def _literals_match(literals: Mapping[str, tuple[Any, ...]], value: Mapping[str, Any]) -> bool:
