@@ -9771,9 +9771,11 @@ def _far_end(uri: str, headers: Any) -> _FarEnd | None:
     A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
     answers. A connection of the SDK to such a host is refused.
     """
-    url = re.sub("^ws", "http", uri)
-    if not _Interceptor.routers or _is_passed_through(uri, url):
+    # The SDK connects to some WebSockets with wss, whatever the scheme of its base URL is.
+    urls = re.sub("^ws", "http", uri), re.sub("^wss?", "http", uri)
+    if not _Interceptor.routers or _is_passed_through(uri, *urls):
         return None
+    url = next(filter(_active, urls), urls[0])
     routers = _active(url)
     for router in routers:
         with contextlib.suppress(_NotMocked):
@@ -11116,8 +11118,9 @@ class OpenAIMock(_Guarded):
         url = _without_user(str(request.url)).partition("?")[0]
         below = self._locate(request, url)
         if below is None:
-            split = _split_base(request.method, url) or _split_base(request.method, url, beta=True)
-            line = f"write OpenAIMock(base_url={json.dumps(split[0])}), or " if split else ""
+            method = "WS" if request.url.scheme in ("ws", "wss") else request.method
+            split = _split_base(method, url) or _split_base(method, url, beta=True)
+            line = f"write OpenAIMock(base_url={json.dumps(re.sub('^ws', 'http', split[0]))}), or " if split else ""
             return (
                 f"{request.method} {url} would reach the network. To have it answered, {line}add a route to "
                 "`openai_mock.router`, which can also pass it through. "
