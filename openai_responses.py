@@ -11,38 +11,44 @@
         assert completion.choices[0].message.content == "Hello! How can I help?"
         assert openai_mock.chat.completions.create.route.call_count == 1
 
-Nothing of the application under test changes: every REST call of the SDK is a row of one table, and every request
-finds its row by method and path. The rooms of this module, low to high (search for the banners):
+The application under test doesn't change. Every call of the SDK is a row of one table, and a request finds its row by
+method and path. The sections of this module, low to high; search for their names to find the banners:
 
-    THE ROUTE TABLE            every REST call: dotted name, method, path, model
-    RESOURCES                  what the shape of a row says it does; what is true of all objects of a kind
-    DEFAULTS                   id prefixes and default values the types cannot tell
-    TYPES                      a valid default for every type, and partials merged into it
-    STATE                      plain dicts keyed by resource, and what the service knows beside them
-    CALLS                      what was asked: path, query, body, and what is refused of it
-    TURNS                      what the model says, whichever API asks for it
-    SCHEMA GENERATION          a value that satisfies a JSON schema
-    VERBS                      compose, keep; create, list, retrieve, update, delete, actions, content
-    BEHAVIORS                  the table of endpoints that do more than their shape says
-    ... and its functions, a room for each API: FILES AND UPLOADS, RESPONSES AND CONVERSATIONS, CHAT AND COMPLETIONS,
-        ASSISTANTS, VECTOR STORES, BATCHES, FINE-TUNING AND MODELS, AUDIO, IMAGES, EMBEDDINGS, EVALS, CONTAINERS,
-        SKILLS, VIDEOS, ADMINISTRATION
-    STREAMS                    one answer, as the events the service would send
-    SCRIPTS                    everything `.response` takes, prepared when it is set
-    ENDPOINTS AND NAMESPACES   `openai_mock.chat.completions.create`, rules, the journal
-    INTERCEPTION               the RESPX router; the transports of httpx, httpx2 and aiohttp clients
-    WEBSOCKETS                 connections, whose messages are calls
-    REALTIME                   sessions that listen and speak
-    THE MOCK                   `OpenAIMock`, `mock`
-    SERVER                     the mock as an ASGI application, its control plane, `python -m openai_responses`
-    WEBHOOKS                   signed events for an application
-    IMPORT PATHS               `openai_responses.ext.httpx` and the like
-    PYTEST PLUGIN              the fixtures `openai_mock` and `openai_server`
+    ROUTE TABLE             every call: dotted name, method, path, type of the answer
+    RESOURCES               what a row does, derived from its shape; facts about stored objects
+    ERRORS                  the service's errors, and wording that messages share
+    TYPES AND MERGING       a default for every type of the SDK, partials merged into it, JSON
+    STATE                   metadata of stored objects, their progress and deletion
+    CALLS                   a request and its decoded body
+    REQUEST CHECKS          what the service rejects, whatever the endpoint
+    MODEL OUTPUT            one turn of the model for any API; scripts, which are what a test set
+    SCHEMA GENERATION       a value that satisfies a JSON schema
+    ANSWERS                 composed and stored, by the verb and the behavior of an endpoint
+    WEBSOCKET SESSIONS      a connection as the service sees it
 
-A request goes this way: `Router.handler` (INTERCEPTION) has it received as a `Call` (CALLS). `_answer` (SCRIPTS) chooses
-the `Script` the test set for it, checks it, settles what is known only now, and performs it (VERBS): the answer is
-composed from default, request, what is derived and what was set, and kept, as its row in BEHAVIORS says. `_reply`
-(STREAMS) sends it as JSON, bytes or events, and the journal has a record of it.
+    One section for each API, with everything that belongs to it: checks, derived fields, storage, stream events and, at
+    its end, its rows of the tables (_BEHAVIORS, _RESOURCES, defaults, ID prefixes ...):
+
+    FILES AND UPLOADS, RESPONSES AND CONVERSATIONS, CHAT AND COMPLETIONS, ASSISTANTS, HOSTED AGENTS AND CHATKIT,
+    VECTOR STORES, BATCHES, FINE-TUNING AND MODELS, AUDIO AND IMAGES, EMBEDDINGS, MODERATIONS, DECISIONS, REALTIME,
+    EVALS, CONTAINERS, SKILLS, VIDEOS, ADMINISTRATION
+
+    REPLIES                 an answer as JSON, bytes or a stream of events
+    SCRIPTS                 a response selected, checked and resolved; how `.response` is prepared
+    INTERCEPTION            the RESPX router, and the patches of httpx, httpx2, aiohttp and the SDK
+    WEBSOCKET CONNECTIONS   the client of `websockets`, without a socket
+    SERVER                  the mock as an ASGI application, its control plane, `python -m openai_responses`
+    PUBLIC API              builders, state store, endpoints, rules, records, transports, the mock, webhooks
+    IMPORT PATHS            submodules such as `openai_responses.ext.httpx`
+    PYTEST PLUGIN           the fixtures `openai_mock` and `openai_server`
+
+Within a section, functions that other sections call come first and their helpers follow. A table comes after the
+functions that it names.
+
+The way of a request: `Router.handler` (INTERCEPTION) makes it a `Call` (CALLS). `_answer` (SCRIPTS) selects the `Script`
+that the test set for it, checks the request, resolves the script, and has the answer built (ANSWERS): composed of default,
+request, derived and set fields, then stored, as the endpoint's row in BEHAVIORS says. `_reply` (REPLIES) sends it as JSON,
+bytes or events. The request log has a record of it.
 """
 
 from __future__ import annotations
@@ -112,7 +118,7 @@ __all__ = [
 
 
 # ======================================================================================================================
-# THE ROUTE TABLE
+# ROUTE TABLE: every call of the SDK
 # ======================================================================================================================
 
 
@@ -535,7 +541,10 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("webhooks.test", "POST", "/webhook_endpoints/{webhook_endpoint_id}/test", "webhooks.WebhookEndpointTestResult"),
     ("webhooks.update", "POST", "/webhook_endpoints/{webhook_endpoint_id}", "webhooks.WebhookEndpoint"),
 )
+# fmt: on
 
+
+# fmt: off
 # The SDK's helpers, by the endpoint they post to. What a helper calls besides (retrieve while polling, files.create
 # before attaching) are rows of their own.
 _HELPERS = {
@@ -669,7 +678,7 @@ _PLAIN: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
 
 
 # ======================================================================================================================
-# RESOURCES: what the shape of a row says it does, and what is true of all objects of one kind
+# RESOURCES: what a row does, derived from its shape, and facts about stored objects
 # ======================================================================================================================
 
 
@@ -714,6 +723,8 @@ def _split(row: Row) -> tuple[str, str, str]:
 
 
 _ITEM_VERBS = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}
+
+
 _SINGLETON_VERBS = ("retrieve", "update", "delete")
 
 
@@ -793,51 +804,10 @@ class Resource:
         return ServiceError(404, message, param=named, code=self.missing_code)
 
 
-# What the routes do not tell of a resource; a `listing` holds for the resources below it too.
-# fmt: off
-RESOURCES = functools.cache(
-    lambda: {
-        "admin": {"listing": ("asc", 20, 100)},
-        "admin.organization.certificates": {"listing": ("desc", 20, 100)},
-        "admin.organization.groups": {"listing": ("asc", 100, 1000)},
-        "admin.organization.groups.users": {"listing": ("desc", 100, 1000)},
-        "admin.organization.projects.certificates": {"listing": ("desc", 20, 100)},
-        "admin.organization.projects.rate_limits": {"listing": ("asc", 100, 1000)},
-        "admin.organization.projects.roles": {"listing": ("asc", 1000, 1000), "renamed": {"role_name": "name"}},
-        "admin.organization.projects.users": {"renamed": {"user_id": "id"}},
-        "admin.organization.roles": {"listing": ("asc", 1000, 1000), "renamed": {"role_name": "name"}},
-        "batches": {"missing": "No batch found with id '{id}'."},
-        "beta.agents.environments.files": {"key": "path"},
-        "beta.assistants": {"missing": "No assistant found with id '{id}'."},
-        "beta.threads": {"missing": "No thread found with id '{id}'."},
-        "beta.threads.messages": {"missing": "No message found with id '{id}'."},
-        "beta.threads.runs": {"missing": "No run found with id '{id}'."},
-        "beta.threads.runs.steps": {"missing": "No run step found with id '{id}'.", "missing_param": None},
-        "chat.completions": {"listing": ("asc", 20, 100), "missing": "Completion {id} not found", "missing_code": "not_found"},
-        "containers": {"over": _end},
-        "containers.files.content": {"parents": ("container_id",)},
-        "conversations": {"missing": "Conversation with id '{id}' not found."},
-        "conversations.items": {"missing": "Item with id '{id}' not found."},
-        "evals": {"listing": ("asc", 20, 100)},
-        "files": {"listing": ("desc", 10_000, 10_000), "missing_param": "id", "forgotten": _leave_vector_stores, "over": lambda store, id, file: _forget(store, _resource("files"), (id,))},
-        "files.content": {"parents": ()},
-        "fine_tuning.checkpoints.permissions": {"listing": ("desc", 10, 100)},
-        "fine_tuning.jobs": {"renamed": {"suffix": "user_provided_suffix"}, "missing": "Could not find fine tune: {id}", "missing_code": "fine_tune_not_found", "missing_param": "fine_tune_id"},
-        "fine_tuning.jobs.checkpoints": {"listing": ("desc", 10, 100)},
-        "models": {"listing": ("asc", 10_000, 10_000), "missing": "The model '{id}' does not exist", "missing_code": "model_not_found", "missing_param": "model", "begins": _known_models},
-        "responses": {"missing": "Response with id '{id}' not found.", "missing_param": None},
-        "skills.content": {"parents": ()},
-        "realtime.client_secrets": {"key": "value"},
-        "realtime.translations.client_secrets": {"key": "value"},
-        "skills.versions": {"key": "version"},
-        "skills.versions.content": {"parents": ("skill_id",)},
-        "uploads.parts": {"parents": ("upload_id",)},
-        "vector_stores": {"missing": "Vector store with id '{id}' not found.", "over": _end},
-        "vector_stores.files": {"forgotten": _leave_store},
-    }
-)
+# Facts about a resource that its routes don't tell; `listing` holds for the resources below it too. The rows are at the
+# end of the section of their API.
+RESOURCES: dict[str, dict[str, Any]] = {}
 
-# fmt: on
 
 # Resources of bytes; the `parents` of their keys stand above.
 _CONTENT_RESOURCES = (
@@ -859,13 +829,13 @@ def _resources() -> Mapping[str, Resource]:
 
 
 def _derived_resource(name: str, parents: tuple[str, ...]) -> Resource:
-    row = RESOURCES().get(name, {})
+    row = RESOURCES.get(name, {})
     return Resource(**{"name": name, "parents": parents, "listing": _listing(name), **row})
 
 
 def _listing(name: str) -> tuple[str, int, int]:
     """Order and page sizes of a resource: its own, or those of the nearest one above that has some."""
-    own = RESOURCES().get(name, {}).get("listing")
+    own = RESOURCES.get(name, {}).get("listing")
     return own or (_listing(name.rpartition(".")[0]) if name else ("desc", 20, 100))
 
 
@@ -876,233 +846,63 @@ def _resource(name: str) -> Resource:
 
 
 # ======================================================================================================================
-# DEFAULTS: what neither the routes nor the types can tell
+# ERRORS: the service's errors, and wording that messages share
 # ======================================================================================================================
 
-DEFAULT_TEXT = "This is a mock response."
-DEFAULT_MODEL = "gpt-5.5"
 
-# Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
-_PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
-_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
+def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return a hint for an error message, as in `" Closest: 'create'."`, or "" if no name is similar."""
+    close = difflib.get_close_matches(name, list(names), 1, cutoff)
+    return f" Closest: {close[0]!r}." if close else ""
 
 
-class Fresh(NamedTuple):
-    """Stands in a default for an id that every answer gets anew."""
-
-    prefix: str
+def _refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
+    raise ServiceError(status, message, param=param, code=code)
 
 
-class Now(NamedTuple):
-    """Stands in a default for the time of the answer, plus seconds."""
+class ServiceError(Exception):
+    """An error the service answers with: status and the fields of the envelope."""
 
-    offset: int = 0
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.envelope = {"message": message, "type": type, "param": param, "code": code}
 
 
-# What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
-# Items of the Responses API have theirs in `_ITEM_TYPES`.
-# fmt: off
-_ID_PREFIXES = {
-    "AdminAPIKey": "key_", "AdminAPIKeyCreateResponse": "key_", "APIKeyCreateResponse": "key_", "Assistant": "asst_",
-    "AuditLogListResponse": "audit_log-", "Certificate": "cert_", "ChatCompletion": "chatcmpl-",
-    "ChatCompletionMessageCustomToolCall": "call_", "ChatCompletionMessageFunctionToolCall": "call_",
-    "ChatKitThread": "cthr_", "ChatSession": "cksess_", "CompactedResponse": "resp_", "Completion": "cmpl-",
-    "ContainerCreateResponse": "cntr_", "Conversation": "conv_", "EvalCreateResponse": "eval_",
-    "FileCreateResponse": "cfile_", "FileObject": "file-", "FineTuningJob": "ftjob-",
-    "FineTuningJobCheckpoint": "ftckpt_", "FineTuningJobEvent": "ftevent-", "FunctionToolCall": "call_",
-    "Invite": "invite-", "Message": "msg_", "ModerationCreateResponse": "modr-",
-    "RealtimeConversationItemAssistantMessage": "item_", "RealtimeConversationItemFunctionCall": "item_",
-    "RealtimeResponse": "resp_", "RealtimeSessionCreateResponse": "sess_", "SessionResource": "sess_",
-    "RealtimeTranscriptionSessionCreateResponse": "sess_", "RealtimeTranslationSession": "sess_", "ConversationItem": "item_",
-    "OrganizationUser": "user-", "OutputItemListResponse": "outputitem_", "OutputItemRetrieveResponse": "outputitem_",
-    "PermissionCreateResponse": "cp_", "Project": "proj_", "ProjectAPIKey": "key_", "ProjectRateLimit": "rl-",
-    "ProjectServiceAccount": "svc_acct_", "ProjectUser": "user-", "RequiredActionFunctionToolCall": "call_",
-    "Response": "resp_", "RunCreateResponse": "evalrun_", "RunStep": "step_",
-    "ServiceAccountCreateResponse": "svc_acct_", "SkillVersion": "skillver_", "UploadPart": "part_",
-    "VectorStore": "vs_", "VectorStoreFile": "file-", "VectorStoreFileBatch": "vsfb_",
-    "VideoCreateCharacterResponse": "char_", "VoiceConsent": "cons_", "WebhookEndpointWithSecret": "we_",
-}
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:57]}..."
 
-# The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
-_FIELD_PREFIXES = {
-    "assistant_id": "asst_", "container_id": "cntr_", "file_id": "file-", "fine_tuning_job_id": "ftjob-",
-    "input_file_id": "file-", "message_id": "msg_", "organization_id": "org-", "project_id": "proj_",
-    "response_id": "resp_", "session_id": "sess_", "tool_call_id": "call_", "training_file": "file-",
-    "user_id": "user-", "vector_store_id": "vs_",
-}
 
-# Required fields by name, whatever the model; a required string not named here is its own name.
-_FIELD_VALUES = {
-    "arguments": "{}", "created": Now(), "deleted": True, "email": "user@example.com",
-    "endpoint": "/v1/chat/completions", "completion_window": "24h", "expires_at": Now(3600), "filename": "file.txt",
-    "instructions": "", "language": "en", "model": DEFAULT_MODEL, "name": "", "owned_by": "openai",
-    "parallel_tool_calls": True, "path": "/mnt/data/file.txt",
-    "report_url": "https://platform.openai.com/evaluations", "size": "1024x1024", "text": DEFAULT_TEXT,
-    "tool_choice": "auto", "url": "https://example.com",
-}
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
-_SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
 
-# What a session that listens and speaks begins with.
-_PCM = {"type": "audio/pcm", "rate": 24000}
-_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
-_SERVER_VAD = _VAD | {"create_response": True, "interrupt_response": True}
-_HEARS = {"format": _PCM, "transcription": None, "noise_reduction": None, "turn_detection": _VAD | {"idle_timeout_ms": None}}
-_LISTENS = _HEARS | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
-_TALKS = {
-    "model": "gpt-realtime", "output_modalities": ["audio"], "instructions": "You are a helpful assistant.", "tools": [], "tool_choice": "auto", "max_output_tokens": "inf",
-    "tracing": None, "truncation": "auto", "prompt": None, "expires_at": Now(3600), "include": None, "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "alloy", "speed": 1.0}},
-}
-_SAYS = {"type": "message", "role": "assistant", "content": [{"text": DEFAULT_TEXT}]}
-_TALKED = {
-    "id": Fresh("sess_"), "object": "realtime.session", "model": "gpt-4o-realtime-preview", "modalities": ["audio", "text"], "instructions": "You are a helpful assistant.", "voice": "alloy", "input_audio_format": "pcm16", "output_audio_format": "pcm16",
-    "input_audio_transcription": None, "input_audio_noise_reduction": None, "turn_detection": _SERVER_VAD, "tools": [], "tool_choice": "auto", "temperature": 0.8, "speed": 1.0, "max_response_output_tokens": "inf", "tracing": None,
-}
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
-_LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
-_CONTAINER = {"object": "container", "status": "running", "last_active_at": Now(), "expires_after": {"anchor": "last_active_at", "minutes": 20}}
-_WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
-_SEARCHES = _WEB_SEARCH | {"return_token_budget": "default", "search_content_types": ["text"]}
-_NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
-_IMAGES_ARE = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}  # left to the model
-_NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
-# Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
-# for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
-# Items of the Responses API have theirs in `_ITEM_TYPES`.
-_MODEL_VALUES: dict[str, dict[str, Any]] = {
-    "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
-    "beta.threads.Text": {"value": DEFAULT_TEXT},
-    "Assistant": {"metadata": {}, "temperature": 1.0, "top_p": 1.0, "response_format": "auto", "tool_resources": {}, "reasoning_effort": None},
-    "beta.realtime.Session": _TALKED,
-    "beta.realtime.SessionCreateResponse": _TALKED,
-    "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
-    "Categories": {"illicit": False, "illicit/violent": False},
-    "fine_tuning.alpha.Metadata": {"sampled_model_name": None, "token_usage": None},
-    "MetadataErrors": {"model_grader_server_error_details": None, "python_grader_runtime_error_details": None, "python_grader_server_error_type": None},
-    "Hyperparameters": _LEFT_TO_THE_SERVICE,
-    "FileSearchTool": {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}},
-    "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
-    "FunctionTool": {"description": None, "strict": True, "output_schema": None},
-    "ImageGeneration": {"background": "auto", "moderation": "auto", "n": 1, "output_compression": 100, "output_format": "png", "quality": "auto", "size": "auto"},
-    "Mcp": {"allowed_tools": None, "headers": None, "require_approval": "always", "server_description": None},
-    "ModerationCreateResponse": {"model": "omni-moderation-latest"},
-    "Reasoning": {"effort": None, "summary": None},
-    "ResponseFormatTextJSONSchemaConfig": {"description": None},
-    "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
-    "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
-    "WebSearchPreviewTool": _WEB_SEARCH,
-    "WebSearchTool": _SEARCHES,
-    "beta.FileSearch": {"ranking_options": {"ranker": "default_2024_08_21", "score_threshold": 0.0}},
-    "beta.FileSearchTool": {},
-    "beta.FunctionTool": {},
-    "ChatKitWorkflow": {"state_variables": None, "version": None},
-    "ChatKitThreadUserMessageItem": {"inference_options": None},
-    "ChatSessionFileUpload": {"max_file_size": None, "max_files": None},
-    "ChatSessionHistory": {"recent_threads": None},
-    "ChatCompletion": {"choices": [{}], "usage": {}, "service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
-    "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
-    "Choice": {"logprobs": None},
-    "ClientSecret": {"value": Fresh("ek_"), "expires_at": Now(60)},
-    "ClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
-    "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
-    "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
-    "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
-    "CompletionChoice": {"logprobs": None},
-    "CompletionTokensDetails": {"accepted_prediction_tokens": 0, "audio_tokens": 0, "reasoning_tokens": 0, "rejected_prediction_tokens": 0},
-    "ContainerCreateResponse": _CONTAINER,
-    "ContainerListResponse": _CONTAINER,
-    "ContainerRetrieveResponse": _CONTAINER,
-    "Conversation": {"metadata": {}},
-    "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
-    "ConversationItemList": {"first_id": "", "last_id": ""},
-    "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
-    "Embedding": {"embedding": []},
-    "EvalAPIError": {"code": "", "message": ""},
-    "FileObject": {"status": "processed", "purpose": "assistants"},
-    "FineTuningJob": {
-        "status": "validating_files", "hyperparameters": {}, "integrations": [], "shared_with_openai": False, "eval_id": None, "usage_metrics": None,
-        "user_provided_suffix": None, "method": {"type": "supervised", "supervised": {"hyperparameters": _LEFT_TO_THE_SERVICE}},
-    },
-    "ImagesResponse": {"data": [{}]},
-    "Invite": {"status": "pending"},
-    "NextCursorPage": {"object": "list", "next": None, "has_more": False},
-    "Page": {"object": "list", "has_more": False},
-    "Project": {"name": "", "status": "active"},
-    "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
-    "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
-    "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
-    "RealtimeSessionCreateResponse": _TALKS,
-    "RealtimeTranscriptionSessionCreateResponse": {"object": "realtime.transcription_session", "expires_at": Now(3600), "include": None, "audio": {"input": _HEARS}},
-    "RealtimeTranslationClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
-    "RealtimeTranslationSession": {"model": "gpt-realtime-translate", "audio": {"input": {}, "output": {"language": "en"}}},
-    "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM, "output": {"voice": "marin"}}},
-    "Response": {
-        "output": [{"type": "message"}],
-        "usage": {},
-        "metadata": {},
-        "temperature": 1.0,
-        "top_p": 1.0,
-        "truncation": "disabled",
-        "text": {},
-        "reasoning": {},
-        "top_logprobs": 0,
-        "frequency_penalty": 0.0,
-        "presence_penalty": 0.0,
-        "store": True,
-        "billing": {"payer": "developer"},
-        "prompt_cache_retention": "in_memory",
-        "tool_usage": {
-            "image_gen": {"input_tokens": 0, "input_tokens_details": _NO_IMAGES, "output_tokens": 0, "output_tokens_details": _NO_IMAGES, "total_tokens": 0},
-            "web_search": {"num_requests": 0},
-        },
-        "background": False,
-        "service_tier": "default",
-        "completed_at": Now(),
-    },
-    "Run": {
-        "usage": {}, "started_at": Now(), "completed_at": Now(), "metadata": {}, "temperature": 1.0, "top_p": 1.0, "truncation_strategy": {"type": "auto", "last_messages": None},
-        "tool_choice": "auto", "response_format": "auto", "tool_resources": {}, "reasoning_effort": None,
-    },
-    "RunCreateResponse": {"status": "queued"},
-    "RunStep": {"usage": {}, "completed_at": Now()},
-    "Skill": {"default_version": "1", "latest_version": "1"},
-    "SkillVersion": {"version": "1"},
-    "Thread": {"metadata": {}, "tool_resources": {}},
-    "TokenPage": {"object": "list", "next": None, "has_more": False},
-    "Transcription": {"text": DEFAULT_TEXT},
-    "TranscriptionVerbose": {"task": "transcribe", "language": "english", "duration": 1.0},
-    "TranscriptionDiarized": {"duration": 1.0, "segments": []},
-    "TranslationVerbose": {"task": "translate", "language": "english", "duration": 1.0, "segments": []},
-    "Upload": {"status": "pending"},
-    "VectorStore": {"metadata": {}, "last_active_at": Now()},
-    "VectorStoreFile": {"attributes": {}, "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}},
-    "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
-    "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
-}
+def _json_lines(value: Any) -> list[str]:
+    return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
-# What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
-_NOT_ECHOED: dict[str, dict[str, Any]] = {
-    "FunctionTool": {"description": ""},
-    "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
-    "WebSearchTool": {"external_web_access": True},
-}
 
-# What a response says by its model where the request does not: the first pattern that the model's name begins with.
-_WAYS_OF_MODELS = (
-    (r"gpt-5\.([6-9]|\d\d)", {"reasoning": {"context": "all_turns", "effort": "medium", "mode": "standard"}, "top_p": 0.98, "prompt_cache_retention": "24h"}),
-    (r"gpt-5\.5", {"reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"}, "top_p": 0.98, "prompt_cache_retention": "24h"}),
-    (r"gpt-5\.[2-4]", {"reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"}, "top_p": 0.98, "prompt_cache_retention": "24h"}),
-    (r"gpt-5\.1", {"reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"}}),
-    (r"gpt-5(?!-chat)|o\d|computer-use", {"reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"}}),
-)
-# fmt: on
+def _add_rows(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
+    """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
+    if repeated := table.keys() & rows.keys():
+        raise ValueError(f"rows that are in the table already: {', '.join(sorted(repeated))}")
+    table.update(rows)
 
 
 # ======================================================================================================================
-# TYPES: a valid default for every type, and partials merged into it
+# TYPES AND MERGING: a default for every type, and partials merged into it
 # ======================================================================================================================
 
 
@@ -1218,6 +1018,102 @@ def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> 
 
 
 # ---- defaults --------------------------------------------------------------------------------------------------------
+
+
+class Fresh(NamedTuple):
+    """Stands in a default for an id that every answer gets anew."""
+
+    prefix: str
+
+
+class Now(NamedTuple):
+    """Stands in a default for the time of the answer, plus seconds."""
+
+    offset: int = 0
+
+
+DEFAULT_TEXT = "This is a mock response."
+
+
+DEFAULT_MODEL = "gpt-5.5"
+
+
+# Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
+_PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
+
+
+# What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
+# Items of the Responses API have theirs in `_ITEM_TYPES`.
+_ID_PREFIXES: dict[str, str] = {}
+
+
+# The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
+_FIELD_PREFIXES = {
+    "assistant_id": "asst_",
+    "container_id": "cntr_",
+    "file_id": "file-",
+    "fine_tuning_job_id": "ftjob-",
+    "input_file_id": "file-",
+    "message_id": "msg_",
+    "organization_id": "org-",
+    "project_id": "proj_",
+    "response_id": "resp_",
+    "session_id": "sess_",
+    "tool_call_id": "call_",
+    "training_file": "file-",
+    "user_id": "user-",
+    "vector_store_id": "vs_",
+}
+
+
+# Required fields by name, whatever the model; a required string not named here is its own name.
+_FIELD_VALUES = {
+    "arguments": "{}",
+    "created": Now(),
+    "deleted": True,
+    "email": "user@example.com",
+    "endpoint": "/v1/chat/completions",
+    "completion_window": "24h",
+    "expires_at": Now(3600),
+    "filename": "file.txt",
+    "instructions": "",
+    "language": "en",
+    "model": DEFAULT_MODEL,
+    "name": "",
+    "owned_by": "openai",
+    "parallel_tool_calls": True,
+    "path": "/mnt/data/file.txt",
+    "report_url": "https://platform.openai.com/evaluations",
+    "size": "1024x1024",
+    "text": DEFAULT_TEXT,
+    "tool_choice": "auto",
+    "url": "https://example.com",
+}
+
+
+_IMAGES_ARE = {
+    "background": "opaque",
+    "output_format": "png",
+    "quality": "high",
+    "size": "1024x1024",
+}  # left to the model
+
+
+# Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
+# for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
+# Items of the Responses API have theirs in `_ITEM_TYPES`.
+_MODEL_VALUES: dict[str, dict[str, Any]] = {
+    "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
+    "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
+    "NextCursorPage": {"object": "list", "next": None, "has_more": False},
+    "Page": {"object": "list", "has_more": False},
+    "TokenPage": {"object": "list", "next": None, "has_more": False},
+}
 
 
 @functools.cache
@@ -1336,6 +1232,8 @@ _PARTIAL = _MergeMode(
     converts_scalars=False,
     accepts_new_values=False,
 )
+
+
 # Part of a request: its types are similar to those of the response, and in a form all values are strings.
 _FROM_REQUEST = _MergeMode(
     fills_optional_fields=True,
@@ -1344,6 +1242,8 @@ _FROM_REQUEST = _MergeMode(
     converts_scalars=True,
     accepts_new_values=False,
 )
+
+
 # A recorded object, and all in it, which stay as the service sent them.
 _COMPLETE = _MergeMode(
     fills_optional_fields=False,
@@ -1501,7 +1401,7 @@ def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return fitting
 
 
-# ---- the member of a union that takes a value ------------------------------------------------------------------------
+# ---- the member of a union that accepts a value ----------------------------------------------------------------------
 
 
 class _UnionModel(NamedTuple):
@@ -1591,7 +1491,7 @@ def _select_model(tp: Any, value: Mapping[str, Any]) -> Any:
     return _unwrap_type(selected[0])[0]
 
 
-# ---- where a key belongs ---------------------------------------------------------------------------------------------
+# ---- the place where a key belongs -----------------------------------------------------------------------------------
 
 
 def _find_field_path(model: Any, key: str) -> str | None:
@@ -1622,47 +1522,6 @@ def _nested_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]
             yield from ((item, f"{path}{name}[0].") for item in items if _is_model(item))
 
 
-# ---- JSON ------------------------------------------------------------------------------------------------------------
-
-
-def _to_json(value: Any, place: str) -> Any:
-    """Return a value of no known type as JSON; models become dicts. Raises `ValueError` for what is not JSON."""
-    try:
-        return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
-    except (RecursionError, TypeError, ValueError):
-        raise ValueError(f"{place} is {value!r}, which is no JSON") from None
-
-
-def _model_to_json(value: Any) -> Any:
-    """Convert a model for `json.dumps`. Raises `TypeError` for anything else."""
-    if _is_model(type(value)):
-        return value.model_dump(mode="json", by_alias=True)
-    raise TypeError
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-def _to_bytes(text: str) -> bytes:
-    """Encode JSON as UTF-8; lone surrogates, which UTF-8 does not have, become JSON escapes."""
-    return text.encode(errors="backslashreplace")
-
-
-def _copy(value: Any) -> Any:
-    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `Fresh` and `Now` stay."""
-    if type(value) is dict:
-        return {key: _copy(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_copy(item) for item in value]
-    return value
-
-
-def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return a hint for an error message, as in `" Closest: 'create'."`, or "" if no name is similar."""
-    close = difflib.get_close_matches(name, list(names), 1, cutoff)
-    return f" Closest: {close[0]!r}." if close else ""
-
-
 # ---- fields that follow from others ----------------------------------------------------------------------------------
 
 
@@ -1685,40 +1544,6 @@ def _implication(model: Any) -> Callable[[dict[str, Any], Mapping[str, Any]], di
     return _lookup_model(_IMPLICATIONS, model, _implied_by_usage if counts_tokens else None)
 
 
-def _implied_by_search(search: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the list of queries that a single query stands for."""
-    return {"queries": [explicit["query"]]} if explicit.get("query") else {}
-
-
-def _implied_by_message(message: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a null content for a message with tool calls or a refusal, instead of the default text."""
-    return {"content": None} if explicit.get("tool_calls") or explicit.get("refusal") else {}
-
-
-def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the finish reason of a choice whose message has tool calls."""
-    message = choice.get("message") or {}
-    return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
-
-
-def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status that an error or the reason of an early end stand for; a failed response has no output."""
-    if explicit.get("error"):
-        return {"status": "failed", "completed_at": None, "output": [], "usage": None}
-    if explicit.get("incomplete_details"):
-        return {"status": "incomplete", "completed_at": None}
-    return {}
-
-
-def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status of a run that an error, the reason of an early end, or a required action stand for."""
-    causes = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
-    for cause, status in causes.items():
-        if explicit.get(cause):
-            return {"status": status, "completed_at": None}
-    return {}
-
-
 def _implied_by_usage(usage: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the total of a usage: its input and output tokens, under the names of either API."""
     if "total_tokens" not in usage:
@@ -1735,12 +1560,6 @@ def _implied_by_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> d
     return {"total": sum(counts.get(part) or 0 for part in parts)}
 
 
-def _implied_by_request_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the total of a batch's counts: at least the answered requests, because the others have no count."""
-    answered = (counts.get("completed") or 0) + (counts.get("failed") or 0)
-    return {"total": max(counts.get("total") or 0, answered)}
-
-
 def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the first and the last ID of a page with items, if the page has fields for them."""
     ids = [item.get("id") for item in page["data"] if isinstance(item, dict)]
@@ -1753,17 +1572,9 @@ def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[
 # By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
 # every model with `total_tokens` follows from its parts, without a row.
 _IMPLICATIONS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
-    "ActionSearch": _implied_by_search,
-    "BatchRequestCounts": _implied_by_request_counts,
-    "ChatCompletionMessage": _implied_by_message,
-    "Choice": _implied_by_choice,
     "ConversationCursorPage": _implied_by_page,
     "ConversationItemList": _implied_by_page,
     "CursorPage": _implied_by_page,
-    "FileCounts": _implied_by_counts,
-    "Response": _implied_by_response,
-    "ResultCounts": _implied_by_counts,
-    "Run": _implied_by_run,
 }
 
 
@@ -1811,8 +1622,63 @@ def _overlay_fields(
     return obj | _implied(model, obj, explicit)
 
 
+# ---- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def _to_json(value: Any, place: str) -> Any:
+    """Return a value of no known type as JSON; models become dicts. Raises `ValueError` for what is not JSON."""
+    try:
+        return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
+    except (RecursionError, TypeError, ValueError):
+        raise ValueError(f"{place} is {value!r}, which is no JSON") from None
+
+
+def _model_to_json(value: Any) -> Any:
+    """Convert a model for `json.dumps`. Raises `TypeError` for anything else."""
+    if _is_model(type(value)):
+        return value.model_dump(mode="json", by_alias=True)
+    raise TypeError
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _to_bytes(text: str) -> bytes:
+    """Encode JSON as UTF-8; lone surrogates, which UTF-8 does not have, become JSON escapes."""
+    return text.encode(errors="backslashreplace")
+
+
+def _copy(value: Any) -> Any:
+    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `Fresh` and `Now` stay."""
+    if type(value) is dict:
+        return {key: _copy(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copy(item) for item in value]
+    return value
+
+
+def _dict_in(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The dict under a key, an empty one where there is something else."""
+    inner = value.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _finite(text: str) -> float:
+    """A number as JSON has it, which Python's own reading takes more for."""
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError(f"{text} is no JSON")
+
+
+_parse = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
+
+
 # ======================================================================================================================
-# STATE
+# STATE: the metadata of stored objects, their progress and deletion
 # ======================================================================================================================
 
 
@@ -1840,75 +1706,15 @@ class Service:
     numbers: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
 
 
-class StateStore(collections.UserDict):
-    """What a mock has stored: a dict by resource name, of plain dicts by id, of objects as they go over the wire.
-
-        store = StateStore()
-        store["models"]["ft:mine"] = {"id": "ft:mine", "object": "model", "created": 0, "owned_by": "me"}
-        store.models.put(store.models.get("ft:mine"))  # a model of the SDK, whose key its fields make
-        store.beta.threads.messages.list("thread_1")
-
-    Made from nothing, or from a dict of such dicts, which it then fills. Several mocks may share a store, or a dict.
-    Raises `TypeError` for what is no such object, `KeyError` for a resource that the API has not.
-    """
-
-    lock = threading.RLock()  # one for all: two stores may be made from the same dict
-
-    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
-        self.data: dict[str, Any] = data if isinstance(data, dict) else dict(data or {})
-        for resource in self:
-            _check_objects(resource, self.data[resource])
-
-    def __missing__(self, resource: str) -> dict[Any, Any]:
-        _refuse_unknown_resource(resource)
-        return self.data.setdefault(resource, {})
-
-    def __iter__(self) -> Iterator[str]:
-        return (resource for resource in self.data if resource != "service")
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "data":
-            raise AttributeError(name)
-        return Objects(self, name)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*_children(_resources(), ""), *(name for name in dir(dict) if not name.startswith("_"))})
-
-    def __repr__(self) -> str:
-        return f"StateStore({ {name: len(objects) for name, objects in self.items()} })"
-
-    @property
-    def service(self) -> Service:
-        """What the service knows; it stands in the dict itself, so that whoever shares that shares this."""
-        return self.data.get("service") or self.data.setdefault("service", Service())
-
-    def note(self, resource: str, key: Any) -> Note:
-        """The note of an object; of a list, under the ids of its parents as a tuple."""
-        return self.service.notes.setdefault((resource, key), Note())
-
-    def new_id(self, prefix: str) -> str:
-        """The next id: deterministic; that nothing stored by hand has it, `_put` sees to."""
-        numbers = self.service.numbers
-        numbers[prefix] += 1
-        return f"{prefix}{numbers[prefix]:024d}"
-
-    def below(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
-        """The objects below parents by key, in order."""
-        depth, last = len(parents) - 1, parents[-1]
-        objects = self[resource].items()
-        return {key: obj for key, obj in objects if key[depth] == last and key[:-1] == parents}
-
-
-if hasattr(os, "register_at_fork"):  # a thread that the child does not have may hold its parent's lock for ever
-    os.register_at_fork(after_in_child=lambda: setattr(StateStore, "lock", threading.RLock()))
-
-
-def _refuse_unknown_resource(name: str) -> None:
-    if name not in _resources():
-        raise KeyError(f"no resource {name!r} in the state.{_closest(str(name), _resources())}")
+def _check_state(store: StateStore) -> None:
+    """The same of all of a state; and that JSON can say what is in it."""
+    for name, objects in store.items():
+        _check_objects(name, objects)
+        for key, obj in objects.items() if name not in _CONTENT_RESOURCES else ():
+            try:
+                json.dumps(obj)
+            except (RecursionError, TypeError, ValueError) as reason:
+                raise TypeError(f"state[{name!r}][{key!r}] cannot go over the wire: {reason}") from None
 
 
 def _check_objects(name: str, objects: Any) -> None:
@@ -1927,15 +1733,9 @@ def _check_objects(name: str, objects: Any) -> None:
             raise TypeError(f"state[{name!r}][{key!r}] is {_shown(obj)}; expected {kind.__name__}{advice}")
 
 
-def _check_state(store: StateStore) -> None:
-    """The same of all of a state; and that JSON can say what is in it."""
-    for name, objects in store.items():
-        _check_objects(name, objects)
-        for key, obj in objects.items() if name not in _CONTENT_RESOURCES else ():
-            try:
-                json.dumps(obj)
-            except (RecursionError, TypeError, ValueError) as reason:
-                raise TypeError(f"state[{name!r}][{key!r}] cannot go over the wire: {reason}") from None
+def _refuse_unknown_resource(name: str) -> None:
+    if name not in _resources():
+        raise KeyError(f"no resource {name!r} in the state.{_closest(str(name), _resources())}")
 
 
 def _key(path: tuple[str, ...]) -> Any:
@@ -1943,15 +1743,38 @@ def _key(path: tuple[str, ...]) -> Any:
     return path if len(path) > 1 else path[0]
 
 
+def _children(names: Iterable[str], prefix: str) -> set[str]:
+    """The next part of every dotted name below a prefix."""
+    start = f"{prefix}." if prefix else ""
+    return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
+
+
+def _new(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of a model, with these fields and defaults for the others."""
+    return _stamp({**_default_value(_model(path)), **fields}, store)
+
+
+def _whole_below(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
+    """The objects below parents, in order, with all their fields."""
+    return [_whole(store, _resource(name), key) for key in store.below(name, *parents)]
+
+
+def _whole(store: StateStore, resource: Resource, key: Any) -> dict[str, Any]:
+    """A stored object; one that was put in by hand gets the fields it lacks."""
+    obj, model = store[resource.name][key], resource.stored
+    if _is_model(model) and not obj.keys() >= _required_fields(model):
+        missing = {name: value for name, value in _default_value(model).items() if name not in obj}
+        named = dict(zip((*resource.parents, "id"), _path(key), strict=False))
+        obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
+    return obj
+
+
 def _path(key: Any) -> tuple[str, ...]:
     """The ids that lead to an object, parents first."""
     return key if isinstance(key, tuple) else (key,)
 
 
-def _children(names: Iterable[str], prefix: str) -> set[str]:
-    """The next part of every dotted name below a prefix."""
-    start = f"{prefix}." if prefix else ""
-    return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
+_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
 
 
 def _stamp(value: Any, store: StateStore) -> Any:
@@ -1966,29 +1789,6 @@ def _stamp(value: Any, store: StateStore) -> Any:
     return int(time.time()) + value.offset if kind is Now else value
 
 
-_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
-
-
-def _new(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """An object of a model, with these fields and defaults for the others."""
-    return _stamp({**_default_value(_model(path)), **fields}, store)
-
-
-def _whole(store: StateStore, resource: Resource, key: Any) -> dict[str, Any]:
-    """A stored object; one that was put in by hand gets the fields it lacks."""
-    obj, model = store[resource.name][key], resource.stored
-    if _is_model(model) and not obj.keys() >= _required_fields(model):
-        missing = {name: value for name, value in _default_value(model).items() if name not in obj}
-        named = dict(zip((*resource.parents, "id"), _path(key), strict=False))
-        obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
-    return obj
-
-
-def _whole_below(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
-    """The objects below parents, in order, with all their fields."""
-    return [_whole(store, _resource(name), key) for key in store.below(name, *parents)]
-
-
 def _begin(store: StateStore, resource: Resource) -> dict[Any, Any]:
     """The objects of a resource, with those the service has from the start."""
     objects = store[resource.name]
@@ -1999,17 +1799,7 @@ def _begin(store: StateStore, resource: Resource) -> dict[Any, Any]:
     return objects
 
 
-# ---- progress: objects that are not finished at once -----------------------------------------------------------------
-
-_ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
-_OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
-_STATE_FIELDS = {"status", "error", "incomplete_details", "last_error", "required_action"}
-
-
-def _plan(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
-    """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
-    note = store.note(resource, key)
-    note.ahead, note.status = list(changes), store[resource][key].get("status")
+# ---- progress of unfinished objects ----------------------------------------------------------------------------------
 
 
 def _advance(store: StateStore, resource: str, key: Any) -> None:
@@ -2023,15 +1813,6 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
         obj.update(_with_set_fields(store, resource, key, changes))
         note.status = obj.get("status")
     _expire(store, _resource(resource), key)
-
-
-def _note_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
-    """Remember the fields of a new object that the test set, so that later changes leave them alone."""
-    store.service.notes.pop((resource, key), None)  # of an object that had the same key
-    if given:
-        obj, note = store[resource][key], store.note(resource, key)
-        note.set_fields = {name: value for name, value in given.items() if name in obj}
-        note.set_values = {name: obj[name] for name in note.set_fields}
 
 
 def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[str, Any]) -> dict[str, Any]:
@@ -2049,19 +1830,6 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[s
     return _overlay_fields(model, kept, changes, note.set_fields)
 
 
-def _release(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
-    """Let fields of an object change although the test set them: a request of the application changes them."""
-    if note := store.service.notes.get((resource, key)):
-        note.set_fields = {name: value for name, value in note.set_fields.items() if name not in names}
-
-
-def _release_state(store: StateStore, resource: str, key: Any) -> None:
-    """Let a request move an object on from the state that the test set, and from the nulls of that state."""
-    if note := store.service.notes.get((resource, key)):
-        unknown = (name for name, value in note.set_fields.items() if value is None)
-        _release(store, resource, key, {*_STATE_FIELDS, *unknown})
-
-
 def _expire(store: StateStore, resource: Resource, key: Any) -> None:
     """What comes of an object whose time is over: what its resource says, or it is `expired` if it was not finished."""
     if not _is_over(resource, obj := store[resource.name].get(key)):
@@ -2073,9 +1841,7 @@ def _expire(store: StateStore, resource: Resource, key: Any) -> None:
         obj["status"] = "expired"
 
 
-def _end(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
-    """What comes of those that are `expired` whatever they were doing."""
-    obj["status"] = "expired"
+_ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
 
 
 def _is_over(resource: Resource, obj: Any) -> bool:
@@ -2094,13 +1860,52 @@ def _left_alone(obj: Mapping[str, Any]) -> Any:
     return last + 60 * minutes if isinstance(last, int) and isinstance(minutes, int) else None
 
 
+def _plan(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
+    """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
+    note = store.note(resource, key)
+    note.ahead, note.status = list(changes), store[resource][key].get("status")
+
+
+def _note_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
+    """Remember the fields of a new object that the test set, so that later changes leave them alone."""
+    store.service.notes.pop((resource, key), None)  # of an object that had the same key
+    if given:
+        obj, note = store[resource][key], store.note(resource, key)
+        note.set_fields = {name: value for name, value in given.items() if name in obj}
+        note.set_values = {name: obj[name] for name in note.set_fields}
+
+
+_STATE_FIELDS = {"status", "error", "incomplete_details", "last_error", "required_action"}
+
+
+def _release_state(store: StateStore, resource: str, key: Any) -> None:
+    """Let a request move an object on from the state that the test set, and from the nulls of that state."""
+    if note := store.service.notes.get((resource, key)):
+        unknown = (name for name, value in note.set_fields.items() if value is None)
+        _release(store, resource, key, {*_STATE_FIELDS, *unknown})
+
+
+def _release(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
+    """Let fields of an object change although the test set them: a request of the application changes them."""
+    if note := store.service.notes.get((resource, key)):
+        note.set_fields = {name: value for name, value in note.set_fields.items() if name not in names}
+
+
+def _end(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
+    """What comes of those that are `expired` whatever they were doing."""
+    obj["status"] = "expired"
+
+
 def _is_ahead(store: StateStore, resource: str, key: Any) -> bool:
     """Whether an object has a change before it."""
     note = store.service.notes.get((resource, key))
     return bool(note and note.ahead)
 
 
-# ---- forgetting ------------------------------------------------------------------------------------------------------
+_OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
+
+
+# ---- deletion --------------------------------------------------------------------------------------------------------
 
 
 def _forget(store: StateStore, resource: Resource, path: tuple[str, ...]) -> None:
@@ -2117,16 +1922,6 @@ def _forget(store: StateStore, resource: Resource, path: tuple[str, ...]) -> Non
     _drop(store, resource, key)
 
 
-def _drop(store: StateStore, resource: Resource, key: Any) -> None:
-    """Takes one object out, with its note and those of the lists below it."""
-    obj = store[resource.name].pop(key, None)
-    store.service.notes.pop((resource.name, key), None)
-    for each in resource.below:
-        store.service.notes.pop((each.name, _path(key)), None)
-    if resource.forgotten and isinstance(obj, dict):
-        resource.forgotten(store, key, obj)
-
-
 def _before(keys: Mapping[Any, Any], key: Any) -> Any:
     """The key before another one, `None` before the first; looked for from both ends."""
     onward, back = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
@@ -2138,107 +1933,19 @@ def _before(keys: Mapping[Any, Any], key: Any) -> Any:
     return None
 
 
-# ---- the objects of a resource, as models ----------------------------------------------------------------------------
-
-
-class Objects:
-    """The objects of one resource, as models of the SDK: `store.files`, `store.beta.threads.messages`."""
-
-    def __init__(self, store: StateStore, name: str) -> None:
-        if not any(key == name or key.startswith(f"{name}.") for key in _resources()):
-            raise AttributeError(f"no resource {name!r} in the state.{_closest(name, _resources())}")
-        self._store, self._name = store, name
-
-    def __getattr__(self, name: str) -> Objects:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Objects(self._store, f"{self._name}.{name}")
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_children(_resources(), self._name)})
-
-    def __repr__(self) -> str:
-        return f"<Objects {self._name}: {len(self._store.get(self._name, ()))}>"
-
-    def put(self, obj: Any, content: bytes | None = None) -> None:
-        """Stores a model or a dict under the key its fields make; content resources take `put(id, data)`."""
-        if isinstance(content, bytes):
-            self._objects[obj] = content
-            return
-        plain = _to_json(obj, f"{self._name}.put(...)")
-        self._objects[_key(tuple(plain[name] for name in (*self._resource.parents, self._resource.key)))] = plain
-
-    def get(self, *ids: str) -> Any:
-        """The object under an id as a model, `None` if there is none; the ids of its parents may go before."""
-        return self._as_model(self._objects.get(self._find(ids)))
-
-    def delete(self, *ids: str) -> bool:
-        """Forgets an object, and all that goes with it; whether there was one."""
-        if (key := self._find(ids)) not in self._objects:
-            return False
-        with self._store.lock:
-            _forget(self._store, self._resource, _path(key))
-        return True
-
-    def list(self, *parents: str, **params: Any) -> Any:
-        """The objects below `parents`, as models; takes the parameters of the SDK's list call (`limit`, `order` …)."""
-        rows = [row for row in self._resource.rows if _shape(row).verb == "list"]
-        if not rows:
-            raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
-        parents += tuple(params.pop(name) for name in self._resource.parents if name in params)
-        with self._store.lock:
-            page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
-        return [self._as_model(item) for item in page["data"]]
-
-    def _find(self, ids: tuple[str, ...]) -> Any:
-        """The key of an object, of a child also by its own id alone."""
-        if len(ids) > 1 or not self._resource.parents:
-            return _key(ids)
-        return next((key for key in self._objects if _path(key)[-1] == ids[0]), None)
-
-    @property
-    def _resource(self) -> Resource:
-        return _resource(self._name)
-
-    @property
-    def _objects(self) -> dict[Any, Any]:
-        return _begin(self._store, self._resource)
-
-    def _as_model(self, obj: Any) -> Any:
-        return obj if obj is None or isinstance(obj, bytes) else _as_model(self._resource.shown, obj)
-
-
-def _as_model(model: Any, obj: Any) -> Any:
-    """A dict as a model of the SDK."""
-    from openai._models import construct_type
-
-    return construct_type(type_=model, value=obj)
+def _drop(store: StateStore, resource: Resource, key: Any) -> None:
+    """Takes one object out, with its note and those of the lists below it."""
+    obj = store[resource.name].pop(key, None)
+    store.service.notes.pop((resource.name, key), None)
+    for each in resource.below:
+        store.service.notes.pop((each.name, _path(key)), None)
+    if resource.forgotten and isinstance(obj, dict):
+        resource.forgotten(store, key, obj)
 
 
 # ======================================================================================================================
-# CALLS: what was asked, and what is refused of it whatever it is about
+# CALLS: a request and its decoded body
 # ======================================================================================================================
-
-
-class ServiceError(Exception):
-    """An error the service answers with: status and the fields of the envelope."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        type: str = "invalid_request_error",
-        param: str | None = None,
-        code: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.envelope = {"message": message, "type": type, "param": param, "code": code}
-
-
-def _refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
-    raise ServiceError(status, message, param=param, code=code)
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -2344,16 +2051,6 @@ def _read(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
     return {**body, "model": deployment} if deployment else body
 
 
-def _dict_in(value: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The dict under a key, an empty one where there is something else."""
-    inner = value.get(key)
-    return inner if isinstance(inner, dict) else {}
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _decode(request: httpx.Request) -> dict[str, Any]:
     """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
     content = request.content
@@ -2369,30 +2066,20 @@ def _decode(request: httpx.Request) -> dict[str, Any]:
     return _json_object(content) if content and (not content_type or "json" in content_type) else {}
 
 
-def _utf8(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as reason:
-        _refuse(f"We could not read the body of your request: {reason}")
-
-
-def _finite(text: str) -> float:
-    """A number as JSON has it, which Python's own reading takes more for."""
-    if math.isfinite(number := float(text)):
-        return number
-    raise ValueError(f"{text} is no JSON")
-
-
-_parse = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
-
-
-def _json_object(content: bytes) -> dict[str, Any]:
-    try:
-        body = _parse(_utf8(content))
-    except (RecursionError, ValueError) as reason:
-        _refuse(f"We could not parse the JSON body of your request: {reason}")
-    if not isinstance(body, dict):
-        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}")
+def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
+    body: dict[str, Any] = {}
+    for name, value in pairs:
+        head, *keys = re.findall(r"[^\[\]]+", name) or [name]
+        node = body
+        for key in keys:
+            node, head = node.setdefault(head, {}), key
+            if not isinstance(node, dict):
+                _refuse(f"Invalid form: '{name}' stands beside another value of the same name.", name)
+        if name.endswith("[]") or head in node:
+            before = node.get(head, [])
+            value = [*(before if isinstance(before, list) else [before]), value]
+        node[head] = value
     return body
 
 
@@ -2414,24 +2101,26 @@ def _part(part: bytes) -> tuple[str, Any]:
     return name, _json_object(data) if headers.get_content_type() == "application/json" else _utf8(data)
 
 
-def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
-    body: dict[str, Any] = {}
-    for name, value in pairs:
-        head, *keys = re.findall(r"[^\[\]]+", name) or [name]
-        node = body
-        for key in keys:
-            node, head = node.setdefault(head, {}), key
-            if not isinstance(node, dict):
-                _refuse(f"Invalid form: '{name}' stands beside another value of the same name.", name)
-        if name.endswith("[]") or head in node:
-            before = node.get(head, [])
-            value = [*(before if isinstance(before, list) else [before]), value]
-        node[head] = value
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        body = _parse(_utf8(content))
+    except (RecursionError, ValueError) as reason:
+        _refuse(f"We could not parse the JSON body of your request: {reason}")
+    if not isinstance(body, dict):
+        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}")
     return body
 
 
-# ---- checks ----------------------------------------------------------------------------------------------------------
+def _utf8(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as reason:
+        _refuse(f"We could not read the body of your request: {reason}")
+
+
+# ======================================================================================================================
+# REQUEST CHECKS: what the service rejects
+# ======================================================================================================================
 
 
 def _check(call: Call) -> None:
@@ -2456,12 +2145,21 @@ def _check_form(call: Call) -> None:
         _check_schemas(call)
 
 
-def _ids_in(value: Any) -> list[Any]:
-    """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
-    if isinstance(value, list):
-        return [id for item in value for id in _ids_in(item)]
-    id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
-    return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
+# What the service has shut down, by the beginning of the names, and since when; refused if strict.
+_SHUT_DOWN = {
+    "beta.assistants.": "2026-08-26",
+    "beta.threads.": "2026-08-26",
+    "evals.": "2026-11-30",
+    "videos.": "2026-09-24",
+}
+
+
+def _check_shut_down(call: Call) -> None:
+    """Raises the 404 of a path that the service does not have any more."""
+    for names, day in _SHUT_DOWN.items():
+        if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
+            path = call.request.url.path
+            _refuse(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
 
 
 def _check_required(call: Call) -> None:
@@ -2471,6 +2169,105 @@ def _check_required(call: Call) -> None:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
         if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
             _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+
+
+def _check_api_key(call: Call) -> None:
+    """Raises the 401 of a request without a key."""
+    given = call.request.headers.get("authorization", "")
+    if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
+        message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
+        _refuse(message, code="invalid_api_key", status=401)
+
+
+# The models of which there are kinds, by the beginning of their names, the longest first.
+_MODEL_KINDS = {
+    "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
+    "embedding": ("text-embedding-",),
+    "chat": ("gpt-3.5-", "gpt-4", "gpt-5", "o1", "o3", "o4-"),
+}
+
+
+_NO_SAMPLES = (403, "You are not allowed to sample from this model", None)
+
+
+_NO_VECTORS = (403, "You are not allowed to generate embeddings from this model", None)
+
+
+# Which kinds of models are not for an endpoint, and what it says then; refused if strict.
+_NOT_FOR: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
+    ("chat.completions.create", "completion"): (
+        404,
+        "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
+        "model",
+    ),
+    ("chat.completions.create", "embedding"): _NO_SAMPLES,
+    ("completions.create", "chat"): (
+        404,
+        "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?",
+        "model",
+    ),
+    ("completions.create", "embedding"): _NO_SAMPLES,
+    ("embeddings.create", "chat"): _NO_VECTORS,
+    ("embeddings.create", "completion"): _NO_VECTORS,
+}
+
+
+def _check_model(call: Call) -> None:
+    """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
+    name = str(call.body.get("model"))
+    kind = next((kind for kind, begins in _MODEL_KINDS.items() if name.startswith(begins)), "")
+    if (call.row.name, kind) in _NOT_FOR and not call.on_azure:
+        status, message, param = _NOT_FOR[call.row.name, kind]
+        _refuse(message, param, status=status)
+
+
+# What the API takes beside what the SDK has parameters for.
+_ALSO_TAKEN = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
+
+
+def _check_parameters(call: Call) -> None:
+    """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
+    takes = call.takes
+    for name in call.body:
+        if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
+            _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
+    if "json" in call.request.headers.get("content-type", "json"):
+        _check_types(call)
+
+
+def _check_types(call: Call) -> None:
+    """Raises the 400 of a parameter with a value the API does not take."""
+    takes, required = call.takes, call.requires
+    for name, value in call.body.items():
+        tp = takes.get(name, takes.get(f"{name}_"))
+        if tp and (value is not None or name in required):  # else null is "not given"
+            newer = bool(call.session) and name == "session" and not call.mock._strict
+            _check_type(name, value, tp, newer)
+
+
+def _ids_in(value: Any) -> list[Any]:
+    """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
+    if isinstance(value, list):
+        return [id for item in value for id in _ids_in(item)]
+    id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
+    return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
+
+
+@functools.cache
+def _parameter_names(name: str) -> tuple[str, ...]:
+    """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
+    resource, _, method = name.rpartition(".")
+    heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _source(resource), re.MULTILINE | re.DOTALL)
+    names = re.findall(r"^        (\w+): ", "".join(heads), re.MULTILINE)
+    return tuple(dict.fromkeys(filter(_is_of_the_api, names)))
+
+
+@functools.cache
+def _parameter_types(name: str) -> Mapping[str, Any]:
+    """Return the SDK's type of each parameter of a call."""
+    function, _ = _method(name)
+    hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
+    return {key: hint for key, hint in hints.items() if _is_of_the_api(key)}
 
 
 @functools.cache
@@ -2487,26 +2284,14 @@ def _method(name: str) -> tuple[Any, tuple[str, ...]]:
     return inspect.unwrap(function), required
 
 
-@functools.cache
-def _parameter_names(name: str) -> tuple[str, ...]:
-    """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
-    resource, _, method = name.rpartition(".")
-    heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _source(resource), re.MULTILINE | re.DOTALL)
-    names = re.findall(r"^        (\w+): ", "".join(heads), re.MULTILINE)
-    return tuple(dict.fromkeys(filter(_is_of_the_api, names)))
-
-
 def _is_of_the_api(parameter: str) -> bool:
     """Whether the SDK sends a parameter; it keeps some to itself."""
     return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
-@functools.cache
-def _parameter_types(name: str) -> Mapping[str, Any]:
-    """Return the SDK's type of each parameter of a call."""
-    function, _ = _method(name)
-    hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
-    return {key: hint for key, hint in hints.items() if _is_of_the_api(key)}
+def _event_of(unions: str, kind: str) -> Any:
+    """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
+    return next((events[kind] for union in unions.split() if kind in (events := _events_of(union))), None)
 
 
 @functools.cache
@@ -2516,11 +2301,6 @@ def _events_of(union: str) -> Mapping[str, Any]:
 
     events = filter(None, typing.get_args(_model(union)) or (_model(union),))
     return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
-
-
-def _event_of(unions: str, kind: str) -> Any:
-    """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
-    return next((events[kind] for union in unions.split() if kind in (events := _events_of(union))), None)
 
 
 @functools.cache
@@ -2563,73 +2343,6 @@ def _wire_name(name: str, tp: Any) -> str:
     return next(filter(None, aliases), name)
 
 
-# What the service has shut down, by the beginning of the names, and since when; refused if strict.
-_SHUT_DOWN = {
-    "beta.assistants.": "2026-08-26", "beta.threads.": "2026-08-26", "evals.": "2026-11-30", "videos.": "2026-09-24",
-}  # fmt: skip
-
-
-def _check_shut_down(call: Call) -> None:
-    """Raises the 404 of a path that the service does not have any more."""
-    for names, day in _SHUT_DOWN.items():
-        if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
-            path = call.request.url.path
-            _refuse(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
-
-
-# The models of which there are kinds, by the beginning of their names, the longest first.
-_MODEL_KINDS = {
-    "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
-    "embedding": ("text-embedding-",),
-    "chat": ("gpt-3.5-", "gpt-4", "gpt-5", "o1", "o3", "o4-"),
-}  # fmt: skip
-
-_NO_SAMPLES = (403, "You are not allowed to sample from this model", None)
-_NO_VECTORS = (403, "You are not allowed to generate embeddings from this model", None)
-# Which kinds of models are not for an endpoint, and what it says then; refused if strict.
-_NOT_FOR: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
-    ("chat.completions.create", "completion"): (404, "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?", "model"),
-    ("chat.completions.create", "embedding"): _NO_SAMPLES,
-    ("completions.create", "chat"): (404, "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?", "model"),
-    ("completions.create", "embedding"): _NO_SAMPLES,
-    ("embeddings.create", "chat"): _NO_VECTORS,
-    ("embeddings.create", "completion"): _NO_VECTORS,
-}  # fmt: skip
-
-
-def _check_model(call: Call) -> None:
-    """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
-    name = str(call.body.get("model"))
-    kind = next((kind for kind, begins in _MODEL_KINDS.items() if name.startswith(begins)), "")
-    if (call.row.name, kind) in _NOT_FOR and not call.on_azure:
-        status, message, param = _NOT_FOR[call.row.name, kind]
-        _refuse(message, param, status=status)
-
-
-# What the API takes beside what the SDK has parameters for.
-_ALSO_TAKEN = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
-
-
-def _check_parameters(call: Call) -> None:
-    """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
-    takes = call.takes
-    for name in call.body:
-        if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
-            _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
-    if "json" in call.request.headers.get("content-type", "json"):
-        _check_types(call)
-
-
-def _check_types(call: Call) -> None:
-    """Raises the 400 of a parameter with a value the API does not take."""
-    takes, required = call.takes, call.requires
-    for name, value in call.body.items():
-        tp = takes.get(name, takes.get(f"{name}_"))
-        if tp and (value is not None or name in required):  # else null is "not given"
-            newer = bool(call.session) and name == "session" and not call.mock._strict
-            _check_type(name, value, tp, newer)
-
-
 # The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "completions.create.logprobs": (0, 5),
@@ -2646,11 +2359,15 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "top_logprobs": (0, 20),
     "top_p": (0.0, 1.0),
 }
+
+
 _BOUNDED = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
 # How a number is beyond each of its bounds, in the words of the service, and in those of the endpoints that have others.
 _SIDES = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
+
+
 _SPEAKS_SCHEMA = {"embeddings.create"}
 
 
@@ -2669,17 +2386,14 @@ def _check_bounds(call: Call) -> None:
                     _refuse(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
 
 
-# ---- schemas of the application --------------------------------------------------------------------------------------
+# ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
-class Sought(NamedTuple):
-    """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
-
-    label: str
-    place: str
-    code: str | None
-    schema: Any
-    strict: bool
+def _check_schemas(call: Call) -> None:
+    """Raises the 400 of a schema that says `strict` and is not as that wants it."""
+    for label, place, code, schema, strict in _schemas(call.body):
+        if strict and (flaw := next(_flaws(schema), None)):
+            _refuse(f"Invalid schema for {label}: {flaw}", place, code)
 
 
 def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
@@ -2696,17 +2410,28 @@ def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
             yield Sought(label, place, code, wanted["schema"], wanted.get("strict") is True)
 
 
-def _check_schemas(call: Call) -> None:
-    """Raises the 400 of a schema that says `strict` and is not as that wants it."""
-    for label, place, code, schema, strict in _schemas(call.body):
-        if strict and (flaw := next(_flaws(schema), None)):
-            _refuse(f"Invalid schema for {label}: {flaw}", place, code)
+class Sought(NamedTuple):
+    """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
+
+    label: str
+    place: str
+    code: str | None
+    schema: Any
+    strict: bool
 
 
 # What a schema that says `strict` may not have.
 _NOT_PERMITTED = {
-    "allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "patternProperties", "then",
-}  # fmt: skip
+    "allOf",
+    "dependentRequired",
+    "dependentSchemas",
+    "else",
+    "if",
+    "not",
+    "oneOf",
+    "patternProperties",
+    "then",
+}
 
 
 def _flaws(schema: Any, *context: str) -> Iterator[str]:
@@ -2731,7 +2456,7 @@ def _flaws(schema: Any, *context: str) -> Iterator[str]:
     yield from _flaws(schema.get("items", ()), *context, "items")
 
 
-# ---- types -----------------------------------------------------------------------------------------------------------
+# ---- types of parameters ---------------------------------------------------------------------------------------------
 
 
 _Path = tuple[str | int, ...]  # a parameter, and the keys and positions that lead to a value in it
@@ -2958,9 +2683,19 @@ _SCALAR_TYPES: Mapping[Any, Callable[[Any], bool]] = {
     type(None): lambda value: value is None,
 }
 
+
 _JSON_TYPES = {
-    str: "a string", int: "an integer", float: "a decimal", bool: "a boolean", type(None): "null", list: "an array", dict: "an object", bytes: "a file", tuple: "a file",
-}  # fmt: skip
+    str: "a string",
+    int: "an integer",
+    float: "a decimal",
+    bool: "a boolean",
+    type(None): "null",
+    list: "an array",
+    dict: "an object",
+    bytes: "a file",
+    tuple: "a file",
+}
+
 
 # The message of a flaw by its code.
 _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
@@ -2981,17 +2716,7 @@ def _enumeration(words: Sequence[str]) -> str:
     return f"{', '.join(others)}{comma} and {last}" if others else last
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 60 else f"{text[:57]}..."
-
-
-def _check_api_key(call: Call) -> None:
-    """Raises the 401 of a request without a key."""
-    given = call.request.headers.get("authorization", "")
-    if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
-        message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
-        _refuse(message, code="invalid_api_key", status=401)
+# ---- objects that a request names ------------------------------------------------------------------------------------
 
 
 def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
@@ -3000,15 +2725,6 @@ def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     if id not in call.store[resource]:
         raise _resource(resource).no_such(id, param)
     return _whole(call.store, _resource(resource), id)
-
-
-def _check_parents(call: Call) -> None:
-    """A child answers below its own parent only. Raises the parent's 404."""
-    resource, path = call.resource.owner, call.parents
-    while resource and path:
-        if _key(path) not in call.store[resource.name]:
-            raise resource.no_such(path[-1], call.shape.parents[len(path) - 1])
-        resource, path = resource.owner, path[:-1]
 
 
 def _fetch(call: Call) -> dict[str, Any]:
@@ -3021,8 +2737,17 @@ def _fetch(call: Call) -> dict[str, Any]:
     return _whole(call.store, call.resource, call.key)
 
 
+def _check_parents(call: Call) -> None:
+    """A child answers below its own parent only. Raises the parent's 404."""
+    resource, path = call.resource.owner, call.parents
+    while resource and path:
+        if _key(path) not in call.store[resource.name]:
+            raise resource.no_such(path[-1], call.shape.parents[len(path) - 1])
+        resource, path = resource.owner, path[:-1]
+
+
 # ======================================================================================================================
-# TURNS: what the model says in one answer, whichever API asks for it
+# MODEL OUTPUT: one turn of the model, for any API
 # ======================================================================================================================
 
 
@@ -3088,115 +2813,6 @@ class Turn(_Brief):
         return Turn(other) + self
 
 
-def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwargs: Any) -> Turn:
-    """The model calls a function, with the keyword arguments, or with `arguments`: a dict, or a str as it is.
-
-        create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
-        create.response = tool_call("get_weather", city="Oslo") + tool_call("get_time", city="Oslo")  # in parallel
-        create.response = tool_call("get_weather", "{broken")
-
-    `id` is the call's id, made up where it is not given. Where the request offers a custom tool of this name, the model
-    calls that, with `arguments` as its input. Raises `ValueError` when the arguments are no JSON.
-    """
-    if arguments is not None and kwargs:
-        raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
-    given = kwargs if arguments is None else arguments
-    text = given if isinstance(given, str) else json.dumps(_to_json(given, f"tool_call({name!r})"), ensure_ascii=False)
-    return Turn(tool_calls=(ToolCall(name, text, id, isinstance(given, str)),))
-
-
-def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
-    """The model refuses: a `message.refusal` of chat completions, a part of type `refusal` of responses.
-
-        create.response = refusal("I'd rather not.")
-
-    text: what it says.
-    """
-    return Turn(refusal=text)
-
-
-def cut(text: str = "") -> Turn:
-    """An answer that ends in the middle, at the limit of tokens: finish reason `length`, status `incomplete`.
-
-        create.response = cut("It all began when")
-
-    text: what was said until then.
-    """
-    return Turn(text=text, stop="length")
-
-
-def filtered(text: str = "") -> Turn:
-    """An answer the content filter stopped: finish reason `content_filter`, status `incomplete`.
-
-        create.response = filtered("Take a")
-
-    text: what was said until then.
-    """
-    return Turn(text=text, stop="content_filter")
-
-
-def reasoning(text: str) -> Turn:
-    """The model thinks before it answers.
-
-        create.response = reasoning("Two and two make four.") + "4"
-
-    text: what it thinks. Responses show it as an item of its own; chat completions and runs do not show it, chat counts
-        its tokens.
-    """
-    return Turn(reasoning=text)
-
-
-def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | None = None) -> Turn:
-    """A text with its source, a page or a file.
-
-        create.response = "Bring an umbrella: " + cited("it rains", url="https://example.com/rain", title="Rain")
-
-    text: the words that the source is for.
-    url: of the page. file_id: of the file.
-    title: of the page, or the name of the file.
-    Raises `TypeError` unless there is either a `url` or a `file_id`.
-    """
-    if (url is None) is (file_id is None):
-        raise TypeError(f"cited({text!r}, ...) needs one source: url= or file_id=")
-    return Turn(text, citations=(Citation(0, len(text), url, title, file_id),))
-
-
-def as_json(value: Any) -> Turn:
-    """The model says a value as JSON: what a request for structured output wants, or a call that it forces.
-
-        create.response = as_json({"city": "Oslo", "degrees": 7})
-
-    value: a dict, a list, a pydantic model. Raises `ValueError` when it is no JSON.
-    """
-    return Turn(json.dumps(_to_json(value, "as_json(...)"), ensure_ascii=False), structured=True)
-
-
-# What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
-_SPEAKS = functools.cache(
-    lambda: {
-        "audio.Transcription": _text_partial,
-        "audio.Translation": _text_partial,
-        "beta.BetaResponse": _response_partial,
-        "beta.realtime.RealtimeResponse": _realtime_partial,
-        "beta.threads.Run": _run_partial,
-        "chat.ChatCompletion": _chat_partial,
-        "Completion": _completion_partial,
-        "realtime.RealtimeResponse": _realtime_partial,
-        "responses.Response": _response_partial,
-    }
-)
-
-
-def _chat_partial(turn: Turn) -> dict[str, Any]:
-    calls = [{"id": c.id or Fresh("call_"), "type": _kind_of(c), _kind_of(c): _called(c)} for c in turn.tool_calls]
-    message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
-    message |= {"refusal": turn.refusal} if turn.refusal else {}
-    message |= {"annotations": [_page_cited(each, True) for each in turn.citations]} if turn.citations else {}
-    thought = {"completion_tokens_details": {"reasoning_tokens": _tokens(turn.reasoning or "")}}
-    choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
-    return {"choices": [choice]} | ({"usage": thought} if turn.reasoning else {})
-
-
 def _kind_of(made: ToolCall) -> str:
     return "custom" if made.custom else "function"
 
@@ -3213,113 +2829,20 @@ def _page_cited(citation: Citation, nested: bool = False) -> dict[str, Any]:
     return {"type": "url_citation"} | ({"url_citation": about} if nested else about)
 
 
-def _annotation(citation: Citation) -> dict[str, Any]:
-    if citation.url is not None:
-        return _page_cited(citation)
-    filename = citation.title or citation.file_id
-    return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
-
-
-def _response_partial(turn: Turn) -> dict[str, Any]:
-    state, sources = {"status": "incomplete" if turn.stop else "completed"}, list(map(_annotation, turn.citations))
-    thought = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
-    said = [{"type": "output_text", "text": turn.text, "annotations": sources}] if turn.text is not None else []
-    refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
-    message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
-    kinds = {True: "custom_tool_call", False: "function_call"}
-    calls = [{"type": kinds[c.custom], "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
-    reason = _REASONS.get(turn.stop)
-    output = [*(thought if turn.reasoning else ()), *message, *calls]
-    return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
-
-
-_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
-
-
-def _realtime_partial(turn: Turn) -> dict[str, Any]:
-    """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
-    if turn.citations:
-        raise TypeError(f"{turn!r}: no citation here")
-    said, state = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
-    message = {"type": "message", "role": "assistant", "content": [{"text": said}], "status": state}
-    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
-    details = {"status_details": {"type": state, "reason": _REASONS[turn.stop]}} if turn.stop else {}
-    return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
-
-
-def _run_partial(turn: Turn) -> dict[str, Any]:
-    """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
-    if pages := [each for each in turn.citations if each.file_id is None]:
-        raise TypeError(f"{pages[0]!r}: messages of threads cite files only")
-    return {}
-
-
-def _completion_partial(turn: Turn) -> dict[str, Any]:
-    return {"choices": [_text_partial(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
-
-
 def _text_partial(turn: Turn) -> dict[str, Any]:
     if turn.text is None or turn.citations:
         raise TypeError(f"{turn!r}: no call, refusal or citation here")
     return {"text": turn.text}
 
 
-# ---- what it says when nothing was set -------------------------------------------------------------------------------
+# What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
+_SPEAKS: dict[str, Callable[[Turn], dict[str, Any]]] = {}
 
 
-def _default_turn(body: Mapping[str, Any]) -> Turn | None:
-    """What the model says when nothing was set, where the request asks for a call or for JSON."""
-    choice = body.get("tool_choice")
-    tools, name = dict(_tools(body)), None
-    if isinstance(choice, dict):
-        allowed = _dict_in(choice, "allowed_tools") or choice
-        offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
-        named = _dict_in(choice, "function") or _dict_in(choice, "custom") or choice
-        name = next(iter(offered), None) or named.get("name")
-    if tools and (name in tools or choice == "required"):
-        name = name if name in tools else next(iter(tools))
-        schema = tools[name] or {}
-        made = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
-        return _as_offered(made, body)
-    schema = _schema(body)
-    return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
+_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
 
 
-def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
-    """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    return ((offer["name"], offer.get("parameters")) for _, offer in _offers(body, kinds) if "name" in offer)
-
-
-def _offers(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """What a request says of each tool of some kinds, after the place where it says that."""
-    for index, tool in enumerate(_dicts(body.get("tools"))):
-        if (kind := tool.get("type")) in kinds:
-            inner = tool.get(kind)
-            yield f"tools[{index}]{f'.{kind}' if inner else ''}", inner or tool
-
-
-def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(_tools(body, ("custom",)))
-
-
-def _as_offered(turn: Turn, body: Mapping[str, Any]) -> Turn:
-    """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
-    if turn.structured and (forced := (_default_turn(body) or Turn()).tool_calls):
-        made = dataclasses.replace(forced[0], arguments=turn.text)
-        return dataclasses.replace(turn, text=None, structured=False, tool_calls=(made,))
-    custom = _custom_tools(body)
-    return dataclasses.replace(
-        turn, tool_calls=tuple(dataclasses.replace(made, custom=made.name in custom) for made in turn.tool_calls)
-    )
-
-
-def _schema(body: Mapping[str, Any]) -> Any:
-    """The JSON schema a request wants the answer to follow, `None` if it wants none."""
-    text = body.get("text")
-    wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
-    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
-        return None
-    return wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
+# ---- the turn where nothing is set -----------------------------------------------------------------------------------
 
 
 def _check_turn(call: Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
@@ -3372,7 +2895,62 @@ def _check_json(place: str, text: str, schema: Any) -> None:
         raise ValueError(broken) from None
 
 
-# ---- texts and tokens ------------------------------------------------------------------------------------------------
+def _default_turn(body: Mapping[str, Any]) -> Turn | None:
+    """What the model says when nothing was set, where the request asks for a call or for JSON."""
+    choice = body.get("tool_choice")
+    tools, name = dict(_tools(body)), None
+    if isinstance(choice, dict):
+        allowed = _dict_in(choice, "allowed_tools") or choice
+        offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
+        named = _dict_in(choice, "function") or _dict_in(choice, "custom") or choice
+        name = next(iter(offered), None) or named.get("name")
+    if tools and (name in tools or choice == "required"):
+        name = name if name in tools else next(iter(tools))
+        schema = tools[name] or {}
+        made = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
+        return _as_offered(made, body)
+    schema = _schema(body)
+    return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
+
+
+def _as_offered(turn: Turn, body: Mapping[str, Any]) -> Turn:
+    """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
+    if turn.structured and (forced := (_default_turn(body) or Turn()).tool_calls):
+        made = dataclasses.replace(forced[0], arguments=turn.text)
+        return dataclasses.replace(turn, text=None, structured=False, tool_calls=(made,))
+    custom = _custom_tools(body)
+    return dataclasses.replace(
+        turn, tool_calls=tuple(dataclasses.replace(made, custom=made.name in custom) for made in turn.tool_calls)
+    )
+
+
+def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(_tools(body, ("custom",)))
+
+
+def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
+    """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
+    return ((offer["name"], offer.get("parameters")) for _, offer in _offers(body, kinds) if "name" in offer)
+
+
+def _offers(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """What a request says of each tool of some kinds, after the place where it says that."""
+    for index, tool in enumerate(_dicts(body.get("tools"))):
+        if (kind := tool.get("type")) in kinds:
+            inner = tool.get(kind)
+            yield f"tools[{index}]{f'.{kind}' if inner else ''}", inner or tool
+
+
+def _schema(body: Mapping[str, Any]) -> Any:
+    """The JSON schema a request wants the answer to follow, `None` if it wants none."""
+    text = body.get("text")
+    wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
+        return None
+    return wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
+
+
+# ---- text, tokens and log probabilities ------------------------------------------------------------------------------
 
 
 def _tokens(text: str) -> int:
@@ -3403,6 +2981,13 @@ def _logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
     ]
 
 
+def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
+    """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
+    if chunk:
+        return (text[i : i + chunk] for i in range(0, len(text), chunk)) if text else iter(())
+    return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
+
+
 def _likely(token: str, rank: int = 0) -> dict[str, Any]:
     """A token with its log probability; all ranks together come to less than one."""
     return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_to_bytes(token))}
@@ -3423,7 +3008,7 @@ def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
     return {"usage": {**usage, **figures, "total_tokens": sum(figures.values())}} if usage else {}
 
 
-# ---- what a test said ------------------------------------------------------------------------------------------------
+# ---- scripts: what a test set, prepared ------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -3881,8 +3466,14 @@ def _equal_json(value: Any, other: Any) -> bool:
 
 
 _sorted_json = functools.partial(json.dumps, sort_keys=True)
+
+
 _for_numbers = functools.partial(_for, (int, float))
+
+
 _for_lists, _for_objects, _for_texts = (functools.partial(_for, (type,)) for type in (list, dict, str))
+
+
 _TYPE_NAMES = {
     bool: ["boolean"],
     dict: ["object"],
@@ -3892,6 +3483,7 @@ _TYPE_NAMES = {
     str: ["string"],
     type(None): ["null"],
 }
+
 
 # For each keyword: is the value valid for its argument? `_nested` has those about single properties and items.
 _RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
@@ -4052,8 +3644,46 @@ _SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
 
 
 # ======================================================================================================================
-# VERBS: an answer composed and kept; what each shape of a row does
+# ANSWERS: composed and stored, by the verb and the behavior of an endpoint
 # ======================================================================================================================
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Behavior:
+    """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
+
+    refers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
+    check: Callable[[Call], Any] | None = None  # what else the service refuses of a request
+    derive: Callable[[Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
+    keep: Callable[[Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
+    content: Callable[[Call], bytes] | None = None  # the bytes that are kept with it
+    stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
+    act: Callable[[Call], Any] | None = None  # what is done instead, where nothing was set
+    goes_on: Callable[[Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
+    work: Callable[[Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
+    events: Callable[[Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
+    always_streams: bool = False  # without being asked to
+    shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
+    hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
+    takes: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
+    input: str = "input"  # the parameter that brings items
+    default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
+    form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
+    formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
+    headers: Callable[[Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
+    stores_answer: bool = True  # whether what is stored is the answer
+    made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
+
+
+# What endpoints do beyond their shape, by name. The rows of each API are at the end of its section; a row of
+# `responses` holds for `beta.responses` too.
+BEHAVIORS: dict[str, Behavior] = {}
+
+
+@functools.cache
+def _behavior(name: str) -> Behavior:
+    """What an endpoint does beyond its shape, with `beta.` in front of its name or without."""
+    return BEHAVIORS.get(name) or BEHAVIORS.get(name.removeprefix("beta.")) or Behavior()
 
 
 def _perform(call: Call, script: Script) -> Any:
@@ -4063,14 +3693,14 @@ def _perform(call: Call, script: Script) -> Any:
     if behavior.goes_on and (script is NOTHING or (script.turn and call.key in call.objects)):
         return behavior.goes_on(call, script.turn)
     if script is NOTHING:
-        return (behavior.act or _VERBS()["create" if behavior.keep else call.shape.verb])(call)
+        return (behavior.act or _VERBS["create" if behavior.keep else call.shape.verb])(call)
     obj = _compose(call, script)
     if call.mock._strict and (script.given or script.turn):
         _check_turn(call, obj, script.turn)
     return _keep(call, obj, script)
 
 
-# ---- compose: default ← request ← derived ← set ----------------------------------------------------------------------
+# ---- compose: default, then request, then derived, then set fields ---------------------------------------------------
 
 
 def _compose(call: Call, script: Script = NOTHING) -> Any:
@@ -4086,15 +3716,6 @@ def _compose(call: Call, script: Script = NOTHING) -> Any:
     return _overlay(call.model, obj, derive(call, obj), script.given) if derive else obj
 
 
-def _given_in(call: Call, script: Script) -> dict[str, Any]:
-    """What a request says and the test does not, but for nulls and other words for the default."""
-    asked, said = _requested(call), script.given
-    return {key: item for key, item in asked.items() if key not in said and item not in (None, _AS_NOT_GIVEN.get(key))}
-
-
-_AS_NOT_GIVEN = {"service_tier": "auto"}  # values of a request that ask for the default
-
-
 def _template(call: Call, script: Script) -> Any:
     """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
     if not script.templates:
@@ -4107,14 +3728,23 @@ def _template(call: Call, script: Script) -> Any:
 
 def _default_of(call: Call) -> Any:
     """The default of the call's model; of a union, that of the member the request speaks of."""
-    if call.row.model in _SPEAKS() and (turn := _default_turn(call.body)):
-        return _merge(call.model, _SPEAKS()[call.row.model](turn), call.row.name)
+    if call.row.model in _SPEAKS and (turn := _default_turn(call.body)):
+        return _merge(call.model, _SPEAKS[call.row.model](turn), call.row.name)
     default = call.behavior.default
     if (said := default(call) if callable(default) else default) is not None:
         return said
     kind, args = _unwrap_type(call.model)
     members = _select_members(args, call.body) if kind is typing.Union else ()
     return _default_value(members[0] if members else call.model)
+
+
+_AS_NOT_GIVEN = {"service_tier": "auto"}  # values of a request that ask for the default
+
+
+def _given_in(call: Call, script: Script) -> dict[str, Any]:
+    """What a request says and the test does not, but for nulls and other words for the default."""
+    asked, said = _requested(call), script.given
+    return {key: item for key, item in asked.items() if key not in said and item not in (None, _AS_NOT_GIVEN.get(key))}
 
 
 def _requested(call: Call) -> dict[str, Any]:
@@ -4134,22 +3764,13 @@ def _acts_on_itself(row: Row) -> bool:
     return shape.verb == "action" and row.model != "None" and _model(row.model) is _resource(shape.resource).shown
 
 
-# ---- keep ------------------------------------------------------------------------------------------------------------
-
-# What an answer leaves in the state, by the verb of its call.
-_TRACES = functools.cache(
-    lambda: {
-        "create": _remember,
-        "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
-        "delete": lambda call, obj, script: _forget(call.store, call.resource, call.path),
-    }
-)
+# ---- store -----------------------------------------------------------------------------------------------------------
 
 
 def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
     """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
     behavior = call.behavior
-    if keep := behavior.keep or _TRACES().get(call.shape.verb):
+    if keep := behavior.keep or _TRACES.get(call.shape.verb):
         keep(call, obj, script)
     if behavior.content:
         path = (*call.parents, obj[call.resource.key])
@@ -4159,6 +3780,12 @@ def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
     return obj
 
 
+def _move_on(call: Call, stages: tuple[Any, ...]) -> None:
+    """Change the object of a call by stages, whatever state the test set."""
+    _release_state(call.store, call.resource.name, call.key)
+    _go_through(call.store, call.resource, call.key, stages)
+
+
 def _go_through(store: StateStore, resource: Resource, key: Any, stages: tuple[Any, ...]) -> None:
     """Change a stored object by stages: the first applies now, each other one with a retrieve."""
     first, *later = stages
@@ -4166,17 +3793,26 @@ def _go_through(store: StateStore, resource: Resource, key: Any, stages: tuple[A
     _plan(store, resource.name, key, *later)
 
 
-def _move_on(call: Call, stages: tuple[Any, ...]) -> None:
-    """Change the object of a call by stages, whatever state the test set."""
-    _release_state(call.store, call.resource.name, call.key)
-    _go_through(call.store, call.resource, call.key, stages)
-
-
 def _remember(call: Call, obj: Any, script: Script) -> None:
     """Stores an object that was created."""
     if isinstance(obj, dict) and call.resource.key in obj:
         named = {"id": obj["id"]} if "id" in _requested(call) else {}
         _put(call.store, call.resource, call.parents, obj, {**named, **script.given})
+
+
+# What an answer leaves in the state, by the verb of its call.
+_TRACES = {
+    "create": _remember,
+    "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
+    "delete": lambda call, obj, script: _forget(call.store, call.resource, call.path),
+}
+
+
+def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Store a new object that comes with another one, with defaults for the other fields, and return it."""
+    obj = _stamp({**_default_value(_resource(resource).shown), **fields}, store)
+    _put(store, _resource(resource), parents, obj)
+    return obj
 
 
 def _put(
@@ -4193,28 +3829,13 @@ def _put(
     _note_set_fields(store, resource.name, key, given)
 
 
-def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Store a new object that comes with another one, with defaults for the other fields, and return it."""
-    obj = _stamp({**_default_value(_resource(resource).shown), **fields}, store)
-    _put(store, _resource(resource), parents, obj)
-    return obj
+def _keep_each(call: Call, page: dict[str, Any], script: Script) -> None:
+    """Stores the objects of a page, where one call creates several."""
+    for obj in page["data"]:
+        call.objects[_key((*call.parents, obj["id"]))] = obj
 
 
-# ---- what each shape does when nothing was set -----------------------------------------------------------------------
-
-_VERBS: Callable[[], Mapping[str, Callable[[Call], Any]]] = functools.cache(
-    lambda: {
-        "action": _action,
-        "compute": _compose,
-        "content": _content,
-        "create": _create,
-        "delete": _delete,
-        "list": _list,
-        "retrieve": _retrieve,
-        "singleton": _singleton,
-        "update": _update,
-    }
-)
+# ---- what each verb does where nothing is set ------------------------------------------------------------------------
 
 
 def _create(call: Call) -> Any:
@@ -4277,21 +3898,6 @@ def _action(call: Call) -> Any:
     return _view(call, stored) if stages or _acts_on_itself(call.row) else _compose(call)
 
 
-def _singleton(call: Call) -> Any:
-    """A resource there is one of: setting it, reading it, and going back to the default."""
-    _check_parents(call)
-    objects, key = call.objects, call.parents[0] if len(call.parents) == 1 else call.parents
-    if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
-        raise call.resource.no_such("".join(call.parents), "id")
-    if call.row.method == "DELETE":
-        objects.pop(key, None)
-        return _compose(call)
-    if key not in objects or call.row.method == "POST":
-        made = _compose(call)
-        objects[key] = objects.get(key, made) | _stamp(_shared_fields(call.model, call.body), call.store)
-    return objects[key]
-
-
 def _view(call: Call, stored: dict[str, Any]) -> Any:
     """A stored object as this call answers it."""
     return _seen_as(call.model, call.resource, stored, call.store)
@@ -4310,10 +3916,28 @@ def _seen_as(tp: Any, resource: Resource, stored: dict[str, Any], store: StateSt
     return {**extra, **shared, **_stamp(missing, store)}
 
 
-# ---- lists -----------------------------------------------------------------------------------------------------------
+def _singleton(call: Call) -> Any:
+    """A resource there is one of: setting it, reading it, and going back to the default."""
+    _check_parents(call)
+    objects, key = call.objects, call.parents[0] if len(call.parents) == 1 else call.parents
+    if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
+        raise call.resource.no_such("".join(call.parents), "id")
+    if call.row.method == "DELETE":
+        objects.pop(key, None)
+        return _compose(call)
+    if key not in objects or call.row.method == "POST":
+        made = _compose(call)
+        objects[key] = objects.get(key, made) | _stamp(_shared_fields(call.model, call.body), call.store)
+    return objects[key]
 
-# Filters that go by another name than the field they filter.
-_FILTERS = {"filter": "status"}
+
+def _check_cancel(call: Call) -> None:
+    """What is over cannot be cancelled."""
+    if (obj := _fetch(call))["status"] in _OVER:
+        _refuse(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
 
 
 def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
@@ -4324,6 +3948,19 @@ def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
     element = _page_item_type(call.model)
     page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
     return page
+
+
+_VERBS: Mapping[str, Callable[[Call], Any]] = {
+    "action": _action,
+    "compute": _compose,
+    "content": _content,
+    "create": _create,
+    "delete": _delete,
+    "list": _list,
+    "retrieve": _retrieve,
+    "singleton": _singleton,
+    "update": _update,
+}
 
 
 def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
@@ -4388,6 +4025,10 @@ def _refuse_cursor(name: str, cursor: str | None) -> typing.NoReturn:
     _refuse(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
 
 
+# Filters that go by another name than the field they filter.
+_FILTERS = {"filter": "status"}
+
+
 def _first_matching(
     keys: list[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
 ) -> tuple[list[Any], bool]:
@@ -4401,22 +4042,16 @@ def _first_matching(
     return page[::-1] if backward else page, len(found) > limit
 
 
-def _page_of(row: Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
-    """A page with these objects."""
-    page = _copy(_default_value(_model(row.model))) | {"data": items, "has_more": more}
-    page |= _implied_by_page(page, {})
-    if "next" in page:
-        page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
-    return page
-
-
-def _limit(query: Mapping[str, str], size: int, most: int) -> int:
-    text = query.get("limit", str(size))
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        below = text.lstrip("-").isdecimal() and int(text) < 1
-        message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
-        _refuse(message, "limit", "integer_below_min_value" if below else "invalid_value")
-    return int(text)
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "in": lambda value, among: value in among,
+    "nin": lambda value, among: value not in among,
+}
 
 
 def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
@@ -4430,199 +4065,227 @@ def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
     return head not in obj or found == value or (found is not None and _is_as_expected(value, found))
 
 
+def _limit(query: Mapping[str, str], size: int, most: int) -> int:
+    text = query.get("limit", str(size))
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        below = text.lstrip("-").isdecimal() and int(text) < 1
+        message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
+        _refuse(message, "limit", "integer_below_min_value" if below else "invalid_value")
+    return int(text)
+
+
+def _page_of(row: Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
+    """A page with these objects."""
+    page = _copy(_default_value(_model(row.model))) | {"data": items, "has_more": more}
+    page |= _implied_by_page(page, {})
+    if "next" in page:
+        page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
+    return page
+
+
 # ======================================================================================================================
-# BEHAVIORS: the endpoints that do more than their shape says, and in which way
+# WEBSOCKET SESSIONS: a connection as the service sees it
 # ======================================================================================================================
+
+
+_SESSION_EXPIRED = 1001  # the close code after 60 minutes; an event says so first
+
+
+class _SocketSession:
+    """One WebSocket connection, seen from the service. Each subclass is one kind of connection.
+
+    A method marked with `_handles` receives the client's messages of these types. It returns the events to send, or is
+    a coroutine function that does. It finishes before the next message is handled, so that a later message sees what an
+    earlier one changed. Only the events of a response are produced while they are sent.
+
+    An event is a dict, a text, a close code, or None to break the connection. A tuple is an event with the seconds to
+    wait before it.
+    """
+
+    client_events = ""  # the SDK's union of the client's messages, or several, separated by spaces
+    handlers: typing.ClassVar[dict[str, str]] = {}  # by message type, the name of the method
+
+    def __init_subclass__(cls) -> None:
+        cls.handlers = dict(cls.handlers)
+        for name, method in vars(cls).items():
+            for message_type in getattr(method, "message_types", ()):
+                cls.handlers[message_type] = name
+
+    def __init__(self, call: Call, router: Router) -> None:
+        self.router = router
+        self.call = dataclasses.replace(call, session=self)
+        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
+        self.received_types: list[str] = []
+
+    def open(self, wait: Wait, record: Record) -> None:
+        """Send the events that the client gets before its first message."""
+        self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
+
+    async def receive(self, content: str | bytes, wait: Wait) -> None:
+        """Handle a message of the client. An error of the service becomes an event, and the session continues."""
+        call = _with_content(self.call, content)
+        message = _ClientMessage(call, wait, self.router._record(call.request, call))
+        try:
+            events = await self._handle(message)
+        except ServiceError as refused:
+            events = [self.error_event(message, refused)]
+        except _Fault:  # of the network: the connection breaks
+            events = [None]
+        self.send(events, message)
+
+    async def _handle(self, message: _ClientMessage) -> Iterable[Any]:
+        """Return the events a message causes. Raise the 400 of a type that this connection doesn't accept."""
+        message_type = str(message.body.get("type"))
+        self.received_types.append(message_type)
+        handler = self.handlers.get(message_type)
+        if handler is None or message.call.event is None:
+            supported = ", ".join(name for name in self.handlers if _event_of(self.client_events, name))
+            _refuse(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
+        _check_form(message.call)
+        with _blaming(message.call):
+            return await _result(getattr(self, handler)(message))
+
+    def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
+        """Add the events that a message causes to the end of its queue."""
+        key = self.queue_key(message)
+        message.record.events = []
+        self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
+
+    def _outgoing(self, events: Iterable[Any], message: _ClientMessage) -> Iterator[tuple[float, Any]]:
+        """Format events, and add them to the journal when they are sent."""
+        for event in events:
+            delay, event = event if isinstance(event, tuple) else (0.0, event)
+            if event == _SESSION_EXPIRED:
+                yield from self._outgoing([(delay, self.expiry_event(message))], message)
+            if isinstance(event, dict):
+                event = self.format_event(message, event)
+                if event:
+                    message.record.events.append(event)
+            if event or event is None:
+                yield delay, event
+
+    def next_event(self) -> tuple[float, Any] | None:
+        """Return the seconds to wait and the next event to send, or None if nothing is queued. Queues take turns."""
+        while self.queues:
+            key = next(iter(self.queues))
+            events = self.queues.pop(key)
+            for event in events:
+                self.queues[key] = events
+                return event
+        return None
+
+    # What a subclass defines:
+
+    def opening_events(self) -> Iterable[Any]:
+        """Return the events to send before the client's first message."""
+        return ()
+
+    def queue_key(self, message: _ClientMessage) -> Any:
+        """Return the key of a queue. The events of messages with the same key are sent one after the other."""
+        return None
+
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        """Return an event as this kind of connection sends it, or {} to leave it out."""
+        raise NotImplementedError
+
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+        """Return the event that reports an error."""
+        raise NotImplementedError
+
+    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+        """Return the event to send before a connection is closed after 60 minutes."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Behavior:
-    """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
+class _ClientMessage:
+    """A message of the client, as a call of its own."""
 
-    refers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
-    check: Callable[[Call], Any] | None = None  # what else the service refuses of a request
-    derive: Callable[[Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
-    keep: Callable[[Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
-    content: Callable[[Call], bytes] | None = None  # the bytes that are kept with it
-    stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
-    act: Callable[[Call], Any] | None = None  # what is done instead, where nothing was set
-    goes_on: Callable[[Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
-    work: Callable[[Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
-    events: Callable[[Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
-    always_streams: bool = False  # without being asked to
-    shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
-    hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
-    takes: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
-    input: str = "input"  # the parameter that brings items
-    default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
-    form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
-    formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
-    headers: Callable[[Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
-    stores_answer: bool = True  # whether what is stored is the answer
-    made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
+    call: Call
+    wait: Wait  # waits for an awaitable, in the client's thread or its event loop
+    record: Record  # its entry in the journal
 
+    @property
+    def body(self) -> dict[str, Any]:
+        return self.call.body
 
-# A lambda, so that the rows can name the functions below. What holds for `responses` holds for `beta.responses`.
-# fmt: off
-BEHAVIORS: Callable[[], Mapping[str, Behavior]] = functools.cache(
-    lambda: {
-        "admin.organization.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
-        "admin.organization.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
-        "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
-        "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
-        "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": Now()},)),
-        "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
-        "admin.organization.projects.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
-        "admin.organization.projects.groups.create": Behavior(derive=_derive_group, keep=_keep_group, stores_answer=False),
-        "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
-        "admin.organization.projects.list": Behavior(act=_list_projects),
-        "admin.organization.projects.service_accounts.api_keys.create": Behavior(check=_fetch, keep=_keep_api_key),
-        "admin.organization.projects.service_accounts.create": Behavior(derive=_derive_service_account, keep=_keep_service_account),
-        "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
-        "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
-        "audio.speech.create": Behavior(made_up=True, default=_MP3, form_of_bytes="mp3", events=_speech_events),
-        "audio.transcriptions.create": Behavior(
-            made_up=True,
-            default=_caption,
-            derive=_derive_transcription,
-            events=_transcription_events,
-            formats=dict.fromkeys(_CAPTIONS, "str")
-            | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
-        ),
-        "audio.translations.create": Behavior(made_up=True, default=_caption, formats=dict.fromkeys(_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"}),
-        "batches.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()})),
-        "batches.create": Behavior(refers={"input_file_id": "files"}, derive=_derive_batch, stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch)),
-        "batches.retrieve": Behavior(work=_work_batch),
-        "beta.agents.automations.pause": Behavior(stages=({"status": "paused"},)),
-        "beta.agents.automations.resume": Behavior(stages=({"status": "active"},)),
-        "beta.agents.sessions.events.stream": Behavior(events=_session_events, always_streams=True),
-        "beta.assistants.create": Behavior(derive=_derive_assistant, keep=_keep_assistant),
-        "beta.chatkit.sessions.cancel": Behavior(stages=({"status": "cancelled"},)),
-        "beta.threads.create": Behavior(keep=_keep_thread),
-        "beta.threads.create_and_run": Behavior(
-            made_up=True,
-            refers={"assistant_id": "beta.assistants"},
-            derive=_derive_run,
-            keep=_keep_thread_and_run,
-            events=_run_events,
-            hears=_hear_thread_and_run,
-        ),
-        "beta.threads.messages.create": Behavior(derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {}, keep=_keep_message),
-        "beta.threads.messages.update": Behavior(act=_update_message),
-        "beta.threads.retrieve": Behavior(act=_retrieve_thread),
-        "beta.threads.runs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None})),
-        "beta.threads.runs.create": Behavior(
-            made_up=True,
-            refers={"assistant_id": "beta.assistants"},
-            derive=_derive_run,
-            keep=_keep_run,
-            events=_run_events,
-            hears=_hear_thread,
-        ),
-        "beta.threads.runs.submit_tool_outputs": Behavior(made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs),
-        "chat.completions.create": Behavior(made_up=True, check=_check_chat, derive=_derive_chat, keep=_keep_chat, events=_chat_events, hears=_hear_messages),
-        "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
-        "containers.files.content.retrieve": Behavior(check=_use_container),
-        "containers.files.create": Behavior(refers={"file_id": "files"}, check=_use_container, derive=_derive_container_file, content=_container_file_content),
-        "containers.files.delete": Behavior(check=_use_container),
-        "containers.files.retrieve": Behavior(check=_use_container),
-        "containers.retrieve": Behavior(check=_touch_container),
-        "conversations.create": Behavior(keep=_keep_conversation, input="items"),
-        "conversations.items.create": Behavior(derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False),
-        "conversations.items.delete": Behavior(act=_delete_item),
-        "decisions.create": Behavior(made_up=True, derive=_derive_decision),
-        "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, keep=_encode_vectors),
-        "evals.create": Behavior(derive=_derive_eval),
-        "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
-        "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
-        "files.content": Behavior(default=b"mock file content", act=_file_content),
-        "files.create": Behavior(check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]),
-        "fine_tuning.checkpoints.permissions.create": Behavior(derive=_derive_permissions, keep=_keep_each, stores_answer=False),
-        "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled"},)),
-        "fine_tuning.jobs.create": Behavior(
-            check=_check_job,
-            derive=_derive_job,
-            keep=_keep_job,
-            stages=(
-                {},
-                functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state"),
-                functools.partial(_move_job, status="running", message="Fine-tuning job started"),
-                _finish_job,
-            ),
-        ),
-        "fine_tuning.jobs.pause": Behavior(check=_check_pause, act=functools.partial(_hold_job, held=True)),
-        "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
-        "images.create_variation": Behavior(made_up=True, takes=_picture, derive=_derive_images),
-        "images.edit": Behavior(made_up=True, takes=_picture, derive=_derive_images, events=functools.partial(_image_events, kind="image_edit")),
-        "images.generate": Behavior(made_up=True, takes=_picture, derive=_derive_images, events=functools.partial(_image_events, kind="image_generation")),
-        "live.connect": _interpreting(),
-        "live.forks.connect": _interpreting(),
-        "live.sideband.connect": _interpreting(),
-        "models.delete": Behavior(check=_check_model_delete),
-        "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
-        "realtime.calls.accept": Behavior(keep=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})),
-        "realtime.calls.create": Behavior(default=_SDP, keep=_keep_call, headers=_call_headers),
-        "realtime.client_secrets.create": Behavior(derive=_derive_secret),
-        "realtime.connect": _talking(),
-        "realtime.translations.client_secrets.create": Behavior(derive=_derive_secret),
-        "realtime.translations.connect": _interpreting(),
-        "responses.cancel": Behavior(act=_cancel_response),
-        "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
-        "responses.connect": _responding(shares="responses.create"),
-        "responses.create": _responding(),
-        "responses.input_items.list": Behavior(act=_list_input_items),
-        "responses.input_tokens.count": Behavior(derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation),
-        "responses.retrieve": Behavior(events=_response_stream),
-        "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
-        "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version, content=_skill_content),
-        "uploads.cancel": Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
-        "uploads.complete": Behavior(check=_check_complete, act=_complete_upload),
-        "uploads.create": Behavior(derive=_expiry),
-        "uploads.parts.create": Behavior(
-            check=_check_upload,
-            keep=lambda call, part, script: call.store["uploads.parts"].update(
-                {(call.item, part["id"]): _uploaded(call.body.get("data"))[1]}
-            ),
-        ),
-        "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
-        "vector_stores.file_batches.cancel": Behavior(act=_cancel_file_batch),
-        "vector_stores.file_batches.create": Behavior(refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch),
-        "vector_stores.file_batches.list_files": Behavior(act=_list_further),
-        "vector_stores.files.content": Behavior(act=_store_file_content),
-        "vector_stores.files.create": Behavior(
-            refers={"file_id": "files"},
-            derive=lambda call, file: _store_file_fields(call.store, call.parents[0], call.body),
-            keep=_keep_store_file,
-        ),
-        "vector_stores.files.list": Behavior(act=_list_further),
-        "vector_stores.list": Behavior(act=_list_further),
-        "vector_stores.search": Behavior(check=_fetch, act=_search),
-        "videos.create": Behavior(made_up=True, stages=_VIDEO_STAGES),
-        "videos.edit": _remaking_video(),
-        "videos.extend": _remaking_video(),
-        "videos.remix": _remaking_video(),
-        "webhooks.rotate_secret": Behavior(act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}),
-    }
-)
+    def get_str(self, name: str) -> str | None:
+        """Return the value of a field if it is a string. A message that isn't JSON has no fields."""
+        with contextlib.suppress(ServiceError):
+            value = self.body.get(name)
+            return value if isinstance(value, str) else None
+        return None
+
+    def with_body(self, body: Mapping[str, Any]) -> _ClientMessage:
+        """Return the message with another body."""
+        return dataclasses.replace(self, call=_with_content(self.call, json.dumps(body)))
+
+    def for_endpoint(self, name: str, **changes: Any) -> _ClientMessage:
+        """Return the message as a call of another endpoint."""
+        return dataclasses.replace(self, call=dataclasses.replace(self.call, row=_rows()[name], **changes))
 
 
-# fmt: on
+def _with_content(call: Call, content: str | bytes) -> Call:
+    """Return a call over the same connection with other content."""
+    request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=content)
+    return dataclasses.replace(call, request=request)
 
 
-@functools.cache
-def _behavior(name: str) -> Behavior:
-    """What an endpoint does beyond its shape, with `beta.` in front of its name or without."""
-    return BEHAVIORS().get(name) or BEHAVIORS().get(name.removeprefix("beta.")) or Behavior()
+def _handles(*message_types: str) -> Callable[[Any], Any]:
+    """Mark a method of a session as the handler of the client's messages of these types."""
+
+    def mark(method: Any) -> Any:
+        method.message_types = message_types
+        return method
+
+    return mark
+
+
+async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
+    """Return the events of the answer to a message. Raise the error that is the answer instead."""
+    answer = await _answer(message.call, message.wait, message.record, _events_to_come)
+    if isinstance(answer, _Paced):
+        return answer.steps()
+    if isinstance(answer.stream, _Paced):
+        return answer.stream.steps()
+    message.record.response = answer
+    if not answer.is_error:
+        raise TypeError(f"{message.call.row.name}.response is {answer!r}; a connection takes events, not a body")
+    raise _error_in(answer)
+
+
+def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
+    """Return the events of an object, which are produced while they are sent."""
+    return _Paced(call.behavior.events(call, _copy(obj), pace.chunk), pace, call.request)
+
+
+async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
+    """Return the answer to a message as a dict. Raise the error that is the answer instead."""
+    answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
+    if not isinstance(answer, httpx.Response):
+        return answer
+    if answer.is_error:
+        raise _error_in(answer)
+    return json.loads(answer.read())
+
+
+def _error_in(response: httpx.Response) -> ServiceError:
+    """Return the error that a response reports."""
+    error = ServiceError(response.status_code, "")
+    error.envelope = json.loads(response.read())["error"]
+    return error
+
+
+def _expiry_error(code: str) -> ServiceError:
+    return ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
+
+
+_SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 
 
 # ======================================================================================================================
 # FILES AND UPLOADS
 # ======================================================================================================================
-
-
-def _uploaded(value: Any) -> tuple[str, bytes, str]:
-    """A file out of a form: its name, bytes and content type."""
-    return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
 
 
 def _derive_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -4633,6 +4296,11 @@ def _derive_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"filename": filename, "bytes": len(data)} | kept | _expiry(call, obj)
 
 
+def _uploaded(value: Any) -> tuple[str, bytes, str]:
+    """A file out of a form: its name, bytes and content type."""
+    return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
+
+
 # What files are uploaded for; the SDK's type of a file does not list all.
 _PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
@@ -4641,17 +4309,6 @@ def _check_purpose(call: Call) -> None:
     """The purpose is one of those there are."""
     if (purpose := call.body["purpose"]) not in _PURPOSES:
         _refuse(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
-
-
-def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
-    """Build a file that the service itself makes: the output of a batch, a completed upload."""
-    return _new("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
-
-
-def _put_file(store: StateStore, file: dict[str, Any], data: bytes) -> None:
-    """Store a file with its content."""
-    _put(store, _resource("files"), (), file)
-    store["files.content"][file["id"]] = data
 
 
 def _file_content(call: Call) -> bytes:
@@ -4669,13 +4326,6 @@ def _leave_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> No
         _forget(store, _resource("vector_stores.files"), key)
 
 
-def _check_upload(call: Call) -> None:
-    """An upload takes changes while it is pending."""
-    upload = _fetch(call)
-    if upload["status"] != "pending":
-        _refuse(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
-
-
 def _check_complete(call: Call) -> None:
     """The parts are there, and have the bytes and the checksum that were announced."""
     _check_upload(call)
@@ -4689,8 +4339,11 @@ def _check_complete(call: Call) -> None:
         _refuse("The md5 checksum of the parts is not the one given.", "md5")
 
 
-def _joined_parts(call: Call) -> bytes:
-    return b"".join(call.store["uploads.parts"][call.item, id] for id in call.body.get("part_ids") or [])
+def _check_upload(call: Call) -> None:
+    """An upload takes changes while it is pending."""
+    upload = _fetch(call)
+    if upload["status"] != "pending":
+        _refuse(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
 
 
 def _complete_upload(call: Call) -> Any:
@@ -4700,6 +4353,74 @@ def _complete_upload(call: Call) -> Any:
     _move_on(call, ({"status": "completed", "file": file},))
     _put_file(call.store, upload["file"], data)
     return upload
+
+
+def _joined_parts(call: Call) -> bytes:
+    return b"".join(call.store["uploads.parts"][call.item, id] for id in call.body.get("part_ids") or [])
+
+
+def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
+    """Build a file that the service itself makes: the output of a batch, a completed upload."""
+    return _new("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
+
+
+def _put_file(store: StateStore, file: dict[str, Any], data: bytes) -> None:
+    """Store a file with its content."""
+    _put(store, _resource("files"), (), file)
+    store["files.content"][file["id"]] = data
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "files": {
+            "listing": ("desc", 10_000, 10_000),
+            "missing_param": "id",
+            "forgotten": _leave_vector_stores,
+            "over": lambda store, id, file: _forget(store, _resource("files"), (id,)),
+        },
+        "files.content": {"parents": ()},
+        "uploads.parts": {"parents": ("upload_id",)},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "FileObject": "file-",
+        "UploadPart": "part_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "FileObject": {"status": "processed", "purpose": "assistants"},
+        "Upload": {"status": "pending"},
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "files.content": Behavior(default=b"mock file content", act=_file_content),
+        "files.create": Behavior(
+            check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]
+        ),
+        "uploads.cancel": Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
+        "uploads.complete": Behavior(check=_check_complete, act=_complete_upload),
+        "uploads.create": Behavior(derive=_expiry),
+        "uploads.parts.create": Behavior(
+            check=_check_upload,
+            keep=lambda call, part, script: call.store["uploads.parts"].update(
+                {(call.item, part["id"]): _uploaded(call.body.get("data"))[1]}
+            ),
+        ),
+    },
+)
 
 
 # ======================================================================================================================
@@ -4721,30 +4442,6 @@ def _responding(**more: Any) -> Behavior:
     )
 
 
-def _items_of(value: Any) -> list[dict[str, Any]]:
-    """What a request brings for a conversation, a text or items, as items."""
-    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _dicts(value)
-
-
-def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
-    """An item as a conversation shows it, with an id."""
-    if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
-        kind = "output_text" if item.get("role") == "assistant" else "input_text"
-        item = {**item, "content": [{"type": kind, "text": item["content"]}]}
-    shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
-    with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
-        shown = _stamp(_merge(_model("responses.ResponseItem"), item, "input"), store)
-    shown = shown if shown.get("id") is not None else {**shown, "id": store.new_id("item_")}
-    if not isinstance(shown["id"], str):
-        _refuse(f"Invalid type for the id of an item: expected a string, but got {_shown(shown['id'])}.")
-    return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
-
-
-def _conversation_id(call: Call) -> str | None:
-    conversation = call.body.get("conversation")
-    return conversation.get("id") if isinstance(conversation, dict) else conversation
-
-
 def _check_response(call: Call) -> None:
     """The previous response is there, and no conversation beside it; tool outputs answer calls."""
     previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
@@ -4763,24 +4460,6 @@ def _check_response(call: Call) -> None:
             _refuse(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
 
 
-def _hear_conversation(call: Call) -> list[dict[str, Any]]:
-    """The effective conversation of a responses call: all that came before, and its own input."""
-    return [*_history(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
-
-
-def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
-    """The items of a conversation, or of the responses before, oldest first."""
-    turns: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
-    while not conversation and previous in store["responses"] and previous not in turns:
-        response = store["responses"][previous]
-        turns[previous] = [*store.note("responses", previous).input, *(response.get("output") or [])]
-        conversation = (response.get("conversation") or {}).get("id")
-        previous = response.get("previous_response_id")
-    if conversation:
-        return list(store.below("conversations.items", conversation).values())
-    return [item for turn in reversed(turns.values()) for item in turn]
-
-
 def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = sum(map(_item_tokens, obj["output"]))
     usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
@@ -4791,9 +4470,12 @@ def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return usage | output | _way_of_model(call.body, obj) | conversation | _response_filters(call, obj)
 
 
-def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The first tool of a type in a request or a response; an empty one where there is none."""
-    return next((tool for tool in _dicts(body.get("tools")) if tool.get("type") == kind), {})
+def _prompt_tokens(call: Call) -> int:
+    return _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
+
+
+def _item_tokens(item: Mapping[str, Any]) -> int:
+    return _tokens(_text_of(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
 def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
@@ -4806,19 +4488,45 @@ def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict
     return fields | {"reasoning": unsaid | fields.get("reasoning", {}) | said | summary}
 
 
+# What a response says by its model where the request does not: the first pattern that the model's name begins with.
+_WAYS_OF_MODELS = (
+    (
+        r"gpt-5\.([6-9]|\d\d)",
+        {
+            "reasoning": {"context": "all_turns", "effort": "medium", "mode": "standard"},
+            "top_p": 0.98,
+            "prompt_cache_retention": "24h",
+        },
+    ),
+    (
+        r"gpt-5\.5",
+        {
+            "reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"},
+            "top_p": 0.98,
+            "prompt_cache_retention": "24h",
+        },
+    ),
+    (
+        r"gpt-5\.[2-4]",
+        {
+            "reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"},
+            "top_p": 0.98,
+            "prompt_cache_retention": "24h",
+        },
+    ),
+    (r"gpt-5\.1", {"reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"}}),
+    (
+        r"gpt-5(?!-chat)|o\d|computer-use",
+        {"reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"}},
+    ),
+)
+
+
 @functools.cache
 def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
     """The same table, with what the installed release knows of reasoning."""
     fitting = functools.partial(_shared_fields, _model("shared.Reasoning"))
     return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
-
-
-def _prompt_tokens(call: Call) -> int:
-    return _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
-
-
-def _item_tokens(item: Mapping[str, Any]) -> int:
-    return _tokens(_text_of(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
 def _keep_response(call: Call, obj: dict[str, Any], script: Script) -> None:
@@ -4847,6 +4555,30 @@ def _begun(call: Call) -> dict[str, Any]:
     tier = call.body.get("service_tier") or "auto"
     nothing = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
     return {"status": "in_progress", "output": [], "service_tier": tier, **nothing}
+
+
+def _items_of(value: Any) -> list[dict[str, Any]]:
+    """What a request brings for a conversation, a text or items, as items."""
+    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _dicts(value)
+
+
+def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
+    """An item as a conversation shows it, with an id."""
+    if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
+        kind = "output_text" if item.get("role") == "assistant" else "input_text"
+        item = {**item, "content": [{"type": kind, "text": item["content"]}]}
+    shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
+    with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
+        shown = _stamp(_merge(_model("responses.ResponseItem"), item, "input"), store)
+    shown = shown if shown.get("id") is not None else {**shown, "id": store.new_id("item_")}
+    if not isinstance(shown["id"], str):
+        _refuse(f"Invalid type for the id of an item: expected a string, but got {_shown(shown['id'])}.")
+    return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
+
+
+def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The first tool of a type in a request or a response; an empty one where there is none."""
+    return next((tool for tool in _dicts(body.get("tools")) if tool.get("type") == kind), {})
 
 
 def _cancel_response(call: Call) -> Any:
@@ -4884,6 +4616,29 @@ def _derive_compaction(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"output": [*map(_as_output, heard), *obj["output"]]}
 
 
+def _hear_conversation(call: Call) -> list[dict[str, Any]]:
+    """The effective conversation of a responses call: all that came before, and its own input."""
+    return [*_history(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
+
+
+def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
+    """The items of a conversation, or of the responses before, oldest first."""
+    turns: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
+    while not conversation and previous in store["responses"] and previous not in turns:
+        response = store["responses"][previous]
+        turns[previous] = [*store.note("responses", previous).input, *(response.get("output") or [])]
+        conversation = (response.get("conversation") or {}).get("id")
+        previous = response.get("previous_response_id")
+    if conversation:
+        return list(store.below("conversations.items", conversation).values())
+    return [item for turn in reversed(turns.values()) for item in turn]
+
+
+def _conversation_id(call: Call) -> str | None:
+    conversation = call.body.get("conversation")
+    return conversation.get("id") if isinstance(conversation, dict) else conversation
+
+
 def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
     text = {"type": "output_text", "text": _text_of(item), "annotations": []}
     return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
@@ -4895,17 +4650,65 @@ def _keep_conversation(call: Call, obj: dict[str, Any], script: Script) -> None:
         call.store["conversations.items"][obj["id"], item["id"]] = item
 
 
-def _keep_each(call: Call, page: dict[str, Any], script: Script) -> None:
-    """Stores the objects of a page, where one call creates several."""
-    for obj in page["data"]:
-        call.objects[_key((*call.parents, obj["id"]))] = obj
-
-
 def _delete_item(call: Call) -> Any:
     """Deleting an item answers with its conversation."""
     _fetch(call)
     _forget(call.store, call.resource, call.path)
     return call.store["conversations"][call.parents[0]]
+
+
+def _implied_by_search(search: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the list of queries that a single query stands for."""
+    return {"queries": [explicit["query"]]} if explicit.get("query") else {}
+
+
+def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status that an error or the reason of an early end stand for; a failed response has no output."""
+    if explicit.get("error"):
+        return {"status": "failed", "completed_at": None, "output": [], "usage": None}
+    if explicit.get("incomplete_details"):
+        return {"status": "incomplete", "completed_at": None}
+    return {}
+
+
+def _response_partial(turn: Turn) -> dict[str, Any]:
+    state, sources = {"status": "incomplete" if turn.stop else "completed"}, list(map(_annotation, turn.citations))
+    thought = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
+    said = [{"type": "output_text", "text": turn.text, "annotations": sources}] if turn.text is not None else []
+    refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
+    message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
+    kinds = {True: "custom_tool_call", False: "function_call"}
+    calls = [{"type": kinds[c.custom], "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
+    reason = _REASONS.get(turn.stop)
+    output = [*(thought if turn.reasoning else ()), *message, *calls]
+    return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
+
+
+def _annotation(citation: Citation) -> dict[str, Any]:
+    if citation.url is not None:
+        return _page_cited(citation)
+    filename = citation.title or citation.file_id
+    return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
+
+
+_WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
+
+
+_SEARCHES = _WEB_SEARCH | {"return_token_budget": "default", "search_content_types": ["text"]}
+
+
+_NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
+
+
+_NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+# What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
+_NOT_ECHOED: dict[str, dict[str, Any]] = {
+    "FunctionTool": {"description": ""},
+    "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
+    "WebSearchTool": {"external_web_access": True},
+}
 
 
 # ---- stream events of a response -------------------------------------------------------------------------------------
@@ -4945,10 +4748,13 @@ def _response_events(call: Call, response: dict[str, Any], chunk: int | None) ->
 _CODES_WITH_ERROR_EVENT = {"insufficient_quota"}
 
 
-# ---- items: one row for each type ------------------------------------------------------------------------------------
+# ---- output items ----------------------------------------------------------------------------------------------------
+
 
 # A function of an item and `chunk`, and a function of a call, its response, and the position of an item in `output`.
 _ItemEvents = Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]
+
+
 _RequestFields = Callable[[Call, Mapping[str, Any], int], dict[str, Any]]
 
 
@@ -5042,7 +4848,8 @@ def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[di
         yield {"type": f"{name}.delta", "delta": piece}
 
 
-# ---- items: messages and reasoning -----------------------------------------------------------------------------------
+# ---- output items: messages and reasoning ----------------------------------------------------------------------------
+
 
 _MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # they mark a message as a commentary or as the final answer
 
@@ -5135,7 +4942,7 @@ def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[
             yield event | {"content_index": index}
 
 
-# ---- items: calls of tools, and their results ------------------------------------------------------------------------
+# ---- output items: tool calls and their results ----------------------------------------------------------------------
 
 
 def _calling_program(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
@@ -5235,7 +5042,150 @@ def _search_query(call: Call) -> str:
     return _text_of(_items_of(call.body.get("input"))[-1:]) or DEFAULT_TEXT
 
 
-# ---- items: the table of their types ---------------------------------------------------------------------------------
+# ---- WebSocket sessions ----------------------------------------------------------------------------------------------
+
+
+class _ResponsesSession(_SocketSession):
+    """A connection that creates responses. A response in progress can be steered with more input."""
+
+    # the connections of `responses` and `beta.responses` have the same URL
+    client_events = "responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam"
+
+    def __init__(self, call: Call, router: Router) -> None:
+        super().__init__(call, router)
+        # by the id of a response:
+        self.creators: dict[str, _ClientMessage | None] = {}  # the message that created it, until it is complete
+        self.queued_input: dict[str, list[dict[str, Any]]] = {}  # input for the response that follows it
+        self.pending_steers: dict[str, list[dict[str, Any]]] = {}  # events to send after it, if it was steered
+
+    def queue_key(self, message: _ClientMessage) -> Any:
+        return message.get_str("type"), message.get_str("stream_id")
+
+    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+        return event | _stream_field(message)
+
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+        return {"type": "error", "status": error.status, "error": error.envelope}
+
+    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+        return self.error_event(message, _expiry_error("websocket_connection_limit_reached"))
+
+    @_handles("response.create")
+    async def create(self, message: _ClientMessage) -> Iterator[Any]:
+        """Create a response, with the input that is queued for it."""
+        queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
+        if queued:
+            message = message.with_body({**message.body, "input": [*queued, *_items_of(message.body.get("input"))]})
+        return self._track(message, await _answer_with_events(message))
+
+    @_handles("response.inject")
+    def inject(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Queue tool outputs of a response in progress for the response that follows it."""
+        target = message.body["response_id"]
+        outputs = message.body["input"]
+        fields = {"response_id": target, "sequence_number": 0}
+        if not outputs or any(not str(item.get("type")).endswith("_output") for item in outputs):
+            _refuse("Only tool outputs can be injected.", "input", "invalid_value")
+        try:
+            creator = self._creator_of(target, "response_id")
+        except ServiceError as refused:
+            error = {key: refused.envelope[key] for key in ("code", "message")}
+            return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
+        self._queue_input(target, outputs)
+        return [{"type": "response.inject.created", **fields, **_stream_field(creator)}]
+
+    @_handles("response.steer")
+    async def steer(self, message: _ClientMessage) -> list[dict[str, Any]]:
+        """Give a response in progress more input of the user."""
+        target = message.body["previous_response_id"]
+        items = _items_of(message.body["input"])
+        steer = {"previous_response_id": target}
+        stream_field = {}
+        try:
+            creator = self._steerable_creator(target, items)
+            stream_field = _stream_field(creator)
+            steer["id"] = message.call.store.new_id("steer_")
+            self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
+        except ServiceError as refused:
+            error = {key: refused.envelope[key] for key in ("type", "code", "message")}
+            return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_field]
+        return [_steer_event("accepted", steer) | stream_field]
+
+    async def _apply_steer(
+        self, message: _ClientMessage, creator: _ClientMessage, steer: dict[str, Any], items: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Create another response to the input. After tool calls, queue the input until the client sends their outputs.
+
+        Return the events to send after the response that is steered.
+        """
+        target = steer["previous_response_id"]
+        response = message.call.store["responses"][target]
+        required = [_output_stub(item) for item in response["output"] if "call_id" in item]
+        if required:
+            self._queue_input(target, items)
+            return [_steer_event("pending", steer, reason="waiting_for_required_input", required_input=required)]
+        following = message.with_body({**creator.body, "input": items, "previous_response_id": target})
+        self.send(self._track(following, await _answer_with_events(following)), following)
+        return []
+
+    def _track(self, message: _ClientMessage, events: Iterator[tuple[float, Any]]) -> Iterator[Any]:
+        """Yield the events of a response, and record whether the response is in progress."""
+        response_id = None
+        for delay, event in events:
+            response = _dict_in(event, "response") if isinstance(event, dict) else {}
+            if response:
+                response_id = response["id"]
+                in_progress = response["status"] in ("queued", "in_progress")
+                self.creators[response_id] = message if in_progress else None
+            yield delay, event
+        if response_id:
+            self.creators[response_id] = None
+            yield from self.pending_steers.pop(response_id, ())
+
+    def _queue_input(self, response_id: str, items: Iterable[dict[str, Any]]) -> None:
+        self.queued_input.setdefault(response_id, []).extend(items)
+
+    def _creator_of(self, response_id: str, param: str) -> _ClientMessage:
+        """Return the message that created a response. Raise the error of a response that is not in progress."""
+        creator = self.creators.get(response_id)
+        if not creator:
+            code = "response_already_completed" if response_id in self.creators else "response_not_found"
+            _refuse(f"Response '{response_id}' is not in progress on this connection.", param, code)
+        return creator
+
+    def _steerable_creator(self, response_id: str, items: list[dict[str, Any]]) -> _ClientMessage:
+        """Return the message that created a response. Raise the error of a response that cannot be steered."""
+        creator = self._creator_of(response_id, "previous_response_id")
+        if response_id in self.pending_steers:
+            _refuse(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
+        if response_id not in creator.call.store["responses"] or _conversation_id(creator.call):
+            message = f"Response '{response_id}' cannot be steered."
+            _refuse(message, "previous_response_id", "steering_not_supported")
+        if not items or any(item.get("role") != "user" for item in items):
+            _refuse("Only user messages can steer a response.", "input", "invalid_input")
+        return creator
+
+
+def _stream_field(message: _ClientMessage) -> dict[str, str]:
+    """Return a dict with the `stream_id` of a message, which is empty if the message has none."""
+    stream_id = message.get_str("stream_id")
+    return {"stream_id": stream_id} if stream_id else {}
+
+
+def _steer_event(name: str, steer: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"type": f"response.steer.{name}", "sequence_number": 0, "steer": steer, **fields}
+
+
+def _output_stub(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the output of a tool call that are known before the client sends it."""
+    stub = {"type": f"{item['type']}_output", "call_id": item["call_id"]}
+    if item["type"] == "function_call":
+        stub["name"] = item["name"]
+    return stub
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
 
 _ITEM_TYPES: dict[str, _ItemType] = {
     "apply_patch_call": _ItemType(
@@ -5384,17 +5334,147 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
 }
 
+
 _ID_PREFIXES |= {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models}
+
+
 _MODEL_VALUES |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "conversations": {"missing": "Conversation with id '{id}' not found."},
+        "conversations.items": {"missing": "Item with id '{id}' not found."},
+        "responses": {"missing": "Response with id '{id}' not found.", "missing_param": None},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "CompactedResponse": "resp_",
+        "Conversation": "conv_",
+        "Message": "msg_",
+        "ConversationItem": "item_",
+        "Response": "resp_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "FileSearchTool": {
+            "filters": None,
+            "max_num_results": 20,
+            "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
+        },
+        "FunctionTool": {"description": None, "strict": True, "output_schema": None},
+        "ImageGeneration": {
+            "background": "auto",
+            "moderation": "auto",
+            "n": 1,
+            "output_compression": 100,
+            "output_format": "png",
+            "quality": "auto",
+            "size": "auto",
+        },
+        "Mcp": {"allowed_tools": None, "headers": None, "require_approval": "always", "server_description": None},
+        "Reasoning": {"effort": None, "summary": None},
+        "ResponseFormatTextJSONSchemaConfig": {"description": None},
+        "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
+        "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
+        "WebSearchPreviewTool": _WEB_SEARCH,
+        "WebSearchTool": _SEARCHES,
+        "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
+        "Conversation": {"metadata": {}},
+        "ConversationItemList": {"first_id": "", "last_id": ""},
+        "Response": {
+            "output": [{"type": "message"}],
+            "usage": {},
+            "metadata": {},
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "truncation": "disabled",
+            "text": {},
+            "reasoning": {},
+            "top_logprobs": 0,
+            "frequency_penalty": 0.0,
+            "presence_penalty": 0.0,
+            "store": True,
+            "billing": {"payer": "developer"},
+            "prompt_cache_retention": "in_memory",
+            "tool_usage": {
+                "image_gen": {
+                    "input_tokens": 0,
+                    "input_tokens_details": _NO_IMAGES,
+                    "output_tokens": 0,
+                    "output_tokens_details": _NO_IMAGES,
+                    "total_tokens": 0,
+                },
+                "web_search": {"num_requests": 0},
+            },
+            "background": False,
+            "service_tier": "default",
+            "completed_at": Now(),
+        },
+    },
+)
+
+
+_add_rows(
+    _IMPLICATIONS,
+    {
+        "ActionSearch": _implied_by_search,
+        "Response": _implied_by_response,
+    },
+)
+
+
+_add_rows(
+    _SPEAKS,
+    {
+        "beta.BetaResponse": _response_partial,
+        "responses.Response": _response_partial,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "conversations.create": Behavior(keep=_keep_conversation, input="items"),
+        "conversations.items.create": Behavior(
+            derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False
+        ),
+        "conversations.items.delete": Behavior(act=_delete_item),
+        "responses.cancel": Behavior(act=_cancel_response),
+        "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
+        "responses.connect": _responding(shares="responses.create"),
+        "responses.create": _responding(),
+        "responses.input_items.list": Behavior(act=_list_input_items),
+        "responses.input_tokens.count": Behavior(
+            derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation
+        ),
+        "responses.retrieve": Behavior(events=_response_stream),
+    },
+)
+
+
+_add_rows(
+    _SOCKET_SESSIONS,
+    {
+        "beta.responses.connect": _ResponsesSession,
+        "responses.connect": _ResponsesSession,
+    },
+)
 
 
 # ======================================================================================================================
 # CHAT AND COMPLETIONS
 # ======================================================================================================================
-
-
-def _hear_messages(call: Call) -> list[dict[str, Any]]:
-    return _dicts(call.body.get("messages"))
 
 
 def _check_chat(call: Call) -> None:
@@ -5425,24 +5505,12 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return _way_of_chat(str(obj["model"]), usage) | told
 
 
-def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
-    """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
-    if usage and "audio" in model:
-        asked, answer = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
-        heard = {
-            "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": 0, "image_tokens": 0, "text_tokens": asked}
-        }
-        said = {**(usage["usage"].get("completion_tokens_details") or {}), "text_tokens": answer}
-        usage["usage"] |= heard | {"completion_tokens_details": said}
-    told = next((told for pattern, told in _FINGERPRINTS if re.match(pattern, model)), {})
-    return usage | told
-
-
-# What models say that do not tell of their configuration.
-_FINGERPRINTS = (
-    (r"gpt-.*search", {"system_fingerprint": "", "service_tier": None}),
-    (r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4", {"system_fingerprint": None}),
-)
+def _spoken(message: Mapping[str, Any]) -> str:
+    """Everything a model said in a message: text, refusal, the arguments of calls."""
+    calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
+    parts = [message.get("content"), message.get("refusal"), _dict_in(message, "audio").get("transcript")]
+    parts += [f.get("arguments") or f.get("input") for f in calls]
+    return "".join(filter(None, parts))
 
 
 def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
@@ -5461,17 +5529,24 @@ def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
     return choice | told if told else choice
 
 
-def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
-    """The one choice there is as often as asked for."""
-    return [{**_copy(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
+# What models say that do not tell of their configuration.
+_FINGERPRINTS = (
+    (r"gpt-.*search", {"system_fingerprint": "", "service_tier": None}),
+    (r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4", {"system_fingerprint": None}),
+)
 
 
-def _spoken(message: Mapping[str, Any]) -> str:
-    """Everything a model said in a message: text, refusal, the arguments of calls."""
-    calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
-    parts = [message.get("content"), message.get("refusal"), _dict_in(message, "audio").get("transcript")]
-    parts += [f.get("arguments") or f.get("input") for f in calls]
-    return "".join(filter(None, parts))
+def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
+    """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
+    if usage and "audio" in model:
+        asked, answer = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
+        heard = {
+            "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": 0, "image_tokens": 0, "text_tokens": asked}
+        }
+        said = {**(usage["usage"].get("completion_tokens_details") or {}), "text_tokens": answer}
+        usage["usage"] |= heard | {"completion_tokens_details": said}
+    told = next((told for pattern, told in _FINGERPRINTS if re.match(pattern, model)), {})
+    return usage | told
 
 
 def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
@@ -5489,6 +5564,10 @@ def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
 
 
+def _hear_messages(call: Call) -> list[dict[str, Any]]:
+    return _dicts(call.body.get("messages"))
+
+
 def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
@@ -5496,6 +5575,11 @@ def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in choices)
     usage = _counted(obj, prompt_tokens=prompt, completion_tokens=answer)
     return usage | {"choices": [_with_logprobs(call, choice) for choice in choices], **_filters(call)}
+
+
+def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+    """The one choice there is as often as asked for."""
+    return [{**_copy(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
 
 
 def _with_logprobs(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
@@ -5514,7 +5598,126 @@ def _with_logprobs(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-# ---- what Azure adds -------------------------------------------------------------------------------------------------
+def _implied_by_message(message: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a null content for a message with tool calls or a refusal, instead of the default text."""
+    return {"content": None} if explicit.get("tool_calls") or explicit.get("refusal") else {}
+
+
+def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the finish reason of a choice whose message has tool calls."""
+    message = choice.get("message") or {}
+    return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
+
+
+def _chat_partial(turn: Turn) -> dict[str, Any]:
+    calls = [{"id": c.id or Fresh("call_"), "type": _kind_of(c), _kind_of(c): _called(c)} for c in turn.tool_calls]
+    message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
+    message |= {"refusal": turn.refusal} if turn.refusal else {}
+    message |= {"annotations": [_page_cited(each, True) for each in turn.citations]} if turn.citations else {}
+    thought = {"completion_tokens_details": {"reasoning_tokens": _tokens(turn.reasoning or "")}}
+    choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
+    return {"choices": [choice]} | ({"usage": thought} if turn.reasoning else {})
+
+
+def _completion_partial(turn: Turn) -> dict[str, Any]:
+    return {"choices": [_text_partial(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
+
+
+# ---- stream chunks ---------------------------------------------------------------------------------------------------
+
+
+_PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
+
+
+def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
+    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
+    base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
+    if _PROMPT_FILTER in chat:  # Azure tells of the prompt before there is an answer
+        empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
+        yield None, empty | {_PROMPT_FILTER: chat[_PROMPT_FILTER]}
+    for choice in chat["choices"]:
+        for delta, rest in _chat_deltas(choice, chunk):
+            yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
+    if with_usage and chat.get("usage"):
+        yield None, base | {"choices": [], "usage": chat["usage"]}
+    yield None, "[DONE]"
+
+
+def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
+    message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
+    filtered = [{_FILTER: {}}, {_FILTER: rest.pop(_FILTER)}] if _FILTER in rest else [{}, {}]
+    logprobs = rest.pop("logprobs", None)
+    texts, opening = _chat_texts(message, logprobs, chunk), _chat_opening(message)
+    calls = [
+        {"tool_calls": [{"index": index} | delta]}
+        for index, made in enumerate(message.get("tool_calls") or ())
+        for delta in _tool_call_deltas(made, chunk)
+    ]
+    if not texts and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
+        opening |= calls.pop(0)
+    yield opening, {"logprobs": None if texts else logprobs} | filtered[0]
+    for delta, told in texts:
+        yield delta, {"logprobs": told} | filtered[1]
+    for delta in (*_audio_deltas(message.get("audio"), chunk), *calls):
+        yield delta, {"logprobs": None} | filtered[0]
+    yield {}, {"logprobs": None} | filtered[0] | rest
+
+
+def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
+    """The texts of a message in pieces, with the log probabilities of each piece."""
+    told: list[tuple[dict[str, str], Any]] = []
+    for key, text in message.items():
+        if isinstance(text, str) and key != "role":
+            pieces, known = list(_pieces(text, chunk)), (logprobs or {}).get(key)
+            shares = [logprobs | {key: share} for share in _shares(pieces, known)] if known else [None] * len(pieces)
+            told += zip(({key: piece} for piece in pieces), shares, strict=True)
+    return told
+
+
+def _chat_opening(message: dict[str, Any]) -> dict[str, Any]:
+    """The first delta: the role, texts that are still empty, and what does not come in pieces."""
+    whole = {
+        key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
+    }
+    empty = {key: "" for key, value in whole.items() if isinstance(value, str) and key != "role"}
+    return {"role": message["role"], "content": None, "refusal": None} | whole | empty
+
+
+def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    kind = made["type"]
+    field = "input" if kind == "custom" else "arguments"
+    yield {key: value for key, value in made.items() if key != kind} | {kind: made[kind] | {field: ""}}
+    for piece in _pieces(made[kind][field], chunk):
+        yield {kind: {field: piece}}
+
+
+def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
+    """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
+    if audio:
+        said = [{"transcript": piece} for piece in _pieces(audio["transcript"], chunk)]
+        first, *others = [*said, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
+        yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
+
+
+def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
+    base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
+    for choice in completion["choices"]:
+        for piece in _pieces(choice["text"], chunk):
+            part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
+            yield None, base | {"choices": [part]}
+        yield None, base | {"choices": [choice | {"text": ""}]}
+    if with_usage and completion.get("usage"):
+        yield None, base | {"choices": [], "usage": completion["usage"]}
+    yield None, "[DONE]"
+
+
+# ---- content filters of Azure ----------------------------------------------------------------------------------------
+
+
+_PROTECTED = ("protected_material_code", "protected_material_text")
 
 
 def _filters(call: Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -5526,16 +5729,6 @@ def _filters(call: Call, choice: Mapping[str, Any] | None = None) -> dict[str, A
     if choice["finish_reason"] == "tool_calls":
         return {_FILTER: {}}
     return {_FILTER: _found(*_PROTECTED, harmful=choice["finish_reason"] == "content_filter")}
-
-
-_PROTECTED = ("protected_material_code", "protected_material_text")
-
-
-def _found(*kinds: str, harmful: bool = False) -> dict[str, Any]:
-    """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
-    harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
-    harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
-    return harms | {kind: {"filtered": False, "detected": False} for kind in kinds}
 
 
 def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]:
@@ -5560,6 +5753,99 @@ def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]
     return {"content_filters": found}
 
 
+def _found(*kinds: str, harmful: bool = False) -> dict[str, Any]:
+    """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
+    harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
+    harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
+    return harms | {kind: {"filtered": False, "detected": False} for kind in kinds}
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "chat.completions": {
+            "listing": ("asc", 20, 100),
+            "missing": "Completion {id} not found",
+            "missing_code": "not_found",
+        },
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "ChatCompletion": "chatcmpl-",
+        "ChatCompletionMessageCustomToolCall": "call_",
+        "ChatCompletionMessageFunctionToolCall": "call_",
+        "Completion": "cmpl-",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
+        "ChatCompletion": {
+            "choices": [{}],
+            "usage": {},
+            "service_tier": "default",
+            "system_fingerprint": "fp_44709d6fcb",
+        },
+        "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
+        "Choice": {"logprobs": None},
+        "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
+        "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
+        "CompletionChoice": {"logprobs": None},
+        "CompletionTokensDetails": {
+            "accepted_prediction_tokens": 0,
+            "audio_tokens": 0,
+            "reasoning_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+        "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
+    },
+)
+
+
+_add_rows(
+    _IMPLICATIONS,
+    {
+        "ChatCompletionMessage": _implied_by_message,
+        "Choice": _implied_by_choice,
+    },
+)
+
+
+_add_rows(
+    _SPEAKS,
+    {
+        "chat.ChatCompletion": _chat_partial,
+        "Completion": _completion_partial,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "chat.completions.create": Behavior(
+            made_up=True,
+            check=_check_chat,
+            derive=_derive_chat,
+            keep=_keep_chat,
+            events=_chat_events,
+            hears=_hear_messages,
+        ),
+        "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
+    },
+)
+
+
 # ======================================================================================================================
 # ASSISTANTS: threads, messages, runs
 # ======================================================================================================================
@@ -5568,17 +5854,6 @@ def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]
 def _keep_assistant(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _open_tool_resources(call.store, obj, call.body, script)
-
-
-def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
-    """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in script.given or not asked.get("tool_resources"):
-        return
-    resources = {kind: _copy(resource) for kind, resource in asked["tool_resources"].items() if resource}
-    search = resources.get("file_search", {})
-    for described in _dicts(search.pop("vector_stores", None)):
-        search.setdefault("vector_store_ids", []).append(_add_vector_store(store, described)["id"])
-    obj["tool_resources"] = resources
 
 
 def _derive_assistant(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -5599,22 +5874,6 @@ def _retrieve_thread(call: Call) -> dict[str, Any]:
     return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
 
 
-def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
-    _open_tool_resources(store, thread, asked, script)
-    for message in _dicts(asked.get("messages")):
-        _add_message(store, thread["id"], message)
-
-
-def _blocks(content: Any) -> list[dict[str, Any]]:
-    """Content as a message shows it: text in blocks, with annotations."""
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    return [
-        {**part, "text": {"value": part["text"], "annotations": []}} if isinstance(part.get("text"), str) else part
-        for part in _dicts(content)
-    ]
-
-
 def _keep_message(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _attach(call.store, call.parents[0], call.body)
@@ -5623,41 +5882,6 @@ def _keep_message(call: Call, obj: dict[str, Any], script: Script) -> None:
 def _update_message(call: Call) -> dict[str, Any]:
     """What is changed is answered in the words of the API's first version, as it is to this day."""
     return {key: item for key, item in _update(call).items() if key != "attachments"} | {"file_ids": []}
-
-
-def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Add a message to a thread, as a request describes it."""
-    fields = _shared_fields(_model("beta.threads.Message"), {**asked, "thread_id": thread})
-    fields["content"] = _blocks(asked.get("content"))
-    message = _add(store, "beta.threads.messages", (thread,), fields)
-    _attach(store, thread, asked)
-    return message
-
-
-def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
-    """Makes the files attached to a message searchable, or readable, in its thread."""
-    thread = store["beta.threads"].get(id, {})
-    resources = thread.get("tool_resources") or {}
-    for attachment in _dicts(message.get("attachments")):
-        kinds = {tool.get("type") for tool in _dicts(attachment.get("tools"))}
-        if "file_search" in kinds:
-            search = resources.setdefault("file_search", {})
-            stores = search.get("vector_store_ids") or [_add_vector_store(store, {})["id"]]
-            search["vector_store_ids"] = stores
-            _add_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
-        if "code_interpreter" in kinds:
-            resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
-    if resources:
-        thread["tool_resources"] = resources
-
-
-# What a run takes from its assistant when its own request does not say it.
-_INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
-
-
-def _hear_thread(call: Call) -> list[dict[str, Any]]:
-    stored = _whole_below(call.store, "beta.threads.messages", call.params["thread_id"])
-    return [*stored, *_dicts(call.body.get("additional_messages"))]
 
 
 def _hear_thread_and_run(call: Call) -> list[dict[str, Any]]:
@@ -5669,6 +5893,15 @@ def _hear_outputs(call: Call) -> list[dict[str, Any]]:
     """What was said in the thread, and what its tools say now."""
     outputs = _dicts(call.body.get("tool_outputs"))
     return [*_hear_thread(call), *({"type": "function_call_output", **output} for output in outputs)]
+
+
+def _hear_thread(call: Call) -> list[dict[str, Any]]:
+    stored = _whole_below(call.store, "beta.threads.messages", call.params["thread_id"])
+    return [*stored, *_dicts(call.body.get("additional_messages"))]
+
+
+# What a run takes from its assistant when its own request does not say it.
+_INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
 
 
 def _derive_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -5690,6 +5923,23 @@ def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> Non
     _keep_run(call, run, script)
 
 
+def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
+    _open_tool_resources(store, thread, asked, script)
+    for message in _dicts(asked.get("messages")):
+        _add_message(store, thread["id"], message)
+
+
+def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
+    """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
+    if "tool_resources" in script.given or not asked.get("tool_resources"):
+        return
+    resources = {kind: _copy(resource) for kind, resource in asked["tool_resources"].items() if resource}
+    search = resources.get("file_search", {})
+    for described in _dicts(search.pop("vector_stores", None)):
+        search.setdefault("vector_store_ids", []).append(_add_vector_store(store, described)["id"])
+    obj["tool_resources"] = resources
+
+
 def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
     store, thread = call.store, run["thread_id"]
     for message in _dicts(call.body.get("additional_messages")):
@@ -5700,6 +5950,35 @@ def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
         _add_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
+
+
+def _check_outputs(call: Call) -> None:
+    """Tool outputs are for a run that waits for them, and for the calls it made."""
+    run = _fetch(call)
+    if run["status"] != "requires_action":
+        _refuse(f"Runs in status '{run['status']}' do not accept tool outputs.")
+    wanted = _dict_in(_dict_in(run, "required_action"), "submit_tool_outputs").get("tool_calls")
+    expected = [made.get("id") for made in _dicts(wanted)]
+    given = [output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))]
+    if wrong := [id for id in given if id not in expected] or [id for id in expected if id not in given]:
+        _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
+
+
+def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
+    run = _fetch(call)
+    outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
+    for step in call.store.below("beta.threads.runs.steps", *call.path).values():
+        if step.get("status") == "in_progress":
+            _complete_step(step, outputs)
+    _release_state(call.store, call.resource.name, call.key)
+    _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
+    return run
+
+
+def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
+    for made in step["step_details"]["tool_calls"]:
+        made["function"]["output"] = outputs.get(made["id"])
+    step |= {"status": "completed", "completed_at": int(time.time())}
 
 
 _RUN_TIME = 600  # seconds a run may take before it expires
@@ -5737,32 +6016,6 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
     return {"status": "completed", "completed_at": Now(), "expires_at": None, "usage": usage}
 
 
-def _cited_block(turn: Turn) -> dict[str, Any]:
-    """A text in a message of a thread, with the files it cites."""
-    text = turn.text or ""
-    annotations = [
-        {"type": "file_citation", "text": text[each.start : each.end], "file_citation": {"file_id": each.file_id}}
-        | {"start_index": each.start, "end_index": each.end}
-        for each in turn.citations
-    ]
-    return {"type": "text", "text": {"value": text, "annotations": annotations}}
-
-
-def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-    messages = _whole_below(store, "beta.threads.messages", run["thread_id"])
-    prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
-    answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
-    figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
-    return figures | {
-        "prompt_token_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
-    }
-
-
-def _message_text(message: Mapping[str, Any]) -> str:
-    return "".join(str(_dict_in(block, "text").get("value", "")) for block in _dicts(message["content"]))
-
-
 def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
     return {"id": made.id or store.new_id("call_"), "type": "function", "function": _called(made)}
 
@@ -5780,33 +6033,331 @@ def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any]
     _add(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), about)
 
 
-def _check_outputs(call: Call) -> None:
-    """Tool outputs are for a run that waits for them, and for the calls it made."""
-    run = _fetch(call)
-    if run["status"] != "requires_action":
-        _refuse(f"Runs in status '{run['status']}' do not accept tool outputs.")
-    wanted = _dict_in(_dict_in(run, "required_action"), "submit_tool_outputs").get("tool_calls")
-    expected = [made.get("id") for made in _dicts(wanted)]
-    given = [output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))]
-    if wrong := [id for id in given if id not in expected] or [id for id in expected if id not in given]:
-        _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
+def _cited_block(turn: Turn) -> dict[str, Any]:
+    """A text in a message of a thread, with the files it cites."""
+    text = turn.text or ""
+    annotations = [
+        {"type": "file_citation", "text": text[each.start : each.end], "file_citation": {"file_id": each.file_id}}
+        | {"start_index": each.start, "end_index": each.end}
+        for each in turn.citations
+    ]
+    return {"type": "text", "text": {"value": text, "annotations": annotations}}
 
 
-def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
-    run = _fetch(call)
-    outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
-    for step in call.store.below("beta.threads.runs.steps", *call.path).values():
-        if step.get("status") == "in_progress":
-            _complete_step(step, outputs)
-    _release_state(call.store, call.resource.name, call.key)
-    _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
-    return run
+def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a message to a thread, as a request describes it."""
+    fields = _shared_fields(_model("beta.threads.Message"), {**asked, "thread_id": thread})
+    fields["content"] = _blocks(asked.get("content"))
+    message = _add(store, "beta.threads.messages", (thread,), fields)
+    _attach(store, thread, asked)
+    return message
 
 
-def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
-    for made in step["step_details"]["tool_calls"]:
-        made["function"]["output"] = outputs.get(made["id"])
-    step |= {"status": "completed", "completed_at": int(time.time())}
+def _blocks(content: Any) -> list[dict[str, Any]]:
+    """Content as a message shows it: text in blocks, with annotations."""
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    return [
+        {**part, "text": {"value": part["text"], "annotations": []}} if isinstance(part.get("text"), str) else part
+        for part in _dicts(content)
+    ]
+
+
+def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
+    """Makes the files attached to a message searchable, or readable, in its thread."""
+    thread = store["beta.threads"].get(id, {})
+    resources = thread.get("tool_resources") or {}
+    for attachment in _dicts(message.get("attachments")):
+        kinds = {tool.get("type") for tool in _dicts(attachment.get("tools"))}
+        if "file_search" in kinds:
+            search = resources.setdefault("file_search", {})
+            stores = search.get("vector_store_ids") or [_add_vector_store(store, {})["id"]]
+            search["vector_store_ids"] = stores
+            _add_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
+        if "code_interpreter" in kinds:
+            resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
+    if resources:
+        thread["tool_resources"] = resources
+
+
+def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
+    messages = _whole_below(store, "beta.threads.messages", run["thread_id"])
+    prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
+    answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
+    figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    return figures | {
+        "prompt_token_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def _message_text(message: Mapping[str, Any]) -> str:
+    return "".join(str(_dict_in(block, "text").get("value", "")) for block in _dicts(message["content"]))
+
+
+def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status of a run that an error, the reason of an early end, or a required action stand for."""
+    causes = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
+    for cause, status in causes.items():
+        if explicit.get(cause):
+            return {"status": status, "completed_at": None}
+    return {}
+
+
+def _run_partial(turn: Turn) -> dict[str, Any]:
+    """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
+    if pages := [each for each in turn.citations if each.file_id is None]:
+        raise TypeError(f"{pages[0]!r}: messages of threads cite files only")
+    return {}
+
+
+# ---- stream events of a run ------------------------------------------------------------------------------------------
+
+
+def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
+
+    Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
+    outputs of the request completed.
+    """
+    store, key = call.store, (run["thread_id"], run["id"])
+    if "thread_id" not in call.params:
+        yield "thread.created", store["beta.threads"][run["thread_id"]]
+    if "run_id" not in call.params:
+        yield "thread.run.created", run
+    steps = _run_steps(store, key)
+    answered = {output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))}
+    for step in steps.values():
+        if answered & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
+            yield "thread.run.step.completed", step
+    new = steps if run["status"] == "requires_action" else {}  # the test set that the run waits for tools
+    while True:
+        for step in new.values():
+            yield from _step_events(store, step, chunk)
+        yield f"thread.run.{run['status']}", run
+        if not _is_ahead(store, "beta.threads.runs", key):
+            break
+        with store.lock:
+            before = _run_steps(store, key)
+            _advance(store, "beta.threads.runs", key)
+            run = _copy(store["beta.threads.runs"][key])
+            new = {id: step for id, step in _run_steps(store, key).items() if id not in before}
+    yield "done", "[DONE]"
+
+
+def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
+    """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
+    with store.lock:
+        return _copy(store.below("beta.threads.runs.steps", *run))
+
+
+def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    opened = step | {"status": "in_progress", "completed_at": None, "usage": None}
+    details = step["step_details"]
+    if details["type"] == "tool_calls":
+        opened |= {"step_details": {"type": "tool_calls", "tool_calls": []}}
+    yield "thread.run.step.created", opened
+    yield "thread.run.step.in_progress", opened
+    if details["type"] == "tool_calls":
+        for index, made in enumerate(details["tool_calls"]):
+            for delta in _tool_call_deltas(made, chunk):
+                changed = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
+                yield "thread.run.step.delta", _delta(step, "thread.run.step.delta", {"step_details": changed})
+    else:
+        message = store["beta.threads.messages"][step["thread_id"], details["message_creation"]["message_id"]]
+        yield from _thread_message_events(message, chunk)
+    if step["status"] == "completed":
+        yield "thread.run.step.completed", step
+
+
+def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    opened = message | {"status": "in_progress", "content": []}
+    yield "thread.message.created", opened
+    yield "thread.message.in_progress", opened
+    for index, block in enumerate(message["content"]):
+        for part in _block_deltas(block, chunk):
+            changed = {"content": [{"index": index, "type": block["type"]} | part]}
+            yield "thread.message.delta", _delta(message, "thread.message.delta", changed)
+    yield f"thread.message.{message['status']}", message
+
+
+def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    if block["type"] == "refusal":
+        yield from ({"refusal": piece} for piece in _pieces(block["refusal"], chunk))
+    else:
+        yield {"text": {"value": "", "annotations": block["text"]["annotations"]}}
+        yield from ({"text": {"value": piece}} for piece in _pieces(block["text"]["value"], chunk))
+
+
+def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str, Any]:
+    return {"id": of["id"], "object": kind, "delta": delta}
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "beta.assistants": {"missing": "No assistant found with id '{id}'."},
+        "beta.threads": {"missing": "No thread found with id '{id}'."},
+        "beta.threads.messages": {"missing": "No message found with id '{id}'."},
+        "beta.threads.runs": {"missing": "No run found with id '{id}'."},
+        "beta.threads.runs.steps": {"missing": "No run step found with id '{id}'.", "missing_param": None},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "Assistant": "asst_",
+        "FunctionToolCall": "call_",
+        "RequiredActionFunctionToolCall": "call_",
+        "RunStep": "step_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
+        "beta.threads.Text": {"value": DEFAULT_TEXT},
+        "Assistant": {
+            "metadata": {},
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "response_format": "auto",
+            "tool_resources": {},
+            "reasoning_effort": None,
+        },
+        "beta.FileSearch": {"ranking_options": {"ranker": "default_2024_08_21", "score_threshold": 0.0}},
+        "beta.FileSearchTool": {},
+        "beta.FunctionTool": {},
+        "Run": {
+            "usage": {},
+            "started_at": Now(),
+            "completed_at": Now(),
+            "metadata": {},
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "truncation_strategy": {"type": "auto", "last_messages": None},
+            "tool_choice": "auto",
+            "response_format": "auto",
+            "tool_resources": {},
+            "reasoning_effort": None,
+        },
+        "RunStep": {"usage": {}, "completed_at": Now()},
+        "Thread": {"metadata": {}, "tool_resources": {}},
+    },
+)
+
+
+_add_rows(
+    _IMPLICATIONS,
+    {
+        "Run": _implied_by_run,
+    },
+)
+
+
+_add_rows(
+    _SPEAKS,
+    {
+        "beta.threads.Run": _run_partial,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "beta.assistants.create": Behavior(derive=_derive_assistant, keep=_keep_assistant),
+        "beta.threads.create": Behavior(keep=_keep_thread),
+        "beta.threads.create_and_run": Behavior(
+            made_up=True,
+            refers={"assistant_id": "beta.assistants"},
+            derive=_derive_run,
+            keep=_keep_thread_and_run,
+            events=_run_events,
+            hears=_hear_thread_and_run,
+        ),
+        "beta.threads.messages.create": Behavior(
+            derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {},
+            keep=_keep_message,
+        ),
+        "beta.threads.messages.update": Behavior(act=_update_message),
+        "beta.threads.retrieve": Behavior(act=_retrieve_thread),
+        "beta.threads.runs.cancel": Behavior(
+            check=_check_cancel,
+            stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}),
+        ),
+        "beta.threads.runs.create": Behavior(
+            made_up=True,
+            refers={"assistant_id": "beta.assistants"},
+            derive=_derive_run,
+            keep=_keep_run,
+            events=_run_events,
+            hears=_hear_thread,
+        ),
+        "beta.threads.runs.submit_tool_outputs": Behavior(
+            made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs
+        ),
+    },
+)
+
+
+# ======================================================================================================================
+# HOSTED AGENTS AND CHATKIT
+# ======================================================================================================================
+
+
+def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
+    """A session that was created and waits."""
+    session = {"session_id": call.params["session_id"]}
+    for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
+        event = _new(f"beta.{kind}", call.store, session)
+        yield event["type"], event
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "beta.agents.environments.files": {"key": "path"},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "ChatKitThread": "cthr_",
+        "ChatSession": "cksess_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "ChatKitWorkflow": {"state_variables": None, "version": None},
+        "ChatKitThreadUserMessageItem": {"inference_options": None},
+        "ChatSessionFileUpload": {"max_file_size": None, "max_files": None},
+        "ChatSessionHistory": {"recent_threads": None},
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "beta.agents.automations.pause": Behavior(stages=({"status": "paused"},)),
+        "beta.agents.automations.resume": Behavior(stages=({"status": "active"},)),
+        "beta.agents.sessions.events.stream": Behavior(events=_session_events, always_streams=True),
+        "beta.chatkit.sessions.cancel": Behavior(stages=({"status": "cancelled"},)),
+    },
+)
 
 
 # ======================================================================================================================
@@ -5817,11 +6368,6 @@ def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
 def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _take_in(call.store, obj["id"], call.body, done=_sets_file_states(script))
-
-
-def _sets_file_states(script: Script) -> bool:
-    """Return True if the test set how far the files of a new vector store or batch are, so that none is read later."""
-    return script.sets_state or "file_counts" in script.given
 
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -5837,13 +6383,50 @@ def _take_in(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = 
         _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done)
 
 
-def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file is in a vector store, from what was asked for."""
-    file, strategy = asked.get("file_id"), asked.get("chunking_strategy") or {}
-    fields = {"vector_store_id": id, "usage_bytes": len(store["files.content"].get(file, b""))}
-    fields |= {"id": file} if file else {}
-    fields |= {"attributes": asked["attributes"]} if asked.get("attributes") else {}
-    return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
+def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
+    _put_store_file(call.store, file, script.sets_state, script.given)
+
+
+def _list_further(call: Call) -> Any:
+    """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
+    owner = call.resource.owner
+    for key in [_key(call.parents)] if owner else list(call.objects):
+        _advance(call.store, (owner or call.resource).name, key)
+    return _list(call)
+
+
+def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
+    """A file that leaves a vector store leaves its counts and its batches."""
+    _tally(store, key[0], file, -1)
+    batches = store["vector_stores.file_batches.files"]
+    for listed in [listed for listed in batches if listed[::2] == key]:
+        del batches[listed]
+
+
+def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    path = (*call.parents, obj["id"])
+    done = _sets_file_states(script)
+    for asked in _batch_files(call.body):
+        file = _add_store_file(call.store, call.parents[0], asked, done)
+        call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
+    state = _batch_state(call.store, path)
+    if done:
+        obj.update(_with_set_fields(call.store, call.resource.name, path, state))
+    else:
+        finish = functools.partial(_finish_file_batch, path=path)
+        _go_through(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
+
+
+def _sets_file_states(script: Script) -> bool:
+    """Return True if the test set how far the files of a new vector store or batch are, so that none is read later."""
+    return script.sets_state or "file_counts" in script.given
+
+
+def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The files a batch is to take in, in either form of the request."""
+    common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
+    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_dicts(body.get("files"))]
 
 
 def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> dict[str, Any]:
@@ -5852,8 +6435,13 @@ def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: 
     return file
 
 
-def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
-    _put_store_file(call.store, file, script.sets_state, script.given)
+def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file is in a vector store, from what was asked for."""
+    file, strategy = asked.get("file_id"), asked.get("chunking_strategy") or {}
+    fields = {"vector_store_id": id, "usage_bytes": len(store["files.content"].get(file, b""))}
+    fields |= {"id": file} if file else {}
+    fields |= {"attributes": asked["attributes"]} if asked.get("attributes") else {}
+    return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
 
 
 def _put_store_file(store: StateStore, file: dict[str, Any], done: bool, given: Mapping[str, Any] = {}) -> None:
@@ -5878,6 +6466,23 @@ def _read_on(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
     for key in store.below("vector_stores.files", owner["id"]):
         _advance(store, "vector_stores.files", key)
     return {}
+
+
+def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    for id, _, file in store.below("vector_stores.file_batches.files", *path):
+        _advance(store, "vector_stores.files", (id, file))
+    return _batch_state(store, path)
+
+
+def _cancel_file_batch(call: Call) -> Any:
+    """The files that are not read yet will not be; a batch that is over stays as it is."""
+    batch = _fetch(call)
+    if batch["status"] == "in_progress":
+        for file in call.store.below("vector_stores.file_batches.files", *call.path).values():
+            if file["status"] == "in_progress":
+                _settle_file(call.store, file, "cancelled")
+        _move_on(call, (_batch_state(call.store, call.path) | {"status": "cancelled"},))
+    return batch
 
 
 def _settle_file(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
@@ -5908,66 +6513,12 @@ def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> No
         owner.update(_with_set_fields(store, "vector_stores", id, changes))
 
 
-def _list_further(call: Call) -> Any:
-    """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
-    owner = call.resource.owner
-    for key in [_key(call.parents)] if owner else list(call.objects):
-        _advance(call.store, (owner or call.resource).name, key)
-    return _list(call)
-
-
-def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
-    """A file that leaves a vector store leaves its counts and its batches."""
-    _tally(store, key[0], file, -1)
-    batches = store["vector_stores.file_batches.files"]
-    for listed in [listed for listed in batches if listed[::2] == key]:
-        del batches[listed]
-
-
-def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The files a batch is to take in, in either form of the request."""
-    common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
-    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_dicts(body.get("files"))]
-
-
-def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
-    _remember(call, obj, script)
-    path = (*call.parents, obj["id"])
-    done = _sets_file_states(script)
-    for asked in _batch_files(call.body):
-        file = _add_store_file(call.store, call.parents[0], asked, done)
-        call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
-    state = _batch_state(call.store, path)
-    if done:
-        obj.update(_with_set_fields(call.store, call.resource.name, path, state))
-    else:
-        finish = functools.partial(_finish_file_batch, path=path)
-        _go_through(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
-
-
 def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
     """The counts of a batch: how far the files of it are that are still in the vector store."""
     files = store.below("vector_stores.file_batches.files", *path).values()
     counts = collections.Counter(file["status"] for file in files)
     none = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
     return {"status": "completed", "file_counts": {**none, **counts, "total": len(files)}}
-
-
-def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for id, _, file in store.below("vector_stores.file_batches.files", *path):
-        _advance(store, "vector_stores.files", (id, file))
-    return _batch_state(store, path)
-
-
-def _cancel_file_batch(call: Call) -> Any:
-    """The files that are not read yet will not be; a batch that is over stays as it is."""
-    batch = _fetch(call)
-    if batch["status"] == "in_progress":
-        for file in call.store.below("vector_stores.file_batches.files", *call.path).values():
-            if file["status"] == "in_progress":
-                _settle_file(call.store, file, "cancelled")
-        _move_on(call, (_batch_state(call.store, call.path) | {"status": "cancelled"},))
-    return batch
 
 
 def _store_file_content(call: Call) -> Any:
@@ -5998,44 +6549,6 @@ def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[
     return [_hit(store, score, *chunks[i]) for score, i in ranked]
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
-
-
-def _chunks(file: Mapping[str, Any], text: str) -> list[str]:
-    """A text cut as the file's chunking strategy says, at four characters a token."""
-    static = (file.get("chunking_strategy") or {}).get("static") or {}
-    size, overlap = 4 * static.get("max_chunk_size_tokens", 800), 4 * static.get("chunk_overlap_tokens", 400)
-    return [text[start : start + size] for start in range(0, max(len(text) - overlap, 1), max(size - overlap, 1))]
-
-
-def _rank(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
-    """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
-    holding = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
-    weights = {word: math.log(1 + len(texts) / count) for word, count in holding.items() if count}
-    whole = sum(weights.values()) + (len(holding) - len(weights)) or 1
-    scores = [sum(weights[word] for word in weights.keys() & set(text)) / whole for text in texts]
-    return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
-
-
-def _hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
-    filename = store["files"].get(file["id"], {}).get("filename", file["id"])
-    about = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
-    return about | {"score": score, "content": [{"type": "text", "text": chunk}]}
-
-
-_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-    "in": lambda value, among: value in among,
-    "nin": lambda value, among: value not in among,
-}
-
-
 def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
     """Whether a file's attributes are as a filter wants them."""
     if not condition:
@@ -6056,14 +6569,99 @@ def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
         _refuse(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
 
 
+def _chunks(file: Mapping[str, Any], text: str) -> list[str]:
+    """A text cut as the file's chunking strategy says, at four characters a token."""
+    static = (file.get("chunking_strategy") or {}).get("static") or {}
+    size, overlap = 4 * static.get("max_chunk_size_tokens", 800), 4 * static.get("chunk_overlap_tokens", 400)
+    return [text[start : start + size] for start in range(0, max(len(text) - overlap, 1), max(size - overlap, 1))]
+
+
+def _rank(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
+    """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
+    holding = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
+    weights = {word: math.log(1 + len(texts) / count) for word, count in holding.items() if count}
+    whole = sum(weights.values()) + (len(holding) - len(weights)) or 1
+    scores = [sum(weights[word] for word in weights.keys() & set(text)) / whole for text in texts]
+    return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
+    filename = store["files"].get(file["id"], {}).get("filename", file["id"])
+    about = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
+    return about | {"score": score, "content": [{"type": "text", "text": chunk}]}
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "vector_stores": {"missing": "Vector store with id '{id}' not found.", "over": _end},
+        "vector_stores.files": {"forgotten": _leave_store},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "VectorStore": "vs_",
+        "VectorStoreFile": "file-",
+        "VectorStoreFileBatch": "vsfb_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "VectorStore": {"metadata": {}, "last_active_at": Now()},
+        "VectorStoreFile": {
+            "attributes": {},
+            "chunking_strategy": {
+                "type": "static",
+                "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
+            },
+        },
+    },
+)
+
+
+_add_rows(
+    _IMPLICATIONS,
+    {
+        "FileCounts": _implied_by_counts,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
+        "vector_stores.file_batches.cancel": Behavior(act=_cancel_file_batch),
+        "vector_stores.file_batches.create": Behavior(
+            refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch
+        ),
+        "vector_stores.file_batches.list_files": Behavior(act=_list_further),
+        "vector_stores.files.content": Behavior(act=_store_file_content),
+        "vector_stores.files.create": Behavior(
+            refers={"file_id": "files"},
+            derive=lambda call, file: _store_file_fields(call.store, call.parents[0], call.body),
+            keep=_keep_store_file,
+        ),
+        "vector_stores.files.list": Behavior(act=_list_further),
+        "vector_stores.list": Behavior(act=_list_further),
+        "vector_stores.search": Behavior(check=_fetch, act=_search),
+    },
+)
+
+
 # ======================================================================================================================
 # BATCHES
 # ======================================================================================================================
-
-
-def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
-    """The requests of a batch, a line each."""
-    return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
 def _derive_batch(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -6102,12 +6700,20 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     return {"status": "completed", "completed_at": Now(), "finalizing_at": Now(), "request_counts": counts, **files}
 
 
+def _is_good(result: Mapping[str, Any]) -> bool:
+    return (result["response"] or {}).get("status_code") == 200
+
+
 def _add_results(store: StateStore, batch: Mapping[str, Any], kind: str, results: list[dict[str, Any]]) -> str:
     """Add a file with results of a batch, and return its id."""
     data = _jsonl(results)
     file = _file_object(store, f"{batch['id']}_{kind}.jsonl", data, "batch_output")
     _put_file(store, file, data)
     return file["id"]
+
+
+def _jsonl(objects: Iterable[Any]) -> bytes:
+    return _to_bytes("".join(f"{_encode(obj)}\n" for obj in objects))
 
 
 def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
@@ -6123,12 +6729,9 @@ def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     return {"model": model, "usage": _default_value(_model("BatchUsage")) | taken}
 
 
-def _is_good(result: Mapping[str, Any]) -> bool:
-    return (result["response"] or {}).get("status_code") == 200
-
-
-def _jsonl(objects: Iterable[Any]) -> bytes:
-    return _to_bytes("".join(f"{_encode(obj)}\n" for obj in objects))
+def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
+    """The requests of a batch, a line each."""
+    return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
 async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
@@ -6147,13 +6750,6 @@ async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
     return result | {"response": shown}
 
 
-def _line_code(reason: Exception) -> str:
-    """What the service calls that which kept a line from an answer in JSON."""
-    if isinstance(reason, ServiceError):
-        return reason.envelope["code"] or "invalid_request"
-    return "network_error" if isinstance(reason, _Fault) else "server_error"
-
-
 def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
     """The call a line of a batch makes. Raises the 400 of an URL that is none."""
     path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
@@ -6165,9 +6761,66 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
     return Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
 
 
+def _line_code(reason: Exception) -> str:
+    """What the service calls that which kept a line from an answer in JSON."""
+    if isinstance(reason, ServiceError):
+        return reason.envelope["code"] or "invalid_request"
+    return "network_error" if isinstance(reason, _Fault) else "server_error"
+
+
+def _implied_by_request_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the total of a batch's counts: at least the answered requests, because the others have no count."""
+    answered = (counts.get("completed") or 0) + (counts.get("failed") or 0)
+    return {"total": max(counts.get("total") or 0, answered)}
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "batches": {"missing": "No batch found with id '{id}'."},
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
+    },
+)
+
+
+_add_rows(
+    _IMPLICATIONS,
+    {
+        "BatchRequestCounts": _implied_by_request_counts,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "batches.cancel": Behavior(
+            check=_check_cancel,
+            stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}),
+        ),
+        "batches.create": Behavior(
+            refers={"input_file_id": "files"},
+            derive=_derive_batch,
+            stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch),
+        ),
+        "batches.retrieve": Behavior(work=_work_batch),
+    },
+)
+
+
 # ======================================================================================================================
 # FINE-TUNING AND MODELS
 # ======================================================================================================================
+
+
+_LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
 
 
 def _derive_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
@@ -6190,10 +6843,6 @@ def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
 
 
-def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
-    _add(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
-
-
 def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
     _add_event(store, job, message)
     return {"status": status}
@@ -6210,6 +6859,10 @@ def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     _add_event(store, job, "The job has successfully completed")
     tokens = _tokens(_file_text(store, job["training_file"]))
     return {"status": "succeeded", "fine_tuned_model": name, "finished_at": Now(), "trained_tokens": tokens}
+
+
+def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
+    _add(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
 
 
 def _check_pause(call: Call) -> None:
@@ -6260,8 +6913,96 @@ def _check_model_delete(call: Call) -> None:
         _refuse("You have insufficient permissions for this operation.", status=403)
 
 
+def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """A permission for each project named."""
+    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _ids_in(call.body.get("project_ids"))
+    return {"data": [_new(path, call.store, {"project_id": project}) for project in projects]}
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "fine_tuning.checkpoints.permissions": {"listing": ("desc", 10, 100)},
+        "fine_tuning.jobs": {
+            "renamed": {"suffix": "user_provided_suffix"},
+            "missing": "Could not find fine tune: {id}",
+            "missing_code": "fine_tune_not_found",
+            "missing_param": "fine_tune_id",
+        },
+        "fine_tuning.jobs.checkpoints": {"listing": ("desc", 10, 100)},
+        "models": {
+            "listing": ("asc", 10_000, 10_000),
+            "missing": "The model '{id}' does not exist",
+            "missing_code": "model_not_found",
+            "missing_param": "model",
+            "begins": _known_models,
+        },
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "FineTuningJob": "ftjob-",
+        "FineTuningJobCheckpoint": "ftckpt_",
+        "FineTuningJobEvent": "ftevent-",
+        "PermissionCreateResponse": "cp_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "fine_tuning.alpha.Metadata": {"sampled_model_name": None, "token_usage": None},
+        "MetadataErrors": {
+            "model_grader_server_error_details": None,
+            "python_grader_runtime_error_details": None,
+            "python_grader_server_error_type": None,
+        },
+        "Hyperparameters": _LEFT_TO_THE_SERVICE,
+        "FineTuningJob": {
+            "status": "validating_files",
+            "hyperparameters": {},
+            "integrations": [],
+            "shared_with_openai": False,
+            "eval_id": None,
+            "usage_metrics": None,
+            "user_provided_suffix": None,
+            "method": {"type": "supervised", "supervised": {"hyperparameters": _LEFT_TO_THE_SERVICE}},
+        },
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "fine_tuning.checkpoints.permissions.create": Behavior(
+            derive=_derive_permissions, keep=_keep_each, stores_answer=False
+        ),
+        "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled"},)),
+        "fine_tuning.jobs.create": Behavior(
+            check=_check_job,
+            derive=_derive_job,
+            keep=_keep_job,
+            stages=(
+                {},
+                functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state"),
+                functools.partial(_move_job, status="running", message="Fine-tuning job started"),
+                _finish_job,
+            ),
+        ),
+        "fine_tuning.jobs.pause": Behavior(check=_check_pause, act=functools.partial(_hold_job, held=True)),
+        "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
+        "models.delete": Behavior(check=_check_model_delete),
+    },
+)
+
+
 # ======================================================================================================================
-# AUDIO, IMAGES, EMBEDDINGS, and moderations
+# AUDIO AND IMAGES
 # ======================================================================================================================
 
 
@@ -6344,7 +7085,114 @@ def _made_as(call: Call, number: int) -> dict[str, Any]:
     return {**_IMAGES_ARE, **said, "usage": usage | {"total_tokens": text + drawn}}
 
 
-_DIMENSIONS = {"text-embedding-3-large": 3072}
+def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
+    """Partial images, as many as asked for, then the whole one."""
+    about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
+    about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
+    usage = images.get("usage") or _stamp(
+        _default_value(_fields(_model("ImageGenCompletedEvent"))["usage"].type), call.store
+    )
+    for image in images["data"]:
+        for index in range(int(call.body.get("partial_images") or 0)):
+            name = f"{kind}.partial_image"
+            yield name, about | {"type": name, "b64_json": image.get("b64_json"), "partial_image_index": index}
+        name = f"{kind}.completed"
+        yield name, about | {"type": name, "b64_json": image.get("b64_json"), "usage": usage}
+
+
+def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
+    """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
+    if isinstance(transcription, str):
+        transcription = {"text": transcription}
+    if call.body.get("response_format") == "diarized_json":
+        pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
+    else:
+        texts, told = list(_pieces(transcription["text"], chunk)), transcription.get("logprobs")
+        shares = [{"logprobs": share} if told else {} for share in _shares(texts, told or ())]
+        pieces = [
+            {"type": "transcript.text.delta", "delta": text} | share for text, share in zip(texts, shares, strict=True)
+        ]
+    done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
+    pieces.append({"type": "transcript.text.done", "text": transcription["text"]} | done)
+    yield from ((None, data) for data in (*pieces, "[DONE]"))
+
+
+def _speech_events(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
+    for i in range(0, len(audio), chunk or 256):
+        piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
+        yield None, {"type": "speech.audio.delta", "audio": piece}
+    asked = _tokens(str(call.body.get("input", "")))
+    usage = {"input_tokens": asked, "output_tokens": len(audio), "total_tokens": asked + len(audio)}
+    yield None, {"type": "speech.audio.done", "usage": usage}
+    yield None, "[DONE]"
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "VoiceConsent": "cons_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "ImagesResponse": {"data": [{}]},
+        "Transcription": {"text": DEFAULT_TEXT},
+        "TranscriptionVerbose": {"task": "transcribe", "language": "english", "duration": 1.0},
+        "TranscriptionDiarized": {"duration": 1.0, "segments": []},
+        "TranslationVerbose": {"task": "translate", "language": "english", "duration": 1.0, "segments": []},
+    },
+)
+
+
+_add_rows(
+    _SPEAKS,
+    {
+        "audio.Transcription": _text_partial,
+        "audio.Translation": _text_partial,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "audio.speech.create": Behavior(made_up=True, default=_MP3, form_of_bytes="mp3", events=_speech_events),
+        "audio.transcriptions.create": Behavior(
+            made_up=True,
+            default=_caption,
+            derive=_derive_transcription,
+            events=_transcription_events,
+            formats=dict.fromkeys(_CAPTIONS, "str")
+            | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
+        ),
+        "audio.translations.create": Behavior(
+            made_up=True,
+            default=_caption,
+            formats=dict.fromkeys(_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
+        ),
+        "images.create_variation": Behavior(made_up=True, takes=_picture, derive=_derive_images),
+        "images.edit": Behavior(
+            made_up=True,
+            takes=_picture,
+            derive=_derive_images,
+            events=functools.partial(_image_events, kind="image_edit"),
+        ),
+        "images.generate": Behavior(
+            made_up=True,
+            takes=_picture,
+            derive=_derive_images,
+            events=functools.partial(_image_events, kind="image_generation"),
+        ),
+    },
+)
+
+
+# ======================================================================================================================
+# EMBEDDINGS, MODERATIONS, DECISIONS
+# ======================================================================================================================
 
 
 def _vectors(value: Any) -> Callable[[Call], dict[str, Any]] | None:
@@ -6355,6 +7203,10 @@ def _vectors(value: Any) -> Callable[[Call], dict[str, Any]] | None:
     return None
 
 
+def _are_numbers(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, (int, float)) for value in values)
+
+
 def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, Any]:
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
@@ -6363,8 +7215,7 @@ def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, A
     return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
 
-def _are_numbers(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, (int, float)) for value in values)
+_DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
 def _derive_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -6407,6 +7258,17 @@ def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"results": [_copy(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
+def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """An answer to each question: yes, the first choice, the lowest level."""
+    _check_decision(call)
+    questions = _dicts(call.body.get("questions"))
+    answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
+    texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
+    return {"answers": answers} | _counted(
+        obj, input_tokens=_tokens("".join(map(_text_of, texts))), output_tokens=len(answers)
+    )
+
+
 # What a question cannot do without, by its type: a list, and what each of its members says.
 _ASKED_WITH = {"choice": [("choices", "value")], "score": [("levels", "label")]}
 
@@ -6421,15 +7283,9 @@ def _check_decision(call: Call) -> None:
                 _refuse(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
 
 
-def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """An answer to each question: yes, the first choice, the lowest level."""
-    _check_decision(call)
-    questions = _dicts(call.body.get("questions"))
-    answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
-    texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
-    return {"answers": answers} | _counted(
-        obj, input_tokens=_tokens("".join(map(_text_of, texts))), output_tokens=len(answers)
-    )
+def _likelihoods(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How likely each of several is: the first is, the others are not."""
+    return [{**each, "probability": float(index == 0)} for index, each in enumerate(members)]
 
 
 # What is answered to a question, by its type.
@@ -6450,3551 +7306,36 @@ _DECIDED: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 }
 
 
-def _likelihoods(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How likely each of several is: the first is, the others are not."""
-    return [{**each, "probability": float(index == 0)} for index, each in enumerate(members)]
-
-
-# ======================================================================================================================
-# EVALS, CONTAINERS, SKILLS, VIDEOS
-# ======================================================================================================================
-
-
-def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """The schema of what is evaluated: the item of the application, and what a model said to it."""
-    config = _dict_in(call.body, "data_source_config")
-    parts = {"item": config.get("item_schema") or {"type": "object"}}
-    if config.get("include_sample_schema") or config.get("type") != "custom":
-        parts["sample"] = {"type": "object"}
-    schema = {"type": "object", "properties": parts, "required": list(parts)}
-    return {"data_source_config": obj["data_source_config"] | {"schema": schema}}
-
-
-def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
-    """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
-    source = _dict_in(_dict_in(run, "data_source"), "source")
-    total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
-    bad = run["result_counts"]["errored"] + run["result_counts"]["failed"]
-    counted = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - bad, 0), "total": total}}
-    counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), counted)["result_counts"]
-    criteria = _dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
-    each_counts = {"passed": counts["passed"], "failed": counts["failed"]}
-    results = [{"testing_criteria": each.get("name"), **each_counts} for each in criteria]
-    return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
-
-
-def _check_cancel(call: Call) -> None:
-    """What is over cannot be cancelled."""
-    if (obj := _fetch(call))["status"] in _OVER:
-        _refuse(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
-
-
-def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
-    """The container lives on, unless it is expired."""
-    id = id or call.params["container_id"]
-    container = _need(call, "containers", id, "container_id")
-    if container["status"] != "expired":
-        container.update(_with_set_fields(call.store, "containers", id, {"last_active_at": int(time.time())}))
-    return container
-
-
-def _use_container(call: Call, id: Any = None) -> None:
-    """The container lives on; one that is expired is a 400."""
-    if _touch_container(call, id)["status"] == "expired":
-        _refuse("Container is expired.")
-
-
-def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    source = call.store["files"].get(call.body.get("file_id"), {})
-    filename, data, _ = _uploaded(call.body.get("file"))
-    name, size = source.get("filename", filename), source.get("bytes", len(data))
-    return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
-
-
-def _container_file_content(call: Call) -> bytes:
-    return call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
-
-
-def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
-    value = body.get("files") or []
-    return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
-
-
-def _skill_content(call: Call) -> bytes:
-    return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
-
-
-def _derive_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """A skill's name and description, as the head of its SKILL.md says them."""
-    head = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
-    found = re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE)
-    return {key: value.strip() for key, value in dict(found).items()}
-
-
-def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
-    """A skill comes with its first version."""
-    _remember(call, obj, script)
-    id, number = obj["id"], obj["latest_version"]
-    _add(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
-    call.store["skills.versions.content"][id, number] = _skill_content(call)
-
-
-def _derive_version(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    skill = call.store["skills"].get(call.parents[0], {})
-    return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
-
-
-def _keep_version(call: Call, obj: dict[str, Any], script: Script) -> None:
-    _remember(call, obj, script)
-    skill = call.store["skills"].get(call.parents[0], {})
-    skill["latest_version"] = obj["version"]
-    if call.body.get("default") in (True, "true"):
-        skill["default_version"] = obj["version"]
-
-
-_VIDEO_STAGES = (
-    {"status": "queued", "progress": 0, "completed_at": None},
-    {"status": "in_progress", "progress": 50},
-    {"status": "completed", "progress": 100, "completed_at": Now()},
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "ModerationCreateResponse": "modr-",
+    },
 )
 
 
-def _remaking_video() -> Behavior:
-    """A video made from another, which the path names or the body."""
-    return Behavior(
-        made_up=True,
-        refers={"video_id": "videos", "video": "videos"},
-        derive=lambda call, video: {"remixed_from_video_id": next(iter(_video_ids(call)), None)},
-        keep=_remember,
-        stages=_VIDEO_STAGES,
-    )
-
-
-def _video_ids(call: Call) -> list[Any]:
-    return _ids_in([call.params.get("video_id"), call.body.get("video")])
-
-
-# ======================================================================================================================
-# ADMINISTRATION
-# ======================================================================================================================
-
-
-def _assigning(param: str, source: str) -> Behavior:
-    """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
-    about = {"param": param, "source": source}
-    return Behavior(
-        derive=functools.partial(_derive_assignment, **about),
-        keep=functools.partial(_keep_assignment, **about),
-        stores_answer=False,
-    )
-
-
-def _assigned(call: Call, id: Any, source: str) -> dict[str, Any]:
-    """What is assigned, as far as it is known."""
-    parents = call.parents[: len(_resource(source).parents)]
-    return call.store[source].get(_key((*parents, id)), {})
-
-
-def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
-    """Both sides of an assignment, as the answer shows them."""
-    id, owners = call.body.get(param), call.resource.owner
-    owner = call.store[owners.name].get(_key(call.parents), {}) if owners else {}
-    assigned = _assigned(call, id, source) | ({"id": id} if id else {})
-    sides = {param.removesuffix("_id"): assigned, call.shape.parents[-1].removesuffix("_id"): owner}
-    shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
-    types_of = _fields(call.model)
-    return {
-        kind: obj[kind] | _shared_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
-        for kind, side in shown.items()
-    }
-
-
-def _keep_assignment(call: Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
-    shown = obj.get(param.removesuffix("_id")) or {}
-    id = shown.get("id") or obj.get(param) or call.body.get(param)
-    _check_type(param, id, str)
-    call.objects[(*call.parents, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
-
-
-def _derive_group(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    group = _assigned(call, obj["group_id"], "admin.organization.groups")
-    return {"group_name": group["name"]} if "name" in group else {}
-
-
-def _keep_group(call: Call, obj: dict[str, Any], script: Script) -> None:
-    """A group of a project is stored as both: what it is, and what it is there."""
-    group = _assigned(call, obj["group_id"], "admin.organization.groups")
-    call.objects[(*call.parents, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
-
-
-def _set_active(call: Call, active: bool) -> Any:
-    """Activates or deactivates certificates, of the organization or of a project."""
-    _check_parents(call)
-    changed, resource = [], _resource("admin.organization.certificates")
-    for id in call.body.get("certificate_ids") or ():
-        certificate = _need(call, resource.name, id, "certificate_ids")
-        if call.parents:
-            certificate = {**certificate, "object": "organization.project.certificate"}
-            call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
-        certificate["active"] = active
-        changed.append(_seen_as(_page_item_type(call.model), resource, certificate, call.store))
-    shown = _default_value(_page_item_type(call.model))["object"]
-    return _page_of(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
-
-
-def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """A permission for each project named."""
-    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _ids_in(call.body.get("project_ids"))
-    return {"data": [_new(path, call.store, {"project_id": project}) for project in projects]}
-
-
-def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    """A service account comes with a key."""
-    model = _select_model(_fields(call.model)["api_key"].type, {})
-    return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
-
-
-def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> None:
-    _remember(call, obj, script)
-    if obj["api_key"]:
-        _keep_api_key(call, obj["api_key"], script)
-
-
-def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
-    """An API key of a service account is listed among the project's."""
-    path = "admin.organization.projects.ProjectAPIKey"
-    stored = _new(path, call.store, _shared_fields(_model(path), key))
-    call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
-
-
-def _list_projects(call: Call) -> Any:
-    """Archived projects are listed when asked for."""
-    hidden = call.query.get("include_archived") != "true"
-    return _list(call, {**call.query, "status": "active"} if hidden else call.query)
-
-
-# ======================================================================================================================
-# STREAMS: one answer, as the events the service would send
-# ======================================================================================================================
-
-M = TypeVar("M")
-Event = tuple[str | None, Any]  # the `event:` line, and the data
-
-
-def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
-    """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
-    if chunk:
-        return (text[i : i + chunk] for i in range(0, len(text), chunk)) if text else iter(())
-    return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
-
-
-def _frame(event: Event) -> bytes:
-    """An event as it goes over the wire."""
-    name, data = event
-    if isinstance(data, bytes):
-        return data
-    text = data if isinstance(data, str) else _encode(data)
-    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-    return _to_bytes(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
-
-
-def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
-    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
-    base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
-    if _PROMPT_FILTER in chat:  # Azure tells of the prompt before there is an answer
-        empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
-        yield None, empty | {_PROMPT_FILTER: chat[_PROMPT_FILTER]}
-    for choice in chat["choices"]:
-        for delta, rest in _chat_deltas(choice, chunk):
-            yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
-    if with_usage and chat.get("usage"):
-        yield None, base | {"choices": [], "usage": chat["usage"]}
-    yield None, "[DONE]"
-
-
-_PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
-
-
-def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
-    message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    filtered = [{_FILTER: {}}, {_FILTER: rest.pop(_FILTER)}] if _FILTER in rest else [{}, {}]
-    logprobs = rest.pop("logprobs", None)
-    texts, opening = _chat_texts(message, logprobs, chunk), _chat_opening(message)
-    calls = [
-        {"tool_calls": [{"index": index} | delta]}
-        for index, made in enumerate(message.get("tool_calls") or ())
-        for delta in _tool_call_deltas(made, chunk)
-    ]
-    if not texts and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
-        opening |= calls.pop(0)
-    yield opening, {"logprobs": None if texts else logprobs} | filtered[0]
-    for delta, told in texts:
-        yield delta, {"logprobs": told} | filtered[1]
-    for delta in (*_audio_deltas(message.get("audio"), chunk), *calls):
-        yield delta, {"logprobs": None} | filtered[0]
-    yield {}, {"logprobs": None} | filtered[0] | rest
-
-
-def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
-    """The texts of a message in pieces, with the log probabilities of each piece."""
-    told: list[tuple[dict[str, str], Any]] = []
-    for key, text in message.items():
-        if isinstance(text, str) and key != "role":
-            pieces, known = list(_pieces(text, chunk)), (logprobs or {}).get(key)
-            shares = [logprobs | {key: share} for share in _shares(pieces, known)] if known else [None] * len(pieces)
-            told += zip(({key: piece} for piece in pieces), shares, strict=True)
-    return told
-
-
-def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
-    """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
-    if audio:
-        said = [{"transcript": piece} for piece in _pieces(audio["transcript"], chunk)]
-        first, *others = [*said, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
-        yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
-
-
-def _chat_opening(message: dict[str, Any]) -> dict[str, Any]:
-    """The first delta: the role, texts that are still empty, and what does not come in pieces."""
-    whole = {
-        key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
-    }
-    empty = {key: "" for key, value in whole.items() if isinstance(value, str) and key != "role"}
-    return {"role": message["role"], "content": None, "refusal": None} | whole | empty
-
-
-def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    kind = made["type"]
-    field = "input" if kind == "custom" else "arguments"
-    yield {key: value for key, value in made.items() if key != kind} | {kind: made[kind] | {field: ""}}
-    for piece in _pieces(made[kind][field], chunk):
-        yield {kind: {field: piece}}
-
-
-def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
-    base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
-    for choice in completion["choices"]:
-        for piece in _pieces(choice["text"], chunk):
-            part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
-            yield None, base | {"choices": [part]}
-        yield None, base | {"choices": [choice | {"text": ""}]}
-    if with_usage and completion.get("usage"):
-        yield None, base | {"choices": [], "usage": completion["usage"]}
-    yield None, "[DONE]"
-
-
-def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
-    """Partial images, as many as asked for, then the whole one."""
-    about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
-    about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
-    usage = images.get("usage") or _stamp(
-        _default_value(_fields(_model("ImageGenCompletedEvent"))["usage"].type), call.store
-    )
-    for image in images["data"]:
-        for index in range(int(call.body.get("partial_images") or 0)):
-            name = f"{kind}.partial_image"
-            yield name, about | {"type": name, "b64_json": image.get("b64_json"), "partial_image_index": index}
-        name = f"{kind}.completed"
-        yield name, about | {"type": name, "b64_json": image.get("b64_json"), "usage": usage}
-
-
-def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
-    """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
-    if isinstance(transcription, str):
-        transcription = {"text": transcription}
-    if call.body.get("response_format") == "diarized_json":
-        pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
-    else:
-        texts, told = list(_pieces(transcription["text"], chunk)), transcription.get("logprobs")
-        shares = [{"logprobs": share} if told else {} for share in _shares(texts, told or ())]
-        pieces = [
-            {"type": "transcript.text.delta", "delta": text} | share for text, share in zip(texts, shares, strict=True)
-        ]
-    done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
-    pieces.append({"type": "transcript.text.done", "text": transcription["text"]} | done)
-    yield from ((None, data) for data in (*pieces, "[DONE]"))
-
-
-def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
-    """A session that was created and waits."""
-    session = {"session_id": call.params["session_id"]}
-    for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new(f"beta.{kind}", call.store, session)
-        yield event["type"], event
-
-
-def _speech_events(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
-    for i in range(0, len(audio), chunk or 256):
-        piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
-        yield None, {"type": "speech.audio.delta", "audio": piece}
-    asked = _tokens(str(call.body.get("input", "")))
-    usage = {"input_tokens": asked, "output_tokens": len(audio), "total_tokens": asked + len(audio)}
-    yield None, {"type": "speech.audio.done", "usage": usage}
-    yield None, "[DONE]"
-
-
-def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
-
-    Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
-    outputs of the request completed.
-    """
-    store, key = call.store, (run["thread_id"], run["id"])
-    if "thread_id" not in call.params:
-        yield "thread.created", store["beta.threads"][run["thread_id"]]
-    if "run_id" not in call.params:
-        yield "thread.run.created", run
-    steps = _run_steps(store, key)
-    answered = {output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))}
-    for step in steps.values():
-        if answered & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
-            yield "thread.run.step.completed", step
-    new = steps if run["status"] == "requires_action" else {}  # the test set that the run waits for tools
-    while True:
-        for step in new.values():
-            yield from _step_events(store, step, chunk)
-        yield f"thread.run.{run['status']}", run
-        if not _is_ahead(store, "beta.threads.runs", key):
-            break
-        with store.lock:
-            before = _run_steps(store, key)
-            _advance(store, "beta.threads.runs", key)
-            run = _copy(store["beta.threads.runs"][key])
-            new = {id: step for id, step in _run_steps(store, key).items() if id not in before}
-    yield "done", "[DONE]"
-
-
-def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
-    """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
-    with store.lock:
-        return _copy(store.below("beta.threads.runs.steps", *run))
-
-
-def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    opened = step | {"status": "in_progress", "completed_at": None, "usage": None}
-    details = step["step_details"]
-    if details["type"] == "tool_calls":
-        opened |= {"step_details": {"type": "tool_calls", "tool_calls": []}}
-    yield "thread.run.step.created", opened
-    yield "thread.run.step.in_progress", opened
-    if details["type"] == "tool_calls":
-        for index, made in enumerate(details["tool_calls"]):
-            for delta in _tool_call_deltas(made, chunk):
-                changed = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
-                yield "thread.run.step.delta", _delta(step, "thread.run.step.delta", {"step_details": changed})
-    else:
-        message = store["beta.threads.messages"][step["thread_id"], details["message_creation"]["message_id"]]
-        yield from _thread_message_events(message, chunk)
-    if step["status"] == "completed":
-        yield "thread.run.step.completed", step
-
-
-def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    opened = message | {"status": "in_progress", "content": []}
-    yield "thread.message.created", opened
-    yield "thread.message.in_progress", opened
-    for index, block in enumerate(message["content"]):
-        for part in _block_deltas(block, chunk):
-            changed = {"content": [{"index": index, "type": block["type"]} | part]}
-            yield "thread.message.delta", _delta(message, "thread.message.delta", changed)
-    yield f"thread.message.{message['status']}", message
-
-
-def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    if block["type"] == "refusal":
-        yield from ({"refusal": piece} for piece in _pieces(block["refusal"], chunk))
-    else:
-        yield {"text": {"value": "", "annotations": block["text"]["annotations"]}}
-        yield from ({"text": {"value": piece}} for piece in _pieces(block["text"]["value"], chunk))
-
-
-def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str, Any]:
-    return {"id": of["id"], "object": kind, "delta": delta}
-
-
-# ---- the answer on the wire ------------------------------------------------------------------------------------------
-
-
-def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
-    """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
-    if call.streams and (events := call.behavior.events):
-        obj = _copy(obj)  # what is stored may change while this is still being read
-        quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
-        return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
-    if isinstance(obj, bytes) and pace != AT_ONCE:
-        size = pace.chunk or len(obj)
-        return _stream_reply(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
-    if isinstance(obj, (bytes, str)):
-        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _kind_of_bytes(call)
-        return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
-    if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
-        obj = {"id": call.params.get(call.shape.item), "object": f"{call.resource.noun}.deleted", "deleted": True}
-    response = _json_response(call, {} if obj is None else obj)
-    if pace.first_delay:
-        response.stream = _Paced(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
-    return response
-
-
-def _kind_of_bytes(call: Call) -> str:
-    """The content type of a download: of speech that of its format, of a file with a path that of its name."""
-    if form := call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes):
-        return f"audio/{'mpeg' if form == 'mp3' else form}"
-    path = call.objects.get(call.key, {}).get("path") if call.shape.item else None
-    kind = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
-    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-
-
-class _Reply(httpx.Response):
-    """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
-
-    def __init__(self, status_code: int, headers: Sequence[tuple[bytes, bytes]], stream: Any, **options: Any) -> None:
-        super().__init__(status_code, stream=stream, **options)
-        self.raw_headers = headers
-        del self.headers
-
-    @functools.cached_property
-    def headers(self) -> httpx.Headers:  # type: ignore[override]
-        return httpx.Headers(list(self.raw_headers))
-
-    @property
-    def content(self) -> bytes:
-        return self.read()
-
-
-def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
-    return _response(call, status, _to_bytes(_encode(obj)), "application/json")
-
-
-def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
-    headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
-    return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
-
-
-def _stream_reply(call: Call, events: Any, pace: Pace) -> httpx.Response:
-    binary = call.row.model == "bytes" and not call.streams
-    headers = _headers(call, _kind_of_bytes(call) if binary else "text/event-stream; charset=utf-8")
-    return _Reply(200, headers=headers, stream=_Paced(events, pace, call.request))
-
-
-# What every answer says of the account, and what those of a model say of its limits.
-_STANDING_HEADERS = (
-    (b"openai-processing-ms", b"1"),
-    (b"openai-version", b"2020-10-01"),
-    (b"openai-organization", b"org-mock"),
-    (b"openai-project", b"proj_mock"),
-    (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-envoy-upstream-service-time", b"1"),
-    (b"x-openai-proxy-wasm", b"v0.1"),
-)
-# What an account has of each in a minute, what remains, and the seconds until all of it is there again.
-_LIMITS = {
-    "requests": {"limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
-    "tokens": {"limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
-}
-_LIMIT_HEADERS = [
-    (f"x-ratelimit-{told}-{name}".encode(), value.encode())
-    for name, limit in _LIMITS.items()
-    for told, value in (
-        ("limit", f"{limit['limit']}"),
-        ("remaining", f"{limit['remaining']}"),
-        ("reset", f"{1000 * limit['reset_seconds']:g}ms" if limit["reset_seconds"] else "0s"),
-    )
-]
-
-
-def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"content-type", content_type.encode()),
-        (b"x-request-id", call.store.new_id("req_").encode()),
-        (b"date", _date(int(time.time()))),
-        *_STANDING_HEADERS,
-        *(_LIMIT_HEADERS if call.behavior.made_up else ()),
-        *(call.behavior.headers(call) if call.behavior.headers else ()),
-    ]
-    return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
-
-
-@functools.lru_cache(maxsize=1)
-def _date(second: int) -> bytes:
-    return email.utils.formatdate(second, usegmt=True).encode()
-
-
-def _batched(events: Iterator[Event]) -> Iterator[bytes]:
-    """Ever more events at once."""
-    for number in itertools.count():
-        batch = list(itertools.islice(events, min(2**number, 256)))
-        if not batch:
-            return
-        yield b"".join(map(_frame, batch))
-
-
-# ---- bodies that are read by synchronous and asynchronous clients alike ----------------------------------------------
-
-
-class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
-
-    def __init__(self, source: Any) -> None:
-        self.source, self.reading = source, None
-
-    def __iter__(self) -> Iterator[bytes]:
-        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
-        return self.reading
-
-    def __aiter__(self) -> Any:
-        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
-
-    def close(self) -> None:
-        for each in (self.reading, self.source):
-            if hasattr(each, "close"):
-                each.close()
-
-    async def aclose(self) -> None:
-        if hasattr(self.source, "aclose"):
-            await self.source.aclose()
-        else:
-            self.close()
-
-
-class _Paced(_Either):
-    """The bytes of events at their pace, and the fault they end with."""
-
-    def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
-        super().__init__(events)
-        self.pace, self.request = pace, request
-
-    def __iter__(self) -> Iterator[bytes]:
-        for delay, event in self._timed():
-            time.sleep(delay)
-            yield self._fault() if event is _BROKEN else _frame(_event(event))
-
-    async def __aiter__(self) -> Any:
-        self.source = source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
-        number, event = 0, _BEFORE
-        while event is not _END:
-            if event is not _BEFORE:
-                await _sleep(self._delay(number))
-                yield _frame(_event(event))
-            if number == self.pace.fail_after:
-                yield self._fault()
-                return
-            number, event = number + 1, await anext(source, _END)
-
-    def steps(self) -> Iterator[tuple[float, Any]]:
-        """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
-        fault = self.pace.fault
-        for delay, event in self._timed():
-            if event is not _BROKEN:
-                yield delay, _event(event)[1]
-            elif fault != b"":
-                yield delay, fault if isinstance(fault, (dict, str, int)) else None
-
-    def _timed(self) -> Iterator[tuple[float, Any]]:
-        """The events with the seconds before each, and in the end, or early, the mark of the fault."""
-        self.source = source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
-        for number, event in enumerate(itertools.chain([_BEFORE], source)):
-            if event is not _BEFORE:
-                yield self._delay(number), event
-            if number == self.pace.fail_after:
-                yield 0.0, _BROKEN
-                return
-
-    def _delay(self, number: int) -> float:
-        return self.pace.first_delay if number == 1 else self.pace.delay
-
-    def _fault(self) -> bytes:
-        """What comes instead of the next event. Raises a network fault unless the fault is something to send."""
-        fault = self.pace.fault
-        if isinstance(fault, bytes):
-            return fault
-        if isinstance(fault, str):
-            return _frame((None, fault))
-        if isinstance(fault, Mapping):
-            return _frame(_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
-        raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
-
-
-_BEFORE, _END, _BROKEN = object(), object(), object()  # stand before the first event, behind the last, for the fault
-
-
-async def _sleep(seconds: float) -> None:
-    if seconds:
-        import anyio
-
-        await anyio.sleep(seconds)
-
-
-async def _asynchronous(items: Iterable[Any]) -> Any:
-    try:
-        for item in items:
-            yield item
-    finally:
-        if isinstance(items, types.GeneratorType):
-            items.close()
-
-
-def _synchronous(items: Any) -> Iterator[Any]:
-    """The items of an asynchronous iterator, for a synchronous client."""
-    iterator = items.__aiter__()
-    with contextlib.closing(asyncio.new_event_loop()) as loop:
-        try:
-            while True:
-                yield _in_thread(loop.run_until_complete, iterator.__anext__())
-        except StopAsyncIteration:
-            return
-        finally:
-            if hasattr(iterator, "aclose"):
-                _in_thread(loop.run_until_complete, iterator.aclose())
-
-
-def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """What a function returns in a thread of its own, made for it: in this one a loop may be running."""
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        return pool.submit(function, *args).result()
-
-
-class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
-    """A stream of events as a class: override `generate`, and set an instance, or a response with it as content.
-
-        class Greeting(EventStream):
-            def generate(self):
-                yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
-
-        create.response = Greeting()
-
-    Events are models of the SDK, dicts, or pairs of event name and data. Each call gets them from the start.
-    """
-
-    def generate(self) -> Iterator[M]:
-        """The events, in order."""
-        raise NotImplementedError(f"{type(self).__name__} must override generate()")
-
-    def __iter__(self) -> Iterator[bytes]:
-        for event in self.generate():
-            yield _frame(_event(event))
-
-    async def __aiter__(self) -> Any:
-        for event in self.generate():
-            yield _frame(_event(event))
-
-
-class AsyncEventStream(EventStream[M]):
-    """The same with an asynchronous generator: override `agenerate`.
-
-        class Greeting(AsyncEventStream):
-            async def agenerate(self):
-                yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
-
-        create.response = Greeting()
-
-    Synchronous clients can read it, too.
-    """
-
-    async def agenerate(self) -> AsyncIterator[M]:
-        """The events, in order."""
-        raise NotImplementedError(f"{type(self).__name__} must override agenerate()")
-        yield
-
-    def __iter__(self) -> Iterator[bytes]:
-        for event in _synchronous(self.agenerate()):
-            yield _frame(_event(event))
-
-    async def __aiter__(self) -> Any:
-        async for event in self.agenerate():
-            yield _frame(_event(event))
-
-
-def _event(value: Any) -> Event:
-    """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
-    if isinstance(value, tuple):
-        return value
-    if isinstance(value, bytes):
-        return None, value
-    plain = value if isinstance(value, str) else _to_json(value, "stream event")
-    if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
-        return plain["event"], plain["data"]
-    return (plain.get("type") if isinstance(plain, dict) else None), plain
-
-
-# ======================================================================================================================
-# SCRIPTS: everything `.response` takes, prepared when it is set
-# ======================================================================================================================
-
-Answer = Any  # what `.response` takes, for annotations; the stubs say it in full
-Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
-
-
-async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: Any = None) -> Any:
-    """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
-
-    reply: makes something else than a response of the answer.
-    """
-    try:
-        with call.store.lock:
-            chosen = _chosen(call)
-            if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
-                with _blaming(call):
-                    _check(call)
-            if record:
-                record.answered_by = chosen
-            script = chosen._take() if chosen else NOTHING
-        script = await _settle(call, script, wait)
-        if isinstance(script, httpx.Response):
-            return script
-        if script is NOTHING:
-            await _do_as_if_nothing_were_set(call, wait, checked)
-        with call.store.lock, _blaming(call):
-            return (reply or _reply)(call, _perform(call, script), script.pace)
-    except ServiceError as refused:
-        return _json_response(call, {"error": refused.envelope}, refused.status)
-
-
-@contextlib.contextmanager
-def _blaming(call: Call) -> Iterator[None]:
-    """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
-    blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
-    defect of this module, and is raised."""
-    try:
-        yield
-    except _STUMBLES:
-        _check_types(call)
-        _check_state(call.store)
-        raise
-
-
-# What reading a value raises that is not what it is taken for.
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
-
-async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> None:
-    """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
-    if call.mock._only_scripted and call.behavior.made_up:
-        raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
-    if not checked:  # a list said `...`
-        with call.store.lock, _blaming(call):
-            _check(call)
-    if call.behavior.work:
-        await call.behavior.work(call, wait)
-
-
-def _is_checked(call: Call, chosen: Scripted | None) -> bool:
-    """What is set is served whatever the state holds; what another call began, as the state says."""
-    if chosen is None or call.mock._strict or call.session is not None:
-        return True
-    return chosen._row.path != call.row.path
-
-
-async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Response:
-    """A script with nothing left to find out when the call has come, or a response."""
-    while script.resolve:
-        value = script.resolve(call)
-        value = await wait(value) if inspect.isawaitable(value) else value
-        if isinstance(value, _Reply):
-            return value
-        if isinstance(value, unittest.mock.NonCallableMock):
-            raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
-        settled = value if isinstance(value, Script) else _prepare(call.row, value)
-        keeps_pace = settled is NOTHING or settled.pace != AT_ONCE
-        script = settled if keeps_pace else dataclasses.replace(settled, pace=script.pace)
-    return script
-
-
-# Which function prepares which kind of value; the first that takes it.
-_PREPARERS: Callable[[], Sequence[tuple[Callable[[Any], bool], Callable[[Row, Any], Script]]]] = functools.cache(
-    lambda: (
-        (lambda value: value is ..., lambda row, value: NOTHING),  # as if nothing were set
-        (lambda value: isinstance(value, Mapping), _prepare_partial),
-        (lambda value: isinstance(value, str), _prepare_text),
-        (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
-        (_is_response, _prepare_response),
-        (lambda value: isinstance(value, Turn), _prepare_turn),
-        (lambda value: isinstance(value, Streamed), _prepare_streamed),
-        (_is_stream, _prepare_events),
-        (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
-        (lambda value: _is_model(type(value)), _prepare_model),
-        (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
-        (callable, _prepare_callable),
-    )
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "Categories": {"illicit": False, "illicit/violent": False},
+        "ModerationCreateResponse": {"model": "omni-moderation-latest"},
+        "Embedding": {"embedding": []},
+    },
 )
 
 
-def _prepare(row: Row, value: Any) -> Script:
-    """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
-    place = f"{row.name}.response"
-    if value is None:
-        raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
-    if any(value is builder for builder in _builders()):
-        raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
-    if inspect.isclass(value) and _is_model(value):
-        raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
-    if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
-        raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    if (taken := _taken(row, value)) is not None:
-        return Script(resolve=taken) if callable(taken) else Script(_templates(row, taken))
-    for takes, prepare in _PREPARERS():
-        if takes(value):
-            return prepare(row, value)
-    raise TypeError(
-        f"{place} cannot be {value!r}; it takes a dict, a model, {_text_word(row)}an httpx.Response, an exception, "
-        "a callable, or a list of these"
-    )
-
-
-def _taken(row: Row, value: Any) -> Any:
-    """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
-    takes = _behavior(row.name).takes
-    return takes(value) if takes else None
-
-
-@functools.cache
-def _builders() -> tuple[Any, ...]:
-    return (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed, mock, webhook)
-
-
-def _text_word(row: Row) -> str:
-    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _SPEAKS() else ""
-
-
-# ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
-
-
-def _prepare_partial(row: Row, value: Mapping[str, Any]) -> Script:
-    """A partial: merged into each model it may have to fill."""
-    place = f"{row.name}.response"
-    if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
-        return Script({_model(row.model): _to_json(value, place)}, given=value)
-    if value and row.model in _PLAIN:
-        raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
-    if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
-        raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
-    return Script(_templates(row, value) if value else {}, value)
-
-
-_PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
-
-
-def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
-    """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
-    templates, reasons = {}, []
-    models = [*filter(None, dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values()))))]
-    for model in models:
-        try:
-            templates[model] = (
-                value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
-            )
-        except ValueError as reason:
-            reasons.append(reason)
-    known = _known_keys(templates, value)
-    if reasons and (not templates.keys() - {str} or value.keys() & _known_keys(models, value) - known):
-        raise reasons[0]
-    if value and known and not value.keys() & known:
-        _refuse_strangers(row, value, next(iter(templates)))
-    return templates
-
-
-def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
-    """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
-    members = [each for each in (_select_model(model, value) for model in models) if _is_model(each)]
-    return {name for each in members for name in (*_fields(each), *_default_value(each), *_wire_names(each))}
-
-
-def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
-    """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
-    member = _select_model(model, value)
-    homes = [_find_field_path(member, key) for key in value]
-    hint = f"; {', '.join(homes)} is where it belongs" if all(homes) else ""
-    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS() else ""
-    raise ValueError(
-        f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
-    )
-
-
-def _prepare_model(row: Row, value: Any) -> Script:
-    """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
-    if type(value).__module__.startswith("openai."):
-        return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    text = value.model_dump_json(by_alias=True)
-    return _prepare_turn(row, Turn(text, structured=True)) if row.model in _SPEAKS() else _prepare_text(row, text)
-
-
-def _prepare_text(row: Row, value: str) -> Script:
-    if row.model == "bytes":
-        return _prepare_bytes(row, value.encode())
-    if row.model not in _SPEAKS():
-        raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
-    return _prepare_turn(row, Turn(value))
-
-
-def _prepare_turn(row: Row, turn: Turn) -> Script:
-    """What the model says; where that depends on the tools of the request, it is known when the call comes."""
-    if row.model not in _SPEAKS():
-        raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
-    said = _spoken_script(row, turn)
-
-    def resolve(call: Call) -> Script:
-        offered = _as_offered(turn, call.body)
-        return said if offered == turn else _spoken_script(row, offered)
-
-    return Script(resolve=resolve) if turn.tool_calls or turn.structured else said
-
-
-def _spoken_script(row: Row, turn: Turn) -> Script:
-    try:
-        return Script(_templates(row, _SPEAKS()[row.model](turn)), turn=turn)
-    except TypeError as reason:
-        raise TypeError(f"{row.name}.response cannot be {reason}") from None
-
-
-def _prepare_bytes(row: Row, value: bytes) -> Script:
-    if row.model != "bytes":
-        raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
-    return Script({bytes: bytes(value)})
-
-
-# ---- errors and faults -----------------------------------------------------------------------------------------------
-
-# What the API calls its errors, by status: type, message, code.
-_ERRORS = {
-    400: ("invalid_request_error", "The request was invalid.", None),
-    401: ("invalid_request_error", "Incorrect API key provided.", "invalid_api_key"),
-    403: ("invalid_request_error", "You are not allowed to do this.", None),
-    404: ("invalid_request_error", "The requested resource does not exist.", None),
-    408: ("server_error", "The request timed out.", None),
-    409: ("invalid_request_error", "The resource is being changed by another request.", None),
-    422: ("invalid_request_error", "The request could not be processed.", None),
-    429: ("requests", "Rate limit reached.", "rate_limit_exceeded"),
-    500: ("server_error", "The server had an error while processing your request.", None),
-    503: ("server_error", "The engine is currently overloaded.", None),
-}
-_RETRIED = (408, 409, 429)
-
-
-def error(
-    status: int,
-    message: str | None = None,
-    *,
-    code: str | None = None,
-    type: str | None = None,
-    param: str | None = None,
-    retry_after: float | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> httpx.Response:
-    """An error of the API, that the SDK raises as `RateLimitError` for 429, `BadRequestError` for 400 …
-
-        create.response = [error(429), "Here I am."]
-
-    status: of HTTP, from 400 to 599.
-    message, type, param, code: of the error; where they are not given, the API's own for this status, such as
-        `rate_limit_exceeded` for 429.
-    retry_after: seconds until the SDK tries again what it retries (408, 409, 429, 500 and above); 1 ms where it is
-        not given, so that retries take no time.
-    headers: of the response, beside those the API sends.
-    Raises `ValueError` for a status that is no error.
-    """
-    if not isinstance(status, int) or not 400 <= status <= 599:
-        raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599, as in error(429)")
-    kind, text, usual = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
-    envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
-    pause = f"{1 if retry_after is None else retry_after * 1000:g}"
-    retried = {"retry-after-ms": pause} if status in _RETRIED or status >= 500 else {}
-    return Failure(status, json={"error": envelope}, headers={**retried, **(headers or {})})
-
-
-class Failure(httpx.Response):
-    """An error of the API as a value; made by `error()`."""
-
-    def __repr__(self) -> str:
-        said = self.json()["error"]
-        return f"error({self.status_code}, {said['message']!r}, code={said['code']!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Failure) and self._said == other._said
-
-    def __hash__(self) -> int:
-        return hash(self.content)
-
-    @property
-    def _said(self) -> tuple[Any, ...]:
-        return self.status_code, self.content, self.headers
-
-
-def timeout() -> Exception:
-    """The request times out.
-
-        create.response = [timeout(), "Here I am."]
-
-    The SDK tries again, without a pause while a mock is active, and in the end raises `APITimeoutError`.
-    """
-    return TimedOut("the mock timed out")
-
-
-class TimedOut(httpx.ReadTimeout):
-    """A timeout as a value; made by `timeout()`."""
-
-    def __repr__(self) -> str:
-        return "timeout()"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TimedOut)
-
-    def __hash__(self) -> int:
-        return hash(TimedOut)
-
-
-class _Fault(Exception):
-    """Carries an exception a test set as its response past the handling of mistakes."""
-
-    def __init__(self, fault: BaseException) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
-
-
-def _prepare_exception(row: Row, value: Any) -> Script:
-    """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
-    if _is_response(getattr(value, "response", None)):
-        return _prepare_response(row, value.response)
-    if not issubclass(value if inspect.isclass(value) else type(value), Exception):
-        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
-    if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
-        raise TypeError(
-            f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
-        )
-
-    def resolve(call: Call) -> Any:
-        raise _Fault(_family_error(value, call.request))
-
-    return Script(resolve=resolve)
-
-
-# ---- ready responses -------------------------------------------------------------------------------------------------
-
-
-def _is_response(value: Any) -> bool:
-    return isinstance(value, tuple(family.Response for family in _families()))
-
-
-def _families() -> list[Any]:
-    """httpx, and httpx2 where it is used."""
-    return [httpx, *filter(None, [sys.modules.get("httpx2")])]
-
-
-def _prepare_response(row: Row, value: Any) -> Script:
-    """A ready response of either family, a new one for each call."""
-    content, source = getattr(value, "_content", None), value.stream
-    source = getattr(source, "_stream", source)  # httpx reads what it was given once only
-    extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
-    headers = value.headers.raw
-    if content is not None:  # it was decoded when it was made
-        headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
-        headers.append((b"content-length", b"%d" % len(content)))
-
-    readings = itertools.count()
-
-    def resolve(call: Call) -> _Reply:
-        if isinstance(source, (Iterator, AsyncIterator)) and next(readings):
-            raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
-        body = _Either(source) if content is None else httpx.ByteStream(content)
-        own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
-        if content is not None and value.status_code < 300:
-            _keep_ready(call, content)
-        return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
-
-    return Script(resolve=resolve)
-
-
-def _keep_ready(call: Call, content: bytes) -> None:
-    """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
-    try:
-        obj = json.loads(content)
-        if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
-            return
-        script = Script(_templates(call.row, obj), obj)
-    except ValueError:  # some other service's answer
-        return
-    with call.store.lock:
-        _keep(call, _compose(call, script), script)
-
-
-# ---- callables and lists ---------------------------------------------------------------------------------------------
-
-# What a callable may ask for by name, beside the parameters of the path.
-_OFFERS = ("body", "conversation", "tools", "route", "state_store")
-
-
-def _prepare_callable(row: Row, value: Callable[..., Any]) -> Script:
-    """A function of the request and, by name, of what else it asks for."""
-    parameters = inspect.signature(value).parameters
-    first = next(iter(parameters.values()), None)
-    if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
-        raise TypeError(
-            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
-        )
-
-    def resolve(call: Call) -> Any:
-        offers = {"body": _copy(call.body), "tools": _copy(call.body.get("tools") or []), "state_store": call.store}
-        offers |= {"route": call.mock._endpoint(row).route, **call.params}
-        if "conversation" in parameters:
-            with call.store.lock:
-                offers["conversation"] = _heard(call)
-        return value(call.request, **_asked_for(value, offers))
-
-    return Script(resolve=resolve)
-
-
-def _heard(call: Call) -> list[dict[str, Any]]:
-    """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
-    if call.behavior.hears:
-        return call.behavior.hears(call)
-    return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
-
-
-def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the offers a function has parameters for."""
-    parameters = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return dict(offers)
-    return {name: offer for name, offer in offers.items() if name in parameters}
-
-
-def _prepare_steps(row: Row, value: Sequence[Any]) -> Script:
-    """One answer for each attempt, in order."""
-    steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
-    return Script(resolve=lambda call: next(steps), steps=len(value))  # that there are enough, `_take` sees to
-
-
-def _prepare_step(row: Row, number: int, step: Any) -> Script:
-    if _is_steps(step) and _taken(row, step) is None:
-        raise TypeError(
-            f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
-            "join the calls of one answer with +, tool_call(...) + tool_call(...)"
-        )
-    try:
-        return _prepare(row, step)
-    except (TypeError, ValueError) as reason:
-        raise type(reason)(f"step {number}: {reason}") from None
-
-
-def _is_steps(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _times(number: int) -> str:
-    return {1: "once", 2: "twice"}.get(number, f"{number} times")
-
-
-# ---- streams event by event ------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Streamed:
-    """An answer with the way it arrives when it is streamed; made by `streamed()`."""
-
-    value: Any
-    pace: Pace
-
-
-def streamed(
-    value: Any,
-    *,
-    chunk: int | None = None,
-    delay: float = 0,
-    first_delay: float | None = None,
-    fail_after: int | None = None,
-    fault: Any = None,
-    stop_after: int | None = None,
-) -> Streamed:
-    """How an answer arrives when it is streamed; or a stream event by event, from a list or an iterator of them.
-
-        create.response = streamed("Hello there", chunk=3, delay=0.01)
-        create.response = streamed("Hello there", fail_after=2)  # the connection breaks
-        create.response = streamed("Hello there", fail_after=2, fault={"error": {"message": "overloaded"}})
-        create.response = streamed([{"choices": [{"index": 0, "delta": {"content": "Hello"}}]}, "[DONE]"])
-
-    value: whatever `.response` takes, or a list, generator or function of events: models, dicts, (event, data) pairs.
-    chunk: characters in a piece; without it a piece is a word.
-    delay, first_delay: seconds before each event, and before the first; that goes for a plain answer too.
-    fail_after: how many events arrive before the fault.
-    fault: a network exception; a str, sent as an event that is no JSON; a dict, sent as an event such as an error; a
-        number, the code a WebSocket is closed with. Without it the connection breaks.
-    stop_after: how many events arrive before the stream ends, too early and as if it were whole: no SDK reports that.
-    Raises `ValueError` for figures below zero, a `fault` without `fail_after`, and two ends.
-    """
-    delays = {"delay": delay, "first_delay": first_delay}
-    for name, number in {"chunk": chunk, **delays, "fail_after": fail_after, "stop_after": stop_after}.items():
-        if number is not None and number < (1 if name == "chunk" else 0):
-            raise ValueError(f"streamed(..., {name}={number!r}): expected {'1 or' if name == 'chunk' else '0 or'} more")
-    if fault is not None and fail_after is None:
-        raise ValueError("streamed(..., fault=...) needs fail_after: how many events arrive before it")
-    if stop_after is not None:
-        if fail_after is not None:
-            raise ValueError("streamed(...) takes either fail_after or stop_after: a stream ends once")
-        fail_after, fault = stop_after, b""  # what comes in the place of the next event, is nothing
-    return Streamed(value, Pace(chunk, delay if first_delay is None else first_delay, delay, fail_after, fault))
-
-
-def _is_stream(value: Any) -> bool:
-    """Whether a value gives events: a generator or a function that makes one, plain or asynchronous."""
-    functions = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
-    streams = isinstance(value, (Iterator, AsyncIterator, EventStream))
-    return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
-
-
-def _prepare_streamed(row: Row, value: Streamed) -> Script:
-    if isinstance(value.pace.fault, int) and row.method != "WS":
-        raise ValueError(
-            f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
-        )
-    if _is_steps(value.value) or _is_stream(value.value):
-        return _prepare_events(row, value.value, value.pace)
-    return dataclasses.replace(_prepare(row, value.value), pace=value.pace)
-
-
-def _prepare_events(row: Row, value: Any, pace: Pace = AT_ONCE) -> Script:
-    """A stream event by event, from the start for each call; from an iterator for one."""
-    if isinstance(value, EventStream):
-        return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
-    readings = itertools.count()
-
-    def resolve(call: Call) -> httpx.Response:
-        place = f"{row.name}.response"
-        if call.behavior.events and not call.streams and row.model != "bytes":
-            raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
-        if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
-            raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
-        arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
-        return _stream_reply(call, value(*arguments) if callable(value) else value, pace)
-
-    return Script(resolve=resolve)
-
-
-# ======================================================================================================================
-# ENDPOINTS AND NAMESPACES
-# ======================================================================================================================
-
-
-class _Guarded:
-    """Something that takes no attributes but its own: a misspelt `.response` would set nothing."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and not hasattr(type(self), name):
-            there = [own for own in dir(type(self)) if not own.startswith("_")]
-            raise AttributeError(
-                f"{self!r} has no {name!r} to set.{_closest(name, there)} There is: {', '.join(there)}"
-            )
-        super().__setattr__(name, value)
-
-
-class Scripted(_Guarded):
-    """Something that can be given a response."""
-
-    def __init__(self, mock: OpenAIMock, row: Row) -> None:
-        self._mock, self._row = mock, row
-        self._response: Any = None
-        self._script: Script | None = None
-        self._hits = 0
-        self._form: Any = None  # how the response was said in JSON
-
-    @property
-    def response(self) -> Any:
-        """What is answered, as it was set; `None` while nothing is. `del` goes back to the default.
-
-            create.response = "Hello!"  # what the model says
-            create.response = {"usage": {"prompt_tokens": 7}}  # a part of the answer
-            create.response = [error(429), "Here I am."]  # one answer for each HTTP attempt
-
-        Takes a text, a part of the answer as a dict, a model of the SDK or of pydantic, bytes, a response or an exception
-        of httpx, a callable of the request, a builder such as `tool_call(...)`, `...` (as if nothing were set), or a list
-        of these.
-        Raises `TypeError` or `ValueError` when something is set that this call cannot answer.
-        """
-        return self._response
-
-    @response.setter
-    def response(self, value: Any) -> None:
-        self._script = _prepare(self._row, value)
-        self._response, self._hits, self._form = value, 0, None
-        for heir in self._heirs():
-            heir.response = value
-
-    @response.deleter
-    def response(self) -> None:
-        self._response = self._script = None
-        for heir in self._heirs():
-            del heir.response
-
-    def _on(self, mock: OpenAIMock) -> Any:
-        """The same on another mock."""
-        raise NotImplementedError
-
-    def _heirs(self) -> list[Any]:
-        """The same on the mocks of API keys: what is set here holds for them too."""
-        return [self._on(mock) for mock in list(self._mock._keys.values())]
-
-    @property
-    def requests(self) -> list[Record]:
-        """The requests it answers for, oldest first; `requests[0]["model"]` reads what was sent."""
-        raise NotImplementedError
-
-    @property
-    def call_count(self) -> int:
-        """How many requests there were, retries included."""
-        return len(self.requests)
-
-    @property
-    def called(self) -> bool:
-        """Whether there was a request."""
-        return bool(self.requests)
-
-    def assert_called(self) -> None:
-        """Asserts that there was a request."""
-        if not self.called:
-            raise AssertionError(f"{self} was not called")
-
-    def assert_called_once(self) -> None:
-        """Asserts that there was one request, and no more."""
-        if self.call_count != 1:
-            raise AssertionError(f"{self} was to be called once, but was called {_times(self.call_count)}")
-
-    def assert_not_called(self) -> None:
-        """Asserts that there was no request."""
-        if self.called:
-            raise AssertionError(f"{self} was not to be called, but was called {_times(self.call_count)}")
-
-    def assert_called_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
-        """A deep subset: asserts that the last request said this; dicts and lists may have had more.
-
-            client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}])
-            create.assert_called_with(messages=[{"content": "Hi"}])
-
-        What is named may stand in the body, the path or the query. A compiled pattern is searched for.
-        Raises `AssertionError` with the difference, `TypeError` for a name that is nearly one of the call's.
-        """
-        self.assert_called()
-        wanted, asked = self._wanted(expected, subset), _asked(self.requests[-1])
-        if (place := _outside(asked, wanted)) is not None:
-            have = _json_lines({key: asked[key] for key in wanted if key in asked})
-            diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
-            raise AssertionError("\n".join([f"{self} was called otherwise: {place}", *diff]))
-
-    def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
-        """A deep subset: asserts that one of the requests said this; dicts and lists may have had more.
-
-        Raises as `assert_called_with` does, with what differs in each.
-        """
-        self.assert_called()
-        wanted = self._wanted(expected, subset)
-        places = [_outside(_asked(record), wanted) for record in self.requests]
-        if None not in places:
-            raise AssertionError(f"{self} was never called with {wanted!r}: {'; '.join(map(str, places))}")
-
-    def _wanted(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
-        """What a request is to say. Raises `TypeError` for a parameter that is nearly one of the call's."""
-        wanted = {**(expected or {}), **subset}
-        _refuse_misspelt(f"{self}: ", self._row, wanted)
-        return wanted
-
-    def _take(self) -> Script:
-        self._hits += 1
-        script = self._script or NOTHING
-        if script.steps is not None and self._hits > script.steps:
-            raise AssertionError(
-                f"{self} was called {_times(self._hits)}, but its .response has "
-                f"{_count(script.steps, 'step')}; add a step, or find out who makes the call"
-            )
-        return script
-
-    def _all_hits(self) -> int:
-        return self._hits + sum(heir._hits for heir in self._heirs())
-
-    def _unused_steps(self) -> int:
-        return max(((self._script and self._script.steps) or 0) - self._all_hits(), 0)
-
-
-class Rule(Scripted):
-    """A response for some requests of an endpoint only; made by `endpoint.when(...)`."""
-
-    def __init__(self, endpoint: Endpoint, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
-        super().__init__(endpoint._mock, endpoint._row)
-        self._endpoint, self._what, self._tool_result, self._subset = endpoint, what, tool_result, subset
-
-    @property
-    def requests(self) -> list[Record]:
-        """The requests it answered, oldest first."""
-        own = (self, *self._heirs())
-        return [record for record in self._mock.requests if record.answered_by in own]
-
-    def remove(self) -> None:
-        """Takes the rule back: it answers no more."""
-        self._endpoint._rules[:] = [rule for rule in self._endpoint._rules if rule is not self]
-        for heir in self._heirs():
-            heir.remove()
-
-    def _on(self, mock: OpenAIMock) -> Rule:
-        return self._endpoint._on(mock).when(self._what, tool_result=self._tool_result, **self._subset)
-
-    def __repr__(self) -> str:
-        shown = [repr(self._what)] if self._what is not None else []
-        shown += [f"tool_result={self._tool_result}"] if self._tool_result is not None else []
-        shown += [f"{key}={value!r}" for key, value in self._subset.items()]
-        return f"{self._row.name}.when({', '.join(shown)})"
-
-    def _mismatches(self, call: Call) -> Iterator[str]:
-        """Why the rule does not take a call, a word for each of its conditions that is not met."""
-        yield from filter(None, (_outside(call.asked, {key: value}) for key, value in self._subset.items()))
-        if self._tool_result is not None and _brings_results(call) is not self._tool_result:
-            yield f"tool_result is {not self._tool_result}"
-        if callable(self._what):
-            if not self._what(call.body):
-                yield f"{self._what!r} says no"
-        elif self._what is not None and not re.search(
-            re.escape(self._what) if isinstance(self._what, str) else self._what, _last_input(call)
-        ):
-            yield f"the last user input is {_shown(_last_input(call))}"
-
-
-def _outside(body: Any, subset: Any, place: str = "") -> str | None:
-    """Where a body differs from what is expected of it, at any depth; `None` when it has all of it.
-
-    A dict may have more keys, a list more elements than the expected ones; a pattern is searched for.
-    """
-    if isinstance(subset, Mapping) and isinstance(body, Mapping):
-        return _first(
-            _outside(body[key], value, f"{place}.{key}" if place else key)
-            if key in body
-            else f"{f'{place}.{key}' if place else key} is missing"
-            for key, value in subset.items()
-        )
-    if isinstance(subset, (list, tuple)) and isinstance(body, list):
-        return _first(
-            f"{place} has no {'other ' * (item in subset[:i])}{_shown(item)}" for i, item in _lacking(body, subset)
-        )
-    return None if _is_as_expected(body, subset) else f"{place} is {_shown(body)}"
-
-
-def _lacking(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """The expected elements that a list has not, with their position; each of its elements stands for one."""
-    left = list(body)
-    for position, item in enumerate(subset):
-        found = next((i for i, element in enumerate(left) if _outside(element, item) is None), None)
-        if found is None:
-            yield position, item
-        else:
-            del left[found]
-
-
-def _is_as_expected(value: Any, expected: Any) -> bool:
-    """Whether a value is what is expected of it; out of queries and forms numbers come as text."""
-    if isinstance(expected, re.Pattern):
-        return isinstance(value, str) and bool(expected.search(value))
-    if isinstance(value, str) and isinstance(expected, (bool, int, float)):
-        return value == str(expected).lower()
-    return bool(value == expected)
-
-
-def _first(items: Iterator[Any]) -> Any:
-    return next(filter(None, items), None)
-
-
-def _is_spoken(row: Row) -> bool:
-    """Whether somebody says something in a call, or in one of the messages of a connection."""
-    return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_parameter_names(row.name)})
-
-
-def _last_input(call: Call) -> str:
-    """The text of what the user said last, in this request or before it."""
-    heard = [message for message in _heard(call) if message.get("role") == "user"]
-    return _text_of(heard[-1]) if heard else ""
-
-
-def _brings_results(call: Call) -> bool:
-    """Whether a request brings the results of calls: the second half of a tool loop."""
-    last = (_heard(call) or [{}])[-1]
-    return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
-
-
-class Endpoint(Scripted):
-    """One call of the API on one mock: what it answers, and what it was asked."""
-
-    def __init__(self, mock: OpenAIMock, row: Row) -> None:
-        super().__init__(mock, row)
-        self._rules: list[Rule] = []
-
-    def _on(self, mock: OpenAIMock) -> Endpoint:
-        return mock._endpoint(self._row)
-
-    def __repr__(self) -> str:
-        return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
-
-    def __str__(self) -> str:
-        return self._row.name
-
-    @functools.cached_property
-    def route(self) -> respx.Route:
-        """The RESPX route of this call: `.call_count`, `.calls.last.request`; a mock put on it wins."""
-        return respx.Route(_EndpointURL(self._mock, self._row), method=self._row.method)
-
-    @property
-    def requests(self) -> list[Record]:
-        """The calls in the journal, oldest first; `requests[0]["model"]` reads a body."""
-        own = (self._row.name, self._row.method)  # of connections the messages, not the handshake
-        return [record for record in self._mock.requests if (record.endpoint, record.method) == own]
-
-    @property
-    def state_store(self) -> StateStore:
-        """What is stored, as of `openai_mock.state`."""
-        return self._mock.state
-
-    def when(self, what: Any = None, /, *, tool_result: bool | None = None, **subset: Any) -> Rule:
-        """A rule for some requests: set its `.response`. The newest rule that takes a request answers it.
-
-            create.when("weather").response = "It is sunny."
-            create.when(re.compile("(?i)weather")).response = "It rains."
-            create.when(lambda body: len(body["messages"]) > 3).response = "A long talk."
-            create.when(model="gpt-6-sol", tool_result=True).response = "The tool says yes."
-
-        what: a text or a pattern to find in the last user input, or a function of the body.
-        tool_result: whether the request brings the results of tool calls.
-        subset: what the request must say in its body, path or query, at any depth; dicts and lists may have more.
-            A compiled pattern is searched for.
-        The same condition again is the same rule.
-        Raises `TypeError` when nothing is said, `what` is none of these, or no request can be as it says.
-        """
-        if what is None and tool_result is None and not subset:
-            raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
-        if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
-            raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
-        if tool_result not in (None, True, False):
-            raise TypeError(f"{self._row.name}.when(tool_result={tool_result!r}): expected True or False")
-        if isinstance(what, (str, re.Pattern)) and not _is_spoken(self._row):
-            raise TypeError(
-                f"{self._row.name}.when({what!r}): this call brings no text; name a field, or set a function"
-            )
-        _refuse_misspelt(f"{self._row.name}.when: ", self._row, subset)
-        asked = (what, tool_result, subset)
-        for rule in self._rules:
-            if (rule._what, rule._tool_result, rule._subset) == asked:
-                return rule
-        self._rules.append(Rule(self, *asked))
-        return self._rules[-1]
-
-    def _choose(self, call: Call) -> Scripted | None:
-        """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
-        for rule in reversed(self._rules):
-            if rule._script and not any(rule._mismatches(call)):
-                return rule
-        if self._script:
-            return self
-        if self._rules and self._mock._strict:
-            raise AssertionError(self._near_miss(call))
-        return None
-
-    def _near_miss(self, call: Call) -> str:
-        reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
-        closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
-        return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
-
-
-def _refuse_misspelt(where: str, row: Row, names: Iterable[str]) -> None:
-    known = {"tool_result", *_parameter_names(row.name), *_parameters(row.path)} if names else set()
-    for name in set(names) - known:
-        if closest := _closest(name, known, 0.75):
-            raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
-
-
-def _chosen(call: Call) -> Scripted | None:
-    """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
-    chosen = call.mock._endpoint(call.row)._choose(call)
-    if chosen is None and call.behavior.shares:
-        beta = "beta." if call.row.name.startswith("beta.") else ""
-        return call.mock._endpoint(_rows()[beta + call.behavior.shares])._choose(call)
-    if chosen or not call.behavior.goes_on:
-        return chosen
-    note = call.store.service.notes.get((call.resource.name, call.key), Note())
-    chosen = call.mock._endpoint(_rows()[note.maker])._choose(call) if note.maker else None
-    return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
-
-
-def _json_lines(value: Any) -> list[str]:
-    return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
-
-
-@dataclasses.dataclass(eq=False, repr=False, slots=True)
-class Record:
-    """One HTTP attempt in the journal, as it was sent: nothing that happens later changes it.
-
-    `record["model"]` reads the body, the path's parameters and the query as one. Secrets are left out of the headers.
-    """
-
-    endpoint: str  # dotted name, "" where it is none
-    params: Mapping[str, str]  # of the path
-    request: httpx.Request
-    deployment: str | None = None  # in an Azure path
-    response: httpx.Response | None = None  # None where a network fault or a mistake came instead
-    answered_by: Any = None  # the endpoint or the rule whose response it was; None for the default
-    duration: float = 0.0  # seconds
-    events: list[dict[str, Any]] | None = None  # what was sent because of it, where it came over a WebSocket
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The decoded body, read anew each time; files are (filename, bytes, content type)."""
-        try:
-            return _read(self.request, self.deployment)
-        except ServiceError:  # it could not be read
-            return {}
-
-    @property
-    def method(self) -> str:
-        """`"POST"` and the like; `"WS"` for a message over a WebSocket."""
-        return self.request.method
-
-    @property
-    def path(self) -> str:
-        """As it was sent: `"/v1/files/file-1"`."""
-        return self.request.url.path
-
-    @property
-    def query(self) -> dict[str, Any]:
-        """What the query says: `{"limit": "5"}`."""
-        return _query(self.request)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """As they were sent; keys and other secrets are `***`."""
-        return {
-            name: "***" if re.search(_SECRET_HEADERS, name) else value for name, value in self.request.headers.items()
-        }
-
-    @property
-    def attempt(self) -> int:
-        """0 for the first, then the number of the retry."""
-        return int(self.request.headers.get("x-stainless-retry-count", 0))
-
-    @property
-    def status(self) -> int | None:
-        """Of the response; `None` where a network fault or a mistake came instead."""
-        return self.response.status_code if self.response else None
-
-    def __getitem__(self, name: str) -> Any:
-        return _asked(self)[name]
-
-    def __repr__(self) -> str:
-        what = f" {self._what}" if self._what else ""
-        return f"<{self.endpoint or f'{self.method} {self.path}'}{what}: {self._outcome}>"
-
-    @property
-    def _what(self) -> Any:
-        """The model that is asked or, of a message over a WebSocket, its type."""
-        return self.body.get("model") or (self.method == "WS" and self.body.get("type"))
-
-    @property
-    def _outcome(self) -> Any:
-        return self.status or ("no response" if self.events is None else _count(len(self.events), "event"))
-
-
-def _asked(request: Call | Record) -> dict[str, Any]:
-    """All that a request says: query, path parameters and body as one."""
-    return {**_query(request.request), **request.params, **request.body}
-
-
-def _query(request: httpx.Request) -> dict[str, Any]:
-    """A query as a dict, nested as a form is."""
-    return _nest(parse_qsl(request.url.query.decode(), keep_blank_values=True))
-
-
-_SECRET_HEADERS = "(?i)authorization|api-?key|subscription-key|functions-key|cookie|token|secret|websocket-protocol"
-
-
-@functools.cache
-def _url_pattern(row: Row, bases: tuple[str, ...]) -> str:
-    """The URLs of a row below the bases, as a regular expression."""
-    path, _, query = row.path.partition("?")
-    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/?]+)", re.escape(path))
-    beta = r"\?(?:.*&)?beta=true(?:&.*)?" if query else r"(?:\?.*)?"
-    return f"^{_base_pattern(*bases).replace('?P<deployment>', '?:')}{pattern}{beta}$"
-
-
-class _EndpointURL(respx.patterns.Pattern):
-    """A RESPX pattern of an endpoint's URLs. It is compiled at its first match, because few tests match a route."""
-
-    key = ""  # keeps it out of RESPX's lookups by name
-    lookups = (respx.patterns.Lookup.REGEX,)
-
-    def __init__(self, mock: OpenAIMock, row: Row) -> None:
-        super().__init__((mock, row))
-
-    def __repr__(self) -> str:
-        return f"<URL of {self.value[1].name}>"
-
-    def match(self, request: Any) -> respx.patterns.Match:
-        mock, row = self.value
-        found = re.match(_url_pattern(row, mock._bases), str(request.url))
-        if found is None:
-            return respx.patterns.Match(False)
-        return respx.patterns.Match(True, **found.groupdict())
-
-
-class Namespace(_Guarded):
-    """A part of a dotted name on the way to an endpoint: `openai_mock.beta.threads`."""
-
-    def __init__(self, mock: OpenAIMock, path: str) -> None:
-        self._mock, self._path = mock, path
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return _descend(self._mock, f"{self._path}.{name}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and name in _names_in(self._path):
-            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_shown(value)}")
-        super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_names_in(self._path)})
-
-    def __repr__(self) -> str:
-        return f"<Namespace {self._path}: {', '.join(_names_in(self._path))}>"
-
-
-def _names_in(path: str) -> list[str]:
-    """What there is in a namespace."""
-    return sorted(_children(_names(f"{path}." if path else ""), path))
-
-
-def _descend(mock: OpenAIMock, name: str) -> Any:
-    """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
-    if _present(name):
-        return mock._endpoint(_rows()[_canonical(name)])
-    if _leads_on(name):
-        return Namespace(mock, name)
-    owner, _, last = name.rpartition(".")
-    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
-    if not owner:
-        there = sorted({*there, *(own for own in dir(type(mock)) if not own.startswith("_"))})
-    raise AttributeError(f"{where} has no {last!r}.{_closest(last, there)} There is: {', '.join(there)}")
-
-
-# ======================================================================================================================
-# INTERCEPTION
-# ======================================================================================================================
-
-_PUBLIC = "https://api.openai.com/v1"
-
-_AZURE_RESOURCE = (
-    r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|azure\.openai\.com"
-    r"|(?:cognitiveservices|services\.ai)\.azure\.(?:com|us|cn))"
-)
-_AZURE_GATEWAY = r"https://[\w.-]+\.azure-api\.(?:net|us|cn)"
-_AZURE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
-# The partitions of AWS, each with the suffix of its IPv4 hosts and that of its dual-stack hosts.
-_AWS = (
-    r"(?:amazonaws\.com|api\.aws|amazonaws\.com\.cn|api\.amazonwebservices\.com\.cn|amazonaws\.eu"
-    r"|api\.amazonwebservices\.eu|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|cloud\.adc-e\.uk"
-    r"|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)"
-)
-# Base URLs of the SDK's own clients, as error messages show them, and as regular expressions. The public URL is not among
-# them, because it is looked at first. `_base_pattern` adds the forms of Azure's paths to each.
-_CLIENT_BASES = {
-    # the regions of `data_residency=`, and the hosts that ask for a client certificate
-    "https://*.api.openai.com/v1": r"https://(?:[a-z]{2}|mtls(?:-[a-z]{2})?)\.api\.openai\.com/v1",
-    # the hosts of a resource, in each of Azure's clouds, and of a project in Foundry
-    "https://*.openai.azure.com": _AZURE_RESOURCE + r"(?:/api/projects/[^/]+|/v1)?",
-    # API Management, which serves other APIs too: hence only where the path says `/openai/`
-    "https://*.azure-api.net/openai": _AZURE_GATEWAY + r"(?:/[^/?]+)*?(?=/openai/)",
-    "https://bedrock-mantle.*.api.aws/openai/v1": r"https://bedrock-mantle\.[a-z\d-]+\.api\.aws(?:/openai)?/v1",
-    "https://bedrock-runtime.*.amazonaws.com/openai/v1": (
-        r"https://bedrock-runtime(?:-fips)?\.[a-z\d-]+\." + _AWS + "/openai/v1"
-    ),
-    "https://*aiplatform.googleapis.com/v1/.../publishers/openai/v1": (
-        r"https://(?:[a-z\d-]+-)?aiplatform\.googleapis\.com/v1/projects/[^/]+/locations/[^/]+/publishers/openai/v1"
-    ),
-}
-# `/openai/v1/...`, `/openai/deployments/{model}/...`: below a base URL of your own too, which may lead to a gateway.
-_AZURE_PATH = r"(?:/openai(?:/v1)?)?(?:/deployments/(?P<deployment>[^/]+))?"
-
-
-@functools.lru_cache(maxsize=64)
-def _base_pattern(*bases: str) -> str:
-    """Return the regular expression of some base URLs, with the forms of Azure's paths below them."""
-    roots = "|".join(_CLIENT_BASES.get(base) or re.escape(base) for base in bases)
-    return f"(?:{roots}){_AZURE_PATH}(?=/|$)"
-
-
-@functools.lru_cache(maxsize=256)
-def _below(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
-    """Return the path of a URL below one of the bases, and the Azure deployment in it. `None` if it is below none."""
-    for base in bases:
-        if match := re.match(_base_pattern(base), url):
-            deployment = match["deployment"]
-            return url[match.end() :], deployment and unquote(deployment)
-    return None
-
-
-def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | None:
-    """Split the URL of any host into its base and the longest path of a row that it ends with. `None` if none fits."""
-    start = url.find("/", url.find("//") + 2)
-    while start >= 0:
-        if _find(method, url[start:], beta):
-            return url[:start], url[start:]
-        start = url.find("/", start + 1)
-    return None
-
-
-# Where the SDK exchanges the token of a workload for one of the API, with a certificate at the second.
-_TOKEN_URLS = ("https://auth.openai.com/oauth/token", "https://mtls.auth.openai.com/oauth/token")
-_TOKEN = {
-    "access_token": "mock-access-token",
-    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-    "token_type": "Bearer",
-    "expires_in": 3600,
-}
-
-
-def _answer_unlogged(request: httpx.Request) -> httpx.Response:
-    """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
-    if _httpx_request(request).link.startswith(_TOKEN_URLS):
-        return httpx.Response(200, json=_TOKEN)
-    return httpx.Response(204)
-
-
-class MockError(BaseException):
-    """A mistake in a test, on its way through a client that turns every `Exception` into a retry, as before openai 3.15.
-
-    `__cause__` is the mistake itself, which is what the client raises. Only where a `MockTransport` answers and no mock is
-    active, nothing stands at the client's end, and this is what comes.
-    """
-
-
-class _NotMocked(AllMockedAssertionError):
-    """A request nothing answers: an unknown path of the API, or a host that is not the API's."""
-
-
-class Router(respx.MockRouter):
-    """A RESPX router whose own routes come first, and behind them the table."""
-
-    def __init__(self, mock: OpenAIMock, **settings: Any) -> None:
-        super().__init__(**{"assert_all_called": False, "using": _Interceptor.name, **settings})
-        self._mock, self._entered = mock, 0
-        self._older: list[Any] = []  # the routers of other mockers that were there before
-
-    def __call__(self, func: Any = None, **settings: Any) -> Any:
-        return super().__call__(func) if func else Router(self._mock, **settings)
-
-    def start(self) -> None:
-        """Answers from now on. It may be entered again within, and is the innermost then: the last to leave stops it."""
-        self._entered += 1
-        if self._entered > 1:
-            return self.Mocker.register(self)
-        self._mock._start()
-        self._older = _others()
-        super().start()
-
-    def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
-        """Stops answering. Routes and calls stay, unless told otherwise."""
-        self._entered = max(self._entered - 1, 0)
-        if self._entered:
-            self.Mocker.unregister(self)
-            return
-        _flush_traces()
-        super().stop(clear=clear, reset=reset, quiet=quiet)
-        if self._mock._checks_use and not quiet:
-            self._mock.assert_all_used()
-
-    def handler(self, request: Any) -> httpx.Response:
-        """The response to a request, for `MockTransport`."""
-        return _run(self._handle(request, super().handler, _wait_in_thread))
-
-    async def async_handler(self, request: Any) -> httpx.Response:
-        """The same for asynchronous clients."""
-        return await self._handle(request, super().async_handler, _result)
-
-    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: Wait) -> httpx.Response:
-        request = _httpx_request(request)
-        try:
-            if self.routes:
-                with contextlib.suppress(AllMockedAssertionError):
-                    return self._journaled(request, await _result(own_routes(request)))
-            return await self._exchange(request, wait)
-        except Exception as reason:
-            surfaced = _surfacing(reason, request)
-            raise surfaced from surfaced.__cause__
-
-    def _journaled(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
-        """What a user's own route answered; where that was a call of the API, the journal has it too."""
-        with contextlib.suppress(_NotMocked):
-            if call := self._mock._receive(request):
-                self._record(request, call).response = response
-        return response
-
-    async def _exchange(self, request: httpx.Request, wait: Wait) -> httpx.Response:
-        """One request and its response, recorded whatever comes of it."""
-        try:
-            call = self._mock._receive(request)
-        except _NotMocked:
-            if not hasattr(request, "intercepted"):  # else another router may know it
-                self._record(request)
-            raise
-        if call is None:
-            return _answer_unlogged(request)
-        record, started = self._record(request, call), time.perf_counter()
-        try:
-            record.response = await _routed(call, wait) or await _answer(call, wait, record)
-        finally:
-            record.duration = time.perf_counter() - started
-            self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
-        return record.response
-
-    def _record(self, request: httpx.Request, call: Call | None = None) -> Record:
-        """Adds a request to the journal; one that is no call to RESPX's calls too."""
-        if call is None:
-            self.record(request, response=None)
-        about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
-        record = Record(*about)
-        for mock in filter(None, (self._mock, self._mock._origin)):
-            mock._journal.append(record)
-        return record
-
-
-async def _routed(call: Call, wait: Wait) -> httpx.Response | None:
-    """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
-    route = call.mock._endpoint(call.row).__dict__.get("route")
-    if not route or not (route.is_pass_through or route.side_effect or route.return_value):
-        return None
-    if route.is_pass_through:
-        raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
-    effect = route.side_effect
-    params = _asked_for(effect, call.params) if inspect.isroutine(effect) else {}
-    try:
-        result = route.resolve(call.request, **params)
-        return await wait(result) if inspect.isawaitable(result) else result
-    except SideEffectError as reason:
-        raise reason.origin from None
-
-
-def _flush_traces() -> None:
-    """Has openai-agents send the traces it still holds, which would go to the network once nobody answers."""
-    if flush := getattr(sys.modules.get("agents"), "flush_traces", None):
-        flush()
-
-
-async def _result(value: Any) -> Any:
-    """A value, awaited where it has to be."""
-    return await value if inspect.isawaitable(value) else value
-
-
-async def _wait_in_thread(awaitable: Any) -> Any:
-    """What an awaitable gives, for a synchronous client."""
-    return _in_thread(asyncio.run, _result(awaitable))
-
-
-def _run(coroutine: Any) -> Any:
-    """The result of a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    raise RuntimeError("an exchange with a synchronous client waited")
-
-
-def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
-    """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
-    if isinstance(reason, _Fault):
-        _faulted.set(True)
-        return reason.fault
-    if isinstance(reason, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
-        return reason
-    mistake = MockError(f"{type(reason).__name__}: {reason}")
-    mistake.__cause__ = reason
-    return mistake
-
-
-_faulted = contextvars.ContextVar("faulted", default=False)  # whether the last exchange ended in a fault of the test
-
-
-def _without_pause(method: Any) -> Any:
-    """How long the SDK pauses before it tries again: not at all after a fault that a test set."""
-
-    @functools.wraps(method)
-    def _calculate_retry_timeout(client: Any, remaining_retries: int, options: Any, headers: Any = None) -> float:
-        faulted = _faulted.get() and headers is None
-        _faulted.set(False)
-        return 0.0 if faulted else method(client, remaining_retries, options, headers)
-
-    return _calculate_retry_timeout
-
-
-def _swallows(request: httpx.Request) -> bool:
-    """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
-    return "x-stainless-package-version" in request.headers and _is_swallowing()
-
-
-def _is_swallowing() -> bool:
-    return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
-
-
-def _unveiling(send: Any) -> Any:
-    """How the SDK sends: a mistake that had to pass it as a `MockError` leaves as itself, also through event loops."""
-
-    @functools.wraps(send)
-    def request(*args: Any, **settings: Any) -> Any:
-        with _unveiled():
-            return send(*args, **settings)
-
-    @functools.wraps(send)
-    async def request_async(*args: Any, **settings: Any) -> Any:
-        with _unveiled():
-            return await send(*args, **settings)
-
-    return (request_async if inspect.iscoroutinefunction(send) else request) if _is_swallowing() else send
-
-
-@contextlib.contextmanager
-def _unveiled() -> Iterator[None]:
-    try:
-        yield
-    except MockError as veiled:
-        mistake = veiled.__cause__ or veiled
-        raise mistake from mistake.__cause__
-
-
-# ---- the two families of clients -------------------------------------------------------------------------------------
-
-
-class _Converted(httpx.Request):
-    """A request of either family as one of httpx, that keeps little: what it takes is made when somebody looks."""
-
-    def __init__(self, original: Any) -> None:
-        self.method, self.extensions, self._content = original.method, original.extensions, original.content
-        self.link = str(original.url)
-        self.family = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
-        self.raw_headers = _shared_headers(tuple(original.headers.raw))
-
-    @functools.cached_property
-    def url(self) -> httpx.URL:  # type: ignore[override]
-        return httpx.URL(self.link)
-
-    @functools.cached_property
-    def headers(self) -> httpx.Headers:  # type: ignore[override]
-        return httpx.Headers(list(self.raw_headers))
-
-    @functools.cached_property
-    def stream(self) -> httpx.ByteStream:  # type: ignore[override]
-        return httpx.ByteStream(self._content)
-
-
-@functools.lru_cache(maxsize=64)
-def _shared_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
-    """Headers as the call before had them: those of a client are nearly always the same."""
-    return headers
-
-
-def _httpx_request(request: Any) -> _Converted:
-    return request if isinstance(request, _Converted) else _Converted(request)
-
-
-def _family_error(fault: Any, request: httpx.Request) -> BaseException:
-    """A network fault as the client's own family knows it; a class becomes an instance."""
-    kind = fault if inspect.isclass(fault) else type(fault)
-    name = _SDK_FAULTS.get(kind.__name__, kind.__name__) if kind.__module__.startswith("openai") else kind.__name__
-    if not kind.__module__.startswith(("httpx", "openai")):
-        return fault() if inspect.isclass(fault) else fault
-    message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
-    own = getattr(getattr(request, "family", httpx), name, None)
-    return own(message, request=request) if own else fault
-
-
-# What the network does for the SDK to raise one of its own.
-_SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError", "TimedOut": "ReadTimeout"}
-
-
-def _family_response(response: httpx.Response, request: Any) -> Any:
-    """A response as the client's family wants it, its body still to be read."""
-    family = sys.modules[type(request).__module__.partition(".")[0]]
-    body = _family_stream(family)(response.stream)  # which closes what it reads
-    headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
-    return family.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
-
-
-@functools.cache
-def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
-    """A class that makes a body of any family one of this."""
-    return type("Stream", (_Either, family.SyncByteStream, family.AsyncByteStream), {})
-
-
-class MockTransport(httpx.MockTransport):
-    """A transport for the clients of httpx and httpx2 that answers with a router's handler.
-
-        transport = MockTransport(openai_mock)      # or its router.handler, for asynchronous clients async_handler
-        client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
-
-    handler: a mock, or the handler of its router. A mock without a `base_url` answers whatever host the client has.
-    otherwise: the transport that requests go to which a route passes through; without it they are an error.
-    """
-
-    def __init__(self, handler: OpenAIMock | Callable[[Any], Any], otherwise: Any = None) -> None:
-        router = handler.router if isinstance(handler, OpenAIMock) else None
-        super().__init__(router.handler if router else handler)
-        self.async_handler = router.async_handler if router else handler
-        self.otherwise = otherwise
-
-    def handle_request(self, request: Any) -> Any:
-        request.read()
-        try:
-            return _family_response(self.handler(_for_any_host(request)), request)
-        except PassThrough:
-            return self._next().handle_request(request)
-
-    async def handle_async_request(self, request: Any) -> Any:
-        await request.aread()
-        try:
-            return _family_response(await _result(self.async_handler(_for_any_host(request))), request)
-        except PassThrough:
-            return await self._next().handle_async_request(request)
-
-    def _next(self) -> Any:
-        if self.otherwise is None:
-            raise RuntimeError("a MockTransport cannot pass a request through: give it a transport as `otherwise`")
-        return self.otherwise
-
-
-def _for_any_host(request: Any) -> _Converted:
-    """Convert a request and mark it as one of a client that only the mock serves, so that its host does not matter."""
-    converted = _httpx_request(request)
-    converted.any_host = True
-    return converted
-
-
-# ---- the mocker: where requests are taken ----------------------------------------------------------------------------
-
-
-class _Interceptor(Mocker):
-    """Patches the HTTP libraries, the SDK and `websockets` while a mock is active.
-
-    Requests are intercepted at two levels. The upper level is the transport of httpx and httpx2. A transport method that
-    another tool wrapped, such as a tracer, isn't patched, so that the wrapper runs. Its requests are intercepted at the
-    lower level, the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that don't use
-    the network stay as they are. The innermost of nested routers answers, including those of RESPX's own mockers, which
-    patch the connection pool.
-    """
-
-    name = "openai_responses"
-    targets: ClassVar[list[str]] = []  # see `_PATCHES`: the methods differ
-    target_methods: ClassVar[list[str]] = []
-
-    @classmethod
-    def start(cls) -> None:
-        """Set the patches directly, because `mock.patch` takes as long as a test."""
-        for owner, method, patch in _patches():
-            _set_patch(owner, method, patch)
-        _patch_loaded_modules()
-        _ImportHook.start()
-
-    @classmethod
-    def unregister(cls, router: Any) -> bool:
-        """Takes out a router's newest entry; whether that was its last."""
-        cls.routers.reverse()
-        try:
-            return super().unregister(router) and router not in cls.routers
-        finally:
-            cls.routers.reverse()
-
-    @classmethod
-    def stop(cls, force: bool = False) -> None:
-        """Remove the patches that are still in place. One below somebody's wrapper stays and has no effect."""
-        if force or not cls.routers:
-            _ImportHook.stop()
-            for owner, method, _ in (*_patches(), *_loaded_patches()):
-                while _is_own_patch(patched := vars(owner).get(method)):
-                    setattr(owner, method, patched.__wrapped__)
-
-
-_HTTP_PATCHES = functools.cache(
-    lambda: {
-        "HTTPTransport": {"__init__": _sharing, "handle_request": _patch_handle_request},
-        "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _patch_handle_async_request},
-        "Client": {"_transport_for_url": _patch_transport_for_url},
-        "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
-    }
-)
-# The methods to patch, by class, with the function that makes each patch.
-_PATCHES = functools.cache(
-    lambda: {
-        **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES().items()},
-        "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
-        "openai._base_client:SyncAPIClient": {"request": _unveiling},
-        "openai._base_client:AsyncAPIClient": {"request": _unveiling},
-        # by the name it has in releases up to 16, and since
-        "websockets.asyncio.client:connect": dict.fromkeys(
-            ("create_connection", "open_tcp_connection"), _answering_async
-        ),
-        "websockets.sync.client:": {"connect": _answering_sync},
-    }
-)
-# RESPX gives the proxies a method of their own while it is active.
-_POOL_PATCHES = functools.cache(
-    lambda: {
-        "ConnectionPool": {"handle_request": _patch_pool},
-        "HTTPProxy": {"handle_request": _patch_pool},
-        "AsyncConnectionPool": {"handle_async_request": _patch_async_pool},
-        "AsyncHTTPProxy": {"handle_async_request": _patch_async_pool},
-    }
-)
-# The patches of the lower level, by module. They are set when the module is imported: importing aiohttp is slow.
-_LOWER_PATCHES = functools.cache(
-    lambda: {
-        "httpcore": _POOL_PATCHES(),
-        "httpcore2": _POOL_PATCHES(),
-        "aiohttp": {"BaseConnector": {"connect": _patch_connector}},
-    }
+_add_rows(
+    BEHAVIORS,
+    {
+        "decisions.create": Behavior(made_up=True, derive=_derive_decision),
+        "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, keep=_encode_vectors),
+        "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
+    },
 )
 
 
-@functools.cache
-def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """Return the class, the method and the patch of each entry of `_PATCHES` whose package is installed."""
-    there = [(target, patches) for target, patches in _PATCHES().items() if _installed(target.partition(":")[0])]
-    owners = [(pkgutil.resolve_name(target), patches) for target, patches in there]
-    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
-
-
-def _loaded_patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """Return the same for the modules of the lower level that are imported, completely."""
-    modules = [(sys.modules.get(name), owners) for name, owners in _LOWER_PATCHES().items()]
-    loaded = [module for module, owners in modules if all(hasattr(module, owner) for owner in owners)]
-    return [each for module in loaded for each in _patches_of_module(module)]
-
-
-@functools.lru_cache(maxsize=8)
-def _patches_of_module(module: types.ModuleType) -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    owners = [(getattr(module, name), patches) for name, patches in _LOWER_PATCHES()[module.__name__].items()]
-    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
-
-
-def _patch_loaded_modules() -> None:
-    """Set the patches of the lower level, again if RESPX started or stopped since and replaced them."""
-    for owner, method, patch in _loaded_patches():
-        _set_patch(owner, method, patch)
-
-
-_own_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
-
-
-def _is_own_patch(function: Any) -> bool:
-    """Return True if a function is a patch of this module."""
-    return type(function) is types.FunctionType and function.__code__ in _own_codes
-
-
-def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
-    """Patch a method of a class, unless it is patched, inherited, or a transport's that somebody wrapped."""
-    original = vars(owner).get(name)
-    if original is None or _is_own_patch(original):
-        return
-    if patch in (_patch_handle_request, _patch_handle_async_request) and _is_wrapped(owner, original):
-        return
-    patched = _cached_patch(patch, original)
-    if patched is not original:
-        _own_codes.add(patched.__code__)
-        setattr(owner, name, patched)
-
-
-@functools.lru_cache(maxsize=64)
-def _cached_patch(patch: Callable[[Any], Any], original: Any) -> Any:
-    """Return the patch of a function. Tests patch the same ones again and again."""
-    return patch(original)
-
-
-def _package(name: str) -> str:
-    """Return the top-level package of a module."""
-    return name.partition(".")[0]
-
-
-def _is_wrapped(owner: type, method: Any) -> bool:
-    """Return True if a method is neither from the packages of its class nor from a tool that replaces transports."""
-    if type(method) is not types.FunctionType:
-        return True
-    if _is_replacement(method):
-        return False
-    # httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it
-    return _package(method.__globals__["__name__"]) not in {_package(each.__module__) for each in owner.__mro__}
-
-
-# Packages that replace the method of a transport in order to answer, to record or to play back.
-_REPLACING_PACKAGES = ("pytest_httpx", "vcr")
-
-
-def _is_replacement(method: Any) -> bool:
-    """Return True if a method is defined in one of these packages. `functools.wraps` doesn't hide that."""
-    return _package(getattr(method, "__globals__", {"__name__": ""})["__name__"]) in _REPLACING_PACKAGES
-
-
-class _ImportHook:
-    """Sets the patches of a module that is imported while a mock is active."""
-
-    @classmethod
-    def start(cls) -> None:
-        if cls not in sys.meta_path and not sys.modules.keys() >= _LOWER_PATCHES().keys():
-            sys.meta_path.insert(0, cls)
-
-    @classmethod
-    def stop(cls) -> None:
-        if cls in sys.meta_path:
-            sys.meta_path.remove(cls)
-
-    @classmethod
-    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:
-        """Return the spec that the other finders have for the module, with a loader that patches it."""
-        if name not in _LOWER_PATCHES():
-            return None
-        finders = [finder for finder in sys.meta_path if finder is not cls]
-        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in finders)), None)
-        if spec:
-            spec.loader.exec_module = _patch_exec_module(spec.loader.exec_module)
-        return spec
-
-
-def _patch_exec_module(exec_module: Any) -> Any:
-    @functools.wraps(exec_module)
-    def exec_and_patch(module: Any) -> None:
-        exec_module(module)
-        if _Interceptor.routers:
-            _patch_loaded_modules()
-
-    return exec_and_patch
-
-
-def _sharing(init: Any) -> Any:
-    """A constructor of transports with which those of default settings share one SSL context."""
-
-    @functools.wraps(init)
-    def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
-        if not args and settings.get("verify", True) is True and settings.get("cert") is None:
-            trust = (
-                bool(settings.get("trust_env", True)),
-                os.environ.get("SSL_CERT_FILE"),
-                os.environ.get("SSL_CERT_DIR"),
-            )
-            settings["verify"] = _shared_context(sys.modules[init.__module__.partition(".")[0]], *trust)
-        init(transport, *args, **settings)
-
-    return __init__
-
-
-@functools.cache
-def _shared_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
-    """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
-    return _Later(lambda: family.create_ssl_context(trust_env=trust_env))
-
-
-class _Later:
-    """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
-    use for them."""
-
-    __class__ = property(lambda self: ssl.SSLContext)  # what a client asks of one it is given
-
-    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
-        self.made = functools.cache(make)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.made(), name)
-
-
-def _installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even its package
-        return False
-
-
-def _others(lib: str = "") -> list[Any]:
-    """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
-    busy = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
-    if lib:
-        core = f"{lib.replace('httpx', 'httpcore')}."
-        busy = [mocker for mocker in busy if any(target.startswith(core) for target in mocker.targets)]
-    return [router for mocker in busy for router in mocker.routers]
-
-
-def _active(url: str = "") -> list[Any]:
-    """The routers that answer, newest first; of them those whose mock has a base above a URL."""
-    newest_first = dict.fromkeys(reversed(_Interceptor.routers))
-    return [router for router in newest_first if not url or _below(url.partition("?")[0], router._mock._bases)]
-
-
-def _routers_for(lib: str) -> Iterator[Any]:
-    """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
-    others = _others(lib)
-    for router in _active():
-        if any(other not in router._older for other in others):
-            yield None
-            others = []
-        yield router
-    if others:
-        yield None
-
-
-# ---- the upper level: transports of httpx and httpx2 -----------------------------------------------------------------
-
-
-def _patch_handle_request(method: Any) -> Any:
-    """Patch the method of a transport to ask the routers before it uses the network."""
-
-    @functools.wraps(method)
-    def handle_request(transport: Any, request: Any) -> Any:
-        return _ask_sync(request, types.MethodType(method, transport))
-
-    return handle_request
-
-
-def _patch_handle_async_request(method: Any) -> Any:
-    """Patch the method of an asynchronous transport in the same way."""
-
-    @functools.wraps(method)
-    async def handle_async_request(transport: Any, request: Any) -> Any:
-        return await _ask_async(request, types.MethodType(method, transport))
-
-    return handle_async_request
-
-
-def _ask_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
-    """Return the response to a request of httpx or httpx2. `lib` is the library that sends it, if it is another one."""
-    request.read()
-    return _run(_dispatch(request, "handler", network, lib))
-
-
-async def _ask_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
-    """Return the response to a request of an asynchronous client."""
-    await request.aread()
-    return await _dispatch(request, "async_handler", network, lib)
-
-
-async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], lib: str) -> Any:
-    """Return the response of the first router that knows a request, or of the network if a route passes it through.
-
-    Raises the mistake, or the connection error, of a request that no router knows.
-    """
-    converted = _httpx_request(request)
-    converted.intercepted = True  # so that a router leaves one it does not know to the next
-    for router in _routers_for(lib or _package(type(request).__module__)):
-        try:
-            if router is None:
-                return await _pass_through(request, network)
-            return _family_response(await _result(getattr(router, handler)(converted)), request)
-        except PassThrough:
-            return await _pass_through(request, network)
-        except (AllMockedAssertionError, MockError) as reason:
-            if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
-                raise  # it is known, and a mistake
-    if not _Interceptor.routers or (_is_replacement(network) and not _active(converted.link)):
-        return await _pass_through(request, network)
-    raise _unmatched_error(converted)
-
-
-# The host of the request that is being passed through, so that the lower level lets it through. A task that is started
-# meanwhile inherits the context and keeps it, so the list is emptied at the end.
-_passing: contextvars.ContextVar[list[str]] = contextvars.ContextVar("passing")
-
-
-async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
-    """Return the response of the network."""
-    hosts = [request.url.raw_host.decode()]
-    token = _passing.set(hosts)
-    try:
-        return await _result(network(request))
-    finally:
-        hosts.clear()
-        _passing.reset(token)
-
-
-def _is_passing(host: str) -> bool:
-    """Return True if the lower level should let a request through: the upper level did, or no mock is active."""
-    return not _Interceptor.routers or host in _passing.get(())
-
-
-def _patch_transport_for_url(method: Any) -> Any:
-    """Patch the method that chooses a client's transport."""
-
-    @functools.wraps(method)
-    def _transport_for_url(client: Any, url: Any) -> Any:
-        transport = method(client, url)
-        if not _Interceptor.routers:
-            return transport
-        _patch_loaded_modules()
-        lib = _lib_to_answer_for(transport)
-        return _AnsweringTransport(transport, lib) if lib else transport
-
-    return _transport_for_url
-
-
-def _lib_to_answer_for(transport: Any) -> str:
-    """Return the library behind a transport that must be answered in its place, or "" for any other transport.
-
-    These are transports whose method pytest-httpx or vcrpy replaced, and those on aiohttp, which have many classes. One
-    that somebody wrapped is answered at the lower level.
-    """
-    cls = type(transport)
-    name = "handle_request" if hasattr(cls, "handle_request") else "handle_async_request"
-    method = getattr(cls, name, None)
-    if _is_replacement(method):
-        return _package(cls.__module__)
-    if "aiohttp" not in cls.__module__ or name in getattr(transport, "__dict__", ()) or _is_wrapped(cls, method):
-        return ""
-    return "aiohttp"
-
-
-class _AnsweringTransport:
-    """A transport that asks the routers before the transport it replaces."""
-
-    def __init__(self, transport: Any, lib: str) -> None:
-        self.transport, self.lib = transport, lib
-
-    def handle_request(self, request: Any) -> Any:
-        return _ask_sync(request, self.transport.handle_request, self.lib)
-
-    async def handle_async_request(self, request: Any) -> Any:
-        return await _ask_async(request, self.transport.handle_async_request, self.lib)
-
-
-def _unmatched_error(request: _Converted) -> BaseException:
-    """Return the error of a request that no router knows, after logging it in all of them.
-
-    A request to another host is refused like one to a host that can't be reached, so that programs that can do without
-    that host go on. For the SDK's requests, and on a loopback host, where fixtures wait for a server, it is a mistake.
-    """
-    message = _log_unmatched(request)
-    if _active(request.link) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
-        return _surfacing(_NotMocked(message), request)
-    return request.family.ConnectError(message, request=request)
-
-
-def _log_unmatched(request: httpx.Request) -> str:
-    """Log a request that no router knows in each of them, and return the reason why it is refused."""
-    routers = _active()
-    for router in routers:
-        router._record(request)
-    return "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
-
-
-def _is_from_sdk(headers: Iterable[str]) -> bool:
-    """Return True if the headers have one that only the SDK sends."""
-    return any(name.lower().startswith("x-stainless-") for name in headers)
-
-
-def _is_loopback(host: str) -> bool:
-    """Return True if a host name or an address is that of the machine itself."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:  # a name
-        return False
-    return address.is_loopback or address.is_unspecified
-
-
-# ---- the lower level: connection pools of httpcore and httpcore2, connectors of aiohttp ------------------------------
-
-
-def _patch_pool(method: Any) -> Any:
-    """Patch the method of a connection pool to ask the routers about requests that didn't pass the upper level."""
-
-    @functools.wraps(method)
-    def handle_request(pool: Any, request: Any) -> Any:
-        if _is_passing(request.url.host.decode()):
-            return method(pool, request)
-        converted = _from_httpcore(request)
-        with _errors_of_httpcore(request):
-            return _to_httpcore(_ask_sync(converted, lambda _: method(pool, _with_body(request, converted))), request)
-
-    return handle_request
-
-
-def _patch_async_pool(method: Any) -> Any:
-    """Patch the method of an asynchronous connection pool in the same way."""
-
-    @functools.wraps(method)
-    async def handle_async_request(pool: Any, request: Any) -> Any:
-        if _is_passing(request.url.host.decode()):
-            return await method(pool, request)
-        converted = _from_httpcore(request)
-        with _errors_of_httpcore(request):
-            answer = await _ask_async(converted, lambda _: method(pool, _with_body(request, converted)))
-            return _to_httpcore(answer, request)
-
-    return handle_async_request
-
-
-def _httpcore_of(request: Any) -> Any:
-    """Return the module a request of httpcore or httpcore2 belongs to."""
-    return sys.modules[_package(type(request).__module__)]
-
-
-def _from_httpcore(request: Any) -> Any:
-    """Convert a request of httpcore or httpcore2 to one of httpx or httpx2."""
-    http_lib = importlib.import_module(_httpcore_of(request).__name__.replace("httpcore", "httpx"))
-    url = request.url
-    link = http_lib.URL(scheme=url.scheme.decode(), host=url.host.decode(), port=url.port, raw_path=url.target)
-    return http_lib.Request(
-        request.method.decode(), link, headers=request.headers, stream=request.stream, extensions=request.extensions
-    )
-
-
-def _with_body(request: Any, converted: Any) -> Any:
-    """Return a request of httpcore with the body that was read from it."""
-    request.stream = converted.stream
-    return request
-
-
-def _to_httpcore(response: Any, request: Any) -> Any:
-    """Convert a router's response to one of httpcore; that of the network is returned as it is."""
-    httpcore = _httpcore_of(request)
-    if isinstance(response, httpcore.Response):
-        return response
-    return httpcore.Response(
-        response.status_code, headers=response.headers.raw, content=response.stream, extensions=response.extensions
-    )
-
-
-@contextlib.contextmanager
-def _errors_of_httpcore(request: Any) -> Iterator[None]:
-    """Raise network errors of httpx as the errors of the same name in httpcore."""
-    try:
-        yield
-    except tuple(lib.RequestError for lib in _families()) as error:
-        own = getattr(_httpcore_of(request), type(error).__name__, None)
-        if own is None:
-            raise
-        raise own(str(error)) from error
-
-
-def _patch_connector(method: Any) -> Any:
-    """Patch the method of aiohttp that opens a connection to return one in memory, which asks the routers."""
-
-    @functools.wraps(method)
-    async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:
-        if _is_left_to_aiohttp(req):
-            return await method(connector, req, traces, timeout)
-        from aiohttp.client_proto import ResponseHandler
-        from aiohttp.connector import Connection
-
-        loop = asyncio.get_running_loop()
-        protocol = ResponseHandler(loop=loop)
-        protocol.connection_made(_MemoryConnection(req, protocol, lambda: method(connector, req, traces, timeout)))
-        protocol.force_close()  # so that no pool keeps it
-        return Connection(connector, req.connection_key, protocol, loop)
-
-    return connect
-
-
-def _is_left_to_aiohttp(req: Any) -> bool:
-    """Return True if a request of aiohttp isn't intercepted.
-
-    This holds for requests that were passed through, for WebSockets of other programs, for the test client of aiohttp,
-    whose server is part of the test, and for what vcrpy records or plays back.
-    """
-    if _is_passing(req.url.raw_host):
-        return True
-    if "upgrade" in req.headers and not _is_from_sdk(req.headers):
-        return True
-    if _active(str(req.url)):
-        return False
-    return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from("aiohttp.test_utils")
-
-
-def _is_called_from(*modules: str) -> bool:
-    """Return True if one of the calling functions, or the coroutines that wait for them, is in one of these modules."""
-    frame = sys._getframe(1)
-    while frame:
-        name = frame.f_globals.get("__name__", "")
-        if any(name == module or name.startswith(f"{module}.") for module in modules):
-            return True
-        frame = frame.f_back
-    return False
-
-
-class _MemoryConnection(asyncio.Transport):
-    """A connection of aiohttp without a socket: it answers the request that is written to it.
-
-    req: aiohttp's request, which has the URL.
-    protocol: aiohttp's end of the connection.
-    connect: opens the real connection, for a request that is passed through.
-    """
-
-    def __init__(self, req: Any, protocol: Any, connect: Callable[[], Any]) -> None:
-        import h11
-
-        super().__init__()
-        self.req, self.protocol, self.connect = req, protocol, connect
-        self.server = h11.Connection(h11.SERVER, max_incomplete_event_size=2**20)
-        self.written, self.body = bytearray(), bytearray()
-        self.head: Any = None
-        self.real: Any = None  # the real connection
-        self.task: asyncio.Task[None] | None = None
-        self.closed = False
-        self.may_write = asyncio.Event()
-        self.may_write.set()
-
-    def write(self, data: Any) -> None:
-        self.written += data
-        if data and not self.task:
-            self.server.receive_data(bytes(data))
-            self._parse()
-
-    def _parse(self) -> None:
-        """Parse what was written, and start to answer at the end of the request."""
-        import h11
-
-        while (event := self.server.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-            if isinstance(event, h11.Request):
-                self.head = event
-            elif isinstance(event, h11.Data):
-                self.body += event.data
-            elif isinstance(event, h11.EndOfMessage):
-                self.task = asyncio.get_running_loop().create_task(self._respond())
-                return
-        if self.server.they_are_waiting_for_100_continue:
-            self._send(h11.InformationalResponse(status_code=100, headers=[]))
-
-    def _send(self, event: Any) -> None:
-        if data := self.server.send(event):
-            self.protocol.data_received(data)
-
-    async def _respond(self) -> None:
-        headers, stream = self.head.headers.raw_items(), httpx.ByteStream(bytes(self.body))
-        request = httpx.Request(self.head.method.decode(), str(self.req.url), headers=headers, stream=stream)
-        try:
-            response = await _ask_async(request, self._use_network, "aiohttp")
-            if response is not None:
-                await self._write_response(response)
-        except (Exception, MockError) as error:  # aiohttp raises it in the caller
-            self._fail(_aiohttp_error(error))
-
-    async def _write_response(self, response: Any) -> None:
-        import h11
-
-        try:
-            headers = response.headers.raw
-            self._send(h11.Response(status_code=response.status_code, headers=headers, reason=response.reason_phrase))
-            async for data in response.stream:
-                await self.may_write.wait()
-                self._send(h11.Data(data))
-            self._send(h11.EndOfMessage())
-        finally:
-            await response.stream.aclose()
-
-    async def _use_network(self, request: Any) -> None:
-        """Open the real connection, and have aiohttp use it from here on."""
-        self.real = await self.connect()
-        self.real.transport.set_protocol(self.protocol)
-        self.real.transport.write(bytes(self.written))
-
-    def _fail(self, error: BaseException) -> None:
-        payload = self.protocol._payload
-        if payload is None:
-            self.protocol.set_exception(error)
-        else:  # the head of the response is out
-            self.protocol.connection_lost(error)
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        self.may_write.clear()
-
-    def resume_reading(self) -> None:
-        self.may_write.set()
-
-    def close(self) -> None:
-        self.closed = True
-        if self.task:
-            self.task.cancel()
-        if self.real:
-            self.real.close()
-
-    abort = close
-
-
-def _aiohttp_error(error: BaseException) -> BaseException:
-    """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
-    aiohttp = sys.modules["aiohttp"]
-    if isinstance(error, tuple(lib.TimeoutException for lib in _families())):
-        return aiohttp.ServerTimeoutError(str(error))
-    if isinstance(error, tuple(lib.RequestError for lib in _families())):
-        return aiohttp.ClientConnectionError(str(error))
-    return error
-
-
 # ======================================================================================================================
-# WEBSOCKETS: connections whose messages are calls
-# ======================================================================================================================
-
-
-class _SocketSession:
-    """One WebSocket connection, seen from the service. Each subclass is one kind of connection.
-
-    A method marked with `_handles` receives the client's messages of these types. It returns the events to send, or is
-    a coroutine function that does. It finishes before the next message is handled, so that a later message sees what an
-    earlier one changed. Only the events of a response are produced while they are sent.
-
-    An event is a dict, a text, a close code, or None to break the connection. A tuple is an event with the seconds to
-    wait before it.
-    """
-
-    client_events = ""  # the SDK's union of the client's messages, or several, separated by spaces
-    handlers: typing.ClassVar[dict[str, str]] = {}  # by message type, the name of the method
-
-    def __init_subclass__(cls) -> None:
-        cls.handlers = dict(cls.handlers)
-        for name, method in vars(cls).items():
-            for message_type in getattr(method, "message_types", ()):
-                cls.handlers[message_type] = name
-
-    def __init__(self, call: Call, router: Router) -> None:
-        self.router = router
-        self.call = dataclasses.replace(call, session=self)
-        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
-        self.received_types: list[str] = []
-
-    def open(self, wait: Wait, record: Record) -> None:
-        """Send the events that the client gets before its first message."""
-        self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
-
-    async def receive(self, content: str | bytes, wait: Wait) -> None:
-        """Handle a message of the client. An error of the service becomes an event, and the session continues."""
-        call = _with_content(self.call, content)
-        message = _ClientMessage(call, wait, self.router._record(call.request, call))
-        try:
-            events = await self._handle(message)
-        except ServiceError as refused:
-            events = [self.error_event(message, refused)]
-        except _Fault:  # of the network: the connection breaks
-            events = [None]
-        self.send(events, message)
-
-    async def _handle(self, message: _ClientMessage) -> Iterable[Any]:
-        """Return the events a message causes. Raise the 400 of a type that this connection doesn't accept."""
-        message_type = str(message.body.get("type"))
-        self.received_types.append(message_type)
-        handler = self.handlers.get(message_type)
-        if handler is None or message.call.event is None:
-            supported = ", ".join(name for name in self.handlers if _event_of(self.client_events, name))
-            _refuse(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
-        _check_form(message.call)
-        with _blaming(message.call):
-            return await _result(getattr(self, handler)(message))
-
-    def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
-        """Add the events that a message causes to the end of its queue."""
-        key = self.queue_key(message)
-        message.record.events = []
-        self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
-
-    def _outgoing(self, events: Iterable[Any], message: _ClientMessage) -> Iterator[tuple[float, Any]]:
-        """Format events, and add them to the journal when they are sent."""
-        for event in events:
-            delay, event = event if isinstance(event, tuple) else (0.0, event)
-            if event == _SESSION_EXPIRED:
-                yield from self._outgoing([(delay, self.expiry_event(message))], message)
-            if isinstance(event, dict):
-                event = self.format_event(message, event)
-                if event:
-                    message.record.events.append(event)
-            if event or event is None:
-                yield delay, event
-
-    def next_event(self) -> tuple[float, Any] | None:
-        """Return the seconds to wait and the next event to send, or None if nothing is queued. Queues take turns."""
-        while self.queues:
-            key = next(iter(self.queues))
-            events = self.queues.pop(key)
-            for event in events:
-                self.queues[key] = events
-                return event
-        return None
-
-    # What a subclass defines:
-
-    def opening_events(self) -> Iterable[Any]:
-        """Return the events to send before the client's first message."""
-        return ()
-
-    def queue_key(self, message: _ClientMessage) -> Any:
-        """Return the key of a queue. The events of messages with the same key are sent one after the other."""
-        return None
-
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
-        """Return an event as this kind of connection sends it, or {} to leave it out."""
-        raise NotImplementedError
-
-    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
-        """Return the event that reports an error."""
-        raise NotImplementedError
-
-    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
-        """Return the event to send before a connection is closed after 60 minutes."""
-        raise NotImplementedError
-
-
-_SESSION_EXPIRED = 1001  # the close code after 60 minutes; an event says so first
-
-
-def _handles(*message_types: str) -> Callable[[Any], Any]:
-    """Mark a method of a session as the handler of the client's messages of these types."""
-
-    def mark(method: Any) -> Any:
-        method.message_types = message_types
-        return method
-
-    return mark
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class _ClientMessage:
-    """A message of the client, as a call of its own."""
-
-    call: Call
-    wait: Wait  # waits for an awaitable, in the client's thread or its event loop
-    record: Record  # its entry in the journal
-
-    @property
-    def body(self) -> dict[str, Any]:
-        return self.call.body
-
-    def get_str(self, name: str) -> str | None:
-        """Return the value of a field if it is a string. A message that isn't JSON has no fields."""
-        with contextlib.suppress(ServiceError):
-            value = self.body.get(name)
-            return value if isinstance(value, str) else None
-        return None
-
-    def with_body(self, body: Mapping[str, Any]) -> _ClientMessage:
-        """Return the message with another body."""
-        return dataclasses.replace(self, call=_with_content(self.call, json.dumps(body)))
-
-    def for_endpoint(self, name: str, **changes: Any) -> _ClientMessage:
-        """Return the message as a call of another endpoint."""
-        return dataclasses.replace(self, call=dataclasses.replace(self.call, row=_rows()[name], **changes))
-
-
-def _with_content(call: Call, content: str | bytes) -> Call:
-    """Return a call over the same connection with other content."""
-    request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=content)
-    return dataclasses.replace(call, request=request)
-
-
-async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
-    """Return the events of the answer to a message. Raise the error that is the answer instead."""
-    answer = await _answer(message.call, message.wait, message.record, _events_to_come)
-    if isinstance(answer, _Paced):
-        return answer.steps()
-    if isinstance(answer.stream, _Paced):
-        return answer.stream.steps()
-    message.record.response = answer
-    if not answer.is_error:
-        raise TypeError(f"{message.call.row.name}.response is {answer!r}; a connection takes events, not a body")
-    raise _error_in(answer)
-
-
-async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
-    """Return the answer to a message as a dict. Raise the error that is the answer instead."""
-    answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
-    if not isinstance(answer, httpx.Response):
-        return answer
-    if answer.is_error:
-        raise _error_in(answer)
-    return json.loads(answer.read())
-
-
-def _error_in(response: httpx.Response) -> ServiceError:
-    """Return the error that a response reports."""
-    error = ServiceError(response.status_code, "")
-    error.envelope = json.loads(response.read())["error"]
-    return error
-
-
-def _expiry_error(code: str) -> ServiceError:
-    return ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
-
-
-def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
-    """Return the events of an object, which are produced while they are sent."""
-    return _Paced(call.behavior.events(call, _copy(obj), pace.chunk), pace, call.request)
-
-
-# ---- responses over a WebSocket --------------------------------------------------------------------------------------
-
-
-class _ResponsesSession(_SocketSession):
-    """A connection that creates responses. A response in progress can be steered with more input."""
-
-    # the connections of `responses` and `beta.responses` have the same URL
-    client_events = "responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam"
-
-    def __init__(self, call: Call, router: Router) -> None:
-        super().__init__(call, router)
-        # by the id of a response:
-        self.creators: dict[str, _ClientMessage | None] = {}  # the message that created it, until it is complete
-        self.queued_input: dict[str, list[dict[str, Any]]] = {}  # input for the response that follows it
-        self.pending_steers: dict[str, list[dict[str, Any]]] = {}  # events to send after it, if it was steered
-
-    def queue_key(self, message: _ClientMessage) -> Any:
-        return message.get_str("type"), message.get_str("stream_id")
-
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
-        return event | _stream_field(message)
-
-    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
-        return {"type": "error", "status": error.status, "error": error.envelope}
-
-    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
-        return self.error_event(message, _expiry_error("websocket_connection_limit_reached"))
-
-    @_handles("response.create")
-    async def create(self, message: _ClientMessage) -> Iterator[Any]:
-        """Create a response, with the input that is queued for it."""
-        queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
-        if queued:
-            message = message.with_body({**message.body, "input": [*queued, *_items_of(message.body.get("input"))]})
-        return self._track(message, await _answer_with_events(message))
-
-    @_handles("response.inject")
-    def inject(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        """Queue tool outputs of a response in progress for the response that follows it."""
-        target = message.body["response_id"]
-        outputs = message.body["input"]
-        fields = {"response_id": target, "sequence_number": 0}
-        if not outputs or any(not str(item.get("type")).endswith("_output") for item in outputs):
-            _refuse("Only tool outputs can be injected.", "input", "invalid_value")
-        try:
-            creator = self._creator_of(target, "response_id")
-        except ServiceError as refused:
-            error = {key: refused.envelope[key] for key in ("code", "message")}
-            return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
-        self._queue_input(target, outputs)
-        return [{"type": "response.inject.created", **fields, **_stream_field(creator)}]
-
-    @_handles("response.steer")
-    async def steer(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        """Give a response in progress more input of the user."""
-        target = message.body["previous_response_id"]
-        items = _items_of(message.body["input"])
-        steer = {"previous_response_id": target}
-        stream_field = {}
-        try:
-            creator = self._steerable_creator(target, items)
-            stream_field = _stream_field(creator)
-            steer["id"] = message.call.store.new_id("steer_")
-            self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
-        except ServiceError as refused:
-            error = {key: refused.envelope[key] for key in ("type", "code", "message")}
-            return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_field]
-        return [_steer_event("accepted", steer) | stream_field]
-
-    async def _apply_steer(
-        self, message: _ClientMessage, creator: _ClientMessage, steer: dict[str, Any], items: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
-        """Create another response to the input. After tool calls, queue the input until the client sends their outputs.
-
-        Return the events to send after the response that is steered.
-        """
-        target = steer["previous_response_id"]
-        response = message.call.store["responses"][target]
-        required = [_output_stub(item) for item in response["output"] if "call_id" in item]
-        if required:
-            self._queue_input(target, items)
-            return [_steer_event("pending", steer, reason="waiting_for_required_input", required_input=required)]
-        following = message.with_body({**creator.body, "input": items, "previous_response_id": target})
-        self.send(self._track(following, await _answer_with_events(following)), following)
-        return []
-
-    def _track(self, message: _ClientMessage, events: Iterator[tuple[float, Any]]) -> Iterator[Any]:
-        """Yield the events of a response, and record whether the response is in progress."""
-        response_id = None
-        for delay, event in events:
-            response = _dict_in(event, "response") if isinstance(event, dict) else {}
-            if response:
-                response_id = response["id"]
-                in_progress = response["status"] in ("queued", "in_progress")
-                self.creators[response_id] = message if in_progress else None
-            yield delay, event
-        if response_id:
-            self.creators[response_id] = None
-            yield from self.pending_steers.pop(response_id, ())
-
-    def _queue_input(self, response_id: str, items: Iterable[dict[str, Any]]) -> None:
-        self.queued_input.setdefault(response_id, []).extend(items)
-
-    def _creator_of(self, response_id: str, param: str) -> _ClientMessage:
-        """Return the message that created a response. Raise the error of a response that is not in progress."""
-        creator = self.creators.get(response_id)
-        if not creator:
-            code = "response_already_completed" if response_id in self.creators else "response_not_found"
-            _refuse(f"Response '{response_id}' is not in progress on this connection.", param, code)
-        return creator
-
-    def _steerable_creator(self, response_id: str, items: list[dict[str, Any]]) -> _ClientMessage:
-        """Return the message that created a response. Raise the error of a response that cannot be steered."""
-        creator = self._creator_of(response_id, "previous_response_id")
-        if response_id in self.pending_steers:
-            _refuse(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
-        if response_id not in creator.call.store["responses"] or _conversation_id(creator.call):
-            message = f"Response '{response_id}' cannot be steered."
-            _refuse(message, "previous_response_id", "steering_not_supported")
-        if not items or any(item.get("role") != "user" for item in items):
-            _refuse("Only user messages can steer a response.", "input", "invalid_input")
-        return creator
-
-
-def _stream_field(message: _ClientMessage) -> dict[str, str]:
-    """Return a dict with the `stream_id` of a message, which is empty if the message has none."""
-    stream_id = message.get_str("stream_id")
-    return {"stream_id": stream_id} if stream_id else {}
-
-
-def _steer_event(name: str, steer: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {"type": f"response.steer.{name}", "sequence_number": 0, "steer": steer, **fields}
-
-
-def _output_stub(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the output of a tool call that are known before the client sends it."""
-    stub = {"type": f"{item['type']}_output", "call_id": item["call_id"]}
-    if item["type"] == "function_call":
-        stub["name"] = item["name"]
-    return stub
-
-
-# ---- the far end: frames, without I/O --------------------------------------------------------------------------------
-
-
-def _message(event: Any) -> bytes:
-    """An event as a message; a text is one as it is."""
-    return _to_bytes(event if isinstance(event, str) else _encode(event))
-
-
-class _FarEnd:
-    """The far end of a connection: bytes in and, after each step, bytes out."""
-
-    def __init__(self, router: Router, url: str) -> None:
-        from websockets.server import ServerProtocol
-
-        self.protocol, self.router, self.url = ServerProtocol(max_size=None), router, url
-        self.inbox: collections.deque[Any] = collections.deque()
-        self.session: _SocketSession | None = None
-        self.broken, self.fragments = False, b""
-
-    def receive(self, data: bytes) -> None:
-        """Takes in what the client wrote: its handshake, and messages in one frame or several."""
-        self.protocol.receive_data(data)
-        for event in self.protocol.events_received():
-            if not hasattr(event, "opcode"):
-                self.inbox.append(event)
-            elif event.opcode < 8:  # those above are pings and closes, which the protocol answers
-                self.fragments += event.data
-                if event.fin:
-                    self.inbox.append(self.fragments)
-                    self.fragments = b""
-
-    async def step(self, wait: Wait) -> bool:
-        """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
-        if self.inbox:
-            heard = self.inbox.popleft()
-            await (self.session.receive(heard, wait) if self.session else self._open(heard, wait))
-        elif self.session and not self._is_over() and (coming := self.session.next_event()):
-            delay, event = coming
-            if delay:
-                await wait(_sleep(delay))
-            self._send(event)
-        else:
-            return False
-        return True
-
-    def _is_over(self) -> bool:
-        return self.broken or self.protocol.state.name != "OPEN"
-
-    def _send(self, event: Any) -> None:
-        if event is None:
-            self.broken = True
-        elif isinstance(event, int):
-            self.protocol.send_close(event, "the mock closed the connection")
-        else:
-            self.protocol.send_text(_message(event))
-
-    async def _open(self, handshake: Any, wait: Wait) -> None:
-        """Accepts a connection, or refuses it with the response that is next in the list."""
-        opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
-        opened = await _open(self.router, opening, wait)
-        if isinstance(opened, httpx.Response):
-            answer = self.protocol.reject(opened.status_code, opened.read().decode())
-            answer.headers.pop("Content-Type")
-            answer.headers["Content-Type"] = "application/json"
-            self.protocol.send_response(answer)
-        else:
-            self.protocol.send_response(self.protocol.accept(handshake))
-            self.session = opened
-
-
-async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSession | httpx.Response:
-    """The session of a connection, or the response it is refused with."""
-    call = router._mock._receive(opening)
-    record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
-    if refused := await _refusal_of(call, wait, record):
-        record.response = refused
-        return refused
-    record.response = httpx.Response(101)
-    session = _SOCKET_SESSIONS[call.row.name](call, router)
-    session.open(wait, record)
-    return session
-
-
-async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response | None:
-    """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
-    endpoint = call.mock._endpoint(call.row)
-    value = endpoint._response
-    step = value[endpoint._hits] if _is_steps(value) and endpoint._hits < len(value) else value
-    try:
-        if call.mock._strict:
-            _check_api_key(call)
-        return await _answer(call, wait, record) if _is_response(step) else None
-    except ServiceError as refused:
-        return _json_response(call, {"error": refused.envelope}, refused.status)
-
-
-def _far_end(uri: str, headers: Any) -> _FarEnd | None:
-    """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
-
-    A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
-    answers. A connection of the SDK to such a host is refused.
-    """
-    # The SDK connects to some WebSockets with wss, whatever the scheme of its base URL is.
-    urls = re.sub("^ws", "http", uri), re.sub("^wss?", "http", uri)
-    if not _Interceptor.routers or _is_passed_through(uri, *urls):
-        return None
-    url = next(filter(_active, urls), urls[0])
-    routers = _active(url)
-    for router in routers:
-        with contextlib.suppress(_NotMocked):
-            router._mock._receive(httpx.Request("WS", url))
-            return _FarEnd(router, url)
-    if routers:
-        raise _NotMocked(f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}")
-    if not _is_connecting_from_sdk(headers):
-        return None
-    raise _NotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
-
-
-def _is_passed_through(*urls: str) -> bool:
-    """Return True if the first route of a user that matches one form of a WebSocket's URL passes it through."""
-    requests = [httpx.Request("GET", url) for url in urls]
-    for router in _active():
-        for route in router.routes:
-            if not route.pattern or any(route.pattern.match(request) for request in requests):
-                return route.is_pass_through
-    return False
-
-
-def _is_connecting_from_sdk(headers: Any) -> bool:
-    """Return True if the SDK, or openai-agents, opens a WebSocket.
-
-    Before openai 3 the SDK sends no header of its own, so look at the callers.
-    """
-    if _is_from_sdk(name for name, _ in _header_items(headers)):
-        return True
-    # a package of the user's may be called `agents` too
-    packages = ("openai", "agents") if hasattr(sys.modules.get("agents"), "flush_traces") else ("openai",)
-    return _is_called_from(*packages)
-
-
-def _header_items(headers: Any) -> list[tuple[str, str]]:
-    """Return the names and values of headers in one of the forms that `websockets` takes."""
-    from websockets.datastructures import Headers
-
-    return list(Headers(headers or {}).raw_items())
-
-
-# ---- the near ends: the client of `websockets` on it, asynchronous and synchronous -----------------------------------
-
-
-def _answering_async(create_connection: Any) -> Any:
-    """How the asynchronous client gets its transport: one that leads to the far end."""
-
-    @functools.wraps(create_connection)
-    async def create_connection_here(connecting: Any) -> Any:
-        if (far := _far_end(connecting.uri, connecting.additional_headers)) is None:
-            return await create_connection(connecting)
-        from websockets.uri import parse_uri
-
-        make = getattr(connecting, "protocol_factory", None) or connecting.factory  # in releases up to 16, and since
-        connection = make(parse_uri(connecting.uri))
-        connection.connection_made(_Wire(far, connection))
-        return connection
-
-    return create_connection_here
-
-
-class _Wire(asyncio.Transport):
-    """A transport that carries bytes to the far end and back."""
-
-    def __init__(self, far: _FarEnd, connection: Any) -> None:
-        super().__init__()
-        self.far, self.connection, self.lost = far, connection, False
-        self.heard = asyncio.Event()
-        self.task = asyncio.get_running_loop().create_task(self._carry())
-
-    def write(self, data: bytes) -> None:
-        self.far.receive(data)
-        self.heard.set()
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def is_closing(self) -> bool:
-        return self.lost
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is ever held back."""
-
-    def pause_reading(self) -> None:
-        """The client holds what it has not read yet."""
-
-    resume_reading = pause_reading
-
-    def close(self, reason: BaseException | None = None) -> None:
-        if not self.lost:
-            self.lost = True
-            self.heard.set()
-            self.connection.connection_lost(reason)
-
-    abort = close
-
-    async def _carry(self) -> None:
-        """Has what happens at the far end happen, in order, until the connection is lost."""
-        try:
-            while not self.lost:
-                self.heard.clear()
-                moved = await self.far.step(_result)
-                self._deliver()
-                await (asyncio.sleep(0) if moved or self.lost else self.heard.wait())
-        except Exception as mistake:  # the client raises it as the reason why its connection is gone
-            self.close(mistake)
-
-    def _deliver(self) -> None:
-        for data in self.far.protocol.data_to_send():
-            if data and not self.lost:
-                self.connection.data_received(data)
-            else:
-                self.close()
-        if self.far.broken:
-            self.close()
-
-
-def _answering_sync(connect: Any) -> Any:
-    """The function that opens synchronous connections: those to the API end here."""
-
-    @functools.wraps(connect)
-    def connect_here(uri: str, *args: Any, **settings: Any) -> Any:
-        far = _far_end(uri, settings.get("additional_headers"))
-        return connect(uri, *args, **settings) if far is None else _SyncConnection(far, uri, settings)
-
-    return connect_here
-
-
-class _SyncConnection:
-    """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
-
-    def __init__(self, far: _FarEnd, uri: str, settings: Mapping[str, Any]) -> None:
-        from websockets.client import ClientProtocol
-        from websockets.uri import parse_uri
-
-        self.far, self.protocol, self.messages = far, ClientProtocol(parse_uri(uri)), collections.deque[Any]()
-        self.request, self.response = self.protocol.connect(), None
-        self.request.headers.update(settings.get("additional_headers") or {})
-        self.protocol.send_request(self.request)
-        self._exchange()
-        self._step()
-        if self.protocol.handshake_exc:
-            raise self.protocol.handshake_exc
-
-    def send(self, message: str | bytes, text: bool | None = None) -> None:
-        self._check_open()
-        data = message.encode() if isinstance(message, str) else message
-        (self.protocol.send_text if text or isinstance(message, str) else self.protocol.send_binary)(data)
-        self._exchange()
-        while self.far.inbox:
-            self._step()
-
-    def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes:
-        """The next message. Raises `TimeoutError` or, if it were to wait for ever, `AssertionError`."""
-        while not self.messages:
-            self._check_open()
-            if not self._step() and not self.messages and self.protocol.state.name == "OPEN":
-                if timeout is not None:
-                    raise TimeoutError("nothing is on its way")
-                raise AssertionError(f"recv() would wait for ever: {_waits_for(self.far.session)}")
-        data = self.messages.popleft()
-        return data if decode is False else data.decode()
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        if self.protocol.state.name == "OPEN":
-            self.protocol.send_close(code, reason)
-            self._exchange()
-
-    def __enter__(self) -> _SyncConnection:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[str | bytes]:
-        from websockets.exceptions import ConnectionClosedOK
-
-        with contextlib.suppress(ConnectionClosedOK):
-            while True:
-                yield self.recv()
-
-    def _check_open(self) -> None:
-        if self.protocol.state.name != "OPEN":
-            raise self.protocol.close_exc
-
-    def _step(self) -> bool:
-        moved = _run(self.far.step(_wait_in_thread))
-        self._exchange()
-        return moved
-
-    def _exchange(self) -> None:
-        """Carries bytes between the two ends until neither has any."""
-        moved = True
-        while moved:
-            there, back = self.protocol.data_to_send(), self.far.protocol.data_to_send()
-            for data in filter(None, there):
-                self.far.receive(data)
-            for data in back:
-                self.protocol.receive_data(data) if data else self.protocol.receive_eof()
-            for event in self.protocol.events_received():
-                self._take(event)
-            moved = there or back
-        if self.far.broken:
-            self.protocol.receive_eof()
-
-    def _take(self, event: Any) -> None:
-        if not hasattr(event, "opcode"):
-            self.response = event
-        elif event.opcode < 8:
-            self.messages.append(event.data)
-
-
-def _waits_for(session: _SocketSession) -> str:
-    sent = ", ".join(session.received_types) or "nothing"
-    return f"the client sent {sent}, all that came of it was received, and the session waits for more"
-
-
-# ======================================================================================================================
-# REALTIME: sessions that listen and speak
+# REALTIME: sessions that receive and send audio
 # ======================================================================================================================
 
 
@@ -10012,6 +7353,81 @@ def _talking() -> Behavior:
 def _interpreting() -> Behavior:
     """Return the behavior of sessions that answer each utterance."""
     return Behavior(made_up=True, keep=lambda call, obj, script: None, events=_utterance_events, stores_answer=False)
+
+
+def _realtime_partial(turn: Turn) -> dict[str, Any]:
+    """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
+    if turn.citations:
+        raise TypeError(f"{turn!r}: no citation here")
+    said, state = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
+    message = {"type": "message", "role": "assistant", "content": [{"text": said}], "status": state}
+    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
+    details = {"status_details": {"type": state, "reason": _REASONS[turn.stop]}} if turn.stop else {}
+    return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
+
+
+_SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
+
+
+# What a session that listens and speaks begins with.
+_PCM = {"type": "audio/pcm", "rate": 24000}
+
+
+_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+
+
+_SERVER_VAD = _VAD | {"create_response": True, "interrupt_response": True}
+
+
+_HEARS = {
+    "format": _PCM,
+    "transcription": None,
+    "noise_reduction": None,
+    "turn_detection": _VAD | {"idle_timeout_ms": None},
+}
+
+
+_LISTENS = _HEARS | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
+
+
+_TALKS = {
+    "model": "gpt-realtime",
+    "output_modalities": ["audio"],
+    "instructions": "You are a helpful assistant.",
+    "tools": [],
+    "tool_choice": "auto",
+    "max_output_tokens": "inf",
+    "tracing": None,
+    "truncation": "auto",
+    "prompt": None,
+    "expires_at": Now(3600),
+    "include": None,
+    "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "alloy", "speed": 1.0}},
+}
+
+
+_SAYS = {"type": "message", "role": "assistant", "content": [{"text": DEFAULT_TEXT}]}
+
+
+_TALKED = {
+    "id": Fresh("sess_"),
+    "object": "realtime.session",
+    "model": "gpt-4o-realtime-preview",
+    "modalities": ["audio", "text"],
+    "instructions": "You are a helpful assistant.",
+    "voice": "alloy",
+    "input_audio_format": "pcm16",
+    "output_audio_format": "pcm16",
+    "input_audio_transcription": None,
+    "input_audio_noise_reduction": None,
+    "turn_detection": _SERVER_VAD,
+    "tools": [],
+    "tool_choice": "auto",
+    "temperature": 0.8,
+    "speed": 1.0,
+    "max_response_output_tokens": "inf",
+    "tracing": None,
+}
 
 
 # ---- sessions that receive audio -------------------------------------------------------------------------------------
@@ -10105,8 +7521,14 @@ class _SampleFormat(typing.NamedTuple):
 
 
 _PCM16 = _SampleFormat(48, b"\0")
+
+
 _ULAW = _SampleFormat(8, b"\xff")
+
+
 _ALAW = _SampleFormat(8, b"\xd5")
+
+
 _SAMPLE_FORMATS = {
     "audio/pcm": _PCM16,
     "audio/pcma": _ALAW,
@@ -10125,6 +7547,7 @@ def _merge_settings(settings: dict[str, Any], changes: Mapping[str, Any]) -> dic
 
 
 _NESTED_SETTINGS = {"audio", "input", "output"}
+
 
 # The SDK's models of the settings, by the type of session.
 _SETTINGS_MODELS = {
@@ -10160,10 +7583,12 @@ def _audio_pieces(
 
 
 _MS_PER_CHARACTER = 10  # of audio
+
+
 _Pieces = Callable[[str], Iterator[str]]  # splits a text for deltas
 
 
-# ---- realtime: sessions with a conversation --------------------------------------------------------------------------
+# ---- sessions with a conversation ------------------------------------------------------------------------------------
 
 
 class _RealtimeSession(_AudioSession):
@@ -10382,7 +7807,11 @@ class _RealtimeSession(_AudioSession):
 
 
 _SILENCE_DURATION_MS = 200  # the silence that ends a turn or an utterance, unless the settings contain another
+
+
 _MIN_COMMIT_MS = 100  # the shortest audio that can be committed
+
+
 _DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
 
 
@@ -10454,7 +7883,7 @@ def _to_beta(value: Any) -> Any:
 _BETA_FIELDS = {"output_modalities": "modalities"}
 
 
-# ---- the responses of realtime sessions ------------------------------------------------------------------------------
+# ---- responses of a session ------------------------------------------------------------------------------------------
 
 
 def _messages_from_realtime(call: Call) -> list[dict[str, Any]]:
@@ -10622,7 +8051,7 @@ def _stream_function_call(session: _AudioSession, item: dict[str, Any], pieces: 
 _ITEM_STREAMERS = {"function_call": _stream_function_call, "message": _stream_message}
 
 
-# ---- live and translation: sessions that answer each utterance -------------------------------------------------------
+# ---- sessions that answer each utterance: live and translation -------------------------------------------------------
 
 
 class _SpeechSession(_AudioSession):
@@ -10867,44 +8296,4151 @@ def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
     return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
 
 
-# ---- the class of each connection ------------------------------------------------------------------------------------
+# ---- rows of this API ------------------------------------------------------------------------------------------------
 
-_SOCKET_SESSIONS: Mapping[str, type[_SocketSession]] = {
-    "beta.realtime.connect": _BetaRealtimeSession,
-    "beta.responses.connect": _ResponsesSession,
-    "live.connect": _LiveSession,
-    "live.forks.connect": _ForkSession,
-    "live.sideband.connect": _SidebandSession,
-    "realtime.connect": _RealtimeSession,
-    "realtime.translations.connect": _TranslationSession,
-    "responses.connect": _ResponsesSession,
+
+_add_rows(
+    RESOURCES,
+    {
+        "realtime.client_secrets": {"key": "value"},
+        "realtime.translations.client_secrets": {"key": "value"},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "RealtimeConversationItemAssistantMessage": "item_",
+        "RealtimeConversationItemFunctionCall": "item_",
+        "RealtimeResponse": "resp_",
+        "RealtimeSessionCreateResponse": "sess_",
+        "SessionResource": "sess_",
+        "RealtimeTranscriptionSessionCreateResponse": "sess_",
+        "RealtimeTranslationSession": "sess_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "beta.realtime.Session": _TALKED,
+        "beta.realtime.SessionCreateResponse": _TALKED,
+        "ClientSecret": {"value": Fresh("ek_"), "expires_at": Now(60)},
+        "ClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
+        "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
+        "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
+        "RealtimeSessionCreateResponse": _TALKS,
+        "RealtimeTranscriptionSessionCreateResponse": {
+            "object": "realtime.transcription_session",
+            "expires_at": Now(3600),
+            "include": None,
+            "audio": {"input": _HEARS},
+        },
+        "RealtimeTranslationClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
+        "RealtimeTranslationSession": {
+            "model": "gpt-realtime-translate",
+            "audio": {"input": {}, "output": {"language": "en"}},
+        },
+        "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM, "output": {"voice": "marin"}}},
+    },
+)
+
+
+_add_rows(
+    _SPEAKS,
+    {
+        "beta.realtime.RealtimeResponse": _realtime_partial,
+        "realtime.RealtimeResponse": _realtime_partial,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "live.connect": _interpreting(),
+        "live.forks.connect": _interpreting(),
+        "live.sideband.connect": _interpreting(),
+        "realtime.calls.accept": Behavior(
+            keep=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
+        ),
+        "realtime.calls.create": Behavior(default=_SDP, keep=_keep_call, headers=_call_headers),
+        "realtime.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.connect": _talking(),
+        "realtime.translations.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.translations.connect": _interpreting(),
+    },
+)
+
+
+_add_rows(
+    _SOCKET_SESSIONS,
+    {
+        "beta.realtime.connect": _BetaRealtimeSession,
+        "live.connect": _LiveSession,
+        "live.forks.connect": _ForkSession,
+        "live.sideband.connect": _SidebandSession,
+        "realtime.connect": _RealtimeSession,
+        "realtime.translations.connect": _TranslationSession,
+    },
+)
+
+
+# ======================================================================================================================
+# EVALS, CONTAINERS, SKILLS, VIDEOS
+# ======================================================================================================================
+
+
+def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what is evaluated: the item of the application, and what a model said to it."""
+    config = _dict_in(call.body, "data_source_config")
+    parts = {"item": config.get("item_schema") or {"type": "object"}}
+    if config.get("include_sample_schema") or config.get("type") != "custom":
+        parts["sample"] = {"type": "object"}
+    schema = {"type": "object", "properties": parts, "required": list(parts)}
+    return {"data_source_config": obj["data_source_config"] | {"schema": schema}}
+
+
+def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
+    """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
+    source = _dict_in(_dict_in(run, "data_source"), "source")
+    total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
+    bad = run["result_counts"]["errored"] + run["result_counts"]["failed"]
+    counted = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - bad, 0), "total": total}}
+    counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), counted)["result_counts"]
+    criteria = _dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
+    each_counts = {"passed": counts["passed"], "failed": counts["failed"]}
+    results = [{"testing_criteria": each.get("name"), **each_counts} for each in criteria]
+    return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
+
+
+def _use_container(call: Call, id: Any = None) -> None:
+    """The container lives on; one that is expired is a 400."""
+    if _touch_container(call, id)["status"] == "expired":
+        _refuse("Container is expired.")
+
+
+def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
+    """The container lives on, unless it is expired."""
+    id = id or call.params["container_id"]
+    container = _need(call, "containers", id, "container_id")
+    if container["status"] != "expired":
+        container.update(_with_set_fields(call.store, "containers", id, {"last_active_at": int(time.time())}))
+    return container
+
+
+def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    source = call.store["files"].get(call.body.get("file_id"), {})
+    filename, data, _ = _uploaded(call.body.get("file"))
+    name, size = source.get("filename", filename), source.get("bytes", len(data))
+    return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
+
+
+def _container_file_content(call: Call) -> bytes:
+    return call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
+
+
+def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
+    """A skill comes with its first version."""
+    _remember(call, obj, script)
+    id, number = obj["id"], obj["latest_version"]
+    _add(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
+    call.store["skills.versions.content"][id, number] = _skill_content(call)
+
+
+def _skill_content(call: Call) -> bytes:
+    return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
+
+
+def _derive_version(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    skill = call.store["skills"].get(call.parents[0], {})
+    return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
+
+
+def _derive_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """A skill's name and description, as the head of its SKILL.md says them."""
+    head = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
+    found = re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE)
+    return {key: value.strip() for key, value in dict(found).items()}
+
+
+def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
+    value = body.get("files") or []
+    return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
+
+
+def _keep_version(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    skill = call.store["skills"].get(call.parents[0], {})
+    skill["latest_version"] = obj["version"]
+    if call.body.get("default") in (True, "true"):
+        skill["default_version"] = obj["version"]
+
+
+_VIDEO_STAGES = (
+    {"status": "queued", "progress": 0, "completed_at": None},
+    {"status": "in_progress", "progress": 50},
+    {"status": "completed", "progress": 100, "completed_at": Now()},
+)
+
+
+def _remaking_video() -> Behavior:
+    """A video made from another, which the path names or the body."""
+    return Behavior(
+        made_up=True,
+        refers={"video_id": "videos", "video": "videos"},
+        derive=lambda call, video: {"remixed_from_video_id": next(iter(_video_ids(call)), None)},
+        keep=_remember,
+        stages=_VIDEO_STAGES,
+    )
+
+
+def _video_ids(call: Call) -> list[Any]:
+    return _ids_in([call.params.get("video_id"), call.body.get("video")])
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "containers": {"over": _end},
+        "containers.files.content": {"parents": ("container_id",)},
+        "evals": {"listing": ("asc", 20, 100)},
+        "skills.content": {"parents": ()},
+        "skills.versions": {"key": "version"},
+        "skills.versions.content": {"parents": ("skill_id",)},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "ContainerCreateResponse": "cntr_",
+        "EvalCreateResponse": "eval_",
+        "FileCreateResponse": "cfile_",
+        "OutputItemListResponse": "outputitem_",
+        "OutputItemRetrieveResponse": "outputitem_",
+        "RunCreateResponse": "evalrun_",
+        "SkillVersion": "skillver_",
+        "VideoCreateCharacterResponse": "char_",
+    },
+)
+
+
+_CONTAINER = {
+    "object": "container",
+    "status": "running",
+    "last_active_at": Now(),
+    "expires_after": {"anchor": "last_active_at", "minutes": 20},
+}
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "ContainerCreateResponse": _CONTAINER,
+        "ContainerListResponse": _CONTAINER,
+        "ContainerRetrieveResponse": _CONTAINER,
+        "EvalAPIError": {"code": "", "message": ""},
+        "RunCreateResponse": {"status": "queued"},
+        "Skill": {"default_version": "1", "latest_version": "1"},
+        "SkillVersion": {"version": "1"},
+        "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
+    },
+)
+
+
+_add_rows(
+    _IMPLICATIONS,
+    {
+        "ResultCounts": _implied_by_counts,
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "containers.files.content.retrieve": Behavior(check=_use_container),
+        "containers.files.create": Behavior(
+            refers={"file_id": "files"},
+            check=_use_container,
+            derive=_derive_container_file,
+            content=_container_file_content,
+        ),
+        "containers.files.delete": Behavior(check=_use_container),
+        "containers.files.retrieve": Behavior(check=_use_container),
+        "containers.retrieve": Behavior(check=_touch_container),
+        "evals.create": Behavior(derive=_derive_eval),
+        "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
+        "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
+        "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
+        "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version, content=_skill_content),
+        "videos.create": Behavior(made_up=True, stages=_VIDEO_STAGES),
+        "videos.edit": _remaking_video(),
+        "videos.extend": _remaking_video(),
+        "videos.remix": _remaking_video(),
+    },
+)
+
+
+# ======================================================================================================================
+# ADMINISTRATION
+# ======================================================================================================================
+
+
+def _assigning(param: str, source: str) -> Behavior:
+    """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
+    about = {"param": param, "source": source}
+    return Behavior(
+        derive=functools.partial(_derive_assignment, **about),
+        keep=functools.partial(_keep_assignment, **about),
+        stores_answer=False,
+    )
+
+
+def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
+    """Both sides of an assignment, as the answer shows them."""
+    id, owners = call.body.get(param), call.resource.owner
+    owner = call.store[owners.name].get(_key(call.parents), {}) if owners else {}
+    assigned = _assigned(call, id, source) | ({"id": id} if id else {})
+    sides = {param.removesuffix("_id"): assigned, call.shape.parents[-1].removesuffix("_id"): owner}
+    shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
+    types_of = _fields(call.model)
+    return {
+        kind: obj[kind] | _shared_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
+        for kind, side in shown.items()
+    }
+
+
+def _keep_assignment(call: Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
+    shown = obj.get(param.removesuffix("_id")) or {}
+    id = shown.get("id") or obj.get(param) or call.body.get(param)
+    _check_type(param, id, str)
+    call.objects[(*call.parents, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
+
+
+def _derive_group(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    group = _assigned(call, obj["group_id"], "admin.organization.groups")
+    return {"group_name": group["name"]} if "name" in group else {}
+
+
+def _keep_group(call: Call, obj: dict[str, Any], script: Script) -> None:
+    """A group of a project is stored as both: what it is, and what it is there."""
+    group = _assigned(call, obj["group_id"], "admin.organization.groups")
+    call.objects[(*call.parents, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
+
+
+def _assigned(call: Call, id: Any, source: str) -> dict[str, Any]:
+    """What is assigned, as far as it is known."""
+    parents = call.parents[: len(_resource(source).parents)]
+    return call.store[source].get(_key((*parents, id)), {})
+
+
+def _set_active(call: Call, active: bool) -> Any:
+    """Activates or deactivates certificates, of the organization or of a project."""
+    _check_parents(call)
+    changed, resource = [], _resource("admin.organization.certificates")
+    for id in call.body.get("certificate_ids") or ():
+        certificate = _need(call, resource.name, id, "certificate_ids")
+        if call.parents:
+            certificate = {**certificate, "object": "organization.project.certificate"}
+            call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
+        certificate["active"] = active
+        changed.append(_seen_as(_page_item_type(call.model), resource, certificate, call.store))
+    shown = _default_value(_page_item_type(call.model))["object"]
+    return _page_of(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
+
+
+def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    """A service account comes with a key."""
+    model = _select_model(_fields(call.model)["api_key"].type, {})
+    return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
+
+
+def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    if obj["api_key"]:
+        _keep_api_key(call, obj["api_key"], script)
+
+
+def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
+    """An API key of a service account is listed among the project's."""
+    path = "admin.organization.projects.ProjectAPIKey"
+    stored = _new(path, call.store, _shared_fields(_model(path), key))
+    call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
+
+
+def _list_projects(call: Call) -> Any:
+    """Archived projects are listed when asked for."""
+    hidden = call.query.get("include_archived") != "true"
+    return _list(call, {**call.query, "status": "active"} if hidden else call.query)
+
+
+_add_rows(
+    RESOURCES,
+    {
+        "admin": {"listing": ("asc", 20, 100)},
+        "admin.organization.certificates": {"listing": ("desc", 20, 100)},
+        "admin.organization.groups": {"listing": ("asc", 100, 1000)},
+        "admin.organization.groups.users": {"listing": ("desc", 100, 1000)},
+        "admin.organization.projects.certificates": {"listing": ("desc", 20, 100)},
+        "admin.organization.projects.rate_limits": {"listing": ("asc", 100, 1000)},
+        "admin.organization.projects.roles": {"listing": ("asc", 1000, 1000), "renamed": {"role_name": "name"}},
+        "admin.organization.projects.users": {"renamed": {"user_id": "id"}},
+        "admin.organization.roles": {"listing": ("asc", 1000, 1000), "renamed": {"role_name": "name"}},
+    },
+)
+
+
+_add_rows(
+    _ID_PREFIXES,
+    {
+        "AdminAPIKey": "key_",
+        "AdminAPIKeyCreateResponse": "key_",
+        "APIKeyCreateResponse": "key_",
+        "AuditLogListResponse": "audit_log-",
+        "Certificate": "cert_",
+        "Invite": "invite-",
+        "OrganizationUser": "user-",
+        "Project": "proj_",
+        "ProjectAPIKey": "key_",
+        "ProjectRateLimit": "rl-",
+        "ProjectServiceAccount": "svc_acct_",
+        "ProjectUser": "user-",
+        "ServiceAccountCreateResponse": "svc_acct_",
+        "WebhookEndpointWithSecret": "we_",
+    },
+)
+
+
+_add_rows(
+    _MODEL_VALUES,
+    {
+        "Invite": {"status": "pending"},
+        "Project": {"name": "", "status": "active"},
+        "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
+    },
+)
+
+
+_add_rows(
+    BEHAVIORS,
+    {
+        "admin.organization.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
+        "admin.organization.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
+        "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
+        "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
+        "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": Now()},)),
+        "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
+        "admin.organization.projects.certificates.deactivate": Behavior(
+            act=functools.partial(_set_active, active=False)
+        ),
+        "admin.organization.projects.groups.create": Behavior(
+            derive=_derive_group, keep=_keep_group, stores_answer=False
+        ),
+        "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
+        "admin.organization.projects.list": Behavior(act=_list_projects),
+        "admin.organization.projects.service_accounts.api_keys.create": Behavior(check=_fetch, keep=_keep_api_key),
+        "admin.organization.projects.service_accounts.create": Behavior(
+            derive=_derive_service_account, keep=_keep_service_account
+        ),
+        "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
+        "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
+        "webhooks.rotate_secret": Behavior(
+            act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}
+        ),
+    },
+)
+
+
+# ======================================================================================================================
+# REPLIES: an answer as JSON, bytes or a stream of events
+# ======================================================================================================================
+
+
+def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
+    """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
+    if call.streams and (events := call.behavior.events):
+        obj = _copy(obj)  # what is stored may change while this is still being read
+        quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
+        return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
+    if isinstance(obj, bytes) and pace != AT_ONCE:
+        size = pace.chunk or len(obj)
+        return _stream_reply(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
+    if isinstance(obj, (bytes, str)):
+        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _kind_of_bytes(call)
+        return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
+    if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
+        obj = {"id": call.params.get(call.shape.item), "object": f"{call.resource.noun}.deleted", "deleted": True}
+    response = _json_response(call, {} if obj is None else obj)
+    if pace.first_delay:
+        response.stream = _Paced(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
+    return response
+
+
+def _stream_reply(call: Call, events: Any, pace: Pace) -> httpx.Response:
+    binary = call.row.model == "bytes" and not call.streams
+    headers = _headers(call, _kind_of_bytes(call) if binary else "text/event-stream; charset=utf-8")
+    return _Reply(200, headers=headers, stream=_Paced(events, pace, call.request))
+
+
+def _kind_of_bytes(call: Call) -> str:
+    """The content type of a download: of speech that of its format, of a file with a path that of its name."""
+    if form := call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes):
+        return f"audio/{'mpeg' if form == 'mp3' else form}"
+    path = call.objects.get(call.key, {}).get("path") if call.shape.item else None
+    kind = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def _batched(events: Iterator[Event]) -> Iterator[bytes]:
+    """Ever more events at once."""
+    for number in itertools.count():
+        batch = list(itertools.islice(events, min(2**number, 256)))
+        if not batch:
+            return
+        yield b"".join(map(_frame, batch))
+
+
+def _frame(event: Event) -> bytes:
+    """An event as it goes over the wire."""
+    name, data = event
+    if isinstance(data, bytes):
+        return data
+    text = data if isinstance(data, str) else _encode(data)
+    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
+    return _to_bytes(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
+
+
+def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
+    return _response(call, status, _to_bytes(_encode(obj)), "application/json")
+
+
+def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
+    headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
+    return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
+
+
+# What every answer says of the account, and what those of a model say of its limits.
+_STANDING_HEADERS = (
+    (b"openai-processing-ms", b"1"),
+    (b"openai-version", b"2020-10-01"),
+    (b"openai-organization", b"org-mock"),
+    (b"openai-project", b"proj_mock"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-envoy-upstream-service-time", b"1"),
+    (b"x-openai-proxy-wasm", b"v0.1"),
+)
+
+
+# What an account has of each in a minute, what remains, and the seconds until all of it is there again.
+_LIMITS = {
+    "requests": {"limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
+    "tokens": {"limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
+}
+
+
+_LIMIT_HEADERS = [
+    (f"x-ratelimit-{told}-{name}".encode(), value.encode())
+    for name, limit in _LIMITS.items()
+    for told, value in (
+        ("limit", f"{limit['limit']}"),
+        ("remaining", f"{limit['remaining']}"),
+        ("reset", f"{1000 * limit['reset_seconds']:g}ms" if limit["reset_seconds"] else "0s"),
+    )
+]
+
+
+def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"x-request-id", call.store.new_id("req_").encode()),
+        (b"date", _date(int(time.time()))),
+        *_STANDING_HEADERS,
+        *(_LIMIT_HEADERS if call.behavior.made_up else ()),
+        *(call.behavior.headers(call) if call.behavior.headers else ()),
+    ]
+    return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
+
+
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return email.utils.formatdate(second, usegmt=True).encode()
+
+
+class _Reply(httpx.Response):
+    """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
+
+    def __init__(self, status_code: int, headers: Sequence[tuple[bytes, bytes]], stream: Any, **options: Any) -> None:
+        super().__init__(status_code, stream=stream, **options)
+        self.raw_headers = headers
+        del self.headers
+
+    @functools.cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        return httpx.Headers(list(self.raw_headers))
+
+    @property
+    def content(self) -> bytes:
+        return self.read()
+
+
+def _event(value: Any) -> Event:
+    """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, bytes):
+        return None, value
+    plain = value if isinstance(value, str) else _to_json(value, "stream event")
+    if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
+        return plain["event"], plain["data"]
+    return (plain.get("type") if isinstance(plain, dict) else None), plain
+
+
+Event = tuple[str | None, Any]  # the `event:` line, and the data
+
+
+# ---- streams for synchronous and asynchronous clients ----------------------------------------------------------------
+
+
+class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.reading = source, None
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
+        return self.reading
+
+    def __aiter__(self) -> Any:
+        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
+
+    def close(self) -> None:
+        for each in (self.reading, self.source):
+            if hasattr(each, "close"):
+                each.close()
+
+    async def aclose(self) -> None:
+        if hasattr(self.source, "aclose"):
+            await self.source.aclose()
+        else:
+            self.close()
+
+
+_BEFORE, _END, _BROKEN = object(), object(), object()  # stand before the first event, behind the last, for the fault
+
+
+class _Paced(_Either):
+    """The bytes of events at their pace, and the fault they end with."""
+
+    def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
+        super().__init__(events)
+        self.pace, self.request = pace, request
+
+    def __iter__(self) -> Iterator[bytes]:
+        for delay, event in self._timed():
+            time.sleep(delay)
+            yield self._fault() if event is _BROKEN else _frame(_event(event))
+
+    async def __aiter__(self) -> Any:
+        self.source = source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
+        number, event = 0, _BEFORE
+        while event is not _END:
+            if event is not _BEFORE:
+                await _sleep(self._delay(number))
+                yield _frame(_event(event))
+            if number == self.pace.fail_after:
+                yield self._fault()
+                return
+            number, event = number + 1, await anext(source, _END)
+
+    def steps(self) -> Iterator[tuple[float, Any]]:
+        """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
+        fault = self.pace.fault
+        for delay, event in self._timed():
+            if event is not _BROKEN:
+                yield delay, _event(event)[1]
+            elif fault != b"":
+                yield delay, fault if isinstance(fault, (dict, str, int)) else None
+
+    def _timed(self) -> Iterator[tuple[float, Any]]:
+        """The events with the seconds before each, and in the end, or early, the mark of the fault."""
+        self.source = source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
+        for number, event in enumerate(itertools.chain([_BEFORE], source)):
+            if event is not _BEFORE:
+                yield self._delay(number), event
+            if number == self.pace.fail_after:
+                yield 0.0, _BROKEN
+                return
+
+    def _delay(self, number: int) -> float:
+        return self.pace.first_delay if number == 1 else self.pace.delay
+
+    def _fault(self) -> bytes:
+        """What comes instead of the next event. Raises a network fault unless the fault is something to send."""
+        fault = self.pace.fault
+        if isinstance(fault, bytes):
+            return fault
+        if isinstance(fault, str):
+            return _frame((None, fault))
+        if isinstance(fault, Mapping):
+            return _frame(_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
+        raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
+
+
+async def _asynchronous(items: Iterable[Any]) -> Any:
+    try:
+        for item in items:
+            yield item
+    finally:
+        if isinstance(items, types.GeneratorType):
+            items.close()
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds:
+        import anyio
+
+        await anyio.sleep(seconds)
+
+
+def _synchronous(items: Any) -> Iterator[Any]:
+    """The items of an asynchronous iterator, for a synchronous client."""
+    iterator = items.__aiter__()
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        try:
+            while True:
+                yield _in_thread(loop.run_until_complete, iterator.__anext__())
+        except StopAsyncIteration:
+            return
+        finally:
+            if hasattr(iterator, "aclose"):
+                _in_thread(loop.run_until_complete, iterator.aclose())
+
+
+def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """What a function returns in a thread of its own, made for it: in this one a loop may be running."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args).result()
+
+
+# ======================================================================================================================
+# SCRIPTS: a response selected, checked and resolved
+# ======================================================================================================================
+
+
+async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: Any = None) -> Any:
+    """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
+
+    reply: makes something else than a response of the answer.
+    """
+    try:
+        with call.store.lock:
+            chosen = _chosen(call)
+            if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
+                with _blaming(call):
+                    _check(call)
+            if record:
+                record.answered_by = chosen
+            script = chosen._take() if chosen else NOTHING
+        script = await _settle(call, script, wait)
+        if isinstance(script, httpx.Response):
+            return script
+        if script is NOTHING:
+            await _do_as_if_nothing_were_set(call, wait, checked)
+        with call.store.lock, _blaming(call):
+            return (reply or _reply)(call, _perform(call, script), script.pace)
+    except ServiceError as refused:
+        return _json_response(call, {"error": refused.envelope}, refused.status)
+
+
+def _chosen(call: Call) -> Scripted | None:
+    """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
+    chosen = call.mock._endpoint(call.row)._choose(call)
+    if chosen is None and call.behavior.shares:
+        beta = "beta." if call.row.name.startswith("beta.") else ""
+        return call.mock._endpoint(_rows()[beta + call.behavior.shares])._choose(call)
+    if chosen or not call.behavior.goes_on:
+        return chosen
+    note = call.store.service.notes.get((call.resource.name, call.key), Note())
+    chosen = call.mock._endpoint(_rows()[note.maker])._choose(call) if note.maker else None
+    return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
+
+
+def _is_checked(call: Call, chosen: Scripted | None) -> bool:
+    """What is set is served whatever the state holds; what another call began, as the state says."""
+    if chosen is None or call.mock._strict or call.session is not None:
+        return True
+    return chosen._row.path != call.row.path
+
+
+async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Response:
+    """A script with nothing left to find out when the call has come, or a response."""
+    while script.resolve:
+        value = script.resolve(call)
+        value = await wait(value) if inspect.isawaitable(value) else value
+        if isinstance(value, _Reply):
+            return value
+        if isinstance(value, unittest.mock.NonCallableMock):
+            raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
+        settled = value if isinstance(value, Script) else _prepare(call.row, value)
+        keeps_pace = settled is NOTHING or settled.pace != AT_ONCE
+        script = settled if keeps_pace else dataclasses.replace(settled, pace=script.pace)
+    return script
+
+
+def _prepare(row: Row, value: Any) -> Script:
+    """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
+    place = f"{row.name}.response"
+    if value is None:
+        raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
+    if any(value is builder for builder in _builders()):
+        raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
+    if inspect.isclass(value) and _is_model(value):
+        raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
+    if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
+        raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
+    if (taken := _taken(row, value)) is not None:
+        return Script(resolve=taken) if callable(taken) else Script(_templates(row, taken))
+    for takes, prepare in _PREPARERS:
+        if takes(value):
+            return prepare(row, value)
+    raise TypeError(
+        f"{place} cannot be {value!r}; it takes a dict, a model, {_text_word(row)}an httpx.Response, an exception, "
+        "a callable, or a list of these"
+    )
+
+
+def _taken(row: Row, value: Any) -> Any:
+    """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
+    takes = _behavior(row.name).takes
+    return takes(value) if takes else None
+
+
+def _text_word(row: Row) -> str:
+    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _SPEAKS else ""
+
+
+async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> None:
+    """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
+    if call.mock._only_scripted and call.behavior.made_up:
+        raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
+    if not checked:  # a list said `...`
+        with call.store.lock, _blaming(call):
+            _check(call)
+    if call.behavior.work:
+        await call.behavior.work(call, wait)
+
+
+# What reading a value raises that is not what it is taken for.
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+@contextlib.contextmanager
+def _blaming(call: Call) -> Iterator[None]:
+    """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
+    blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
+    defect of this module, and is raised."""
+    try:
+        yield
+    except _STUMBLES:
+        _check_types(call)
+        _check_state(call.store)
+        raise
+
+
+Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
+
+
+# ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
+
+
+def _prepare_model(row: Row, value: Any) -> Script:
+    """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
+    if type(value).__module__.startswith("openai."):
+        return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    text = value.model_dump_json(by_alias=True)
+    return _prepare_turn(row, Turn(text, structured=True)) if row.model in _SPEAKS else _prepare_text(row, text)
+
+
+_PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
+
+
+def _prepare_partial(row: Row, value: Mapping[str, Any]) -> Script:
+    """A partial: merged into each model it may have to fill."""
+    place = f"{row.name}.response"
+    if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
+        return Script({_model(row.model): _to_json(value, place)}, given=value)
+    if value and row.model in _PLAIN:
+        raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
+    if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
+        raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
+    return Script(_templates(row, value) if value else {}, value)
+
+
+def _prepare_text(row: Row, value: str) -> Script:
+    if row.model == "bytes":
+        return _prepare_bytes(row, value.encode())
+    if row.model not in _SPEAKS:
+        raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
+    return _prepare_turn(row, Turn(value))
+
+
+def _prepare_bytes(row: Row, value: bytes) -> Script:
+    if row.model != "bytes":
+        raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
+    return Script({bytes: bytes(value)})
+
+
+def _prepare_turn(row: Row, turn: Turn) -> Script:
+    """What the model says; where that depends on the tools of the request, it is known when the call comes."""
+    if row.model not in _SPEAKS:
+        raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
+    said = _spoken_script(row, turn)
+
+    def resolve(call: Call) -> Script:
+        offered = _as_offered(turn, call.body)
+        return said if offered == turn else _spoken_script(row, offered)
+
+    return Script(resolve=resolve) if turn.tool_calls or turn.structured else said
+
+
+def _spoken_script(row: Row, turn: Turn) -> Script:
+    try:
+        return Script(_templates(row, _SPEAKS[row.model](turn)), turn=turn)
+    except TypeError as reason:
+        raise TypeError(f"{row.name}.response cannot be {reason}") from None
+
+
+def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
+    """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
+    templates, reasons = {}, []
+    models = [*filter(None, dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values()))))]
+    for model in models:
+        try:
+            templates[model] = (
+                value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
+            )
+        except ValueError as reason:
+            reasons.append(reason)
+    known = _known_keys(templates, value)
+    if reasons and (not templates.keys() - {str} or value.keys() & _known_keys(models, value) - known):
+        raise reasons[0]
+    if value and known and not value.keys() & known:
+        _refuse_strangers(row, value, next(iter(templates)))
+    return templates
+
+
+def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
+    """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
+    members = [each for each in (_select_model(model, value) for model in models) if _is_model(each)]
+    return {name for each in members for name in (*_fields(each), *_default_value(each), *_wire_names(each))}
+
+
+def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
+    """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
+    member = _select_model(model, value)
+    homes = [_find_field_path(member, key) for key in value]
+    hint = f"; {', '.join(homes)} is where it belongs" if all(homes) else ""
+    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS else ""
+    raise ValueError(
+        f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
+    )
+
+
+# ---- exceptions ------------------------------------------------------------------------------------------------------
+
+
+def _prepare_exception(row: Row, value: Any) -> Script:
+    """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
+    if _is_response(getattr(value, "response", None)):
+        return _prepare_response(row, value.response)
+    if not issubclass(value if inspect.isclass(value) else type(value), Exception):
+        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
+    if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
+        raise TypeError(
+            f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
+        )
+
+    def resolve(call: Call) -> Any:
+        raise _Fault(_family_error(value, call.request))
+
+    return Script(resolve=resolve)
+
+
+class _Fault(Exception):
+    """Carries an exception a test set as its response past the handling of mistakes."""
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+# ---- complete responses ----------------------------------------------------------------------------------------------
+
+
+def _is_response(value: Any) -> bool:
+    return isinstance(value, tuple(family.Response for family in _families()))
+
+
+def _families() -> list[Any]:
+    """httpx, and httpx2 where it is used."""
+    return [httpx, *filter(None, [sys.modules.get("httpx2")])]
+
+
+def _prepare_response(row: Row, value: Any) -> Script:
+    """A ready response of either family, a new one for each call."""
+    content, source = getattr(value, "_content", None), value.stream
+    source = getattr(source, "_stream", source)  # httpx reads what it was given once only
+    extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
+    headers = value.headers.raw
+    if content is not None:  # it was decoded when it was made
+        headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
+        headers.append((b"content-length", b"%d" % len(content)))
+
+    readings = itertools.count()
+
+    def resolve(call: Call) -> _Reply:
+        if isinstance(source, (Iterator, AsyncIterator)) and next(readings):
+            raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
+        body = _Either(source) if content is None else httpx.ByteStream(content)
+        own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
+        if content is not None and value.status_code < 300:
+            _keep_ready(call, content)
+        return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
+
+    return Script(resolve=resolve)
+
+
+def _keep_ready(call: Call, content: bytes) -> None:
+    """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
+    try:
+        obj = json.loads(content)
+        if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
+            return
+        script = Script(_templates(call.row, obj), obj)
+    except ValueError:  # some other service's answer
+        return
+    with call.store.lock:
+        _keep(call, _compose(call, script), script)
+
+
+# ---- callables and lists ---------------------------------------------------------------------------------------------
+
+
+# What a callable may ask for by name, beside the parameters of the path.
+_OFFERS = ("body", "conversation", "tools", "route", "state_store")
+
+
+def _prepare_callable(row: Row, value: Callable[..., Any]) -> Script:
+    """A function of the request and, by name, of what else it asks for."""
+    parameters = inspect.signature(value).parameters
+    first = next(iter(parameters.values()), None)
+    if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
+        raise TypeError(
+            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
+        )
+
+    def resolve(call: Call) -> Any:
+        offers = {"body": _copy(call.body), "tools": _copy(call.body.get("tools") or []), "state_store": call.store}
+        offers |= {"route": call.mock._endpoint(row).route, **call.params}
+        if "conversation" in parameters:
+            with call.store.lock:
+                offers["conversation"] = _heard(call)
+        return value(call.request, **_asked_for(value, offers))
+
+    return Script(resolve=resolve)
+
+
+def _heard(call: Call) -> list[dict[str, Any]]:
+    """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
+    if call.behavior.hears:
+        return call.behavior.hears(call)
+    return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
+
+
+def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the offers a function has parameters for."""
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return dict(offers)
+    return {name: offer for name, offer in offers.items() if name in parameters}
+
+
+def _prepare_steps(row: Row, value: Sequence[Any]) -> Script:
+    """One answer for each attempt, in order."""
+    steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
+    return Script(resolve=lambda call: next(steps), steps=len(value))  # that there are enough, `_take` sees to
+
+
+def _prepare_step(row: Row, number: int, step: Any) -> Script:
+    if _is_steps(step) and _taken(row, step) is None:
+        raise TypeError(
+            f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
+            "join the calls of one answer with +, tool_call(...) + tool_call(...)"
+        )
+    try:
+        return _prepare(row, step)
+    except (TypeError, ValueError) as reason:
+        raise type(reason)(f"step {number}: {reason}") from None
+
+
+def _is_steps(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+# ---- streams event by event ------------------------------------------------------------------------------------------
+
+
+def _prepare_streamed(row: Row, value: Streamed) -> Script:
+    if isinstance(value.pace.fault, int) and row.method != "WS":
+        raise ValueError(
+            f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
+        )
+    if _is_steps(value.value) or _is_stream(value.value):
+        return _prepare_events(row, value.value, value.pace)
+    return dataclasses.replace(_prepare(row, value.value), pace=value.pace)
+
+
+def _is_stream(value: Any) -> bool:
+    """Whether a value gives events: a generator or a function that makes one, plain or asynchronous."""
+    functions = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
+    streams = isinstance(value, (Iterator, AsyncIterator, EventStream))
+    return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
+
+
+def _prepare_events(row: Row, value: Any, pace: Pace = AT_ONCE) -> Script:
+    """A stream event by event, from the start for each call; from an iterator for one."""
+    if isinstance(value, EventStream):
+        return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
+    readings = itertools.count()
+
+    def resolve(call: Call) -> httpx.Response:
+        place = f"{row.name}.response"
+        if call.behavior.events and not call.streams and row.model != "bytes":
+            raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
+        if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
+            raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
+        arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
+        return _stream_reply(call, value(*arguments) if callable(value) else value, pace)
+
+    return Script(resolve=resolve)
+
+
+# Which function prepares which kind of value; the first that takes it.
+_PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[Row, Any], Script]]] = (
+    (lambda value: value is ..., lambda row, value: NOTHING),  # as if nothing were set
+    (lambda value: isinstance(value, Mapping), _prepare_partial),
+    (lambda value: isinstance(value, str), _prepare_text),
+    (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
+    (_is_response, _prepare_response),
+    (lambda value: isinstance(value, Turn), _prepare_turn),
+    (lambda value: isinstance(value, Streamed), _prepare_streamed),
+    (_is_stream, _prepare_events),
+    (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
+    (lambda value: _is_model(type(value)), _prepare_model),
+    (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
+    (callable, _prepare_callable),
+)
+
+
+# ======================================================================================================================
+# INTERCEPTION: requests taken before they reach the network
+# ======================================================================================================================
+
+
+# ---- hosts and base URLs ---------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=256)
+def _below(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
+    """Return the path of a URL below one of the bases, and the Azure deployment in it. `None` if it is below none."""
+    for base in bases:
+        if match := re.match(_base_pattern(base), url):
+            deployment = match["deployment"]
+            return url[match.end() :], deployment and unquote(deployment)
+    return None
+
+
+_AZURE_RESOURCE = (
+    r"https://[\w.-]+\.(?:openai\.azure\.(?:com|us|cn)|azure\.openai\.com"
+    r"|(?:cognitiveservices|services\.ai)\.azure\.(?:com|us|cn))"
+)
+
+
+_AZURE_GATEWAY = r"https://[\w.-]+\.azure-api\.(?:net|us|cn)"
+
+
+# The partitions of AWS, each with the suffix of its IPv4 hosts and that of its dual-stack hosts.
+_AWS = (
+    r"(?:amazonaws\.com|api\.aws|amazonaws\.com\.cn|api\.amazonwebservices\.com\.cn|amazonaws\.eu"
+    r"|api\.amazonwebservices\.eu|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|cloud\.adc-e\.uk"
+    r"|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)"
+)
+
+
+# Base URLs of the SDK's own clients, as error messages show them, and as regular expressions. The public URL is not among
+# them, because it is looked at first. `_base_pattern` adds the forms of Azure's paths to each.
+_CLIENT_BASES = {
+    # the regions of `data_residency=`, and the hosts that ask for a client certificate
+    "https://*.api.openai.com/v1": r"https://(?:[a-z]{2}|mtls(?:-[a-z]{2})?)\.api\.openai\.com/v1",
+    # the hosts of a resource, in each of Azure's clouds, and of a project in Foundry
+    "https://*.openai.azure.com": _AZURE_RESOURCE + r"(?:/api/projects/[^/]+|/v1)?",
+    # API Management, which serves other APIs too: hence only where the path says `/openai/`
+    "https://*.azure-api.net/openai": _AZURE_GATEWAY + r"(?:/[^/?]+)*?(?=/openai/)",
+    "https://bedrock-mantle.*.api.aws/openai/v1": r"https://bedrock-mantle\.[a-z\d-]+\.api\.aws(?:/openai)?/v1",
+    "https://bedrock-runtime.*.amazonaws.com/openai/v1": (
+        r"https://bedrock-runtime(?:-fips)?\.[a-z\d-]+\." + _AWS + "/openai/v1"
+    ),
+    "https://*aiplatform.googleapis.com/v1/.../publishers/openai/v1": (
+        r"https://(?:[a-z\d-]+-)?aiplatform\.googleapis\.com/v1/projects/[^/]+/locations/[^/]+/publishers/openai/v1"
+    ),
+}
+
+
+# `/openai/v1/...`, `/openai/deployments/{model}/...`: below a base URL of your own too, which may lead to a gateway.
+_AZURE_PATH = r"(?:/openai(?:/v1)?)?(?:/deployments/(?P<deployment>[^/]+))?"
+
+
+@functools.lru_cache(maxsize=64)
+def _base_pattern(*bases: str) -> str:
+    """Return the regular expression of some base URLs, with the forms of Azure's paths below them."""
+    roots = "|".join(_CLIENT_BASES.get(base) or re.escape(base) for base in bases)
+    return f"(?:{roots}){_AZURE_PATH}(?=/|$)"
+
+
+def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | None:
+    """Split the URL of any host into its base and the longest path of a row that it ends with. `None` if none fits."""
+    start = url.find("/", url.find("//") + 2)
+    while start >= 0:
+        if _find(method, url[start:], beta):
+            return url[:start], url[start:]
+        start = url.find("/", start + 1)
+    return None
+
+
+# Where the SDK exchanges the token of a workload for one of the API, with a certificate at the second.
+_TOKEN_URLS = ("https://auth.openai.com/oauth/token", "https://mtls.auth.openai.com/oauth/token")
+
+
+_TOKEN = {
+    "access_token": "mock-access-token",
+    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    "token_type": "Bearer",
+    "expires_in": 3600,
+}
+
+
+def _answer_unlogged(request: httpx.Request) -> httpx.Response:
+    """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
+    if _httpx_request(request).link.startswith(_TOKEN_URLS):
+        return httpx.Response(200, json=_TOKEN)
+    return httpx.Response(204)
+
+
+_PUBLIC = "https://api.openai.com/v1"
+
+
+_AZURE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
+
+
+# ---- the router ------------------------------------------------------------------------------------------------------
+
+
+class Router(respx.MockRouter):
+    """A RESPX router whose own routes come first, and behind them the table."""
+
+    def __init__(self, mock: OpenAIMock, **settings: Any) -> None:
+        super().__init__(**{"assert_all_called": False, "using": _Interceptor.name, **settings})
+        self._mock, self._entered = mock, 0
+        self._older: list[Any] = []  # the routers of other mockers that were there before
+
+    def __call__(self, func: Any = None, **settings: Any) -> Any:
+        return super().__call__(func) if func else Router(self._mock, **settings)
+
+    def start(self) -> None:
+        """Answers from now on. It may be entered again within, and is the innermost then: the last to leave stops it."""
+        self._entered += 1
+        if self._entered > 1:
+            return self.Mocker.register(self)
+        self._mock._start()
+        self._older = _others()
+        super().start()
+
+    def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
+        """Stops answering. Routes and calls stay, unless told otherwise."""
+        self._entered = max(self._entered - 1, 0)
+        if self._entered:
+            self.Mocker.unregister(self)
+            return
+        _flush_traces()
+        super().stop(clear=clear, reset=reset, quiet=quiet)
+        if self._mock._checks_use and not quiet:
+            self._mock.assert_all_used()
+
+    def handler(self, request: Any) -> httpx.Response:
+        """The response to a request, for `MockTransport`."""
+        return _run(self._handle(request, super().handler, _wait_in_thread))
+
+    async def async_handler(self, request: Any) -> httpx.Response:
+        """The same for asynchronous clients."""
+        return await self._handle(request, super().async_handler, _result)
+
+    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: Wait) -> httpx.Response:
+        request = _httpx_request(request)
+        try:
+            if self.routes:
+                with contextlib.suppress(AllMockedAssertionError):
+                    return self._journaled(request, await _result(own_routes(request)))
+            return await self._exchange(request, wait)
+        except Exception as reason:
+            surfaced = _surfacing(reason, request)
+            raise surfaced from surfaced.__cause__
+
+    def _journaled(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        """What a user's own route answered; where that was a call of the API, the journal has it too."""
+        with contextlib.suppress(_NotMocked):
+            if call := self._mock._receive(request):
+                self._record(request, call).response = response
+        return response
+
+    async def _exchange(self, request: httpx.Request, wait: Wait) -> httpx.Response:
+        """One request and its response, recorded whatever comes of it."""
+        try:
+            call = self._mock._receive(request)
+        except _NotMocked:
+            if not hasattr(request, "intercepted"):  # else another router may know it
+                self._record(request)
+            raise
+        if call is None:
+            return _answer_unlogged(request)
+        record, started = self._record(request, call), time.perf_counter()
+        try:
+            record.response = await _routed(call, wait) or await _answer(call, wait, record)
+        finally:
+            record.duration = time.perf_counter() - started
+            self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
+        return record.response
+
+    def _record(self, request: httpx.Request, call: Call | None = None) -> Record:
+        """Adds a request to the journal; one that is no call to RESPX's calls too."""
+        if call is None:
+            self.record(request, response=None)
+        about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
+        record = Record(*about)
+        for mock in filter(None, (self._mock, self._mock._origin)):
+            mock._journal.append(record)
+        return record
+
+
+def _flush_traces() -> None:
+    """Has openai-agents send the traces it still holds, which would go to the network once nobody answers."""
+    if flush := getattr(sys.modules.get("agents"), "flush_traces", None):
+        flush()
+
+
+def _run(coroutine: Any) -> Any:
+    """The result of a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("an exchange with a synchronous client waited")
+
+
+async def _wait_in_thread(awaitable: Any) -> Any:
+    """What an awaitable gives, for a synchronous client."""
+    return _in_thread(asyncio.run, _result(awaitable))
+
+
+async def _result(value: Any) -> Any:
+    """A value, awaited where it has to be."""
+    return await value if inspect.isawaitable(value) else value
+
+
+_faulted = contextvars.ContextVar("faulted", default=False)  # whether the last exchange ended in a fault of the test
+
+
+def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
+    """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
+    if isinstance(reason, _Fault):
+        _faulted.set(True)
+        return reason.fault
+    if isinstance(reason, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
+        return reason
+    mistake = MockError(f"{type(reason).__name__}: {reason}")
+    mistake.__cause__ = reason
+    return mistake
+
+
+def _swallows(request: httpx.Request) -> bool:
+    """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
+    return "x-stainless-package-version" in request.headers and _is_swallowing()
+
+
+async def _routed(call: Call, wait: Wait) -> httpx.Response | None:
+    """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
+    route = call.mock._endpoint(call.row).__dict__.get("route")
+    if not route or not (route.is_pass_through or route.side_effect or route.return_value):
+        return None
+    if route.is_pass_through:
+        raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
+    effect = route.side_effect
+    params = _asked_for(effect, call.params) if inspect.isroutine(effect) else {}
+    try:
+        result = route.resolve(call.request, **params)
+        return await wait(result) if inspect.isawaitable(result) else result
+    except SideEffectError as reason:
+        raise reason.origin from None
+
+
+def _without_pause(method: Any) -> Any:
+    """How long the SDK pauses before it tries again: not at all after a fault that a test set."""
+
+    @functools.wraps(method)
+    def _calculate_retry_timeout(client: Any, remaining_retries: int, options: Any, headers: Any = None) -> float:
+        faulted = _faulted.get() and headers is None
+        _faulted.set(False)
+        return 0.0 if faulted else method(client, remaining_retries, options, headers)
+
+    return _calculate_retry_timeout
+
+
+def _unveiling(send: Any) -> Any:
+    """How the SDK sends: a mistake that had to pass it as a `MockError` leaves as itself, also through event loops."""
+
+    @functools.wraps(send)
+    def request(*args: Any, **settings: Any) -> Any:
+        with _unveiled():
+            return send(*args, **settings)
+
+    @functools.wraps(send)
+    async def request_async(*args: Any, **settings: Any) -> Any:
+        with _unveiled():
+            return await send(*args, **settings)
+
+    return (request_async if inspect.iscoroutinefunction(send) else request) if _is_swallowing() else send
+
+
+@contextlib.contextmanager
+def _unveiled() -> Iterator[None]:
+    try:
+        yield
+    except MockError as veiled:
+        mistake = veiled.__cause__ or veiled
+        raise mistake from mistake.__cause__
+
+
+def _is_swallowing() -> bool:
+    return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
+
+
+# ---- httpx and httpx2 ------------------------------------------------------------------------------------------------
+
+
+def _httpx_request(request: Any) -> _Converted:
+    return request if isinstance(request, _Converted) else _Converted(request)
+
+
+class _Converted(httpx.Request):
+    """A request of either family as one of httpx, that keeps little: what it takes is made when somebody looks."""
+
+    def __init__(self, original: Any) -> None:
+        self.method, self.extensions, self._content = original.method, original.extensions, original.content
+        self.link = str(original.url)
+        self.family = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
+        self.raw_headers = _shared_headers(tuple(original.headers.raw))
+
+    @functools.cached_property
+    def url(self) -> httpx.URL:  # type: ignore[override]
+        return httpx.URL(self.link)
+
+    @functools.cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        return httpx.Headers(list(self.raw_headers))
+
+    @functools.cached_property
+    def stream(self) -> httpx.ByteStream:  # type: ignore[override]
+        return httpx.ByteStream(self._content)
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """Headers as the call before had them: those of a client are nearly always the same."""
+    return headers
+
+
+# What the network does for the SDK to raise one of its own.
+_SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError", "TimedOut": "ReadTimeout"}
+
+
+def _family_error(fault: Any, request: httpx.Request) -> BaseException:
+    """A network fault as the client's own family knows it; a class becomes an instance."""
+    kind = fault if inspect.isclass(fault) else type(fault)
+    name = _SDK_FAULTS.get(kind.__name__, kind.__name__) if kind.__module__.startswith("openai") else kind.__name__
+    if not kind.__module__.startswith(("httpx", "openai")):
+        return fault() if inspect.isclass(fault) else fault
+    message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
+    own = getattr(getattr(request, "family", httpx), name, None)
+    return own(message, request=request) if own else fault
+
+
+def _family_response(response: httpx.Response, request: Any) -> Any:
+    """A response as the client's family wants it, its body still to be read."""
+    family = sys.modules[type(request).__module__.partition(".")[0]]
+    body = _family_stream(family)(response.stream)  # which closes what it reads
+    headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
+    return family.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
+
+
+@functools.cache
+def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
+    """A class that makes a body of any family one of this."""
+    return type("Stream", (_Either, family.SyncByteStream, family.AsyncByteStream), {})
+
+
+# ---- patches ---------------------------------------------------------------------------------------------------------
+
+
+def _sharing(init: Any) -> Any:
+    """A constructor of transports with which those of default settings share one SSL context."""
+
+    @functools.wraps(init)
+    def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
+        if not args and settings.get("verify", True) is True and settings.get("cert") is None:
+            trust = (
+                bool(settings.get("trust_env", True)),
+                os.environ.get("SSL_CERT_FILE"),
+                os.environ.get("SSL_CERT_DIR"),
+            )
+            settings["verify"] = _shared_context(sys.modules[init.__module__.partition(".")[0]], *trust)
+        init(transport, *args, **settings)
+
+    return __init__
+
+
+@functools.cache
+def _shared_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
+    """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
+    return _Later(lambda: family.create_ssl_context(trust_env=trust_env))
+
+
+class _Later:
+    """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
+    use for them."""
+
+    __class__ = property(lambda self: ssl.SSLContext)  # what a client asks of one it is given
+
+    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
+        self.made = functools.cache(make)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made(), name)
+
+
+def _routers_for(lib: str) -> Iterator[Any]:
+    """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
+    others = _others(lib)
+    for router in _active():
+        if any(other not in router._older for other in others):
+            yield None
+            others = []
+        yield router
+    if others:
+        yield None
+
+
+def _others(lib: str = "") -> list[Any]:
+    """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
+    busy = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
+    if lib:
+        core = f"{lib.replace('httpx', 'httpcore')}."
+        busy = [mocker for mocker in busy if any(target.startswith(core) for target in mocker.targets)]
+    return [router for mocker in busy for router in mocker.routers]
+
+
+def _active(url: str = "") -> list[Any]:
+    """The routers that answer, newest first; of them those whose mock has a base above a URL."""
+    newest_first = dict.fromkeys(reversed(_Interceptor.routers))
+    return [router for router in newest_first if not url or _below(url.partition("?")[0], router._mock._bases)]
+
+
+class _Interceptor(Mocker):
+    """Patches the HTTP libraries, the SDK and `websockets` while a mock is active.
+
+    Requests are intercepted at two levels. The upper level is the transport of httpx and httpx2. A transport method that
+    another tool wrapped, such as a tracer, isn't patched, so that the wrapper runs. Its requests are intercepted at the
+    lower level, the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that don't use
+    the network stay as they are. The innermost of nested routers answers, including those of RESPX's own mockers, which
+    patch the connection pool.
+    """
+
+    name = "openai_responses"
+    targets: ClassVar[list[str]] = []  # see `_PATCHES`: the methods differ
+    target_methods: ClassVar[list[str]] = []
+
+    @classmethod
+    def start(cls) -> None:
+        """Set the patches directly, because `mock.patch` takes as long as a test."""
+        for owner, method, patch in _patches():
+            _set_patch(owner, method, patch)
+        _patch_loaded_modules()
+        _ImportHook.start()
+
+    @classmethod
+    def unregister(cls, router: Any) -> bool:
+        """Takes out a router's newest entry; whether that was its last."""
+        cls.routers.reverse()
+        try:
+            return super().unregister(router) and router not in cls.routers
+        finally:
+            cls.routers.reverse()
+
+    @classmethod
+    def stop(cls, force: bool = False) -> None:
+        """Remove the patches that are still in place. One below somebody's wrapper stays and has no effect."""
+        if force or not cls.routers:
+            _ImportHook.stop()
+            for owner, method, _ in (*_patches(), *_loaded_patches()):
+                while _is_own_patch(patched := vars(owner).get(method)):
+                    setattr(owner, method, patched.__wrapped__)
+
+
+@functools.cache
+def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
+    """Return the class, the method and the patch of each entry of `_PATCHES` whose package is installed."""
+    there = [(target, patches) for target, patches in _PATCHES.items() if _installed(target.partition(":")[0])]
+    owners = [(pkgutil.resolve_name(target), patches) for target, patches in there]
+    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False
+
+
+class _ImportHook:
+    """Sets the patches of a module that is imported while a mock is active."""
+
+    @classmethod
+    def start(cls) -> None:
+        if cls not in sys.meta_path and not sys.modules.keys() >= _LOWER_PATCHES.keys():
+            sys.meta_path.insert(0, cls)
+
+    @classmethod
+    def stop(cls) -> None:
+        if cls in sys.meta_path:
+            sys.meta_path.remove(cls)
+
+    @classmethod
+    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:
+        """Return the spec that the other finders have for the module, with a loader that patches it."""
+        if name not in _LOWER_PATCHES:
+            return None
+        finders = [finder for finder in sys.meta_path if finder is not cls]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in finders)), None)
+        if spec:
+            spec.loader.exec_module = _patch_exec_module(spec.loader.exec_module)
+        return spec
+
+
+def _patch_exec_module(exec_module: Any) -> Any:
+    @functools.wraps(exec_module)
+    def exec_and_patch(module: Any) -> None:
+        exec_module(module)
+        if _Interceptor.routers:
+            _patch_loaded_modules()
+
+    return exec_and_patch
+
+
+def _patch_loaded_modules() -> None:
+    """Set the patches of the lower level, again if RESPX started or stopped since and replaced them."""
+    for owner, method, patch in _loaded_patches():
+        _set_patch(owner, method, patch)
+
+
+def _loaded_patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
+    """Return the same for the modules of the lower level that are imported, completely."""
+    modules = [(sys.modules.get(name), owners) for name, owners in _LOWER_PATCHES.items()]
+    loaded = [module for module, owners in modules if all(hasattr(module, owner) for owner in owners)]
+    return [each for module in loaded for each in _patches_of_module(module)]
+
+
+@functools.lru_cache(maxsize=8)
+def _patches_of_module(module: types.ModuleType) -> list[tuple[Any, str, Callable[[Any], Any]]]:
+    owners = [(getattr(module, name), patches) for name, patches in _LOWER_PATCHES[module.__name__].items()]
+    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
+
+
+_own_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
+
+
+def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
+    """Patch a method of a class, unless it is patched, inherited, or a transport's that somebody wrapped."""
+    original = vars(owner).get(name)
+    if original is None or _is_own_patch(original):
+        return
+    if patch in (_patch_handle_request, _patch_handle_async_request) and _is_wrapped(owner, original):
+        return
+    patched = _cached_patch(patch, original)
+    if patched is not original:
+        _own_codes.add(patched.__code__)
+        setattr(owner, name, patched)
+
+
+def _is_own_patch(function: Any) -> bool:
+    """Return True if a function is a patch of this module."""
+    return type(function) is types.FunctionType and function.__code__ in _own_codes
+
+
+def _is_wrapped(owner: type, method: Any) -> bool:
+    """Return True if a method is neither from the packages of its class nor from a tool that replaces transports."""
+    if type(method) is not types.FunctionType:
+        return True
+    if _is_replacement(method):
+        return False
+    # httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it
+    return _package(method.__globals__["__name__"]) not in {_package(each.__module__) for each in owner.__mro__}
+
+
+# Packages that replace the method of a transport in order to answer, to record or to play back.
+_REPLACING_PACKAGES = ("pytest_httpx", "vcr")
+
+
+def _is_replacement(method: Any) -> bool:
+    """Return True if a method is defined in one of these packages. `functools.wraps` doesn't hide that."""
+    return _package(getattr(method, "__globals__", {"__name__": ""})["__name__"]) in _REPLACING_PACKAGES
+
+
+def _package(name: str) -> str:
+    """Return the top-level package of a module."""
+    return name.partition(".")[0]
+
+
+@functools.lru_cache(maxsize=64)
+def _cached_patch(patch: Callable[[Any], Any], original: Any) -> Any:
+    """Return the patch of a function. Tests patch the same ones again and again."""
+    return patch(original)
+
+
+# ---- upper level: transports of httpx and httpx2 ---------------------------------------------------------------------
+
+
+def _patch_handle_request(method: Any) -> Any:
+    """Patch the method of a transport to ask the routers before it uses the network."""
+
+    @functools.wraps(method)
+    def handle_request(transport: Any, request: Any) -> Any:
+        return _ask_sync(request, types.MethodType(method, transport))
+
+    return handle_request
+
+
+def _patch_handle_async_request(method: Any) -> Any:
+    """Patch the method of an asynchronous transport in the same way."""
+
+    @functools.wraps(method)
+    async def handle_async_request(transport: Any, request: Any) -> Any:
+        return await _ask_async(request, types.MethodType(method, transport))
+
+    return handle_async_request
+
+
+# The host of the request that is being passed through, so that the lower level lets it through. A task that is started
+# meanwhile inherits the context and keeps it, so the list is emptied at the end.
+_passing: contextvars.ContextVar[list[str]] = contextvars.ContextVar("passing")
+
+
+def _is_passing(host: str) -> bool:
+    """Return True if the lower level should let a request through: the upper level did, or no mock is active."""
+    return not _Interceptor.routers or host in _passing.get(())
+
+
+def _patch_transport_for_url(method: Any) -> Any:
+    """Patch the method that chooses a client's transport."""
+
+    @functools.wraps(method)
+    def _transport_for_url(client: Any, url: Any) -> Any:
+        transport = method(client, url)
+        if not _Interceptor.routers:
+            return transport
+        _patch_loaded_modules()
+        lib = _lib_to_answer_for(transport)
+        return _AnsweringTransport(transport, lib) if lib else transport
+
+    return _transport_for_url
+
+
+def _lib_to_answer_for(transport: Any) -> str:
+    """Return the library behind a transport that must be answered in its place, or "" for any other transport.
+
+    These are transports whose method pytest-httpx or vcrpy replaced, and those on aiohttp, which have many classes. One
+    that somebody wrapped is answered at the lower level.
+    """
+    cls = type(transport)
+    name = "handle_request" if hasattr(cls, "handle_request") else "handle_async_request"
+    method = getattr(cls, name, None)
+    if _is_replacement(method):
+        return _package(cls.__module__)
+    if "aiohttp" not in cls.__module__ or name in getattr(transport, "__dict__", ()) or _is_wrapped(cls, method):
+        return ""
+    return "aiohttp"
+
+
+class _AnsweringTransport:
+    """A transport that asks the routers before the transport it replaces."""
+
+    def __init__(self, transport: Any, lib: str) -> None:
+        self.transport, self.lib = transport, lib
+
+    def handle_request(self, request: Any) -> Any:
+        return _ask_sync(request, self.transport.handle_request, self.lib)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        return await _ask_async(request, self.transport.handle_async_request, self.lib)
+
+
+def _ask_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
+    """Return the response to a request of httpx or httpx2. `lib` is the library that sends it, if it is another one."""
+    request.read()
+    return _run(_dispatch(request, "handler", network, lib))
+
+
+async def _ask_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
+    """Return the response to a request of an asynchronous client."""
+    await request.aread()
+    return await _dispatch(request, "async_handler", network, lib)
+
+
+async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], lib: str) -> Any:
+    """Return the response of the first router that knows a request, or of the network if a route passes it through.
+
+    Raises the mistake, or the connection error, of a request that no router knows.
+    """
+    converted = _httpx_request(request)
+    converted.intercepted = True  # so that a router leaves one it does not know to the next
+    for router in _routers_for(lib or _package(type(request).__module__)):
+        try:
+            if router is None:
+                return await _pass_through(request, network)
+            return _family_response(await _result(getattr(router, handler)(converted)), request)
+        except PassThrough:
+            return await _pass_through(request, network)
+        except (AllMockedAssertionError, MockError) as reason:
+            if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
+                raise  # it is known, and a mistake
+    if not _Interceptor.routers or (_is_replacement(network) and not _active(converted.link)):
+        return await _pass_through(request, network)
+    raise _unmatched_error(converted)
+
+
+async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
+    """Return the response of the network."""
+    hosts = [request.url.raw_host.decode()]
+    token = _passing.set(hosts)
+    try:
+        return await _result(network(request))
+    finally:
+        hosts.clear()
+        _passing.reset(token)
+
+
+def _unmatched_error(request: _Converted) -> BaseException:
+    """Return the error of a request that no router knows, after logging it in all of them.
+
+    A request to another host is refused like one to a host that can't be reached, so that programs that can do without
+    that host go on. For the SDK's requests, and on a loopback host, where fixtures wait for a server, it is a mistake.
+    """
+    message = _log_unmatched(request)
+    if _active(request.link) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
+        return _surfacing(_NotMocked(message), request)
+    return request.family.ConnectError(message, request=request)
+
+
+def _log_unmatched(request: httpx.Request) -> str:
+    """Log a request that no router knows in each of them, and return the reason why it is refused."""
+    routers = _active()
+    for router in routers:
+        router._record(request)
+    return "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
+
+
+def _is_from_sdk(headers: Iterable[str]) -> bool:
+    """Return True if the headers have one that only the SDK sends."""
+    return any(name.lower().startswith("x-stainless-") for name in headers)
+
+
+def _is_loopback(host: str) -> bool:
+    """Return True if a host name or an address is that of the machine itself."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a name
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+# ---- lower level: connection pools of httpcore and httpcore2, connectors of aiohttp ----------------------------------
+
+
+def _patch_pool(method: Any) -> Any:
+    """Patch the method of a connection pool to ask the routers about requests that didn't pass the upper level."""
+
+    @functools.wraps(method)
+    def handle_request(pool: Any, request: Any) -> Any:
+        if _is_passing(request.url.host.decode()):
+            return method(pool, request)
+        converted = _from_httpcore(request)
+        with _errors_of_httpcore(request):
+            return _to_httpcore(_ask_sync(converted, lambda _: method(pool, _with_body(request, converted))), request)
+
+    return handle_request
+
+
+def _patch_async_pool(method: Any) -> Any:
+    """Patch the method of an asynchronous connection pool in the same way."""
+
+    @functools.wraps(method)
+    async def handle_async_request(pool: Any, request: Any) -> Any:
+        if _is_passing(request.url.host.decode()):
+            return await method(pool, request)
+        converted = _from_httpcore(request)
+        with _errors_of_httpcore(request):
+            answer = await _ask_async(converted, lambda _: method(pool, _with_body(request, converted)))
+            return _to_httpcore(answer, request)
+
+    return handle_async_request
+
+
+# RESPX gives the proxies a method of their own while it is active.
+_POOL_PATCHES = {
+    "ConnectionPool": {"handle_request": _patch_pool},
+    "HTTPProxy": {"handle_request": _patch_pool},
+    "AsyncConnectionPool": {"handle_async_request": _patch_async_pool},
+    "AsyncHTTPProxy": {"handle_async_request": _patch_async_pool},
+}
+
+
+def _from_httpcore(request: Any) -> Any:
+    """Convert a request of httpcore or httpcore2 to one of httpx or httpx2."""
+    http_lib = importlib.import_module(_httpcore_of(request).__name__.replace("httpcore", "httpx"))
+    url = request.url
+    link = http_lib.URL(scheme=url.scheme.decode(), host=url.host.decode(), port=url.port, raw_path=url.target)
+    return http_lib.Request(
+        request.method.decode(), link, headers=request.headers, stream=request.stream, extensions=request.extensions
+    )
+
+
+@contextlib.contextmanager
+def _errors_of_httpcore(request: Any) -> Iterator[None]:
+    """Raise network errors of httpx as the errors of the same name in httpcore."""
+    try:
+        yield
+    except tuple(lib.RequestError for lib in _families()) as error:
+        own = getattr(_httpcore_of(request), type(error).__name__, None)
+        if own is None:
+            raise
+        raise own(str(error)) from error
+
+
+def _with_body(request: Any, converted: Any) -> Any:
+    """Return a request of httpcore with the body that was read from it."""
+    request.stream = converted.stream
+    return request
+
+
+def _to_httpcore(response: Any, request: Any) -> Any:
+    """Convert a router's response to one of httpcore; that of the network is returned as it is."""
+    httpcore = _httpcore_of(request)
+    if isinstance(response, httpcore.Response):
+        return response
+    return httpcore.Response(
+        response.status_code, headers=response.headers.raw, content=response.stream, extensions=response.extensions
+    )
+
+
+def _httpcore_of(request: Any) -> Any:
+    """Return the module a request of httpcore or httpcore2 belongs to."""
+    return sys.modules[_package(type(request).__module__)]
+
+
+def _patch_connector(method: Any) -> Any:
+    """Patch the method of aiohttp that opens a connection to return one in memory, which asks the routers."""
+
+    @functools.wraps(method)
+    async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:
+        if _is_left_to_aiohttp(req):
+            return await method(connector, req, traces, timeout)
+        from aiohttp.client_proto import ResponseHandler
+        from aiohttp.connector import Connection
+
+        loop = asyncio.get_running_loop()
+        protocol = ResponseHandler(loop=loop)
+        protocol.connection_made(_MemoryConnection(req, protocol, lambda: method(connector, req, traces, timeout)))
+        protocol.force_close()  # so that no pool keeps it
+        return Connection(connector, req.connection_key, protocol, loop)
+
+    return connect
+
+
+# The patches of the lower level, by module. They are set when the module is imported: importing aiohttp is slow.
+_LOWER_PATCHES = {
+    "httpcore": _POOL_PATCHES,
+    "httpcore2": _POOL_PATCHES,
+    "aiohttp": {"BaseConnector": {"connect": _patch_connector}},
+}
+
+
+def _is_left_to_aiohttp(req: Any) -> bool:
+    """Return True if a request of aiohttp isn't intercepted.
+
+    This holds for requests that were passed through, for WebSockets of other programs, for the test client of aiohttp,
+    whose server is part of the test, and for what vcrpy records or plays back.
+    """
+    if _is_passing(req.url.raw_host):
+        return True
+    if "upgrade" in req.headers and not _is_from_sdk(req.headers):
+        return True
+    if _active(str(req.url)):
+        return False
+    return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from("aiohttp.test_utils")
+
+
+def _is_called_from(*modules: str) -> bool:
+    """Return True if one of the calling functions, or the coroutines that wait for them, is in one of these modules."""
+    frame = sys._getframe(1)
+    while frame:
+        name = frame.f_globals.get("__name__", "")
+        if any(name == module or name.startswith(f"{module}.") for module in modules):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class _MemoryConnection(asyncio.Transport):
+    """A connection of aiohttp without a socket: it answers the request that is written to it.
+
+    req: aiohttp's request, which has the URL.
+    protocol: aiohttp's end of the connection.
+    connect: opens the real connection, for a request that is passed through.
+    """
+
+    def __init__(self, req: Any, protocol: Any, connect: Callable[[], Any]) -> None:
+        import h11
+
+        super().__init__()
+        self.req, self.protocol, self.connect = req, protocol, connect
+        self.server = h11.Connection(h11.SERVER, max_incomplete_event_size=2**20)
+        self.written, self.body = bytearray(), bytearray()
+        self.head: Any = None
+        self.real: Any = None  # the real connection
+        self.task: asyncio.Task[None] | None = None
+        self.closed = False
+        self.may_write = asyncio.Event()
+        self.may_write.set()
+
+    def write(self, data: Any) -> None:
+        self.written += data
+        if data and not self.task:
+            self.server.receive_data(bytes(data))
+            self._parse()
+
+    def _parse(self) -> None:
+        """Parse what was written, and start to answer at the end of the request."""
+        import h11
+
+        while (event := self.server.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
+            if isinstance(event, h11.Request):
+                self.head = event
+            elif isinstance(event, h11.Data):
+                self.body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                self.task = asyncio.get_running_loop().create_task(self._respond())
+                return
+        if self.server.they_are_waiting_for_100_continue:
+            self._send(h11.InformationalResponse(status_code=100, headers=[]))
+
+    def _send(self, event: Any) -> None:
+        if data := self.server.send(event):
+            self.protocol.data_received(data)
+
+    async def _respond(self) -> None:
+        headers, stream = self.head.headers.raw_items(), httpx.ByteStream(bytes(self.body))
+        request = httpx.Request(self.head.method.decode(), str(self.req.url), headers=headers, stream=stream)
+        try:
+            response = await _ask_async(request, self._use_network, "aiohttp")
+            if response is not None:
+                await self._write_response(response)
+        except (Exception, MockError) as error:  # aiohttp raises it in the caller
+            self._fail(_aiohttp_error(error))
+
+    async def _write_response(self, response: Any) -> None:
+        import h11
+
+        try:
+            headers = response.headers.raw
+            self._send(h11.Response(status_code=response.status_code, headers=headers, reason=response.reason_phrase))
+            async for data in response.stream:
+                await self.may_write.wait()
+                self._send(h11.Data(data))
+            self._send(h11.EndOfMessage())
+        finally:
+            await response.stream.aclose()
+
+    async def _use_network(self, request: Any) -> None:
+        """Open the real connection, and have aiohttp use it from here on."""
+        self.real = await self.connect()
+        self.real.transport.set_protocol(self.protocol)
+        self.real.transport.write(bytes(self.written))
+
+    def _fail(self, error: BaseException) -> None:
+        payload = self.protocol._payload
+        if payload is None:
+            self.protocol.set_exception(error)
+        else:  # the head of the response is out
+            self.protocol.connection_lost(error)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.may_write.clear()
+
+    def resume_reading(self) -> None:
+        self.may_write.set()
+
+    def close(self) -> None:
+        self.closed = True
+        if self.task:
+            self.task.cancel()
+        if self.real:
+            self.real.close()
+
+    abort = close
+
+
+def _aiohttp_error(error: BaseException) -> BaseException:
+    """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
+    aiohttp = sys.modules["aiohttp"]
+    if isinstance(error, tuple(lib.TimeoutException for lib in _families())):
+        return aiohttp.ServerTimeoutError(str(error))
+    if isinstance(error, tuple(lib.RequestError for lib in _families())):
+        return aiohttp.ClientConnectionError(str(error))
+    return error
+
+
+_HTTP_PATCHES = {
+    "HTTPTransport": {"__init__": _sharing, "handle_request": _patch_handle_request},
+    "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _patch_handle_async_request},
+    "Client": {"_transport_for_url": _patch_transport_for_url},
+    "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
 }
 
 
 # ======================================================================================================================
-# THE MOCK
+# WEBSOCKET CONNECTIONS: the client of `websockets`, without a socket
 # ======================================================================================================================
 
 
-def _clean_base(url: Any, said: str = "base_url") -> str:
-    """A base URL as requests have it. Raises `ValueError` for what is no URL."""
-    with contextlib.suppress(httpx.InvalidURL):
-        parsed = httpx.URL(str(url))
-        if parsed.scheme in ("http", "https") and parsed.host:
-            return _without_user(str(parsed)).rstrip("/")
-    told = re.sub(r"(?<=[\"'])(\w+://)?.*@", r"\1***@", repr(url))  # a user and a password are not shown
-    raise ValueError(f"{said} is {told}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
+# ---- the server side: frames, without I/O ----------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=16)
-def _environment_base(url: str) -> str:
-    """Clean a value of `OPENAI_BASE_URL`. It is read with each request, and parsing a URL is slow."""
-    return _clean_base(url, "OPENAI_BASE_URL")
+def _far_end(uri: str, headers: Any) -> _FarEnd | None:
+    """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
+
+    A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
+    answers. A connection of the SDK to such a host is refused.
+    """
+    # The SDK connects to some WebSockets with wss, whatever the scheme of its base URL is.
+    urls = re.sub("^ws", "http", uri), re.sub("^wss?", "http", uri)
+    if not _Interceptor.routers or _is_passed_through(uri, *urls):
+        return None
+    url = next(filter(_active, urls), urls[0])
+    routers = _active(url)
+    for router in routers:
+        with contextlib.suppress(_NotMocked):
+            router._mock._receive(httpx.Request("WS", url))
+            return _FarEnd(router, url)
+    if routers:
+        raise _NotMocked(f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}")
+    if not _is_connecting_from_sdk(headers):
+        return None
+    raise _NotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
 
 
-def _without_user(url: str) -> str:
-    """A URL as it is matched and shown: without the user and password that may stand in it."""
-    return re.sub("//[^/?#]*@", "//", url, count=1) if "@" in url else url
+def _is_passed_through(*urls: str) -> bool:
+    """Return True if the first route of a user that matches one form of a WebSocket's URL passes it through."""
+    requests = [httpx.Request("GET", url) for url in urls]
+    for router in _active():
+        for route in router.routes:
+            if not route.pattern or any(route.pattern.match(request) for request in requests):
+                return route.is_pass_through
+    return False
+
+
+class _FarEnd:
+    """The far end of a connection: bytes in and, after each step, bytes out."""
+
+    def __init__(self, router: Router, url: str) -> None:
+        from websockets.server import ServerProtocol
+
+        self.protocol, self.router, self.url = ServerProtocol(max_size=None), router, url
+        self.inbox: collections.deque[Any] = collections.deque()
+        self.session: _SocketSession | None = None
+        self.broken, self.fragments = False, b""
+
+    def receive(self, data: bytes) -> None:
+        """Takes in what the client wrote: its handshake, and messages in one frame or several."""
+        self.protocol.receive_data(data)
+        for event in self.protocol.events_received():
+            if not hasattr(event, "opcode"):
+                self.inbox.append(event)
+            elif event.opcode < 8:  # those above are pings and closes, which the protocol answers
+                self.fragments += event.data
+                if event.fin:
+                    self.inbox.append(self.fragments)
+                    self.fragments = b""
+
+    async def step(self, wait: Wait) -> bool:
+        """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
+        if self.inbox:
+            heard = self.inbox.popleft()
+            await (self.session.receive(heard, wait) if self.session else self._open(heard, wait))
+        elif self.session and not self._is_over() and (coming := self.session.next_event()):
+            delay, event = coming
+            if delay:
+                await wait(_sleep(delay))
+            self._send(event)
+        else:
+            return False
+        return True
+
+    def _is_over(self) -> bool:
+        return self.broken or self.protocol.state.name != "OPEN"
+
+    def _send(self, event: Any) -> None:
+        if event is None:
+            self.broken = True
+        elif isinstance(event, int):
+            self.protocol.send_close(event, "the mock closed the connection")
+        else:
+            self.protocol.send_text(_message(event))
+
+    async def _open(self, handshake: Any, wait: Wait) -> None:
+        """Accepts a connection, or refuses it with the response that is next in the list."""
+        opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
+        opened = await _open(self.router, opening, wait)
+        if isinstance(opened, httpx.Response):
+            answer = self.protocol.reject(opened.status_code, opened.read().decode())
+            answer.headers.pop("Content-Type")
+            answer.headers["Content-Type"] = "application/json"
+            self.protocol.send_response(answer)
+        else:
+            self.protocol.send_response(self.protocol.accept(handshake))
+            self.session = opened
+
+
+def _message(event: Any) -> bytes:
+    """An event as a message; a text is one as it is."""
+    return _to_bytes(event if isinstance(event, str) else _encode(event))
+
+
+async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSession | httpx.Response:
+    """The session of a connection, or the response it is refused with."""
+    call = router._mock._receive(opening)
+    record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
+    if refused := await _refusal_of(call, wait, record):
+        record.response = refused
+        return refused
+    record.response = httpx.Response(101)
+    session = _SOCKET_SESSIONS[call.row.name](call, router)
+    session.open(wait, record)
+    return session
+
+
+async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response | None:
+    """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
+    endpoint = call.mock._endpoint(call.row)
+    value = endpoint._response
+    step = value[endpoint._hits] if _is_steps(value) and endpoint._hits < len(value) else value
+    try:
+        if call.mock._strict:
+            _check_api_key(call)
+        return await _answer(call, wait, record) if _is_response(step) else None
+    except ServiceError as refused:
+        return _json_response(call, {"error": refused.envelope}, refused.status)
+
+
+def _is_connecting_from_sdk(headers: Any) -> bool:
+    """Return True if the SDK, or openai-agents, opens a WebSocket.
+
+    Before openai 3 the SDK sends no header of its own, so look at the callers.
+    """
+    if _is_from_sdk(name for name, _ in _header_items(headers)):
+        return True
+    # a package of the user's may be called `agents` too
+    packages = ("openai", "agents") if hasattr(sys.modules.get("agents"), "flush_traces") else ("openai",)
+    return _is_called_from(*packages)
+
+
+def _header_items(headers: Any) -> list[tuple[str, str]]:
+    """Return the names and values of headers in one of the forms that `websockets` takes."""
+    from websockets.datastructures import Headers
+
+    return list(Headers(headers or {}).raw_items())
+
+
+# ---- the client side, asynchronous and synchronous -------------------------------------------------------------------
+
+
+def _answering_async(create_connection: Any) -> Any:
+    """How the asynchronous client gets its transport: one that leads to the far end."""
+
+    @functools.wraps(create_connection)
+    async def create_connection_here(connecting: Any) -> Any:
+        if (far := _far_end(connecting.uri, connecting.additional_headers)) is None:
+            return await create_connection(connecting)
+        from websockets.uri import parse_uri
+
+        make = getattr(connecting, "protocol_factory", None) or connecting.factory  # in releases up to 16, and since
+        connection = make(parse_uri(connecting.uri))
+        connection.connection_made(_Wire(far, connection))
+        return connection
+
+    return create_connection_here
+
+
+class _Wire(asyncio.Transport):
+    """A transport that carries bytes to the far end and back."""
+
+    def __init__(self, far: _FarEnd, connection: Any) -> None:
+        super().__init__()
+        self.far, self.connection, self.lost = far, connection, False
+        self.heard = asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self._carry())
+
+    def write(self, data: bytes) -> None:
+        self.far.receive(data)
+        self.heard.set()
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return self.lost
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing is ever held back."""
+
+    def pause_reading(self) -> None:
+        """The client holds what it has not read yet."""
+
+    resume_reading = pause_reading
+
+    def close(self, reason: BaseException | None = None) -> None:
+        if not self.lost:
+            self.lost = True
+            self.heard.set()
+            self.connection.connection_lost(reason)
+
+    abort = close
+
+    async def _carry(self) -> None:
+        """Has what happens at the far end happen, in order, until the connection is lost."""
+        try:
+            while not self.lost:
+                self.heard.clear()
+                moved = await self.far.step(_result)
+                self._deliver()
+                await (asyncio.sleep(0) if moved or self.lost else self.heard.wait())
+        except Exception as mistake:  # the client raises it as the reason why its connection is gone
+            self.close(mistake)
+
+    def _deliver(self) -> None:
+        for data in self.far.protocol.data_to_send():
+            if data and not self.lost:
+                self.connection.data_received(data)
+            else:
+                self.close()
+        if self.far.broken:
+            self.close()
+
+
+def _answering_sync(connect: Any) -> Any:
+    """The function that opens synchronous connections: those to the API end here."""
+
+    @functools.wraps(connect)
+    def connect_here(uri: str, *args: Any, **settings: Any) -> Any:
+        far = _far_end(uri, settings.get("additional_headers"))
+        return connect(uri, *args, **settings) if far is None else _SyncConnection(far, uri, settings)
+
+    return connect_here
+
+
+# The methods to patch, by class, with the function that makes each patch.
+_PATCHES = {
+    **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES.items()},
+    "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
+    "openai._base_client:SyncAPIClient": {"request": _unveiling},
+    "openai._base_client:AsyncAPIClient": {"request": _unveiling},
+    # by the name it has in releases up to 16, and since
+    "websockets.asyncio.client:connect": dict.fromkeys(("create_connection", "open_tcp_connection"), _answering_async),
+    "websockets.sync.client:": {"connect": _answering_sync},
+}
+
+
+class _SyncConnection:
+    """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
+
+    def __init__(self, far: _FarEnd, uri: str, settings: Mapping[str, Any]) -> None:
+        from websockets.client import ClientProtocol
+        from websockets.uri import parse_uri
+
+        self.far, self.protocol, self.messages = far, ClientProtocol(parse_uri(uri)), collections.deque[Any]()
+        self.request, self.response = self.protocol.connect(), None
+        self.request.headers.update(settings.get("additional_headers") or {})
+        self.protocol.send_request(self.request)
+        self._exchange()
+        self._step()
+        if self.protocol.handshake_exc:
+            raise self.protocol.handshake_exc
+
+    def send(self, message: str | bytes, text: bool | None = None) -> None:
+        self._check_open()
+        data = message.encode() if isinstance(message, str) else message
+        (self.protocol.send_text if text or isinstance(message, str) else self.protocol.send_binary)(data)
+        self._exchange()
+        while self.far.inbox:
+            self._step()
+
+    def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes:
+        """The next message. Raises `TimeoutError` or, if it were to wait for ever, `AssertionError`."""
+        while not self.messages:
+            self._check_open()
+            if not self._step() and not self.messages and self.protocol.state.name == "OPEN":
+                if timeout is not None:
+                    raise TimeoutError("nothing is on its way")
+                raise AssertionError(f"recv() would wait for ever: {_waits_for(self.far.session)}")
+        data = self.messages.popleft()
+        return data if decode is False else data.decode()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.protocol.state.name == "OPEN":
+            self.protocol.send_close(code, reason)
+            self._exchange()
+
+    def __enter__(self) -> _SyncConnection:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        from websockets.exceptions import ConnectionClosedOK
+
+        with contextlib.suppress(ConnectionClosedOK):
+            while True:
+                yield self.recv()
+
+    def _check_open(self) -> None:
+        if self.protocol.state.name != "OPEN":
+            raise self.protocol.close_exc
+
+    def _step(self) -> bool:
+        moved = _run(self.far.step(_wait_in_thread))
+        self._exchange()
+        return moved
+
+    def _exchange(self) -> None:
+        """Carries bytes between the two ends until neither has any."""
+        moved = True
+        while moved:
+            there, back = self.protocol.data_to_send(), self.far.protocol.data_to_send()
+            for data in filter(None, there):
+                self.far.receive(data)
+            for data in back:
+                self.protocol.receive_data(data) if data else self.protocol.receive_eof()
+            for event in self.protocol.events_received():
+                self._take(event)
+            moved = there or back
+        if self.far.broken:
+            self.protocol.receive_eof()
+
+    def _take(self, event: Any) -> None:
+        if not hasattr(event, "opcode"):
+            self.response = event
+        elif event.opcode < 8:
+            self.messages.append(event.data)
+
+
+def _waits_for(session: _SocketSession) -> str:
+    sent = ", ".join(session.received_types) or "nothing"
+    return f"the client sent {sent}, all that came of it was received, and the session waits for more"
+
+
+# ======================================================================================================================
+# SERVER: the mock as an ASGI application, for other processes and languages
+# ======================================================================================================================
+
+
+async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
+    """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
+    headers, path = _headers_in(scope), _path_in(scope)
+    content = await _read_body(receive, mock._bounds["body"])
+    if content is None:  # the client left before it had said all
+        return
+    if isinstance(content, httpx.Response):
+        response = content
+    elif path.startswith("/_mock/"):
+        response = _control(mock, _key_in(headers), scope, path.removeprefix("/_mock"), content)
+    elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
+        response = _shared(httpx.Response(204), headers)
+    else:
+        own = mock.for_key(_key_in(headers))
+        response = _shared(await _served_answer(own, _Arrived(own, scope["method"], scope, content)), headers)
+        _keep_within_bounds(own)
+    await _send(response, receive, send)
+
+
+async def _read_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
+    """A body; the 413 of one that is too large; `None` where the client left."""
+    pieces, size = [], 0
+    while (message := await receive())["type"] == "http.request":
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > largest:
+            return _problem(413, f"The body of the request is larger than {largest} bytes.")
+        if not message.get("more_body"):
+            return b"".join(pieces)
+    return None
+
+
+def _shared(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
+    """A response that a page of any origin may read, as those of the API."""
+    if "origin" in asked:
+        allowed = {"origin": "*", "methods": "*", "headers": asked.get("access-control-request-headers", "*")}
+        response.headers.update({f"access-control-allow-{name}": value for name, value in allowed.items()})
+        response.headers["access-control-expose-headers"] = "*"
+    return response
+
+
+async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
+    """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
+    _faulted.set(False)
+    try:
+        return await mock.router.async_handler(request)
+    except (Exception, MockError) as reason:
+        if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
+            if isinstance(reason, httpx.TimeoutException):
+                await _sleep(_patience(request.headers))
+            broken = _Paced((), dataclasses.replace(AT_ONCE, fail_after=0, fault=reason), request)
+            return _Reply(502, headers=[(b"content-length", b"1")], stream=broken)
+        return _mistake(reason)
+
+
+_LONGEST = 10  # seconds: who would wait longer is not kept waiting
+
+
+def _patience(headers: Mapping[str, str]) -> float:
+    """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
+    said = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
+    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST + 1
+    return seconds + 1 if seconds <= _LONGEST else 0
+
+
+async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
+    """Is ready when the SDK is imported, which the first call then need not wait for."""
+    await receive()
+    _find("POST", "/chat/completions")
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
+    """Answers a connection, with the session that a client in this process has."""
+    await receive()
+    own = mock.for_key(_key_in(_headers_in(scope)))
+    try:
+        opened = await _open(own.router, _Arrived(own, "WS", scope), _result)
+    except (Exception, MockError) as reason:
+        opened = _mistake(reason)
+    if not isinstance(opened, httpx.Response):
+        offered = {"realtime"}.intersection(scope.get("subprotocols", ()))
+        await send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
+        await _converse(_ServedEnd(opened), receive, send)
+    elif "websocket.http.response" in (scope.get("extensions") or {}):
+        await _send(opened, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
+    else:
+        await send({"type": "websocket.close"})
+    _keep_within_bounds(own)
+
+
+_SERVES = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
+
+
+def _key_in(headers: Mapping[str, str]) -> str:
+    """The API key of a request; a browser's WebSocket has it in its subprotocols."""
+    key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
+    found = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
+    return key or (found[1] if found else "")
+
+
+def _headers_in(scope: Any) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+class _Arrived(_Converted):
+    """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
+
+    def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
+        path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
+        self.link = mock._bases[0] + path + (f"?{query}" if query else "")
+        self.method, self._content, self.extensions, self.family = method, content, {}, httpx
+        self.raw_headers = _shared_headers(tuple(map(tuple, scope["headers"])))
+
+
+def _path_in(scope: Any) -> str:
+    """The path below the place where the application is mounted, as it was sent."""
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
+
+
+async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
+    """Carries messages to a session and its events back, in order, until one of the two ends it."""
+    import anyio
+
+    heard = anyio.Event()
+
+    async def listen() -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            end.inbox.append(message.get("text") or message.get("bytes") or "")
+            heard.set()
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(listen)
+        while not end.broken:
+            heard = anyio.Event()
+            moved = await _step(end)
+            while end.outbox:
+                await send(end.outbox.pop(0))
+            await (anyio.sleep(0) if moved or end.broken else heard.wait())
+        group.cancel_scope.cancel()
+
+
+async def _step(end: _ServedEnd) -> bool:
+    try:
+        return await end.step(_result)
+    except (Exception, MockError) as reason:
+        _mistake(reason)
+        end.close(1011, str(reason))
+        return True
+
+
+def _mistake(reason: BaseException) -> httpx.Response:
+    """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
+    import logging
+
+    reason = (isinstance(reason, MockError) and reason.__cause__) or reason
+    if not isinstance(reason, AssertionError):
+        logging.getLogger("openai_responses").error("%s", reason, exc_info=reason)
+    known = not isinstance(reason, AllMockedAssertionError)
+    return _problem(500 if known else 404, str(reason), "mock_error")
+
+
+def _problem(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
+    """An error of the server itself, which the SDKs do not try again."""
+    return httpx.Response(
+        status, json={"error": ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
+    )
+
+
+_LONGEST_REASON = 123  # bytes: what fits into the frame that closes a connection
+
+
+class _ServedEnd(_FarEnd):
+    """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
+
+    def __init__(self, session: _SocketSession) -> None:
+        self.session, self.broken = session, False
+        self.inbox: collections.deque[Any] = collections.deque()
+        self.outbox: list[dict[str, Any]] = []
+
+    def _is_over(self) -> bool:
+        return self.broken
+
+    def _send(self, event: Any) -> None:
+        if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
+            self.close(event or 1011, "the mock closed it")
+        else:
+            self.outbox.append({"type": "websocket.send", "text": _message(event).decode()})
+
+    def close(self, code: int, reason: str) -> None:
+        self.broken = True
+        shown = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
+        self.outbox.append({"type": "websocket.close", "code": code, "reason": shown})
+
+
+async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
+    """Sends a response; a stream piece by piece, as it is made."""
+    headers = [(name.lower(), value) for name, value in response.headers.raw]
+    headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]  # the server's own matter
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    if isinstance(response.stream, httpx.ByteStream):
+        await send({"type": "http.response.body", "body": b"".join(response.stream)})
+    else:
+        await _send_stream(response.stream, receive, send)
+
+
+async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
+    """Sends a stream until its client leaves. Raises the fault it ends with."""
+    import anyio
+
+    fault = None
+
+    async def leave() -> None:
+        await receive()  # after the body there comes nothing but that the client is gone
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(leave)
+        try:
+            async for piece in stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await anyio.sleep(0)  # a stream without pauses is not alone, and notices that its client left
+            await send({"type": "http.response.body"})
+        except Exception as reason:  # out of the group it would come as a group of exceptions
+            fault = reason
+            await send({"type": "http.response.body", "body": b"", "more_body": True})  # else granian makes it a 500
+        group.cancel_scope.cancel()
+    await stream.aclose()
+    if fault:
+        raise fault
+
+
+def _keep_within_bounds(mock: OpenAIMock) -> None:
+    """Forgets the oldest requests of a mock, and of the one it is of."""
+    for each in filter(None, (mock, mock._origin)):
+        routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
+        for kept in (each._journal, each.router.calls, *(route.calls for route in routes if route)):
+            del kept[: max(len(kept) - each._bounds["records"], 0)]
+
+
+# What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
+_HELD = {"keys": 100, "records": 1000, "body": 512 * 2**20}
+
+
+# ---- control plane ---------------------------------------------------------------------------------------------------
+
+
+_REFUSALS = {
+    AssertionError: 409,
+    AttributeError: 404,
+    TypeError: 400,
+    ValueError: 400,
+    RecursionError: 400,
+    re.error: 400,
+}
+
+
+def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
+    """What comes of a request to the control plane."""
+    first, _, name = path[1:].partition("/")
+    act = _CONTROL.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
+    if act is None:
+        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL)
+        return _problem(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
+    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+    try:
+        done = act(_Order(server, key, unquote(name), query, content))
+    except tuple(_REFUSALS) as reason:
+        status = next(status for kind, status in _REFUSALS.items() if isinstance(reason, kind))
+        return _problem(status, str(reason))
+    answer = json.dumps(done, default=_in_words)
+    return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class _Order:
+    """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
+
+    server: OpenAIMock
+    key: str
+    name: str
+    query: Mapping[str, str]
+    content: bytes
+
+    @property
+    def mock(self) -> OpenAIMock:
+        return self.server.for_key(self.key)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        found = _descend(self.mock, self.name)
+        if not isinstance(found, Endpoint):
+            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_in(self.name))}")
+        return found
+
+    @property
+    def body(self) -> Any:
+        return _parse(self.content.decode())
+
+
+def _in_words(value: Any) -> dict[str, str]:
+    """What JSON has no word for, to be read."""
+    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _shown(value)}
+
+
+def _begin_again(order: _Order) -> None:
+    """A key's mock begins again as the server's; without a key, everything is taken back."""
+    if order.mock is order.server:
+        order.server.reset()
+    else:
+        del order.server._keys[order.key]
+
+
+def _set_said(scripted: Scripted, said: Any) -> Any:
+    scripted.response = _formed(said)
+    for each in (scripted, *scripted._heirs()):
+        each._form = said
+    return _said(scripted)
+
+
+def _all_said(mock: OpenAIMock) -> dict[str, Any]:
+    return {name: _said(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
+
+
+def _said_of_rule(rule: Rule) -> dict[str, Any]:
+    given = {"what": rule._what, "tool_result": rule._tool_result}
+    when = {name: value for name, value in given.items() if value is not None} | rule._subset
+    return {"when": when, "response": _said(rule), "call_count": rule.call_count}
+
+
+def _said(scripted: Scripted) -> Any:
+    """A response as it was said in JSON, or as far as JSON has words for it."""
+    return scripted.response if scripted._form is None else scripted._form
+
+
+def _remove_rules(order: _Order) -> None:
+    """Takes back the rule that a request names, or all of the endpoint."""
+    for rule in [_rule_of(order)] if order.content else list(order.endpoint._rules):
+        rule.remove()
+
+
+def _rule_of(order: _Order) -> Rule:
+    """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
+    said = order.body
+    if not isinstance(said, dict) or not isinstance(said.get("when"), dict):
+        raise ValueError(f'the rule is {_shown(said)}; expected {{"when": {{...}}, "response": ...}}')
+    wanted = {name: _formed(item) for name, item in said["when"].items()}
+    return order.endpoint.when(wanted.pop("what", None), **wanted)
+
+
+def _formed(said: Any) -> Any:
+    """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
+    if isinstance(said, list):
+        return [_formed(item) for item in said]
+    if not isinstance(said, dict) or len(said) != 1 or not (form := next(iter(said))).startswith("$"):
+        return said
+    if (make := _FORMS.get(form[1:])) is None:
+        raise ValueError(f"no form {form!r}.{_closest(form[1:], _FORMS)} There is: ${', $'.join(_FORMS)}")
+    given = said[form]
+    return (
+        make(**{name: _formed(item) for name, item in given.items()})
+        if isinstance(given, dict)
+        else make(_formed(given))
+    )
+
+
+_SHOWN_OF_RECORD = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
+
+
+def _shown_record(record: Record) -> dict[str, Any]:
+    shown = {name: getattr(record, name) for name in _SHOWN_OF_RECORD}
+    return shown | {"answered_by": str(record.answered_by or "default")}
+
+
+def _fits(order: _Order, shown: dict[str, Any]) -> bool:
+    """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
+    fields = shown["query"] | shown["params"] | shown["body"] | shown
+    return all(_is_as_expected(text, fields.get(name)) for name, text in order.query.items())
+
+
+# What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
+_CONTROL: Mapping[tuple[str, str], Callable[[_Order], Any]] = {
+    ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._keys)},
+    ("GET", "/responses"): lambda order: _all_said(order.mock),
+    ("GET", "/responses/{endpoint}"): lambda order: _said(order.endpoint),
+    ("PUT", "/responses/{endpoint}"): lambda order: _set_said(order.endpoint, order.body),
+    ("DELETE", "/responses/{endpoint}"): lambda order: delattr(order.endpoint, "response"),
+    ("GET", "/rules/{endpoint}"): lambda order: list(map(_said_of_rule, order.endpoint._rules)),
+    ("PUT", "/rules/{endpoint}"): lambda order: _set_said(_rule_of(order), order.body.get("response")),
+    ("DELETE", "/rules/{endpoint}"): lambda order: _remove_rules(order),
+    ("GET", "/requests"): lambda order: [
+        shown for shown in map(_shown_record, order.mock.requests) if _fits(order, shown)
+    ],
+    ("DELETE", "/requests"): lambda order: order.mock._journal.clear(),
+    ("POST", "/reset"): lambda order: _begin_again(order),
+    ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
+}
+
+
+# ---- `python -m openai_responses`, and the fixture `openai_server` ---------------------------------------------------
+
+
+def _main(arguments: Sequence[str] | None = None) -> None:
+    """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
+    import signal
+
+    said = _arguments(arguments)
+    server = _uvicorn(_mock_of(said))
+    listening = _socket_at(said.host, said.port)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # there is nothing to save; in a container there would be no handler
+        signal.signal(ending, lambda *_: os._exit(0))
+    server.capture_signals = contextlib.nullcontext
+    _when_started(server, lambda: print(f"{_root_of(listening, said.host)}/v1", flush=True))
+    server.run([listening])
+
+
+_HELD_WORDS = {
+    "keys": "API keys with a mock of their own",
+    "records": "requests in a journal",
+    "body": "bytes in a body",
+}
+
+
+def _arguments(arguments: Sequence[str] | None) -> Any:
+    import argparse
+
+    about = "Serves a mock of the OpenAI API, and prints its URL."
+    parser = argparse.ArgumentParser("python -m openai_responses", description=about)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)"
+    )
+    parser.add_argument("--port", type=_port, default=0, help="0, the default, for a free one")
+    parser.add_argument(
+        "--script", metavar="FILE", help="Python that defines set_up(openai_mock), or an OpenAIMock named openai_mock"
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
+    parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
+    for name, what in _HELD_WORDS.items():
+        parser.add_argument(f"--{name}", type=_number, help=f"at most so many {what} (default: {_HELD[name]})")
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    return _number(text, 2**16)
+
+
+def _number(text: str, below: int = sys.maxsize) -> int:
+    """Raises `ValueError` for what is none."""
+    return range(below).index(int(text))
+
+
+def _mock_of(said: Any) -> OpenAIMock:
+    """The mock that the command line describes, which goes before what the script says of it."""
+    script = _script(said.script) if said.script else {}
+    mock = script.get("openai_mock") or OpenAIMock()
+    mock._strict, mock._only_scripted = mock._strict or said.strict, mock._only_scripted or said.only_scripted
+    mock._bounds |= {name: number for name in _HELD if (number := getattr(said, name)) is not None}
+    if set_up := script.get("set_up"):
+        set_up(mock)
+    return mock
+
+
+def _script(path: str) -> dict[str, Any]:
+    """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
+    import runpy
+
+    try:
+        script = runpy.run_path(path)
+    except OSError as reason:
+        sys.exit(f"--script {path}: {reason.strerror}")
+    if not (callable(script.get("set_up")) or isinstance(script.get("openai_mock"), OpenAIMock)):
+        sys.exit(f"--script {path}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)")
+    return script
+
+
+_mounts = itertools.count(1)
+
+
+_mounted: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the first part of the path
+
+
+@contextlib.contextmanager
+def _served(mock: OpenAIMock) -> Iterator[Server]:
+    """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
+    name = f"mock-{next(_mounts)}"
+    _mounted[name] = mock
+    try:
+        yield Server(mock, f"{_thread()}/{name}/v1")
+    finally:
+        del _mounted[name]
+
+
+@functools.cache
+def _thread() -> str:
+    """The URL of the server in this process's thread."""
+    server, ready = _uvicorn(_serve_mounted, lifespan="off"), threading.Event()
+    listening = _socket_at("127.0.0.1", 0)
+    _when_started(server, ready.set)
+    threading.Thread(target=server.run, args=([listening],), daemon=True).start()
+    if not ready.wait(60):
+        raise RuntimeError("the server of this process did not start")
+    return _root_of(listening, "127.0.0.1")
+
+
+def _uvicorn(app: Any, **settings: Any) -> Any:
+    """A server of `uvicorn` that says nothing. Raises `SystemExit` where that is not installed."""
+    try:
+        import uvicorn
+    except ImportError:
+        sys.exit("this needs uvicorn: pip install 'openai-responses[server]'")
+    return uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, **settings))
+
+
+async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
+    name = scope["path"].split("/")[1]
+    await _mounted[name]({**scope, "root_path": f"/{name}"}, receive, send)
+
+
+def _socket_at(host: str, port: int) -> Any:
+    """A socket that listens. Raises `SystemExit` where it cannot."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as reason:
+        sys.exit(f"cannot listen at {host}:{port}: {reason}. Give another --port; 0 finds a free one")
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections have it too
+    return listening
+
+
+def _when_started(server: Any, then: Callable[[], None]) -> None:
+    """Has something done when a server answers."""
+    startup = server.startup
+
+    async def started(sockets: Any) -> None:
+        await startup(sockets)
+        then()
+
+    server.startup = started
+
+
+def _root_of(listening: Any, host: str) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+
+
+# ======================================================================================================================
+# PUBLIC API: what tests use
+# ======================================================================================================================
+
+
+# ---- exceptions ------------------------------------------------------------------------------------------------------
+
+
+class MockError(BaseException):
+    """A mistake in a test, on its way through a client that turns every `Exception` into a retry, as before openai 3.15.
+
+    `__cause__` is the mistake itself, which is what the client raises. Only where a `MockTransport` answers and no mock is
+    active, nothing stands at the client's end, and this is what comes.
+    """
+
+
+class _NotMocked(AllMockedAssertionError):
+    """A request nothing answers: an unknown path of the API, or a host that is not the API's."""
+
+
+# ---- builders --------------------------------------------------------------------------------------------------------
+
+
+def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwargs: Any) -> Turn:
+    """The model calls a function, with the keyword arguments, or with `arguments`: a dict, or a str as it is.
+
+        create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
+        create.response = tool_call("get_weather", city="Oslo") + tool_call("get_time", city="Oslo")  # in parallel
+        create.response = tool_call("get_weather", "{broken")
+
+    `id` is the call's id, made up where it is not given. Where the request offers a custom tool of this name, the model
+    calls that, with `arguments` as its input. Raises `ValueError` when the arguments are no JSON.
+    """
+    if arguments is not None and kwargs:
+        raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
+    given = kwargs if arguments is None else arguments
+    text = given if isinstance(given, str) else json.dumps(_to_json(given, f"tool_call({name!r})"), ensure_ascii=False)
+    return Turn(tool_calls=(ToolCall(name, text, id, isinstance(given, str)),))
+
+
+def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
+    """The model refuses: a `message.refusal` of chat completions, a part of type `refusal` of responses.
+
+        create.response = refusal("I'd rather not.")
+
+    text: what it says.
+    """
+    return Turn(refusal=text)
+
+
+def cut(text: str = "") -> Turn:
+    """An answer that ends in the middle, at the limit of tokens: finish reason `length`, status `incomplete`.
+
+        create.response = cut("It all began when")
+
+    text: what was said until then.
+    """
+    return Turn(text=text, stop="length")
+
+
+def filtered(text: str = "") -> Turn:
+    """An answer the content filter stopped: finish reason `content_filter`, status `incomplete`.
+
+        create.response = filtered("Take a")
+
+    text: what was said until then.
+    """
+    return Turn(text=text, stop="content_filter")
+
+
+def reasoning(text: str) -> Turn:
+    """The model thinks before it answers.
+
+        create.response = reasoning("Two and two make four.") + "4"
+
+    text: what it thinks. Responses show it as an item of its own; chat completions and runs do not show it, chat counts
+        its tokens.
+    """
+    return Turn(reasoning=text)
+
+
+def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | None = None) -> Turn:
+    """A text with its source, a page or a file.
+
+        create.response = "Bring an umbrella: " + cited("it rains", url="https://example.com/rain", title="Rain")
+
+    text: the words that the source is for.
+    url: of the page. file_id: of the file.
+    title: of the page, or the name of the file.
+    Raises `TypeError` unless there is either a `url` or a `file_id`.
+    """
+    if (url is None) is (file_id is None):
+        raise TypeError(f"cited({text!r}, ...) needs one source: url= or file_id=")
+    return Turn(text, citations=(Citation(0, len(text), url, title, file_id),))
+
+
+def as_json(value: Any) -> Turn:
+    """The model says a value as JSON: what a request for structured output wants, or a call that it forces.
+
+        create.response = as_json({"city": "Oslo", "degrees": 7})
+
+    value: a dict, a list, a pydantic model. Raises `ValueError` when it is no JSON.
+    """
+    return Turn(json.dumps(_to_json(value, "as_json(...)"), ensure_ascii=False), structured=True)
+
+
+Answer = Any  # what `.response` takes, for annotations; the stubs say it in full
+
+
+@functools.cache
+def _builders() -> tuple[Any, ...]:
+    return (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed, mock, webhook)
+
+
+# What the API calls its errors, by status: type, message, code.
+_ERRORS = {
+    400: ("invalid_request_error", "The request was invalid.", None),
+    401: ("invalid_request_error", "Incorrect API key provided.", "invalid_api_key"),
+    403: ("invalid_request_error", "You are not allowed to do this.", None),
+    404: ("invalid_request_error", "The requested resource does not exist.", None),
+    408: ("server_error", "The request timed out.", None),
+    409: ("invalid_request_error", "The resource is being changed by another request.", None),
+    422: ("invalid_request_error", "The request could not be processed.", None),
+    429: ("requests", "Rate limit reached.", "rate_limit_exceeded"),
+    500: ("server_error", "The server had an error while processing your request.", None),
+    503: ("server_error", "The engine is currently overloaded.", None),
+}
+
+
+_RETRIED = (408, 409, 429)
+
+
+def error(
+    status: int,
+    message: str | None = None,
+    *,
+    code: str | None = None,
+    type: str | None = None,
+    param: str | None = None,
+    retry_after: float | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """An error of the API, that the SDK raises as `RateLimitError` for 429, `BadRequestError` for 400 …
+
+        create.response = [error(429), "Here I am."]
+
+    status: of HTTP, from 400 to 599.
+    message, type, param, code: of the error; where they are not given, the API's own for this status, such as
+        `rate_limit_exceeded` for 429.
+    retry_after: seconds until the SDK tries again what it retries (408, 409, 429, 500 and above); 1 ms where it is
+        not given, so that retries take no time.
+    headers: of the response, beside those the API sends.
+    Raises `ValueError` for a status that is no error.
+    """
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599, as in error(429)")
+    kind, text, usual = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
+    envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
+    pause = f"{1 if retry_after is None else retry_after * 1000:g}"
+    retried = {"retry-after-ms": pause} if status in _RETRIED or status >= 500 else {}
+    return Failure(status, json={"error": envelope}, headers={**retried, **(headers or {})})
+
+
+class Failure(httpx.Response):
+    """An error of the API as a value; made by `error()`."""
+
+    def __repr__(self) -> str:
+        said = self.json()["error"]
+        return f"error({self.status_code}, {said['message']!r}, code={said['code']!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Failure) and self._said == other._said
+
+    def __hash__(self) -> int:
+        return hash(self.content)
+
+    @property
+    def _said(self) -> tuple[Any, ...]:
+        return self.status_code, self.content, self.headers
+
+
+def timeout() -> Exception:
+    """The request times out.
+
+        create.response = [timeout(), "Here I am."]
+
+    The SDK tries again, without a pause while a mock is active, and in the end raises `APITimeoutError`.
+    """
+    return TimedOut("the mock timed out")
+
+
+class TimedOut(httpx.ReadTimeout):
+    """A timeout as a value; made by `timeout()`."""
+
+    def __repr__(self) -> str:
+        return "timeout()"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TimedOut)
+
+    def __hash__(self) -> int:
+        return hash(TimedOut)
+
+
+@dataclasses.dataclass(frozen=True)
+class Streamed:
+    """An answer with the way it arrives when it is streamed; made by `streamed()`."""
+
+    value: Any
+    pace: Pace
+
+
+def streamed(
+    value: Any,
+    *,
+    chunk: int | None = None,
+    delay: float = 0,
+    first_delay: float | None = None,
+    fail_after: int | None = None,
+    fault: Any = None,
+    stop_after: int | None = None,
+) -> Streamed:
+    """How an answer arrives when it is streamed; or a stream event by event, from a list or an iterator of them.
+
+        create.response = streamed("Hello there", chunk=3, delay=0.01)
+        create.response = streamed("Hello there", fail_after=2)  # the connection breaks
+        create.response = streamed("Hello there", fail_after=2, fault={"error": {"message": "overloaded"}})
+        create.response = streamed([{"choices": [{"index": 0, "delta": {"content": "Hello"}}]}, "[DONE]"])
+
+    value: whatever `.response` takes, or a list, generator or function of events: models, dicts, (event, data) pairs.
+    chunk: characters in a piece; without it a piece is a word.
+    delay, first_delay: seconds before each event, and before the first; that goes for a plain answer too.
+    fail_after: how many events arrive before the fault.
+    fault: a network exception; a str, sent as an event that is no JSON; a dict, sent as an event such as an error; a
+        number, the code a WebSocket is closed with. Without it the connection breaks.
+    stop_after: how many events arrive before the stream ends, too early and as if it were whole: no SDK reports that.
+    Raises `ValueError` for figures below zero, a `fault` without `fail_after`, and two ends.
+    """
+    delays = {"delay": delay, "first_delay": first_delay}
+    for name, number in {"chunk": chunk, **delays, "fail_after": fail_after, "stop_after": stop_after}.items():
+        if number is not None and number < (1 if name == "chunk" else 0):
+            raise ValueError(f"streamed(..., {name}={number!r}): expected {'1 or' if name == 'chunk' else '0 or'} more")
+    if fault is not None and fail_after is None:
+        raise ValueError("streamed(..., fault=...) needs fail_after: how many events arrive before it")
+    if stop_after is not None:
+        if fail_after is not None:
+            raise ValueError("streamed(...) takes either fail_after or stop_after: a stream ends once")
+        fail_after, fault = stop_after, b""  # what comes in the place of the next event, is nothing
+    return Streamed(value, Pace(chunk, delay if first_delay is None else first_delay, delay, fail_after, fault))
+
+
+# The values that JSON has no word for: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object has
+# the arguments by name, anything else is the only one.
+_FORMS: Mapping[str, Callable[..., Any]] = {
+    **{make.__name__: make for make in (refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)},
+    "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
+    "join": lambda parts: functools.reduce(operator.add, parts),
+    "bytes": base64.b64decode,
+    "pattern": re.compile,
+    "default": lambda: ...,
+}
+
+
+# ---- event streams as classes ----------------------------------------------------------------------------------------
+
+
+M = TypeVar("M")
+
+
+class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
+    """A stream of events as a class: override `generate`, and set an instance, or a response with it as content.
+
+        class Greeting(EventStream):
+            def generate(self):
+                yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+
+        create.response = Greeting()
+
+    Events are models of the SDK, dicts, or pairs of event name and data. Each call gets them from the start.
+    """
+
+    def generate(self) -> Iterator[M]:
+        """The events, in order."""
+        raise NotImplementedError(f"{type(self).__name__} must override generate()")
+
+    def __iter__(self) -> Iterator[bytes]:
+        for event in self.generate():
+            yield _frame(_event(event))
+
+    async def __aiter__(self) -> Any:
+        for event in self.generate():
+            yield _frame(_event(event))
+
+
+class AsyncEventStream(EventStream[M]):
+    """The same with an asynchronous generator: override `agenerate`.
+
+        class Greeting(AsyncEventStream):
+            async def agenerate(self):
+                yield {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+
+        create.response = Greeting()
+
+    Synchronous clients can read it, too.
+    """
+
+    async def agenerate(self) -> AsyncIterator[M]:
+        """The events, in order."""
+        raise NotImplementedError(f"{type(self).__name__} must override agenerate()")
+        yield
+
+    def __iter__(self) -> Iterator[bytes]:
+        for event in _synchronous(self.agenerate()):
+            yield _frame(_event(event))
+
+    async def __aiter__(self) -> Any:
+        async for event in self.agenerate():
+            yield _frame(_event(event))
+
+
+# ---- the state store -------------------------------------------------------------------------------------------------
+
+
+class StateStore(collections.UserDict):
+    """What a mock has stored: a dict by resource name, of plain dicts by id, of objects as they go over the wire.
+
+        store = StateStore()
+        store["models"]["ft:mine"] = {"id": "ft:mine", "object": "model", "created": 0, "owned_by": "me"}
+        store.models.put(store.models.get("ft:mine"))  # a model of the SDK, whose key its fields make
+        store.beta.threads.messages.list("thread_1")
+
+    Made from nothing, or from a dict of such dicts, which it then fills. Several mocks may share a store, or a dict.
+    Raises `TypeError` for what is no such object, `KeyError` for a resource that the API has not.
+    """
+
+    lock = threading.RLock()  # one for all: two stores may be made from the same dict
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        self.data: dict[str, Any] = data if isinstance(data, dict) else dict(data or {})
+        for resource in self:
+            _check_objects(resource, self.data[resource])
+
+    def __missing__(self, resource: str) -> dict[Any, Any]:
+        _refuse_unknown_resource(resource)
+        return self.data.setdefault(resource, {})
+
+    def __iter__(self) -> Iterator[str]:
+        return (resource for resource in self.data if resource != "service")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "data":
+            raise AttributeError(name)
+        return Objects(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*_children(_resources(), ""), *(name for name in dir(dict) if not name.startswith("_"))})
+
+    def __repr__(self) -> str:
+        return f"StateStore({ {name: len(objects) for name, objects in self.items()} })"
+
+    @property
+    def service(self) -> Service:
+        """What the service knows; it stands in the dict itself, so that whoever shares that shares this."""
+        return self.data.get("service") or self.data.setdefault("service", Service())
+
+    def note(self, resource: str, key: Any) -> Note:
+        """The note of an object; of a list, under the ids of its parents as a tuple."""
+        return self.service.notes.setdefault((resource, key), Note())
+
+    def new_id(self, prefix: str) -> str:
+        """The next id: deterministic; that nothing stored by hand has it, `_put` sees to."""
+        numbers = self.service.numbers
+        numbers[prefix] += 1
+        return f"{prefix}{numbers[prefix]:024d}"
+
+    def below(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
+        """The objects below parents by key, in order."""
+        depth, last = len(parents) - 1, parents[-1]
+        objects = self[resource].items()
+        return {key: obj for key, obj in objects if key[depth] == last and key[:-1] == parents}
+
+
+if hasattr(os, "register_at_fork"):  # a thread that the child does not have may hold its parent's lock for ever
+    os.register_at_fork(after_in_child=lambda: setattr(StateStore, "lock", threading.RLock()))
+
+
+class Objects:
+    """The objects of one resource, as models of the SDK: `store.files`, `store.beta.threads.messages`."""
+
+    def __init__(self, store: StateStore, name: str) -> None:
+        if not any(key == name or key.startswith(f"{name}.") for key in _resources()):
+            raise AttributeError(f"no resource {name!r} in the state.{_closest(name, _resources())}")
+        self._store, self._name = store, name
+
+    def __getattr__(self, name: str) -> Objects:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Objects(self._store, f"{self._name}.{name}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_children(_resources(), self._name)})
+
+    def __repr__(self) -> str:
+        return f"<Objects {self._name}: {len(self._store.get(self._name, ()))}>"
+
+    def put(self, obj: Any, content: bytes | None = None) -> None:
+        """Stores a model or a dict under the key its fields make; content resources take `put(id, data)`."""
+        if isinstance(content, bytes):
+            self._objects[obj] = content
+            return
+        plain = _to_json(obj, f"{self._name}.put(...)")
+        self._objects[_key(tuple(plain[name] for name in (*self._resource.parents, self._resource.key)))] = plain
+
+    def get(self, *ids: str) -> Any:
+        """The object under an id as a model, `None` if there is none; the ids of its parents may go before."""
+        return self._as_model(self._objects.get(self._find(ids)))
+
+    def delete(self, *ids: str) -> bool:
+        """Forgets an object, and all that goes with it; whether there was one."""
+        if (key := self._find(ids)) not in self._objects:
+            return False
+        with self._store.lock:
+            _forget(self._store, self._resource, _path(key))
+        return True
+
+    def list(self, *parents: str, **params: Any) -> Any:
+        """The objects below `parents`, as models; takes the parameters of the SDK's list call (`limit`, `order` …)."""
+        rows = [row for row in self._resource.rows if _shape(row).verb == "list"]
+        if not rows:
+            raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
+        parents += tuple(params.pop(name) for name in self._resource.parents if name in params)
+        with self._store.lock:
+            page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
+        return [self._as_model(item) for item in page["data"]]
+
+    def _find(self, ids: tuple[str, ...]) -> Any:
+        """The key of an object, of a child also by its own id alone."""
+        if len(ids) > 1 or not self._resource.parents:
+            return _key(ids)
+        return next((key for key in self._objects if _path(key)[-1] == ids[0]), None)
+
+    @property
+    def _resource(self) -> Resource:
+        return _resource(self._name)
+
+    @property
+    def _objects(self) -> dict[Any, Any]:
+        return _begin(self._store, self._resource)
+
+    def _as_model(self, obj: Any) -> Any:
+        return obj if obj is None or isinstance(obj, bytes) else _as_model(self._resource.shown, obj)
+
+
+def _as_model(model: Any, obj: Any) -> Any:
+    """A dict as a model of the SDK."""
+    from openai._models import construct_type
+
+    return construct_type(type_=model, value=obj)
+
+
+# ---- endpoints and rules ---------------------------------------------------------------------------------------------
+
+
+class _Guarded:
+    """Something that takes no attributes but its own: a misspelt `.response` would set nothing."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            there = [own for own in dir(type(self)) if not own.startswith("_")]
+            raise AttributeError(
+                f"{self!r} has no {name!r} to set.{_closest(name, there)} There is: {', '.join(there)}"
+            )
+        super().__setattr__(name, value)
+
+
+class Scripted(_Guarded):
+    """Something that can be given a response."""
+
+    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+        self._mock, self._row = mock, row
+        self._response: Any = None
+        self._script: Script | None = None
+        self._hits = 0
+        self._form: Any = None  # how the response was said in JSON
+
+    @property
+    def response(self) -> Any:
+        """What is answered, as it was set; `None` while nothing is. `del` goes back to the default.
+
+            create.response = "Hello!"  # what the model says
+            create.response = {"usage": {"prompt_tokens": 7}}  # a part of the answer
+            create.response = [error(429), "Here I am."]  # one answer for each HTTP attempt
+
+        Takes a text, a part of the answer as a dict, a model of the SDK or of pydantic, bytes, a response or an exception
+        of httpx, a callable of the request, a builder such as `tool_call(...)`, `...` (as if nothing were set), or a list
+        of these.
+        Raises `TypeError` or `ValueError` when something is set that this call cannot answer.
+        """
+        return self._response
+
+    @response.setter
+    def response(self, value: Any) -> None:
+        self._script = _prepare(self._row, value)
+        self._response, self._hits, self._form = value, 0, None
+        for heir in self._heirs():
+            heir.response = value
+
+    @response.deleter
+    def response(self) -> None:
+        self._response = self._script = None
+        for heir in self._heirs():
+            del heir.response
+
+    def _on(self, mock: OpenAIMock) -> Any:
+        """The same on another mock."""
+        raise NotImplementedError
+
+    def _heirs(self) -> list[Any]:
+        """The same on the mocks of API keys: what is set here holds for them too."""
+        return [self._on(mock) for mock in list(self._mock._keys.values())]
+
+    @property
+    def requests(self) -> list[Record]:
+        """The requests it answers for, oldest first; `requests[0]["model"]` reads what was sent."""
+        raise NotImplementedError
+
+    @property
+    def call_count(self) -> int:
+        """How many requests there were, retries included."""
+        return len(self.requests)
+
+    @property
+    def called(self) -> bool:
+        """Whether there was a request."""
+        return bool(self.requests)
+
+    def assert_called(self) -> None:
+        """Asserts that there was a request."""
+        if not self.called:
+            raise AssertionError(f"{self} was not called")
+
+    def assert_called_once(self) -> None:
+        """Asserts that there was one request, and no more."""
+        if self.call_count != 1:
+            raise AssertionError(f"{self} was to be called once, but was called {_times(self.call_count)}")
+
+    def assert_not_called(self) -> None:
+        """Asserts that there was no request."""
+        if self.called:
+            raise AssertionError(f"{self} was not to be called, but was called {_times(self.call_count)}")
+
+    def assert_called_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
+        """A deep subset: asserts that the last request said this; dicts and lists may have had more.
+
+            client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}])
+            create.assert_called_with(messages=[{"content": "Hi"}])
+
+        What is named may stand in the body, the path or the query. A compiled pattern is searched for.
+        Raises `AssertionError` with the difference, `TypeError` for a name that is nearly one of the call's.
+        """
+        self.assert_called()
+        wanted, asked = self._wanted(expected, subset), _asked(self.requests[-1])
+        if (place := _outside(asked, wanted)) is not None:
+            have = _json_lines({key: asked[key] for key in wanted if key in asked})
+            diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
+            raise AssertionError("\n".join([f"{self} was called otherwise: {place}", *diff]))
+
+    def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
+        """A deep subset: asserts that one of the requests said this; dicts and lists may have had more.
+
+        Raises as `assert_called_with` does, with what differs in each.
+        """
+        self.assert_called()
+        wanted = self._wanted(expected, subset)
+        places = [_outside(_asked(record), wanted) for record in self.requests]
+        if None not in places:
+            raise AssertionError(f"{self} was never called with {wanted!r}: {'; '.join(map(str, places))}")
+
+    def _wanted(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request is to say. Raises `TypeError` for a parameter that is nearly one of the call's."""
+        wanted = {**(expected or {}), **subset}
+        _refuse_misspelt(f"{self}: ", self._row, wanted)
+        return wanted
+
+    def _take(self) -> Script:
+        self._hits += 1
+        script = self._script or NOTHING
+        if script.steps is not None and self._hits > script.steps:
+            raise AssertionError(
+                f"{self} was called {_times(self._hits)}, but its .response has "
+                f"{_count(script.steps, 'step')}; add a step, or find out who makes the call"
+            )
+        return script
+
+    def _all_hits(self) -> int:
+        return self._hits + sum(heir._hits for heir in self._heirs())
+
+    def _unused_steps(self) -> int:
+        return max(((self._script and self._script.steps) or 0) - self._all_hits(), 0)
+
+
+class Endpoint(Scripted):
+    """One call of the API on one mock: what it answers, and what it was asked."""
+
+    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+        super().__init__(mock, row)
+        self._rules: list[Rule] = []
+
+    def _on(self, mock: OpenAIMock) -> Endpoint:
+        return mock._endpoint(self._row)
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self._row.name}: {self._row.method} {self._row.path}>"
+
+    def __str__(self) -> str:
+        return self._row.name
+
+    @functools.cached_property
+    def route(self) -> respx.Route:
+        """The RESPX route of this call: `.call_count`, `.calls.last.request`; a mock put on it wins."""
+        return respx.Route(_EndpointURL(self._mock, self._row), method=self._row.method)
+
+    @property
+    def requests(self) -> list[Record]:
+        """The calls in the journal, oldest first; `requests[0]["model"]` reads a body."""
+        own = (self._row.name, self._row.method)  # of connections the messages, not the handshake
+        return [record for record in self._mock.requests if (record.endpoint, record.method) == own]
+
+    @property
+    def state_store(self) -> StateStore:
+        """What is stored, as of `openai_mock.state`."""
+        return self._mock.state
+
+    def when(self, what: Any = None, /, *, tool_result: bool | None = None, **subset: Any) -> Rule:
+        """A rule for some requests: set its `.response`. The newest rule that takes a request answers it.
+
+            create.when("weather").response = "It is sunny."
+            create.when(re.compile("(?i)weather")).response = "It rains."
+            create.when(lambda body: len(body["messages"]) > 3).response = "A long talk."
+            create.when(model="gpt-6-sol", tool_result=True).response = "The tool says yes."
+
+        what: a text or a pattern to find in the last user input, or a function of the body.
+        tool_result: whether the request brings the results of tool calls.
+        subset: what the request must say in its body, path or query, at any depth; dicts and lists may have more.
+            A compiled pattern is searched for.
+        The same condition again is the same rule.
+        Raises `TypeError` when nothing is said, `what` is none of these, or no request can be as it says.
+        """
+        if what is None and tool_result is None and not subset:
+            raise TypeError(f"{self._row.name}.when() needs a text, a pattern, a function or fields of the body")
+        if what is not None and not isinstance(what, (str, re.Pattern)) and not callable(what):
+            raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
+        if tool_result not in (None, True, False):
+            raise TypeError(f"{self._row.name}.when(tool_result={tool_result!r}): expected True or False")
+        if isinstance(what, (str, re.Pattern)) and not _is_spoken(self._row):
+            raise TypeError(
+                f"{self._row.name}.when({what!r}): this call brings no text; name a field, or set a function"
+            )
+        _refuse_misspelt(f"{self._row.name}.when: ", self._row, subset)
+        asked = (what, tool_result, subset)
+        for rule in self._rules:
+            if (rule._what, rule._tool_result, rule._subset) == asked:
+                return rule
+        self._rules.append(Rule(self, *asked))
+        return self._rules[-1]
+
+    def _choose(self, call: Call) -> Scripted | None:
+        """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
+        for rule in reversed(self._rules):
+            if rule._script and not any(rule._mismatches(call)):
+                return rule
+        if self._script:
+            return self
+        if self._rules and self._mock._strict:
+            raise AssertionError(self._near_miss(call))
+        return None
+
+    def _near_miss(self, call: Call) -> str:
+        reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
+        closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
+        return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
+
+
+class _EndpointURL(respx.patterns.Pattern):
+    """A RESPX pattern of an endpoint's URLs. It is compiled at its first match, because few tests match a route."""
+
+    key = ""  # keeps it out of RESPX's lookups by name
+    lookups = (respx.patterns.Lookup.REGEX,)
+
+    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+        super().__init__((mock, row))
+
+    def __repr__(self) -> str:
+        return f"<URL of {self.value[1].name}>"
+
+    def match(self, request: Any) -> respx.patterns.Match:
+        mock, row = self.value
+        found = re.match(_url_pattern(row, mock._bases), str(request.url))
+        if found is None:
+            return respx.patterns.Match(False)
+        return respx.patterns.Match(True, **found.groupdict())
+
+
+@functools.cache
+def _url_pattern(row: Row, bases: tuple[str, ...]) -> str:
+    """The URLs of a row below the bases, as a regular expression."""
+    path, _, query = row.path.partition("?")
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/?]+)", re.escape(path))
+    beta = r"\?(?:.*&)?beta=true(?:&.*)?" if query else r"(?:\?.*)?"
+    return f"^{_base_pattern(*bases).replace('?P<deployment>', '?:')}{pattern}{beta}$"
+
+
+class Rule(Scripted):
+    """A response for some requests of an endpoint only; made by `endpoint.when(...)`."""
+
+    def __init__(self, endpoint: Endpoint, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
+        super().__init__(endpoint._mock, endpoint._row)
+        self._endpoint, self._what, self._tool_result, self._subset = endpoint, what, tool_result, subset
+
+    @property
+    def requests(self) -> list[Record]:
+        """The requests it answered, oldest first."""
+        own = (self, *self._heirs())
+        return [record for record in self._mock.requests if record.answered_by in own]
+
+    def remove(self) -> None:
+        """Takes the rule back: it answers no more."""
+        self._endpoint._rules[:] = [rule for rule in self._endpoint._rules if rule is not self]
+        for heir in self._heirs():
+            heir.remove()
+
+    def _on(self, mock: OpenAIMock) -> Rule:
+        return self._endpoint._on(mock).when(self._what, tool_result=self._tool_result, **self._subset)
+
+    def __repr__(self) -> str:
+        shown = [repr(self._what)] if self._what is not None else []
+        shown += [f"tool_result={self._tool_result}"] if self._tool_result is not None else []
+        shown += [f"{key}={value!r}" for key, value in self._subset.items()]
+        return f"{self._row.name}.when({', '.join(shown)})"
+
+    def _mismatches(self, call: Call) -> Iterator[str]:
+        """Why the rule does not take a call, a word for each of its conditions that is not met."""
+        yield from filter(None, (_outside(call.asked, {key: value}) for key, value in self._subset.items()))
+        if self._tool_result is not None and _brings_results(call) is not self._tool_result:
+            yield f"tool_result is {not self._tool_result}"
+        if callable(self._what):
+            if not self._what(call.body):
+                yield f"{self._what!r} says no"
+        elif self._what is not None and not re.search(
+            re.escape(self._what) if isinstance(self._what, str) else self._what, _last_input(call)
+        ):
+            yield f"the last user input is {_shown(_last_input(call))}"
+
+
+class Namespace(_Guarded):
+    """A part of a dotted name on the way to an endpoint: `openai_mock.beta.threads`."""
+
+    def __init__(self, mock: OpenAIMock, path: str) -> None:
+        self._mock, self._path = mock, path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _descend(self._mock, f"{self._path}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name in _names_in(self._path):
+            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_shown(value)}")
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_names_in(self._path)})
+
+    def __repr__(self) -> str:
+        return f"<Namespace {self._path}: {', '.join(_names_in(self._path))}>"
+
+
+def _descend(mock: OpenAIMock, name: str) -> Any:
+    """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
+    if _present(name):
+        return mock._endpoint(_rows()[_canonical(name)])
+    if _leads_on(name):
+        return Namespace(mock, name)
+    owner, _, last = name.rpartition(".")
+    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
+    if not owner:
+        there = sorted({*there, *(own for own in dir(type(mock)) if not own.startswith("_"))})
+    raise AttributeError(f"{where} has no {last!r}.{_closest(last, there)} There is: {', '.join(there)}")
+
+
+def _names_in(path: str) -> list[str]:
+    """What there is in a namespace."""
+    return sorted(_children(_names(f"{path}." if path else ""), path))
+
+
+# ---- the request log -------------------------------------------------------------------------------------------------
+
+
+_SECRET_HEADERS = "(?i)authorization|api-?key|subscription-key|functions-key|cookie|token|secret|websocket-protocol"
+
+
+@dataclasses.dataclass(eq=False, repr=False, slots=True)
+class Record:
+    """One HTTP attempt in the journal, as it was sent: nothing that happens later changes it.
+
+    `record["model"]` reads the body, the path's parameters and the query as one. Secrets are left out of the headers.
+    """
+
+    endpoint: str  # dotted name, "" where it is none
+    params: Mapping[str, str]  # of the path
+    request: httpx.Request
+    deployment: str | None = None  # in an Azure path
+    response: httpx.Response | None = None  # None where a network fault or a mistake came instead
+    answered_by: Any = None  # the endpoint or the rule whose response it was; None for the default
+    duration: float = 0.0  # seconds
+    events: list[dict[str, Any]] | None = None  # what was sent because of it, where it came over a WebSocket
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The decoded body, read anew each time; files are (filename, bytes, content type)."""
+        try:
+            return _read(self.request, self.deployment)
+        except ServiceError:  # it could not be read
+            return {}
+
+    @property
+    def method(self) -> str:
+        """`"POST"` and the like; `"WS"` for a message over a WebSocket."""
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        """As it was sent: `"/v1/files/file-1"`."""
+        return self.request.url.path
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """What the query says: `{"limit": "5"}`."""
+        return _query(self.request)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As they were sent; keys and other secrets are `***`."""
+        return {
+            name: "***" if re.search(_SECRET_HEADERS, name) else value for name, value in self.request.headers.items()
+        }
+
+    @property
+    def attempt(self) -> int:
+        """0 for the first, then the number of the retry."""
+        return int(self.request.headers.get("x-stainless-retry-count", 0))
+
+    @property
+    def status(self) -> int | None:
+        """Of the response; `None` where a network fault or a mistake came instead."""
+        return self.response.status_code if self.response else None
+
+    def __getitem__(self, name: str) -> Any:
+        return _asked(self)[name]
+
+    def __repr__(self) -> str:
+        what = f" {self._what}" if self._what else ""
+        return f"<{self.endpoint or f'{self.method} {self.path}'}{what}: {self._outcome}>"
+
+    @property
+    def _what(self) -> Any:
+        """The model that is asked or, of a message over a WebSocket, its type."""
+        return self.body.get("model") or (self.method == "WS" and self.body.get("type"))
+
+    @property
+    def _outcome(self) -> Any:
+        return self.status or ("no response" if self.events is None else _count(len(self.events), "event"))
+
+
+def _asked(request: Call | Record) -> dict[str, Any]:
+    """All that a request says: query, path parameters and body as one."""
+    return {**_query(request.request), **request.params, **request.body}
+
+
+def _query(request: httpx.Request) -> dict[str, Any]:
+    """A query as a dict, nested as a form is."""
+    return _nest(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+
+
+# ---- matching requests -----------------------------------------------------------------------------------------------
+
+
+def _is_spoken(row: Row) -> bool:
+    """Whether somebody says something in a call, or in one of the messages of a connection."""
+    return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_parameter_names(row.name)})
+
+
+def _last_input(call: Call) -> str:
+    """The text of what the user said last, in this request or before it."""
+    heard = [message for message in _heard(call) if message.get("role") == "user"]
+    return _text_of(heard[-1]) if heard else ""
+
+
+def _brings_results(call: Call) -> bool:
+    """Whether a request brings the results of calls: the second half of a tool loop."""
+    last = (_heard(call) or [{}])[-1]
+    return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
+
+
+def _refuse_misspelt(where: str, row: Row, names: Iterable[str]) -> None:
+    known = {"tool_result", *_parameter_names(row.name), *_parameters(row.path)} if names else set()
+    for name in set(names) - known:
+        if closest := _closest(name, known, 0.75):
+            raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
+
+
+def _outside(body: Any, subset: Any, place: str = "") -> str | None:
+    """Where a body differs from what is expected of it, at any depth; `None` when it has all of it.
+
+    A dict may have more keys, a list more elements than the expected ones; a pattern is searched for.
+    """
+    if isinstance(subset, Mapping) and isinstance(body, Mapping):
+        return _first(
+            _outside(body[key], value, f"{place}.{key}" if place else key)
+            if key in body
+            else f"{f'{place}.{key}' if place else key} is missing"
+            for key, value in subset.items()
+        )
+    if isinstance(subset, (list, tuple)) and isinstance(body, list):
+        return _first(
+            f"{place} has no {'other ' * (item in subset[:i])}{_shown(item)}" for i, item in _lacking(body, subset)
+        )
+    return None if _is_as_expected(body, subset) else f"{place} is {_shown(body)}"
+
+
+def _first(items: Iterator[Any]) -> Any:
+    return next(filter(None, items), None)
+
+
+def _lacking(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """The expected elements that a list has not, with their position; each of its elements stands for one."""
+    left = list(body)
+    for position, item in enumerate(subset):
+        found = next((i for i, element in enumerate(left) if _outside(element, item) is None), None)
+        if found is None:
+            yield position, item
+        else:
+            del left[found]
+
+
+def _is_as_expected(value: Any, expected: Any) -> bool:
+    """Whether a value is what is expected of it; out of queries and forms numbers come as text."""
+    if isinstance(expected, re.Pattern):
+        return isinstance(value, str) and bool(expected.search(value))
+    if isinstance(value, str) and isinstance(expected, (bool, int, float)):
+        return value == str(expected).lower()
+    return bool(value == expected)
+
+
+# ---- transports ------------------------------------------------------------------------------------------------------
+
+
+class MockTransport(httpx.MockTransport):
+    """A transport for the clients of httpx and httpx2 that answers with a router's handler.
+
+        transport = MockTransport(openai_mock)      # or its router.handler, for asynchronous clients async_handler
+        client = openai.OpenAI(api_key="sk-fake", http_client=openai.DefaultHttpxClient(transport=transport))
+
+    handler: a mock, or the handler of its router. A mock without a `base_url` answers whatever host the client has.
+    otherwise: the transport that requests go to which a route passes through; without it they are an error.
+    """
+
+    def __init__(self, handler: OpenAIMock | Callable[[Any], Any], otherwise: Any = None) -> None:
+        router = handler.router if isinstance(handler, OpenAIMock) else None
+        super().__init__(router.handler if router else handler)
+        self.async_handler = router.async_handler if router else handler
+        self.otherwise = otherwise
+
+    def handle_request(self, request: Any) -> Any:
+        request.read()
+        try:
+            return _family_response(self.handler(_for_any_host(request)), request)
+        except PassThrough:
+            return self._next().handle_request(request)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        await request.aread()
+        try:
+            return _family_response(await _result(self.async_handler(_for_any_host(request))), request)
+        except PassThrough:
+            return await self._next().handle_async_request(request)
+
+    def _next(self) -> Any:
+        if self.otherwise is None:
+            raise RuntimeError("a MockTransport cannot pass a request through: give it a transport as `otherwise`")
+        return self.otherwise
+
+
+def _for_any_host(request: Any) -> _Converted:
+    """Convert a request and mark it as one of a client that only the mock serves, so that its host does not matter."""
+    converted = _httpx_request(request)
+    converted.any_host = True
+    return converted
+
+
+# ---- the mock --------------------------------------------------------------------------------------------------------
+
+
+def mock(
+    func: Any = None,
+    *,
+    base_url: str | None = None,
+    state: StateStore | Mapping[str, Any] | None = None,
+    strict: bool = False,
+    only_scripted: bool = False,
+    assert_all_used: bool = False,
+) -> Any:
+    """Runs tests under an `OpenAIMock`, and hands it to those that take an `openai_mock`; or a block of code.
+
+        @openai_responses.mock()
+        def test_greeting(openai_mock):
+            openai_mock.responses.create.response = "Hi!"
+            assert client.responses.create(model="gpt-5.5", input="Hello").output_text == "Hi!"
+
+        with openai_responses.mock(strict=True) as openai_mock:
+            openai_mock.responses.create.response = "Hi!"
+
+    With or without parentheses, for functions, coroutine functions and classes, of which it decorates each test method;
+    as a context manager, `async with` too. The arguments are those of `OpenAIMock`.
+    """
+    switches = {"strict": strict, "only_scripted": only_scripted, "assert_all_used": assert_all_used}
+    given = {"base_url": base_url, "state": state}
+    settings = {name: value for name, value in given.items() if value is not None}
+    arrangement = _Arrangement(settings | {name: True for name, value in switches.items() if value})
+    return arrangement if func is None else arrangement(func)
+
+
+class _Arrangement:
+    """What `mock(...)` gives: a decorator and a context manager, with its settings."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings, self.entered = settings, []
+
+    def __call__(self, target: Any) -> Any:
+        if not inspect.isclass(target):
+            return _decorate(self.settings, target)
+        for name in dir(target):  # what is inherited too, as `mock.patch` does
+            member = inspect.getattr_static(target, name)
+            if name.startswith(unittest.mock.patch.TEST_PREFIX) and inspect.isfunction(member):
+                setattr(target, name, _decorate(self.settings, member))
+        return target
+
+    def __enter__(self) -> OpenAIMock:
+        self.entered.append(OpenAIMock(**self.settings))
+        return self.entered[-1].start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.entered.pop().__exit__(*exc)
+
+    async def __aenter__(self) -> OpenAIMock:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.__exit__(*exc)
+
+
+def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..., Any]:
+    decoration = types.SimpleNamespace(settings=settings, mock=None)  # shared with the fixture, which lends its mock
+    takes_mock = "openai_mock" in inspect.signature(func).parameters
+
+    @contextlib.contextmanager
+    def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        own = kwargs.get("openai_mock")
+        # the fixture's is entered again: `setUp` may have started another since
+        with decoration.mock or (contextlib.nullcontext(own) if own else _for_a_test(settings)) as openai_mock:
+            checks, openai_mock._checks_use = openai_mock._checks_use, False  # here, so that it is the test that fails
+            yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
+            if checks:
+                openai_mock.assert_all_used()
+
+    if inspect.iscoroutinefunction(func):
+
+        @functools.wraps(func)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with arranged(kwargs) as arguments:
+                return await func(*args, **arguments)
+    else:
+
+        @functools.wraps(func)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with arranged(kwargs) as arguments:
+                return func(*args, **arguments)
+
+    wrapper.openai_mock = decoration
+    return _for_pytest(wrapper) if _sessions else _hiding(wrapper, func)
+
+
+def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
+    """A mock with the settings of a decorator or a mark; a plain dict as `state` is what each test begins with."""
+    state = settings.get("state")
+    return OpenAIMock(**settings | ({"state": _copy(state)} if type(state) is dict else {}))
 
 
 class OpenAIMock(_Guarded):
@@ -11130,99 +12666,25 @@ class OpenAIMock(_Guarded):
         return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"
 
 
-def mock(
-    func: Any = None,
-    *,
-    base_url: str | None = None,
-    state: StateStore | Mapping[str, Any] | None = None,
-    strict: bool = False,
-    only_scripted: bool = False,
-    assert_all_used: bool = False,
-) -> Any:
-    """Runs tests under an `OpenAIMock`, and hands it to those that take an `openai_mock`; or a block of code.
-
-        @openai_responses.mock()
-        def test_greeting(openai_mock):
-            openai_mock.responses.create.response = "Hi!"
-            assert client.responses.create(model="gpt-5.5", input="Hello").output_text == "Hi!"
-
-        with openai_responses.mock(strict=True) as openai_mock:
-            openai_mock.responses.create.response = "Hi!"
-
-    With or without parentheses, for functions, coroutine functions and classes, of which it decorates each test method;
-    as a context manager, `async with` too. The arguments are those of `OpenAIMock`.
-    """
-    switches = {"strict": strict, "only_scripted": only_scripted, "assert_all_used": assert_all_used}
-    given = {"base_url": base_url, "state": state}
-    settings = {name: value for name, value in given.items() if value is not None}
-    arrangement = _Arrangement(settings | {name: True for name, value in switches.items() if value})
-    return arrangement if func is None else arrangement(func)
+@functools.lru_cache(maxsize=16)
+def _environment_base(url: str) -> str:
+    """Clean a value of `OPENAI_BASE_URL`. It is read with each request, and parsing a URL is slow."""
+    return _clean_base(url, "OPENAI_BASE_URL")
 
 
-class _Arrangement:
-    """What `mock(...)` gives: a decorator and a context manager, with its settings."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings, self.entered = settings, []
-
-    def __call__(self, target: Any) -> Any:
-        if not inspect.isclass(target):
-            return _decorate(self.settings, target)
-        for name in dir(target):  # what is inherited too, as `mock.patch` does
-            member = inspect.getattr_static(target, name)
-            if name.startswith(unittest.mock.patch.TEST_PREFIX) and inspect.isfunction(member):
-                setattr(target, name, _decorate(self.settings, member))
-        return target
-
-    def __enter__(self) -> OpenAIMock:
-        self.entered.append(OpenAIMock(**self.settings))
-        return self.entered[-1].start()
-
-    def __exit__(self, *exc: object) -> None:
-        self.entered.pop().__exit__(*exc)
-
-    async def __aenter__(self) -> OpenAIMock:
-        return self.__enter__()
-
-    async def __aexit__(self, *exc: object) -> None:
-        self.__exit__(*exc)
+def _clean_base(url: Any, said: str = "base_url") -> str:
+    """A base URL as requests have it. Raises `ValueError` for what is no URL."""
+    with contextlib.suppress(httpx.InvalidURL):
+        parsed = httpx.URL(str(url))
+        if parsed.scheme in ("http", "https") and parsed.host:
+            return _without_user(str(parsed)).rstrip("/")
+    told = re.sub(r"(?<=[\"'])(\w+://)?.*@", r"\1***@", repr(url))  # a user and a password are not shown
+    raise ValueError(f"{said} is {told}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
 
 
-def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..., Any]:
-    decoration = types.SimpleNamespace(settings=settings, mock=None)  # shared with the fixture, which lends its mock
-    takes_mock = "openai_mock" in inspect.signature(func).parameters
-
-    @contextlib.contextmanager
-    def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        own = kwargs.get("openai_mock")
-        # the fixture's is entered again: `setUp` may have started another since
-        with decoration.mock or (contextlib.nullcontext(own) if own else _for_a_test(settings)) as openai_mock:
-            checks, openai_mock._checks_use = openai_mock._checks_use, False  # here, so that it is the test that fails
-            yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
-            if checks:
-                openai_mock.assert_all_used()
-
-    if inspect.iscoroutinefunction(func):
-
-        @functools.wraps(func)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with arranged(kwargs) as arguments:
-                return await func(*args, **arguments)
-    else:
-
-        @functools.wraps(func)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with arranged(kwargs) as arguments:
-                return func(*args, **arguments)
-
-    wrapper.openai_mock = decoration
-    return _for_pytest(wrapper) if _sessions else _hiding(wrapper, func)
-
-
-def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
-    """A mock with the settings of a decorator or a mark; a plain dict as `state` is what each test begins with."""
-    state = settings.get("state")
-    return OpenAIMock(**settings | ({"state": _copy(state)} if type(state) is dict else {}))
+def _without_user(url: str) -> str:
+    """A URL as it is matched and shown: without the user and password that may stand in it."""
+    return re.sub("//[^/?#]*@", "//", url, count=1) if "@" in url else url
 
 
 def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
@@ -11231,543 +12693,6 @@ def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
     wrapper.__signature__ = signature.replace(parameters=kept)
     return wrapper
-
-
-# ======================================================================================================================
-# SERVER: the mock as an ASGI application, for other processes and other languages
-# ======================================================================================================================
-
-# What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
-_HELD = {"keys": 100, "records": 1000, "body": 512 * 2**20}
-
-
-async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
-    headers, path = _headers_in(scope), _path_in(scope)
-    content = await _read_body(receive, mock._bounds["body"])
-    if content is None:  # the client left before it had said all
-        return
-    if isinstance(content, httpx.Response):
-        response = content
-    elif path.startswith("/_mock/"):
-        response = _control(mock, _key_in(headers), scope, path.removeprefix("/_mock"), content)
-    elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
-        response = _shared(httpx.Response(204), headers)
-    else:
-        own = mock.for_key(_key_in(headers))
-        response = _shared(await _served_answer(own, _Arrived(own, scope["method"], scope, content)), headers)
-        _keep_within_bounds(own)
-    await _send(response, receive, send)
-
-
-def _path_in(scope: Any) -> str:
-    """The path below the place where the application is mounted, as it was sent."""
-    path = scope.get("raw_path") or quote(scope["path"]).encode()
-    return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
-
-
-async def _read_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
-    """A body; the 413 of one that is too large; `None` where the client left."""
-    pieces, size = [], 0
-    while (message := await receive())["type"] == "http.request":
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > largest:
-            return _problem(413, f"The body of the request is larger than {largest} bytes.")
-        if not message.get("more_body"):
-            return b"".join(pieces)
-    return None
-
-
-def _headers_in(scope: Any) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _key_in(headers: Mapping[str, str]) -> str:
-    """The API key of a request; a browser's WebSocket has it in its subprotocols."""
-    key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
-    found = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
-    return key or (found[1] if found else "")
-
-
-class _Arrived(_Converted):
-    """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
-
-    def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
-        path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
-        self.link = mock._bases[0] + path + (f"?{query}" if query else "")
-        self.method, self._content, self.extensions, self.family = method, content, {}, httpx
-        self.raw_headers = _shared_headers(tuple(map(tuple, scope["headers"])))
-
-
-async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
-    """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
-    _faulted.set(False)
-    try:
-        return await mock.router.async_handler(request)
-    except (Exception, MockError) as reason:
-        if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
-            if isinstance(reason, httpx.TimeoutException):
-                await _sleep(_patience(request.headers))
-            broken = _Paced((), dataclasses.replace(AT_ONCE, fail_after=0, fault=reason), request)
-            return _Reply(502, headers=[(b"content-length", b"1")], stream=broken)
-        return _mistake(reason)
-
-
-_LONGEST = 10  # seconds: who would wait longer is not kept waiting
-
-
-def _patience(headers: Mapping[str, str]) -> float:
-    """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
-    said = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
-    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST + 1
-    return seconds + 1 if seconds <= _LONGEST else 0
-
-
-def _mistake(reason: BaseException) -> httpx.Response:
-    """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
-    import logging
-
-    reason = (isinstance(reason, MockError) and reason.__cause__) or reason
-    if not isinstance(reason, AssertionError):
-        logging.getLogger("openai_responses").error("%s", reason, exc_info=reason)
-    known = not isinstance(reason, AllMockedAssertionError)
-    return _problem(500 if known else 404, str(reason), "mock_error")
-
-
-def _problem(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
-    """An error of the server itself, which the SDKs do not try again."""
-    return httpx.Response(
-        status, json={"error": ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
-    )
-
-
-def _shared(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
-    """A response that a page of any origin may read, as those of the API."""
-    if "origin" in asked:
-        allowed = {"origin": "*", "methods": "*", "headers": asked.get("access-control-request-headers", "*")}
-        response.headers.update({f"access-control-allow-{name}": value for name, value in allowed.items()})
-        response.headers["access-control-expose-headers"] = "*"
-    return response
-
-
-def _keep_within_bounds(mock: OpenAIMock) -> None:
-    """Forgets the oldest requests of a mock, and of the one it is of."""
-    for each in filter(None, (mock, mock._origin)):
-        routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
-        for kept in (each._journal, each.router.calls, *(route.calls for route in routes if route)):
-            del kept[: max(len(kept) - each._bounds["records"], 0)]
-
-
-async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
-    """Sends a response; a stream piece by piece, as it is made."""
-    headers = [(name.lower(), value) for name, value in response.headers.raw]
-    headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]  # the server's own matter
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    if isinstance(response.stream, httpx.ByteStream):
-        await send({"type": "http.response.body", "body": b"".join(response.stream)})
-    else:
-        await _send_stream(response.stream, receive, send)
-
-
-async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
-    """Sends a stream until its client leaves. Raises the fault it ends with."""
-    import anyio
-
-    fault = None
-
-    async def leave() -> None:
-        await receive()  # after the body there comes nothing but that the client is gone
-        group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(leave)
-        try:
-            async for piece in stream:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                await anyio.sleep(0)  # a stream without pauses is not alone, and notices that its client left
-            await send({"type": "http.response.body"})
-        except Exception as reason:  # out of the group it would come as a group of exceptions
-            fault = reason
-            await send({"type": "http.response.body", "body": b"", "more_body": True})  # else granian makes it a 500
-        group.cancel_scope.cancel()
-    await stream.aclose()
-    if fault:
-        raise fault
-
-
-async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Is ready when the SDK is imported, which the first call then need not wait for."""
-    await receive()
-    _find("POST", "/chat/completions")
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Answers a connection, with the session that a client in this process has."""
-    await receive()
-    own = mock.for_key(_key_in(_headers_in(scope)))
-    try:
-        opened = await _open(own.router, _Arrived(own, "WS", scope), _result)
-    except (Exception, MockError) as reason:
-        opened = _mistake(reason)
-    if not isinstance(opened, httpx.Response):
-        offered = {"realtime"}.intersection(scope.get("subprotocols", ()))
-        await send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
-        await _converse(_ServedEnd(opened), receive, send)
-    elif "websocket.http.response" in (scope.get("extensions") or {}):
-        await _send(opened, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
-    else:
-        await send({"type": "websocket.close"})
-    _keep_within_bounds(own)
-
-
-class _ServedEnd(_FarEnd):
-    """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
-
-    def __init__(self, session: _SocketSession) -> None:
-        self.session, self.broken = session, False
-        self.inbox: collections.deque[Any] = collections.deque()
-        self.outbox: list[dict[str, Any]] = []
-
-    def _is_over(self) -> bool:
-        return self.broken
-
-    def _send(self, event: Any) -> None:
-        if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
-            self.close(event or 1011, "the mock closed it")
-        else:
-            self.outbox.append({"type": "websocket.send", "text": _message(event).decode()})
-
-    def close(self, code: int, reason: str) -> None:
-        self.broken = True
-        shown = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
-        self.outbox.append({"type": "websocket.close", "code": code, "reason": shown})
-
-
-_LONGEST_REASON = 123  # bytes: what fits into the frame that closes a connection
-
-
-async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
-    """Carries messages to a session and its events back, in order, until one of the two ends it."""
-    import anyio
-
-    heard = anyio.Event()
-
-    async def listen() -> None:
-        while (message := await receive())["type"] == "websocket.receive":
-            end.inbox.append(message.get("text") or message.get("bytes") or "")
-            heard.set()
-        group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(listen)
-        while not end.broken:
-            heard = anyio.Event()
-            moved = await _step(end)
-            while end.outbox:
-                await send(end.outbox.pop(0))
-            await (anyio.sleep(0) if moved or end.broken else heard.wait())
-        group.cancel_scope.cancel()
-
-
-async def _step(end: _ServedEnd) -> bool:
-    try:
-        return await end.step(_result)
-    except (Exception, MockError) as reason:
-        _mistake(reason)
-        end.close(1011, str(reason))
-        return True
-
-
-_SERVES = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
-
-
-# ---- the control plane -----------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class _Order:
-    """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
-
-    server: OpenAIMock
-    key: str
-    name: str
-    query: Mapping[str, str]
-    content: bytes
-
-    @property
-    def mock(self) -> OpenAIMock:
-        return self.server.for_key(self.key)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        found = _descend(self.mock, self.name)
-        if not isinstance(found, Endpoint):
-            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_in(self.name))}")
-        return found
-
-    @property
-    def body(self) -> Any:
-        return _parse(self.content.decode())
-
-
-# What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
-_CONTROL: Callable[[], Mapping[tuple[str, str], Callable[[_Order], Any]]] = functools.cache(
-    lambda: {
-        ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._keys)},
-        ("GET", "/responses"): lambda order: _all_said(order.mock),
-        ("GET", "/responses/{endpoint}"): lambda order: _said(order.endpoint),
-        ("PUT", "/responses/{endpoint}"): lambda order: _set_said(order.endpoint, order.body),
-        ("DELETE", "/responses/{endpoint}"): lambda order: delattr(order.endpoint, "response"),
-        ("GET", "/rules/{endpoint}"): lambda order: list(map(_said_of_rule, order.endpoint._rules)),
-        ("PUT", "/rules/{endpoint}"): lambda order: _set_said(_rule_of(order), order.body.get("response")),
-        ("DELETE", "/rules/{endpoint}"): lambda order: _remove_rules(order),
-        ("GET", "/requests"): lambda order: [
-            shown for shown in map(_shown_record, order.mock.requests) if _fits(order, shown)
-        ],
-        ("DELETE", "/requests"): lambda order: order.mock._journal.clear(),
-        ("POST", "/reset"): lambda order: _begin_again(order),
-        ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
-    }
-)
-_REFUSALS = {
-    AssertionError: 409,
-    AttributeError: 404,
-    TypeError: 400,
-    ValueError: 400,
-    RecursionError: 400,
-    re.error: 400,
-}
-
-
-def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
-    """What comes of a request to the control plane."""
-    first, _, name = path[1:].partition("/")
-    act = _CONTROL().get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
-    if act is None:
-        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL())
-        return _problem(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
-    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
-    try:
-        done = act(_Order(server, key, unquote(name), query, content))
-    except tuple(_REFUSALS) as reason:
-        status = next(status for kind, status in _REFUSALS.items() if isinstance(reason, kind))
-        return _problem(status, str(reason))
-    answer = json.dumps(done, default=_in_words)
-    return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
-
-
-def _begin_again(order: _Order) -> None:
-    """A key's mock begins again as the server's; without a key, everything is taken back."""
-    if order.mock is order.server:
-        order.server.reset()
-    else:
-        del order.server._keys[order.key]
-
-
-# The values that JSON has no word for: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object has
-# the arguments by name, anything else is the only one.
-_FORMS: Callable[[], Mapping[str, Callable[..., Any]]] = functools.cache(
-    lambda: {
-        **{
-            make.__name__: make
-            for make in (refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)
-        },
-        "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
-        "join": lambda parts: functools.reduce(operator.add, parts),
-        "bytes": base64.b64decode,
-        "pattern": re.compile,
-        "default": lambda: ...,
-    }
-)
-
-
-def _formed(said: Any) -> Any:
-    """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
-    if isinstance(said, list):
-        return [_formed(item) for item in said]
-    if not isinstance(said, dict) or len(said) != 1 or not (form := next(iter(said))).startswith("$"):
-        return said
-    if (make := _FORMS().get(form[1:])) is None:
-        raise ValueError(f"no form {form!r}.{_closest(form[1:], _FORMS())} There is: ${', $'.join(_FORMS())}")
-    given = said[form]
-    return (
-        make(**{name: _formed(item) for name, item in given.items()})
-        if isinstance(given, dict)
-        else make(_formed(given))
-    )
-
-
-def _in_words(value: Any) -> dict[str, str]:
-    """What JSON has no word for, to be read."""
-    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _shown(value)}
-
-
-def _set_said(scripted: Scripted, said: Any) -> Any:
-    scripted.response = _formed(said)
-    for each in (scripted, *scripted._heirs()):
-        each._form = said
-    return _said(scripted)
-
-
-def _said(scripted: Scripted) -> Any:
-    """A response as it was said in JSON, or as far as JSON has words for it."""
-    return scripted.response if scripted._form is None else scripted._form
-
-
-def _all_said(mock: OpenAIMock) -> dict[str, Any]:
-    return {name: _said(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
-
-
-def _rule_of(order: _Order) -> Rule:
-    """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
-    said = order.body
-    if not isinstance(said, dict) or not isinstance(said.get("when"), dict):
-        raise ValueError(f'the rule is {_shown(said)}; expected {{"when": {{...}}, "response": ...}}')
-    wanted = {name: _formed(item) for name, item in said["when"].items()}
-    return order.endpoint.when(wanted.pop("what", None), **wanted)
-
-
-def _said_of_rule(rule: Rule) -> dict[str, Any]:
-    given = {"what": rule._what, "tool_result": rule._tool_result}
-    when = {name: value for name, value in given.items() if value is not None} | rule._subset
-    return {"when": when, "response": _said(rule), "call_count": rule.call_count}
-
-
-def _remove_rules(order: _Order) -> None:
-    """Takes back the rule that a request names, or all of the endpoint."""
-    for rule in [_rule_of(order)] if order.content else list(order.endpoint._rules):
-        rule.remove()
-
-
-_SHOWN_OF_RECORD = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
-
-
-def _shown_record(record: Record) -> dict[str, Any]:
-    shown = {name: getattr(record, name) for name in _SHOWN_OF_RECORD}
-    return shown | {"answered_by": str(record.answered_by or "default")}
-
-
-def _fits(order: _Order, shown: dict[str, Any]) -> bool:
-    """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
-    fields = shown["query"] | shown["params"] | shown["body"] | shown
-    return all(_is_as_expected(text, fields.get(name)) for name, text in order.query.items())
-
-
-# ---- `python -m openai_responses`, and the fixture `openai_server` -----------------------------------------------------
-
-
-def _main(arguments: Sequence[str] | None = None) -> None:
-    """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
-    import signal
-
-    said = _arguments(arguments)
-    server = _uvicorn(_mock_of(said))
-    listening = _socket_at(said.host, said.port)
-    for ending in (signal.SIGINT, signal.SIGTERM):  # there is nothing to save; in a container there would be no handler
-        signal.signal(ending, lambda *_: os._exit(0))
-    server.capture_signals = contextlib.nullcontext
-    _when_started(server, lambda: print(f"{_root_of(listening, said.host)}/v1", flush=True))
-    server.run([listening])
-
-
-def _arguments(arguments: Sequence[str] | None) -> Any:
-    import argparse
-
-    about = "Serves a mock of the OpenAI API, and prints its URL."
-    parser = argparse.ArgumentParser("python -m openai_responses", description=about)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)"
-    )
-    parser.add_argument("--port", type=_port, default=0, help="0, the default, for a free one")
-    parser.add_argument(
-        "--script", metavar="FILE", help="Python that defines set_up(openai_mock), or an OpenAIMock named openai_mock"
-    )
-    parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
-    parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, what in _HELD_WORDS.items():
-        parser.add_argument(f"--{name}", type=_number, help=f"at most so many {what} (default: {_HELD[name]})")
-    return parser.parse_args(arguments)
-
-
-def _number(text: str, below: int = sys.maxsize) -> int:
-    """Raises `ValueError` for what is none."""
-    return range(below).index(int(text))
-
-
-def _port(text: str) -> int:
-    return _number(text, 2**16)
-
-
-_HELD_WORDS = {
-    "keys": "API keys with a mock of their own",
-    "records": "requests in a journal",
-    "body": "bytes in a body",
-}
-
-
-def _mock_of(said: Any) -> OpenAIMock:
-    """The mock that the command line describes, which goes before what the script says of it."""
-    script = _script(said.script) if said.script else {}
-    mock = script.get("openai_mock") or OpenAIMock()
-    mock._strict, mock._only_scripted = mock._strict or said.strict, mock._only_scripted or said.only_scripted
-    mock._bounds |= {name: number for name in _HELD if (number := getattr(said, name)) is not None}
-    if set_up := script.get("set_up"):
-        set_up(mock)
-    return mock
-
-
-def _script(path: str) -> dict[str, Any]:
-    """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
-    import runpy
-
-    try:
-        script = runpy.run_path(path)
-    except OSError as reason:
-        sys.exit(f"--script {path}: {reason.strerror}")
-    if not (callable(script.get("set_up")) or isinstance(script.get("openai_mock"), OpenAIMock)):
-        sys.exit(f"--script {path}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)")
-    return script
-
-
-def _socket_at(host: str, port: int) -> Any:
-    """A socket that listens. Raises `SystemExit` where it cannot."""
-    import socket
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as reason:
-        sys.exit(f"cannot listen at {host}:{port}: {reason}. Give another --port; 0 finds a free one")
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections have it too
-    return listening
-
-
-def _root_of(listening: Any, host: str) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-
-
-def _uvicorn(app: Any, **settings: Any) -> Any:
-    """A server of `uvicorn` that says nothing. Raises `SystemExit` where that is not installed."""
-    try:
-        import uvicorn
-    except ImportError:
-        sys.exit("this needs uvicorn: pip install 'openai-responses[server]'")
-    return uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, **settings))
-
-
-def _when_started(server: Any, then: Callable[[], None]) -> None:
-    """Has something done when a server answers."""
-    startup = server.startup
-
-    async def started(sockets: Any) -> None:
-        await startup(sockets)
-        then()
-
-    server.startup = started
 
 
 class Server(NamedTuple):
@@ -11782,49 +12707,10 @@ class Server(NamedTuple):
         return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": "sk-mock"}
 
 
-_mounted: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the first part of the path
-_mounts = itertools.count(1)
+# ---- webhooks --------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _served(mock: OpenAIMock) -> Iterator[Server]:
-    """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
-    name = f"mock-{next(_mounts)}"
-    _mounted[name] = mock
-    try:
-        yield Server(mock, f"{_thread()}/{name}/v1")
-    finally:
-        del _mounted[name]
-
-
-async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
-    name = scope["path"].split("/")[1]
-    await _mounted[name]({**scope, "root_path": f"/{name}"}, receive, send)
-
-
-@functools.cache
-def _thread() -> str:
-    """The URL of the server in this process's thread."""
-    server, ready = _uvicorn(_serve_mounted, lifespan="off"), threading.Event()
-    listening = _socket_at("127.0.0.1", 0)
-    _when_started(server, ready.set)
-    threading.Thread(target=server.run, args=([listening],), daemon=True).start()
-    if not ready.wait(60):
-        raise RuntimeError("the server of this process did not start")
-    return _root_of(listening, "127.0.0.1")
-
-
-# ======================================================================================================================
-# WEBHOOKS
-# ======================================================================================================================
-
-
-@dataclasses.dataclass(frozen=True)
-class Webhook:
-    """A signed event, as the service posts it to an application; made by `webhook()`."""
-
-    body: str
-    headers: Mapping[str, str]
+_webhook_numbers = itertools.count(1)
 
 
 def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str) -> Webhook:
@@ -11850,6 +12736,13 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
     return Webhook(body, {"content-type": "application/json", **signed})
 
 
+@functools.cache
+def _webhook_events() -> Mapping[str, Any]:
+    """The models of the SDK's webhook events by type."""
+    models = _union_members(_model("webhooks.UnwrapWebhookEvent"))
+    return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
+
+
 def _signing_key(secret: str) -> bytes:
     """The bytes that a secret stands for. Raises `ValueError`."""
     try:
@@ -11863,18 +12756,16 @@ def _signing_key(secret: str) -> bytes:
     return key
 
 
-_webhook_numbers = itertools.count(1)
+@dataclasses.dataclass(frozen=True)
+class Webhook:
+    """A signed event, as the service posts it to an application; made by `webhook()`."""
 
-
-@functools.cache
-def _webhook_events() -> Mapping[str, Any]:
-    """The models of the SDK's webhook events by type."""
-    models = _union_members(_model("webhooks.UnwrapWebhookEvent"))
-    return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
+    body: str
+    headers: Mapping[str, str]
 
 
 # ======================================================================================================================
-# IMPORT PATHS
+# IMPORT PATHS: the submodules of this module
 # ======================================================================================================================
 
 
@@ -11971,6 +12862,8 @@ _BUILDERS = {
     "vector_store_files": {"vector_store_file_from_create_request": _builder("vector_stores.files.create")},
     "vector_stores": {"vector_store_from_create_request": _builder("vector_stores.create")},
 }
+
+
 _MERGERS = {
     "assistants": {"merge_assistant_with_partial": _merger},
     "runs": {"merge_run_with_partial": _merger},
@@ -11995,6 +12888,7 @@ def _register_all() -> None:
 # ======================================================================================================================
 # PYTEST PLUGIN
 # ======================================================================================================================
+
 
 _sessions = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
 
@@ -12100,4 +12994,6 @@ def _report_line(record: Record) -> str:
 
 
 __path__: list[str] = []  # makes submodules importable
+
+
 _register_all()
