@@ -122,7 +122,7 @@ __all__ = [
 # ======================================================================================================================
 
 
-class Row(NamedTuple):
+class _Row(NamedTuple):
     """One REST call of the SDK, as the releases from `since` to before `until` send it."""
 
     name: str
@@ -134,7 +134,7 @@ class Row(NamedTuple):
 
 
 # fmt: off
-_TABLE: tuple[tuple[Any, ...], ...] = (
+_ROUTES: tuple[tuple[Any, ...], ...] = (
     ("admin.organization.admin_api_keys.create", "POST", "/organization/admin_api_keys", "admin.organization.AdminAPIKeyCreateResponse"),
     ("admin.organization.admin_api_keys.delete", "DELETE", "/organization/admin_api_keys/{key_id}", "admin.organization.AdminAPIKeyDeleteResponse"),
     ("admin.organization.admin_api_keys.list", "GET", "/organization/admin_api_keys", "CursorPage[admin.organization.AdminAPIKey]"),
@@ -581,17 +581,17 @@ _HELPERS = {
 
 
 @functools.cache
-def _rows() -> Mapping[str, Row]:
-    """The rows of the installed release by dotted name; whether the SDK has the method, `_present` tells."""
+def _rows() -> Mapping[str, _Row]:
+    """The rows of the installed release by dotted name; whether the SDK has the method, `_sdk_has_method` tells."""
     import openai
 
     release = tuple(map(int, re.findall(r"\d+", openai.__version__)[:3]))
-    rows = (Row(*row) for row in _TABLE)
+    rows = (_Row(*row) for row in _ROUTES)
     return types.MappingProxyType({row.name: row for row in rows if row.since <= release < row.until})
 
 
 @functools.cache
-def _source(resource: str) -> str:
+def _sdk_source(resource: str) -> str:
     """The SDK's own text of a resource, "" of one it does not have: most are looked at only, and to import one is dear."""
     resource = re.sub(r"^beta\.chat\b", "chat", resource)  # one resource under two names
     path, last = f"resources/{resource.replace('.', '/')}", resource.rpartition(".")[2]
@@ -602,37 +602,37 @@ def _source(resource: str) -> str:
 
 
 @functools.cache
-def _present(name: str) -> bool:
+def _sdk_has_method(name: str) -> bool:
     """Whether the installed SDK has this method on this resource."""
     resource, _, method = name.rpartition(".")
     known = name in _rows() or _HELPERS.get(name) in _rows()
-    return known and bool(re.search(rf"^    (async )?def {method}\(", _source(resource), re.MULTILINE))
+    return known and bool(re.search(rf"^    (async )?def {method}\(", _sdk_source(resource), re.MULTILINE))
 
 
 @functools.cache
-def _leads_on(name: str) -> bool:
+def _is_namespace(name: str) -> bool:
     """Whether the installed SDK has a resource of this name, on the way to methods."""
-    return bool(_children(_rows(), name) and _source(name))
+    return bool(_children(_rows(), name) and _sdk_source(name))
 
 
 @functools.cache
-def _canonical(name: str) -> str:
+def _canonical_name(name: str) -> str:
     """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
     row = _rows()[_HELPERS.get(name, name)]
-    return _find(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name
+    return _find_row(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name
 
 
 @functools.cache
-def _names(prefix: str = "") -> tuple[str, ...]:
+def _endpoint_names(prefix: str = "") -> tuple[str, ...]:
     """Every dotted name below a prefix that the installed SDK answers to, helpers included."""
     below = (name for name in itertools.chain(_rows(), _HELPERS) if name.startswith(prefix))
-    return tuple(name for name in below if _present(name))
+    return tuple(name for name in below if _sdk_has_method(name))
 
 
 @functools.cache
-def _index() -> Mapping[tuple[str, bool, int], list[tuple[list[str], Row]]]:
+def _rows_by_segments() -> Mapping[tuple[str, bool, int], list[tuple[list[str], _Row]]]:
     """The rows by method, `?beta=true` and number of segments, each with these; static segments come first."""
-    index: dict[tuple[str, bool, int], list[tuple[list[str], Row]]] = {}
+    index: dict[tuple[str, bool, int], list[tuple[list[str], _Row]]] = {}
     for row in sorted(_rows().values(), key=lambda row: (row.path.replace("{", "~"), row.name.startswith("beta."))):
         path, _, query = row.path.partition("?")
         index.setdefault((row.method, bool(query), path.count("/")), []).append((path.split("/"), row))
@@ -640,41 +640,41 @@ def _index() -> Mapping[tuple[str, bool, int], list[tuple[list[str], Row]]]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _find(method: str, path: str, beta: bool = False) -> tuple[Row, Mapping[str, str]] | None:
+def _find_row(method: str, path: str, beta: bool = False) -> tuple[_Row, Mapping[str, str]] | None:
     """The row and the path parameters of a call, `None` for a path the SDK does not know; of twins the first."""
     segments = path.split("/")
     for query in (True, False) if beta else (False,):
-        for pattern, row in _index().get((method, query, path.count("/")), ()):
+        for pattern, row in _rows_by_segments().get((method, query, path.count("/")), ()):
             pairs = list(zip(pattern, segments, strict=True))
             fits = all(known == segment or (segment and known[:1] == "{") for known, segment in pairs)
-            if fits and _present(row.name):
+            if fits and _sdk_has_method(row.name):
                 return row, {known[1:-1]: unquote(segment) for known, segment in pairs if known[:1] == "{"}
     return None
 
 
-def _parameters(path: str) -> tuple[str, ...]:
+def _path_params(path: str) -> tuple[str, ...]:
     """The names of the parameters in a path."""
     return tuple(re.findall(r"{(\w+)}", path))
 
 
 @functools.cache
-def _model(path: str) -> Any:
+def _sdk_type(path: str) -> Any:
     """The SDK's type behind a row's model: `"CursorPage[FileObject]"` is `SyncCursorPage[FileObject]`.
 
     `None` for one that the installed release does not have.
     """
-    if path in _PLAIN:
-        return _PLAIN[path]
+    if path in _BUILTIN_TYPES:
+        return _BUILTIN_TYPES[path]
     page, _, item = path.rpartition("[")
     if page:
         import openai.pagination
 
-        return getattr(openai.pagination, f"Sync{page}")[_model(item[:-1])]
+        return getattr(openai.pagination, f"Sync{page}")[_sdk_type(item[:-1])]
     module, _, name = f"openai.types.{path}".rpartition(".")
     return getattr(importlib.import_module(module), name, None)
 
 
-_PLAIN: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
+_BUILTIN_TYPES: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
 
 
 # ======================================================================================================================
@@ -715,7 +715,7 @@ def _collections() -> Mapping[str, str]:
     return acted_on | listed | of_items | _COLLECTIONS  # what the items' own paths say counts most
 
 
-def _split(row: Row) -> tuple[str, str, str]:
+def _split(row: _Row) -> tuple[str, str, str]:
     """A row's path, what stands before its last segment, and that."""
     path = row.path.partition("?")[0]
     head, _, last = path.rpartition("/")
@@ -729,10 +729,10 @@ _SINGLETON_VERBS = ("retrieve", "update", "delete")
 
 
 @functools.cache
-def _shape(row: Row) -> Shape:
+def _shape(row: _Row) -> Shape:
     """What a row does, from its method, path and model alone."""
     path, head, last = _split(row)
-    params, collections = _parameters(path), _collections()
+    params, collections = _path_params(path), _collections()
     owner, _, method = row.name.rpartition(".")
     if last.startswith("{"):
         return Shape(_ITEM_VERBS[row.method], collections[head], params[:-1], params[-1])
@@ -764,21 +764,21 @@ class Resource:
     over: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what comes of one whose time is over
 
     @functools.cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[_Row]:
         return [row for row in _rows().values() if _shape(row).resource == self.name]
 
     @functools.cached_property
     def stored(self) -> Any:
         """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
         makers = (row for row in self.rows if _shape(row).verb == "create" and _behavior(row.name).stores_answer)
-        return next(filter(None, (_model(row.model) for row in makers)), None)
+        return next(filter(None, (_sdk_type(row.model) for row in makers)), None)
 
     @functools.cached_property
     def shown(self) -> Any:
         """The model its objects are shown as, one at a time."""
         by_verb = {_shape(row).verb: row for row in self.rows}
         row = next(by_verb[verb] for verb in ("retrieve", "create", "list", "singleton") if verb in by_verb)
-        return _model(row.model.rpartition("[")[2].removesuffix("]"))
+        return _sdk_type(row.model.rpartition("[")[2].removesuffix("]"))
 
     @functools.cached_property
     def owner(self) -> Resource | None:
@@ -1751,7 +1751,7 @@ def _children(names: Iterable[str], prefix: str) -> set[str]:
 
 def _new(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
     """An object of a model, with these fields and defaults for the others."""
-    return _stamp({**_default_value(_model(path)), **fields}, store)
+    return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
 def _whole_below(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
@@ -1953,7 +1953,7 @@ class Call:
     """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
 
     mock: OpenAIMock
-    row: Row
+    row: _Row
     params: Mapping[str, str]  # of the path
     request: httpx.Request
     deployment: str | None = None  # in an Azure path
@@ -2042,7 +2042,7 @@ class Call:
         """The type of the answer; the request's `response_format` decides for some."""
         wanted = self.body.get("response_format") if self.behavior.formats else None
         formatted = self.behavior.formats.get(wanted) if isinstance(wanted, str) else None
-        return (formatted and _model(formatted)) or _model(self.row.model)
+        return (formatted and _sdk_type(formatted)) or _sdk_type(self.row.model)
 
 
 def _read(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
@@ -2257,7 +2257,7 @@ def _ids_in(value: Any) -> list[Any]:
 def _parameter_names(name: str) -> tuple[str, ...]:
     """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
     resource, _, method = name.rpartition(".")
-    heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _source(resource), re.MULTILINE | re.DOTALL)
+    heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _sdk_source(resource), re.MULTILINE | re.DOTALL)
     names = re.findall(r"^        (\w+): ", "".join(heads), re.MULTILINE)
     return tuple(dict.fromkeys(filter(_is_of_the_api, names)))
 
@@ -2299,7 +2299,7 @@ def _events_of(union: str) -> Mapping[str, Any]:
     """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
     import typing_extensions
 
-    events = filter(None, typing.get_args(_model(union)) or (_model(union),))
+    events = filter(None, typing.get_args(_sdk_type(union)) or (_sdk_type(union),))
     return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
 
 
@@ -3758,10 +3758,10 @@ def _requested(call: Call) -> dict[str, Any]:
 
 
 @functools.cache
-def _acts_on_itself(row: Row) -> bool:
+def _acts_on_itself(row: _Row) -> bool:
     """Whether an action answers with the object it is done to."""
     shape = _shape(row)
-    return shape.verb == "action" and row.model != "None" and _model(row.model) is _resource(shape.resource).shown
+    return shape.verb == "action" and row.model != "None" and _sdk_type(row.model) is _resource(shape.resource).shown
 
 
 # ---- store -----------------------------------------------------------------------------------------------------------
@@ -3963,7 +3963,7 @@ _VERBS: Mapping[str, Callable[[Call], Any]] = {
 }
 
 
-def _page(row: Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
+def _page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
     """Return one page of a resource's objects, as the query asks for it."""
     resource = _resource(_shape(row).resource)
     parents = tuple(parents)
@@ -4074,9 +4074,9 @@ def _limit(query: Mapping[str, str], size: int, most: int) -> int:
     return int(text)
 
 
-def _page_of(row: Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
+def _page_of(row: _Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
     """A page with these objects."""
-    page = _copy(_default_value(_model(row.model))) | {"data": items, "has_more": more}
+    page = _copy(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": more}
     page |= _implied_by_page(page, {})
     if "next" in page:
         page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
@@ -4525,7 +4525,7 @@ _WAYS_OF_MODELS = (
 @functools.cache
 def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
     """The same table, with what the installed release knows of reasoning."""
-    fitting = functools.partial(_shared_fields, _model("shared.Reasoning"))
+    fitting = functools.partial(_shared_fields, _sdk_type("shared.Reasoning"))
     return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
 
 
@@ -4569,7 +4569,7 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
         item = {**item, "content": [{"type": kind, "text": item["content"]}]}
     shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
     with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
-        shown = _stamp(_merge(_model("responses.ResponseItem"), item, "input"), store)
+        shown = _stamp(_merge(_sdk_type("responses.ResponseItem"), item, "input"), store)
     shown = shown if shown.get("id") is not None else {**shown, "id": store.new_id("item_")}
     if not isinstance(shown["id"], str):
         _refuse(f"Invalid type for the id of an item: expected a string, but got {_shown(shown['id'])}.")
@@ -5917,7 +5917,7 @@ def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> Non
     """A thread, and a run on it."""
     store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
-        thread = _new("beta.Thread", store, {**_shared_fields(_model("beta.Thread"), asked), "id": id})
+        thread = _new("beta.Thread", store, {**_shared_fields(_sdk_type("beta.Thread"), asked), "id": id})
         store["beta.threads"][id] = thread
         _open_thread(store, thread, asked, NOTHING)
     _keep_run(call, run, script)
@@ -6046,7 +6046,7 @@ def _cited_block(turn: Turn) -> dict[str, Any]:
 
 def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Add a message to a thread, as a request describes it."""
-    fields = _shared_fields(_model("beta.threads.Message"), {**asked, "thread_id": thread})
+    fields = _shared_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
     fields["content"] = _blocks(asked.get("content"))
     message = _add(store, "beta.threads.messages", (thread,), fields)
     _attach(store, thread, asked)
@@ -6372,7 +6372,7 @@ def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
-    obj = _add(store, "vector_stores", (), _shared_fields(_model("VectorStore"), asked))
+    obj = _add(store, "vector_stores", (), _shared_fields(_sdk_type("VectorStore"), asked))
     _take_in(store, obj["id"], asked)
     return obj
 
@@ -6726,7 +6726,7 @@ def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     )
     taken = {"input_tokens": read, "output_tokens": total - read, "total_tokens": total}
     model = next((body["model"] for body in answers if isinstance(body.get("model"), str)), None)
-    return {"model": model, "usage": _default_value(_model("BatchUsage")) | taken}
+    return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | taken}
 
 
 def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
@@ -6753,7 +6753,7 @@ async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
 def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
     """The call a line of a batch makes. Raises the 400 of an URL that is none."""
     path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
-    found = _find(method, path)
+    found = _find_row(method, path)
     if found is None:
         _refuse(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
     if not isinstance(body := asked.get("body") or {}, dict):
@@ -6898,7 +6898,7 @@ _MODEL_LISTS = (
 
 def _known_models() -> dict[str, Any]:
     """The models in the SDK's own literals."""
-    lists = [*map(_model, _MODEL_LISTS), _parameter_types("completions.create")["model"]]
+    lists = [*map(_sdk_type, _MODEL_LISTS), _parameter_types("completions.create")["model"]]
     names = dict.fromkeys(name for known in lists for name in _literals(known))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
@@ -7054,7 +7054,7 @@ def _timestamps(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     length = transcript["duration"] / (len(words) or 1)
     spoken = [{"word": word, "start": i * length, "end": (i + 1) * length} for i, word in enumerate(words)]
     segment = {"text": f" {text}", "start": 0.0, "end": transcript["duration"], "tokens": list(range(_tokens(text)))}
-    segments = [_default_value(_model("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
+    segments = [_default_value(_sdk_type("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
     return {f"{kind}s": told for kind, told in (("word", spoken), ("segment", segments)) if kind in wanted}
 
 
@@ -7090,7 +7090,7 @@ def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: s
     about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
     usage = images.get("usage") or _stamp(
-        _default_value(_fields(_model("ImageGenCompletedEvent"))["usage"].type), call.store
+        _default_value(_fields(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
     )
     for image in images["data"]:
         for index in range(int(call.body.get("partial_images") or 0)):
@@ -8669,7 +8669,7 @@ def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> No
 def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
-    stored = _new(path, call.store, _shared_fields(_model(path), key))
+    stored = _new(path, call.store, _shared_fields(_sdk_type(path), key))
     call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
 
 
@@ -9094,7 +9094,7 @@ async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Resp
     return script
 
 
-def _prepare(row: Row, value: Any) -> Script:
+def _prepare(row: _Row, value: Any) -> Script:
     """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
     place = f"{row.name}.response"
     if value is None:
@@ -9116,13 +9116,13 @@ def _prepare(row: Row, value: Any) -> Script:
     )
 
 
-def _taken(row: Row, value: Any) -> Any:
+def _taken(row: _Row, value: Any) -> Any:
     """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
     takes = _behavior(row.name).takes
     return takes(value) if takes else None
 
 
-def _text_word(row: Row) -> str:
+def _text_word(row: _Row) -> str:
     return "bytes, " if row.model == "bytes" else "a str, " if row.model in _SPEAKS else ""
 
 
@@ -9160,7 +9160,7 @@ Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the cl
 # ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
 
 
-def _prepare_model(row: Row, value: Any) -> Script:
+def _prepare_model(row: _Row, value: Any) -> Script:
     """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
     if type(value).__module__.startswith("openai."):
         return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
@@ -9171,19 +9171,19 @@ def _prepare_model(row: Row, value: Any) -> Script:
 _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 
 
-def _prepare_partial(row: Row, value: Mapping[str, Any]) -> Script:
+def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> Script:
     """A partial: merged into each model it may have to fill."""
     place = f"{row.name}.response"
     if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
-        return Script({_model(row.model): _to_json(value, place)}, given=value)
-    if value and row.model in _PLAIN:
+        return Script({_sdk_type(row.model): _to_json(value, place)}, given=value)
+    if value and row.model in _BUILTIN_TYPES:
         raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
         raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
     return Script(_templates(row, value) if value else {}, value)
 
 
-def _prepare_text(row: Row, value: str) -> Script:
+def _prepare_text(row: _Row, value: str) -> Script:
     if row.model == "bytes":
         return _prepare_bytes(row, value.encode())
     if row.model not in _SPEAKS:
@@ -9191,13 +9191,13 @@ def _prepare_text(row: Row, value: str) -> Script:
     return _prepare_turn(row, Turn(value))
 
 
-def _prepare_bytes(row: Row, value: bytes) -> Script:
+def _prepare_bytes(row: _Row, value: bytes) -> Script:
     if row.model != "bytes":
         raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
     return Script({bytes: bytes(value)})
 
 
-def _prepare_turn(row: Row, turn: Turn) -> Script:
+def _prepare_turn(row: _Row, turn: Turn) -> Script:
     """What the model says; where that depends on the tools of the request, it is known when the call comes."""
     if row.model not in _SPEAKS:
         raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
@@ -9210,17 +9210,17 @@ def _prepare_turn(row: Row, turn: Turn) -> Script:
     return Script(resolve=resolve) if turn.tool_calls or turn.structured else said
 
 
-def _spoken_script(row: Row, turn: Turn) -> Script:
+def _spoken_script(row: _Row, turn: Turn) -> Script:
     try:
         return Script(_templates(row, _SPEAKS[row.model](turn)), turn=turn)
     except TypeError as reason:
         raise TypeError(f"{row.name}.response cannot be {reason}") from None
 
 
-def _templates(row: Row, value: Mapping[str, Any]) -> dict[Any, Any]:
+def _templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
     templates, reasons = {}, []
-    models = [*filter(None, dict.fromkeys(map(_model, (row.model, *_behavior(row.name).formats.values()))))]
+    models = [*filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior(row.name).formats.values()))))]
     for model in models:
         try:
             templates[model] = (
@@ -9242,7 +9242,7 @@ def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
     return {name for each in members for name in (*_fields(each), *_default_value(each), *_wire_names(each))}
 
 
-def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
+def _refuse_strangers(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
     """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
     member = _select_model(model, value)
     homes = [_find_field_path(member, key) for key in value]
@@ -9256,7 +9256,7 @@ def _refuse_strangers(row: Row, value: Mapping[str, Any], model: Any) -> typing.
 # ---- exceptions ------------------------------------------------------------------------------------------------------
 
 
-def _prepare_exception(row: Row, value: Any) -> Script:
+def _prepare_exception(row: _Row, value: Any) -> Script:
     """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
     if _is_response(getattr(value, "response", None)):
         return _prepare_response(row, value.response)
@@ -9293,7 +9293,7 @@ def _families() -> list[Any]:
     return [httpx, *filter(None, [sys.modules.get("httpx2")])]
 
 
-def _prepare_response(row: Row, value: Any) -> Script:
+def _prepare_response(row: _Row, value: Any) -> Script:
     """A ready response of either family, a new one for each call."""
     content, source = getattr(value, "_content", None), value.stream
     source = getattr(source, "_stream", source)  # httpx reads what it was given once only
@@ -9337,7 +9337,7 @@ def _keep_ready(call: Call, content: bytes) -> None:
 _OFFERS = ("body", "conversation", "tools", "route", "state_store")
 
 
-def _prepare_callable(row: Row, value: Callable[..., Any]) -> Script:
+def _prepare_callable(row: _Row, value: Callable[..., Any]) -> Script:
     """A function of the request and, by name, of what else it asks for."""
     parameters = inspect.signature(value).parameters
     first = next(iter(parameters.values()), None)
@@ -9372,13 +9372,13 @@ def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[
     return {name: offer for name, offer in offers.items() if name in parameters}
 
 
-def _prepare_steps(row: Row, value: Sequence[Any]) -> Script:
+def _prepare_steps(row: _Row, value: Sequence[Any]) -> Script:
     """One answer for each attempt, in order."""
     steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
     return Script(resolve=lambda call: next(steps), steps=len(value))  # that there are enough, `_take` sees to
 
 
-def _prepare_step(row: Row, number: int, step: Any) -> Script:
+def _prepare_step(row: _Row, number: int, step: Any) -> Script:
     if _is_steps(step) and _taken(row, step) is None:
         raise TypeError(
             f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
@@ -9397,7 +9397,7 @@ def _is_steps(value: Any) -> bool:
 # ---- streams event by event ------------------------------------------------------------------------------------------
 
 
-def _prepare_streamed(row: Row, value: Streamed) -> Script:
+def _prepare_streamed(row: _Row, value: Streamed) -> Script:
     if isinstance(value.pace.fault, int) and row.method != "WS":
         raise ValueError(
             f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
@@ -9414,7 +9414,7 @@ def _is_stream(value: Any) -> bool:
     return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
 
 
-def _prepare_events(row: Row, value: Any, pace: Pace = AT_ONCE) -> Script:
+def _prepare_events(row: _Row, value: Any, pace: Pace = AT_ONCE) -> Script:
     """A stream event by event, from the start for each call; from an iterator for one."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
@@ -9433,7 +9433,7 @@ def _prepare_events(row: Row, value: Any, pace: Pace = AT_ONCE) -> Script:
 
 
 # Which function prepares which kind of value; the first that takes it.
-_PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[Row, Any], Script]]] = (
+_PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], Script]]] = (
     (lambda value: value is ..., lambda row, value: NOTHING),  # as if nothing were set
     (lambda value: isinstance(value, Mapping), _prepare_partial),
     (lambda value: isinstance(value, str), _prepare_text),
@@ -9518,7 +9518,7 @@ def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | 
     """Split the URL of any host into its base and the longest path of a row that it ends with. `None` if none fits."""
     start = url.find("/", url.find("//") + 2)
     while start >= 0:
-        if _find(method, url[start:], beta):
+        if _find_row(method, url[start:], beta):
             return url[:start], url[start:]
         start = url.find("/", start + 1)
     return None
@@ -10860,7 +10860,7 @@ def _patience(headers: Mapping[str, str]) -> float:
 async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Is ready when the SDK is imported, which the first call then need not wait for."""
     await receive()
-    _find("POST", "/chat/completions")
+    _find_row("POST", "/chat/completions")
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
@@ -11823,7 +11823,7 @@ class _Guarded:
 class Scripted(_Guarded):
     """Something that can be given a response."""
 
-    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+    def __init__(self, mock: OpenAIMock, row: _Row) -> None:
         self._mock, self._row = mock, row
         self._response: Any = None
         self._script: Script | None = None
@@ -11949,7 +11949,7 @@ class Scripted(_Guarded):
 class Endpoint(Scripted):
     """One call of the API on one mock: what it answers, and what it was asked."""
 
-    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+    def __init__(self, mock: OpenAIMock, row: _Row) -> None:
         super().__init__(mock, row)
         self._rules: list[Rule] = []
 
@@ -12034,7 +12034,7 @@ class _EndpointURL(respx.patterns.Pattern):
     key = ""  # keeps it out of RESPX's lookups by name
     lookups = (respx.patterns.Lookup.REGEX,)
 
-    def __init__(self, mock: OpenAIMock, row: Row) -> None:
+    def __init__(self, mock: OpenAIMock, row: _Row) -> None:
         super().__init__((mock, row))
 
     def __repr__(self) -> str:
@@ -12049,7 +12049,7 @@ class _EndpointURL(respx.patterns.Pattern):
 
 
 @functools.cache
-def _url_pattern(row: Row, bases: tuple[str, ...]) -> str:
+def _url_pattern(row: _Row, bases: tuple[str, ...]) -> str:
     """The URLs of a row below the bases, as a regular expression."""
     path, _, query = row.path.partition("?")
     pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/?]+)", re.escape(path))
@@ -12124,9 +12124,9 @@ class Namespace(_Guarded):
 
 def _descend(mock: OpenAIMock, name: str) -> Any:
     """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
-    if _present(name):
-        return mock._endpoint(_rows()[_canonical(name)])
-    if _leads_on(name):
+    if _sdk_has_method(name):
+        return mock._endpoint(_rows()[_canonical_name(name)])
+    if _is_namespace(name):
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
     where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
@@ -12137,7 +12137,7 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
 
 def _names_in(path: str) -> list[str]:
     """What there is in a namespace."""
-    return sorted(_children(_names(f"{path}." if path else ""), path))
+    return sorted(_children(_endpoint_names(f"{path}." if path else ""), path))
 
 
 # ---- the request log -------------------------------------------------------------------------------------------------
@@ -12232,7 +12232,7 @@ def _query(request: httpx.Request) -> dict[str, Any]:
 # ---- matching requests -----------------------------------------------------------------------------------------------
 
 
-def _is_spoken(row: Row) -> bool:
+def _is_spoken(row: _Row) -> bool:
     """Whether somebody says something in a call, or in one of the messages of a connection."""
     return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_parameter_names(row.name)})
 
@@ -12249,8 +12249,8 @@ def _brings_results(call: Call) -> bool:
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
-def _refuse_misspelt(where: str, row: Row, names: Iterable[str]) -> None:
-    known = {"tool_result", *_parameter_names(row.name), *_parameters(row.path)} if names else set()
+def _refuse_misspelt(where: str, row: _Row, names: Iterable[str]) -> None:
+    known = {"tool_result", *_parameter_names(row.name), *_path_params(row.path)} if names else set()
     for name in set(names) - known:
         if closest := _closest(name, known, 0.75):
             raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
@@ -12613,7 +12613,7 @@ class OpenAIMock(_Guarded):
     def __repr__(self) -> str:
         return f"<OpenAIMock at {', '.join(self._bases)}>"
 
-    def _endpoint(self, row: Row) -> Endpoint:
+    def _endpoint(self, row: _Row) -> Endpoint:
         if (endpoint := self._endpoints.get(row.name)) is None:
             endpoint = self._endpoints.setdefault(row.name, Endpoint(self, row))
         return endpoint
@@ -12630,7 +12630,7 @@ class OpenAIMock(_Guarded):
         path, deployment = self._locate(request, url, is_beta) or ("", None)
         if path == "/traces/ingest" or (url in _TOKEN_URLS and request.method == "POST"):
             return None
-        found = _find(request.method, path, is_beta)
+        found = _find_row(request.method, path, is_beta)
         if found is None:
             raise _NotMocked(self._unknown(request))
         return Call(self, *found, request, deployment)
@@ -12739,7 +12739,7 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
 @functools.cache
 def _webhook_events() -> Mapping[str, Any]:
     """The models of the SDK's webhook events by type."""
-    models = _union_members(_model("webhooks.UnwrapWebhookEvent"))
+    models = _union_members(_sdk_type("webhooks.UnwrapWebhookEvent"))
     return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
 
 
@@ -12810,9 +12810,9 @@ def _created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: st
     """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
     row, request = _rows()[name], _httpx_request(request)
     found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-    params = {param: (extra or {}).get(param, f"{param}_1") for param in _parameters(row.path)}
+    params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
     call = Call(OpenAIMock(state=_elsewhere()), row, params | (found.groupdict() if found else {}) | ids, request)
-    return _as_model(_model(row.model), _compose(call, _prepare_partial(row, extra or {})))
+    return _as_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
 
 def _builder(name: str) -> Callable[..., Any]:
@@ -12834,7 +12834,7 @@ def _thread_builder(name: str) -> Callable[..., Any]:
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
     def build(partial: Mapping[str, Any]) -> Any:
         """The model a partial makes, with the defaults of its type."""
-        return _as_model(_model(path), _stamp(_merge(_model(path), partial, path), _elsewhere()))
+        return _as_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _elsewhere()))
 
     return build
 

@@ -76,9 +76,9 @@ except ImportError:
     httpx2 = None
 
 # What the module keeps to itself and these tests look at, here and nowhere else.
-TABLE = [openai_responses.Row(*row) for row in openai_responses._TABLE]  # of every generation of the SDK
+TABLE = [openai_responses._Row(*row) for row in openai_responses._ROUTES]  # of every generation of the SDK
 HELPERS = openai_responses._HELPERS  # `chat.completions.parse` leads to `chat.completions.create`
-NAMES = openai_responses._names()  # what the installed SDK has, helpers included
+NAMES = openai_responses._endpoint_names()  # what the installed SDK has, helpers included
 ROWS = {name: row for name, row in openai_responses._rows().items() if name in NAMES}
 HTTP_ROWS = sorted(name for name, row in ROWS.items() if row.method != "WS")
 # the keys of the state, with the path parameters of their parents
@@ -86,7 +86,7 @@ RESOURCES = {name: resource.parents for name, resource in openai_responses._reso
 CONTENTS = openai_responses._CONTENT_RESOURCES  # those of them that hold bytes
 parameters_of = openai_responses._parameter_names  # what a call takes
 shape_of = openai_responses._shape  # what a row does, and which ids lead there
-type_of = openai_responses._model  # the SDK's type behind a row's model
+type_of = openai_responses._sdk_type  # the SDK's type behind a row's model
 
 
 def resource_of(row):

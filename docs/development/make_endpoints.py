@@ -46,29 +46,29 @@ DOES = {
 }
 
 
-def owner(row: module.Row) -> str:
+def owner(row: module._Row) -> str:
     return row.name.rpartition(".")[0]
 
 
-def order(row: module.Row) -> tuple[Any, ...]:
+def order(row: module._Row) -> tuple[Any, ...]:
     """By owner, what administers at the end."""
     return row.name.startswith("admin."), owner(row), row.name, row.since
 
 
-def state_of(row: module.Row) -> str:
+def state_of(row: module._Row) -> str:
     """What a call does with what is kept, and of which resource that is, if not of its own."""
     shape = module._shape(row)
     own = shape.verb == "compute" or shape.resource == owner(row)
     return DOES[shape.verb] + ("" if own else f" `{shape.resource}`")
 
 
-def streams_of(row: module.Row) -> str:
+def streams_of(row: module._Row) -> str:
     """Whether a call answers with events."""
     behavior = module._behavior(row.name)
     return "always" if behavior.always_streams or row.method == "WS" else "yes" if behavior.events else ""
 
 
-def checks_of(row: module.Row) -> str:
+def checks_of(row: module._Row) -> str:
     """The parameters whose ids must be there, and what else is refused."""
     shape, behavior = module._shape(row), module._behavior(row.name)
     path = [*shape.parents, *([shape.item] if shape.item else [])]
@@ -77,19 +77,19 @@ def checks_of(row: module.Row) -> str:
     return ". ".join(filter(None, [ids, more.partition("\n")[0]]))
 
 
-def releases_of(row: module.Row) -> str:
+def releases_of(row: module._Row) -> str:
     """The releases that send a call this way, where others do it otherwise."""
     since, until = (".".join(map(str, version)) for version in (row.since, row.until))
     words = [f"from {since}" if any(row.since) else "", f"before {until}" if row.until < (1000,) else ""]
     return " ".join(filter(None, words))
 
 
-def cells(row: module.Row) -> tuple[str, ...]:
+def cells(row: module._Row) -> tuple[str, ...]:
     call = f"`{row.name.rpartition('.')[2]}`"
     return call, f"`{row.method} {row.path}`", state_of(row), streams_of(row), checks_of(row), releases_of(row)
 
 
-def table(rows: Iterable[module.Row]) -> str:
+def table(rows: Iterable[module._Row]) -> str:
     """The rows of one owner; a column in which nothing stands is left out."""
     columns = [column for column in zip(COLUMNS, *map(cells, rows), strict=True) if any(column[1:])]
     head, *lines = [f"| {' | '.join(words)} |\n" for words in zip(*columns, strict=True)]
@@ -98,7 +98,7 @@ def table(rows: Iterable[module.Row]) -> str:
 
 def page() -> str:
     """The text of `endpoints.md`."""
-    rows = sorted((module.Row(*row) for row in module._TABLE), key=order)
+    rows = sorted((module._Row(*row) for row in module._ROUTES), key=order)
     owners = itertools.groupby(rows, key=owner)
     tables = [f"## {name}\n\n{table(group)}" for name, group in owners]
     return "\n".join([HEAD.format(rows=len({row.name for row in rows})), *tables])

@@ -22,12 +22,12 @@ from ._values import BinaryEndpoint, ImageEndpoint, ObjectEndpoint, TextEndpoint
 
 def endpoints() -> dict[str, str]:
     """The type of every endpoint, helpers of the SDK included, by dotted name."""
-    rows = [module.Row(*row) for row in module._TABLE]
+    rows = [module._Row(*row) for row in module._ROUTES]
     found = {row.name: endpoint_type(row) for row in rows}
     return found | {helper: found[name] for helper, name in module._HELPERS.items()}
 
 
-def endpoint_type(row: module.Row) -> str:
+def endpoint_type(row: module._Row) -> str:
     """The type of an endpoint by what it takes."""
     if takes := module._behavior(row.name).takes:
         return {module._picture: "ImageEndpoint", module._vectors: "VectorEndpoint"}[takes]
