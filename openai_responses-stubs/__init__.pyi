@@ -244,7 +244,7 @@ class OpenAIMock(Endpoints):
         strict: bool = False,
         only_scripted: bool = False,
         assert_all_used: bool = False,
-        bounds: Mapping[str, int] | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> None: ...
     @property
     def router(self) -> Router: ...
