@@ -45,7 +45,7 @@ method and path. The sections of this module, low to high; search for their name
 Within a section, functions that other sections call come first and their helpers follow. A table comes after the
 functions that it names.
 
-The way of a request: `Router.handler` (INTERCEPTION) makes it a `_Call` (CALLS). `_answer` (SCRIPTS) selects the `_Script`
+The way of a request: `Router.handler` (INTERCEPTION) makes it a `Call` (CALLS). `_answer` (SCRIPTS) selects the `Script`
 that the test set for it, checks the request, resolves the script, and has the answer built (ANSWERS): composed of default,
 request, derived and set fields, then stored, as the endpoint's row in BEHAVIORS says. `_reply` (REPLIES) sends it as JSON,
 bytes or events. The request log has a record of it.
@@ -612,7 +612,7 @@ def _sdk_has_method(name: str) -> bool:
 @functools.cache
 def _is_namespace(name: str) -> bool:
     """Whether the installed SDK has a resource of this name, on the way to methods."""
-    return bool(_child_names(_rows(), name) and _sdk_source(name))
+    return bool(_children(_rows(), name) and _sdk_source(name))
 
 
 @functools.cache
@@ -772,7 +772,7 @@ class _Resource:
     @functools.cached_property
     def stored_type(self) -> Any:
         """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
-        makers = (row for row in self.rows if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer)
+        makers = (row for row in self.rows if _shape_of(row).verb == "create" and _behavior(row.name).stores_answer)
         return next(filter(None, (_sdk_type(row.model) for row in makers)), None)
 
     @functools.cached_property
@@ -798,12 +798,12 @@ class _Resource:
         plural = self.name.rpartition(".")[2]
         return plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
 
-    def not_found_error(self, id: Any, param: str) -> _ServiceError:
+    def not_found_error(self, id: Any, param: str) -> ServiceError:
         """The 404 of an object that is not there."""
         noun = self.noun.replace("_", " ").title().replace(" ", "")
         message = (self.not_found_message or f"No such {noun} object: {{id}}").format(id=id)
         named = param if self.not_found_param == "" else self.not_found_param
-        return _ServiceError(404, message, param=named, code=self.not_found_code)
+        return ServiceError(404, message, param=named, code=self.not_found_code)
 
 
 # Facts about a resource that its routes don't tell; `listing` holds for the resources below it too. The rows are at the
@@ -852,17 +852,17 @@ def _get_resource(name: str) -> _Resource:
 # ======================================================================================================================
 
 
-def _did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
     """Return a hint for an error message, as in `" Closest: 'create'."`, or "" if no name is similar."""
     close = difflib.get_close_matches(name, list(names), 1, cutoff)
     return f" Closest: {close[0]!r}." if close else ""
 
 
-def _reject(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
-    raise _ServiceError(status, message, param=param, code=code)
+def _refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
+    raise ServiceError(status, message, param=param, code=code)
 
 
-class _ServiceError(Exception):
+class ServiceError(Exception):
     """An error the service answers with: status and the fields of the envelope."""
 
     def __init__(
@@ -879,12 +879,12 @@ class _ServiceError(Exception):
         self.envelope = {"message": message, "type": type, "param": param, "code": code}
 
 
-def _short_repr(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 60 else f"{text[:57]}..."
 
 
-def _count_noun(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -892,7 +892,7 @@ def _times(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
-def _pretty_json_lines(value: Any) -> list[str]:
+def _json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
@@ -909,7 +909,7 @@ def _add_rows(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
 
 
 @functools.cache
-def _is_pydantic_model(tp: Any) -> bool:
+def _is_model(tp: Any) -> bool:
     """Return True if a type is a pydantic model, as the SDK's objects are."""
     import pydantic
 
@@ -928,45 +928,45 @@ def _unwrap_type(tp: Any) -> tuple[Any, tuple[Any, ...]]:
         return _unwrap_type(args[0])
     if origin in (typing.Union, types.UnionType):
         return typing.Union, args
-    if _is_pydantic_model(tp):  # tested before the origin, because a page is a generic model
+    if _is_model(tp):  # tested before the origin, because a page is a generic model
         return tp, ()
     return origin or tp, args
 
 
-class _Field(NamedTuple):
+class Field(NamedTuple):
     type: Any
     required: bool
 
 
 @functools.cache
-def _fields_of(model: Any) -> Mapping[str, _Field]:
+def _fields(model: Any) -> Mapping[str, Field]:
     """Return the fields of a model by their names on the wire."""
     if not getattr(model, "__pydantic_fields_complete__", False):  # only then, because rebuilding a model is slow
         model.model_rebuild()
-    return {f.alias or name: _Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
+    return {f.alias or name: Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
 
 
 @functools.cache
-def _wire_names_of(model: Any) -> Mapping[str, str]:
+def _wire_names(model: Any) -> Mapping[str, str]:
     """Map the Python names of a model's fields to their names on the wire where these differ: `schema_` to `schema`."""
     return {name: f.alias for name, f in model.model_fields.items() if f.alias}
 
 
 @functools.cache
-def _required_fields_of(model: Any) -> frozenset[str]:
+def _required_fields(model: Any) -> frozenset[str]:
     """Return the names of a model's required fields."""
-    return frozenset(name for name, field in _fields_of(model).items() if field.required)
+    return frozenset(name for name, field in _fields(model).items() if field.required)
 
 
 def _page_item_type(page: Any) -> Any:
     """Return the type of a page's items."""
-    return _list_item_type(_fields_of(page)["data"].type)
+    return _item_type(_fields(page)["data"].type)
 
 
-def _list_item_type(tp: Any) -> Any:
+def _item_type(tp: Any) -> Any:
     """Return the item type of `list[X]` or of `list[X] | None`."""
     origin, args = _unwrap_type(tp)
-    return _list_item_type(args[0]) if origin is typing.Union else args[0]
+    return _item_type(args[0]) if origin is typing.Union else args[0]
 
 
 def _union_members(tp: Any) -> tuple[Any, ...]:
@@ -975,20 +975,20 @@ def _union_members(tp: Any) -> tuple[Any, ...]:
     return args if origin is typing.Union else (tp,)
 
 
-def _literal_values(tp: Any) -> Iterator[str]:
+def _literals(tp: Any) -> Iterator[str]:
     """Yield the literals that a type accepts, of all members if it is a union."""
     origin, args = _unwrap_type(tp)
     if origin is typing.Literal:
         yield from args
     elif origin is typing.Union:
         for member in args:
-            yield from _literal_values(member)
+            yield from _literals(member)
 
 
 @functools.cache
 def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
     """Return the fields of a model that accept nothing but literals, each with these literals."""
-    unwrapped = {name: _unwrap_type(field.type) for name, field in _fields_of(model).items()}
+    unwrapped = {name: _unwrap_type(field.type) for name, field in _fields(model).items()}
     return {name: args for name, (origin, args) in unwrapped.items() if origin is typing.Literal}
 
 
@@ -1003,7 +1003,7 @@ def _describe_type(tp: Any) -> str:
         return f"list of {_describe_type(args[0])}"
     if origin is type(None):
         return "None"
-    if _is_pydantic_model(origin):
+    if _is_model(origin):
         return f"a dict of {origin.__name__}"
     return getattr(origin, "__name__", str(origin))
 
@@ -1022,31 +1022,31 @@ def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> 
 # ---- defaults --------------------------------------------------------------------------------------------------------
 
 
-class _NewId(NamedTuple):
+class Fresh(NamedTuple):
     """Stands in a default for an id that every answer gets anew."""
 
     prefix: str
 
 
-class _Timestamp(NamedTuple):
+class Now(NamedTuple):
     """Stands in a default for the time of the answer, plus seconds."""
 
     offset: int = 0
 
 
-_DEFAULT_TEXT = "This is a mock response."
+DEFAULT_TEXT = "This is a mock response."
 
 
-_DEFAULT_MODEL = "gpt-5.5"
+DEFAULT_MODEL = "gpt-5.5"
 
 
 # Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
-_BLANK_PNG = base64.b64decode(
+_PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 
 
-_SILENT_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
+_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
 
 
 # What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
@@ -1055,7 +1055,7 @@ _ID_PREFIXES: dict[str, str] = {}
 
 
 # The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
-_ID_PREFIXES_BY_FIELD = {
+_FIELD_PREFIXES = {
     "assistant_id": "asst_",
     "container_id": "cntr_",
     "file_id": "file-",
@@ -1074,31 +1074,31 @@ _ID_PREFIXES_BY_FIELD = {
 
 
 # Required fields by name, whatever the model; a required string not named here is its own name.
-_DEFAULTS_BY_FIELD = {
+_FIELD_VALUES = {
     "arguments": "{}",
-    "created": _Timestamp(),
+    "created": Now(),
     "deleted": True,
     "email": "user@example.com",
     "endpoint": "/v1/chat/completions",
     "completion_window": "24h",
-    "expires_at": _Timestamp(3600),
+    "expires_at": Now(3600),
     "filename": "file.txt",
     "instructions": "",
     "language": "en",
-    "model": _DEFAULT_MODEL,
+    "model": DEFAULT_MODEL,
     "name": "",
     "owned_by": "openai",
     "parallel_tool_calls": True,
     "path": "/mnt/data/file.txt",
     "report_url": "https://platform.openai.com/evaluations",
     "size": "1024x1024",
-    "text": _DEFAULT_TEXT,
+    "text": DEFAULT_TEXT,
     "tool_choice": "auto",
     "url": "https://example.com",
 }
 
 
-_IMAGE_DEFAULTS = {
+_IMAGES_ARE = {
     "background": "opaque",
     "output_format": "png",
     "quality": "high",
@@ -1109,7 +1109,7 @@ _IMAGE_DEFAULTS = {
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
 # Items of the Responses API have theirs in `_ITEM_TYPES`.
-_DEFAULTS_BY_TYPE: dict[str, dict[str, Any]] = {
+_MODEL_VALUES: dict[str, dict[str, Any]] = {
     "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "NextCursorPage": {"object": "list", "next": None, "has_more": False},
@@ -1120,12 +1120,12 @@ _DEFAULTS_BY_TYPE: dict[str, dict[str, Any]] = {
 
 @functools.cache
 def _default_value(tp: Any) -> Any:
-    """Return the default of a type: valid JSON, but for the placeholders `_NewId` and `_Timestamp`, which `_stamp` replaces.
+    """Return the default of a type: valid JSON, but for the placeholders `Fresh` and `Now`, which `_stamp` replaces.
 
     The value is cached, so callers copy it before they change it.
     """
     origin, args = _unwrap_type(tp)
-    if _is_pydantic_model(origin):
+    if _is_model(origin):
         return _default_object(origin)
     if origin is typing.Union:
         return None if type(None) in args else _default_value(args[0])
@@ -1137,9 +1137,9 @@ def _default_value(tp: Any) -> Any:
 
 
 def _default_object(model: Any) -> dict[str, Any]:
-    """Build the default of a model: its row in `_DEFAULTS_BY_TYPE`, merged into the defaults of its fields."""
-    fields = _fields_of(model)
-    row = _lookup_model(_DEFAULTS_BY_TYPE, model, {})
+    """Build the default of a model: its row in `_MODEL_VALUES`, merged into the defaults of its fields."""
+    fields = _fields(model)
+    row = _lookup_model(_MODEL_VALUES, model, {})
     defaults = {name: _field_default(model, name) for name in fields if row.get(name) is not ...}
     if not _is_response_model(model):  # within other objects, the service omits optional fields that are null
         defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
@@ -1150,8 +1150,8 @@ def _default_object(model: Any) -> dict[str, Any]:
 @functools.cache
 def _field_default(model: Any, name: str) -> Any:
     """Return the default of a model's field; an optional one is null or empty, apart from `status`, `id`, `deleted`."""
-    tp, required = _fields_of(model)[name]
-    if name == "status" and "completed" in _literal_values(tp):
+    tp, required = _fields(model)[name]
+    if name == "status" and "completed" in _literals(tp):
         return "completed"
     if not required and name not in ("id", "deleted"):
         return None if _unwrap_type(tp)[0] is typing.Union else _default_value(tp)
@@ -1162,15 +1162,15 @@ def _field_default(model: Any, name: str) -> Any:
 def _default_by_name(model: Any, name: str) -> Any:
     """Return the default that a field's name suggests, whatever its type. Without a rule it is the name itself."""
     if name == "id":
-        return _NewId(_id_prefix(model))
-    if name in _DEFAULTS_BY_FIELD:
-        return _DEFAULTS_BY_FIELD[name]
-    if name in _ID_PREFIXES_BY_FIELD:
-        return _NewId(_ID_PREFIXES_BY_FIELD[name])
+        return Fresh(_id_prefix(model))
+    if name in _FIELD_VALUES:
+        return _FIELD_VALUES[name]
+    if name in _FIELD_PREFIXES:
+        return Fresh(_FIELD_PREFIXES[name])
     if name.endswith("_id"):
-        return _NewId(f"{name.removesuffix('_id')}_")
+        return Fresh(f"{name.removesuffix('_id')}_")
     if name.endswith("_at"):
-        return _Timestamp()
+        return Now()
     return name
 
 
@@ -1182,17 +1182,17 @@ def _id_prefix(model: Any) -> str:
 
 def _is_known_value(model: Any, name: str, value: Any) -> bool:
     """Return True unless a model's field rejects a string: spellings change between releases (`in_memory` did)."""
-    if not isinstance(value, str) or name not in _fields_of(model):
+    if not isinstance(value, str) or name not in _fields(model):
         return True
-    return _accepts(_fields_of(model)[name].type, value)
+    return _accepts(_fields(model)[name].type, value)
 
 
 def _accepts(tp: Any, value: Any) -> bool:
-    """Return True if a type accepts a value; `_NewId` counts as a string, `_Timestamp` as an integer."""
+    """Return True if a type accepts a value; `Fresh` counts as a string, `Now` as an integer."""
     sample: Any = value
-    if isinstance(value, _NewId):
+    if isinstance(value, Fresh):
         sample = ""
-    elif isinstance(value, _Timestamp):
+    elif isinstance(value, Now):
         sample = 0
     try:
         _merge(tp, sample, "")
@@ -1263,19 +1263,19 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
     value: a dict with some of the fields, a model, a list of these, or a scalar. It is not changed.
     place: the name of the value in errors, such as `chat.completions.create.response`.
     mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE`.
-    Returns new JSON that `tp` accepts; the placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
+    Returns new JSON that `tp` accepts; the placeholders `Fresh` and `Now` stay, for `_stamp` to replace.
     Raises `ValueError` where the type does not accept the value; the message has the place, the value and the type.
     """
     if type(value) is tp and tp in (str, int, bool):  # nothing to check in by far the most values
         return value
-    if isinstance(value, (_NewId, _Timestamp)):
+    if isinstance(value, (Fresh, Now)):
         return value
-    if _is_pydantic_model(type(value)):
+    if _is_model(type(value)):
         value = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     origin, args = _unwrap_type(tp)
     if origin is typing.Union:
         return _merge_union(tp, args, value, place, mode)
-    if isinstance(value, Mapping) and _is_pydantic_model(origin):
+    if isinstance(value, Mapping) and _is_model(origin):
         if mode is _PARTIAL and _is_complete(origin, value):
             mode = _COMPLETE
         base = _default_value(origin) if mode.fills_optional_fields else _required_defaults(origin)
@@ -1289,13 +1289,13 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
 
 def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
     """Return True if a dict was recorded or copied: it has an `object`, and lacks at most one required field."""
-    return "object" in value and len(_required_fields_of(model) - value.keys()) <= 1
+    return "object" in value and len(_required_fields(model) - value.keys()) <= 1
 
 
 @functools.cache
 def _required_defaults(model: Any) -> dict[str, Any]:
     """Return those fields of a model's default that are required or null."""
-    required = _required_fields_of(model)
+    required = _required_fields(model)
     return {name: value for name, value in _default_value(model).items() if name in required or value is None}
 
 
@@ -1309,12 +1309,12 @@ def _merge_into(
     place, mode: see `_merge`.
     Raises `ValueError` for an item that its field does not accept, and, if `mode` checks keys, for a misspelt key.
     """
-    fields = _fields_of(model)
-    wire_names = _wire_names_of(model)
+    fields = _fields(model)
+    wire_names = _wire_names(model)
     explicit = {wire_names.get(key, key): item for key, item in value.items()}
     if mode.skips_nulls:
         explicit = _echoed_fields(model, explicit)
-    merged = {name: _copy_json(item) for name, item in base.items() if name not in explicit}
+    merged = {name: _copy(item) for name, item in base.items() if name not in explicit}
     for key, item in explicit.items():
         if key in fields:
             merged[key] = _merge(fields[key].type, item, f"{place}.{key}", mode)
@@ -1322,7 +1322,7 @@ def _merge_into(
             if mode.unknown_keys == "check":
                 _check_spelling(key, fields, place)
             merged[key] = _to_json(item, f"{place}.{key}")
-    return merged | _implied_fields(model, merged, explicit)
+    return merged | _implied(model, merged, explicit)
 
 
 def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -1371,9 +1371,7 @@ def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
     """Validate a scalar and return it, converted if the mode converts scalars. Raises a bare `ValueError`."""
-    if origin is list or _is_pydantic_model(
-        origin
-    ):  # `value` is neither a list nor a dict; pydantic would be slow to find out
+    if origin is list or _is_model(origin):  # `value` is neither a list nor a dict; pydantic would be slow to find out
         raise ValueError
     converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
     checked = _type_adapter(tp).validate_python(value, strict=not converts)
@@ -1395,9 +1393,9 @@ def _type_adapter(tp: Any) -> Any:
     return pydantic.TypeAdapter(tp)
 
 
-def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those values that fit a field of the same name, merged as parts of a request; none if `tp` is not a model."""
-    fields = _fields_of(tp) if _is_pydantic_model(tp) else {}
+    fields = _fields(tp) if _is_model(tp) else {}
     fitting = {}
     for key in [key for key in values if key in fields]:
         with contextlib.suppress(ValueError):  # the field has the same name and another meaning
@@ -1472,8 +1470,8 @@ def _split_members(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[An
     models, untyped = [], []
     for member in dict.fromkeys(itertools.chain.from_iterable(map(_union_members, members))):
         origin, _ = _unwrap_type(member)
-        if _is_pydantic_model(origin):
-            keys = frozenset((*_fields_of(origin), *_wire_names_of(origin)))
+        if _is_model(origin):
+            keys = frozenset((*_fields(origin), *_wire_names(origin)))
             models.append(_UnionModel(member, keys, _literal_fields(origin)))
         elif origin in (dict, object):
             untyped.append(member)
@@ -1503,12 +1501,10 @@ def _find_field_path(model: Any, key: str) -> str | None:
     level = [(model, "")]
     for _ in range(4):
         for tp, path in level:
-            if key in _fields_of(tp):
+            if key in _fields(tp):
                 return f"{path}{key}"
-        fields = [(tp, name, path) for tp, path in level for name in _fields_of(tp)]
-        fields.sort(
-            key=lambda field: not _fields_of(field[0])[field[1]].required
-        )  # required ones first: always present
+        fields = [(tp, name, path) for tp, path in level for name in _fields(tp)]
+        fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # required ones first: always present
         level = [nested for field in fields for nested in _nested_models(*field)]
     return None
 
@@ -1519,19 +1515,19 @@ def _nested_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]
     model, name: the field.
     path: that of the model, ending in a dot unless it is empty.
     """
-    for tp in _union_members(_fields_of(model)[name].type):
+    for tp in _union_members(_fields(model)[name].type):
         origin, args = _unwrap_type(tp)
-        if _is_pydantic_model(origin):
+        if _is_model(origin):
             yield origin, f"{path}{name}."
         elif origin is list:
             items = [_unwrap_type(member)[0] for member in _union_members(args[0])]
-            yield from ((item, f"{path}{name}[0].") for item in items if _is_pydantic_model(item))
+            yield from ((item, f"{path}{name}[0].") for item in items if _is_model(item))
 
 
 # ---- fields that follow from others ----------------------------------------------------------------------------------
 
 
-def _implied_fields(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an object that follow from its other fields.
 
     merged: the object with its defaults.
@@ -1546,8 +1542,8 @@ def _implied_fields(model: Any, merged: dict[str, Any], explicit: Mapping[str, A
 @functools.cache
 def _implication(model: Any) -> Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None:
     """Return the function that gives what fields of a model imply: its row, or that of all models that count tokens."""
-    counts_tokens = "total_tokens" in _fields_of(model)
-    return _lookup_model(_IMPLIED_FIELDS, model, _implied_by_usage if counts_tokens else None)
+    counts_tokens = "total_tokens" in _fields(model)
+    return _lookup_model(_IMPLICATIONS, model, _implied_by_usage if counts_tokens else None)
 
 
 def _implied_by_usage(usage: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -1577,7 +1573,7 @@ def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[
 
 # By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
 # every model with `total_tokens` follows from its parts, without a row.
-_IMPLIED_FIELDS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+_IMPLICATIONS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
     "ConversationCursorPage": _implied_by_page,
     "ConversationItemList": _implied_by_page,
     "CursorPage": _implied_by_page,
@@ -1599,11 +1595,11 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
     """
     if isinstance(obj, dict) and isinstance(explicit, Mapping):
         model = _select_model(tp, obj)
-        if not _is_pydantic_model(model) or _is_other_item(derived, explicit):
+        if not _is_model(model) or _is_other_item(derived, explicit):
             return obj
         return _overlay_fields(model, obj, derived or {}, explicit)
     if isinstance(obj, list) and isinstance(explicit, (list, tuple)):
-        item_type = _list_item_type(tp)
+        item_type = _item_type(tp)
         for i, (item, derived_item, explicit_item) in enumerate(zip(obj, derived, explicit, strict=False)):
             obj[i] = _overlay(item_type, item, derived_item, explicit_item)
     return obj
@@ -1618,14 +1614,14 @@ def _overlay_fields(
     model: Any, obj: dict[str, Any], derived: Mapping[str, Any], explicit: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Put derived fields into an object of a model; see `_overlay`. A complete object that the test set stays as it is."""
-    fields = _fields_of(model)
+    fields = _fields(model)
     is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
         if key not in explicit:
             obj[key] = value
         elif isinstance(value, (dict, list)) and key in fields and not is_complete:
             obj[key] = _overlay(fields[key].type, obj[key], value, explicit[key])
-    return obj | _implied_fields(model, obj, explicit)
+    return obj | _implied(model, obj, explicit)
 
 
 # ---- JSON ------------------------------------------------------------------------------------------------------------
@@ -1641,46 +1637,46 @@ def _to_json(value: Any, place: str) -> Any:
 
 def _model_to_json(value: Any) -> Any:
     """Convert a model for `json.dumps`. Raises `TypeError` for anything else."""
-    if _is_pydantic_model(type(value)):
+    if _is_model(type(value)):
         return value.model_dump(mode="json", by_alias=True)
     raise TypeError
 
 
-_json_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def _encode_utf8(text: str) -> bytes:
+def _to_bytes(text: str) -> bytes:
     """Encode JSON as UTF-8; lone surrogates, which UTF-8 does not have, become JSON escapes."""
     return text.encode(errors="backslashreplace")
 
 
-def _copy_json(value: Any) -> Any:
-    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `_NewId` and `_Timestamp` stay."""
+def _copy(value: Any) -> Any:
+    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `Fresh` and `Now` stay."""
     if type(value) is dict:
-        return {key: _copy_json(item) for key, item in value.items()}
+        return {key: _copy(item) for key, item in value.items()}
     if type(value) is list:
-        return [_copy_json(item) for item in value]
+        return [_copy(item) for item in value]
     return value
 
 
-def _get_dict(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _dict_in(value: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The dict under a key, an empty one where there is something else."""
     inner = value.get(key)
     return inner if isinstance(inner, dict) else {}
 
 
-def _only_dicts(value: Any) -> list[dict[str, Any]]:
+def _dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _parse_finite(text: str) -> float:
+def _finite(text: str) -> float:
     """A number as JSON has it, which Python's own reading takes more for."""
     if math.isfinite(number := float(text)):
         return number
     raise ValueError(f"{text} is no JSON")
 
 
-_json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse_finite).decode
+_parse = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
 
 
 # ======================================================================================================================
@@ -1689,27 +1685,27 @@ _json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class _Metadata:
+class Note:
     """What the service knows of an object, or of a list of them, and does not show."""
 
-    pending: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
-    expected_status: Any = None  # the status they go on from: where it is another, a test changed it by hand
-    paused: bool = False  # paused
+    ahead: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
+    status: Any = None  # the status they go on from: where it is another, a test changed it by hand
+    held: bool = False  # paused
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what the test set, as it wrote it
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the values that the object got by that
     input: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # what a response was asked
-    created_by: str = ""  # the endpoint that made a run
-    results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
-    seeded: bool = False  # whether a list has its first objects
-    tombstones: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
+    maker: str = ""  # the endpoint that made a run
+    lines: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
+    begun: bool = False  # whether a list has its first objects
+    gone: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class _StoreMetadata:
+class Service:
     """What belongs to a state beside its objects: a note of each that has one, and how many ids were given out."""
 
-    metadata: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)
-    id_counters: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
+    notes: dict[tuple[str, Any], Note] = dataclasses.field(default_factory=dict)
+    numbers: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
 
 
 def _check_state(store: StateStore) -> None:
@@ -1725,7 +1721,7 @@ def _check_state(store: StateStore) -> None:
 
 def _check_objects(name: str, objects: Any) -> None:
     """Raises `TypeError` for what a test put into the state that is no object, or under a key no call looks for."""
-    _check_resource_name(name)
+    _refuse_unknown_resource(name)
     resource, kind = _all_resources()[name], bytes if name in _CONTENT_RESOURCES else dict
     ids = [
         *resource.parent_params,
@@ -1733,76 +1729,76 @@ def _check_objects(name: str, objects: Any) -> None:
     ]
     wanted = f"({', '.join(ids)}) of strings" if len(ids) != 1 else "a string"
     if not isinstance(objects, Mapping):
-        raise TypeError(f"state[{name!r}] is {_short_repr(objects)}; expected a dict of objects by their keys")
+        raise TypeError(f"state[{name!r}] is {_shown(objects)}; expected a dict of objects by their keys")
     for key, obj in objects.items():
-        if len(_to_path(key)) != len(ids) or not all(isinstance(id, str) for id in _to_path(key)):
-            raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {wanted}")
+        if len(_path(key)) != len(ids) or not all(isinstance(id, str) for id in _path(key)):
+            raise TypeError(f"state[{name!r}] has the key {_shown(key)}; expected {wanted}")
         if not isinstance(obj, kind):
             advice = f"; state.{name}.put(...) takes a model too" if kind is dict else ""
-            raise TypeError(f"state[{name!r}][{key!r}] is {_short_repr(obj)}; expected {kind.__name__}{advice}")
+            raise TypeError(f"state[{name!r}][{key!r}] is {_shown(obj)}; expected {kind.__name__}{advice}")
 
 
-def _check_resource_name(name: str) -> None:
+def _refuse_unknown_resource(name: str) -> None:
     if name not in _all_resources():
-        raise KeyError(f"no resource {name!r} in the state.{_did_you_mean(str(name), _all_resources())}")
+        raise KeyError(f"no resource {name!r} in the state.{_closest(str(name), _all_resources())}")
 
 
-def _to_key(path: tuple[str, ...]) -> Any:
+def _key(path: tuple[str, ...]) -> Any:
     """The key of an object: the ids of the path that leads to it, or its id alone."""
     return path if len(path) > 1 else path[0]
 
 
-def _child_names(names: Iterable[str], prefix: str) -> set[str]:
+def _children(names: Iterable[str], prefix: str) -> set[str]:
     """The next part of every dotted name below a prefix."""
     start = f"{prefix}." if prefix else ""
     return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
 
 
-def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _new(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
     """An object of a model, with these fields and defaults for the others."""
     return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
-def _filled_children(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
+def _whole_below(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
     """The objects below parents, in order, with all their fields."""
-    return [_filled(store, _get_resource(name), key) for key in store._children(name, *parents)]
+    return [_whole(store, _get_resource(name), key) for key in store.below(name, *parents)]
 
 
-def _filled(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
+def _whole(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
     """A stored object; one that was put in by hand gets the fields it lacks."""
     obj, model = store[resource.name][key], resource.stored_type
-    if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
+    if _is_model(model) and not obj.keys() >= _required_fields(model):
         missing = {name: value for name, value in _default_value(model).items() if name not in obj}
-        named = dict(zip((*resource.parent_params, "id"), _to_path(key), strict=False))
+        named = dict(zip((*resource.parent_params, "id"), _path(key), strict=False))
         obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
     return obj
 
 
-def _to_path(key: Any) -> tuple[str, ...]:
+def _path(key: Any) -> tuple[str, ...]:
     """The ids that lead to an object, parents first."""
     return key if isinstance(key, tuple) else (key,)
 
 
-_JSON_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
+_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
 
 
 def _stamp(value: Any, store: StateStore) -> Any:
     """A copy of a default or a merged partial, with ids and times of its own."""
     kind = type(value)
     if kind is dict:
-        return {key: item if type(item) in _JSON_SCALARS else _stamp(item, store) for key, item in value.items()}
+        return {key: item if type(item) in _SCALARS else _stamp(item, store) for key, item in value.items()}
     if kind is list:
         return [_stamp(item, store) for item in value]
-    if kind is _NewId:
-        return store._new_id(value.prefix)
-    return int(time.time()) + value.offset if kind is _Timestamp else value
+    if kind is Fresh:
+        return store.new_id(value.prefix)
+    return int(time.time()) + value.offset if kind is Now else value
 
 
-def _seeded_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
+def _begin(store: StateStore, resource: _Resource) -> dict[Any, Any]:
     """The objects of a resource, with those the service has from the start."""
     objects = store[resource.name]
-    if resource.initial_objects and not (note := store._metadata(resource.name, ())).seeded:
-        note.seeded = True
+    if resource.initial_objects and not (note := store.note(resource.name, ())).begun:
+        note.begun = True
         for key, obj in resource.initial_objects().items():
             objects.setdefault(key, obj)
     return objects
@@ -1815,13 +1811,13 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
     """The next change an object has before it; none any more when a test changed its status by hand."""
     if (obj := store[resource].get(key)) is None:
         return
-    note = store._bookkeeping.metadata.get((resource, key))
-    if note and note.pending and not note.paused and note.expected_status == obj.get("status"):
-        change = note.pending.pop(0)
+    note = store.service.notes.get((resource, key))
+    if note and note.ahead and not note.held and note.status == obj.get("status"):
+        change = note.ahead.pop(0)
         changes = change(store, obj) if callable(change) else change
         obj.update(_with_set_fields(store, resource, key, changes))
-        note.expected_status = obj.get("status")
-    _expire_if_due(store, _get_resource(resource), key)
+        note.status = obj.get("status")
+    _expire(store, _get_resource(resource), key)
 
 
 def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[str, Any]) -> dict[str, Any]:
@@ -1831,55 +1827,55 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[s
     the other keys change, and totals follow (`_overlay`).
     """
     changes = _stamp(changes, store)
-    note = store._bookkeeping.metadata.get((resource, key))
+    note = store.service.notes.get((resource, key))
     if note is None or changes.keys().isdisjoint(note.set_fields):
         return changes
-    kept = {name: _copy_json(note.set_values[name]) for name in changes if name in note.set_fields}
+    kept = {name: _copy(note.set_values[name]) for name in changes if name in note.set_fields}
     model = _select_model(_get_resource(resource).stored_type, store[resource][key])
     return _overlay_fields(model, kept, changes, note.set_fields)
 
 
-def _expire_if_due(store: StateStore, resource: _Resource, key: Any) -> None:
+def _expire(store: StateStore, resource: _Resource, key: Any) -> None:
     """What comes of an object whose time is over: what its resource says, or it is `expired` if it was not finished."""
-    if not _has_expired(resource, obj := store[resource.name].get(key)):
+    if not _is_over(resource, obj := store[resource.name].get(key)):
         return
     if resource.on_expire:
         resource.on_expire(store, key, obj)
     else:
-        _schedule(store, resource.name, key)
+        _plan(store, resource.name, key)
         obj["status"] = "expired"
 
 
-_ACTIVE_STATUSES = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
+_ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
 
 
-def _has_expired(resource: _Resource, obj: Any) -> bool:
+def _is_over(resource: _Resource, obj: Any) -> bool:
     """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
     if not isinstance(obj, dict):
         return False
-    ends = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
+    ends = obj["expires_at"] if "expires_at" in obj else _left_alone(obj)
     if not isinstance(ends, int) or ends >= time.time() or obj.get("status") == "expired":
         return False
-    return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE_STATUSES
+    return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE
 
 
-def _idle_expiry(obj: Mapping[str, Any]) -> Any:
+def _left_alone(obj: Mapping[str, Any]) -> Any:
     """When the time of an object is over that lives some minutes after its last use; `None` of others."""
-    last, minutes = obj.get("last_active_at"), _get_dict(obj, "expires_after").get("minutes")
+    last, minutes = obj.get("last_active_at"), _dict_in(obj, "expires_after").get("minutes")
     return last + 60 * minutes if isinstance(last, int) and isinstance(minutes, int) else None
 
 
-def _schedule(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
+def _plan(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
     """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
-    note = store._metadata(resource, key)
-    note.pending, note.expected_status = list(changes), store[resource][key].get("status")
+    note = store.note(resource, key)
+    note.ahead, note.status = list(changes), store[resource][key].get("status")
 
 
-def _record_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
+def _note_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
     """Remember the fields of a new object that the test set, so that later changes leave them alone."""
-    store._bookkeeping.metadata.pop((resource, key), None)  # of an object that had the same key
+    store.service.notes.pop((resource, key), None)  # of an object that had the same key
     if given:
-        obj, note = store[resource][key], store._metadata(resource, key)
+        obj, note = store[resource][key], store.note(resource, key)
         note.set_fields = {name: value for name, value in given.items() if name in obj}
         note.set_values = {name: obj[name] for name in note.set_fields}
 
@@ -1889,49 +1885,49 @@ _STATE_FIELDS = {"status", "error", "incomplete_details", "last_error", "require
 
 def _release_state(store: StateStore, resource: str, key: Any) -> None:
     """Let a request move an object on from the state that the test set, and from the nulls of that state."""
-    if note := store._bookkeeping.metadata.get((resource, key)):
+    if note := store.service.notes.get((resource, key)):
         unknown = (name for name, value in note.set_fields.items() if value is None)
         _release(store, resource, key, {*_STATE_FIELDS, *unknown})
 
 
 def _release(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
     """Let fields of an object change although the test set them: a request of the application changes them."""
-    if note := store._bookkeeping.metadata.get((resource, key)):
+    if note := store.service.notes.get((resource, key)):
         note.set_fields = {name: value for name, value in note.set_fields.items() if name not in names}
 
 
-def _mark_expired(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
+def _end(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
     """What comes of those that are `expired` whatever they were doing."""
     obj["status"] = "expired"
 
 
-def _has_pending(store: StateStore, resource: str, key: Any) -> bool:
+def _is_ahead(store: StateStore, resource: str, key: Any) -> bool:
     """Whether an object has a change before it."""
-    note = store._bookkeeping.metadata.get((resource, key))
-    return bool(note and note.pending)
+    note = store.service.notes.get((resource, key))
+    return bool(note and note.ahead)
 
 
-_FINAL_STATUSES = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
+_OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
 
 
 # ---- deletion --------------------------------------------------------------------------------------------------------
 
 
-def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
+def _forget(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
     """Deletes an object, and with it what is below it, what is known of it, and what else goes with it."""
-    key, parents = _to_key(path), path[:-1]
-    siblings = store._children(resource.name, *parents) if parents else store[resource.name]
+    key, parents = _key(path), path[:-1]
+    siblings = store.below(resource.name, *parents) if parents else store[resource.name]
     if key in siblings:
-        store._metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
+        store.note(resource.name, parents).gone[key] = _before(siblings, key)
         if len(siblings) == 1:
-            store._bookkeeping.metadata.pop((resource.name, parents))
+            store.service.notes.pop((resource.name, parents))
     for each in resource.descendants:
-        for child in [child for child in store.get(each.name, ()) if _to_path(child)[: len(path)] == path]:
-            _remove_object(store, each, child)
-    _remove_object(store, resource, key)
+        for child in [child for child in store.get(each.name, ()) if _path(child)[: len(path)] == path]:
+            _drop(store, each, child)
+    _drop(store, resource, key)
 
 
-def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
+def _before(keys: Mapping[Any, Any], key: Any) -> Any:
     """The key before another one, `None` before the first; looked for from both ends."""
     onward, back = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
     for (before, here), (there, earlier) in zip(itertools.pairwise(onward), itertools.pairwise(back), strict=True):
@@ -1942,12 +1938,12 @@ def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
     return None
 
 
-def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
+def _drop(store: StateStore, resource: _Resource, key: Any) -> None:
     """Takes one object out, with its note and those of the lists below it."""
     obj = store[resource.name].pop(key, None)
-    store._bookkeeping.metadata.pop((resource.name, key), None)
+    store.service.notes.pop((resource.name, key), None)
     for each in resource.descendants:
-        store._bookkeeping.metadata.pop((each.name, _to_path(key)), None)
+        store.service.notes.pop((each.name, _path(key)), None)
     if resource.on_delete and isinstance(obj, dict):
         resource.on_delete(store, key, obj)
 
@@ -1958,7 +1954,7 @@ def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class _Call:
+class Call:
     """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
 
     mock: OpenAIMock
@@ -1969,76 +1965,76 @@ class _Call:
     session: Any = None  # the connection a message came over
 
     def __post_init__(self) -> None:
-        self.shape, self.behavior = _shape_of(self.row), _behavior_of(self.row.name)
+        self.shape, self.behavior = _shape_of(self.row), _behavior(self.row.name)
         self.resource = _get_resource(self.shape.resource)
 
     @functools.cached_property
     def body(self) -> dict[str, Any]:
         """The decoded body. Raises the 400 of one that cannot be read."""
-        return _read_body(self.request, self.deployment)
+        return _read(self.request, self.deployment)
 
     @functools.cached_property
     def query(self) -> dict[str, str]:
-        return dict(parse_qsl(_httpx_request(self.request).raw_url.partition("?")[2], keep_blank_values=True))
+        return dict(parse_qsl(_httpx_request(self.request).link.partition("?")[2], keep_blank_values=True))
 
     @functools.cached_property
-    def all_params(self) -> dict[str, Any]:
+    def asked(self) -> dict[str, Any]:
         """All that it says as one, for rules."""
-        return _all_params(self)
+        return _asked(self)
 
     @property
-    def accepted_params(self) -> Mapping[str, Any]:
+    def takes(self) -> Mapping[str, Any]:
         """What it may say, with the types."""
-        return _client_event_fields(self.client_event) if self.client_event else _param_types(self.row.name)
+        return _event_types(self.event) if self.event else _parameter_types(self.row.name)
 
     @property
-    def required_params(self) -> Iterable[str]:
+    def requires(self) -> Iterable[str]:
         """What it must say; to know that takes less long."""
-        return _required_keys(self.client_event) if self.client_event else _sdk_method(self.row.name)[1]
+        return _required(self.event) if self.event else _method(self.row.name)[1]
 
     @property
-    def client_event(self) -> Any:
+    def event(self) -> Any:
         """What the SDK says a message over a WebSocket is, where it is one."""
-        return self.session and _client_event_type(self.session.client_events, str(self.body.get("type")))
+        return self.session and _event_of(self.session.client_events, str(self.body.get("type")))
 
     @property
     def store(self) -> StateStore:
         return self.mock.state
 
     @functools.cached_property
-    def parent_ids(self) -> tuple[str, ...]:
+    def parents(self) -> tuple[str, ...]:
         """The ids of the path that leads to the resource."""
         return tuple(self.params[name] for name in self.shape.parent_params)
 
     @property
-    def item_id(self) -> str:
+    def item(self) -> str:
         return self.params[self.shape.item_param]
 
     @property
-    def id_path(self) -> tuple[str, ...]:
+    def path(self) -> tuple[str, ...]:
         """The ids that lead to the object the call is about, parents first."""
-        return (*self.parent_ids, self.item_id) if self.shape.item_param else self.parent_ids
+        return (*self.parents, self.item) if self.shape.item_param else self.parents
 
     @property
     def key(self) -> Any:
         """The key of that object in the state."""
-        return _to_key(self.id_path)
+        return _key(self.path)
 
     @property
     def objects(self) -> dict[Any, Any]:
-        return _seeded_objects(self.store, self.resource)
+        return _begin(self.store, self.resource)
 
     @functools.cached_property
-    def is_azure(self) -> bool:
-        return self.deployment is not None or re.match(_AZURE, _httpx_request(self.request).raw_url) is not None
+    def on_azure(self) -> bool:
+        return self.deployment is not None or re.match(_AZURE, _httpx_request(self.request).link) is not None
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
         """What the request brings for a conversation, as items with ids."""
-        return [_conversation_item(item, self.store) for item in _to_items(self.body.get(self.behavior.input_param))]
+        return [_item(item, self.store) for item in _items_of(self.body.get(self.behavior.input))]
 
     @property
-    def wants_stream(self) -> bool:
+    def streams(self) -> bool:
         """Whether the answer shall be a stream of events."""
         if self.session:
             return True
@@ -2047,35 +2043,35 @@ class _Call:
         return self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
 
     @property
-    def response_type(self) -> Any:
+    def model(self) -> Any:
         """The type of the answer; the request's `response_format` decides for some."""
-        wanted = self.body.get("response_format") if self.behavior.types_by_format else None
-        formatted = self.behavior.types_by_format.get(wanted) if isinstance(wanted, str) else None
+        wanted = self.body.get("response_format") if self.behavior.formats else None
+        formatted = self.behavior.formats.get(wanted) if isinstance(wanted, str) else None
         return (formatted and _sdk_type(formatted)) or _sdk_type(self.row.model)
 
 
-def _read_body(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
+def _read(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
     """A body as a dict; the model is the deployment, where an Azure path has one."""
-    body = _decode_body(request)
+    body = _decode(request)
     return {**body, "model": deployment} if deployment else body
 
 
-def _decode_body(request: httpx.Request) -> dict[str, Any]:
+def _decode(request: httpx.Request) -> dict[str, Any]:
     """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
     content = request.content
     if content.startswith(b"{"):
-        return _decode_json_object(content)
+        return _json_object(content)
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
-        return _nest_form_fields(_decode_multipart(content, content_type))
+        return _nest(_multipart(content, content_type))
     if content_type.startswith("application/x-www-form-urlencoded"):
-        return _nest_form_fields(parse_qsl(_decode_utf8(content), keep_blank_values=True))
+        return _nest(parse_qsl(_utf8(content), keep_blank_values=True))
     if content_type.startswith("application/sdp"):
-        return {"sdp": _decode_utf8(content)}
-    return _decode_json_object(content) if content and (not content_type or "json" in content_type) else {}
+        return {"sdp": _utf8(content)}
+    return _json_object(content) if content and (not content_type or "json" in content_type) else {}
 
 
-def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
     body: dict[str, Any] = {}
     for name, value in pairs:
@@ -2084,7 +2080,7 @@ def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         for key in keys:
             node, head = node.setdefault(head, {}), key
             if not isinstance(node, dict):
-                _reject(f"Invalid form: '{name}' stands beside another value of the same name.", name)
+                _refuse(f"Invalid form: '{name}' stands beside another value of the same name.", name)
         if name.endswith("[]") or head in node:
             before = node.get(head, [])
             value = [*(before if isinstance(before, list) else [before]), value]
@@ -2092,14 +2088,14 @@ def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return body
 
 
-def _decode_multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
+def _multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
     """The fields of a form in order; what has a filename is a file."""
     boundary = email.message_from_string(f"Content-Type: {content_type}").get_param("boundary")
     parts = (b"\r\n" + content).split(b"\r\n--" + str(boundary).encode())
-    return [_decode_part(part) for part in parts[1:] if not part.startswith(b"--")]
+    return [_part(part) for part in parts[1:] if not part.startswith(b"--")]
 
 
-def _decode_part(part: bytes) -> tuple[str, Any]:
+def _part(part: bytes) -> tuple[str, Any]:
     head, _, data = part.partition(b"\r\n\r\n")
     headers = email.message_from_string(head.decode("utf-8", "replace").lstrip())
     name = str(headers.get_param("name", header="content-disposition"))
@@ -2107,24 +2103,24 @@ def _decode_part(part: bytes) -> tuple[str, Any]:
     filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
     if filename is not None:
         return name, (filename, data, headers.get_content_type())
-    return name, _decode_json_object(data) if headers.get_content_type() == "application/json" else _decode_utf8(data)
+    return name, _json_object(data) if headers.get_content_type() == "application/json" else _utf8(data)
 
 
-def _decode_json_object(content: bytes) -> dict[str, Any]:
+def _json_object(content: bytes) -> dict[str, Any]:
     try:
-        body = _json_decode(_decode_utf8(content))
+        body = _parse(_utf8(content))
     except (RecursionError, ValueError) as reason:
-        _reject(f"We could not parse the JSON body of your request: {reason}")
+        _refuse(f"We could not parse the JSON body of your request: {reason}")
     if not isinstance(body, dict):
-        _reject(f"Invalid body: expected an object, but got {type(body).__name__}")
+        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}")
     return body
 
 
-def _decode_utf8(content: bytes) -> str:
+def _utf8(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as reason:
-        _reject(f"We could not read the body of your request: {reason}")
+        _refuse(f"We could not read the body of your request: {reason}")
 
 
 # ======================================================================================================================
@@ -2132,30 +2128,30 @@ def _decode_utf8(content: bytes) -> str:
 # ======================================================================================================================
 
 
-def _check_request(call: _Call) -> None:
+def _check(call: Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
     if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
-        _check_body(call)
-    for param, resource in call.behavior.references.items():
-        for id in _find_ids(call.body.get(param, call.params.get(param))):
-            _require_object(call, resource, id, param)
+        _check_form(call)
+    for param, resource in call.behavior.refers.items():
+        for id in _ids_in(call.body.get(param, call.params.get(param))):
+            _need(call, resource, id, param)
     if call.behavior.check:
         call.behavior.check(call)
 
 
-def _check_body(call: _Call) -> None:
+def _check_form(call: Call) -> None:
     if call.mock._strict:
-        _check_shutdown(call)
+        _check_shut_down(call)
     _check_required(call)
     if call.mock._strict:
         _check_api_key(call)
-        _check_model_category(call)
-        _check_params(call)
-        _check_strict_schemas(call)
+        _check_model(call)
+        _check_parameters(call)
+        _check_schemas(call)
 
 
 # What the service has shut down, by the beginning of the names, and since when; refused if strict.
-_SHUTDOWN_DATES = {
+_SHUT_DOWN = {
     "beta.assistants.": "2026-08-26",
     "beta.threads.": "2026-08-26",
     "evals.": "2026-11-30",
@@ -2163,90 +2159,90 @@ _SHUTDOWN_DATES = {
 }
 
 
-def _check_shutdown(call: _Call) -> None:
+def _check_shut_down(call: Call) -> None:
     """Raises the 404 of a path that the service does not have any more."""
-    for names, day in _SHUTDOWN_DATES.items():
+    for names, day in _SHUT_DOWN.items():
         if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
             path = call.request.url.path
-            _reject(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
+            _refuse(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
 
 
-def _check_required(call: _Call) -> None:
+def _check_required(call: Call) -> None:
     """Raises the 400 of a request that leaves out what the API needs."""
     sent = call.body.keys() | call.query.keys() | call.params.keys()
-    for name in call.required_params:
+    for name in call.requires:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
         if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
-            _reject(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+            _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
 
 
-def _check_api_key(call: _Call) -> None:
+def _check_api_key(call: Call) -> None:
     """Raises the 401 of a request without a key."""
     given = call.request.headers.get("authorization", "")
     if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
-        _reject(message, code="invalid_api_key", status=401)
+        _refuse(message, code="invalid_api_key", status=401)
 
 
 # The models of which there are kinds, by the beginning of their names, the longest first.
-_MODEL_CATEGORIES = {
+_MODEL_KINDS = {
     "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
     "embedding": ("text-embedding-",),
     "chat": ("gpt-3.5-", "gpt-4", "gpt-5", "o1", "o3", "o4-"),
 }
 
 
-_CANNOT_SAMPLE = (403, "You are not allowed to sample from this model", None)
+_NO_SAMPLES = (403, "You are not allowed to sample from this model", None)
 
 
-_CANNOT_EMBED = (403, "You are not allowed to generate embeddings from this model", None)
+_NO_VECTORS = (403, "You are not allowed to generate embeddings from this model", None)
 
 
 # Which kinds of models are not for an endpoint, and what it says then; refused if strict.
-_WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
+_NOT_FOR: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
     ("chat.completions.create", "completion"): (
         404,
         "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
         "model",
     ),
-    ("chat.completions.create", "embedding"): _CANNOT_SAMPLE,
+    ("chat.completions.create", "embedding"): _NO_SAMPLES,
     ("completions.create", "chat"): (
         404,
         "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?",
         "model",
     ),
-    ("completions.create", "embedding"): _CANNOT_SAMPLE,
-    ("embeddings.create", "chat"): _CANNOT_EMBED,
-    ("embeddings.create", "completion"): _CANNOT_EMBED,
+    ("completions.create", "embedding"): _NO_SAMPLES,
+    ("embeddings.create", "chat"): _NO_VECTORS,
+    ("embeddings.create", "completion"): _NO_VECTORS,
 }
 
 
-def _check_model_category(call: _Call) -> None:
+def _check_model(call: Call) -> None:
     """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
     name = str(call.body.get("model"))
-    kind = next((kind for kind, begins in _MODEL_CATEGORIES.items() if name.startswith(begins)), "")
-    if (call.row.name, kind) in _WRONG_MODEL_ERRORS and not call.is_azure:
-        status, message, param = _WRONG_MODEL_ERRORS[call.row.name, kind]
-        _reject(message, param, status=status)
+    kind = next((kind for kind, begins in _MODEL_KINDS.items() if name.startswith(begins)), "")
+    if (call.row.name, kind) in _NOT_FOR and not call.on_azure:
+        status, message, param = _NOT_FOR[call.row.name, kind]
+        _refuse(message, param, status=status)
 
 
 # What the API takes beside what the SDK has parameters for.
-_EXTRA_PARAMS = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
+_ALSO_TAKEN = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
 
 
-def _check_params(call: _Call) -> None:
+def _check_parameters(call: Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
-    takes = call.accepted_params
+    takes = call.takes
     for name in call.body:
-        if not {name, f"{name}_"} & takes.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
-            _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, takes)}", name, "unknown_parameter")
+        if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
+            _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
     if "json" in call.request.headers.get("content-type", "json"):
-        _check_param_types(call)
+        _check_types(call)
 
 
-def _check_param_types(call: _Call) -> None:
+def _check_types(call: Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
-    takes, required = call.accepted_params, call.required_params
+    takes, required = call.takes, call.requires
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
@@ -2254,33 +2250,33 @@ def _check_param_types(call: _Call) -> None:
             _check_type(name, value, tp, newer)
 
 
-def _find_ids(value: Any) -> list[Any]:
+def _ids_in(value: Any) -> list[Any]:
     """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
     if isinstance(value, list):
-        return [id for item in value for id in _find_ids(item)]
+        return [id for item in value for id in _ids_in(item)]
     id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
     return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
 
 
 @functools.cache
-def _param_names(name: str) -> tuple[str, ...]:
+def _parameter_names(name: str) -> tuple[str, ...]:
     """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
     resource, _, method = name.rpartition(".")
     heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _sdk_source(resource), re.MULTILINE | re.DOTALL)
     names = re.findall(r"^        (\w+): ", "".join(heads), re.MULTILINE)
-    return tuple(dict.fromkeys(filter(_is_api_param, names)))
+    return tuple(dict.fromkeys(filter(_is_of_the_api, names)))
 
 
 @functools.cache
-def _param_types(name: str) -> Mapping[str, Any]:
+def _parameter_types(name: str) -> Mapping[str, Any]:
     """Return the SDK's type of each parameter of a call."""
-    function, _ = _sdk_method(name)
+    function, _ = _method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
-    return {key: hint for key, hint in hints.items() if _is_api_param(key)}
+    return {key: hint for key, hint in hints.items() if _is_of_the_api(key)}
 
 
 @functools.cache
-def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
+def _method(name: str) -> tuple[Any, tuple[str, ...]]:
     """The SDK's method behind a row, and the parameters every way to call it requires."""
     import openai
 
@@ -2293,48 +2289,48 @@ def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
     return inspect.unwrap(function), required
 
 
-def _is_api_param(parameter: str) -> bool:
+def _is_of_the_api(parameter: str) -> bool:
     """Whether the SDK sends a parameter; it keeps some to itself."""
     return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
-def _client_event_type(unions: str, kind: str) -> Any:
+def _event_of(unions: str, kind: str) -> Any:
     """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
-    return next((events[kind] for union in unions.split() if kind in (events := _client_events(union))), None)
+    return next((events[kind] for union in unions.split() if kind in (events := _events_of(union))), None)
 
 
 @functools.cache
-def _client_events(union: str) -> Mapping[str, Any]:
+def _events_of(union: str) -> Mapping[str, Any]:
     """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
     import typing_extensions
 
     events = filter(None, typing.get_args(_sdk_type(union)) or (_sdk_type(union),))
-    return {kind: each for each in events for kind in _literal_values(typing_extensions.get_type_hints(each)["type"])}
+    return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
 
 
 @functools.cache
-def _client_event_fields(event: Any) -> Mapping[str, Any]:
+def _event_types(event: Any) -> Mapping[str, Any]:
     """Return the SDK's type of each key of a client event."""
-    return {name: key.type for name, key in _typed_dict_keys(event).items()}
+    return {name: key.type for name, key in _keys(event).items()}
 
 
 @functools.cache
-def _required_keys(tp: Any) -> set[str]:
+def _required(tp: Any) -> set[str]:
     """Return the required keys of a TypedDict."""
-    return {name for name, key in _typed_dict_keys(tp).items() if key.required}
+    return {name for name, key in _keys(tp).items() if key.required}
 
 
 @functools.cache
-def _typed_dict_keys(tp: Any) -> Mapping[str, _Field]:
+def _keys(tp: Any) -> Mapping[str, Field]:
     """Return the keys of a TypedDict by the name they have on the wire."""
     import typing_extensions
 
     annotations = typing_extensions.get_type_hints(tp, include_extras=True)
-    fields = {name: _typed_dict_key(annotation) for name, annotation in annotations.items()}
+    fields = {name: _key_field(annotation) for name, annotation in annotations.items()}
     return {_wire_name(name, field.type): field for name, field in fields.items()}
 
 
-def _typed_dict_key(annotation: Any) -> _Field:
+def _key_field(annotation: Any) -> Field:
     """Return the type of a TypedDict's key, and whether the key is required.
 
     `__required_keys__` does not list the required keys, because the SDK's annotations are strings.
@@ -2342,8 +2338,8 @@ def _typed_dict_key(annotation: Any) -> _Field:
     import typing_extensions
 
     if typing.get_origin(annotation) is typing_extensions.Required:
-        return _Field(typing.get_args(annotation)[0], required=True)
-    return _Field(annotation, required=False)
+        return Field(typing.get_args(annotation)[0], required=True)
+    return Field(annotation, required=False)
 
 
 def _wire_name(name: str, tp: Any) -> str:
@@ -2370,56 +2366,56 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 
 
-_BOUNDED_PARAMS = {name.rpartition(".")[2] for name in _BOUNDS}
+_BOUNDED = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
 # How a number is beyond each of its bounds, in the words of the service, and in those of the endpoints that have others.
-_BOUND_ERRORS = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
+_SIDES = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
 
 
-_JSON_SCHEMA_WORDING = {"embeddings.create"}
+_SPEAKS_SCHEMA = {"embeddings.create"}
 
 
-def _check_bounds(call: _Call) -> None:
+def _check_bounds(call: Call) -> None:
     """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
-    for name in call.body.keys() & _BOUNDED_PARAMS:
+    for name in call.body.keys() & _BOUNDED:
         bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
         kind = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
         if bounds and value is not None and not (kind == "decimal" and isinstance(value, str)):
             number = int(value) if kind == "integer" else value
-            for (beyond, side, end, sign, than), bound in zip(_BOUND_ERRORS, bounds, strict=True):
+            for (beyond, side, end, sign, than), bound in zip(_SIDES, bounds, strict=True):
                 if beyond(number, bound):
-                    if call.row.name in _JSON_SCHEMA_WORDING:
-                        _reject(f"{value} is {than} than the {end} of {bound:g} - '{name}'")
+                    if call.row.name in _SPEAKS_SCHEMA:
+                        _refuse(f"{value} is {than} than the {end} of {bound:g} - '{name}'")
                     expected = f"{kind} {side} {end} value. Expected a value {sign} {bound:g}, but got {value} instead."
-                    _reject(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
+                    _refuse(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
 
 
 # ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
-def _check_strict_schemas(call: _Call) -> None:
+def _check_schemas(call: Call) -> None:
     """Raises the 400 of a schema that says `strict` and is not as that wants it."""
-    for label, place, code, schema, strict in _request_schemas(call.body):
-        if strict and (flaw := next(_strict_schema_errors(schema), None)):
-            _reject(f"Invalid schema for {label}: {flaw}", place, code)
+    for label, place, code, schema, strict in _schemas(call.body):
+        if strict and (flaw := next(_flaws(schema), None)):
+            _refuse(f"Invalid schema for {label}: {flaw}", place, code)
 
 
-def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
+def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
     """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
-    for place, offer in _tool_definitions(body, ("function",)):
+    for place, offer in _offers(body, ("function",)):
         label, wrong = f"function '{offer.get('name')}'", "invalid_function_parameters"
-        yield _RequestSchema(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
+        yield Sought(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
     for place, code, wanted in (
-        ("response_format", None, _get_dict(_get_dict(body, "response_format"), "json_schema")),
-        ("text.format.schema", "invalid_json_schema", _get_dict(_get_dict(body, "text"), "format")),
+        ("response_format", None, _dict_in(_dict_in(body, "response_format"), "json_schema")),
+        ("text.format.schema", "invalid_json_schema", _dict_in(_dict_in(body, "text"), "format")),
     ):
         if "schema" in wanted:
             label = f"response_format '{wanted.get('name')}'"
-            yield _RequestSchema(label, place, code, wanted["schema"], wanted.get("strict") is True)
+            yield Sought(label, place, code, wanted["schema"], wanted.get("strict") is True)
 
 
-class _RequestSchema(NamedTuple):
+class Sought(NamedTuple):
     """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
 
     label: str
@@ -2430,7 +2426,7 @@ class _RequestSchema(NamedTuple):
 
 
 # What a schema that says `strict` may not have.
-_STRICT_FORBIDDEN_KEYWORDS = {
+_NOT_PERMITTED = {
     "allOf",
     "dependentRequired",
     "dependentSchemas",
@@ -2443,14 +2439,14 @@ _STRICT_FORBIDDEN_KEYWORDS = {
 }
 
 
-def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
+def _flaws(schema: Any, *context: str) -> Iterator[str]:
     """Where a schema says what the service does not make, or leaves open which keys an object has, at any depth."""
     schema = {"type": "object"} if schema is None else schema
     if not isinstance(schema, dict):
         return
-    for key in sorted(_STRICT_FORBIDDEN_KEYWORDS & schema.keys()):
+    for key in sorted(_NOT_PERMITTED & schema.keys()):
         yield f"In context={context}, '{key}' is not permitted."
-    properties, required, kind = _get_dict(schema, "properties"), schema.get("required"), schema.get("type")
+    properties, required, kind = _dict_in(schema, "properties"), schema.get("required"), schema.get("type")
     is_object = properties or kind == "object" or (isinstance(kind, list) and "object" in kind)
     if is_object and schema.get("additionalProperties") is not False:
         yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
@@ -2458,11 +2454,11 @@ def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
         told = "'required' is required to be supplied and to be an array including every key in properties."
         yield f"In context={context}, {told} Missing '{name}'."
     for key in ("properties", "$defs", "definitions"):
-        for name, inner in _get_dict(schema, key).items():
-            yield from _strict_schema_errors(inner, *context, key, name)
-    for index, inner in enumerate(_only_dicts(schema.get("anyOf"))):
-        yield from _strict_schema_errors(inner, *context, "anyOf", str(index))
-    yield from _strict_schema_errors(schema.get("items", ()), *context, "items")
+        for name, inner in _dict_in(schema, key).items():
+            yield from _flaws(inner, *context, key, name)
+    for index, inner in enumerate(_dicts(schema.get("anyOf"))):
+        yield from _flaws(inner, *context, "anyOf", str(index))
+    yield from _flaws(schema.get("items", ()), *context, "items")
 
 
 # ---- types of parameters ---------------------------------------------------------------------------------------------
@@ -2481,8 +2477,8 @@ class _Flaw(NamedTuple):
 
     def refuse(self) -> typing.NoReturn:
         """Raise the 400 of this flaw."""
-        place = _param_path(self.path)
-        _reject(_FLAW_MESSAGES[self.code](self, place), place, self.code)
+        place = _place(self.path)
+        _refuse(_FLAW_MESSAGES[self.code](self, place), place, self.code)
 
 
 def _check_type(name: str, value: Any, tp: Any, newer: bool = False) -> None:
@@ -2497,7 +2493,7 @@ def _check_type(name: str, value: Any, tp: Any, newer: bool = False) -> None:
             flaw.refuse()
 
 
-def _param_path(path: _Path) -> str:
+def _place(path: _Path) -> str:
     """Return a path in the notation of the service: `input[0].content`."""
     name, *rest = path
     return str(name) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
@@ -2562,14 +2558,14 @@ def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_F
         if flaw is None:
             return
         first_flaws.append((member, flaw))
-    best, first = max(first_flaws, key=lambda pair: _match_score(*pair, value))
+    best, first = max(first_flaws, key=lambda pair: _likelihood(*pair, value))
     alike = [flaw for _, flaw in first_flaws if (flaw.path, flaw.code) == (first.path, first.code)]
     expected = dict.fromkeys(itertools.chain.from_iterable(flaw.expected for flaw in alike))
     yield first._replace(expected=tuple(expected))
     yield from itertools.islice(_type_flaws(best, value, path), 1, None)
 
 
-def _match_score(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
+def _likelihood(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
     """Return how likely a value stands for a member of a union, as a sort key.
 
     The criteria, most important first: the number of discriminators that agree, the number of keys in common, how deep
@@ -2577,9 +2573,7 @@ def _match_score(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
     """
     common = _common_keys(member, value)
     agreeing = [
-        key
-        for key in _DISCRIMINATORS
-        if key in common and _is_valid_value(_typed_dict_keys(member)[key].type, value[key])
+        key for key in _DISCRIMINATORS if key in common and _is_valid_value(_keys(member)[key].type, value[key])
     ]
     is_identifying = first_flaw.path[-1] in _DISCRIMINATORS or first_flaw.code == "missing_required_parameter"
     return len(agreeing), len(common), len(first_flaw.path), not is_identifying
@@ -2589,7 +2583,7 @@ def _common_keys(tp: Any, value: Any) -> set[str]:
     """Return the keys of a TypedDict that an object has. Other types and values have none."""
     find_flaws, _ = _flaw_finder(tp)
     is_comparable = find_flaws is _typed_dict_flaws and isinstance(value, dict)
-    return _typed_dict_keys(tp).keys() & value.keys() if is_comparable else set()
+    return _keys(tp).keys() & value.keys() if is_comparable else set()
 
 
 def _is_valid_value(tp: Any, value: Any) -> bool:
@@ -2606,7 +2600,7 @@ def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     if not isinstance(value, dict):
         yield _wrong_type(dict, value, path)
         return
-    keys = _typed_dict_keys(tp)
+    keys = _keys(tp)
     identifying = _identifying_keys(tp)
     for name in dict.fromkeys((*_DISCRIMINATORS, *identifying, *value)):
         if name not in value and name in identifying:
@@ -2621,7 +2615,7 @@ def _identifying_keys(tp: Any) -> tuple[str, ...]:
 
     Where the type is optional, these are all required keys: an item reference is identified by its id.
     """
-    keys = _typed_dict_keys(tp)
+    keys = _keys(tp)
     required = tuple(name for name, key in keys.items() if key.required)
     for name in ("role", "type"):
         if name in required:
@@ -2730,29 +2724,29 @@ def _enumeration(words: Sequence[str]) -> str:
 # ---- objects that a request names ------------------------------------------------------------------------------------
 
 
-def _require_object(call: _Call, resource: str, id: Any, param: str) -> dict[str, Any]:
+def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     """An object that a request refers to. Raises the 404 of its resource."""
-    _expire_if_due(call.store, _get_resource(resource), id)
+    _expire(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
         raise _get_resource(resource).not_found_error(id, param)
-    return _filled(call.store, _get_resource(resource), id)
+    return _whole(call.store, _get_resource(resource), id)
 
 
-def _require_target(call: _Call) -> dict[str, Any]:
+def _fetch(call: Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
-    _expire_if_due(call.store, call.resource, call.key)
+    _expire(call.store, call.resource, call.key)
     if call.key not in call.objects:
         _check_objects(call.resource.name, call.objects)
-        _require_parents(call)
-        raise call.resource.not_found_error(call.item_id, call.shape.item_param)
-    return _filled(call.store, call.resource, call.key)
+        _check_parents(call)
+        raise call.resource.not_found_error(call.item, call.shape.item_param)
+    return _whole(call.store, call.resource, call.key)
 
 
-def _require_parents(call: _Call) -> None:
+def _check_parents(call: Call) -> None:
     """A child answers below its own parent only. Raises the parent's 404."""
-    resource, path = call.resource.parent, call.parent_ids
+    resource, path = call.resource.parent, call.parents
     while resource and path:
-        if _to_key(path) not in call.store[resource.name]:
+        if _key(path) not in call.store[resource.name]:
             raise resource.not_found_error(path[-1], call.shape.parent_params[len(path) - 1])
         resource, path = resource.parent, path[:-1]
 
@@ -2762,7 +2756,7 @@ def _require_parents(call: _Call) -> None:
 # ======================================================================================================================
 
 
-class _CompactRepr:
+class _Brief:
     """Something whose repr leaves out what was not said."""
 
     def __repr__(self) -> str:
@@ -2773,7 +2767,7 @@ class _CompactRepr:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ToolCall(_CompactRepr):
+class ToolCall(_Brief):
     """A call of a tool by the model; `arguments` is the JSON it wrote, or the text a custom tool takes."""
 
     name: str
@@ -2784,7 +2778,7 @@ class ToolCall(_CompactRepr):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Citation(_CompactRepr):
+class Citation(_Brief):
     """The source of a part of a text: a page, or a file."""
 
     start: int
@@ -2795,7 +2789,7 @@ class Citation(_CompactRepr):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Turn(_CompactRepr):
+class Turn(_Brief):
     """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
 
     text: str | None = None
@@ -2824,15 +2818,15 @@ class Turn(_CompactRepr):
         return Turn(other) + self
 
 
-def _tool_call_type(made: ToolCall) -> str:
+def _kind_of(made: ToolCall) -> str:
     return "custom" if made.custom else "function"
 
 
-def _tool_call_fields(made: ToolCall) -> dict[str, Any]:
+def _called(made: ToolCall) -> dict[str, Any]:
     return {"name": made.name, "input" if made.custom else "arguments": made.arguments}
 
 
-def _url_citation(citation: Citation, nested: bool = False) -> dict[str, Any]:
+def _page_cited(citation: Citation, nested: bool = False) -> dict[str, Any]:
     """A citation of a page. Raises `TypeError` for one of a file."""
     if citation.url is None:
         raise TypeError(f"{citation!r}: no citation of a file here")
@@ -2840,54 +2834,52 @@ def _url_citation(citation: Citation, nested: bool = False) -> dict[str, Any]:
     return {"type": "url_citation"} | ({"url_citation": about} if nested else about)
 
 
-def _turn_to_text(turn: Turn) -> dict[str, Any]:
+def _text_partial(turn: Turn) -> dict[str, Any]:
     if turn.text is None or turn.citations:
         raise TypeError(f"{turn!r}: no call, refusal or citation here")
     return {"text": turn.text}
 
 
 # What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
-_TURN_CONVERTERS: dict[str, Callable[[Turn], dict[str, Any]]] = {}
+_SPEAKS: dict[str, Callable[[Turn], dict[str, Any]]] = {}
 
 
-_INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
+_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
 
 
 # ---- the turn where nothing is set -----------------------------------------------------------------------------------
 
 
-def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
+def _check_turn(call: Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
     """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
 
     Raises `ValueError`, to the author of the test.
     """
     answer = obj if isinstance(obj, dict) else {}
     asked = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
-    place, offered, schema = f"{call.row.name}.response", dict(_offered_tools(asked)), _output_schema(asked)
-    texts, made = _output_texts_and_calls(asked) if turn is None else ([turn.text], turn.tool_calls)
+    place, offered, schema = f"{call.row.name}.response", dict(_tools(asked)), _schema(asked)
+    texts, made = _spoken_in(asked) if turn is None else ([turn.text], turn.tool_calls)
     if schema is not None and not (turn and turn.stop):
         for text in filter(None, texts):
-            _check_json_text(place, text, schema)
+            _check_json(place, text, schema)
     for each in made:
         if offered and each.name not in offered:
             raise ValueError(f"{place} calls {each.name!r}, but the request offers {', '.join(offered)}")
         if not each.broken:
-            _check_json_text(f"{place}, the call of {each.name!r}", each.arguments, offered.get(each.name) or {})
+            _check_json(f"{place}, the call of {each.name!r}", each.arguments, offered.get(each.name) or {})
 
 
-def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
+def _spoken_in(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
     """The texts and the calls in an answer of chat completions or responses."""
     messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
-    items = _only_dicts(obj.get("output"))
-    texts = [message.get("content") for message in messages] + [
-        _extract_text(i) for i in items if i["type"] == "message"
-    ]
+    items = _dicts(obj.get("output"))
+    texts = [message.get("content") for message in messages] + [_text_of(i) for i in items if i["type"] == "message"]
     functions = [c["function"] for m in messages for c in m.get("tool_calls") or () if c["type"] == "function"]
     functions += [item for item in items if item["type"] == "function_call"]
     return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
 
 
-def _check_json_text(place: str, text: str, schema: Any) -> None:
+def _check_json(place: str, text: str, schema: Any) -> None:
     """Raises `ValueError` where a text is no JSON that follows the schema."""
     try:
         import jsonschema
@@ -2902,7 +2894,7 @@ def _check_json_text(place: str, text: str, schema: Any) -> None:
     except referencing.exceptions.Unresolvable as reason:
         raise ValueError(f"{place} cannot be checked against the request's schema: {reason}") from None
     except jsonschema.SchemaError as reason:
-        _reject(f"Invalid schema for {place}: {reason.message}", code="invalid_json_schema")
+        _refuse(f"Invalid schema for {place}: {reason.message}", code="invalid_json_schema")
     except jsonschema.ValidationError as reason:
         broken = f"{place} does not follow the request's schema at {reason.json_path}: {reason.message}"
         raise ValueError(broken) from None
@@ -2911,22 +2903,22 @@ def _check_json_text(place: str, text: str, schema: Any) -> None:
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     """What the model says when nothing was set, where the request asks for a call or for JSON."""
     choice = body.get("tool_choice")
-    tools, name = dict(_offered_tools(body)), None
+    tools, name = dict(_tools(body)), None
     if isinstance(choice, dict):
-        allowed = _get_dict(choice, "allowed_tools") or choice
-        offered = [offer for offer, _ in _offered_tools(allowed)] if allowed.get("mode") == "required" else []
-        named = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
+        allowed = _dict_in(choice, "allowed_tools") or choice
+        offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
+        named = _dict_in(choice, "function") or _dict_in(choice, "custom") or choice
         name = next(iter(offered), None) or named.get("name")
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
         schema = tools[name] or {}
         made = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
-        return _fit_turn_to_tools(made, body)
-    schema = _output_schema(body)
+        return _as_offered(made, body)
+    schema = _schema(body)
     return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
 
 
-def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
+def _as_offered(turn: Turn, body: Mapping[str, Any]) -> Turn:
     """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
     if turn.structured and (forced := (_default_turn(body) or Turn()).tool_calls):
         made = dataclasses.replace(forced[0], arguments=turn.text)
@@ -2938,23 +2930,23 @@ def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
 
 
 def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(_offered_tools(body, ("custom",)))
+    return dict(_tools(body, ("custom",)))
 
 
-def _offered_tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
+def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
     """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    return ((offer["name"], offer.get("parameters")) for _, offer in _tool_definitions(body, kinds) if "name" in offer)
+    return ((offer["name"], offer.get("parameters")) for _, offer in _offers(body, kinds) if "name" in offer)
 
 
-def _tool_definitions(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _offers(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """What a request says of each tool of some kinds, after the place where it says that."""
-    for index, tool in enumerate(_only_dicts(body.get("tools"))):
+    for index, tool in enumerate(_dicts(body.get("tools"))):
         if (kind := tool.get("type")) in kinds:
             inner = tool.get(kind)
             yield f"tools[{index}]{f'.{kind}' if inner else ''}", inner or tool
 
 
-def _output_schema(body: Mapping[str, Any]) -> Any:
+def _schema(body: Mapping[str, Any]) -> Any:
     """The JSON schema a request wants the answer to follow, `None` if it wants none."""
     text = body.get("text")
     wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
@@ -2966,7 +2958,7 @@ def _output_schema(body: Mapping[str, Any]) -> Any:
 # ---- text, tokens and log probabilities ------------------------------------------------------------------------------
 
 
-def _count_tokens(text: str) -> int:
+def _tokens(text: str) -> int:
     """How many tokens a text counts: one for every four characters begun. Documented, and fixed."""
     return math.ceil(len(text) / 4)
 
@@ -2974,40 +2966,39 @@ def _count_tokens(text: str) -> int:
 _TEXT_KEYS = ("text", "refusal", "transcript", "value", "content", "summary", "output")
 
 
-def _extract_text(content: Any) -> str:
+def _text_of(content: Any) -> str:
     """The text in any form of content: a string, parts, messages, items."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(filter(None, map(_extract_text, content)))
+        return "\n".join(filter(None, map(_text_of, content)))
     if isinstance(content, dict):
-        return _extract_text(next((content[key] for key in _TEXT_KEYS if content.get(key)), ""))
+        return _text_of(next((content[key] for key in _TEXT_KEYS if content.get(key)), ""))
     return ""
 
 
-def _fake_logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
+def _logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
     """How likely each token of a text was, and the `top` ones in its place: the same for the same text."""
-    tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _split_text(text, 4)]
-    others = [{"top_logprobs": list(map(_token_logprob, best, itertools.count()))} for _, best in tokens]
+    tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _pieces(text, 4)]
+    others = [{"top_logprobs": list(map(_likely, best, itertools.count()))} for _, best in tokens]
     return [
-        _token_logprob(token) | (other if top is not None else {})
-        for (token, _), other in zip(tokens, others, strict=True)
+        _likely(token) | (other if top is not None else {}) for (token, _), other in zip(tokens, others, strict=True)
     ]
 
 
-def _split_text(text: str | None, chunk: int | None) -> Iterator[str]:
+def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
     """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
     if chunk:
         return (text[i : i + chunk] for i in range(0, len(text), chunk)) if text else iter(())
     return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
 
 
-def _token_logprob(token: str, rank: int = 0) -> dict[str, Any]:
+def _likely(token: str, rank: int = 0) -> dict[str, Any]:
     """A token with its log probability; all ranks together come to less than one."""
-    return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_encode_utf8(token))}
+    return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_to_bytes(token))}
 
 
-def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _shares(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The log probabilities for each piece of a text: those of the tokens that begin in it, in the last all others."""
     ends, shares, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
     for token in logprobs if pieces else ():
@@ -3016,7 +3007,7 @@ def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]
     return shares
 
 
-def _usage_with_counts(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
+def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
     """The usage of an answer with these figures, and their sum."""
     usage = obj.get("usage")
     return {"usage": {**usage, **figures, "total_tokens": sum(figures.values())}} if usage else {}
@@ -3026,7 +3017,7 @@ def _usage_with_counts(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Pace(_CompactRepr):
+class Pace(_Brief):
     """How an answer arrives when it is streamed; `streamed()` documents the fields."""
 
     chunk: int | None = None
@@ -3036,29 +3027,27 @@ class Pace(_CompactRepr):
     fault: Any = None
 
 
-_NO_DELAY = Pace()
+AT_ONCE = Pace()
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class _Script:
+class Script:
     """What a test said for a call, prepared when it was set."""
 
     templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # what it gave, merged into each model
-    set_fields: Mapping[str, Any] = dataclasses.field(
-        default_factory=dict
-    )  # the fields it gave, which go before all else
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields it gave, which go before all else
     turn: Turn | None = None  # what the model says
-    pace: Pace = _NO_DELAY
-    resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_resolve_script`
-    step_count: int | None = None  # how many calls it is for, of a list
+    pace: Pace = AT_ONCE
+    resolve: Callable[[Call], Any] | None = None  # what is known only when the call comes; see `_settle`
+    steps: int | None = None  # how many calls it is for, of a list
 
     @property
     def sets_state(self) -> bool:
         """Return True if the test set the state an object is in, so that it skips its intermediate states."""
-        return not self.set_fields.keys().isdisjoint(_STATE_FIELDS)
+        return not self.given.keys().isdisjoint(_STATE_FIELDS)
 
 
-_NOT_SET = _Script()  # where a test said nothing
+NOTHING = Script()  # where a test said nothing
 
 
 # ======================================================================================================================
@@ -3073,12 +3062,10 @@ def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
     """
     try:
         return _generate_value(schema)
-    except (*_MALFORMED_INPUT_ERRORS, re.error) as reason:
+    except (*_STUMBLES, re.error) as reason:
         why = _ENDLESS if isinstance(reason, RecursionError) else reason
-        place, code = next(
-            ((each.place, each.code) for each in _request_schemas(body) if each.schema is schema), (None, None)
-        )
-        _reject(f"Invalid schema for {label}: {why}", place, code)
+        place, code = next(((each.place, each.code) for each in _schemas(body) if each.schema is schema), (None, None))
+        _refuse(f"Invalid schema for {label}: {why}", place, code)
 
 
 _ENDLESS = "it leads back to itself without end"
@@ -3123,7 +3110,7 @@ def _generate_value(schema: Any) -> Any:
     if generation.cuts and not generation.dead_ends:
         raise ValueError(_ENDLESS)
     unsatisfied = next(filter(None, generation.dead_ends), schema)
-    raise ValueError(f"the mock finds nothing that follows {_short_repr(unsatisfied)}; set a response")
+    raise ValueError(f"the mock finds nothing that follows {_shown(unsatisfied)}; set a response")
 
 
 def _values(parts: list[_Part], generation: _Generation) -> Iterator[Any]:
@@ -3547,9 +3534,7 @@ def _matches(pattern: str, text: str, generation: _Generation) -> bool:
     """Return True if a text matches. Raise `_Undecided` if the text is long and the pattern could backtrack forever."""
     if (pattern, text) not in generation.matches:
         if len(text) > _SHORT and _may_backtrack(pattern):
-            raise _Undecided(
-                f"the mock cannot tell if {_short_repr(text)} matches {_short_repr(pattern)}; set a response"
-            )
+            raise _Undecided(f"the mock cannot tell if {_shown(text)} matches {_shown(pattern)}; set a response")
         _try_pattern(pattern, text, generation)
     return generation.matches[pattern, text]
 
@@ -3669,130 +3654,118 @@ _SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class _Behavior:
+class Behavior:
     """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
 
-    references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
-    check: Callable[[_Call], Any] | None = None  # what else the service refuses of a request
-    derive: Callable[[_Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
-    store: Callable[[_Call, Any, _Script], None] | None = None  # the traces of what is created, instead of its object
-    content: Callable[[_Call], bytes] | None = None  # the bytes that are kept with it
+    refers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
+    check: Callable[[Call], Any] | None = None  # what else the service refuses of a request
+    derive: Callable[[Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
+    keep: Callable[[Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
+    content: Callable[[Call], bytes] | None = None  # the bytes that are kept with it
     stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
-    handler: Callable[[_Call], Any] | None = None  # what is done instead, where nothing was set
-    resume: Callable[[_Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
-    before_answer: Callable[[_Call, _Wait], Any] | None = (
-        None  # a coroutine function run before the answer, outside the lock
-    )
-    events: Callable[[_Call, Any, int | None], Iterator[_Event]] | None = None  # the answer as a stream
+    act: Callable[[Call], Any] | None = None  # what is done instead, where nothing was set
+    goes_on: Callable[[Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
+    work: Callable[[Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
+    events: Callable[[Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
     always_streams: bool = False  # without being asked to
-    fallback_to: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
-    get_messages: Callable[[_Call], list[dict[str, Any]]] | None = (
-        None  # all the model gets to see; see `_conversation_of`
-    )
-    coerce: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
-    input_param: str = "input"  # the parameter that brings items
+    shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
+    hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
+    takes: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
+    input: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
-    default_audio_format: str = ""  # the format of the bytes it answers with where `response_format` names none
-    types_by_format: Mapping[str, str] = dataclasses.field(
-        default_factory=dict
-    )  # the answer's model by `response_format`
-    extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
+    form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
+    formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
+    headers: Callable[[Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
     stores_answer: bool = True  # whether what is stored is the answer
-    is_generated: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
+    made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
 
 
 # What endpoints do beyond their shape, by name. The rows of each API are at the end of its section; a row of
 # `responses` holds for `beta.responses` too.
-_BEHAVIORS: dict[str, _Behavior] = {}
+BEHAVIORS: dict[str, Behavior] = {}
 
 
 @functools.cache
-def _behavior_of(name: str) -> _Behavior:
+def _behavior(name: str) -> Behavior:
     """What an endpoint does beyond its shape, with `beta.` in front of its name or without."""
-    return _BEHAVIORS.get(name) or _BEHAVIORS.get(name.removeprefix("beta.")) or _Behavior()
+    return BEHAVIORS.get(name) or BEHAVIORS.get(name.removeprefix("beta.")) or Behavior()
 
 
-def _build_answer(call: _Call, script: _Script) -> Any:
+def _perform(call: Call, script: Script) -> Any:
     """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
     _check_bounds(call)
     behavior = call.behavior
-    if behavior.resume and (script is _NOT_SET or (script.turn and call.key in call.objects)):
-        return behavior.resume(call, script.turn)
-    if script is _NOT_SET:
-        return (behavior.handler or _HANDLERS_BY_VERB["create" if behavior.store else call.shape.verb])(call)
+    if behavior.goes_on and (script is NOTHING or (script.turn and call.key in call.objects)):
+        return behavior.goes_on(call, script.turn)
+    if script is NOTHING:
+        return (behavior.act or _VERBS["create" if behavior.keep else call.shape.verb])(call)
     obj = _compose(call, script)
-    if call.mock._strict and (script.set_fields or script.turn):
-        _check_set_output(call, obj, script.turn)
-    return _store_answer(call, obj, script)
+    if call.mock._strict and (script.given or script.turn):
+        _check_turn(call, obj, script.turn)
+    return _keep(call, obj, script)
 
 
 # ---- compose: default, then request, then derived, then set fields ---------------------------------------------------
 
 
-def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
+def _compose(call: Call, script: Script = NOTHING) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
-    template = _answer_template(call, script)
+    template = _template(call, script)
     if isinstance(template, dict):
-        model, asked = _select_model(call.response_type, template), _set_by_request(call, script)
-        known = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
+        model, asked = _select_model(call.model, template), _given_in(call, script)
+        known = _fields(model).keys() if _is_model(model) else template.keys()
         beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
-        template = template | _fitting_fields(model, asked) | beside
+        template = template | _shared_fields(model, asked) | beside
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
-    return _overlay(call.response_type, obj, derive(call, obj), script.set_fields) if derive else obj
+    return _overlay(call.model, obj, derive(call, obj), script.given) if derive else obj
 
 
-def _answer_template(call: _Call, script: _Script) -> Any:
+def _template(call: Call, script: Script) -> Any:
     """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
     if not script.templates:
-        return _default_answer(call)
-    if call.response_type not in script.templates:
-        takes = _describe_type(call.response_type)
-        raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {takes}")
-    return script.templates[call.response_type]
+        return _default_of(call)
+    if call.model not in script.templates:
+        takes = _describe_type(call.model)
+        raise ValueError(f"{call.row.name}.response is {script.given!r}, but this call takes {takes}")
+    return script.templates[call.model]
 
 
-def _default_answer(call: _Call) -> Any:
+def _default_of(call: Call) -> Any:
     """The default of the call's model; of a union, that of the member the request speaks of."""
-    if call.row.model in _TURN_CONVERTERS and (turn := _default_turn(call.body)):
-        return _merge(call.response_type, _TURN_CONVERTERS[call.row.model](turn), call.row.name)
+    if call.row.model in _SPEAKS and (turn := _default_turn(call.body)):
+        return _merge(call.model, _SPEAKS[call.row.model](turn), call.row.name)
     default = call.behavior.default
     if (said := default(call) if callable(default) else default) is not None:
         return said
-    kind, args = _unwrap_type(call.response_type)
+    kind, args = _unwrap_type(call.model)
     members = _select_members(args, call.body) if kind is typing.Union else ()
-    return _default_value(members[0] if members else call.response_type)
+    return _default_value(members[0] if members else call.model)
 
 
-_VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that ask for the default
+_AS_NOT_GIVEN = {"service_tier": "auto"}  # values of a request that ask for the default
 
 
-def _set_by_request(call: _Call, script: _Script) -> dict[str, Any]:
+def _given_in(call: Call, script: Script) -> dict[str, Any]:
     """What a request says and the test does not, but for nulls and other words for the default."""
-    asked, said = _requested_fields(call), script.set_fields
-    return {
-        key: item
-        for key, item in asked.items()
-        if key not in said and item not in (None, _VALUES_MEANING_DEFAULT.get(key))
-    }
+    asked, said = _requested(call), script.given
+    return {key: item for key, item in asked.items() if key not in said and item not in (None, _AS_NOT_GIVEN.get(key))}
 
 
-def _requested_fields(call: _Call) -> dict[str, Any]:
+def _requested(call: Call) -> dict[str, Any]:
     """What a request says about the object it gets: its body, and the ids in its path."""
     requested = {**call.body, **call.params}
     if call.shape.verb in ("create", "update"):
         requested |= {
             field: call.body[name] for name, field in call.resource.param_aliases.items() if name in call.body
         }
-    if call.shape.verb in ("retrieve", "update", "delete") or (
-        _returns_own_object(call.row) and not call.behavior.store
-    ):
-        requested["id"] = call.item_id
+    if call.shape.verb in ("retrieve", "update", "delete") or (_acts_on_itself(call.row) and not call.behavior.keep):
+        requested["id"] = call.item
     return requested
 
 
 @functools.cache
-def _returns_own_object(row: _Row) -> bool:
+def _acts_on_itself(row: _Row) -> bool:
     """Whether an action answers with the object it is done to."""
     shape = _shape_of(row)
     return (
@@ -3805,109 +3778,109 @@ def _returns_own_object(row: _Row) -> bool:
 # ---- store -----------------------------------------------------------------------------------------------------------
 
 
-def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
+def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
     """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
     behavior = call.behavior
-    if keep := behavior.store or _STORE_BY_VERB.get(call.shape.verb):
+    if keep := behavior.keep or _TRACES.get(call.shape.verb):
         keep(call, obj, script)
     if behavior.content:
-        path = (*call.parent_ids, obj[call.resource.key_field])
-        call.store[f"{call.resource.name}.content"][_to_key(path)] = behavior.content(call)
-    if behavior.stages and (behavior.store or call.shape.verb == "create") and not script.sets_state:
-        _apply_stages(call.store, call.resource, _to_key((*call.parent_ids, obj["id"])), behavior.stages)
+        path = (*call.parents, obj[call.resource.key_field])
+        call.store[f"{call.resource.name}.content"][_key(path)] = behavior.content(call)
+    if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.sets_state:
+        _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), behavior.stages)
     return obj
 
 
-def _move_on(call: _Call, stages: tuple[Any, ...]) -> None:
+def _move_on(call: Call, stages: tuple[Any, ...]) -> None:
     """Change the object of a call by stages, whatever state the test set."""
     _release_state(call.store, call.resource.name, call.key)
-    _apply_stages(call.store, call.resource, call.key, stages)
+    _go_through(call.store, call.resource, call.key, stages)
 
 
-def _apply_stages(store: StateStore, resource: _Resource, key: Any, stages: tuple[Any, ...]) -> None:
+def _go_through(store: StateStore, resource: _Resource, key: Any, stages: tuple[Any, ...]) -> None:
     """Change a stored object by stages: the first applies now, each other one with a retrieve."""
     first, *later = stages
     store[resource.name][key].update(_with_set_fields(store, resource.name, key, first))
-    _schedule(store, resource.name, key, *later)
+    _plan(store, resource.name, key, *later)
 
 
-def _store_created(call: _Call, obj: Any, script: _Script) -> None:
+def _remember(call: Call, obj: Any, script: Script) -> None:
     """Stores an object that was created."""
     if isinstance(obj, dict) and call.resource.key_field in obj:
-        named = {"id": obj["id"]} if "id" in _requested_fields(call) else {}
-        _insert_object(call.store, call.resource, call.parent_ids, obj, {**named, **script.set_fields})
+        named = {"id": obj["id"]} if "id" in _requested(call) else {}
+        _put(call.store, call.resource, call.parents, obj, {**named, **script.given})
 
 
 # What an answer leaves in the state, by the verb of its call.
-_STORE_BY_VERB = {
-    "create": _store_created,
+_TRACES = {
+    "create": _remember,
     "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
-    "delete": lambda call, obj, script: _delete_object(call.store, call.resource, call.id_path),
+    "delete": lambda call, obj, script: _forget(call.store, call.resource, call.path),
 }
 
 
 def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Store a new object that comes with another one, with defaults for the other fields, and return it."""
     obj = _stamp({**_default_value(_get_resource(resource).response_type), **fields}, store)
-    _insert_object(store, _get_resource(resource), parents, obj)
+    _put(store, _get_resource(resource), parents, obj)
     return obj
 
 
-def _insert_object(
+def _put(
     store: StateStore, resource: _Resource, parents: tuple[str, ...], obj: dict[str, Any], given: Mapping[str, Any] = {}
 ) -> None:
     """Store an object under its id; under another one if that is taken, unless the test or the request gave the id."""
     _check_type(resource.key_field, obj[resource.key_field], str)
     if resource.key_field == "id" and "id" not in given:
         prefix = re.match(r"\D*", str(obj["id"]))
-        while _to_key((*parents, obj["id"])) in store[resource.name]:
-            obj["id"] = store._new_id(prefix[0] if prefix else "")
-    key = _to_key((*parents, obj[resource.key_field]))
+        while _key((*parents, obj["id"])) in store[resource.name]:
+            obj["id"] = store.new_id(prefix[0] if prefix else "")
+    key = _key((*parents, obj[resource.key_field]))
     store[resource.name][key] = obj
-    _record_set_fields(store, resource.name, key, given)
+    _note_set_fields(store, resource.name, key, given)
 
 
-def _store_page_items(call: _Call, page: dict[str, Any], script: _Script) -> None:
+def _keep_each(call: Call, page: dict[str, Any], script: Script) -> None:
     """Stores the objects of a page, where one call creates several."""
     for obj in page["data"]:
-        call.objects[_to_key((*call.parent_ids, obj["id"]))] = obj
+        call.objects[_key((*call.parents, obj["id"]))] = obj
 
 
 # ---- what each verb does where nothing is set ------------------------------------------------------------------------
 
 
-def _handle_create(call: _Call) -> Any:
-    _require_parents(call)
-    return _store_answer(call, _compose(call))
+def _create(call: Call) -> Any:
+    _check_parents(call)
+    return _keep(call, _compose(call))
 
 
-def _handle_retrieve(call: _Call) -> Any:
-    _seeded_objects(call.store, call.resource)  # before the look at one of its objects
+def _retrieve(call: Call) -> Any:
+    _begin(call.store, call.resource)  # before the look at one of its objects
     _advance(call.store, call.resource.name, call.key)
-    return _as_response(call, _require_target(call))
+    return _view(call, _fetch(call))
 
 
-def _handle_update(call: _Call) -> Any:
-    stored = _require_target(call)
-    model = _select_model(call.response_type, stored)
-    asked = {key: value for key, value in _requested_fields(call).items() if key not in (*call.params, "id")}
-    kept = {key: value for key, value in asked.items() if key in stored and key not in _fields_of(model)}
+def _update(call: Call) -> Any:
+    stored = _fetch(call)
+    model = _select_model(call.model, stored)
+    asked = {key: value for key, value in _requested(call).items() if key not in (*call.params, "id")}
+    kept = {key: value for key, value in asked.items() if key in stored and key not in _fields(model)}
     if "expires_after" in asked and "expires_at" in stored:
-        kept |= {"expires_at": None} | _requested_expiry(call, stored)
-    changes = _stamp(_fitting_fields(model, asked), call.store) | kept
+        kept |= {"expires_at": None} | _expiry(call, stored)
+    changes = _stamp(_shared_fields(model, asked), call.store) | kept
     _release(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
         _move_on(call, call.behavior.stages)
-    return _as_response(call, stored)
+    return _view(call, stored)
 
 
-def _requested_expiry(call: _Call, obj: Mapping[str, Any]) -> dict[str, Any]:
+def _expiry(call: Call, obj: Mapping[str, Any]) -> dict[str, Any]:
     """When an object expires whose request said after how many seconds, minutes or days."""
-    return _expiry_from(obj, call.body.get("expires_after") or {})
+    return _expires(obj, call.body.get("expires_after") or {})
 
 
-def _expiry_from(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def _expires(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     began = obj.get(str(after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in after:
@@ -3915,109 +3888,109 @@ def _expiry_from(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, 
     return {}
 
 
-def _handle_delete(call: _Call) -> Any:
-    _require_target(call)
-    return _store_answer(call, _compose(call))
+def _delete(call: Call) -> Any:
+    _fetch(call)
+    return _keep(call, _compose(call))
 
 
-def _handle_content(call: _Call) -> bytes:
+def _content(call: Call) -> bytes:
     """The bytes of a stored object, or the default ones."""
-    _require_target(call)
+    _fetch(call)
     kept = f"{call.resource.name}.content"
     data = call.store[kept].get(call.key) if kept in _CONTENT_RESOURCES else None
     return _compose(call) if data is None else data
 
 
-def _handle_action(call: _Call) -> Any:
+def _action(call: Call) -> Any:
     """Has the object go through what the row says, and answers with it or with what the action gives."""
-    stored, stages = _require_target(call), call.behavior.stages
+    stored, stages = _fetch(call), call.behavior.stages
     if stages:
         _move_on(call, stages)
-    return _as_response(call, stored) if stages or _returns_own_object(call.row) else _compose(call)
+    return _view(call, stored) if stages or _acts_on_itself(call.row) else _compose(call)
 
 
-def _as_response(call: _Call, stored: dict[str, Any]) -> Any:
+def _view(call: Call, stored: dict[str, Any]) -> Any:
     """A stored object as this call answers it."""
-    return _project(call.response_type, call.resource, stored, call.store)
+    return _seen_as(call.model, call.resource, stored, call.store)
 
 
-def _project(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
+def _seen_as(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
     """A stored object as another model shows it than the one it was made with: with its own fields only."""
-    if tp is resource.stored_type or not _is_pydantic_model(tp):
+    if tp is resource.stored_type or not _is_model(tp):
         return stored
-    if not _is_pydantic_model(resource.stored_type):  # of no create's making: as it is, with what it lacks
+    if not _is_model(resource.stored_type):  # of no create's making: as it is, with what it lacks
         return _stamp({key: item for key, item in _default_value(tp).items() if key not in stored}, store) | stored
-    others = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
+    others = _fields(tp).keys() | _fields(resource.stored_type).keys()
     extra = {key: item for key, item in stored.items() if key not in others}
-    shared = _fitting_fields(tp, stored)
+    shared = _shared_fields(tp, stored)
     missing = {key: item for key, item in _default_value(tp).items() if key not in shared}
     return {**extra, **shared, **_stamp(missing, store)}
 
 
-def _handle_singleton(call: _Call) -> Any:
+def _singleton(call: Call) -> Any:
     """A resource there is one of: setting it, reading it, and going back to the default."""
-    _require_parents(call)
-    objects, key = call.objects, call.parent_ids[0] if len(call.parent_ids) == 1 else call.parent_ids
+    _check_parents(call)
+    objects, key = call.objects, call.parents[0] if len(call.parents) == 1 else call.parents
     if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
-        raise call.resource.not_found_error("".join(call.parent_ids), "id")
+        raise call.resource.not_found_error("".join(call.parents), "id")
     if call.row.method == "DELETE":
         objects.pop(key, None)
         return _compose(call)
     if key not in objects or call.row.method == "POST":
         made = _compose(call)
-        objects[key] = objects.get(key, made) | _stamp(_fitting_fields(call.response_type, call.body), call.store)
+        objects[key] = objects.get(key, made) | _stamp(_shared_fields(call.model, call.body), call.store)
     return objects[key]
 
 
-def _check_cancellable(call: _Call) -> None:
+def _check_cancel(call: Call) -> None:
     """What is over cannot be cancelled."""
-    if (obj := _require_target(call))["status"] in _FINAL_STATUSES:
-        _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
+    if (obj := _fetch(call))["status"] in _OVER:
+        _refuse(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
 
 
-def _handle_list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
-    page = _list_page(call.row, call.store, call.parent_ids, call.query if query is None else query)
+def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
+    page = _page(call.row, call.store, call.parents, call.query if query is None else query)
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
-        _require_parents(call)
-    element = _page_item_type(call.response_type)
-    page["data"] = [_project(element, call.resource, item, call.store) for item in page["data"]]
+        _check_parents(call)
+    element = _page_item_type(call.model)
+    page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
     return page
 
 
-_HANDLERS_BY_VERB: Mapping[str, Callable[[_Call], Any]] = {
-    "action": _handle_action,
+_VERBS: Mapping[str, Callable[[Call], Any]] = {
+    "action": _action,
     "compute": _compose,
-    "content": _handle_content,
-    "create": _handle_create,
-    "delete": _handle_delete,
-    "list": _handle_list,
-    "retrieve": _handle_retrieve,
-    "singleton": _handle_singleton,
-    "update": _handle_update,
+    "content": _content,
+    "create": _create,
+    "delete": _delete,
+    "list": _list,
+    "retrieve": _retrieve,
+    "singleton": _singleton,
+    "update": _update,
 }
 
 
-def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
+def _page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
     """Return one page of a resource's objects, as the query asks for it."""
     resource = _get_resource(_shape_of(row).resource)
     parents = tuple(parents)
     order, size, most = resource.paging
     order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
     if order not in ("asc", "desc"):
-        _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
-    objects = store._children(resource.name, *parents) if parents else _seeded_objects(store, resource)
-    deleted = store._bookkeeping.metadata.get((resource.name, parents), _Metadata()).tombstones
+        _refuse(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
+    objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
+    deleted = store.service.notes.get((resource.name, parents), Note()).gone
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
-    keys, more = _first_matching(keys, objects, query, _page_limit(query, size, most))
-    if any(_has_expired(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
-        for key in [key for key, obj in objects.items() if _has_expired(resource, obj)]:
-            _expire_if_due(store, resource, key)
-        return _list_page(row, store, parents, query)
-    return _make_page(row, [_filled(store, resource, key) for key in keys], more)
+    keys, more = _first_matching(keys, objects, query, _limit(query, size, most))
+    if any(_is_over(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
+        for key in [key for key, obj in objects.items() if _is_over(resource, obj)]:
+            _expire(store, resource, key)
+        return _page(row, store, parents, query)
+    return _page_of(row, [_whole(store, resource, key) for key in keys], more)
 
 
 def _keys_between(
@@ -4034,7 +4007,7 @@ def _keys_between(
     for name, cursor in cursors.items() if keys else ():
         if not cursor:
             continue
-        place = _cursor_place(objects, deleted, _to_key((*parents, cursor)))
+        place = _cursor_place(objects, deleted, _key((*parents, cursor)))
         if place is None:
             _refuse_cursor(name, cursor)
         if (name == "after") == newest_first:  # what is older
@@ -4060,21 +4033,21 @@ def _cursor_place(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor
 
 
 def _refuse_cursor(name: str, cursor: str | None) -> typing.NoReturn:
-    _reject(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
+    _refuse(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
 
 
 # Filters that go by another name than the field they filter.
-_FILTER_ALIASES = {"filter": "status"}
+_FILTERS = {"filter": "status"}
 
 
 def _first_matching(
     keys: list[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
 ) -> tuple[list[Any], bool]:
     """Return the keys of a page, and whether there are more: next to `before` if that is given, else the first ones."""
-    filters = {_FILTER_ALIASES.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
+    filters = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
     backward = bool(query.get("before"))
     candidates = reversed(keys) if backward else iter(keys)
-    matching = (key for key in candidates if all(_matches_filter(objects[key], *each) for each in filters.items()))
+    matching = (key for key in candidates if all(_has(objects[key], *each) for each in filters.items()))
     found = list(itertools.islice(matching, limit + 1))
     page = found[:limit]
     return page[::-1] if backward else page, len(found) > limit
@@ -4092,7 +4065,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
+def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
     """Whether a field is as a filter says, or there is none: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
     head, *keys = re.findall(r"[^\[\]]+", name) or [name]
     found = obj.get(head)
@@ -4100,21 +4073,21 @@ def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
         if isinstance(found, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
             return _COMPARISONS[key](found, float(value))
         found = found.get(key) if isinstance(found, dict) else None
-    return head not in obj or found == value or (found is not None and _matches_value(value, found))
+    return head not in obj or found == value or (found is not None and _is_as_expected(value, found))
 
 
-def _page_limit(query: Mapping[str, str], size: int, most: int) -> int:
+def _limit(query: Mapping[str, str], size: int, most: int) -> int:
     text = query.get("limit", str(size))
     if not text.isdecimal() or not 1 <= int(text) <= most:
         below = text.lstrip("-").isdecimal() and int(text) < 1
         message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
-        _reject(message, "limit", "integer_below_min_value" if below else "invalid_value")
+        _refuse(message, "limit", "integer_below_min_value" if below else "invalid_value")
     return int(text)
 
 
-def _make_page(row: _Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
+def _page_of(row: _Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
     """A page with these objects."""
-    page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": more}
+    page = _copy(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": more}
     page |= _implied_by_page(page, {})
     if "next" in page:
         page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
@@ -4149,25 +4122,25 @@ class _SocketSession:
             for message_type in getattr(method, "message_types", ()):
                 cls.handlers[message_type] = name
 
-    def __init__(self, call: _Call, router: Router) -> None:
+    def __init__(self, call: Call, router: Router) -> None:
         self.router = router
         self.call = dataclasses.replace(call, session=self)
         self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
         self.received_types: list[str] = []
 
-    def open(self, wait: _Wait, record: Record) -> None:
+    def open(self, wait: Wait, record: Record) -> None:
         """Send the events that the client gets before its first message."""
         self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
 
-    async def receive(self, content: str | bytes, wait: _Wait) -> None:
+    async def receive(self, content: str | bytes, wait: Wait) -> None:
         """Handle a message of the client. An error of the service becomes an event, and the session continues."""
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
             events = await self._handle(message)
-        except _ServiceError as refused:
+        except ServiceError as refused:
             events = [self.error_event(message, refused)]
-        except _SetFault:  # of the network: the connection breaks
+        except _Fault:  # of the network: the connection breaks
             events = [None]
         self.send(events, message)
 
@@ -4176,12 +4149,12 @@ class _SocketSession:
         message_type = str(message.body.get("type"))
         self.received_types.append(message_type)
         handler = self.handlers.get(message_type)
-        if handler is None or message.call.client_event is None:
-            supported = ", ".join(name for name in self.handlers if _client_event_type(self.client_events, name))
-            _reject(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
-        _check_body(message.call)
-        with _attribute_errors(message.call):
-            return await _await_if_needed(getattr(self, handler)(message))
+        if handler is None or message.call.event is None:
+            supported = ", ".join(name for name in self.handlers if _event_of(self.client_events, name))
+            _refuse(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
+        _check_form(message.call)
+        with _blaming(message.call):
+            return await _result(getattr(self, handler)(message))
 
     def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
         """Add the events that a message causes to the end of its queue."""
@@ -4226,7 +4199,7 @@ class _SocketSession:
         """Return an event as this kind of connection sends it, or {} to leave it out."""
         raise NotImplementedError
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
         """Return the event that reports an error."""
         raise NotImplementedError
 
@@ -4239,8 +4212,8 @@ class _SocketSession:
 class _ClientMessage:
     """A message of the client, as a call of its own."""
 
-    call: _Call
-    wait: _Wait  # waits for an awaitable, in the client's thread or its event loop
+    call: Call
+    wait: Wait  # waits for an awaitable, in the client's thread or its event loop
     record: Record  # its entry in the journal
 
     @property
@@ -4249,7 +4222,7 @@ class _ClientMessage:
 
     def get_str(self, name: str) -> str | None:
         """Return the value of a field if it is a string. A message that isn't JSON has no fields."""
-        with contextlib.suppress(_ServiceError):
+        with contextlib.suppress(ServiceError):
             value = self.body.get(name)
             return value if isinstance(value, str) else None
         return None
@@ -4263,7 +4236,7 @@ class _ClientMessage:
         return dataclasses.replace(self, call=dataclasses.replace(self.call, row=_rows()[name], **changes))
 
 
-def _with_content(call: _Call, content: str | bytes) -> _Call:
+def _with_content(call: Call, content: str | bytes) -> Call:
     """Return a call over the same connection with other content."""
     request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=content)
     return dataclasses.replace(call, request=request)
@@ -4282,9 +4255,9 @@ def _handles(*message_types: str) -> Callable[[Any], Any]:
 async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
     """Return the events of the answer to a message. Raise the error that is the answer instead."""
     answer = await _answer(message.call, message.wait, message.record, _events_to_come)
-    if isinstance(answer, _PacedStream):
+    if isinstance(answer, _Paced):
         return answer.steps()
-    if isinstance(answer.stream, _PacedStream):
+    if isinstance(answer.stream, _Paced):
         return answer.stream.steps()
     message.record.response = answer
     if not answer.is_error:
@@ -4292,9 +4265,9 @@ async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, 
     raise _error_in(answer)
 
 
-def _events_to_come(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
+def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
     """Return the events of an object, which are produced while they are sent."""
-    return _PacedStream(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
+    return _Paced(call.behavior.events(call, _copy(obj), pace.chunk), pace, call.request)
 
 
 async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
@@ -4307,15 +4280,15 @@ async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
     return json.loads(answer.read())
 
 
-def _error_in(response: httpx.Response) -> _ServiceError:
+def _error_in(response: httpx.Response) -> ServiceError:
     """Return the error that a response reports."""
-    error = _ServiceError(response.status_code, "")
+    error = ServiceError(response.status_code, "")
     error.envelope = json.loads(response.read())["error"]
     return error
 
 
-def _expiry_error(code: str) -> _ServiceError:
-    return _ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
+def _expiry_error(code: str) -> ServiceError:
+    return ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
 
 
 _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
@@ -4326,85 +4299,85 @@ _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 # ======================================================================================================================
 
 
-def _derive_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    filename, data, _ = _uploaded_file(call.body.get("file"))
+def _derive_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    filename, data, _ = _uploaded(call.body.get("file"))
     purpose = call.body.get("purpose")
     kept = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
     kept |= {"purpose": purpose} if purpose else {}
-    return {"filename": filename, "bytes": len(data)} | kept | _requested_expiry(call, obj)
+    return {"filename": filename, "bytes": len(data)} | kept | _expiry(call, obj)
 
 
-def _uploaded_file(value: Any) -> tuple[str, bytes, str]:
+def _uploaded(value: Any) -> tuple[str, bytes, str]:
     """A file out of a form: its name, bytes and content type."""
     return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
 
 
 # What files are uploaded for; the SDK's type of a file does not list all.
-_FILE_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
+_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
-def _check_file_purpose(call: _Call) -> None:
+def _check_purpose(call: Call) -> None:
     """The purpose is one of those there are."""
-    if (purpose := call.body["purpose"]) not in _FILE_PURPOSES:
-        _reject(f"{purpose!r} is not one of {list(_FILE_PURPOSES)} - 'purpose'", "purpose")
+    if (purpose := call.body["purpose"]) not in _PURPOSES:
+        _refuse(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
 
 
-def _file_content(call: _Call) -> bytes:
-    file = _require_target(call)
-    return call.store["files.content"].get(call.item_id, call.behavior.default if file.get("bytes") else b"")
+def _file_content(call: Call) -> bytes:
+    file = _fetch(call)
+    return call.store["files.content"].get(call.item, call.behavior.default if file.get("bytes") else b"")
 
 
 def _file_text(store: StateStore, id: Any) -> str:
     return store["files.content"].get(id, b"").decode(errors="replace")
 
 
-def _remove_from_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> None:
+def _leave_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> None:
     """A file that is deleted leaves the vector stores it is in."""
     for key in [key for key in store["vector_stores.files"] if key[1] == id]:
-        _delete_object(store, _get_resource("vector_stores.files"), key)
+        _forget(store, _get_resource("vector_stores.files"), key)
 
 
-def _check_upload_parts(call: _Call) -> None:
+def _check_complete(call: Call) -> None:
     """The parts are there, and have the bytes and the checksum that were announced."""
-    _check_upload_pending(call)
-    upload, parts = _require_target(call), call.store["uploads.parts"]
+    _check_upload(call)
+    upload, parts = _fetch(call), call.store["uploads.parts"]
     if unknown := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
-        _reject(f"No such Part object: {unknown[0]}", "part_ids")
-    data = _join_parts(call)
+        _refuse(f"No such Part object: {unknown[0]}", "part_ids")
+    data = _joined_parts(call)
     if len(data) != upload["bytes"]:
-        _reject(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
+        _refuse(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
     if call.body.get("md5") not in (None, hashlib.md5(data, usedforsecurity=False).hexdigest()):
-        _reject("The md5 checksum of the parts is not the one given.", "md5")
+        _refuse("The md5 checksum of the parts is not the one given.", "md5")
 
 
-def _check_upload_pending(call: _Call) -> None:
+def _check_upload(call: Call) -> None:
     """An upload takes changes while it is pending."""
-    upload = _require_target(call)
+    upload = _fetch(call)
     if upload["status"] != "pending":
-        _reject(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
+        _refuse(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
 
 
-def _complete_upload(call: _Call) -> Any:
-    upload = _require_target(call)
-    data = _join_parts(call)
+def _complete_upload(call: Call) -> Any:
+    upload = _fetch(call)
+    data = _joined_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
     _move_on(call, ({"status": "completed", "file": file},))
     _put_file(call.store, upload["file"], data)
     return upload
 
 
-def _join_parts(call: _Call) -> bytes:
-    return b"".join(call.store["uploads.parts"][call.item_id, id] for id in call.body.get("part_ids") or [])
+def _joined_parts(call: Call) -> bytes:
+    return b"".join(call.store["uploads.parts"][call.item, id] for id in call.body.get("part_ids") or [])
 
 
 def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
     """Build a file that the service itself makes: the output of a batch, a completed upload."""
-    return _new_object("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
+    return _new("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
 
 
 def _put_file(store: StateStore, file: dict[str, Any], data: bytes) -> None:
     """Store a file with its content."""
-    _insert_object(store, _get_resource("files"), (), file)
+    _put(store, _get_resource("files"), (), file)
     store["files.content"][file["id"]] = data
 
 
@@ -4414,8 +4387,8 @@ _add_rows(
         "files": {
             "paging": ("desc", 10_000, 10_000),
             "not_found_param": "id",
-            "on_delete": _remove_from_vector_stores,
-            "on_expire": lambda store, id, file: _delete_object(store, _get_resource("files"), (id,)),
+            "on_delete": _leave_vector_stores,
+            "on_expire": lambda store, id, file: _forget(store, _get_resource("files"), (id,)),
         },
         "files.content": {"parent_params": ()},
         "uploads.parts": {"parent_params": ("upload_id",)},
@@ -4433,7 +4406,7 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "FileObject": {"status": "processed", "purpose": "assistants"},
         "Upload": {"status": "pending"},
@@ -4442,21 +4415,19 @@ _add_rows(
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "files.content": _Behavior(default=b"mock file content", handler=_file_content),
-        "files.create": _Behavior(
-            check=_check_file_purpose,
-            derive=_derive_file,
-            content=lambda call: _uploaded_file(call.body.get("file"))[1],
+        "files.content": Behavior(default=b"mock file content", act=_file_content),
+        "files.create": Behavior(
+            check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]
         ),
-        "uploads.cancel": _Behavior(check=_check_upload_pending, stages=({"status": "cancelled"},)),
-        "uploads.complete": _Behavior(check=_check_upload_parts, handler=_complete_upload),
-        "uploads.create": _Behavior(derive=_requested_expiry),
-        "uploads.parts.create": _Behavior(
-            check=_check_upload_pending,
-            store=lambda call, part, script: call.store["uploads.parts"].update(
-                {(call.item_id, part["id"]): _uploaded_file(call.body.get("data"))[1]}
+        "uploads.cancel": Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
+        "uploads.complete": Behavior(check=_check_complete, act=_complete_upload),
+        "uploads.create": Behavior(derive=_expiry),
+        "uploads.parts.create": Behavior(
+            check=_check_upload,
+            keep=lambda call, part, script: call.store["uploads.parts"].update(
+                {(call.item, part["id"]): _uploaded(call.body.get("data"))[1]}
             ),
         ),
     },
@@ -4468,63 +4439,59 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _response_behavior(**more: Any) -> _Behavior:
+def _responding(**more: Any) -> Behavior:
     """What a call does that makes a response, over HTTP or a WebSocket."""
-    return _Behavior(
-        is_generated=True,
-        references={"conversation": "conversations"},
+    return Behavior(
+        made_up=True,
+        refers={"conversation": "conversations"},
         check=_check_response,
         derive=_derive_response,
-        store=_store_response,
+        keep=_keep_response,
         events=_response_stream,
-        get_messages=_conversation_items,
+        hears=_hear_conversation,
         **more,
     )
 
 
-def _check_response(call: _Call) -> None:
+def _check_response(call: Call) -> None:
     """The previous response is there, and no conversation beside it; tool outputs answer calls."""
     previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
     if previous and conversation:
-        _reject("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
+        _refuse("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
     if previous and previous not in call.store["responses"]:
         message = f"Previous response with id '{previous}' not found."
-        _reject(message, "previous_response_id", "previous_response_not_found")
-    for tool in _only_dicts(call.body.get("tools")):
+        _refuse(message, "previous_response_id", "previous_response_not_found")
+    for tool in _dicts(call.body.get("tools")):
         if isinstance(id := tool.get("container"), str) and id in call.store["containers"]:
-            _require_live_container(call, id)
-    called = {item.get("call_id") for item in _conversation_items(call) if "output" not in str(item.get("type"))}
-    for item in _only_dicts(call.body.get("input")):
+            _use_container(call, id)
+    called = {item.get("call_id") for item in _hear_conversation(call) if "output" not in str(item.get("type"))}
+    for item in _dicts(call.body.get("input")):
         kind, id = str(item.get("type")), item.get("call_id")
         if kind.endswith("call_output") and id not in called:
-            _reject(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
+            _refuse(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
 
 
-def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    answer = sum(map(_count_item_tokens, obj["output"]))
-    usage = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=answer)
-    if usage and (thought := sum(_count_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
+def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    answer = sum(map(_item_tokens, obj["output"]))
+    usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
+    if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
     output = {"output": [_item_from_request(call, obj, position) for position in range(len(obj["output"]))]}
-    return usage | output | _response_model_defaults(call.body, obj) | conversation | _response_filter_fields(call, obj)
+    return usage | output | _way_of_model(call.body, obj) | conversation | _response_filters(call, obj)
 
 
-def _count_prompt_tokens(call: _Call) -> int:
-    return _count_tokens(_extract_text(call.body.get("instructions"))) + sum(
-        map(_count_item_tokens, _conversation_items(call))
-    )
+def _prompt_tokens(call: Call) -> int:
+    return _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
 
 
-def _count_item_tokens(item: Mapping[str, Any]) -> int:
-    return _count_tokens(_extract_text(item) + str(item.get("arguments") or item.get("input") or ""))
+def _item_tokens(item: Mapping[str, Any]) -> int:
+    return _tokens(_text_of(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
-def _response_model_defaults(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """What a response says by its model, under what the request said."""
-    ways = next(
-        (ways for pattern, ways in _supported_model_defaults() if re.match(pattern, str(response["model"]))), {}
-    )
+    ways = next((ways for pattern, ways in _ways_of_models() if re.match(pattern, str(response["model"]))), {})
     fields = {key: value for key, value in ways.items() if key == "reasoning" or asked.get(key) is None}
     said = {key: value for key, value in (asked.get("reasoning") or {}).items() if value is not None}
     summary = {"summary": "detailed"} if said.get("summary") == "auto" else {}  # which one it was is told
@@ -4533,7 +4500,7 @@ def _response_model_defaults(asked: Mapping[str, Any], response: Mapping[str, An
 
 
 # What a response says by its model where the request does not: the first pattern that the model's name begins with.
-_RESPONSE_DEFAULTS_BY_MODEL = (
+_WAYS_OF_MODELS = (
     (
         r"gpt-5\.([6-9]|\d\d)",
         {
@@ -4567,48 +4534,46 @@ _RESPONSE_DEFAULTS_BY_MODEL = (
 
 
 @functools.cache
-def _supported_model_defaults() -> list[tuple[str, Mapping[str, Any]]]:
+def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
     """The same table, with what the installed release knows of reasoning."""
-    fitting = functools.partial(_fitting_fields, _sdk_type("shared.Reasoning"))
-    return [
-        (pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _RESPONSE_DEFAULTS_BY_MODEL
-    ]
+    fitting = functools.partial(_shared_fields, _sdk_type("shared.Reasoning"))
+    return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
 
 
-def _store_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _keep_response(call: Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") is not False:
-        _store_created(call, obj, script)
-        call.store._metadata("responses", obj["id"]).input = call.input_items
+        _remember(call, obj, script)
+        call.store.note("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
-        if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
-            _run_in_background(call, obj)
+        if call.body.get("background") is True and not call.streams and not script.sets_state:
+            _put_in_background(call, obj)
     if conversation := _conversation_id(call):
         for item in [*call.input_items, *obj["output"]]:
             call.store["conversations.items"][conversation, item["id"]] = item
 
 
-def _run_in_background(call: _Call, obj: dict[str, Any]) -> None:
+def _put_in_background(call: Call, obj: dict[str, Any]) -> None:
     """Has a response come true over retrieves."""
-    begun = _in_progress_fields(call)
+    begun = _begun(call)
     final = {key: obj[key] for key in begun}
     obj |= begun | {"status": "queued"}
-    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
+    _plan(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
 
 
-def _in_progress_fields(call: _Call) -> dict[str, Any]:
+def _begun(call: Call) -> dict[str, Any]:
     """What differs in a response that has only begun; in which tier it is processed is known in the end."""
     tier = call.body.get("service_tier") or "auto"
     nothing = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
     return {"status": "in_progress", "output": [], "service_tier": tier, **nothing}
 
 
-def _to_items(value: Any) -> list[dict[str, Any]]:
+def _items_of(value: Any) -> list[dict[str, Any]]:
     """What a request brings for a conversation, a text or items, as items."""
-    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _only_dicts(value)
+    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _dicts(value)
 
 
-def _conversation_item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
+def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     """An item as a conversation shows it, with an id."""
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
         kind = "output_text" if item.get("role") == "assistant" else "input_text"
@@ -4616,38 +4581,38 @@ def _conversation_item(item: dict[str, Any], store: StateStore) -> dict[str, Any
     shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
     with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
         shown = _stamp(_merge(_sdk_type("responses.ResponseItem"), item, "input"), store)
-    shown = shown if shown.get("id") is not None else {**shown, "id": store._new_id("item_")}
+    shown = shown if shown.get("id") is not None else {**shown, "id": store.new_id("item_")}
     if not isinstance(shown["id"], str):
-        _reject(f"Invalid type for the id of an item: expected a string, but got {_short_repr(shown['id'])}.")
+        _refuse(f"Invalid type for the id of an item: expected a string, but got {_shown(shown['id'])}.")
     return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
 
 
-def _find_tool(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The first tool of a type in a request or a response; an empty one where there is none."""
-    return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == kind), {})
+    return next((tool for tool in _dicts(body.get("tools")) if tool.get("type") == kind), {})
 
 
-def _cancel_response(call: _Call) -> Any:
-    response = _require_target(call)
+def _cancel_response(call: Call) -> Any:
+    response = _fetch(call)
     if not response.get("background"):
-        _reject("Only background responses can be cancelled.", "response_id")
-    if response["status"] not in _FINAL_STATUSES:
+        _refuse("Only background responses can be cancelled.", "response_id")
+    if response["status"] not in _OVER:
         response["status"] = "cancelled"
-        _schedule(call.store, "responses", call.key)
+        _plan(call.store, "responses", call.key)
     return response
 
 
-def _list_input_items(call: _Call) -> dict[str, Any]:
+def _list_input_items(call: Call) -> dict[str, Any]:
     """What a response heard: of files not the bytes, of images the addresses if the query includes them."""
-    page = _handle_list(call)
-    with_images = "message.input_image.image_url" in (call.all_params.get("include") or ())
+    page = _list(call)
+    with_images = "message.input_image.image_url" in (call.asked.get("include") or ())
     for number, item in enumerate(page["data"]):
-        if parts := _only_dicts(item.get("content")):
-            page["data"][number] = item | {"content": [_listed_part(part, with_images) for part in parts]}
+        if parts := _dicts(item.get("content")):
+            page["data"][number] = item | {"content": [_part_as_listed(part, with_images) for part in parts]}
     return page
 
 
-def _listed_part(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
+def _part_as_listed(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
     if part.get("type") not in ("input_file", "input_image"):
         return part
     shown = {"file_id": None, **part}
@@ -4656,51 +4621,51 @@ def _listed_part(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
     return {key: item for key, item in shown.items() if key != "file_data"}
 
 
-def _derive_compaction(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_compaction(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """What the user said stays, the rest becomes one compaction item."""
-    heard = [item for item in _conversation_items(call) if item.get("role") == "user"]
-    return {"output": [*map(_to_output_message, heard), *obj["output"]]}
+    heard = [item for item in _hear_conversation(call) if item.get("role") == "user"]
+    return {"output": [*map(_as_output, heard), *obj["output"]]}
 
 
-def _conversation_items(call: _Call) -> list[dict[str, Any]]:
+def _hear_conversation(call: Call) -> list[dict[str, Any]]:
     """The effective conversation of a responses call: all that came before, and its own input."""
-    return [*_prior_items(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
+    return [*_history(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
 
 
-def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
+def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
     """The items of a conversation, or of the responses before, oldest first."""
     turns: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
     while not conversation and previous in store["responses"] and previous not in turns:
         response = store["responses"][previous]
-        turns[previous] = [*store._metadata("responses", previous).input, *(response.get("output") or [])]
+        turns[previous] = [*store.note("responses", previous).input, *(response.get("output") or [])]
         conversation = (response.get("conversation") or {}).get("id")
         previous = response.get("previous_response_id")
     if conversation:
-        return list(store._children("conversations.items", conversation).values())
+        return list(store.below("conversations.items", conversation).values())
     return [item for turn in reversed(turns.values()) for item in turn]
 
 
-def _conversation_id(call: _Call) -> str | None:
+def _conversation_id(call: Call) -> str | None:
     conversation = call.body.get("conversation")
     return conversation.get("id") if isinstance(conversation, dict) else conversation
 
 
-def _to_output_message(item: Mapping[str, Any]) -> dict[str, Any]:
-    text = {"type": "output_text", "text": _extract_text(item), "annotations": []}
+def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
+    text = {"type": "output_text", "text": _text_of(item), "annotations": []}
     return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
 
 
-def _store_conversation(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
+def _keep_conversation(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
 
 
-def _delete_conversation_item(call: _Call) -> Any:
+def _delete_item(call: Call) -> Any:
     """Deleting an item answers with its conversation."""
-    _require_target(call)
-    _delete_object(call.store, call.resource, call.id_path)
-    return call.store["conversations"][call.parent_ids[0]]
+    _fetch(call)
+    _forget(call.store, call.resource, call.path)
+    return call.store["conversations"][call.parents[0]]
 
 
 def _implied_by_search(search: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -4717,44 +4682,36 @@ def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) 
     return {}
 
 
-def _turn_to_response(turn: Turn) -> dict[str, Any]:
-    state, sources = (
-        {"status": "incomplete" if turn.stop else "completed"},
-        list(map(_citation_annotation, turn.citations)),
-    )
+def _response_partial(turn: Turn) -> dict[str, Any]:
+    state, sources = {"status": "incomplete" if turn.stop else "completed"}, list(map(_annotation, turn.citations))
     thought = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
     said = [{"type": "output_text", "text": turn.text, "annotations": sources}] if turn.text is not None else []
     refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
     message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
     kinds = {True: "custom_tool_call", False: "function_call"}
-    calls = [
-        {"type": kinds[c.custom], "call_id": c.id or _NewId("call_"), **_tool_call_fields(c)} for c in turn.tool_calls
-    ]
-    reason = _INCOMPLETE_REASONS.get(turn.stop)
+    calls = [{"type": kinds[c.custom], "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
+    reason = _REASONS.get(turn.stop)
     output = [*(thought if turn.reasoning else ()), *message, *calls]
     return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
 
 
-def _citation_annotation(citation: Citation) -> dict[str, Any]:
+def _annotation(citation: Citation) -> dict[str, Any]:
     if citation.url is not None:
-        return _url_citation(citation)
+        return _page_cited(citation)
     filename = citation.title or citation.file_id
     return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
 
 
-_WEB_SEARCH_PREVIEW_DEFAULTS = {"search_context_size": "medium", "user_location": {"country": "US"}}
+_WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
 
 
-_WEB_SEARCH_DEFAULTS = _WEB_SEARCH_PREVIEW_DEFAULTS | {
-    "return_token_budget": "default",
-    "search_content_types": ["text"],
-}
+_SEARCHES = _WEB_SEARCH | {"return_token_budget": "default", "search_content_types": ["text"]}
 
 
-_ZERO_IMAGE_TOKENS = {"image_tokens": 0, "text_tokens": 0}
+_NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
 
 
-_EMPTY_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+_NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 # What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
@@ -4768,7 +4725,7 @@ _NOT_ECHOED: dict[str, dict[str, Any]] = {
 # ---- stream events of a response -------------------------------------------------------------------------------------
 
 
-def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the events of a response, those after `starting_after` if the query has it."""
     after = int(call.query.get("starting_after", -1))
     for number, event in enumerate(_response_events(call, response, chunk)):
@@ -4776,9 +4733,9 @@ def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -
             yield event["type"], event | {"sequence_number": number}
 
 
-def _response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
-    started = response | _in_progress_fields(call)
+    started = response | _begun(call)
     in_background = response.get("background")
     created = started | {"status": "queued"} if in_background else started
     yield {"type": "response.created", "response": created}
@@ -4809,7 +4766,7 @@ _CODES_WITH_ERROR_EVENT = {"insufficient_quota"}
 _ItemEvents = Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]
 
 
-_RequestFields = Callable[[_Call, Mapping[str, Any], int], dict[str, Any]]
+_RequestFields = Callable[[Call, Mapping[str, Any], int], dict[str, Any]]
 
 
 class _ItemType(NamedTuple):
@@ -4854,11 +4811,11 @@ def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
     return _ITEM_TYPES.get(item["type"]) or _ItemType()
 
 
-def _item_from_request(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _item_from_request(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return an item of a response with the fields that depend on the request."""
     item = response["output"][position]
     row = _item_type_of(item)
-    tool = _find_tool(row.tool, call.body)
+    tool = _tool_of(row.tool, call.body)
     tool_fields = {name: tool[name] for name in row.tool_fields if tool.get(name) not in (None, "auto")}
     fields = row.request_fields(call, response, position) if row.request_fields else {}
     return item | fields | tool_fields
@@ -4883,7 +4840,7 @@ def _replace_present(item: dict[str, Any], values: Mapping[str, Any]) -> dict[st
 def _item_events(item: dict[str, Any], response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield what a stream sends between `output_item.added` and `output_item.done`."""
     row = _item_type_of(item)
-    fields = _find_tool(row.tool, response) | item  # the tool has the number of partial images
+    fields = _tool_of(row.tool, response) | item  # the tool has the number of partial images
     for step in row.events:
         if callable(step):
             yield from step(fields, chunk)
@@ -4898,7 +4855,7 @@ def _stage_event(item: Mapping[str, Any], stage: str) -> dict[str, Any]:
 
 
 def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[dict[str, Any]]:
-    for piece in _split_text(text, chunk):
+    for piece in _pieces(text, chunk):
         yield {"type": f"{name}.delta", "delta": piece}
 
 
@@ -4908,7 +4865,7 @@ def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[di
 _MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # they mark a message as a commentary or as the final answer
 
 
-def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _message_fields(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the phase of a message, and its content with log probabilities if the request includes them."""
     item = response["output"][position]
     fields: dict[str, Any] = {}
@@ -4924,7 +4881,7 @@ def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> 
 def _part_with_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
     if part["type"] != "output_text" or part.get("logprobs"):
         return part
-    return part | {"logprobs": _fake_logprobs(part["text"], top)}
+    return part | {"logprobs": _logprobs(part["text"], top)}
 
 
 def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4943,7 +4900,7 @@ def _output_text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dic
     added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
     yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
     logprobs = part.get("logprobs") or []
-    shares = _logprobs_by_piece([delta["delta"] for delta in deltas], logprobs)
+    shares = _shares([delta["delta"] for delta in deltas], logprobs)
     annotations = list(enumerate(part["annotations"]))
     position = 0
     for delta, share in zip(deltas, shares, strict=True):
@@ -4979,12 +4936,12 @@ def _part_events(
     yield {"type": f"response.{part_name}.done", "part": part}
 
 
-def _reasoning_summary(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _reasoning_summary(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return a summary if the request asks for one and none was set."""
-    wants_summary = _get_dict(call.body, "reasoning").get("summary")
+    wants_summary = _dict_in(call.body, "reasoning").get("summary")
     if not wants_summary or response["output"][position]["summary"]:
         return {}
-    return {"summary": [{"type": "summary_text", "text": _DEFAULT_TEXT}]}
+    return {"summary": [{"type": "summary_text", "text": DEFAULT_TEXT}]}
 
 
 def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4999,45 +4956,45 @@ def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[
 # ---- output items: tool calls and their results ----------------------------------------------------------------------
 
 
-def _calling_program(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _calling_program(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the program that calls a function, if only programs may call it; the call is then in progress."""
     item = response["output"][position]
-    functions = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "function"]
+    functions = [tool for tool in _dicts(call.body.get("tools")) if tool.get("type") == "function"]
     named = [tool for tool in functions if tool.get("name") == item["name"]] or functions
     if not named or any(tool.get("allowed_callers") != ["programmatic"] for tool in named):
         return {}
-    items = [*_conversation_items(call), *response["output"]]
+    items = [*_hear_conversation(call), *response["output"]]
     programs = [item["call_id"] for item in items if item.get("type") == "program"]
-    caller = {"type": "program", "caller_id": programs[-1] if programs else call.store._new_id("call_")}
+    caller = {"type": "program", "caller_id": programs[-1] if programs else call.store.new_id("call_")}
     return {"status": "in_progress", "caller": caller}
 
 
-def _code_outputs(call: _Call, *_: Any) -> dict[str, Any]:
+def _code_outputs(call: Call, *_: Any) -> dict[str, Any]:
     outputs = [{"type": "logs", "logs": "42\n"}]  # of the default code, `print(42)`
-    return _fields_if_included(call, "code_interpreter_call.outputs", outputs=outputs)
+    return _if_included(call, "code_interpreter_call.outputs", outputs=outputs)
 
 
-def _file_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
-    return {"queries": [_search_query(call)]} | _fields_if_included(call, "file_search_call.results", results=[])
+def _file_search_fields(call: Call, *_: Any) -> dict[str, Any]:
+    return {"queries": [_search_query(call)]} | _if_included(call, "file_search_call.results", results=[])
 
 
-def _web_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
+def _web_search_fields(call: Call, *_: Any) -> dict[str, Any]:
     sources = [{"type": "url", "url": "https://example.com"}]
     query = _search_query(call)
     action = {"type": "search", "query": query, "queries": [query]}
-    return {"action": action | _fields_if_included(call, "web_search_call.action.sources", sources=sources)}
+    return {"action": action | _if_included(call, "web_search_call.action.sources", sources=sources)}
 
 
-def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _tool_search_arguments(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the arguments of a tool search: generated if the client searches, else the names of all deferred tools."""
-    search = _find_tool("tool_search", call.body)
+    search = _tool_of("tool_search", call.body)
     if search.get("execution") == "client":
         arguments = _generate(search.get("parameters") or {}, "tool_search", call.body)
-        return {"arguments": arguments, "call_id": call.store._new_id("call_")}
+        return {"arguments": arguments, "call_id": call.store.new_id("call_")}
     return {"arguments": {"paths": [tool["name"] for tool in _deferred_tools(response) if "name" in tool]}}
 
 
-def _tool_search_result(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _tool_search_result(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     return {"tools": _deferred_tools(response)}
 
 
@@ -5046,16 +5003,16 @@ def _deferred_tools(response: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
 
 
-def _mcp_approval(call: _Call, *_: Any) -> dict[str, Any]:
+def _mcp_approval(call: Call, *_: Any) -> dict[str, Any]:
     """Return the id of the approval request that the input answers, or null."""
-    approvals = [item for item in _only_dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
+    approvals = [item for item in _dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
     return {"approval_request_id": approvals[0].get("approval_request_id") if approvals else None}
 
 
 def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield as many partial images as the tool requests, each of them the whole image."""
     event = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
-    event |= {key: item[key] for key in _IMAGE_DEFAULTS if item.get(key)}
+    event |= {key: item[key] for key in _IMAGES_ARE if item.get(key)}
     for index in range(item.get("partial_images") or 0):
         yield event | {"partial_image_index": index}
 
@@ -5086,14 +5043,14 @@ def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[
         yield {"type": f"{name}.done", "output": [output], "command_index": index}
 
 
-def _fields_if_included(call: _Call, name: str, **fields: Any) -> dict[str, Any]:
+def _if_included(call: Call, name: str, **fields: Any) -> dict[str, Any]:
     """Return fields that the API sends only if `include` of the request names them."""
     return fields if name in (call.body.get("include") or ()) else {}
 
 
-def _search_query(call: _Call) -> str:
+def _search_query(call: Call) -> str:
     """Return the text of the last input item, or the default text if it has none."""
-    return _extract_text(_to_items(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
+    return _text_of(_items_of(call.body.get("input"))[-1:]) or DEFAULT_TEXT
 
 
 # ---- WebSocket sessions ----------------------------------------------------------------------------------------------
@@ -5105,7 +5062,7 @@ class _ResponsesSession(_SocketSession):
     # the connections of `responses` and `beta.responses` have the same URL
     client_events = "responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam"
 
-    def __init__(self, call: _Call, router: Router) -> None:
+    def __init__(self, call: Call, router: Router) -> None:
         super().__init__(call, router)
         # by the id of a response:
         self.creators: dict[str, _ClientMessage | None] = {}  # the message that created it, until it is complete
@@ -5118,7 +5075,7 @@ class _ResponsesSession(_SocketSession):
     def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
         return event | _stream_field(message)
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
         return {"type": "error", "status": error.status, "error": error.envelope}
 
     def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
@@ -5129,7 +5086,7 @@ class _ResponsesSession(_SocketSession):
         """Create a response, with the input that is queued for it."""
         queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
         if queued:
-            message = message.with_body({**message.body, "input": [*queued, *_to_items(message.body.get("input"))]})
+            message = message.with_body({**message.body, "input": [*queued, *_items_of(message.body.get("input"))]})
         return self._track(message, await _answer_with_events(message))
 
     @_handles("response.inject")
@@ -5139,10 +5096,10 @@ class _ResponsesSession(_SocketSession):
         outputs = message.body["input"]
         fields = {"response_id": target, "sequence_number": 0}
         if not outputs or any(not str(item.get("type")).endswith("_output") for item in outputs):
-            _reject("Only tool outputs can be injected.", "input", "invalid_value")
+            _refuse("Only tool outputs can be injected.", "input", "invalid_value")
         try:
             creator = self._creator_of(target, "response_id")
-        except _ServiceError as refused:
+        except ServiceError as refused:
             error = {key: refused.envelope[key] for key in ("code", "message")}
             return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
         self._queue_input(target, outputs)
@@ -5152,15 +5109,15 @@ class _ResponsesSession(_SocketSession):
     async def steer(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Give a response in progress more input of the user."""
         target = message.body["previous_response_id"]
-        items = _to_items(message.body["input"])
+        items = _items_of(message.body["input"])
         steer = {"previous_response_id": target}
         stream_field = {}
         try:
             creator = self._steerable_creator(target, items)
             stream_field = _stream_field(creator)
-            steer["id"] = message.call.store._new_id("steer_")
+            steer["id"] = message.call.store.new_id("steer_")
             self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
-        except _ServiceError as refused:
+        except ServiceError as refused:
             error = {key: refused.envelope[key] for key in ("type", "code", "message")}
             return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_field]
         return [_steer_event("accepted", steer) | stream_field]
@@ -5186,7 +5143,7 @@ class _ResponsesSession(_SocketSession):
         """Yield the events of a response, and record whether the response is in progress."""
         response_id = None
         for delay, event in events:
-            response = _get_dict(event, "response") if isinstance(event, dict) else {}
+            response = _dict_in(event, "response") if isinstance(event, dict) else {}
             if response:
                 response_id = response["id"]
                 in_progress = response["status"] in ("queued", "in_progress")
@@ -5204,19 +5161,19 @@ class _ResponsesSession(_SocketSession):
         creator = self.creators.get(response_id)
         if not creator:
             code = "response_already_completed" if response_id in self.creators else "response_not_found"
-            _reject(f"Response '{response_id}' is not in progress on this connection.", param, code)
+            _refuse(f"Response '{response_id}' is not in progress on this connection.", param, code)
         return creator
 
     def _steerable_creator(self, response_id: str, items: list[dict[str, Any]]) -> _ClientMessage:
         """Return the message that created a response. Raise the error of a response that cannot be steered."""
         creator = self._creator_of(response_id, "previous_response_id")
         if response_id in self.pending_steers:
-            _reject(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
+            _refuse(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
         if response_id not in creator.call.store["responses"] or _conversation_id(creator.call):
             message = f"Response '{response_id}' cannot be steered."
-            _reject(message, "previous_response_id", "steering_not_supported")
+            _refuse(message, "previous_response_id", "steering_not_supported")
         if not items or any(item.get("role") != "user" for item in items):
-            _reject("Only user messages can steer a response.", "input", "invalid_input")
+            _refuse("Only user messages can steer a response.", "input", "invalid_input")
         return creator
 
 
@@ -5267,7 +5224,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "file_search_call": _ItemType(
         id_prefix="fs_",
-        models={"ResponseFileSearchToolCall": {"queries": [_DEFAULT_TEXT], "results": None}},
+        models={"ResponseFileSearchToolCall": {"queries": [DEFAULT_TEXT], "results": None}},
         events=("in_progress", "searching", "completed"),
         request_fields=_file_search_fields,
     ),
@@ -5282,15 +5239,15 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         id_prefix="ig_",
         models={
             "ImageGenerationCall": {
-                **_IMAGE_DEFAULTS,
-                "result": base64.b64encode(_BLANK_PNG).decode(),
-                "revised_prompt": _DEFAULT_TEXT,
+                **_IMAGES_ARE,
+                "result": base64.b64encode(_PNG).decode(),
+                "revised_prompt": DEFAULT_TEXT,
             },
         },
         events=("in_progress", "generating", _partial_images, "completed"),
         initial={"result": None},
         tool="image_generation",
-        tool_fields=("action", *_IMAGE_DEFAULTS),
+        tool_fields=("action", *_IMAGES_ARE),
     ),
     "local_shell_call": _ItemType(
         id_prefix="lsh_",
@@ -5304,7 +5261,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "mcp_call": _ItemType(
         id_prefix="mcp_",
-        models={"McpCall": {"approval_request_id": None, "error": None, "output": _DEFAULT_TEXT}},
+        models={"McpCall": {"approval_request_id": None, "error": None, "output": DEFAULT_TEXT}},
         events=("in_progress", _StreamedField("arguments"), "completed"),
         tool="mcp",
         tool_fields=("server_label",),
@@ -5316,8 +5273,8 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "McpListTools": {"tools": [{}]},
             "McpListToolsTool": {
                 "annotations": {"read_only": False},
-                "description": _DEFAULT_TEXT,
-                "input_schema": _EMPTY_PARAMETERS,
+                "description": DEFAULT_TEXT,
+                "input_schema": _NO_PARAMETERS,
             },
         },
         events=("in_progress", "completed"),
@@ -5360,7 +5317,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         models={
             "ResponseFunctionShellToolCallOutput": {
                 "max_output_length": None,
-                "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": _DEFAULT_TEXT}],
+                "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": DEFAULT_TEXT}],
             },
         },
         events=(_command_output_events,),
@@ -5382,7 +5339,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "web_search_call": _ItemType(
         id_prefix="ws_",
-        models={"ResponseFunctionWebSearch": {}, "ActionSearch": {"query": _DEFAULT_TEXT, "queries": [_DEFAULT_TEXT]}},
+        models={"ResponseFunctionWebSearch": {}, "ActionSearch": {"query": DEFAULT_TEXT, "queries": [DEFAULT_TEXT]}},
         events=("in_progress", "searching", "completed"),
         request_fields=_web_search_fields,
     ),
@@ -5392,7 +5349,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
 _ID_PREFIXES |= {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models}
 
 
-_DEFAULTS_BY_TYPE |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
+_MODEL_VALUES |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
 
 
 _add_rows(
@@ -5418,7 +5375,7 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "FileSearchTool": {
             "filters": None,
@@ -5440,8 +5397,8 @@ _add_rows(
         "ResponseFormatTextJSONSchemaConfig": {"description": None},
         "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
         "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
-        "WebSearchPreviewTool": _WEB_SEARCH_PREVIEW_DEFAULTS,
-        "WebSearchTool": _WEB_SEARCH_DEFAULTS,
+        "WebSearchPreviewTool": _WEB_SEARCH,
+        "WebSearchTool": _SEARCHES,
         "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
         "Conversation": {"metadata": {}},
         "ConversationItemList": {"first_id": "", "last_id": ""},
@@ -5463,23 +5420,23 @@ _add_rows(
             "tool_usage": {
                 "image_gen": {
                     "input_tokens": 0,
-                    "input_tokens_details": _ZERO_IMAGE_TOKENS,
+                    "input_tokens_details": _NO_IMAGES,
                     "output_tokens": 0,
-                    "output_tokens_details": _ZERO_IMAGE_TOKENS,
+                    "output_tokens_details": _NO_IMAGES,
                     "total_tokens": 0,
                 },
                 "web_search": {"num_requests": 0},
             },
             "background": False,
             "service_tier": "default",
-            "completed_at": _Timestamp(),
+            "completed_at": Now(),
         },
     },
 )
 
 
 _add_rows(
-    _IMPLIED_FIELDS,
+    _IMPLICATIONS,
     {
         "ActionSearch": _implied_by_search,
         "Response": _implied_by_response,
@@ -5488,34 +5445,31 @@ _add_rows(
 
 
 _add_rows(
-    _TURN_CONVERTERS,
+    _SPEAKS,
     {
-        "beta.BetaResponse": _turn_to_response,
-        "responses.Response": _turn_to_response,
+        "beta.BetaResponse": _response_partial,
+        "responses.Response": _response_partial,
     },
 )
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "conversations.create": _Behavior(store=_store_conversation, input_param="items"),
-        "conversations.items.create": _Behavior(
-            derive=lambda call, page: {"data": call.input_items},
-            store=_store_page_items,
-            input_param="items",
-            stores_answer=False,
+        "conversations.create": Behavior(keep=_keep_conversation, input="items"),
+        "conversations.items.create": Behavior(
+            derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False
         ),
-        "conversations.items.delete": _Behavior(handler=_delete_conversation_item),
-        "responses.cancel": _Behavior(handler=_cancel_response),
-        "responses.compact": _Behavior(is_generated=True, check=_check_response, derive=_derive_compaction),
-        "responses.connect": _response_behavior(fallback_to="responses.create"),
-        "responses.create": _response_behavior(),
-        "responses.input_items.list": _Behavior(handler=_list_input_items),
-        "responses.input_tokens.count": _Behavior(
-            derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)}, get_messages=_conversation_items
+        "conversations.items.delete": Behavior(act=_delete_item),
+        "responses.cancel": Behavior(act=_cancel_response),
+        "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
+        "responses.connect": _responding(shares="responses.create"),
+        "responses.create": _responding(),
+        "responses.input_items.list": Behavior(act=_list_input_items),
+        "responses.input_tokens.count": Behavior(
+            derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation
         ),
-        "responses.retrieve": _Behavior(events=_response_stream),
+        "responses.retrieve": Behavior(events=_response_stream),
     },
 )
 
@@ -5534,71 +5488,66 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _check_tool_messages(call: _Call) -> None:
+def _check_chat(call: Call) -> None:
     """Tool messages answer calls of the messages before them."""
     called: set[Any] = set()
-    for index, message in enumerate(_chat_messages(call)):
-        called |= {made.get("id") for made in _only_dicts(message.get("tool_calls"))}
+    for index, message in enumerate(_hear_messages(call)):
+        called |= {made.get("id") for made in _dicts(message.get("tool_calls"))}
         if message.get("role") == "tool" and message.get("tool_call_id") not in called:
-            _reject(
+            _refuse(
                 "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
                 f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
                 f"messages.[{index}].tool_call_id",
             )
 
 
-def _derive_chat(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1))
+def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
     repeated = choices[1:] if choices is not obj["choices"] else []
     for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
-        made["id"] = call.store._new_id("call_")  # each choice has calls of its own
+        made["id"] = call.store.new_id("call_")  # each choice has calls of its own
     thought = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    answer = thought + sum(_count_tokens(_output_text_of_message(choice["message"])) for choice in choices)
-    usage = _usage_with_counts(
-        obj, prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))), completion_tokens=answer
-    )
+    answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
+    usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
-    told |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
-    choices = [_finalize_choice(call, choice) for choice in choices]
-    told |= _content_filter_fields(call) | ({"choices": choices} if choices != obj["choices"] else {})
-    return _chat_model_defaults(str(obj["model"]), usage) | told
+    told |= {"service_tier": None} if call.on_azure and not call.body.get("service_tier") else {}
+    choices = [_as_asked(call, choice) for choice in choices]
+    told |= _filters(call) | ({"choices": choices} if choices != obj["choices"] else {})
+    return _way_of_chat(str(obj["model"]), usage) | told
 
 
-def _output_text_of_message(message: Mapping[str, Any]) -> str:
+def _spoken(message: Mapping[str, Any]) -> str:
     """Everything a model said in a message: text, refusal, the arguments of calls."""
     calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
-    parts = [message.get("content"), message.get("refusal"), _get_dict(message, "audio").get("transcript")]
+    parts = [message.get("content"), message.get("refusal"), _dict_in(message, "audio").get("transcript")]
     parts += [f.get("arguments") or f.get("input") for f in calls]
     return "".join(filter(None, parts))
 
 
-def _finalize_choice(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
     asked, message, told = call.body, choice["message"], {}
-    if choice["finish_reason"] == "tool_calls" and _get_dict(asked, "tool_choice").get("type") in (
-        "custom",
-        "function",
-    ):
+    if choice["finish_reason"] == "tool_calls" and _dict_in(asked, "tool_choice").get("type") in ("custom", "function"):
         told["finish_reason"] = "stop"
     if asked.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
         top = int(asked.get("top_logprobs") or 0)
-        told["logprobs"] = {part: _fake_logprobs(message.get(part), top) or None for part in ("content", "refusal")}
+        told["logprobs"] = {part: _logprobs(message.get(part), top) or None for part in ("content", "refusal")}
     if "audio" in (asked.get("modalities") or ()) and (text := message.get("content")):
-        sound = {"id": "audio_", "data": base64.b64encode(_SILENT_MP3).decode(), "transcript": text}
-        audio = {**sound, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
+        sound = {"id": "audio_", "data": base64.b64encode(_MP3).decode(), "transcript": text}
+        audio = {**sound, "id": call.store.new_id("audio_"), "expires_at": int(time.time()) + 3600}
         told["message"] = message | {"content": None, "audio": audio}
-    told |= _content_filter_fields(call, choice)
+    told |= _filters(call, choice)
     return choice | told if told else choice
 
 
 # What models say that do not tell of their configuration.
-_FINGERPRINTS_BY_MODEL = (
+_FINGERPRINTS = (
     (r"gpt-.*search", {"system_fingerprint": "", "service_tier": None}),
     (r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4", {"system_fingerprint": None}),
 )
 
 
-def _chat_model_defaults(model: str, usage: dict[str, Any]) -> dict[str, Any]:
+def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
     """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
     if usage and "audio" in model:
         asked, answer = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
@@ -5607,55 +5556,49 @@ def _chat_model_defaults(model: str, usage: dict[str, Any]) -> dict[str, Any]:
         }
         said = {**(usage["usage"].get("completion_tokens_details") or {}), "text_tokens": answer}
         usage["usage"] |= heard | {"completion_tokens_details": said}
-    told = next((told for pattern, told in _FINGERPRINTS_BY_MODEL if re.match(pattern, model)), {})
+    told = next((told for pattern, told in _FINGERPRINTS if re.match(pattern, model)), {})
     return usage | told
 
 
-def _store_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
-    _store_created(call, obj, script)
+    _remember(call, obj, script)
     used = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
     call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": used}  # told otherwise now
-    for index, message in enumerate(_chat_messages(call)):
+    for index, message in enumerate(_hear_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
-            content, parts = _extract_text(content), content
+            content, parts = _text_of(content), content
         id = f"{obj['id']}-{index}"
         stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
 
 
-def _chat_messages(call: _Call) -> list[dict[str, Any]]:
-    return _only_dicts(call.body.get("messages"))
+def _hear_messages(call: Call) -> list[dict[str, Any]]:
+    return _dicts(call.body.get("messages"))
 
 
-def _derive_completion(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
-    choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
-    prompt, answer = (
-        sum(_count_tokens(_extract_text(p)) for p in prompts),
-        sum(_count_tokens(c["text"]) for c in choices),
-    )
-    usage = _usage_with_counts(obj, prompt_tokens=prompt, completion_tokens=answer)
-    return usage | {
-        "choices": [_add_completion_logprobs(call, choice) for choice in choices],
-        **_content_filter_fields(call),
-    }
+    choices = _repeated(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
+    prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in choices)
+    usage = _counted(obj, prompt_tokens=prompt, completion_tokens=answer)
+    return usage | {"choices": [_with_logprobs(call, choice) for choice in choices], **_filters(call)}
 
 
-def _repeat_choices(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
     """The one choice there is as often as asked for."""
-    return [{**_copy_json(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
+    return [{**_copy(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
 
 
-def _add_completion_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _with_logprobs(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice of a completion with log probabilities, where the request says how many."""
-    filters, top = _content_filter_fields(call, choice), call.body.get("logprobs")
+    filters, top = _filters(call, choice), call.body.get("logprobs")
     if top is None or choice.get("logprobs"):
         return choice | filters
-    told = _fake_logprobs(choice["text"], int(top))
+    told = _logprobs(choice["text"], int(top))
     tokens = [each["token"] for each in told]
     best = [{other["token"]: other["logprob"] for other in each["top_logprobs"]} for each in told]
     told = {"tokens": tokens, "token_logprobs": [each["logprob"] for each in told], "top_logprobs": best}
@@ -5677,36 +5620,33 @@ def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> d
     return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
 
 
-def _turn_to_chat(turn: Turn) -> dict[str, Any]:
-    calls = [
-        {"id": c.id or _NewId("call_"), "type": _tool_call_type(c), _tool_call_type(c): _tool_call_fields(c)}
-        for c in turn.tool_calls
-    ]
+def _chat_partial(turn: Turn) -> dict[str, Any]:
+    calls = [{"id": c.id or Fresh("call_"), "type": _kind_of(c), _kind_of(c): _called(c)} for c in turn.tool_calls]
     message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
     message |= {"refusal": turn.refusal} if turn.refusal else {}
-    message |= {"annotations": [_url_citation(each, True) for each in turn.citations]} if turn.citations else {}
-    thought = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning or "")}}
+    message |= {"annotations": [_page_cited(each, True) for each in turn.citations]} if turn.citations else {}
+    thought = {"completion_tokens_details": {"reasoning_tokens": _tokens(turn.reasoning or "")}}
     choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
     return {"choices": [choice]} | ({"usage": thought} if turn.reasoning else {})
 
 
-def _turn_to_completion(turn: Turn) -> dict[str, Any]:
-    return {"choices": [_turn_to_text(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
+def _completion_partial(turn: Turn) -> dict[str, Any]:
+    return {"choices": [_text_partial(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
 
 
 # ---- stream chunks ---------------------------------------------------------------------------------------------------
 
 
-_PROMPT_FILTER_KEY, _FILTER_KEY = "prompt_filter_results", "content_filter_results"
+_PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
 
 
-def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
-    with_usage = _get_dict(call.body, "stream_options").get("include_usage")
-    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER_KEY)}
+def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
+    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
-    if _PROMPT_FILTER_KEY in chat:  # Azure tells of the prompt before there is an answer
+    if _PROMPT_FILTER in chat:  # Azure tells of the prompt before there is an answer
         empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
-        yield None, empty | {_PROMPT_FILTER_KEY: chat[_PROMPT_FILTER_KEY]}
+        yield None, empty | {_PROMPT_FILTER: chat[_PROMPT_FILTER]}
     for choice in chat["choices"]:
         for delta, rest in _chat_deltas(choice, chunk):
             yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
@@ -5718,9 +5658,9 @@ def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterat
 def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
     message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    filtered = [{_FILTER_KEY: {}}, {_FILTER_KEY: rest.pop(_FILTER_KEY)}] if _FILTER_KEY in rest else [{}, {}]
+    filtered = [{_FILTER: {}}, {_FILTER: rest.pop(_FILTER)}] if _FILTER in rest else [{}, {}]
     logprobs = rest.pop("logprobs", None)
-    texts, opening = _chat_text_deltas(message, logprobs, chunk), _initial_chat_delta(message)
+    texts, opening = _chat_texts(message, logprobs, chunk), _chat_opening(message)
     calls = [
         {"tool_calls": [{"index": index} | delta]}
         for index, made in enumerate(message.get("tool_calls") or ())
@@ -5736,22 +5676,18 @@ def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[di
     yield {}, {"logprobs": None} | filtered[0] | rest
 
 
-def _chat_text_deltas(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
+def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
     """The texts of a message in pieces, with the log probabilities of each piece."""
     told: list[tuple[dict[str, str], Any]] = []
     for key, text in message.items():
         if isinstance(text, str) and key != "role":
-            pieces, known = list(_split_text(text, chunk)), (logprobs or {}).get(key)
-            shares = (
-                [logprobs | {key: share} for share in _logprobs_by_piece(pieces, known)]
-                if known
-                else [None] * len(pieces)
-            )
+            pieces, known = list(_pieces(text, chunk)), (logprobs or {}).get(key)
+            shares = [logprobs | {key: share} for share in _shares(pieces, known)] if known else [None] * len(pieces)
             told += zip(({key: piece} for piece in pieces), shares, strict=True)
     return told
 
 
-def _initial_chat_delta(message: dict[str, Any]) -> dict[str, Any]:
+def _chat_opening(message: dict[str, Any]) -> dict[str, Any]:
     """The first delta: the role, texts that are still empty, and what does not come in pieces."""
     whole = {
         key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
@@ -5764,23 +5700,23 @@ def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[
     kind = made["type"]
     field = "input" if kind == "custom" else "arguments"
     yield {key: value for key, value in made.items() if key != kind} | {kind: made[kind] | {field: ""}}
-    for piece in _split_text(made[kind][field], chunk):
+    for piece in _pieces(made[kind][field], chunk):
         yield {kind: {field: piece}}
 
 
 def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
     """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
     if audio:
-        said = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
+        said = [{"transcript": piece} for piece in _pieces(audio["transcript"], chunk)]
         first, *others = [*said, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
         yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
 
 
-def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
-    with_usage = _get_dict(call.body, "stream_options").get("include_usage")
+def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
-        for piece in _split_text(choice["text"], chunk):
+        for piece in _pieces(choice["text"], chunk):
             part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
             yield None, base | {"choices": [part]}
         yield None, base | {"choices": [choice | {"text": ""}]}
@@ -5792,43 +5728,43 @@ def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | Non
 # ---- content filters of Azure ----------------------------------------------------------------------------------------
 
 
-_PROTECTED_MATERIAL = ("protected_material_code", "protected_material_text")
+_PROTECTED = ("protected_material_code", "protected_material_text")
 
 
-def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _filters(call: Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the content filter of Azure finds in a choice; without one, in the prompt."""
-    if not call.is_azure:
+    if not call.on_azure:
         return {}
     if choice is None:
-        return {_PROMPT_FILTER_KEY: [{"prompt_index": 0, _FILTER_KEY: _filter_results("jailbreak")}]}
+        return {_PROMPT_FILTER: [{"prompt_index": 0, _FILTER: _found("jailbreak")}]}
     if choice["finish_reason"] == "tool_calls":
-        return {_FILTER_KEY: {}}
-    return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=choice["finish_reason"] == "content_filter")}
+        return {_FILTER: {}}
+    return {_FILTER: _found(*_PROTECTED, harmful=choice["finish_reason"] == "content_filter")}
 
 
-def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> dict[str, Any]:
+def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a response, of its prompt and its answer."""
-    if not call.is_azure:
+    if not call.on_azure:
         return {}
     harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
     sources = {
-        "prompt": (_filter_results("jailbreak"), call.body.get("input")),
-        "completion": (_filter_results(*_PROTECTED_MATERIAL, harmful=harmful), response["output"]),
+        "prompt": (_found("jailbreak"), call.body.get("input")),
+        "completion": (_found(*_PROTECTED, harmful=harmful), response["output"]),
     }
     found = [
         {
             "blocked": harmful and source == "completion",
             "source_type": source,
             "content_filter_raw": [],
-            _FILTER_KEY: results,
-            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_extract_text(text)), "check_offset": 0},
+            _FILTER: results,
+            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_text_of(text)), "check_offset": 0},
         }
         for source, (results, text) in sources.items()
     ]
     return {"content_filters": found}
 
 
-def _filter_results(*kinds: str, harmful: bool = False) -> dict[str, Any]:
+def _found(*kinds: str, harmful: bool = False) -> dict[str, Any]:
     """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
     harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
     harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
@@ -5862,16 +5798,16 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
-        "FunctionDefinition": {"strict": False, "parameters": _EMPTY_PARAMETERS},
+        "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
         "ChatCompletion": {
             "choices": [{}],
             "usage": {},
             "service_tier": "default",
             "system_fingerprint": "fp_44709d6fcb",
         },
-        "ChatCompletionMessage": {"content": _DEFAULT_TEXT, "refusal": None, "annotations": []},
+        "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
         "Choice": {"logprobs": None},
         "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
         "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
@@ -5888,7 +5824,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLIED_FIELDS,
+    _IMPLICATIONS,
     {
         "ChatCompletionMessage": _implied_by_message,
         "Choice": _implied_by_choice,
@@ -5897,26 +5833,26 @@ _add_rows(
 
 
 _add_rows(
-    _TURN_CONVERTERS,
+    _SPEAKS,
     {
-        "chat.ChatCompletion": _turn_to_chat,
-        "Completion": _turn_to_completion,
+        "chat.ChatCompletion": _chat_partial,
+        "Completion": _completion_partial,
     },
 )
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "chat.completions.create": _Behavior(
-            is_generated=True,
-            check=_check_tool_messages,
+        "chat.completions.create": Behavior(
+            made_up=True,
+            check=_check_chat,
             derive=_derive_chat,
-            store=_store_chat,
+            keep=_keep_chat,
             events=_chat_events,
-            get_messages=_chat_messages,
+            hears=_hear_messages,
         ),
-        "completions.create": _Behavior(is_generated=True, derive=_derive_completion, events=_completion_events),
+        "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
     },
 )
 
@@ -5926,191 +5862,189 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _store_assistant(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
-    _create_tool_resources(call.store, obj, call.body, script)
+def _keep_assistant(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _open_tool_resources(call.store, obj, call.body, script)
 
 
-def _derive_assistant(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_assistant(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An assistant that runs code has files for it, if none."""
-    runs_code = any(tool.get("type") == "code_interpreter" for tool in _only_dicts(call.body.get("tools")))
+    runs_code = any(tool.get("type") == "code_interpreter" for tool in _dicts(call.body.get("tools")))
     files = {"code_interpreter": {"file_ids": []}} if runs_code else {}
     return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
 
 
-def _store_thread(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
-    _initialize_thread(call.store, obj, call.body, script)
+def _keep_thread(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _open_thread(call.store, obj, call.body, script)
 
 
-def _retrieve_thread(call: _Call) -> dict[str, Any]:
+def _retrieve_thread(call: Call) -> dict[str, Any]:
     """A thread with no files at all says so of those for code when somebody looks."""
-    thread = _handle_retrieve(call)
+    thread = _retrieve(call)
     return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
 
 
-def _store_message(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
-    _attach_files(call.store, call.parent_ids[0], call.body)
+def _keep_message(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _attach(call.store, call.parents[0], call.body)
 
 
-def _update_message(call: _Call) -> dict[str, Any]:
+def _update_message(call: Call) -> dict[str, Any]:
     """What is changed is answered in the words of the API's first version, as it is to this day."""
-    return {key: item for key, item in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
+    return {key: item for key, item in _update(call).items() if key != "attachments"} | {"file_ids": []}
 
 
-def _new_thread_messages(call: _Call) -> list[dict[str, Any]]:
+def _hear_thread_and_run(call: Call) -> list[dict[str, Any]]:
     thread = call.body.get("thread") or {}
-    return [*_only_dicts(thread.get("messages")), *_only_dicts(call.body.get("additional_messages"))]
+    return [*_dicts(thread.get("messages")), *_dicts(call.body.get("additional_messages"))]
 
 
-def _messages_with_tool_outputs(call: _Call) -> list[dict[str, Any]]:
+def _hear_outputs(call: Call) -> list[dict[str, Any]]:
     """What was said in the thread, and what its tools say now."""
-    outputs = _only_dicts(call.body.get("tool_outputs"))
-    return [*_thread_messages(call), *({"type": "function_call_output", **output} for output in outputs)]
+    outputs = _dicts(call.body.get("tool_outputs"))
+    return [*_hear_thread(call), *({"type": "function_call_output", **output} for output in outputs)]
 
 
-def _thread_messages(call: _Call) -> list[dict[str, Any]]:
-    stored = _filled_children(call.store, "beta.threads.messages", call.params["thread_id"])
-    return [*stored, *_only_dicts(call.body.get("additional_messages"))]
+def _hear_thread(call: Call) -> list[dict[str, Any]]:
+    stored = _whole_below(call.store, "beta.threads.messages", call.params["thread_id"])
+    return [*stored, *_dicts(call.body.get("additional_messages"))]
 
 
 # What a run takes from its assistant when its own request does not say it.
-_INHERITED_FIELDS = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
+_INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
 
 
-def _derive_run(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
-    inherited = {key: assistant[key] for key in _INHERITED_FIELDS if assistant.get(key) is not None}
+    inherited = {key: assistant[key] for key in _INHERITED if assistant.get(key) is not None}
     derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
     if more := call.body.get("additional_instructions"):
         derived["instructions"] = f"{derived.get('instructions', obj['instructions'])} {more}".strip()
     return derived
 
 
-def _store_thread_and_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
+def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> None:
     """A thread, and a run on it."""
     store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
-        thread = _new_object("beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), asked), "id": id})
+        thread = _new("beta.Thread", store, {**_shared_fields(_sdk_type("beta.Thread"), asked), "id": id})
         store["beta.threads"][id] = thread
-        _initialize_thread(store, thread, asked, _NOT_SET)
-    _store_run(call, run, script)
+        _open_thread(store, thread, asked, NOTHING)
+    _keep_run(call, run, script)
 
 
-def _initialize_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
-    _create_tool_resources(store, thread, asked, script)
-    for message in _only_dicts(asked.get("messages")):
+def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
+    _open_tool_resources(store, thread, asked, script)
+    for message in _dicts(asked.get("messages")):
         _add_message(store, thread["id"], message)
 
 
-def _create_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
+def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
     """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in script.set_fields or not asked.get("tool_resources"):
+    if "tool_resources" in script.given or not asked.get("tool_resources"):
         return
-    resources = {kind: _copy_json(resource) for kind, resource in asked["tool_resources"].items() if resource}
+    resources = {kind: _copy(resource) for kind, resource in asked["tool_resources"].items() if resource}
     search = resources.get("file_search", {})
-    for described in _only_dicts(search.pop("vector_stores", None)):
-        search.setdefault("vector_store_ids", []).append(_create_vector_store(store, described)["id"])
+    for described in _dicts(search.pop("vector_stores", None)):
+        search.setdefault("vector_store_ids", []).append(_add_vector_store(store, described)["id"])
     obj["tool_resources"] = resources
 
 
-def _store_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
+def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
     store, thread = call.store, run["thread_id"]
-    for message in _only_dicts(call.body.get("additional_messages")):
+    for message in _dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
-    _insert_object(store, _get_resource("beta.threads.runs"), (thread,), run, script.set_fields)
-    store._metadata("beta.threads.runs", (thread, run["id"])).created_by = call.row.name
+    _put(store, _get_resource("beta.threads.runs"), (thread,), run, script.given)
+    store.note("beta.threads.runs", (thread, run["id"])).maker = call.row.name
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
-        _add_tool_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
+        _add_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
 
 
-def _check_tool_outputs(call: _Call) -> None:
+def _check_outputs(call: Call) -> None:
     """Tool outputs are for a run that waits for them, and for the calls it made."""
-    run = _require_target(call)
+    run = _fetch(call)
     if run["status"] != "requires_action":
-        _reject(f"Runs in status '{run['status']}' do not accept tool outputs.")
-    wanted = _get_dict(_get_dict(run, "required_action"), "submit_tool_outputs").get("tool_calls")
-    expected = [made.get("id") for made in _only_dicts(wanted)]
-    given = [output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))]
+        _refuse(f"Runs in status '{run['status']}' do not accept tool outputs.")
+    wanted = _dict_in(_dict_in(run, "required_action"), "submit_tool_outputs").get("tool_calls")
+    expected = [made.get("id") for made in _dicts(wanted)]
+    given = [output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))]
     if wrong := [id for id in given if id not in expected] or [id for id in expected if id not in given]:
-        _reject(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
+        _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
 
 
-def _resume_run(call: _Call, turn: Turn | None) -> Any:
-    run = _require_target(call)
-    outputs = {
-        output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
-    }
-    for step in call.store._children("beta.threads.runs.steps", *call.id_path).values():
+def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
+    run = _fetch(call)
+    outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
+    for step in call.store.below("beta.threads.runs.steps", *call.path).values():
         if step.get("status") == "in_progress":
-            _complete_tool_call_step(step, outputs)
+            _complete_step(step, outputs)
     _release_state(call.store, call.resource.name, call.key)
     _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
 
 
-def _complete_tool_call_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
+def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
     for made in step["step_details"]["tool_calls"]:
         made["function"]["output"] = outputs.get(made["id"])
     step |= {"status": "completed", "completed_at": int(time.time())}
 
 
-_RUN_EXPIRY_SECONDS = 600  # seconds a run may take before it expires
+_RUN_TIME = 600  # seconds a run may take before it expires
 
 
 def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> None:
     """Queue a run, and plan its next states. It will say the turn in the end."""
     started = run["started_at"] if run.get("required_action") else None  # a run that waited for tools began before
     run |= {"started_at": started, "completed_at": None, "usage": None}  # not known yet, even where the test set them
-    queued = {"status": "queued", "required_action": None, "expires_at": _Timestamp(_RUN_EXPIRY_SECONDS)}
-    working = {"status": "in_progress", "started_at": started or _Timestamp()}
-    finish = functools.partial(_finish_run, turn=turn or Turn(_DEFAULT_TEXT))
+    queued = {"status": "queued", "required_action": None, "expires_at": Now(_RUN_TIME)}
+    working = {"status": "in_progress", "started_at": started or Now()}
+    finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT))
     key = (run["thread_id"], run["id"])
-    _apply_stages(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
+    _go_through(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
 
 
 def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
     """Return what the end of a run changes in it, and add its message and its step."""
     if turn.tool_calls:
-        calls = [_run_tool_call(made, store) for made in turn.tool_calls]
-        _add_tool_call_step(store, run, calls)
+        calls = [_run_call(made, store) for made in turn.tool_calls]
+        _add_call_step(store, run, calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         return {"status": "requires_action", "required_action": action}
-    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_text_block_with_citations(turn)]
+    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_cited_block(turn)]
     about = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
     message = _add_message(store, run["thread_id"], about)
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
     taken = {"usage": _run_usage(store, run, turn)}
     usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), taken)["usage"]
-    _add_run_step(store, run, details, usage=usage)
+    _add_step(store, run, details, usage=usage)
     if turn.stop:
         reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
         message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
         return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
-    return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
+    return {"status": "completed", "completed_at": Now(), "expires_at": None, "usage": usage}
 
 
-def _run_tool_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
-    return {"id": made.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(made)}
+def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
+    return {"id": made.id or store.new_id("call_"), "type": "function", "function": _called(made)}
 
 
-def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
+def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
     """The step of a run that waits for tools."""
     shown = [{**made, "function": {**made["function"], "output": None}} for made in calls]
     waiting = {"status": "in_progress", "completed_at": None, "usage": None}
-    _add_run_step(store, run, {"type": "tool_calls", "tool_calls": shown}, **waiting)
+    _add_step(store, run, {"type": "tool_calls", "tool_calls": shown}, **waiting)
 
 
-def _add_run_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
+def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
     about = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
     about |= {"type": details["type"], "step_details": details, **fields}
     _add(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), about)
 
 
-def _text_block_with_citations(turn: Turn) -> dict[str, Any]:
+def _cited_block(turn: Turn) -> dict[str, Any]:
     """A text in a message of a thread, with the files it cites."""
     text = turn.text or ""
     annotations = [
@@ -6123,34 +6057,34 @@ def _text_block_with_citations(turn: Turn) -> dict[str, Any]:
 
 def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Add a message to a thread, as a request describes it."""
-    fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
-    fields["content"] = _to_content_blocks(asked.get("content"))
+    fields = _shared_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
+    fields["content"] = _blocks(asked.get("content"))
     message = _add(store, "beta.threads.messages", (thread,), fields)
-    _attach_files(store, thread, asked)
+    _attach(store, thread, asked)
     return message
 
 
-def _to_content_blocks(content: Any) -> list[dict[str, Any]]:
+def _blocks(content: Any) -> list[dict[str, Any]]:
     """Content as a message shows it: text in blocks, with annotations."""
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     return [
         {**part, "text": {"value": part["text"], "annotations": []}} if isinstance(part.get("text"), str) else part
-        for part in _only_dicts(content)
+        for part in _dicts(content)
     ]
 
 
-def _attach_files(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
+def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
     """Makes the files attached to a message searchable, or readable, in its thread."""
     thread = store["beta.threads"].get(id, {})
     resources = thread.get("tool_resources") or {}
-    for attachment in _only_dicts(message.get("attachments")):
-        kinds = {tool.get("type") for tool in _only_dicts(attachment.get("tools"))}
+    for attachment in _dicts(message.get("attachments")):
+        kinds = {tool.get("type") for tool in _dicts(attachment.get("tools"))}
         if "file_search" in kinds:
             search = resources.setdefault("file_search", {})
-            stores = search.get("vector_store_ids") or [_create_vector_store(store, {})["id"]]
+            stores = search.get("vector_store_ids") or [_add_vector_store(store, {})["id"]]
             search["vector_store_ids"] = stores
-            _create_vector_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
+            _add_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
         if "code_interpreter" in kinds:
             resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
     if resources:
@@ -6158,13 +6092,9 @@ def _attach_files(store: StateStore, id: str, message: Mapping[str, Any]) -> Non
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-    messages = _filled_children(store, "beta.threads.messages", run["thread_id"])
-    prompt = _count_tokens(run.get("instructions") or "") + sum(
-        _count_tokens(_message_text(message)) for message in messages
-    )
-    answer = _count_tokens(turn.text or turn.refusal or "") + sum(
-        _count_tokens(made.arguments) for made in turn.tool_calls
-    )
+    messages = _whole_below(store, "beta.threads.messages", run["thread_id"])
+    prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
+    answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
     figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     return figures | {
         "prompt_token_details": {"cached_tokens": 0},
@@ -6173,7 +6103,7 @@ def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[st
 
 
 def _message_text(message: Mapping[str, Any]) -> str:
-    return "".join(str(_get_dict(block, "text").get("value", "")) for block in _only_dicts(message["content"]))
+    return "".join(str(_dict_in(block, "text").get("value", "")) for block in _dicts(message["content"]))
 
 
 def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -6185,7 +6115,7 @@ def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[st
     return {}
 
 
-def _turn_to_run(turn: Turn) -> dict[str, Any]:
+def _run_partial(turn: Turn) -> dict[str, Any]:
     """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
     if pages := [each for each in turn.citations if each.file_id is None]:
         raise TypeError(f"{pages[0]!r}: messages of threads cite files only")
@@ -6195,7 +6125,7 @@ def _turn_to_run(turn: Turn) -> dict[str, Any]:
 # ---- stream events of a run ------------------------------------------------------------------------------------------
 
 
-def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
 
     Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
@@ -6207,7 +6137,7 @@ def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator
     if "run_id" not in call.params:
         yield "thread.run.created", run
     steps = _run_steps(store, key)
-    answered = {output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))}
+    answered = {output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))}
     for step in steps.values():
         if answered & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
             yield "thread.run.step.completed", step
@@ -6216,12 +6146,12 @@ def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator
         for step in new.values():
             yield from _step_events(store, step, chunk)
         yield f"thread.run.{run['status']}", run
-        if not _has_pending(store, "beta.threads.runs", key):
+        if not _is_ahead(store, "beta.threads.runs", key):
             break
         with store.lock:
             before = _run_steps(store, key)
             _advance(store, "beta.threads.runs", key)
-            run = _copy_json(store["beta.threads.runs"][key])
+            run = _copy(store["beta.threads.runs"][key])
             new = {id: step for id, step in _run_steps(store, key).items() if id not in before}
     yield "done", "[DONE]"
 
@@ -6229,10 +6159,10 @@ def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator
 def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
     """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
     with store.lock:
-        return _copy_json(store._children("beta.threads.runs.steps", *run))
+        return _copy(store.below("beta.threads.runs.steps", *run))
 
 
-def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     opened = step | {"status": "in_progress", "completed_at": None, "usage": None}
     details = step["step_details"]
     if details["type"] == "tool_calls":
@@ -6251,7 +6181,7 @@ def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> 
         yield "thread.run.step.completed", step
 
 
-def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     opened = message | {"status": "in_progress", "content": []}
     yield "thread.message.created", opened
     yield "thread.message.in_progress", opened
@@ -6264,10 +6194,10 @@ def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterat
 
 def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     if block["type"] == "refusal":
-        yield from ({"refusal": piece} for piece in _split_text(block["refusal"], chunk))
+        yield from ({"refusal": piece} for piece in _pieces(block["refusal"], chunk))
     else:
         yield {"text": {"value": "", "annotations": block["text"]["annotations"]}}
-        yield from ({"text": {"value": piece}} for piece in _split_text(block["text"]["value"], chunk))
+        yield from ({"text": {"value": piece}} for piece in _pieces(block["text"]["value"], chunk))
 
 
 def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str, Any]:
@@ -6301,10 +6231,10 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
-        "beta.threads.Text": {"value": _DEFAULT_TEXT},
+        "beta.threads.Text": {"value": DEFAULT_TEXT},
         "Assistant": {
             "metadata": {},
             "temperature": 1.0,
@@ -6318,8 +6248,8 @@ _add_rows(
         "beta.FunctionTool": {},
         "Run": {
             "usage": {},
-            "started_at": _Timestamp(),
-            "completed_at": _Timestamp(),
+            "started_at": Now(),
+            "completed_at": Now(),
             "metadata": {},
             "temperature": 1.0,
             "top_p": 1.0,
@@ -6329,14 +6259,14 @@ _add_rows(
             "tool_resources": {},
             "reasoning_effort": None,
         },
-        "RunStep": {"usage": {}, "completed_at": _Timestamp()},
+        "RunStep": {"usage": {}, "completed_at": Now()},
         "Thread": {"metadata": {}, "tool_resources": {}},
     },
 )
 
 
 _add_rows(
-    _IMPLIED_FIELDS,
+    _IMPLICATIONS,
     {
         "Run": _implied_by_run,
     },
@@ -6344,55 +6274,46 @@ _add_rows(
 
 
 _add_rows(
-    _TURN_CONVERTERS,
+    _SPEAKS,
     {
-        "beta.threads.Run": _turn_to_run,
+        "beta.threads.Run": _run_partial,
     },
 )
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "beta.assistants.create": _Behavior(derive=_derive_assistant, store=_store_assistant),
-        "beta.threads.create": _Behavior(store=_store_thread),
-        "beta.threads.create_and_run": _Behavior(
-            is_generated=True,
-            references={"assistant_id": "beta.assistants"},
+        "beta.assistants.create": Behavior(derive=_derive_assistant, keep=_keep_assistant),
+        "beta.threads.create": Behavior(keep=_keep_thread),
+        "beta.threads.create_and_run": Behavior(
+            made_up=True,
+            refers={"assistant_id": "beta.assistants"},
             derive=_derive_run,
-            store=_store_thread_and_run,
+            keep=_keep_thread_and_run,
             events=_run_events,
-            get_messages=_new_thread_messages,
+            hears=_hear_thread_and_run,
         ),
-        "beta.threads.messages.create": _Behavior(
-            derive=lambda call, message: (
-                {"content": _to_content_blocks(call.body["content"])} if "content" in call.body else {}
-            ),
-            store=_store_message,
+        "beta.threads.messages.create": Behavior(
+            derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {},
+            keep=_keep_message,
         ),
-        "beta.threads.messages.update": _Behavior(handler=_update_message),
-        "beta.threads.retrieve": _Behavior(handler=_retrieve_thread),
-        "beta.threads.runs.cancel": _Behavior(
-            check=_check_cancellable,
-            stages=(
-                {"status": "cancelling"},
-                {"status": "cancelled", "cancelled_at": _Timestamp(), "expires_at": None},
-            ),
+        "beta.threads.messages.update": Behavior(act=_update_message),
+        "beta.threads.retrieve": Behavior(act=_retrieve_thread),
+        "beta.threads.runs.cancel": Behavior(
+            check=_check_cancel,
+            stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}),
         ),
-        "beta.threads.runs.create": _Behavior(
-            is_generated=True,
-            references={"assistant_id": "beta.assistants"},
+        "beta.threads.runs.create": Behavior(
+            made_up=True,
+            refers={"assistant_id": "beta.assistants"},
             derive=_derive_run,
-            store=_store_run,
+            keep=_keep_run,
             events=_run_events,
-            get_messages=_thread_messages,
+            hears=_hear_thread,
         ),
-        "beta.threads.runs.submit_tool_outputs": _Behavior(
-            is_generated=True,
-            check=_check_tool_outputs,
-            resume=_resume_run,
-            events=_run_events,
-            get_messages=_messages_with_tool_outputs,
+        "beta.threads.runs.submit_tool_outputs": Behavior(
+            made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs
         ),
     },
 )
@@ -6403,11 +6324,11 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[_Event]:
+def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
     """A session that was created and waits."""
     session = {"session_id": call.params["session_id"]}
     for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new_object(f"beta.{kind}", call.store, session)
+        event = _new(f"beta.{kind}", call.store, session)
         yield event["type"], event
 
 
@@ -6429,7 +6350,7 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "ChatKitWorkflow": {"state_variables": None, "version": None},
         "ChatKitThreadUserMessageItem": {"inference_options": None},
@@ -6440,12 +6361,12 @@ _add_rows(
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
-        "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
-        "beta.agents.sessions.events.stream": _Behavior(events=_session_events, always_streams=True),
-        "beta.chatkit.sessions.cancel": _Behavior(stages=({"status": "cancelled"},)),
+        "beta.agents.automations.pause": Behavior(stages=({"status": "paused"},)),
+        "beta.agents.automations.resume": Behavior(stages=({"status": "active"},)),
+        "beta.agents.sessions.events.stream": Behavior(events=_session_events, always_streams=True),
+        "beta.chatkit.sessions.cancel": Behavior(stages=({"status": "cancelled"},)),
     },
 )
 
@@ -6455,81 +6376,77 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _store_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
-    _attach_initial_files(call.store, obj["id"], call.body, done=_sets_file_states(script))
+def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    _take_in(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
 
-def _create_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
-    obj = _add(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), asked))
-    _attach_initial_files(store, obj["id"], asked)
+    obj = _add(store, "vector_stores", (), _shared_fields(_sdk_type("VectorStore"), asked))
+    _take_in(store, obj["id"], asked)
     return obj
 
 
-def _attach_initial_files(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> None:
+def _take_in(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> None:
     """The files a vector store is made with."""
     for file in asked.get("file_ids") or ():
-        _create_vector_store_file(
-            store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done
-        )
+        _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done)
 
 
-def _store_vector_store_file(call: _Call, file: dict[str, Any], script: _Script) -> None:
-    _insert_vector_store_file(call.store, file, script.sets_state, script.set_fields)
+def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
+    _put_store_file(call.store, file, script.sets_state, script.given)
 
 
-def _list_and_advance(call: _Call) -> Any:
+def _list_further(call: Call) -> Any:
     """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
     owner = call.resource.parent
-    for key in [_to_key(call.parent_ids)] if owner else list(call.objects):
+    for key in [_key(call.parents)] if owner else list(call.objects):
         _advance(call.store, (owner or call.resource).name, key)
-    return _handle_list(call)
+    return _list(call)
 
 
-def _detach_file(store: StateStore, key: Any, file: dict[str, Any]) -> None:
+def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
     """A file that leaves a vector store leaves its counts and its batches."""
-    _update_file_counts(store, key[0], file, -1)
+    _tally(store, key[0], file, -1)
     batches = store["vector_stores.file_batches.files"]
     for listed in [listed for listed in batches if listed[::2] == key]:
         del batches[listed]
 
 
-def _store_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
-    path = (*call.parent_ids, obj["id"])
+def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    path = (*call.parents, obj["id"])
     done = _sets_file_states(script)
-    for asked in _requested_batch_files(call.body):
-        file = _create_vector_store_file(call.store, call.parent_ids[0], asked, done)
+    for asked in _batch_files(call.body):
+        file = _add_store_file(call.store, call.parents[0], asked, done)
         call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
-    state = _file_batch_state(call.store, path)
+    state = _batch_state(call.store, path)
     if done:
         obj.update(_with_set_fields(call.store, call.resource.name, path, state))
     else:
         finish = functools.partial(_finish_file_batch, path=path)
-        _apply_stages(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
+        _go_through(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
 
 
-def _sets_file_states(script: _Script) -> bool:
+def _sets_file_states(script: Script) -> bool:
     """Return True if the test set how far the files of a new vector store or batch are, so that none is read later."""
-    return script.sets_state or "file_counts" in script.set_fields
+    return script.sets_state or "file_counts" in script.given
 
 
-def _requested_batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The files a batch is to take in, in either form of the request."""
     common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
-    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_only_dicts(body.get("files"))]
+    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_dicts(body.get("files"))]
 
 
-def _create_vector_store_file(
-    store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False
-) -> dict[str, Any]:
-    file = _new_object("vector_stores.VectorStoreFile", store, _vector_store_file_fields(store, id, asked))
-    _insert_vector_store_file(store, file, done)
+def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> dict[str, Any]:
+    file = _new("vector_stores.VectorStoreFile", store, _store_file_fields(store, id, asked))
+    _put_store_file(store, file, done)
     return file
 
 
-def _vector_store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a file is in a vector store, from what was asked for."""
     file, strategy = asked.get("file_id"), asked.get("chunking_strategy") or {}
     fields = {"vector_store_id": id, "usage_bytes": len(store["files.content"].get(file, b""))}
@@ -6538,65 +6455,63 @@ def _vector_store_file_fields(store: StateStore, id: str, asked: Mapping[str, An
     return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
 
 
-def _insert_vector_store_file(
-    store: StateStore, file: dict[str, Any], done: bool, given: Mapping[str, Any] = {}
-) -> None:
+def _put_store_file(store: StateStore, file: dict[str, Any], done: bool, given: Mapping[str, Any] = {}) -> None:
     """Add a file to a vector store. Unless that is done, the store reads it with the next retrieve or list."""
     files, id = store["vector_stores.files"], file["vector_store_id"]
     if (key := (id, file["id"])) in files:
-        _update_file_counts(store, id, files[key], -1)
+        _tally(store, id, files[key], -1)
     files[key] = file
-    _record_set_fields(store, "vector_stores.files", key, given)
+    _note_set_fields(store, "vector_stores.files", key, given)
     if not done:
         unread = {"status": "in_progress", "usage_bytes": 0}
         file.update(_with_set_fields(store, "vector_stores.files", key, unread))
-    _update_file_counts(store, id, file, 1)
+    _tally(store, id, file, 1)
     if not done:
-        _schedule(store, "vector_stores.files", key, _finish_file_processing)
+        _plan(store, "vector_stores.files", key, _settle_file)
     if not done and id in store["vector_stores"]:
-        _schedule(store, "vector_stores", id, _process_pending_files)
+        _plan(store, "vector_stores", id, _read_on)
 
 
-def _process_pending_files(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
+def _read_on(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
     """A vector store goes on with the files it is reading, and follows them by itself."""
-    for key in store._children("vector_stores.files", owner["id"]):
+    for key in store.below("vector_stores.files", owner["id"]):
         _advance(store, "vector_stores.files", key)
     return {}
 
 
 def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for id, _, file in store._children("vector_stores.file_batches.files", *path):
+    for id, _, file in store.below("vector_stores.file_batches.files", *path):
         _advance(store, "vector_stores.files", (id, file))
-    return _file_batch_state(store, path)
+    return _batch_state(store, path)
 
 
-def _cancel_file_batch(call: _Call) -> Any:
+def _cancel_file_batch(call: Call) -> Any:
     """The files that are not read yet will not be; a batch that is over stays as it is."""
-    batch = _require_target(call)
+    batch = _fetch(call)
     if batch["status"] == "in_progress":
-        for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
+        for file in call.store.below("vector_stores.file_batches.files", *call.path).values():
             if file["status"] == "in_progress":
-                _finish_file_processing(call.store, file, "cancelled")
-        _move_on(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
+                _settle_file(call.store, file, "cancelled")
+        _move_on(call, (_batch_state(call.store, call.path) | {"status": "cancelled"},))
     return batch
 
 
-def _finish_file_processing(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
+def _settle_file(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
     """End the reading of a file by its vector store, and count it there as what it is now."""
     id = file["vector_store_id"]
-    _update_file_counts(store, id, file, -1)
+    _tally(store, id, file, -1)
     read = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
     changes = {"status": status, "usage_bytes": read}
     file.update(_with_set_fields(store, "vector_stores.files", (id, file["id"]), changes))
-    _update_file_counts(store, id, file, 1)
+    _tally(store, id, file, 1)
     return {}
 
 
-def _update_file_counts(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
+def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
     """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
     if id not in store["vector_stores"]:
         return
-    owner = _filled(store, _get_resource("vector_stores"), id)
+    owner = _whole(store, _get_resource("vector_stores"), id)
     counts, status = owner["file_counts"], file.get("status", "completed")
     counts = counts | {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
     size = owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
@@ -6605,74 +6520,74 @@ def _update_file_counts(store: StateStore, id: str, file: Mapping[str, Any], sig
     if owner["status"] != "expired":
         reading = owner["file_counts"]["in_progress"] > 0
         changes = {"status": "in_progress" if reading else "completed"}
-        changes |= _expiry_from(owner, _get_dict(owner, "expires_after"))
+        changes |= _expires(owner, _dict_in(owner, "expires_after"))
         owner.update(_with_set_fields(store, "vector_stores", id, changes))
 
 
-def _file_batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
+def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
     """The counts of a batch: how far the files of it are that are still in the vector store."""
-    files = store._children("vector_stores.file_batches.files", *path).values()
+    files = store.below("vector_stores.file_batches.files", *path).values()
     counts = collections.Counter(file["status"] for file in files)
     none = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
     return {"status": "completed", "file_counts": {**none, **counts, "total": len(files)}}
 
 
-def _vector_store_file_content(call: _Call) -> Any:
-    _require_parents(call)
-    page = _make_page(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
+def _store_file_content(call: Call) -> Any:
+    _check_parents(call)
+    page = _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parents[-1])}])
     return page | {"object": "vector_store.file_content.page", "next_page": None}
 
 
-def _search_vector_store(call: _Call) -> Any:
+def _search(call: Call) -> Any:
     """The chunks of a store's files that share words with the query, best first."""
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
-    hits = _search_hits(call.store, call.item_id, _split_words(" ".join(queries)), call.body.get("filters"))
+    hits = _hits(call.store, call.item, _words(" ".join(queries)), call.body.get("filters"))
     least = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
     most = int(call.body.get("max_num_results") or 10)
     found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][:most]
-    rewritten = [" ".join(_split_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
+    rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
     told = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
-    return _make_page(call.row, found) | told
+    return _page_of(call.row, found) | told
 
 
-def _search_hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
+def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
     """Every chunk of the files that pass a filter, with its score, best first."""
-    stored = _filled_children(store, "vector_stores.files", id)
-    files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
-    chunks = [(file, chunk) for file in files for chunk in _split_chunks(file, _file_text(store, file["id"]))]
-    ranked = _rank_texts(words, [_split_words(chunk) for _, chunk in chunks])
-    return [_search_hit(store, score, *chunks[i]) for score, i in ranked]
+    stored = _whole_below(store, "vector_stores.files", id)
+    files = [file for file in stored if _passes(condition, file.get("attributes") or {})]
+    chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(store, file["id"]))]
+    ranked = _rank(words, [_words(chunk) for _, chunk in chunks])
+    return [_hit(store, score, *chunks[i]) for score, i in ranked]
 
 
-def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:
+def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
     """Whether a file's attributes are as a filter wants them."""
     if not condition:
         return True
     kind = condition.get("type") if isinstance(condition, dict) else None
     if kind in ("and", "or"):
-        parts = (_passes_filter(part, attributes) for part in condition.get("filters") or ())
+        parts = (_passes(part, attributes) for part in condition.get("filters") or ())
         return all(parts) if kind == "and" else any(parts)
     if (compare := _COMPARISONS.get(str(kind))) is None:
-        _reject(f"Invalid filter type: '{kind}'.", "filters")
+        _refuse(f"Invalid filter type: '{kind}'.", "filters")
     if not {"key", "value"} <= condition.keys():
-        _reject(f"Invalid filter: {_short_repr(condition)} needs 'key' and 'value'.", "filters")
+        _refuse(f"Invalid filter: {_shown(condition)} needs 'key' and 'value'.", "filters")
     if condition["key"] not in attributes:
         return condition["type"] in ("ne", "nin")
     try:
         return compare(attributes[condition["key"]], condition["value"])
     except TypeError:
-        _reject(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
+        _refuse(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
 
 
-def _split_chunks(file: Mapping[str, Any], text: str) -> list[str]:
+def _chunks(file: Mapping[str, Any], text: str) -> list[str]:
     """A text cut as the file's chunking strategy says, at four characters a token."""
     static = (file.get("chunking_strategy") or {}).get("static") or {}
     size, overlap = 4 * static.get("max_chunk_size_tokens", 800), 4 * static.get("chunk_overlap_tokens", 400)
     return [text[start : start + size] for start in range(0, max(len(text) - overlap, 1), max(size - overlap, 1))]
 
 
-def _rank_texts(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
+def _rank(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
     """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
     holding = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
     weights = {word: math.log(1 + len(texts) / count) for word, count in holding.items() if count}
@@ -6681,11 +6596,11 @@ def _rank_texts(query: list[str], texts: list[list[str]]) -> list[tuple[float, i
     return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
 
 
-def _split_words(text: str) -> list[str]:
+def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
+def _hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
     filename = store["files"].get(file["id"], {}).get("filename", file["id"])
     about = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
     return about | {"score": score, "content": [{"type": "text", "text": chunk}]}
@@ -6694,8 +6609,8 @@ def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk:
 _add_rows(
     _RESOURCES,
     {
-        "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _mark_expired},
-        "vector_stores.files": {"on_delete": _detach_file},
+        "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _end},
+        "vector_stores.files": {"on_delete": _leave_store},
     },
 )
 
@@ -6711,9 +6626,9 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
-        "VectorStore": {"metadata": {}, "last_active_at": _Timestamp()},
+        "VectorStore": {"metadata": {}, "last_active_at": Now()},
         "VectorStoreFile": {
             "attributes": {},
             "chunking_strategy": {
@@ -6726,7 +6641,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLIED_FIELDS,
+    _IMPLICATIONS,
     {
         "FileCounts": _implied_by_counts,
     },
@@ -6734,25 +6649,23 @@ _add_rows(
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "vector_stores.create": _Behavior(
-            references={"file_ids": "files"}, derive=_requested_expiry, store=_store_vector_store
+        "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
+        "vector_stores.file_batches.cancel": Behavior(act=_cancel_file_batch),
+        "vector_stores.file_batches.create": Behavior(
+            refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch
         ),
-        "vector_stores.file_batches.cancel": _Behavior(handler=_cancel_file_batch),
-        "vector_stores.file_batches.create": _Behavior(
-            references={"file_ids": "files", "files": "files"}, store=_store_file_batch
+        "vector_stores.file_batches.list_files": Behavior(act=_list_further),
+        "vector_stores.files.content": Behavior(act=_store_file_content),
+        "vector_stores.files.create": Behavior(
+            refers={"file_id": "files"},
+            derive=lambda call, file: _store_file_fields(call.store, call.parents[0], call.body),
+            keep=_keep_store_file,
         ),
-        "vector_stores.file_batches.list_files": _Behavior(handler=_list_and_advance),
-        "vector_stores.files.content": _Behavior(handler=_vector_store_file_content),
-        "vector_stores.files.create": _Behavior(
-            references={"file_id": "files"},
-            derive=lambda call, file: _vector_store_file_fields(call.store, call.parent_ids[0], call.body),
-            store=_store_vector_store_file,
-        ),
-        "vector_stores.files.list": _Behavior(handler=_list_and_advance),
-        "vector_stores.list": _Behavior(handler=_list_and_advance),
-        "vector_stores.search": _Behavior(check=_require_target, handler=_search_vector_store),
+        "vector_stores.files.list": Behavior(act=_list_further),
+        "vector_stores.list": Behavior(act=_list_further),
+        "vector_stores.search": Behavior(check=_fetch, act=_search),
     },
 )
 
@@ -6762,32 +6675,32 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _derive_batch(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if obj["status"] in _FINAL_STATUSES:
+def _derive_batch(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    if obj["status"] in _OVER:
         return {}
-    counts = {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0}
+    counts = {"total": len(_lines(call.store, obj)), "completed": 0, "failed": 0}
     return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
 
 
-async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
+async def _work_batch(call: Call, wait: Wait) -> None:
     """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
-    note = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
+    note = call.store.service.notes.get(("batches", call.key), Note())
     with call.store.lock:
-        if note.paused or note.pending != [_finish_batch] or call.key not in call.objects:
+        if note.held or note.ahead != [_finish_batch] or call.key not in call.objects:
             return
-        note.paused, lines = True, _batch_lines(call.store, call.objects[call.key])
+        note.held, lines = True, _lines(call.store, call.objects[call.key])
     try:
-        note.results = [await _answer_batch_line(call, line, wait) for line in lines]
+        note.lines = [await _answer_line(call, line, wait) for line in lines]
     finally:
-        note.paused = False
+        note.held = False
 
 
 def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     """What the end of a batch changes in it: its results stand in files."""
-    note = store._metadata("batches", batch["id"])
-    results, note.results = note.results, []
-    good = [result for result in results if _line_succeeded(result)]
-    bad = [result for result in results if not _line_succeeded(result)]
+    note = store.note("batches", batch["id"])
+    results, note.lines = note.lines, []
+    good = [result for result in results if _is_good(result)]
+    bad = [result for result in results if not _is_good(result)]
     files = {
         f"{kind}_file_id": _add_results(store, batch, kind, some)
         for kind, some in (("output", good), ("error", bad))
@@ -6795,35 +6708,29 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     }
     counts = {"total": len(results), "completed": len(good), "failed": len(bad)}
     files |= _batch_usage([result["response"]["body"] for result in good])
-    return {
-        "status": "completed",
-        "completed_at": _Timestamp(),
-        "finalizing_at": _Timestamp(),
-        "request_counts": counts,
-        **files,
-    }
+    return {"status": "completed", "completed_at": Now(), "finalizing_at": Now(), "request_counts": counts, **files}
 
 
-def _line_succeeded(result: Mapping[str, Any]) -> bool:
+def _is_good(result: Mapping[str, Any]) -> bool:
     return (result["response"] or {}).get("status_code") == 200
 
 
 def _add_results(store: StateStore, batch: Mapping[str, Any], kind: str, results: list[dict[str, Any]]) -> str:
     """Add a file with results of a batch, and return its id."""
-    data = _to_jsonl(results)
+    data = _jsonl(results)
     file = _file_object(store, f"{batch['id']}_{kind}.jsonl", data, "batch_output")
     _put_file(store, file, data)
     return file["id"]
 
 
-def _to_jsonl(objects: Iterable[Any]) -> bytes:
-    return _encode_utf8("".join(f"{_json_encode(obj)}\n" for obj in objects))
+def _jsonl(objects: Iterable[Any]) -> bytes:
+    return _to_bytes("".join(f"{_encode(obj)}\n" for obj in objects))
 
 
 def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     """The model of the answers of a batch, and what they took."""
     answers = [body for body in bodies if isinstance(body, dict)]
-    usages = [_get_dict(body, "usage") for body in answers]
+    usages = [_dict_in(body, "usage") for body in answers]
     read, total = (
         sum(usage[name] for usage in usages for name in names if isinstance(usage.get(name), int))
         for names in (("input_tokens", "prompt_tokens"), ("total_tokens",))
@@ -6833,48 +6740,43 @@ def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | taken}
 
 
-def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
+def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
     """The requests of a batch, a line each."""
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
-async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> dict[str, Any]:
+async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
     """The result of one line: the answer of the endpoint it names."""
-    result: dict[str, Any] = {
-        "id": call.store._new_id("batch_req_"),
-        "custom_id": None,
-        "response": None,
-        "error": None,
-    }
+    result: dict[str, Any] = {"id": call.store.new_id("batch_req_"), "custom_id": None, "response": None, "error": None}
     try:
-        asked = _decode_json_object(line.encode())
+        asked = _json_object(line.encode())
         result["custom_id"] = asked.get("custom_id")
-        response = await _answer(_batch_line_call(call.mock, asked), wait)
+        response = await _answer(_line_call(call.mock, asked), wait)
         body = json.loads(response.read())
     except AssertionError:  # the test's own
         raise
     except Exception as reason:
-        return result | {"error": {"code": _line_error_code(reason), "message": str(reason) or repr(reason)}}
+        return result | {"error": {"code": _line_code(reason), "message": str(reason) or repr(reason)}}
     shown = {"status_code": response.status_code, "request_id": response.headers.get("x-request-id", ""), "body": body}
     return result | {"response": shown}
 
 
-def _batch_line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> _Call:
+def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
     """The call a line of a batch makes. Raises the 400 of an URL that is none."""
     path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
     found = _find_row(method, path)
     if found is None:
-        _reject(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
+        _refuse(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
     if not isinstance(body := asked.get("body") or {}, dict):
-        _reject(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
-    return _Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
+        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
+    return Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
 
 
-def _line_error_code(reason: Exception) -> str:
+def _line_code(reason: Exception) -> str:
     """What the service calls that which kept a line from an answer in JSON."""
-    if isinstance(reason, _ServiceError):
+    if isinstance(reason, ServiceError):
         return reason.envelope["code"] or "invalid_request"
-    return "network_error" if isinstance(reason, _SetFault) else "server_error"
+    return "network_error" if isinstance(reason, _Fault) else "server_error"
 
 
 def _implied_by_request_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -6892,7 +6794,7 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
     },
@@ -6900,7 +6802,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLIED_FIELDS,
+    _IMPLICATIONS,
     {
         "BatchRequestCounts": _implied_by_request_counts,
     },
@@ -6908,21 +6810,18 @@ _add_rows(
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "batches.cancel": _Behavior(
-            check=_check_cancellable,
-            stages=(
-                {"status": "cancelling", "cancelling_at": _Timestamp()},
-                {"status": "cancelled", "cancelled_at": _Timestamp()},
-            ),
+        "batches.cancel": Behavior(
+            check=_check_cancel,
+            stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}),
         ),
-        "batches.create": _Behavior(
-            references={"input_file_id": "files"},
+        "batches.create": Behavior(
+            refers={"input_file_id": "files"},
             derive=_derive_batch,
-            stages=({}, {"status": "in_progress", "in_progress_at": _Timestamp()}, _finish_batch),
+            stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch),
         ),
-        "batches.retrieve": _Behavior(before_answer=_answer_batch_lines),
+        "batches.retrieve": Behavior(work=_work_batch),
     },
 )
 
@@ -6932,35 +6831,35 @@ _add_rows(
 # ======================================================================================================================
 
 
-_AUTO_HYPERPARAMETERS = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+_LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
 
 
-def _derive_fine_tuning_job(call: _Call, job: dict[str, Any]) -> dict[str, Any]:
+def _derive_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
     """The figures of the method that was asked for stand beside it too."""
     method = call.body.get("method") or {}
-    figures = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
-    told = {name: figures.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}
+    figures = _dict_in(_dict_in(method, str(method.get("type"))), "hyperparameters")
+    told = {name: figures.get(name, auto) for name, auto in _LEFT_TO_THE_SERVICE.items()}
     return {"hyperparameters": told} if figures else {}
 
 
-def _check_training_files(call: _Call) -> None:
+def _check_job(call: Call) -> None:
     """Its files must be there."""
     for param in ("training_file", "validation_file"):
         if (id := call.body.get(param)) and id not in call.store["files"]:
-            _reject(f"invalid {param}: {id}", param)
+            _refuse(f"invalid {param}: {id}", param)
 
 
-def _store_fine_tuning_job(call: _Call, job: dict[str, Any], script: _Script) -> None:
-    _store_created(call, job, script)
-    _add_job_event(call.store, job, f"Created fine-tuning job: {job['id']}")
+def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
+    _remember(call, job, script)
+    _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
 
 
-def _change_job_status(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
-    _add_job_event(store, job, message)
+def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
+    _add_event(store, job, message)
     return {"status": status}
 
 
-def _finish_fine_tuning_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
+def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
     suffix = job.get("user_provided_suffix") or ""
     own = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
@@ -6968,35 +6867,35 @@ def _finish_fine_tuning_job(store: StateStore, job: dict[str, Any]) -> dict[str,
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     _add(store, "fine_tuning.jobs.checkpoints", (job["id"],), about)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
-    _add_job_event(store, job, "The job has successfully completed")
-    tokens = _count_tokens(_file_text(store, job["training_file"]))
-    return {"status": "succeeded", "fine_tuned_model": name, "finished_at": _Timestamp(), "trained_tokens": tokens}
+    _add_event(store, job, "The job has successfully completed")
+    tokens = _tokens(_file_text(store, job["training_file"]))
+    return {"status": "succeeded", "fine_tuned_model": name, "finished_at": Now(), "trained_tokens": tokens}
 
 
-def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
+def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
     _add(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
 
 
-def _check_job_not_final(call: _Call) -> None:
+def _check_pause(call: Call) -> None:
     """What is over cannot be paused."""
-    if (job := _require_target(call))["status"] in _FINAL_STATUSES:
-        _reject(f"Cannot pause a job with status '{job['status']}'.")
+    if (job := _fetch(call))["status"] in _OVER:
+        _refuse(f"Cannot pause a job with status '{job['status']}'.")
 
 
-def _check_job_paused(call: _Call) -> None:
+def _check_resume(call: Call) -> None:
     """What is not paused cannot be resumed."""
-    job = _require_target(call)
-    if not call.store._metadata("fine_tuning.jobs", call.key).paused:
-        _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
+    job = _fetch(call)
+    if not call.store.note("fine_tuning.jobs", call.key).held:
+        _refuse(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
-def _set_job_paused(call: _Call, held: bool) -> Any:
-    call.store._metadata("fine_tuning.jobs", call.key).paused = held
-    return _require_target(call)
+def _hold_job(call: Call, held: bool) -> Any:
+    call.store.note("fine_tuning.jobs", call.key).held = held
+    return _fetch(call)
 
 
 # Where the SDK lists the models it knows.
-_SDK_MODEL_LITERALS = (
+_MODEL_LISTS = (
     "ChatModel",
     "shared.ResponsesModel",
     "EmbeddingModel",
@@ -7008,10 +6907,10 @@ _SDK_MODEL_LITERALS = (
 )
 
 
-def _initial_models() -> dict[str, Any]:
+def _known_models() -> dict[str, Any]:
     """The models in the SDK's own literals."""
-    lists = [*map(_sdk_type, _SDK_MODEL_LITERALS), _param_types("completions.create")["model"]]
-    names = dict.fromkeys(name for known in lists for name in _literal_values(known))
+    lists = [*map(_sdk_type, _MODEL_LISTS), _parameter_types("completions.create")["model"]]
+    names = dict.fromkeys(name for known in lists for name in _literals(known))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
 
@@ -7019,16 +6918,16 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": owner}
 
 
-def _check_model_deletable(call: _Call) -> None:
+def _check_model_delete(call: Call) -> None:
     """Models of one's own can be deleted, the others not."""
-    if _require_target(call).get("owned_by") in ("openai", "system"):
-        _reject("You have insufficient permissions for this operation.", status=403)
+    if _fetch(call).get("owned_by") in ("openai", "system"):
+        _refuse("You have insufficient permissions for this operation.", status=403)
 
 
-def _derive_permissions(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A permission for each project named."""
-    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _find_ids(call.body.get("project_ids"))
-    return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
+    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _ids_in(call.body.get("project_ids"))
+    return {"data": [_new(path, call.store, {"project_id": project}) for project in projects]}
 
 
 _add_rows(
@@ -7047,7 +6946,7 @@ _add_rows(
             "not_found_message": "The model '{id}' does not exist",
             "not_found_code": "model_not_found",
             "not_found_param": "model",
-            "initial_objects": _initial_models,
+            "initial_objects": _known_models,
         },
     },
 )
@@ -7065,7 +6964,7 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "fine_tuning.alpha.Metadata": {"sampled_model_name": None, "token_usage": None},
         "MetadataErrors": {
@@ -7073,7 +6972,7 @@ _add_rows(
             "python_grader_runtime_error_details": None,
             "python_grader_server_error_type": None,
         },
-        "Hyperparameters": _AUTO_HYPERPARAMETERS,
+        "Hyperparameters": _LEFT_TO_THE_SERVICE,
         "FineTuningJob": {
             "status": "validating_files",
             "hyperparameters": {},
@@ -7082,39 +6981,33 @@ _add_rows(
             "eval_id": None,
             "usage_metrics": None,
             "user_provided_suffix": None,
-            "method": {"type": "supervised", "supervised": {"hyperparameters": _AUTO_HYPERPARAMETERS}},
+            "method": {"type": "supervised", "supervised": {"hyperparameters": _LEFT_TO_THE_SERVICE}},
         },
     },
 )
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "fine_tuning.checkpoints.permissions.create": _Behavior(
-            derive=_derive_permissions, store=_store_page_items, stores_answer=False
+        "fine_tuning.checkpoints.permissions.create": Behavior(
+            derive=_derive_permissions, keep=_keep_each, stores_answer=False
         ),
-        "fine_tuning.jobs.cancel": _Behavior(check=_check_cancellable, stages=({"status": "cancelled"},)),
-        "fine_tuning.jobs.create": _Behavior(
-            check=_check_training_files,
-            derive=_derive_fine_tuning_job,
-            store=_store_fine_tuning_job,
+        "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled"},)),
+        "fine_tuning.jobs.create": Behavior(
+            check=_check_job,
+            derive=_derive_job,
+            keep=_keep_job,
             stages=(
                 {},
-                functools.partial(
-                    _change_job_status, status="queued", message="Files validated, moving job to queued state"
-                ),
-                functools.partial(_change_job_status, status="running", message="Fine-tuning job started"),
-                _finish_fine_tuning_job,
+                functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state"),
+                functools.partial(_move_job, status="running", message="Fine-tuning job started"),
+                _finish_job,
             ),
         ),
-        "fine_tuning.jobs.pause": _Behavior(
-            check=_check_job_not_final, handler=functools.partial(_set_job_paused, held=True)
-        ),
-        "fine_tuning.jobs.resume": _Behavior(
-            check=_check_job_paused, handler=functools.partial(_set_job_paused, held=False)
-        ),
-        "models.delete": _Behavior(check=_check_model_deletable),
+        "fine_tuning.jobs.pause": Behavior(check=_check_pause, act=functools.partial(_hold_job, held=True)),
+        "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
+        "models.delete": Behavior(check=_check_model_delete),
     },
 )
 
@@ -7125,23 +7018,23 @@ _add_rows(
 
 
 # A transcript or a translation in the formats that are no JSON, where nothing is set.
-_DEFAULT_CAPTIONS = {
-    "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{_DEFAULT_TEXT}\n\n\n",
-    "text": f"{_DEFAULT_TEXT}\n",
-    "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{_DEFAULT_TEXT}\n\n",
+_CAPTIONS = {
+    "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{DEFAULT_TEXT}\n\n\n",
+    "text": f"{DEFAULT_TEXT}\n",
+    "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{DEFAULT_TEXT}\n\n",
 }
 
 
-def _default_captions(call: _Call) -> str | None:
-    return _DEFAULT_CAPTIONS.get(str(call.body.get("response_format")))
+def _caption(call: Call) -> str | None:
+    return _CAPTIONS.get(str(call.body.get("response_format")))
 
 
-def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
+def _derive_transcription(call: Call, obj: Any) -> dict[str, Any]:
     """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
-    form, fields = call.body.get("response_format"), _fields_of(call.response_type) if isinstance(obj, dict) else {}
+    form, fields = call.body.get("response_format"), _fields(call.model) if isinstance(obj, dict) else {}
     derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
     if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
-        derived["logprobs"] = _fake_logprobs(obj["text"])
+        derived["logprobs"] = _logprobs(obj["text"])
     if form == "diarized_json":
         segment = {
             "id": "seg_0",
@@ -7151,74 +7044,64 @@ def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
             "end": obj["duration"],
         }
         derived["segments"] = obj["segments"] or [segment | {"text": obj["text"]}]
-    return derived | (_transcript_timestamps(call, obj) if form == "verbose_json" else {})
+    return derived | (_timestamps(call, obj) if form == "verbose_json" else {})
 
 
-def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+def _audio_usage(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     """Some models are paid by the second, others by the token: ten of them to a second."""
     seconds = math.ceil(transcript.get("duration") or 1)
     if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
         return {"type": "duration", "seconds": seconds}
-    asked, answer = _count_tokens(str(call.body.get("prompt") or "")), _count_tokens(transcript["text"])
+    asked, answer = _tokens(str(call.body.get("prompt") or "")), _tokens(transcript["text"])
     details = {"text_tokens": asked, "audio_tokens": 10 * seconds}
     usage = {"type": "tokens", "input_tokens": sum(details.values()), "input_token_details": details}
     return usage | {"output_tokens": answer, "total_tokens": usage["input_tokens"] + answer}
 
 
-def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+def _timestamps(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
     wanted, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
     words = text.split()
     length = transcript["duration"] / (len(words) or 1)
     spoken = [{"word": word, "start": i * length, "end": (i + 1) * length} for i, word in enumerate(words)]
-    segment = {
-        "text": f" {text}",
-        "start": 0.0,
-        "end": transcript["duration"],
-        "tokens": list(range(_count_tokens(text))),
-    }
+    segment = {"text": f" {text}", "start": 0.0, "end": transcript["duration"], "tokens": list(range(_tokens(text)))}
     segments = [_default_value(_sdk_type("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
     return {f"{kind}s": told for kind, told in (("word", spoken), ("segment", segments)) if kind in wanted}
 
 
-def _image_from_bytes(value: Any) -> dict[str, Any] | None:
+def _picture(value: Any) -> dict[str, Any] | None:
     """An image by its bytes."""
     return {"data": [{"b64_json": base64.b64encode(value).decode()}]} if isinstance(value, bytes) else None
 
 
-def _derive_images(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     form, model = call.body.get("response_format"), str(call.body.get("model", ""))
-    as_url = not call.wants_stream and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
-    picture = (
-        {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
-    )
+    as_url = not call.streams and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
+    picture = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_PNG).decode()}
     if model == "dall-e-3":  # for which another model writes the prompt anew
         picture["revised_prompt"] = str(call.body.get("prompt"))
     given = obj["data"] or []
     images = given if len(given) != 1 else given * int(call.body.get("n") or 1)
     data = [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]
-    return {
-        "data": data,
-        **(_image_settings_and_usage(call, len(data)) if model.startswith("gpt-image") else {"size": None}),
-    }
+    return {"data": data, **(_made_as(call, len(data)) if model.startswith("gpt-image") else {"size": None})}
 
 
-def _image_settings_and_usage(call: _Call, number: int) -> dict[str, Any]:
+def _made_as(call: Call, number: int) -> dict[str, Any]:
     """How images were made, and what they took."""
-    asked = {key: call.body[key] for key in _IMAGE_DEFAULTS.keys() & call.body.keys() if call.body[key] != "auto"}
-    said = _fitting_fields(call.response_type, asked)  # as far as the SDK's types know it
-    text, drawn = _count_tokens(_extract_text(call.body.get("prompt"))), 4160 * number
+    asked = {key: call.body[key] for key in _IMAGES_ARE.keys() & call.body.keys() if call.body[key] != "auto"}
+    said = _shared_fields(call.model, asked)  # as far as the SDK's types know it
+    text, drawn = _tokens(_text_of(call.body.get("prompt"))), 4160 * number
     usage = {"input_tokens": text, "input_tokens_details": {"image_tokens": 0, "text_tokens": text}}
     usage |= {"output_tokens": drawn, "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0}}
-    return {**_IMAGE_DEFAULTS, **said, "usage": usage | {"total_tokens": text + drawn}}
+    return {**_IMAGES_ARE, **said, "usage": usage | {"total_tokens": text + drawn}}
 
 
-def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[_Event]:
+def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
     """Partial images, as many as asked for, then the whole one."""
     about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
     usage = images.get("usage") or _stamp(
-        _default_value(_fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
+        _default_value(_fields(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
     )
     for image in images["data"]:
         for index in range(int(call.body.get("partial_images") or 0)):
@@ -7228,15 +7111,15 @@ def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: 
         yield name, about | {"type": name, "b64_json": image.get("b64_json"), "usage": usage}
 
 
-def _transcription_events(call: _Call, transcription: Any, chunk: int | None) -> Iterator[_Event]:
+def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
     """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
     if isinstance(transcription, str):
         transcription = {"text": transcription}
     if call.body.get("response_format") == "diarized_json":
         pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
     else:
-        texts, told = list(_split_text(transcription["text"], chunk)), transcription.get("logprobs")
-        shares = [{"logprobs": share} if told else {} for share in _logprobs_by_piece(texts, told or ())]
+        texts, told = list(_pieces(transcription["text"], chunk)), transcription.get("logprobs")
+        shares = [{"logprobs": share} if told else {} for share in _shares(texts, told or ())]
         pieces = [
             {"type": "transcript.text.delta", "delta": text} | share for text, share in zip(texts, shares, strict=True)
         ]
@@ -7245,11 +7128,11 @@ def _transcription_events(call: _Call, transcription: Any, chunk: int | None) ->
     yield from ((None, data) for data in (*pieces, "[DONE]"))
 
 
-def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[_Event]:
+def _speech_events(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
         yield None, {"type": "speech.audio.delta", "audio": piece}
-    asked = _count_tokens(str(call.body.get("input", "")))
+    asked = _tokens(str(call.body.get("input", "")))
     usage = {"input_tokens": asked, "output_tokens": len(audio), "total_tokens": asked + len(audio)}
     yield None, {"type": "speech.audio.done", "usage": usage}
     yield None, "[DONE]"
@@ -7264,10 +7147,10 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "ImagesResponse": {"data": [{}]},
-        "Transcription": {"text": _DEFAULT_TEXT},
+        "Transcription": {"text": DEFAULT_TEXT},
         "TranscriptionVerbose": {"task": "transcribe", "language": "english", "duration": 1.0},
         "TranscriptionDiarized": {"duration": 1.0, "segments": []},
         "TranslationVerbose": {"task": "translate", "language": "english", "duration": 1.0, "segments": []},
@@ -7276,43 +7159,41 @@ _add_rows(
 
 
 _add_rows(
-    _TURN_CONVERTERS,
+    _SPEAKS,
     {
-        "audio.Transcription": _turn_to_text,
-        "audio.Translation": _turn_to_text,
+        "audio.Transcription": _text_partial,
+        "audio.Translation": _text_partial,
     },
 )
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "audio.speech.create": _Behavior(
-            is_generated=True, default=_SILENT_MP3, default_audio_format="mp3", events=_speech_events
-        ),
-        "audio.transcriptions.create": _Behavior(
-            is_generated=True,
-            default=_default_captions,
+        "audio.speech.create": Behavior(made_up=True, default=_MP3, form_of_bytes="mp3", events=_speech_events),
+        "audio.transcriptions.create": Behavior(
+            made_up=True,
+            default=_caption,
             derive=_derive_transcription,
             events=_transcription_events,
-            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str")
+            formats=dict.fromkeys(_CAPTIONS, "str")
             | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
         ),
-        "audio.translations.create": _Behavior(
-            is_generated=True,
-            default=_default_captions,
-            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
+        "audio.translations.create": Behavior(
+            made_up=True,
+            default=_caption,
+            formats=dict.fromkeys(_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
         ),
-        "images.create_variation": _Behavior(is_generated=True, coerce=_image_from_bytes, derive=_derive_images),
-        "images.edit": _Behavior(
-            is_generated=True,
-            coerce=_image_from_bytes,
+        "images.create_variation": Behavior(made_up=True, takes=_picture, derive=_derive_images),
+        "images.edit": Behavior(
+            made_up=True,
+            takes=_picture,
             derive=_derive_images,
             events=functools.partial(_image_events, kind="image_edit"),
         ),
-        "images.generate": _Behavior(
-            is_generated=True,
-            coerce=_image_from_bytes,
+        "images.generate": Behavior(
+            made_up=True,
+            takes=_picture,
             derive=_derive_images,
             events=functools.partial(_image_events, kind="image_generation"),
         ),
@@ -7325,36 +7206,34 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _embeddings_from_vectors(value: Any) -> Callable[[_Call], dict[str, Any]] | None:
+def _vectors(value: Any) -> Callable[[Call], dict[str, Any]] | None:
     """Embeddings by their vectors: one for all inputs, or a list with one for each."""
     vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
-    if all(isinstance(vector, (list, tuple)) and vector and _all_numbers(vector) for vector in vectors):
-        return functools.partial(
-            _one_embedding_per_input, [{"embedding": list(map(float, vector))} for vector in vectors]
-        )
+    if all(isinstance(vector, (list, tuple)) and vector and _are_numbers(vector) for vector in vectors):
+        return functools.partial(_for_each_input, [{"embedding": list(map(float, vector))} for vector in vectors])
     return None
 
 
-def _all_numbers(values: Iterable[Any]) -> bool:
+def _are_numbers(values: Iterable[Any]) -> bool:
     return all(isinstance(value, (int, float)) for value in values)
 
 
-def _one_embedding_per_input(embeddings: list[dict[str, Any]], call: _Call) -> dict[str, Any]:
+def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, Any]:
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
-        have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
+        have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count(number, 'input')}"
         raise AssertionError(f"{have}; set one vector for all, or one for each")
     return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
 
-_EMBEDDING_DIMENSIONS = {"text-embedding-3-large": 3072}
+_DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
-def _derive_embeddings(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     inputs = _embedding_inputs(call.body.get("input", ""))
-    size = int(call.body.get("dimensions") or _EMBEDDING_DIMENSIONS.get(str(call.body.get("model")), 1536))
-    count = sum(map(_count_tokens, inputs))
-    vectors = [item["embedding"] for item in obj["data"]] or [_generate_embedding(text, size) for text in inputs]
+    size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
+    count = sum(map(_tokens, inputs))
+    vectors = [item["embedding"] for item in obj["data"]] or [_embedding(text, size) for text in inputs]
     data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
 
@@ -7366,74 +7245,72 @@ def _embedding_inputs(value: Any) -> list[str]:
     return [value if isinstance(value, str) else json.dumps(value)]
 
 
-def _generate_embedding(text: str, size: int) -> list[float]:
+def _embedding(text: str, size: int) -> list[float]:
     """A vector of unit length, the same for the same text everywhere."""
-    drawn = random.Random(_encode_utf8(text)).randbytes(2 * size)  # an own generator: the global one is the test's
+    drawn = random.Random(_to_bytes(text)).randbytes(2 * size)  # an own generator: the global one is the test's
     vector = struct.unpack(f"<{size}h", drawn)  # all at once: a number each would cost ten times as much
     length = math.hypot(*vector) or 1
     return [x / length for x in vector]
 
 
-def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
+def _encode_vectors(call: Call, obj: Any, script: Script) -> None:
     """Embeddings as they are asked for. Python's SDK asks for base64 and reads numbers too, which stay as they were set."""
-    as_set = script is not _NOT_SET and call.request.headers.get("x-stainless-lang") == "python"
+    as_set = script is not NOTHING and call.request.headers.get("x-stainless-lang") == "python"
     if call.body.get("encoding_format") == "base64" and not as_set:
         for item in obj["data"]:
             if not isinstance(item["embedding"], str):  # as of a recorded answer, which is in base64
                 item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
 
 
-def _derive_moderations(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     value = call.body.get("input", "")
     parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
-    result = _default_value(_list_item_type(_fields_of(call.response_type)["results"].type))
-    return {"results": [_copy_json(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
+    result = _default_value(_item_type(_fields(call.model)["results"].type))
+    return {"results": [_copy(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
-def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An answer to each question: yes, the first choice, the lowest level."""
-    _check_questions(call)
-    questions = _only_dicts(call.body.get("questions"))
-    answers = [
-        _DEFAULT_DECISIONS[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions
-    ]
+    _check_decision(call)
+    questions = _dicts(call.body.get("questions"))
+    answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
     texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
-    return {"answers": answers} | _usage_with_counts(
-        obj, input_tokens=_count_tokens("".join(map(_extract_text, texts))), output_tokens=len(answers)
+    return {"answers": answers} | _counted(
+        obj, input_tokens=_tokens("".join(map(_text_of, texts))), output_tokens=len(answers)
     )
 
 
 # What a question cannot do without, by its type: a list, and what each of its members says.
-_REQUIRED_QUESTION_FIELDS = {"choice": [("choices", "value")], "score": [("levels", "label")]}
+_ASKED_WITH = {"choice": [("choices", "value")], "score": [("levels", "label")]}
 
 
-def _check_questions(call: _Call) -> None:
+def _check_decision(call: Call) -> None:
     """Raises the 400 of a question without what is to be decided between."""
-    for index, question in enumerate(_only_dicts(call.body.get("questions"))):
-        for name, inner in _REQUIRED_QUESTION_FIELDS.get(str(question.get("type")), ()):
-            place, members = f"questions[{index}].{name}", _only_dicts(question.get(name))
+    for index, question in enumerate(_dicts(call.body.get("questions"))):
+        for name, inner in _ASKED_WITH.get(str(question.get("type")), ()):
+            place, members = f"questions[{index}].{name}", _dicts(question.get(name))
             lacking = [f"{place}[{number}].{inner}" for number, each in enumerate(members) if inner not in each]
             if missing := next(iter(lacking), None if members else place):
-                _reject(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
+                _refuse(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
 
 
-def _certain_first(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _likelihoods(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """How likely each of several is: the first is, the others are not."""
     return [{**each, "probability": float(index == 0)} for index, each in enumerate(members)]
 
 
 # What is answered to a question, by its type.
-_DEFAULT_DECISIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+_DECIDED: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "predicate": lambda question: {"probability": 1.0},
     "choice": lambda question: {
         "choice": question["choices"][0]["value"],
         "confidence": 1.0,
-        "probabilities": _certain_first({"value": each["value"]} for each in question["choices"]),
+        "probabilities": _likelihoods({"value": each["value"]} for each in question["choices"]),
     },
     "score": lambda question: {
         "score": 0.0,
         "confidence": 1.0,
-        "probabilities": _certain_first(
+        "probabilities": _likelihoods(
             {"label": each["label"], "value": value} for value, each in enumerate(question["levels"])
         ),
     },
@@ -7449,7 +7326,7 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "Categories": {"illicit": False, "illicit/violent": False},
         "ModerationCreateResponse": {"model": "omni-moderation-latest"},
@@ -7459,13 +7336,11 @@ _add_rows(
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "decisions.create": _Behavior(is_generated=True, derive=_derive_decision),
-        "embeddings.create": _Behavior(
-            is_generated=True, coerce=_embeddings_from_vectors, derive=_derive_embeddings, store=_encode_embeddings
-        ),
-        "moderations.create": _Behavior(is_generated=True, derive=_derive_moderations),
+        "decisions.create": Behavior(made_up=True, derive=_derive_decision),
+        "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, keep=_encode_vectors),
+        "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
     },
 )
 
@@ -7475,62 +7350,58 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _realtime_behavior() -> _Behavior:
+def _talking() -> Behavior:
     """Return the behavior of sessions that have a conversation."""
-    return _Behavior(
-        is_generated=True,
+    return Behavior(
+        made_up=True,
         derive=_derive_realtime_response,
-        store=_store_realtime_response,
+        keep=_store_realtime_response,
         events=_realtime_response_events,
-        get_messages=_messages_from_realtime,
+        hears=_messages_from_realtime,
     )
 
 
-def _speech_behavior() -> _Behavior:
+def _interpreting() -> Behavior:
     """Return the behavior of sessions that answer each utterance."""
-    return _Behavior(
-        is_generated=True, store=lambda call, obj, script: None, events=_utterance_events, stores_answer=False
-    )
+    return Behavior(made_up=True, keep=lambda call, obj, script: None, events=_utterance_events, stores_answer=False)
 
 
-def _turn_to_realtime_response(turn: Turn) -> dict[str, Any]:
+def _realtime_partial(turn: Turn) -> dict[str, Any]:
     """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
     if turn.citations:
         raise TypeError(f"{turn!r}: no citation here")
     said, state = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
     message = {"type": "message", "role": "assistant", "content": [{"text": said}], "status": state}
-    calls = [
-        {"type": "function_call", "call_id": c.id or _NewId("call_"), **_tool_call_fields(c)} for c in turn.tool_calls
-    ]
-    details = {"status_details": {"type": state, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
+    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
+    details = {"status_details": {"type": state, "reason": _REASONS[turn.stop]}} if turn.stop else {}
     return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
 
 
-_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
+_SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
 
 
 # What a session that listens and speaks begins with.
-_PCM_FORMAT = {"type": "audio/pcm", "rate": 24000}
+_PCM = {"type": "audio/pcm", "rate": 24000}
 
 
-_VAD_DEFAULTS = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
 
 
-_SERVER_VAD = _VAD_DEFAULTS | {"create_response": True, "interrupt_response": True}
+_SERVER_VAD = _VAD | {"create_response": True, "interrupt_response": True}
 
 
-_TRANSCRIPTION_AUDIO_INPUT = {
-    "format": _PCM_FORMAT,
+_HEARS = {
+    "format": _PCM,
     "transcription": None,
     "noise_reduction": None,
-    "turn_detection": _VAD_DEFAULTS | {"idle_timeout_ms": None},
+    "turn_detection": _VAD | {"idle_timeout_ms": None},
 }
 
 
-_REALTIME_AUDIO_INPUT = _TRANSCRIPTION_AUDIO_INPUT | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
+_LISTENS = _HEARS | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
 
 
-_REALTIME_SESSION = {
+_TALKS = {
     "model": "gpt-realtime",
     "output_modalities": ["audio"],
     "instructions": "You are a helpful assistant.",
@@ -7540,17 +7411,17 @@ _REALTIME_SESSION = {
     "tracing": None,
     "truncation": "auto",
     "prompt": None,
-    "expires_at": _Timestamp(3600),
+    "expires_at": Now(3600),
     "include": None,
-    "audio": {"input": _REALTIME_AUDIO_INPUT, "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0}},
+    "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "alloy", "speed": 1.0}},
 }
 
 
-_ASSISTANT_MESSAGE = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
+_SAYS = {"type": "message", "role": "assistant", "content": [{"text": DEFAULT_TEXT}]}
 
 
-_BETA_REALTIME_SESSION = {
-    "id": _NewId("sess_"),
+_TALKED = {
+    "id": Fresh("sess_"),
     "object": "realtime.session",
     "model": "gpt-4o-realtime-preview",
     "modalities": ["audio", "text"],
@@ -7576,7 +7447,7 @@ _BETA_REALTIME_SESSION = {
 class _AudioSession(_SocketSession):
     """A session with settings and an input buffer for audio."""
 
-    def __init__(self, call: _Call, router: Router) -> None:
+    def __init__(self, call: Call, router: Router) -> None:
         super().__init__(call, router)
         self.settings = self.initial_settings()
         self.input_buffer = b""
@@ -7592,15 +7463,15 @@ class _AudioSession(_SocketSession):
         api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
         secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(api_key) or {}
         joined_call = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
-        default = _new_object(self.settings_model(), call.store, {})
+        default = _new(self.settings_model(), call.store, {})
         settings = _merge_settings(default, {**(secret.get("session") or {}), **joined_call})
         model = call.query.get("model") or call.query.get("deployment")
         return settings | {"model": model} if model else settings
 
     def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
-        return {"event_id": message.call.store._new_id("event_"), **event}
+        return {"event_id": message.call.store.new_id("event_"), **event}
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
         return {"type": "error", "error": {**error.envelope, "event_id": message.get_str("event_id")}}
 
     def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
@@ -7609,7 +7480,7 @@ class _AudioSession(_SocketSession):
     @_handles("session.update")
     def update(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Change settings."""
-        _check_param_types(message.call)  # now, because a setting of the wrong type would raise later
+        _check_types(message.call)  # now, because a setting of the wrong type would raise later
         self.settings = _merge_settings(self.settings, message.body["session"] or {})
         return [{"type": f"{message.body['type']}d", "session": self.settings}]
 
@@ -7618,7 +7489,7 @@ class _AudioSession(_SocketSession):
         try:
             self.input_buffer += base64.b64decode(message.body["audio"], validate=True)
         except ValueError:
-            _reject(
+            _refuse(
                 "Invalid 'audio'. Expected base64-encoded audio bytes, but got an invalid value.",
                 "audio",
                 "invalid_value",
@@ -7739,9 +7610,9 @@ class _RealtimeSession(_AudioSession):
 
     client_events = "realtime.RealtimeClientEventParam"
 
-    def __init__(self, call: _Call, router: Router) -> None:
+    def __init__(self, call: Call, router: Router) -> None:
         super().__init__(call, router)
-        self.conversation_id = call.store._new_id("conv_")
+        self.conversation_id = call.store.new_id("conv_")
         self.items: dict[str, dict[str, Any]] = {}  # the conversation, in order
         self.speech_item_id: str | None = None  # the item that speech in the input buffer will become
         self.active_responses: dict[str, bool] = {}  # ids of those in progress; True if part of the conversation
@@ -7767,16 +7638,16 @@ class _RealtimeSession(_AudioSession):
 
     @_handles("conversation.item.create")
     def create_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        _check_param_types(message.call)
+        _check_types(message.call)
         item = _new_item(message.call, **_without_nulls(message.body["item"]))
         previous = message.body.get("previous_item_id")
         if "type" not in item:
-            _reject("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
+            _refuse("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
         if previous not in (None, "root", *self.items):
             code = "item_create_invalid_previous_item_id"
-            _reject(f"Item with id '{previous}' not found.", "previous_item_id", code)
+            _refuse(f"Item with id '{previous}' not found.", "previous_item_id", code)
         if item["id"] in self.items:
-            _reject(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
+            _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
         self._check_tool_output(item)
         added = self.insert_item(item, previous)
         return [added, _item_done(added)]
@@ -7788,7 +7659,7 @@ class _RealtimeSession(_AudioSession):
 
     @_handles("conversation.item.retrieve")
     def retrieve_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        return [{"type": "conversation.item.retrieved", "item": _copy_json(self._find_item(message))}]
+        return [{"type": "conversation.item.retrieved", "item": _copy(self._find_item(message))}]
 
     @_handles("conversation.item.truncate")
     def truncate_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
@@ -7797,7 +7668,7 @@ class _RealtimeSession(_AudioSession):
         index = message.body["content_index"]
         parts = item.get("content") or []
         if item.get("role") != "assistant" or not 0 <= index < len(parts):
-            _reject("Only audio of the assistant can be truncated.", "item_id", "invalid_value")
+            _refuse("Only audio of the assistant can be truncated.", "item_id", "invalid_value")
         truncated = {key: value for key, value in parts[index].items() if key not in ("audio", "text")}
         truncated["transcript"] = ""
         item["content"] = [*parts[:index], truncated, *parts[index + 1 :]]
@@ -7823,7 +7694,7 @@ class _RealtimeSession(_AudioSession):
         verb = message.body["type"].rpartition(".")[2]
         if id not in self.items:
             error = f"Error with 'conversation.item.{verb}': the item with id '{id}' does not exist."
-            _reject(error, "item_id", f"item_{verb}_invalid_item_id")
+            _refuse(error, "item_id", f"item_{verb}_invalid_item_id")
         return self.items[id]
 
     def _check_tool_output(self, item: Mapping[str, Any]) -> None:
@@ -7831,7 +7702,7 @@ class _RealtimeSession(_AudioSession):
         call_ids = [each.get("call_id") for each in self.items.values() if each["type"] == "function_call"]
         if item["type"] == "function_call_output" and item.get("call_id") not in call_ids:
             message = f"Tool call ID '{item.get('call_id')}' not found in conversation."
-            _reject(message, "item.call_id", "invalid_tool_call_id")
+            _refuse(message, "item.call_id", "invalid_tool_call_id")
 
     # input audio
 
@@ -7858,7 +7729,7 @@ class _RealtimeSession(_AudioSession):
         """Return the event of the start of speech, if the input buffer has the first sound of a turn."""
         if self.speech_item_id or not self.non_silent_audio():
             return []
-        self.speech_item_id = message.call.store._new_id("item_")
+        self.speech_item_id = message.call.store.new_id("item_")
         audio = self.input_buffer
         leading_silence = audio[: -len(audio.lstrip(self.sample_format("input").silence))]
         if detection.get("interrupt_response", True):
@@ -7871,7 +7742,7 @@ class _RealtimeSession(_AudioSession):
         """Turn the audio in the input buffer into an item of the conversation."""
         duration_ms = self.end_ms(self.input_buffer) - self.elapsed_ms
         if not self.input_buffer or (message.call.mock._strict and duration_ms < _MIN_COMMIT_MS):
-            _reject(
+            _refuse(
                 "Error committing input audio buffer: buffer too small. "
                 f"Expected at least {_MIN_COMMIT_MS}ms of audio, but buffer only has {duration_ms:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
@@ -7899,10 +7770,10 @@ class _RealtimeSession(_AudioSession):
         position = {"item_id": item["id"], "content_index": 0}
         try:
             text = await _transcript(message, settings)
-        except _ServiceError as refused:
+        except ServiceError as refused:
             return [{"type": f"{prefix}.failed", "error": refused.envelope, **position}]
         item["content"][0]["transcript"] = text
-        deltas = [{"type": f"{prefix}.delta", "delta": piece, **position} for piece in _split_text(text, None)]
+        deltas = [{"type": f"{prefix}.delta", "delta": piece, **position} for piece in _pieces(text, None)]
         usage = {"type": "duration", "seconds": duration_ms / 1000}
         return [*deltas, {"type": f"{prefix}.completed", "transcript": text, "usage": usage, **position}]
 
@@ -7919,7 +7790,7 @@ class _RealtimeSession(_AudioSession):
     def clear_output_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Drop the audio that isn't played yet. A response in progress continues."""
         if not self.last_response_id:
-            _reject("There is no audio to clear: no response was made.", code="invalid_value")
+            _refuse("There is no audio to clear: no response was made.", code="invalid_value")
         return [{"type": "output_audio_buffer.cleared", "response_id": self.last_response_id}]
 
     # responses
@@ -7930,14 +7801,14 @@ class _RealtimeSession(_AudioSession):
         params = message.body.get("response") or {}
         if params.get("conversation") != "none" and self.active_response:
             error = f"Conversation already has an active response in progress: {self.active_response}."
-            _reject(error, code="conversation_already_has_active_response")
+            _refuse(error, code="conversation_already_has_active_response")
         settings = {name: value for name, value in self.settings.items() if name not in ("id", "object")}
         return await _answer_with_events(message.with_body(settings | params | message.body))
 
     @_handles("response.cancel")
     def cancel_response(self, message: _ClientMessage) -> list[dict[str, Any]]:
         if not self._cancel(message.body.get("response_id") or self.active_response, "client_cancelled"):
-            _reject("Cancellation failed: no active response found", code="response_cancel_not_active")
+            _refuse("Cancellation failed: no active response found", code="response_cancel_not_active")
         return []
 
     def _cancel(self, response_id: str | None, reason: str) -> bool:
@@ -7955,8 +7826,8 @@ _MIN_COMMIT_MS = 100  # the shortest audio that can be committed
 _DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
 
 
-def _new_item(call: _Call, **fields: Any) -> dict[str, Any]:
-    return {"id": call.store._new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
+def _new_item(call: Call, **fields: Any) -> dict[str, Any]:
+    return {"id": call.store.new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
 
 
 def _item_done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -8026,67 +7897,64 @@ _BETA_FIELDS = {"output_modalities": "modalities"}
 # ---- responses of a session ------------------------------------------------------------------------------------------
 
 
-def _messages_from_realtime(call: _Call) -> list[dict[str, Any]]:
+def _messages_from_realtime(call: Call) -> list[dict[str, Any]]:
     """Return the conversation, or the input that a response has instead of it."""
     items = call.session.items if call.session else {}  # there is no session during the handshake
     if call.body.get("input") is None:
         return list(items.values())
-    return [items.get(item.get("id"), item) for item in _only_dicts(call.body["input"])]
+    return [items.get(item.get("id"), item) for item in _dicts(call.body["input"])]
 
 
-def _derive_realtime_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_realtime_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the usage and the conversation of a response."""
     session = call.session
-    input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
-    input_tokens["text_tokens"] += _count_tokens(str(call.body.get("instructions")))
-    output_tokens = _count_tokens_by_modality(session, [_with_modality(call, item) for item in obj["output"]])
-    fields = _usage_with_counts(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
+    input_tokens = _count_tokens(session, _messages_from_realtime(call))
+    input_tokens["text_tokens"] += _tokens(str(call.body.get("instructions")))
+    output_tokens = _count_tokens(session, [_with_modality(call, item) for item in obj["output"]])
+    fields = _counted(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
     if fields:
         fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
         fields["usage"]["output_token_details"] = output_tokens
     return fields | {"conversation_id": None if _is_out_of_band(call) else session.conversation_id}
 
 
-def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def _count_tokens(session: _AudioSession, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Count the text tokens and audio tokens of items. Audio has a token in 100 ms, or those of its transcript."""
     counts = {"text_tokens": 0, "audio_tokens": 0}
     for item in items:
-        for part in _only_dicts(item.get("content")) or [item]:
+        for part in _dicts(item.get("content")) or [item]:
             name = "audio_tokens" if str(part.get("type")).endswith("audio") else "text_tokens"
             audio = base64.b64decode(part.get("audio") or "")
             if audio:
                 counts[name] += math.ceil(len(audio) / session.sample_format("input").bytes_per_ms / 100)
             else:
-                counts[name] += _count_item_tokens(part)
+                counts[name] += _item_tokens(part)
     return counts
 
 
-def _is_out_of_band(call: _Call) -> bool:
+def _is_out_of_band(call: Call) -> bool:
     """Return True if a response is not to become part of the conversation."""
     return call.body.get("conversation") == "none"
 
 
-def _store_realtime_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_realtime_response(call: Call, obj: dict[str, Any], script: Script) -> None:
     """Mark a response as in progress."""
     call.session.active_responses[obj["id"]] = not _is_out_of_band(call)
     call.session.last_response_id = obj["id"]
 
 
-def _realtime_response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _realtime_response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the events of a response. If it is cancelled meanwhile, its output ends there."""
     for event in _response_lifecycle(call, response, chunk):
         yield event["type"], event
 
 
-def _response_lifecycle(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _response_lifecycle(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     session = call.session
     response_id = response["id"]
     output = []
     yield {"type": "response.created", "response": response | _INITIAL_RESPONSE_FIELDS}
-    yield {
-        "type": "rate_limits.updated",
-        "rate_limits": [{"name": name, **limit} for name, limit in _RATE_LIMITS.items()],
-    }
+    yield {"type": "rate_limits.updated", "rate_limits": [{"name": name, **limit} for name, limit in _LIMITS.items()]}
     try:
         for index, item in enumerate(response["output"]):
             if response_id in session.active_responses:
@@ -8104,7 +7972,7 @@ _INITIAL_RESPONSE_FIELDS = {"status": "in_progress", "status_details": None, "ou
 
 
 def _item_lifecycle(
-    call: _Call, item: dict[str, Any], position: dict[str, Any], chunk: int | None
+    call: Call, item: dict[str, Any], position: dict[str, Any], chunk: int | None
 ) -> Iterator[dict[str, Any]]:
     """Yield the events of an output item, and have the item contain what was sent of it.
 
@@ -8120,14 +7988,14 @@ def _item_lifecycle(
         yield added
 
     def pieces(text: str) -> Iterator[str]:
-        return itertools.takewhile(lambda piece: response_id in session.active_responses, _split_text(text, chunk))
+        return itertools.takewhile(lambda piece: response_id in session.active_responses, _pieces(text, chunk))
 
     streamer = _ITEM_STREAMERS.get(item["type"])
     for event in streamer(session, item, pieces) if streamer else ():
         yield event | position | {"item_id": item["id"]}
     item["status"] = final_status if response_id in session.active_responses else "incomplete"
     if added:
-        session.items[item["id"]] = _copy_json(item)
+        session.items[item["id"]] = _copy(item)
         yield _item_done(added, item=_without_audio(item))
     yield {"type": "response.output_item.done", "item": _without_audio(item), **position}
 
@@ -8135,7 +8003,7 @@ def _item_lifecycle(
 _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 
-def _with_modality(call: _Call, item: dict[str, Any]) -> dict[str, Any]:
+def _with_modality(call: Call, item: dict[str, Any]) -> dict[str, Any]:
     """Return an output item with its content as audio or as text, whichever the response has."""
     shown = {"object": "realtime.item", **item}
     if "content" not in item:
@@ -8144,7 +8012,7 @@ def _with_modality(call: _Call, item: dict[str, Any]) -> dict[str, Any]:
     part_type, field = ("output_audio", "transcript") if "audio" in modalities else ("output_text", "text")
     shown["content"] = []
     for part in item["content"] or ():
-        text = part.get("text", part.get("transcript", _DEFAULT_TEXT)) or ""
+        text = part.get("text", part.get("transcript", DEFAULT_TEXT)) or ""
         shown["content"].append({"type": part_type, field: text, "audio": part.get("audio")})
     return shown
 
@@ -8200,7 +8068,7 @@ _ITEM_STREAMERS = {"function_call": _stream_function_call, "message": _stream_me
 class _SpeechSession(_AudioSession):
     """A session that answers each utterance with speech. An utterance ends with a pause, or with the session."""
 
-    def __init__(self, call: _Call, router: Router) -> None:
+    def __init__(self, call: Call, router: Router) -> None:
         super().__init__(call, router)
         self.utterance_ms = (0, 0)  # when the utterance that is being answered began and ended
         self.transcript: list[dict[str, Any]] = []  # utterances and answers, as messages
@@ -8220,7 +8088,7 @@ class _SpeechSession(_AudioSession):
         self.take_input_buffer()
         text = await _transcript(message, _DEFAULT_TRANSCRIPTION)
         self.transcript.append({"role": "user", "content": text})
-        deltas = [self.timed_event("session.input_transcript.delta", delta=piece) for piece in _split_text(text, None)]
+        deltas = [self.timed_event("session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
         utterance = message.with_body({"type": message.body["type"], "input": text})
         return itertools.chain(deltas, await _answer_with_events(utterance))
 
@@ -8234,11 +8102,11 @@ class _SpeechSession(_AudioSession):
         return {"type": "session.closed", "reason": reason, "session": self.settings, "usage": usage}
 
 
-def _utterance_events(call: _Call, answer: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _utterance_events(call: Call, answer: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the transcript and the audio of the answer to an utterance."""
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
-    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
+    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _pieces(text, chunk)):
         yield None, session.timed_event("session.output_transcript.delta", delta=piece)
         yield None, session.timed_event("session.output_audio.delta", delta=audio)
 
@@ -8273,7 +8141,7 @@ class _LiveSession(_SpeechSession):
 
     client_events = "live.ClientEventParam"
 
-    def __init__(self, call: _Call, router: Router) -> None:
+    def __init__(self, call: Call, router: Router) -> None:
         super().__init__(call, router)
         self.muted = False
         self.response_items: list[dict[str, Any]] = []  # the input of a response
@@ -8295,7 +8163,7 @@ class _LiveSession(_SpeechSession):
             event = {**event, "client_event_id": client_event_id}
         return super().format_event(message, event)
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
         code = error.envelope["code"] or "invalid_request"
         fields = {"code": code, "client_event_id": message.get_str("event_id")}
         return {"type": "error", "error": error.envelope | fields}
@@ -8332,8 +8200,8 @@ class _LiveSession(_SpeechSession):
     @_handles("response.create")
     async def create_response(self, message: _ClientMessage) -> Iterator[Any]:
         """Have `responses.create` answer the items."""
-        params = _get_dict(_get_dict(self.settings, "delegation"), "responses")
-        body = {"model": _DEFAULT_MODEL, **params, "input": self.response_items}
+        params = _dict_in(_dict_in(self.settings, "delegation"), "responses")
+        body = {"model": DEFAULT_MODEL, **params, "input": self.response_items}
         events = await _answer_with_events(message.with_body(body).for_endpoint("responses.create"))
         return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
 
@@ -8341,13 +8209,13 @@ class _LiveSession(_SpeechSession):
     async def create_decision(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Have `decisions.create` decide about the transcript and the items."""
         event_id = message.body["event_id"]
-        params = _get_dict(_get_dict(self.settings, "delegation"), "decisions")
+        params = _dict_in(_dict_in(self.settings, "delegation"), "decisions")
         if not params:
-            _reject("The session does not delegate to decisions.", "session.delegation", "invalid_value")
+            _refuse("The session does not delegate to decisions.", "session.delegation", "invalid_value")
         if event_id in self.decided:
-            _reject(f"A decision was made for the event '{event_id}' already.", "event_id", "invalid_value")
+            _refuse(f"A decision was made for the event '{event_id}' already.", "event_id", "invalid_value")
         self.decided.add(event_id)
-        return [await self._decision_event(message, params, delegation_id=message.call.store._new_id("delegation_"))]
+        return [await self._decision_event(message, params, delegation_id=message.call.store.new_id("delegation_"))]
 
     async def _with_triggered_decisions(
         self, message: _ClientMessage, events: list[Any], triggers: Iterable[Mapping[str, Any]]
@@ -8359,9 +8227,9 @@ class _LiveSession(_SpeechSession):
         for trigger in triggers:
             source = last_of_type.get(trigger["event_type"])
             if source:
-                source["event_id"] = store._new_id("event_")
+                source["event_id"] = store.new_id("event_")
                 fields = {"source_event_id": source["event_id"], "source_event_type": trigger["event_type"]}
-                fields |= {"trigger_id": store._new_id("trigger_"), "delegation_id": None}
+                fields |= {"trigger_id": store.new_id("trigger_"), "delegation_id": None}
                 events.append(await self._decision_event(message, trigger["decisions"], **fields))
         return events
 
@@ -8374,16 +8242,16 @@ class _LiveSession(_SpeechSession):
         request = message.with_body(body).for_endpoint("decisions.create", session=None)
         try:
             decision = await _answer_with_json(request)
-        except _ServiceError as refused:
+        except ServiceError as refused:
             return self.error_event(message, refused)
         return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **fields}
 
     @_handles("decision.item.create")
     def create_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        _check_param_types(message.call)
-        item = {"id": message.call.store._new_id("item_"), **_without_nulls(message.body["item"])}
+        _check_types(message.call)
+        item = {"id": message.call.store.new_id("item_"), **_without_nulls(message.body["item"])}
         if item["id"] in self.decision_items:
-            _reject(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
+            _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
         self.decision_items[item["id"]] = item
         return [{"type": "decision.item.created", "item": item}]
 
@@ -8391,7 +8259,7 @@ class _LiveSession(_SpeechSession):
     def delete_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
         item_id = message.body["item_id"]
         if self.decision_items.pop(item_id, None) is None:
-            _reject(f"Item with id '{item_id}' not found.", "item_id", "invalid_value")
+            _refuse(f"Item with id '{item_id}' not found.", "item_id", "invalid_value")
         return [{"type": "decision.item.deleted", "item_id": item_id}]
 
     @_handles("session.output_audio.fixture.play")
@@ -8423,18 +8291,18 @@ class _SidebandSession(_LiveSession):
 # ---- client secrets and calls, over HTTP -----------------------------------------------------------------------------
 
 
-def _derive_client_secret(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the default settings of a session with those of the request."""
     settings = obj["session"]
-    return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
+    return {"session": _merge_settings(_new(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
 
 
-def _store_call(call: _Call, obj: Any, script: _Script) -> None:
+def _keep_call(call: Call, obj: Any, script: Script) -> None:
     """Store the settings of a call for the session that joins it."""
-    call.store["realtime.calls"][call.store._new_id("rtc_")] = _get_dict(call.body, "session")
+    call.store["realtime.calls"][call.store.new_id("rtc_")] = _dict_in(call.body, "session")
 
 
-def _location_header(call: _Call) -> list[tuple[bytes, bytes]]:
+def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
     """Return the header with the path of the call that was created last."""
     return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
 
@@ -8466,54 +8334,54 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
-        "beta.realtime.Session": _BETA_REALTIME_SESSION,
-        "beta.realtime.SessionCreateResponse": _BETA_REALTIME_SESSION,
-        "ClientSecret": {"value": _NewId("ek_"), "expires_at": _Timestamp(60)},
-        "ClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
-        "RealtimeResponse": {"output": [_ASSISTANT_MESSAGE], "usage": {}, "object": "realtime.response"},
+        "beta.realtime.Session": _TALKED,
+        "beta.realtime.SessionCreateResponse": _TALKED,
+        "ClientSecret": {"value": Fresh("ek_"), "expires_at": Now(60)},
+        "ClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
+        "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
         "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
-        "RealtimeSessionCreateResponse": _REALTIME_SESSION,
+        "RealtimeSessionCreateResponse": _TALKS,
         "RealtimeTranscriptionSessionCreateResponse": {
             "object": "realtime.transcription_session",
-            "expires_at": _Timestamp(3600),
+            "expires_at": Now(3600),
             "include": None,
-            "audio": {"input": _TRANSCRIPTION_AUDIO_INPUT},
+            "audio": {"input": _HEARS},
         },
-        "RealtimeTranslationClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
+        "RealtimeTranslationClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
         "RealtimeTranslationSession": {
             "model": "gpt-realtime-translate",
             "audio": {"input": {}, "output": {"language": "en"}},
         },
-        "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM_FORMAT, "output": {"voice": "marin"}}},
+        "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM, "output": {"voice": "marin"}}},
     },
 )
 
 
 _add_rows(
-    _TURN_CONVERTERS,
+    _SPEAKS,
     {
-        "beta.realtime.RealtimeResponse": _turn_to_realtime_response,
-        "realtime.RealtimeResponse": _turn_to_realtime_response,
+        "beta.realtime.RealtimeResponse": _realtime_partial,
+        "realtime.RealtimeResponse": _realtime_partial,
     },
 )
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "live.connect": _speech_behavior(),
-        "live.forks.connect": _speech_behavior(),
-        "live.sideband.connect": _speech_behavior(),
-        "realtime.calls.accept": _Behavior(
-            store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
+        "live.connect": _interpreting(),
+        "live.forks.connect": _interpreting(),
+        "live.sideband.connect": _interpreting(),
+        "realtime.calls.accept": Behavior(
+            keep=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
         ),
-        "realtime.calls.create": _Behavior(default=_SDP_ANSWER, store=_store_call, extra_headers=_location_header),
-        "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
-        "realtime.connect": _realtime_behavior(),
-        "realtime.translations.client_secrets.create": _Behavior(derive=_derive_client_secret),
-        "realtime.translations.connect": _speech_behavior(),
+        "realtime.calls.create": Behavior(default=_SDP, keep=_keep_call, headers=_call_headers),
+        "realtime.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.connect": _talking(),
+        "realtime.translations.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.translations.connect": _interpreting(),
     },
 )
 
@@ -8536,9 +8404,9 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _derive_eval(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """The schema of what is evaluated: the item of the application, and what a model said to it."""
-    config = _get_dict(call.body, "data_source_config")
+    config = _dict_in(call.body, "data_source_config")
     parts = {"item": config.get("item_schema") or {"type": "object"}}
     if config.get("include_sample_schema") or config.get("type") != "custom":
         parts["sample"] = {"type": "object"}
@@ -8548,61 +8416,61 @@ def _derive_eval(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
     """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
-    source = _get_dict(_get_dict(run, "data_source"), "source")
+    source = _dict_in(_dict_in(run, "data_source"), "source")
     total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
     bad = run["result_counts"]["errored"] + run["result_counts"]["failed"]
     counted = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - bad, 0), "total": total}}
     counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), counted)["result_counts"]
-    criteria = _only_dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
+    criteria = _dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
     each_counts = {"passed": counts["passed"], "failed": counts["failed"]}
     results = [{"testing_criteria": each.get("name"), **each_counts} for each in criteria]
     return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
 
 
-def _require_live_container(call: _Call, id: Any = None) -> None:
+def _use_container(call: Call, id: Any = None) -> None:
     """The container lives on; one that is expired is a 400."""
     if _touch_container(call, id)["status"] == "expired":
-        _reject("Container is expired.")
+        _refuse("Container is expired.")
 
 
-def _touch_container(call: _Call, id: Any = None) -> dict[str, Any]:
+def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
     """The container lives on, unless it is expired."""
     id = id or call.params["container_id"]
-    container = _require_object(call, "containers", id, "container_id")
+    container = _need(call, "containers", id, "container_id")
     if container["status"] != "expired":
         container.update(_with_set_fields(call.store, "containers", id, {"last_active_at": int(time.time())}))
     return container
 
 
-def _derive_container_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     source = call.store["files"].get(call.body.get("file_id"), {})
-    filename, data, _ = _uploaded_file(call.body.get("file"))
+    filename, data, _ = _uploaded(call.body.get("file"))
     name, size = source.get("filename", filename), source.get("bytes", len(data))
     return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
 
 
-def _container_file_content(call: _Call) -> bytes:
-    return call.store["files.content"].get(call.body.get("file_id"), _uploaded_file(call.body.get("file"))[1])
+def _container_file_content(call: Call) -> bytes:
+    return call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
 
 
-def _store_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
     """A skill comes with its first version."""
-    _store_created(call, obj, script)
+    _remember(call, obj, script)
     id, number = obj["id"], obj["latest_version"]
     _add(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
     call.store["skills.versions.content"][id, number] = _skill_content(call)
 
 
-def _skill_content(call: _Call) -> bytes:
+def _skill_content(call: Call) -> bytes:
     return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
 
 
-def _derive_skill_version(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    skill = call.store["skills"].get(call.parent_ids[0], {})
+def _derive_version(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    skill = call.store["skills"].get(call.parents[0], {})
     return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
 
 
-def _derive_skill(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A skill's name and description, as the head of its SKILL.md says them."""
     head = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
     found = re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE)
@@ -8614,9 +8482,9 @@ def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
 
 
-def _store_skill_version(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
-    skill = call.store["skills"].get(call.parent_ids[0], {})
+def _keep_version(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
+    skill = call.store["skills"].get(call.parents[0], {})
     skill["latest_version"] = obj["version"]
     if call.body.get("default") in (True, "true"):
         skill["default_version"] = obj["version"]
@@ -8625,29 +8493,29 @@ def _store_skill_version(call: _Call, obj: dict[str, Any], script: _Script) -> N
 _VIDEO_STAGES = (
     {"status": "queued", "progress": 0, "completed_at": None},
     {"status": "in_progress", "progress": 50},
-    {"status": "completed", "progress": 100, "completed_at": _Timestamp()},
+    {"status": "completed", "progress": 100, "completed_at": Now()},
 )
 
 
-def _remix_behavior() -> _Behavior:
+def _remaking_video() -> Behavior:
     """A video made from another, which the path names or the body."""
-    return _Behavior(
-        is_generated=True,
-        references={"video_id": "videos", "video": "videos"},
-        derive=lambda call, video: {"remixed_from_video_id": next(iter(_source_video_ids(call)), None)},
-        store=_store_created,
+    return Behavior(
+        made_up=True,
+        refers={"video_id": "videos", "video": "videos"},
+        derive=lambda call, video: {"remixed_from_video_id": next(iter(_video_ids(call)), None)},
+        keep=_remember,
         stages=_VIDEO_STAGES,
     )
 
 
-def _source_video_ids(call: _Call) -> list[Any]:
-    return _find_ids([call.params.get("video_id"), call.body.get("video")])
+def _video_ids(call: Call) -> list[Any]:
+    return _ids_in([call.params.get("video_id"), call.body.get("video")])
 
 
 _add_rows(
     _RESOURCES,
     {
-        "containers": {"on_expire": _mark_expired},
+        "containers": {"on_expire": _end},
         "containers.files.content": {"parent_params": ("container_id",)},
         "evals": {"paging": ("asc", 20, 100)},
         "skills.content": {"parent_params": ()},
@@ -8672,20 +8540,20 @@ _add_rows(
 )
 
 
-_CONTAINER_DEFAULTS = {
+_CONTAINER = {
     "object": "container",
     "status": "running",
-    "last_active_at": _Timestamp(),
+    "last_active_at": Now(),
     "expires_after": {"anchor": "last_active_at", "minutes": 20},
 }
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
-        "ContainerCreateResponse": _CONTAINER_DEFAULTS,
-        "ContainerListResponse": _CONTAINER_DEFAULTS,
-        "ContainerRetrieveResponse": _CONTAINER_DEFAULTS,
+        "ContainerCreateResponse": _CONTAINER,
+        "ContainerListResponse": _CONTAINER,
+        "ContainerRetrieveResponse": _CONTAINER,
         "EvalAPIError": {"code": "", "message": ""},
         "RunCreateResponse": {"status": "queued"},
         "Skill": {"default_version": "1", "latest_version": "1"},
@@ -8696,7 +8564,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLIED_FIELDS,
+    _IMPLICATIONS,
     {
         "ResultCounts": _implied_by_counts,
     },
@@ -8704,29 +8572,27 @@ _add_rows(
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "containers.files.content.retrieve": _Behavior(check=_require_live_container),
-        "containers.files.create": _Behavior(
-            references={"file_id": "files"},
-            check=_require_live_container,
+        "containers.files.content.retrieve": Behavior(check=_use_container),
+        "containers.files.create": Behavior(
+            refers={"file_id": "files"},
+            check=_use_container,
             derive=_derive_container_file,
             content=_container_file_content,
         ),
-        "containers.files.delete": _Behavior(check=_require_live_container),
-        "containers.files.retrieve": _Behavior(check=_require_live_container),
-        "containers.retrieve": _Behavior(check=_touch_container),
-        "evals.create": _Behavior(derive=_derive_eval),
-        "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
-        "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
-        "skills.create": _Behavior(derive=_derive_skill, store=_store_skill, content=_skill_content),
-        "skills.versions.create": _Behavior(
-            derive=_derive_skill_version, store=_store_skill_version, content=_skill_content
-        ),
-        "videos.create": _Behavior(is_generated=True, stages=_VIDEO_STAGES),
-        "videos.edit": _remix_behavior(),
-        "videos.extend": _remix_behavior(),
-        "videos.remix": _remix_behavior(),
+        "containers.files.delete": Behavior(check=_use_container),
+        "containers.files.retrieve": Behavior(check=_use_container),
+        "containers.retrieve": Behavior(check=_touch_container),
+        "evals.create": Behavior(derive=_derive_eval),
+        "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
+        "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
+        "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
+        "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version, content=_skill_content),
+        "videos.create": Behavior(made_up=True, stages=_VIDEO_STAGES),
+        "videos.edit": _remaking_video(),
+        "videos.extend": _remaking_video(),
+        "videos.remix": _remaking_video(),
     },
 )
 
@@ -8736,92 +8602,92 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _assignment_behavior(param: str, source: str) -> _Behavior:
+def _assigning(param: str, source: str) -> Behavior:
     """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
     about = {"param": param, "source": source}
-    return _Behavior(
+    return Behavior(
         derive=functools.partial(_derive_assignment, **about),
-        store=functools.partial(_store_assignment, **about),
+        keep=functools.partial(_keep_assignment, **about),
         stores_answer=False,
     )
 
 
-def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
+def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
     """Both sides of an assignment, as the answer shows them."""
     id, owners = call.body.get(param), call.resource.parent
-    owner = call.store[owners.name].get(_to_key(call.parent_ids), {}) if owners else {}
-    assigned = _find_assigned(call, id, source) | ({"id": id} if id else {})
+    owner = call.store[owners.name].get(_key(call.parents), {}) if owners else {}
+    assigned = _assigned(call, id, source) | ({"id": id} if id else {})
     sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): owner}
     shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
-    types_of = _fields_of(call.response_type)
+    types_of = _fields(call.model)
     return {
-        kind: obj[kind] | _fitting_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
+        kind: obj[kind] | _shared_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
         for kind, side in shown.items()
     }
 
 
-def _store_assignment(call: _Call, obj: dict[str, Any], script: _Script, param: str, source: str) -> None:
+def _keep_assignment(call: Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
     shown = obj.get(param.removesuffix("_id")) or {}
     id = shown.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
-    call.objects[(*call.parent_ids, id)] = {**_find_assigned(call, id, source), **shown, "id": id, param: id}
+    call.objects[(*call.parents, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
 
 
-def _derive_project_group(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
+def _derive_group(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+    group = _assigned(call, obj["group_id"], "admin.organization.groups")
     return {"group_name": group["name"]} if "name" in group else {}
 
 
-def _store_project_group(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _keep_group(call: Call, obj: dict[str, Any], script: Script) -> None:
     """A group of a project is stored as both: what it is, and what it is there."""
-    group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
-    call.objects[(*call.parent_ids, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
+    group = _assigned(call, obj["group_id"], "admin.organization.groups")
+    call.objects[(*call.parents, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
 
 
-def _find_assigned(call: _Call, id: Any, source: str) -> dict[str, Any]:
+def _assigned(call: Call, id: Any, source: str) -> dict[str, Any]:
     """What is assigned, as far as it is known."""
-    parents = call.parent_ids[: len(_get_resource(source).parent_params)]
-    return call.store[source].get(_to_key((*parents, id)), {})
+    parents = call.parents[: len(_get_resource(source).parent_params)]
+    return call.store[source].get(_key((*parents, id)), {})
 
 
-def _set_certificates_active(call: _Call, active: bool) -> Any:
+def _set_active(call: Call, active: bool) -> Any:
     """Activates or deactivates certificates, of the organization or of a project."""
-    _require_parents(call)
+    _check_parents(call)
     changed, resource = [], _get_resource("admin.organization.certificates")
     for id in call.body.get("certificate_ids") or ():
-        certificate = _require_object(call, resource.name, id, "certificate_ids")
-        if call.parent_ids:
+        certificate = _need(call, resource.name, id, "certificate_ids")
+        if call.parents:
             certificate = {**certificate, "object": "organization.project.certificate"}
-            call.store["admin.organization.projects.certificates"][(*call.parent_ids, id)] = certificate
+            call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
         certificate["active"] = active
-        changed.append(_project(_page_item_type(call.response_type), resource, certificate, call.store))
-    shown = _default_value(_page_item_type(call.response_type))["object"]
-    return _make_page(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
+        changed.append(_seen_as(_page_item_type(call.model), resource, certificate, call.store))
+    shown = _default_value(_page_item_type(call.model))["object"]
+    return _page_of(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
 
 
-def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A service account comes with a key."""
-    model = _select_model(_fields_of(call.response_type)["api_key"].type, {})
+    model = _select_model(_fields(call.model)["api_key"].type, {})
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
-def _store_service_account(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _store_created(call, obj, script)
+def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> None:
+    _remember(call, obj, script)
     if obj["api_key"]:
-        _store_api_key(call, obj["api_key"], script)
+        _keep_api_key(call, obj["api_key"], script)
 
 
-def _store_api_key(call: _Call, key: dict[str, Any], script: _Script) -> None:
+def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
-    stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), key))
-    call.store["admin.organization.projects.api_keys"][(*call.parent_ids, key["id"])] = stored
+    stored = _new(path, call.store, _shared_fields(_sdk_type(path), key))
+    call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
 
 
-def _list_projects(call: _Call) -> Any:
+def _list_projects(call: Call) -> Any:
     """Archived projects are listed when asked for."""
     hidden = call.query.get("include_archived") != "true"
-    return _handle_list(call, {**call.query, "status": "active"} if hidden else call.query)
+    return _list(call, {**call.query, "status": "active"} if hidden else call.query)
 
 
 _add_rows(
@@ -8862,7 +8728,7 @@ _add_rows(
 
 
 _add_rows(
-    _DEFAULTS_BY_TYPE,
+    _MODEL_VALUES,
     {
         "Invite": {"status": "pending"},
         "Project": {"name": "", "status": "active"},
@@ -8872,45 +8738,30 @@ _add_rows(
 
 
 _add_rows(
-    _BEHAVIORS,
+    BEHAVIORS,
     {
-        "admin.organization.certificates.activate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=True)
+        "admin.organization.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
+        "admin.organization.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
+        "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
+        "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
+        "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": Now()},)),
+        "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
+        "admin.organization.projects.certificates.deactivate": Behavior(
+            act=functools.partial(_set_active, active=False)
         ),
-        "admin.organization.certificates.deactivate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=False)
+        "admin.organization.projects.groups.create": Behavior(
+            derive=_derive_group, keep=_keep_group, stores_answer=False
         ),
-        "admin.organization.groups.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
-        "admin.organization.groups.users.create": _assignment_behavior("user_id", "admin.organization.users"),
-        "admin.organization.projects.archive": _Behavior(stages=({"status": "archived", "archived_at": _Timestamp()},)),
-        "admin.organization.projects.certificates.activate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=True)
+        "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
+        "admin.organization.projects.list": Behavior(act=_list_projects),
+        "admin.organization.projects.service_accounts.api_keys.create": Behavior(check=_fetch, keep=_keep_api_key),
+        "admin.organization.projects.service_accounts.create": Behavior(
+            derive=_derive_service_account, keep=_keep_service_account
         ),
-        "admin.organization.projects.certificates.deactivate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=False)
-        ),
-        "admin.organization.projects.groups.create": _Behavior(
-            derive=_derive_project_group, store=_store_project_group, stores_answer=False
-        ),
-        "admin.organization.projects.groups.roles.create": _assignment_behavior(
-            "role_id", "admin.organization.projects.roles"
-        ),
-        "admin.organization.projects.list": _Behavior(handler=_list_projects),
-        "admin.organization.projects.service_accounts.api_keys.create": _Behavior(
-            check=_require_target, store=_store_api_key
-        ),
-        "admin.organization.projects.service_accounts.create": _Behavior(
-            derive=_derive_service_account, store=_store_service_account
-        ),
-        "admin.organization.projects.users.roles.create": _assignment_behavior(
-            "role_id", "admin.organization.projects.roles"
-        ),
-        "admin.organization.users.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
-        "webhooks.rotate_secret": _Behavior(
-            handler=lambda call: {
-                **_as_response(call, _require_target(call)),
-                "signing_secret": call.store._new_id("whsec_"),
-            }
+        "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
+        "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
+        "webhooks.rotate_secret": Behavior(
+            act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}
         ),
     },
 )
@@ -8921,73 +8772,71 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
+def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
     """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
-    if call.wants_stream and (events := call.behavior.events):
-        obj = _copy_json(obj)  # what is stored may change while this is still being read
+    if call.streams and (events := call.behavior.events):
+        obj = _copy(obj)  # what is stored may change while this is still being read
         quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
-        return _stream_response(call, (_batch_events if quick else iter)(events(call, obj, pace.chunk)), pace)
-    if isinstance(obj, bytes) and pace != _NO_DELAY:
+        return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
+    if isinstance(obj, bytes) and pace != AT_ONCE:
         size = pace.chunk or len(obj)
-        return _stream_response(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
+        return _stream_reply(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
     if isinstance(obj, (bytes, str)):
-        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _binary_content_type(call)
-        return _make_response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
+        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _kind_of_bytes(call)
+        return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
     if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
         obj = {"id": call.params.get(call.shape.item_param), "object": f"{call.resource.noun}.deleted", "deleted": True}
     response = _json_response(call, {} if obj is None else obj)
     if pace.first_delay:
-        response.stream = _PacedStream(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
+        response.stream = _Paced(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
     return response
 
 
-def _stream_response(call: _Call, events: Any, pace: Pace) -> httpx.Response:
-    binary = call.row.model == "bytes" and not call.wants_stream
-    headers = _response_headers(call, _binary_content_type(call) if binary else "text/event-stream; charset=utf-8")
-    return _LazyResponse(200, headers=headers, stream=_PacedStream(events, pace, call.request))
+def _stream_reply(call: Call, events: Any, pace: Pace) -> httpx.Response:
+    binary = call.row.model == "bytes" and not call.streams
+    headers = _headers(call, _kind_of_bytes(call) if binary else "text/event-stream; charset=utf-8")
+    return _Reply(200, headers=headers, stream=_Paced(events, pace, call.request))
 
 
-def _binary_content_type(call: _Call) -> str:
+def _kind_of_bytes(call: Call) -> str:
     """The content type of a download: of speech that of its format, of a file with a path that of its name."""
-    if form := call.behavior.default_audio_format and call.body.get(
-        "response_format", call.behavior.default_audio_format
-    ):
+    if form := call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes):
         return f"audio/{'mpeg' if form == 'mp3' else form}"
     path = call.objects.get(call.key, {}).get("path") if call.shape.item_param else None
     kind = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
-def _batch_events(events: Iterator[_Event]) -> Iterator[bytes]:
+def _batched(events: Iterator[Event]) -> Iterator[bytes]:
     """Ever more events at once."""
     for number in itertools.count():
         batch = list(itertools.islice(events, min(2**number, 256)))
         if not batch:
             return
-        yield b"".join(map(_encode_event, batch))
+        yield b"".join(map(_frame, batch))
 
 
-def _encode_event(event: _Event) -> bytes:
+def _frame(event: Event) -> bytes:
     """An event as it goes over the wire."""
     name, data = event
     if isinstance(data, bytes):
         return data
-    text = data if isinstance(data, str) else _json_encode(data)
+    text = data if isinstance(data, str) else _encode(data)
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-    return _encode_utf8(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
+    return _to_bytes(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
 
 
-def _json_response(call: _Call, obj: Any, status: int = 200) -> httpx.Response:
-    return _make_response(call, status, _encode_utf8(_json_encode(obj)), "application/json")
+def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
+    return _response(call, status, _to_bytes(_encode(obj)), "application/json")
 
 
-def _make_response(call: _Call, status: int, data: bytes, content_type: str) -> httpx.Response:
-    headers = [*_response_headers(call, content_type), (b"content-length", b"%d" % len(data))]
-    return _LazyResponse(status, headers=headers, stream=httpx.ByteStream(data))
+def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
+    headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
+    return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
 
 
 # What every answer says of the account, and what those of a model say of its limits.
-_COMMON_HEADERS = (
+_STANDING_HEADERS = (
     (b"openai-processing-ms", b"1"),
     (b"openai-version", b"2020-10-01"),
     (b"openai-organization", b"org-mock"),
@@ -9000,15 +8849,15 @@ _COMMON_HEADERS = (
 
 
 # What an account has of each in a minute, what remains, and the seconds until all of it is there again.
-_RATE_LIMITS = {
+_LIMITS = {
     "requests": {"limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
     "tokens": {"limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
 }
 
 
-_RATE_LIMIT_HEADERS = [
+_LIMIT_HEADERS = [
     (f"x-ratelimit-{told}-{name}".encode(), value.encode())
-    for name, limit in _RATE_LIMITS.items()
+    for name, limit in _LIMITS.items()
     for told, value in (
         ("limit", f"{limit['limit']}"),
         ("remaining", f"{limit['remaining']}"),
@@ -9017,24 +8866,24 @@ _RATE_LIMIT_HEADERS = [
 ]
 
 
-def _response_headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes]]:
+def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-type", content_type.encode()),
-        (b"x-request-id", call.store._new_id("req_").encode()),
-        (b"date", _http_date(int(time.time()))),
-        *_COMMON_HEADERS,
-        *(_RATE_LIMIT_HEADERS if call.behavior.is_generated else ()),
-        *(call.behavior.extra_headers(call) if call.behavior.extra_headers else ()),
+        (b"x-request-id", call.store.new_id("req_").encode()),
+        (b"date", _date(int(time.time()))),
+        *_STANDING_HEADERS,
+        *(_LIMIT_HEADERS if call.behavior.made_up else ()),
+        *(call.behavior.headers(call) if call.behavior.headers else ()),
     ]
     return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
 
 
 @functools.lru_cache(maxsize=1)
-def _http_date(second: int) -> bytes:
+def _date(second: int) -> bytes:
     return email.utils.formatdate(second, usegmt=True).encode()
 
 
-class _LazyResponse(httpx.Response):
+class _Reply(httpx.Response):
     """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
 
     def __init__(self, status_code: int, headers: Sequence[tuple[bytes, bytes]], stream: Any, **options: Any) -> None:
@@ -9051,7 +8900,7 @@ class _LazyResponse(httpx.Response):
         return self.read()
 
 
-def _to_event(value: Any) -> _Event:
+def _event(value: Any) -> Event:
     """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
     if isinstance(value, tuple):
         return value
@@ -9063,24 +8912,24 @@ def _to_event(value: Any) -> _Event:
     return (plain.get("type") if isinstance(plain, dict) else None), plain
 
 
-_Event = tuple[str | None, Any]  # the `event:` line, and the data
+Event = tuple[str | None, Any]  # the `event:` line, and the data
 
 
 # ---- streams for synchronous and asynchronous clients ----------------------------------------------------------------
 
 
-class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
     """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
 
     def __init__(self, source: Any) -> None:
         self.source, self.reading = source, None
 
     def __iter__(self) -> Iterator[bytes]:
-        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _to_sync_iterator(self.source)
+        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
         return self.reading
 
     def __aiter__(self) -> Any:
-        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _to_async_iterator(self.source)
+        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
 
     def close(self) -> None:
         for each in (self.reading, self.source):
@@ -9094,14 +8943,10 @@ class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
-_STREAM_START, _STREAM_END, _STREAM_FAULT = (
-    object(),
-    object(),
-    object(),
-)  # stand before the first event, behind the last, for the fault
+_BEFORE, _END, _BROKEN = object(), object(), object()  # stand before the first event, behind the last, for the fault
 
 
-class _PacedStream(_SyncAsyncStream):
+class _Paced(_Either):
     """The bytes of events at their pace, and the fault they end with."""
 
     def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
@@ -9111,39 +8956,37 @@ class _PacedStream(_SyncAsyncStream):
     def __iter__(self) -> Iterator[bytes]:
         for delay, event in self._timed():
             time.sleep(delay)
-            yield self._fault() if event is _STREAM_FAULT else _encode_event(_to_event(event))
+            yield self._fault() if event is _BROKEN else _frame(_event(event))
 
     async def __aiter__(self) -> Any:
-        self.source = source = self.source if hasattr(self.source, "__aiter__") else _to_async_iterator(self.source)
-        number, event = 0, _STREAM_START
-        while event is not _STREAM_END:
-            if event is not _STREAM_START:
+        self.source = source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
+        number, event = 0, _BEFORE
+        while event is not _END:
+            if event is not _BEFORE:
                 await _sleep(self._delay(number))
-                yield _encode_event(_to_event(event))
+                yield _frame(_event(event))
             if number == self.pace.fail_after:
                 yield self._fault()
                 return
-            number, event = number + 1, await anext(source, _STREAM_END)
+            number, event = number + 1, await anext(source, _END)
 
     def steps(self) -> Iterator[tuple[float, Any]]:
         """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
         fault = self.pace.fault
         for delay, event in self._timed():
-            if event is not _STREAM_FAULT:
-                yield delay, _to_event(event)[1]
+            if event is not _BROKEN:
+                yield delay, _event(event)[1]
             elif fault != b"":
                 yield delay, fault if isinstance(fault, (dict, str, int)) else None
 
     def _timed(self) -> Iterator[tuple[float, Any]]:
         """The events with the seconds before each, and in the end, or early, the mark of the fault."""
-        self.source = source = (
-            _to_sync_iterator(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
-        )
-        for number, event in enumerate(itertools.chain([_STREAM_START], source)):
-            if event is not _STREAM_START:
+        self.source = source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
+        for number, event in enumerate(itertools.chain([_BEFORE], source)):
+            if event is not _BEFORE:
                 yield self._delay(number), event
             if number == self.pace.fail_after:
-                yield 0.0, _STREAM_FAULT
+                yield 0.0, _BROKEN
                 return
 
     def _delay(self, number: int) -> float:
@@ -9155,13 +8998,13 @@ class _PacedStream(_SyncAsyncStream):
         if isinstance(fault, bytes):
             return fault
         if isinstance(fault, str):
-            return _encode_event((None, fault))
+            return _frame((None, fault))
         if isinstance(fault, Mapping):
-            return _encode_event(_to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
-        raise _native_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
+            return _frame(_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
+        raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
-async def _to_async_iterator(items: Iterable[Any]) -> Any:
+async def _asynchronous(items: Iterable[Any]) -> Any:
     try:
         for item in items:
             yield item
@@ -9177,21 +9020,21 @@ async def _sleep(seconds: float) -> None:
         await anyio.sleep(seconds)
 
 
-def _to_sync_iterator(items: Any) -> Iterator[Any]:
+def _synchronous(items: Any) -> Iterator[Any]:
     """The items of an asynchronous iterator, for a synchronous client."""
     iterator = items.__aiter__()
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         try:
             while True:
-                yield _run_in_thread(loop.run_until_complete, iterator.__anext__())
+                yield _in_thread(loop.run_until_complete, iterator.__anext__())
         except StopAsyncIteration:
             return
         finally:
             if hasattr(iterator, "aclose"):
-                _run_in_thread(loop.run_until_complete, iterator.aclose())
+                _in_thread(loop.run_until_complete, iterator.aclose())
 
 
-def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
+def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """What a function returns in a thread of its own, made for it: in this one a loop may be running."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *args).result()
@@ -9202,201 +9045,197 @@ def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
 # ======================================================================================================================
 
 
-async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply: Any = None) -> Any:
+async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: Any = None) -> Any:
     """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
 
     reply: makes something else than a response of the answer.
     """
     try:
         with call.store.lock:
-            chosen = _select_response(call)
-            if checked := _needs_check(call, chosen):  # first: what is refused takes no step of a list
-                with _attribute_errors(call):
-                    _check_request(call)
+            chosen = _chosen(call)
+            if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
+                with _blaming(call):
+                    _check(call)
             if record:
                 record.answered_by = chosen
-            script = chosen._next_script() if chosen else _NOT_SET
-        script = await _resolve_script(call, script, wait)
+            script = chosen._take() if chosen else NOTHING
+        script = await _settle(call, script, wait)
         if isinstance(script, httpx.Response):
             return script
-        if script is _NOT_SET:
-            await _prepare_default_answer(call, wait, checked)
-        with call.store.lock, _attribute_errors(call):
-            return (reply or _reply)(call, _build_answer(call, script), script.pace)
-    except _ServiceError as refused:
+        if script is NOTHING:
+            await _do_as_if_nothing_were_set(call, wait, checked)
+        with call.store.lock, _blaming(call):
+            return (reply or _reply)(call, _perform(call, script), script.pace)
+    except ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
-def _select_response(call: _Call) -> Scripted | None:
+def _chosen(call: Call) -> Scripted | None:
     """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
-    chosen = call.mock._endpoint(call.row)._select(call)
-    if chosen is None and call.behavior.fallback_to:
+    chosen = call.mock._endpoint(call.row)._choose(call)
+    if chosen is None and call.behavior.shares:
         beta = "beta." if call.row.name.startswith("beta.") else ""
-        return call.mock._endpoint(_rows()[beta + call.behavior.fallback_to])._select(call)
-    if chosen or not call.behavior.resume:
+        return call.mock._endpoint(_rows()[beta + call.behavior.shares])._choose(call)
+    if chosen or not call.behavior.goes_on:
         return chosen
-    note = call.store._bookkeeping.metadata.get((call.resource.name, call.key), _Metadata())
-    chosen = call.mock._endpoint(_rows()[note.created_by])._select(call) if note.created_by else None
+    note = call.store.service.notes.get((call.resource.name, call.key), Note())
+    chosen = call.mock._endpoint(_rows()[note.maker])._choose(call) if note.maker else None
     return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
 
 
-def _needs_check(call: _Call, chosen: Scripted | None) -> bool:
+def _is_checked(call: Call, chosen: Scripted | None) -> bool:
     """What is set is served whatever the state holds; what another call began, as the state says."""
     if chosen is None or call.mock._strict or call.session is not None:
         return True
     return chosen._row.path != call.row.path
 
 
-async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script | httpx.Response:
+async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Response:
     """A script with nothing left to find out when the call has come, or a response."""
     while script.resolve:
         value = script.resolve(call)
         value = await wait(value) if inspect.isawaitable(value) else value
-        if isinstance(value, _LazyResponse):
+        if isinstance(value, _Reply):
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
-        settled = value if isinstance(value, _Script) else _prepare(call.row, value)
-        keeps_pace = settled is _NOT_SET or settled.pace != _NO_DELAY
+        settled = value if isinstance(value, Script) else _prepare(call.row, value)
+        keeps_pace = settled is NOTHING or settled.pace != AT_ONCE
         script = settled if keeps_pace else dataclasses.replace(settled, pace=script.pace)
     return script
 
 
-def _prepare(row: _Row, value: Any) -> _Script:
+def _prepare(row: _Row, value: Any) -> Script:
     """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
     place = f"{row.name}.response"
     if value is None:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
     if any(value is builder for builder in _builders()):
         raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
-    if inspect.isclass(value) and _is_pydantic_model(value):
+    if inspect.isclass(value) and _is_model(value):
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    if (taken := _coerced_value(row, value)) is not None:
-        return _Script(resolve=taken) if callable(taken) else _Script(_merge_templates(row, taken))
+    if (taken := _taken(row, value)) is not None:
+        return Script(resolve=taken) if callable(taken) else Script(_templates(row, taken))
     for takes, prepare in _PREPARERS:
         if takes(value):
             return prepare(row, value)
     raise TypeError(
-        f"{place} cannot be {value!r}; it takes a dict, a model, {_accepted_text(row)}an httpx.Response, an exception, "
+        f"{place} cannot be {value!r}; it takes a dict, a model, {_text_word(row)}an httpx.Response, an exception, "
         "a callable, or a list of these"
     )
 
 
-def _coerced_value(row: _Row, value: Any) -> Any:
+def _taken(row: _Row, value: Any) -> Any:
     """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
-    takes = _behavior_of(row.name).coerce
+    takes = _behavior(row.name).takes
     return takes(value) if takes else None
 
 
-def _accepted_text(row: _Row) -> str:
-    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TURN_CONVERTERS else ""
+def _text_word(row: _Row) -> str:
+    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _SPEAKS else ""
 
 
-async def _prepare_default_answer(call: _Call, wait: _Wait, checked: bool) -> None:
+async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> None:
     """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
-    if call.mock._only_scripted and call.behavior.is_generated:
+    if call.mock._only_scripted and call.behavior.made_up:
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not checked:  # a list said `...`
-        with call.store.lock, _attribute_errors(call):
-            _check_request(call)
-    if call.behavior.before_answer:
-        await call.behavior.before_answer(call, wait)
+        with call.store.lock, _blaming(call):
+            _check(call)
+    if call.behavior.work:
+        await call.behavior.work(call, wait)
 
 
 # What reading a value raises that is not what it is taken for.
-_MALFORMED_INPUT_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @contextlib.contextmanager
-def _attribute_errors(call: _Call) -> Iterator[None]:
+def _blaming(call: Call) -> Iterator[None]:
     """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
     blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
     defect of this module, and is raised."""
     try:
         yield
-    except _MALFORMED_INPUT_ERRORS:
-        _check_param_types(call)
+    except _STUMBLES:
+        _check_types(call)
         _check_state(call.store)
         raise
 
 
-_Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
+Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
 
 
 # ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
 
 
-def _prepare_model(row: _Row, value: Any) -> _Script:
+def _prepare_model(row: _Row, value: Any) -> Script:
     """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
     if type(value).__module__.startswith("openai."):
         return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
     text = value.model_dump_json(by_alias=True)
-    return (
-        _prepare_turn(row, Turn(text, structured=True)) if row.model in _TURN_CONVERTERS else _prepare_text(row, text)
-    )
+    return _prepare_turn(row, Turn(text, structured=True)) if row.model in _SPEAKS else _prepare_text(row, text)
 
 
 _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 
 
-def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
+def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> Script:
     """A partial: merged into each model it may have to fill."""
     place = f"{row.name}.response"
     if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
-        return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
+        return Script({_sdk_type(row.model): _to_json(value, place)}, given=value)
     if value and row.model in _BUILTIN_TYPES:
-        raise ValueError(f"{place} is {value!r}, but takes {_accepted_text(row) or 'nothing but '}{{}}")
+        raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
         raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
-    return _Script(_merge_templates(row, value) if value else {}, value)
+    return Script(_templates(row, value) if value else {}, value)
 
 
-def _prepare_text(row: _Row, value: str) -> _Script:
+def _prepare_text(row: _Row, value: str) -> Script:
     if row.model == "bytes":
         return _prepare_bytes(row, value.encode())
-    if row.model not in _TURN_CONVERTERS:
+    if row.model not in _SPEAKS:
         raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
     return _prepare_turn(row, Turn(value))
 
 
-def _prepare_bytes(row: _Row, value: bytes) -> _Script:
+def _prepare_bytes(row: _Row, value: bytes) -> Script:
     if row.model != "bytes":
         raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
-    return _Script({bytes: bytes(value)})
+    return Script({bytes: bytes(value)})
 
 
-def _prepare_turn(row: _Row, turn: Turn) -> _Script:
+def _prepare_turn(row: _Row, turn: Turn) -> Script:
     """What the model says; where that depends on the tools of the request, it is known when the call comes."""
-    if row.model not in _TURN_CONVERTERS:
+    if row.model not in _SPEAKS:
         raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
-    said = _turn_script(row, turn)
+    said = _spoken_script(row, turn)
 
-    def resolve(call: _Call) -> _Script:
-        offered = _fit_turn_to_tools(turn, call.body)
-        return said if offered == turn else _turn_script(row, offered)
+    def resolve(call: Call) -> Script:
+        offered = _as_offered(turn, call.body)
+        return said if offered == turn else _spoken_script(row, offered)
 
-    return _Script(resolve=resolve) if turn.tool_calls or turn.structured else said
+    return Script(resolve=resolve) if turn.tool_calls or turn.structured else said
 
 
-def _turn_script(row: _Row, turn: Turn) -> _Script:
+def _spoken_script(row: _Row, turn: Turn) -> Script:
     try:
-        return _Script(_merge_templates(row, _TURN_CONVERTERS[row.model](turn)), turn=turn)
+        return Script(_templates(row, _SPEAKS[row.model](turn)), turn=turn)
     except TypeError as reason:
         raise TypeError(f"{row.name}.response cannot be {reason}") from None
 
 
-def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
+def _templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
     templates, reasons = {}, []
-    models = [
-        *filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior_of(row.name).types_by_format.values()))))
-    ]
+    models = [*filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior(row.name).formats.values()))))]
     for model in models:
         try:
             templates[model] = (
-                value.get("text", _DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
+                value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
             )
         except ValueError as reason:
             reasons.append(reason)
@@ -9404,22 +9243,22 @@ def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     if reasons and (not templates.keys() - {str} or value.keys() & _known_keys(models, value) - known):
         raise reasons[0]
     if value and known and not value.keys() & known:
-        _reject_foreign_fields(row, value, next(iter(templates)))
+        _refuse_strangers(row, value, next(iter(templates)))
     return templates
 
 
 def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
     """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
-    members = [each for each in (_select_model(model, value) for model in models) if _is_pydantic_model(each)]
-    return {name for each in members for name in (*_fields_of(each), *_default_value(each), *_wire_names_of(each))}
+    members = [each for each in (_select_model(model, value) for model in models) if _is_model(each)]
+    return {name for each in members for name in (*_fields(each), *_default_value(each), *_wire_names(each))}
 
 
-def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
+def _refuse_strangers(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
     """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
     member = _select_model(model, value)
     homes = [_find_field_path(member, key) for key in value]
     hint = f"; {', '.join(homes)} is where it belongs" if all(homes) else ""
-    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _TURN_CONVERTERS else ""
+    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS else ""
     raise ValueError(
         f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
     )
@@ -9428,7 +9267,7 @@ def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> t
 # ---- exceptions ------------------------------------------------------------------------------------------------------
 
 
-def _prepare_exception(row: _Row, value: Any) -> _Script:
+def _prepare_exception(row: _Row, value: Any) -> Script:
     """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
     if _is_response(getattr(value, "response", None)):
         return _prepare_response(row, value.response)
@@ -9439,13 +9278,13 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
             f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
         )
 
-    def resolve(call: _Call) -> Any:
-        raise _SetFault(_native_error(value, call.request))
+    def resolve(call: Call) -> Any:
+        raise _Fault(_family_error(value, call.request))
 
-    return _Script(resolve=resolve)
+    return Script(resolve=resolve)
 
 
-class _SetFault(Exception):
+class _Fault(Exception):
     """Carries an exception a test set as its response past the handling of mistakes."""
 
     def __init__(self, fault: BaseException) -> None:
@@ -9457,15 +9296,15 @@ class _SetFault(Exception):
 
 
 def _is_response(value: Any) -> bool:
-    return isinstance(value, tuple(family.Response for family in _http_libs()))
+    return isinstance(value, tuple(family.Response for family in _families()))
 
 
-def _http_libs() -> list[Any]:
+def _families() -> list[Any]:
     """httpx, and httpx2 where it is used."""
     return [httpx, *filter(None, [sys.modules.get("httpx2")])]
 
 
-def _prepare_response(row: _Row, value: Any) -> _Script:
+def _prepare_response(row: _Row, value: Any) -> Script:
     """A ready response of either family, a new one for each call."""
     content, source = getattr(value, "_content", None), value.stream
     source = getattr(source, "_stream", source)  # httpx reads what it was given once only
@@ -9477,70 +9316,66 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
 
     readings = itertools.count()
 
-    def resolve(call: _Call) -> _LazyResponse:
+    def resolve(call: Call) -> _Reply:
         if isinstance(source, (Iterator, AsyncIterator)) and next(readings):
             raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
-        body = _SyncAsyncStream(source) if content is None else httpx.ByteStream(content)
-        own = [pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
+        body = _Either(source) if content is None else httpx.ByteStream(content)
+        own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
         if content is not None and value.status_code < 300:
-            _store_complete_response(call, content)
-        return _LazyResponse(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
+            _keep_ready(call, content)
+        return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
 
-    return _Script(resolve=resolve)
+    return Script(resolve=resolve)
 
 
-def _store_complete_response(call: _Call, content: bytes) -> None:
+def _keep_ready(call: Call, content: bytes) -> None:
     """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
     try:
         obj = json.loads(content)
         if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
             return
-        script = _Script(_merge_templates(call.row, obj), obj)
+        script = Script(_templates(call.row, obj), obj)
     except ValueError:  # some other service's answer
         return
     with call.store.lock:
-        _store_answer(call, _compose(call, script), script)
+        _keep(call, _compose(call, script), script)
 
 
 # ---- callables and lists ---------------------------------------------------------------------------------------------
 
 
 # What a callable may ask for by name, beside the parameters of the path.
-_CALLABLE_PARAMS = ("body", "conversation", "tools", "route", "state_store")
+_OFFERS = ("body", "conversation", "tools", "route", "state_store")
 
 
-def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
+def _prepare_callable(row: _Row, value: Callable[..., Any]) -> Script:
     """A function of the request and, by name, of what else it asks for."""
     parameters = inspect.signature(value).parameters
     first = next(iter(parameters.values()), None)
-    if first is None or first.name in _CALLABLE_PARAMS or first.kind is first.KEYWORD_ONLY:
+    if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
         raise TypeError(
-            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_CALLABLE_PARAMS)} too"
+            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
         )
 
-    def resolve(call: _Call) -> Any:
-        offers = {
-            "body": _copy_json(call.body),
-            "tools": _copy_json(call.body.get("tools") or []),
-            "state_store": call.store,
-        }
+    def resolve(call: Call) -> Any:
+        offers = {"body": _copy(call.body), "tools": _copy(call.body.get("tools") or []), "state_store": call.store}
         offers |= {"route": call.mock._endpoint(row).route, **call.params}
         if "conversation" in parameters:
             with call.store.lock:
-                offers["conversation"] = _conversation_of(call)
-        return value(call.request, **_select_arguments(value, offers))
+                offers["conversation"] = _heard(call)
+        return value(call.request, **_asked_for(value, offers))
 
-    return _Script(resolve=resolve)
+    return Script(resolve=resolve)
 
 
-def _conversation_of(call: _Call) -> list[dict[str, Any]]:
+def _heard(call: Call) -> list[dict[str, Any]]:
     """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
-    if call.behavior.get_messages:
-        return call.behavior.get_messages(call)
+    if call.behavior.hears:
+        return call.behavior.hears(call)
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
 
 
-def _select_arguments(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
+def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the offers a function has parameters for."""
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -9548,14 +9383,14 @@ def _select_arguments(function: Callable[..., Any], offers: Mapping[str, Any]) -
     return {name: offer for name, offer in offers.items() if name in parameters}
 
 
-def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
+def _prepare_steps(row: _Row, value: Sequence[Any]) -> Script:
     """One answer for each attempt, in order."""
     steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
-    return _Script(resolve=lambda call: next(steps), step_count=len(value))  # that there are enough, `_take` sees to
+    return Script(resolve=lambda call: next(steps), steps=len(value))  # that there are enough, `_take` sees to
 
 
-def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
-    if _is_step_list(step) and _coerced_value(row, step) is None:
+def _prepare_step(row: _Row, number: int, step: Any) -> Script:
+    if _is_steps(step) and _taken(row, step) is None:
         raise TypeError(
             f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
             "join the calls of one answer with +, tool_call(...) + tool_call(...)"
@@ -9566,19 +9401,19 @@ def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
         raise type(reason)(f"step {number}: {reason}") from None
 
 
-def _is_step_list(value: Any) -> bool:
+def _is_steps(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
 # ---- streams event by event ------------------------------------------------------------------------------------------
 
 
-def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
+def _prepare_streamed(row: _Row, value: Streamed) -> Script:
     if isinstance(value.pace.fault, int) and row.method != "WS":
         raise ValueError(
             f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
         )
-    if _is_step_list(value.value) or _is_stream(value.value):
+    if _is_steps(value.value) or _is_stream(value.value):
         return _prepare_events(row, value.value, value.pace)
     return dataclasses.replace(_prepare(row, value.value), pace=value.pace)
 
@@ -9590,27 +9425,27 @@ def _is_stream(value: Any) -> bool:
     return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
 
 
-def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
+def _prepare_events(row: _Row, value: Any, pace: Pace = AT_ONCE) -> Script:
     """A stream event by event, from the start for each call; from an iterator for one."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
     readings = itertools.count()
 
-    def resolve(call: _Call) -> httpx.Response:
+    def resolve(call: Call) -> httpx.Response:
         place = f"{row.name}.response"
-        if call.behavior.events and not call.wants_stream and row.model != "bytes":
+        if call.behavior.events and not call.streams and row.model != "bytes":
             raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
         if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
             raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
         arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
-        return _stream_response(call, value(*arguments) if callable(value) else value, pace)
+        return _stream_reply(call, value(*arguments) if callable(value) else value, pace)
 
-    return _Script(resolve=resolve)
+    return Script(resolve=resolve)
 
 
 # Which function prepares which kind of value; the first that takes it.
-_PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]]] = (
-    (lambda value: value is ..., lambda row, value: _NOT_SET),  # as if nothing were set
+_PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], Script]]] = (
+    (lambda value: value is ..., lambda row, value: NOTHING),  # as if nothing were set
     (lambda value: isinstance(value, Mapping), _prepare_partial),
     (lambda value: isinstance(value, str), _prepare_text),
     (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
@@ -9619,7 +9454,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
     (_is_stream, _prepare_events),
     (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
-    (lambda value: _is_pydantic_model(type(value)), _prepare_model),
+    (lambda value: _is_model(type(value)), _prepare_model),
     (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
     (callable, _prepare_callable),
 )
@@ -9634,7 +9469,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
 
 
 @functools.lru_cache(maxsize=256)
-def _strip_base(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
+def _below(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
     """Return the path of a URL below one of the bases, and the Azure deployment in it. `None` if it is below none."""
     for base in bases:
         if match := re.match(_base_pattern(base), url):
@@ -9714,7 +9549,7 @@ _TOKEN = {
 
 def _answer_unlogged(request: httpx.Request) -> httpx.Response:
     """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
-    if _httpx_request(request).raw_url.startswith(_TOKEN_URLS):
+    if _httpx_request(request).link.startswith(_TOKEN_URLS):
         return httpx.Response(200, json=_TOKEN)
     return httpx.Response(204)
 
@@ -9745,7 +9580,7 @@ class Router(respx.MockRouter):
         if self._entered > 1:
             return self.Mocker.register(self)
         self._mock._start()
-        self._older = _other_mockers_routers()
+        self._older = _others()
         super().start()
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
@@ -9756,40 +9591,40 @@ class Router(respx.MockRouter):
             return
         _flush_traces()
         super().stop(clear=clear, reset=reset, quiet=quiet)
-        if self._mock._asserts_all_used and not quiet:
+        if self._mock._checks_use and not quiet:
             self._mock.assert_all_used()
 
     def handler(self, request: Any) -> httpx.Response:
         """The response to a request, for `MockTransport`."""
-        return _run_without_waiting(self._handle(request, super().handler, _wait_in_thread))
+        return _run(self._handle(request, super().handler, _wait_in_thread))
 
     async def async_handler(self, request: Any) -> httpx.Response:
         """The same for asynchronous clients."""
-        return await self._handle(request, super().async_handler, _await_if_needed)
+        return await self._handle(request, super().async_handler, _result)
 
-    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: _Wait) -> httpx.Response:
+    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: Wait) -> httpx.Response:
         request = _httpx_request(request)
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    return self._log_response(request, await _await_if_needed(own_routes(request)))
+                    return self._journaled(request, await _result(own_routes(request)))
             return await self._exchange(request, wait)
         except Exception as reason:
-            surfaced = _to_client_exception(reason, request)
+            surfaced = _surfacing(reason, request)
             raise surfaced from surfaced.__cause__
 
-    def _log_response(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+    def _journaled(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         """What a user's own route answered; where that was a call of the API, the journal has it too."""
-        with contextlib.suppress(RequestNotMocked):
-            if call := self._mock._to_call(request):
+        with contextlib.suppress(_NotMocked):
+            if call := self._mock._receive(request):
                 self._record(request, call).response = response
         return response
 
-    async def _exchange(self, request: httpx.Request, wait: _Wait) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, wait: Wait) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
         try:
-            call = self._mock._to_call(request)
-        except RequestNotMocked:
+            call = self._mock._receive(request)
+        except _NotMocked:
             if not hasattr(request, "intercepted"):  # else another router may know it
                 self._record(request)
             raise
@@ -9797,20 +9632,20 @@ class Router(respx.MockRouter):
             return _answer_unlogged(request)
         record, started = self._record(request, call), time.perf_counter()
         try:
-            record.response = await _answer_from_route(call, wait) or await _answer(call, wait, record)
+            record.response = await _routed(call, wait) or await _answer(call, wait, record)
         finally:
             record.duration = time.perf_counter() - started
             self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
         return record.response
 
-    def _record(self, request: httpx.Request, call: _Call | None = None) -> Record:
+    def _record(self, request: httpx.Request, call: Call | None = None) -> Record:
         """Adds a request to the journal; one that is no call to RESPX's calls too."""
         if call is None:
             self.record(request, response=None)
         about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
         record = Record(*about)
-        for mock in filter(None, (self._mock, self._mock._parent_mock)):
-            mock._request_log.append(record)
+        for mock in filter(None, (self._mock, self._mock._origin)):
+            mock._journal.append(record)
         return record
 
 
@@ -9820,7 +9655,7 @@ def _flush_traces() -> None:
         flush()
 
 
-def _run_without_waiting(coroutine: Any) -> Any:
+def _run(coroutine: Any) -> Any:
     """The result of a coroutine that never waits."""
     try:
         coroutine.send(None)
@@ -9831,39 +9666,35 @@ def _run_without_waiting(coroutine: Any) -> Any:
 
 async def _wait_in_thread(awaitable: Any) -> Any:
     """What an awaitable gives, for a synchronous client."""
-    return _run_in_thread(asyncio.run, _await_if_needed(awaitable))
+    return _in_thread(asyncio.run, _result(awaitable))
 
 
-async def _await_if_needed(value: Any) -> Any:
+async def _result(value: Any) -> Any:
     """A value, awaited where it has to be."""
     return await value if inspect.isawaitable(value) else value
 
 
-_ended_in_fault = contextvars.ContextVar(
-    "faulted", default=False
-)  # whether the last exchange ended in a fault of the test
+_faulted = contextvars.ContextVar("faulted", default=False)  # whether the last exchange ended in a fault of the test
 
 
-def _to_client_exception(reason: Exception, request: httpx.Request) -> BaseException:
+def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
     """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
-    if isinstance(reason, _SetFault):
-        _ended_in_fault.set(True)
+    if isinstance(reason, _Fault):
+        _faulted.set(True)
         return reason.fault
-    if isinstance(reason, (PassThrough, *(family.RequestError for family in _http_libs()))) or not _sdk_would_retry(
-        request
-    ):
+    if isinstance(reason, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
         return reason
     mistake = MockError(f"{type(reason).__name__}: {reason}")
     mistake.__cause__ = reason
     return mistake
 
 
-def _sdk_would_retry(request: httpx.Request) -> bool:
+def _swallows(request: httpx.Request) -> bool:
     """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
-    return "x-stainless-package-version" in request.headers and _sdk_retries_all_exceptions()
+    return "x-stainless-package-version" in request.headers and _is_swallowing()
 
 
-async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
+async def _routed(call: Call, wait: Wait) -> httpx.Response | None:
     """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
     route = call.mock._endpoint(call.row).__dict__.get("route")
     if not route or not (route.is_pass_through or route.side_effect or route.return_value):
@@ -9871,7 +9702,7 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
     if route.is_pass_through:
         raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
     effect = route.side_effect
-    params = _select_arguments(effect, call.params) if inspect.isroutine(effect) else {}
+    params = _asked_for(effect, call.params) if inspect.isroutine(effect) else {}
     try:
         result = route.resolve(call.request, **params)
         return await wait(result) if inspect.isawaitable(result) else result
@@ -9879,36 +9710,36 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
         raise reason.origin from None
 
 
-def _patch_retry_timeout(method: Any) -> Any:
+def _without_pause(method: Any) -> Any:
     """How long the SDK pauses before it tries again: not at all after a fault that a test set."""
 
     @functools.wraps(method)
     def _calculate_retry_timeout(client: Any, remaining_retries: int, options: Any, headers: Any = None) -> float:
-        faulted = _ended_in_fault.get() and headers is None
-        _ended_in_fault.set(False)
+        faulted = _faulted.get() and headers is None
+        _faulted.set(False)
         return 0.0 if faulted else method(client, remaining_retries, options, headers)
 
     return _calculate_retry_timeout
 
 
-def _patch_sdk_request(send: Any) -> Any:
+def _unveiling(send: Any) -> Any:
     """How the SDK sends: a mistake that had to pass it as a `MockError` leaves as itself, also through event loops."""
 
     @functools.wraps(send)
     def request(*args: Any, **settings: Any) -> Any:
-        with _unwrap_mock_errors():
+        with _unveiled():
             return send(*args, **settings)
 
     @functools.wraps(send)
     async def request_async(*args: Any, **settings: Any) -> Any:
-        with _unwrap_mock_errors():
+        with _unveiled():
             return await send(*args, **settings)
 
-    return (request_async if inspect.iscoroutinefunction(send) else request) if _sdk_retries_all_exceptions() else send
+    return (request_async if inspect.iscoroutinefunction(send) else request) if _is_swallowing() else send
 
 
 @contextlib.contextmanager
-def _unwrap_mock_errors() -> Iterator[None]:
+def _unveiled() -> Iterator[None]:
     try:
         yield
     except MockError as veiled:
@@ -9916,29 +9747,29 @@ def _unwrap_mock_errors() -> Iterator[None]:
         raise mistake from mistake.__cause__
 
 
-def _sdk_retries_all_exceptions() -> bool:
+def _is_swallowing() -> bool:
     return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
 
 
 # ---- httpx and httpx2 ------------------------------------------------------------------------------------------------
 
 
-def _httpx_request(request: Any) -> _LazyRequest:
-    return request if isinstance(request, _LazyRequest) else _LazyRequest(request)
+def _httpx_request(request: Any) -> _Converted:
+    return request if isinstance(request, _Converted) else _Converted(request)
 
 
-class _LazyRequest(httpx.Request):
+class _Converted(httpx.Request):
     """A request of either family as one of httpx, that keeps little: what it takes is made when somebody looks."""
 
     def __init__(self, original: Any) -> None:
         self.method, self.extensions, self._content = original.method, original.extensions, original.content
-        self.raw_url = str(original.url)
-        self.http_lib = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
-        self.raw_headers = _interned_headers(tuple(original.headers.raw))
+        self.link = str(original.url)
+        self.family = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
+        self.raw_headers = _shared_headers(tuple(original.headers.raw))
 
     @functools.cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]
-        return httpx.URL(self.raw_url)
+        return httpx.URL(self.link)
 
     @functools.cached_property
     def headers(self) -> httpx.Headers:  # type: ignore[override]
@@ -9950,52 +9781,44 @@ class _LazyRequest(httpx.Request):
 
 
 @functools.lru_cache(maxsize=64)
-def _interned_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+def _shared_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
     """Headers as the call before had them: those of a client are nearly always the same."""
     return headers
 
 
 # What the network does for the SDK to raise one of its own.
-_SDK_EXCEPTION_FAULTS = {
-    "APITimeoutError": "ReadTimeout",
-    "APIConnectionError": "ConnectError",
-    "TimedOut": "ReadTimeout",
-}
+_SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError", "TimedOut": "ReadTimeout"}
 
 
-def _native_error(fault: Any, request: httpx.Request) -> BaseException:
+def _family_error(fault: Any, request: httpx.Request) -> BaseException:
     """A network fault as the client's own family knows it; a class becomes an instance."""
     kind = fault if inspect.isclass(fault) else type(fault)
-    name = (
-        _SDK_EXCEPTION_FAULTS.get(kind.__name__, kind.__name__)
-        if kind.__module__.startswith("openai")
-        else kind.__name__
-    )
+    name = _SDK_FAULTS.get(kind.__name__, kind.__name__) if kind.__module__.startswith("openai") else kind.__name__
     if not kind.__module__.startswith(("httpx", "openai")):
         return fault() if inspect.isclass(fault) else fault
     message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
-    own = getattr(getattr(request, "http_lib", httpx), name, None)
+    own = getattr(getattr(request, "family", httpx), name, None)
     return own(message, request=request) if own else fault
 
 
-def _native_response(response: httpx.Response, request: Any) -> Any:
+def _family_response(response: httpx.Response, request: Any) -> Any:
     """A response as the client's family wants it, its body still to be read."""
     family = sys.modules[type(request).__module__.partition(".")[0]]
-    body = _native_stream_class(family)(response.stream)  # which closes what it reads
+    body = _family_stream(family)(response.stream)  # which closes what it reads
     headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
     return family.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
 
 
 @functools.cache
-def _native_stream_class(family: types.ModuleType) -> Callable[[Any], Any]:
+def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
     """A class that makes a body of any family one of this."""
-    return type("Stream", (_SyncAsyncStream, family.SyncByteStream, family.AsyncByteStream), {})
+    return type("Stream", (_Either, family.SyncByteStream, family.AsyncByteStream), {})
 
 
 # ---- patches ---------------------------------------------------------------------------------------------------------
 
 
-def _patch_transport_init(init: Any) -> Any:
+def _sharing(init: Any) -> Any:
     """A constructor of transports with which those of default settings share one SSL context."""
 
     @functools.wraps(init)
@@ -10006,19 +9829,19 @@ def _patch_transport_init(init: Any) -> Any:
                 os.environ.get("SSL_CERT_FILE"),
                 os.environ.get("SSL_CERT_DIR"),
             )
-            settings["verify"] = _shared_ssl_context(sys.modules[init.__module__.partition(".")[0]], *trust)
+            settings["verify"] = _shared_context(sys.modules[init.__module__.partition(".")[0]], *trust)
         init(transport, *args, **settings)
 
     return __init__
 
 
 @functools.cache
-def _shared_ssl_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
+def _shared_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
     """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
-    return _LazySSLContext(lambda: family.create_ssl_context(trust_env=trust_env))
+    return _Later(lambda: family.create_ssl_context(trust_env=trust_env))
 
 
-class _LazySSLContext:
+class _Later:
     """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
     use for them."""
 
@@ -10033,8 +9856,8 @@ class _LazySSLContext:
 
 def _routers_for(lib: str) -> Iterator[Any]:
     """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
-    others = _other_mockers_routers(lib)
-    for router in _active_routers():
+    others = _others(lib)
+    for router in _active():
         if any(other not in router._older for other in others):
             yield None
             others = []
@@ -10043,7 +9866,7 @@ def _routers_for(lib: str) -> Iterator[Any]:
         yield None
 
 
-def _other_mockers_routers(lib: str = "") -> list[Any]:
+def _others(lib: str = "") -> list[Any]:
     """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
     busy = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
     if lib:
@@ -10052,10 +9875,10 @@ def _other_mockers_routers(lib: str = "") -> list[Any]:
     return [router for mocker in busy for router in mocker.routers]
 
 
-def _active_routers(url: str = "") -> list[Any]:
+def _active(url: str = "") -> list[Any]:
     """The routers that answer, newest first; of them those whose mock has a base above a URL."""
     newest_first = dict.fromkeys(reversed(_Interceptor.routers))
-    return [router for router in newest_first if not url or _strip_base(url.partition("?")[0], router._mock._bases)]
+    return [router for router in newest_first if not url or _below(url.partition("?")[0], router._mock._bases)]
 
 
 class _Interceptor(Mocker):
@@ -10102,12 +9925,12 @@ class _Interceptor(Mocker):
 @functools.cache
 def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
     """Return the class, the method and the patch of each entry of `_PATCHES` whose package is installed."""
-    there = [(target, patches) for target, patches in _PATCHES.items() if _is_installed(target.partition(":")[0])]
+    there = [(target, patches) for target, patches in _PATCHES.items() if _installed(target.partition(":")[0])]
     owners = [(pkgutil.resolve_name(target), patches) for target, patches in there]
     return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
 
-def _is_installed(module: str) -> bool:
+def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # not even its package
@@ -10299,7 +10122,7 @@ class _AnsweringTransport:
 def _ask_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
     """Return the response to a request of httpx or httpx2. `lib` is the library that sends it, if it is another one."""
     request.read()
-    return _run_without_waiting(_dispatch(request, "handler", network, lib))
+    return _run(_dispatch(request, "handler", network, lib))
 
 
 async def _ask_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
@@ -10319,13 +10142,13 @@ async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], l
         try:
             if router is None:
                 return await _pass_through(request, network)
-            return _native_response(await _await_if_needed(getattr(router, handler)(converted)), request)
+            return _family_response(await _result(getattr(router, handler)(converted)), request)
         except PassThrough:
             return await _pass_through(request, network)
         except (AllMockedAssertionError, MockError) as reason:
             if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
                 raise  # it is known, and a mistake
-    if not _Interceptor.routers or (_is_replacement(network) and not _active_routers(converted.link)):
+    if not _Interceptor.routers or (_is_replacement(network) and not _active(converted.link)):
         return await _pass_through(request, network)
     raise _unmatched_error(converted)
 
@@ -10335,30 +10158,30 @@ async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
     hosts = [request.url.raw_host.decode()]
     token = _passing.set(hosts)
     try:
-        return await _await_if_needed(network(request))
+        return await _result(network(request))
     finally:
         hosts.clear()
         _passing.reset(token)
 
 
-def _unmatched_error(request: _LazyRequest) -> BaseException:
+def _unmatched_error(request: _Converted) -> BaseException:
     """Return the error of a request that no router knows, after logging it in all of them.
 
     A request to another host is refused like one to a host that can't be reached, so that programs that can do without
     that host go on. For the SDK's requests, and on a loopback host, where fixtures wait for a server, it is a mistake.
     """
     message = _log_unmatched(request)
-    if _active_routers(request.raw_url) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
-        return _to_client_exception(RequestNotMocked(message), request)
-    return request.http_lib.ConnectError(message, request=request)
+    if _active(request.link) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
+        return _surfacing(_NotMocked(message), request)
+    return request.family.ConnectError(message, request=request)
 
 
 def _log_unmatched(request: httpx.Request) -> str:
     """Log a request that no router knows in each of them, and return the reason why it is refused."""
-    routers = _active_routers()
+    routers = _active()
     for router in routers:
         router._record(request)
-    return "; ".join(dict.fromkeys(router._mock._unmatched_message(request) for router in routers))
+    return "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
 
 
 def _is_from_sdk(headers: Iterable[str]) -> bool:
@@ -10433,7 +10256,7 @@ def _errors_of_httpcore(request: Any) -> Iterator[None]:
     """Raise network errors of httpx as the errors of the same name in httpcore."""
     try:
         yield
-    except tuple(lib.RequestError for lib in _http_libs()) as error:
+    except tuple(lib.RequestError for lib in _families()) as error:
         own = getattr(_httpcore_of(request), type(error).__name__, None)
         if own is None:
             raise
@@ -10498,7 +10321,7 @@ def _is_left_to_aiohttp(req: Any) -> bool:
         return True
     if "upgrade" in req.headers and not _is_from_sdk(req.headers):
         return True
-    if _active_routers(str(req.url)):
+    if _active(str(req.url)):
         return False
     return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from("aiohttp.test_utils")
 
@@ -10619,16 +10442,16 @@ class _MemoryConnection(asyncio.Transport):
 def _aiohttp_error(error: BaseException) -> BaseException:
     """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
     aiohttp = sys.modules["aiohttp"]
-    if isinstance(error, tuple(lib.TimeoutException for lib in _http_libs())):
+    if isinstance(error, tuple(lib.TimeoutException for lib in _families())):
         return aiohttp.ServerTimeoutError(str(error))
-    if isinstance(error, tuple(lib.RequestError for lib in _http_libs())):
+    if isinstance(error, tuple(lib.RequestError for lib in _families())):
         return aiohttp.ClientConnectionError(str(error))
     return error
 
 
 _HTTP_PATCHES = {
-    "HTTPTransport": {"__init__": _patch_transport_init, "handle_request": _patch_handle_request},
-    "AsyncHTTPTransport": {"__init__": _patch_transport_init, "handle_async_request": _patch_handle_async_request},
+    "HTTPTransport": {"__init__": _sharing, "handle_request": _patch_handle_request},
+    "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _patch_handle_async_request},
     "Client": {"_transport_for_url": _patch_transport_for_url},
     "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
 }
@@ -10642,7 +10465,7 @@ _HTTP_PATCHES = {
 # ---- the server side: frames, without I/O ----------------------------------------------------------------------------
 
 
-def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
+def _far_end(uri: str, headers: Any) -> _FarEnd | None:
     """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
 
     A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
@@ -10652,32 +10475,30 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
     urls = re.sub("^ws", "http", uri), re.sub("^wss?", "http", uri)
     if not _Interceptor.routers or _is_passed_through(uri, *urls):
         return None
-    url = next(filter(_active_routers, urls), urls[0])
-    routers = _active_routers(url)
+    url = next(filter(_active, urls), urls[0])
+    routers = _active(url)
     for router in routers:
-        with contextlib.suppress(RequestNotMocked):
-            router._mock._to_call(httpx.Request("WS", url))
-            return _WebSocketServer(router, url)
+        with contextlib.suppress(_NotMocked):
+            router._mock._receive(httpx.Request("WS", url))
+            return _FarEnd(router, url)
     if routers:
-        raise RequestNotMocked(
-            f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}"
-        )
+        raise _NotMocked(f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}")
     if not _is_connecting_from_sdk(headers):
         return None
-    raise RequestNotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
+    raise _NotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
 
 
 def _is_passed_through(*urls: str) -> bool:
     """Return True if the first route of a user that matches one form of a WebSocket's URL passes it through."""
     requests = [httpx.Request("GET", url) for url in urls]
-    for router in _active_routers():
+    for router in _active():
         for route in router.routes:
             if not route.pattern or any(route.pattern.match(request) for request in requests):
                 return route.is_pass_through
     return False
 
 
-class _WebSocketServer:
+class _FarEnd:
     """The far end of a connection: bytes in and, after each step, bytes out."""
 
     def __init__(self, router: Router, url: str) -> None:
@@ -10700,7 +10521,7 @@ class _WebSocketServer:
                     self.inbox.append(self.fragments)
                     self.fragments = b""
 
-    async def step(self, wait: _Wait) -> bool:
+    async def step(self, wait: Wait) -> bool:
         """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
         if self.inbox:
             heard = self.inbox.popleft()
@@ -10723,12 +10544,12 @@ class _WebSocketServer:
         elif isinstance(event, int):
             self.protocol.send_close(event, "the mock closed the connection")
         else:
-            self.protocol.send_text(_encode_message(event))
+            self.protocol.send_text(_message(event))
 
-    async def _open(self, handshake: Any, wait: _Wait) -> None:
+    async def _open(self, handshake: Any, wait: Wait) -> None:
         """Accepts a connection, or refuses it with the response that is next in the list."""
         opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
-        opened = await _open_session(self.router, opening, wait)
+        opened = await _open(self.router, opening, wait)
         if isinstance(opened, httpx.Response):
             answer = self.protocol.reject(opened.status_code, opened.read().decode())
             answer.headers.pop("Content-Type")
@@ -10739,16 +10560,16 @@ class _WebSocketServer:
             self.session = opened
 
 
-def _encode_message(event: Any) -> bytes:
+def _message(event: Any) -> bytes:
     """An event as a message; a text is one as it is."""
-    return _encode_utf8(event if isinstance(event, str) else _json_encode(event))
+    return _to_bytes(event if isinstance(event, str) else _encode(event))
 
 
-async def _open_session(router: Router, opening: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
+async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSession | httpx.Response:
     """The session of a connection, or the response it is refused with."""
-    call = router._mock._to_call(opening)
+    call = router._mock._receive(opening)
     record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
-    if refused := await _handshake_rejection(call, wait, record):
+    if refused := await _refusal_of(call, wait, record):
         record.response = refused
         return refused
     record.response = httpx.Response(101)
@@ -10757,16 +10578,16 @@ async def _open_session(router: Router, opening: httpx.Request, wait: _Wait) -> 
     return session
 
 
-async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> httpx.Response | None:
+async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response | None:
     """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
     endpoint = call.mock._endpoint(call.row)
     value = endpoint._response
-    step = value[endpoint._hit_count] if _is_step_list(value) and endpoint._hit_count < len(value) else value
+    step = value[endpoint._hits] if _is_steps(value) and endpoint._hits < len(value) else value
     try:
         if call.mock._strict:
             _check_api_key(call)
         return await _answer(call, wait, record) if _is_response(step) else None
-    except _ServiceError as refused:
+    except ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
@@ -10792,27 +10613,27 @@ def _header_items(headers: Any) -> list[tuple[str, str]]:
 # ---- the client side, asynchronous and synchronous -------------------------------------------------------------------
 
 
-def _patch_create_connection(create_connection: Any) -> Any:
+def _answering_async(create_connection: Any) -> Any:
     """How the asynchronous client gets its transport: one that leads to the far end."""
 
     @functools.wraps(create_connection)
     async def create_connection_here(connecting: Any) -> Any:
-        if (far := _websocket_server_for(connecting.uri, connecting.additional_headers)) is None:
+        if (far := _far_end(connecting.uri, connecting.additional_headers)) is None:
             return await create_connection(connecting)
         from websockets.uri import parse_uri
 
         make = getattr(connecting, "protocol_factory", None) or connecting.factory  # in releases up to 16, and since
         connection = make(parse_uri(connecting.uri))
-        connection.connection_made(_LoopbackTransport(far, connection))
+        connection.connection_made(_Wire(far, connection))
         return connection
 
     return create_connection_here
 
 
-class _LoopbackTransport(asyncio.Transport):
+class _Wire(asyncio.Transport):
     """A transport that carries bytes to the far end and back."""
 
-    def __init__(self, far: _WebSocketServer, connection: Any) -> None:
+    def __init__(self, far: _FarEnd, connection: Any) -> None:
         super().__init__()
         self.far, self.connection, self.lost = far, connection, False
         self.heard = asyncio.Event()
@@ -10849,7 +10670,7 @@ class _LoopbackTransport(asyncio.Transport):
         try:
             while not self.lost:
                 self.heard.clear()
-                moved = await self.far.step(_await_if_needed)
+                moved = await self.far.step(_result)
                 self._deliver()
                 await (asyncio.sleep(0) if moved or self.lost else self.heard.wait())
         except Exception as mistake:  # the client raises it as the reason why its connection is gone
@@ -10865,12 +10686,12 @@ class _LoopbackTransport(asyncio.Transport):
             self.close()
 
 
-def _patch_connect(connect: Any) -> Any:
+def _answering_sync(connect: Any) -> Any:
     """The function that opens synchronous connections: those to the API end here."""
 
     @functools.wraps(connect)
     def connect_here(uri: str, *args: Any, **settings: Any) -> Any:
-        far = _websocket_server_for(uri, settings.get("additional_headers"))
+        far = _far_end(uri, settings.get("additional_headers"))
         return connect(uri, *args, **settings) if far is None else _SyncConnection(far, uri, settings)
 
     return connect_here
@@ -10879,21 +10700,19 @@ def _patch_connect(connect: Any) -> Any:
 # The methods to patch, by class, with the function that makes each patch.
 _PATCHES = {
     **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES.items()},
-    "openai._base_client:BaseClient": {"_calculate_retry_timeout": _patch_retry_timeout},
-    "openai._base_client:SyncAPIClient": {"request": _patch_sdk_request},
-    "openai._base_client:AsyncAPIClient": {"request": _patch_sdk_request},
+    "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
+    "openai._base_client:SyncAPIClient": {"request": _unveiling},
+    "openai._base_client:AsyncAPIClient": {"request": _unveiling},
     # by the name it has in releases up to 16, and since
-    "websockets.asyncio.client:connect": dict.fromkeys(
-        ("create_connection", "open_tcp_connection"), _patch_create_connection
-    ),
-    "websockets.sync.client:": {"connect": _patch_connect},
+    "websockets.asyncio.client:connect": dict.fromkeys(("create_connection", "open_tcp_connection"), _answering_async),
+    "websockets.sync.client:": {"connect": _answering_sync},
 }
 
 
 class _SyncConnection:
     """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
 
-    def __init__(self, far: _WebSocketServer, uri: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, far: _FarEnd, uri: str, settings: Mapping[str, Any]) -> None:
         from websockets.client import ClientProtocol
         from websockets.uri import parse_uri
 
@@ -10921,7 +10740,7 @@ class _SyncConnection:
             if not self._step() and not self.messages and self.protocol.state.name == "OPEN":
                 if timeout is not None:
                     raise TimeoutError("nothing is on its way")
-                raise AssertionError(f"recv() would wait for ever: {_waiting_reason(self.far.session)}")
+                raise AssertionError(f"recv() would wait for ever: {_waits_for(self.far.session)}")
         data = self.messages.popleft()
         return data if decode is False else data.decode()
 
@@ -10948,7 +10767,7 @@ class _SyncConnection:
             raise self.protocol.close_exc
 
     def _step(self) -> bool:
-        moved = _run_without_waiting(self.far.step(_wait_in_thread))
+        moved = _run(self.far.step(_wait_in_thread))
         self._exchange()
         return moved
 
@@ -10974,7 +10793,7 @@ class _SyncConnection:
             self.messages.append(event.data)
 
 
-def _waiting_reason(session: _SocketSession) -> str:
+def _waits_for(session: _SocketSession) -> str:
     sent = ", ".join(session.received_types) or "nothing"
     return f"the client sent {sent}, all that came of it was received, and the session waits for more"
 
@@ -10986,39 +10805,37 @@ def _waiting_reason(session: _SocketSession) -> str:
 
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
-    headers, path = _request_headers(scope), _request_path(scope)
-    content = await _receive_body(receive, mock._limits["body"])
+    headers, path = _headers_in(scope), _path_in(scope)
+    content = await _read_body(receive, mock._bounds["body"])
     if content is None:  # the client left before it had said all
         return
     if isinstance(content, httpx.Response):
         response = content
     elif path.startswith("/_mock/"):
-        response = _handle_control(mock, _request_api_key(headers), scope, path.removeprefix("/_mock"), content)
+        response = _control(mock, _key_in(headers), scope, path.removeprefix("/_mock"), content)
     elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
-        response = _add_cors_headers(httpx.Response(204), headers)
+        response = _shared(httpx.Response(204), headers)
     else:
-        own = mock.for_key(_request_api_key(headers))
-        response = _add_cors_headers(
-            await _answer_served(own, _ASGIRequest(own, scope["method"], scope, content)), headers
-        )
-        _enforce_limits(own)
+        own = mock.for_key(_key_in(headers))
+        response = _shared(await _served_answer(own, _Arrived(own, scope["method"], scope, content)), headers)
+        _keep_within_bounds(own)
     await _send(response, receive, send)
 
 
-async def _receive_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
+async def _read_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
     """A body; the 413 of one that is too large; `None` where the client left."""
     pieces, size = [], 0
     while (message := await receive())["type"] == "http.request":
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > largest:
-            return _server_error(413, f"The body of the request is larger than {largest} bytes.")
+            return _problem(413, f"The body of the request is larger than {largest} bytes.")
         if not message.get("more_body"):
             return b"".join(pieces)
     return None
 
 
-def _add_cors_headers(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
+def _shared(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
     """A response that a page of any origin may read, as those of the API."""
     if "origin" in asked:
         allowed = {"origin": "*", "methods": "*", "headers": asked.get("access-control-request-headers", "*")}
@@ -11027,28 +10844,28 @@ def _add_cors_headers(response: httpx.Response, asked: Mapping[str, str]) -> htt
     return response
 
 
-async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
+async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
     """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
-    _ended_in_fault.set(False)
+    _faulted.set(False)
     try:
         return await mock.router.async_handler(request)
     except (Exception, MockError) as reason:
-        if _ended_in_fault.get():  # a body that breaks before its first byte, of a status that is tried again
+        if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
             if isinstance(reason, httpx.TimeoutException):
-                await _sleep(_client_timeout(request.headers))
-            broken = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=reason), request)
-            return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken)
-        return _mistake_response(reason)
+                await _sleep(_patience(request.headers))
+            broken = _Paced((), dataclasses.replace(AT_ONCE, fail_after=0, fault=reason), request)
+            return _Reply(502, headers=[(b"content-length", b"1")], stream=broken)
+        return _mistake(reason)
 
 
-_LONGEST_TIMEOUT = 10  # seconds: who would wait longer is not kept waiting
+_LONGEST = 10  # seconds: who would wait longer is not kept waiting
 
 
-def _client_timeout(headers: Mapping[str, str]) -> float:
+def _patience(headers: Mapping[str, str]) -> float:
     """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
     said = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
-    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST_TIMEOUT + 1
-    return seconds + 1 if seconds <= _LONGEST_TIMEOUT else 0
+    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST + 1
+    return seconds + 1 if seconds <= _LONGEST else 0
 
 
 async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
@@ -11063,53 +10880,53 @@ async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any)
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a connection, with the session that a client in this process has."""
     await receive()
-    own = mock.for_key(_request_api_key(_request_headers(scope)))
+    own = mock.for_key(_key_in(_headers_in(scope)))
     try:
-        opened = await _open_session(own.router, _ASGIRequest(own, "WS", scope), _await_if_needed)
+        opened = await _open(own.router, _Arrived(own, "WS", scope), _result)
     except (Exception, MockError) as reason:
-        opened = _mistake_response(reason)
+        opened = _mistake(reason)
     if not isinstance(opened, httpx.Response):
         offered = {"realtime"}.intersection(scope.get("subprotocols", ()))
         await send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
-        await _exchange_messages(_ASGIWebSocketServer(opened), receive, send)
+        await _converse(_ServedEnd(opened), receive, send)
     elif "websocket.http.response" in (scope.get("extensions") or {}):
         await _send(opened, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
     else:
         await send({"type": "websocket.close"})
-    _enforce_limits(own)
+    _keep_within_bounds(own)
 
 
-_SCOPE_HANDLERS = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
+_SERVES = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
 
 
-def _request_api_key(headers: Mapping[str, str]) -> str:
+def _key_in(headers: Mapping[str, str]) -> str:
     """The API key of a request; a browser's WebSocket has it in its subprotocols."""
     key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
     found = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
     return key or (found[1] if found else "")
 
 
-def _request_headers(scope: Any) -> dict[str, str]:
+def _headers_in(scope: Any) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-class _ASGIRequest(_LazyRequest):
+class _Arrived(_Converted):
     """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
 
     def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
-        path, query = re.sub("^/v1(?=/)", "", _request_path(scope)), scope["query_string"].decode("latin-1")
-        self.raw_url = mock._bases[0] + path + (f"?{query}" if query else "")
-        self.method, self._content, self.extensions, self.http_lib = method, content, {}, httpx
-        self.raw_headers = _interned_headers(tuple(map(tuple, scope["headers"])))
+        path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
+        self.link = mock._bases[0] + path + (f"?{query}" if query else "")
+        self.method, self._content, self.extensions, self.family = method, content, {}, httpx
+        self.raw_headers = _shared_headers(tuple(map(tuple, scope["headers"])))
 
 
-def _request_path(scope: Any) -> str:
+def _path_in(scope: Any) -> str:
     """The path below the place where the application is mounted, as it was sent."""
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
 
 
-async def _exchange_messages(end: _ASGIWebSocketServer, receive: Any, send: Any) -> None:
+async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
     """Carries messages to a session and its events back, in order, until one of the two ends it."""
     import anyio
 
@@ -11132,16 +10949,16 @@ async def _exchange_messages(end: _ASGIWebSocketServer, receive: Any, send: Any)
         group.cancel_scope.cancel()
 
 
-async def _step(end: _ASGIWebSocketServer) -> bool:
+async def _step(end: _ServedEnd) -> bool:
     try:
-        return await end.step(_await_if_needed)
+        return await end.step(_result)
     except (Exception, MockError) as reason:
-        _mistake_response(reason)
+        _mistake(reason)
         end.close(1011, str(reason))
         return True
 
 
-def _mistake_response(reason: BaseException) -> httpx.Response:
+def _mistake(reason: BaseException) -> httpx.Response:
     """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
     import logging
 
@@ -11149,20 +10966,20 @@ def _mistake_response(reason: BaseException) -> httpx.Response:
     if not isinstance(reason, AssertionError):
         logging.getLogger("openai_responses").error("%s", reason, exc_info=reason)
     known = not isinstance(reason, AllMockedAssertionError)
-    return _server_error(500 if known else 404, str(reason), "mock_error")
+    return _problem(500 if known else 404, str(reason), "mock_error")
 
 
-def _server_error(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
+def _problem(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
     """An error of the server itself, which the SDKs do not try again."""
     return httpx.Response(
-        status, json={"error": _ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
+        status, json={"error": ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
     )
 
 
-_MAX_CLOSE_REASON = 123  # bytes: what fits into the frame that closes a connection
+_LONGEST_REASON = 123  # bytes: what fits into the frame that closes a connection
 
 
-class _ASGIWebSocketServer(_WebSocketServer):
+class _ServedEnd(_FarEnd):
     """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
 
     def __init__(self, session: _SocketSession) -> None:
@@ -11177,11 +10994,11 @@ class _ASGIWebSocketServer(_WebSocketServer):
         if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
             self.close(event or 1011, "the mock closed it")
         else:
-            self.outbox.append({"type": "websocket.send", "text": _encode_message(event).decode()})
+            self.outbox.append({"type": "websocket.send", "text": _message(event).decode()})
 
     def close(self, code: int, reason: str) -> None:
         self.broken = True
-        shown = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore")
+        shown = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
         self.outbox.append({"type": "websocket.close", "code": code, "reason": shown})
 
 
@@ -11222,22 +11039,22 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
         raise fault
 
 
-def _enforce_limits(mock: OpenAIMock) -> None:
+def _keep_within_bounds(mock: OpenAIMock) -> None:
     """Forgets the oldest requests of a mock, and of the one it is of."""
-    for each in filter(None, (mock, mock._parent_mock)):
+    for each in filter(None, (mock, mock._origin)):
         routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
-        for kept in (each._request_log, each.router.calls, *(route.calls for route in routes if route)):
-            del kept[: max(len(kept) - each._limits["records"], 0)]
+        for kept in (each._journal, each.router.calls, *(route.calls for route in routes if route)):
+            del kept[: max(len(kept) - each._bounds["records"], 0)]
 
 
 # What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
-_DEFAULT_LIMITS = {"keys": 100, "records": 1000, "body": 512 * 2**20}
+_HELD = {"keys": 100, "records": 1000, "body": 512 * 2**20}
 
 
 # ---- control plane ---------------------------------------------------------------------------------------------------
 
 
-_CONTROL_ERROR_STATUS = {
+_REFUSALS = {
     AssertionError: 409,
     AttributeError: 404,
     TypeError: 400,
@@ -11247,25 +11064,25 @@ _CONTROL_ERROR_STATUS = {
 }
 
 
-def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
+def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
     """What comes of a request to the control plane."""
     first, _, name = path[1:].partition("/")
-    act = _CONTROL_ROUTES.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
+    act = _CONTROL.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
     if act is None:
-        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
-        return _server_error(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
+        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL)
+        return _problem(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     try:
-        done = act(_ControlRequest(server, key, unquote(name), query, content))
-    except tuple(_CONTROL_ERROR_STATUS) as reason:
-        status = next(status for kind, status in _CONTROL_ERROR_STATUS.items() if isinstance(reason, kind))
-        return _server_error(status, str(reason))
-    answer = json.dumps(done, default=_json_fallback)
+        done = act(_Order(server, key, unquote(name), query, content))
+    except tuple(_REFUSALS) as reason:
+        status = next(status for kind, status in _REFUSALS.items() if isinstance(reason, kind))
+        return _problem(status, str(reason))
+    answer = json.dumps(done, default=_in_words)
     return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class _ControlRequest:
+class _Order:
     """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
 
     server: OpenAIMock
@@ -11280,113 +11097,111 @@ class _ControlRequest:
 
     @property
     def endpoint(self) -> Endpoint:
-        found = _resolve_name(self.mock, self.name)
+        found = _descend(self.mock, self.name)
         if not isinstance(found, Endpoint):
-            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_below(self.name))}")
+            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_in(self.name))}")
         return found
 
     @property
     def body(self) -> Any:
-        return _json_decode(self.content.decode())
+        return _parse(self.content.decode())
 
 
-def _json_fallback(value: Any) -> dict[str, str]:
+def _in_words(value: Any) -> dict[str, str]:
     """What JSON has no word for, to be read."""
-    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _short_repr(value)}
+    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _shown(value)}
 
 
-def _reset_key(order: _ControlRequest) -> None:
+def _begin_again(order: _Order) -> None:
     """A key's mock begins again as the server's; without a key, everything is taken back."""
     if order.mock is order.server:
         order.server.reset()
     else:
-        del order.server._key_mocks[order.key]
+        del order.server._keys[order.key]
 
 
-def _set_response(scripted: Scripted, said: Any) -> Any:
-    scripted.response = _decode_value(said)
-    for each in (scripted, *scripted._per_key_copies()):
-        each._json_form = said
-    return _response_json(scripted)
+def _set_said(scripted: Scripted, said: Any) -> Any:
+    scripted.response = _formed(said)
+    for each in (scripted, *scripted._heirs()):
+        each._form = said
+    return _said(scripted)
 
 
-def _all_responses(mock: OpenAIMock) -> dict[str, Any]:
-    return {name: _response_json(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
+def _all_said(mock: OpenAIMock) -> dict[str, Any]:
+    return {name: _said(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
 
 
-def _rule_json(rule: Rule) -> dict[str, Any]:
-    given = {"what": rule._condition, "tool_result": rule._tool_result}
+def _said_of_rule(rule: Rule) -> dict[str, Any]:
+    given = {"what": rule._what, "tool_result": rule._tool_result}
     when = {name: value for name, value in given.items() if value is not None} | rule._subset
-    return {"when": when, "response": _response_json(rule), "call_count": rule.call_count}
+    return {"when": when, "response": _said(rule), "call_count": rule.call_count}
 
 
-def _response_json(scripted: Scripted) -> Any:
+def _said(scripted: Scripted) -> Any:
     """A response as it was said in JSON, or as far as JSON has words for it."""
-    return scripted.response if scripted._json_form is None else scripted._json_form
+    return scripted.response if scripted._form is None else scripted._form
 
 
-def _remove_rules(order: _ControlRequest) -> None:
+def _remove_rules(order: _Order) -> None:
     """Takes back the rule that a request names, or all of the endpoint."""
-    for rule in [_find_rule(order)] if order.content else list(order.endpoint._rules):
+    for rule in [_rule_of(order)] if order.content else list(order.endpoint._rules):
         rule.remove()
 
 
-def _find_rule(order: _ControlRequest) -> Rule:
+def _rule_of(order: _Order) -> Rule:
     """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
     said = order.body
     if not isinstance(said, dict) or not isinstance(said.get("when"), dict):
-        raise ValueError(f'the rule is {_short_repr(said)}; expected {{"when": {{...}}, "response": ...}}')
-    wanted = {name: _decode_value(item) for name, item in said["when"].items()}
+        raise ValueError(f'the rule is {_shown(said)}; expected {{"when": {{...}}, "response": ...}}')
+    wanted = {name: _formed(item) for name, item in said["when"].items()}
     return order.endpoint.when(wanted.pop("what", None), **wanted)
 
 
-def _decode_value(said: Any) -> Any:
+def _formed(said: Any) -> Any:
     """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
     if isinstance(said, list):
-        return [_decode_value(item) for item in said]
+        return [_formed(item) for item in said]
     if not isinstance(said, dict) or len(said) != 1 or not (form := next(iter(said))).startswith("$"):
         return said
-    if (make := _JSON_BUILDERS.get(form[1:])) is None:
-        raise ValueError(
-            f"no form {form!r}.{_did_you_mean(form[1:], _JSON_BUILDERS)} There is: ${', $'.join(_JSON_BUILDERS)}"
-        )
+    if (make := _FORMS.get(form[1:])) is None:
+        raise ValueError(f"no form {form!r}.{_closest(form[1:], _FORMS)} There is: ${', $'.join(_FORMS)}")
     given = said[form]
     return (
-        make(**{name: _decode_value(item) for name, item in given.items()})
+        make(**{name: _formed(item) for name, item in given.items()})
         if isinstance(given, dict)
-        else make(_decode_value(given))
+        else make(_formed(given))
     )
 
 
-_RECORD_FIELDS = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
+_SHOWN_OF_RECORD = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
 
 
-def _record_json(record: Record) -> dict[str, Any]:
-    shown = {name: getattr(record, name) for name in _RECORD_FIELDS}
+def _shown_record(record: Record) -> dict[str, Any]:
+    shown = {name: getattr(record, name) for name in _SHOWN_OF_RECORD}
     return shown | {"answered_by": str(record.answered_by or "default")}
 
 
-def _record_matches(order: _ControlRequest, shown: dict[str, Any]) -> bool:
+def _fits(order: _Order, shown: dict[str, Any]) -> bool:
     """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
     fields = shown["query"] | shown["params"] | shown["body"] | shown
-    return all(_matches_value(text, fields.get(name)) for name, text in order.query.items())
+    return all(_is_as_expected(text, fields.get(name)) for name, text in order.query.items())
 
 
 # What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
-_CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
-    ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._key_mocks)},
-    ("GET", "/responses"): lambda order: _all_responses(order.mock),
-    ("GET", "/responses/{endpoint}"): lambda order: _response_json(order.endpoint),
-    ("PUT", "/responses/{endpoint}"): lambda order: _set_response(order.endpoint, order.body),
+_CONTROL: Mapping[tuple[str, str], Callable[[_Order], Any]] = {
+    ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._keys)},
+    ("GET", "/responses"): lambda order: _all_said(order.mock),
+    ("GET", "/responses/{endpoint}"): lambda order: _said(order.endpoint),
+    ("PUT", "/responses/{endpoint}"): lambda order: _set_said(order.endpoint, order.body),
     ("DELETE", "/responses/{endpoint}"): lambda order: delattr(order.endpoint, "response"),
-    ("GET", "/rules/{endpoint}"): lambda order: list(map(_rule_json, order.endpoint._rules)),
-    ("PUT", "/rules/{endpoint}"): lambda order: _set_response(_find_rule(order), order.body.get("response")),
+    ("GET", "/rules/{endpoint}"): lambda order: list(map(_said_of_rule, order.endpoint._rules)),
+    ("PUT", "/rules/{endpoint}"): lambda order: _set_said(_rule_of(order), order.body.get("response")),
     ("DELETE", "/rules/{endpoint}"): lambda order: _remove_rules(order),
     ("GET", "/requests"): lambda order: [
-        shown for shown in map(_record_json, order.mock.requests) if _record_matches(order, shown)
+        shown for shown in map(_shown_record, order.mock.requests) if _fits(order, shown)
     ],
-    ("DELETE", "/requests"): lambda order: order.mock._request_log.clear(),
-    ("POST", "/reset"): lambda order: _reset_key(order),
+    ("DELETE", "/requests"): lambda order: order.mock._journal.clear(),
+    ("POST", "/reset"): lambda order: _begin_again(order),
     ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
 }
 
@@ -11398,24 +11213,24 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
     import signal
 
-    said = _parse_arguments(arguments)
-    server = _uvicorn_server(_mock_from_options(said))
-    listening = _listen_at(said.host, said.port)
+    said = _arguments(arguments)
+    server = _uvicorn(_mock_of(said))
+    listening = _socket_at(said.host, said.port)
     for ending in (signal.SIGINT, signal.SIGTERM):  # there is nothing to save; in a container there would be no handler
         signal.signal(ending, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
-    _on_startup(server, lambda: print(f"{_root_url(listening, said.host)}/v1", flush=True))
+    _when_started(server, lambda: print(f"{_root_of(listening, said.host)}/v1", flush=True))
     server.run([listening])
 
 
-_LIMIT_HELP = {
+_HELD_WORDS = {
     "keys": "API keys with a mock of their own",
     "records": "requests in a journal",
     "body": "bytes in a body",
 }
 
 
-def _parse_arguments(arguments: Sequence[str] | None) -> Any:
+def _arguments(arguments: Sequence[str] | None) -> Any:
     import argparse
 
     about = "Serves a mock of the OpenAI API, and prints its URL."
@@ -11429,34 +11244,32 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     )
     parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
     parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, what in _LIMIT_HELP.items():
-        parser.add_argument(
-            f"--{name}", type=_non_negative_int, help=f"at most so many {what} (default: {_DEFAULT_LIMITS[name]})"
-        )
+    for name, what in _HELD_WORDS.items():
+        parser.add_argument(f"--{name}", type=_number, help=f"at most so many {what} (default: {_HELD[name]})")
     return parser.parse_args(arguments)
 
 
 def _port(text: str) -> int:
-    return _non_negative_int(text, 2**16)
+    return _number(text, 2**16)
 
 
-def _non_negative_int(text: str, below: int = sys.maxsize) -> int:
+def _number(text: str, below: int = sys.maxsize) -> int:
     """Raises `ValueError` for what is none."""
     return range(below).index(int(text))
 
 
-def _mock_from_options(said: Any) -> OpenAIMock:
+def _mock_of(said: Any) -> OpenAIMock:
     """The mock that the command line describes, which goes before what the script says of it."""
-    script = _load_script(said.script) if said.script else {}
+    script = _script(said.script) if said.script else {}
     mock = script.get("openai_mock") or OpenAIMock()
     mock._strict, mock._only_scripted = mock._strict or said.strict, mock._only_scripted or said.only_scripted
-    mock._limits |= {name: number for name in _DEFAULT_LIMITS if (number := getattr(said, name)) is not None}
+    mock._bounds |= {name: number for name in _HELD if (number := getattr(said, name)) is not None}
     if set_up := script.get("set_up"):
         set_up(mock)
     return mock
 
 
-def _load_script(path: str) -> dict[str, Any]:
+def _script(path: str) -> dict[str, Any]:
     """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
     import runpy
 
@@ -11476,29 +11289,29 @@ _mounted: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the 
 
 
 @contextlib.contextmanager
-def _serve_in_thread(mock: OpenAIMock) -> Iterator[Server]:
+def _served(mock: OpenAIMock) -> Iterator[Server]:
     """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
     name = f"mock-{next(_mounts)}"
     _mounted[name] = mock
     try:
-        yield Server(mock, f"{_server_thread_url()}/{name}/v1")
+        yield Server(mock, f"{_thread()}/{name}/v1")
     finally:
         del _mounted[name]
 
 
 @functools.cache
-def _server_thread_url() -> str:
+def _thread() -> str:
     """The URL of the server in this process's thread."""
-    server, ready = _uvicorn_server(_serve_mounted, lifespan="off"), threading.Event()
-    listening = _listen_at("127.0.0.1", 0)
-    _on_startup(server, ready.set)
+    server, ready = _uvicorn(_serve_mounted, lifespan="off"), threading.Event()
+    listening = _socket_at("127.0.0.1", 0)
+    _when_started(server, ready.set)
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()
     if not ready.wait(60):
         raise RuntimeError("the server of this process did not start")
-    return _root_url(listening, "127.0.0.1")
+    return _root_of(listening, "127.0.0.1")
 
 
-def _uvicorn_server(app: Any, **settings: Any) -> Any:
+def _uvicorn(app: Any, **settings: Any) -> Any:
     """A server of `uvicorn` that says nothing. Raises `SystemExit` where that is not installed."""
     try:
         import uvicorn
@@ -11512,7 +11325,7 @@ async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
     await _mounted[name]({**scope, "root_path": f"/{name}"}, receive, send)
 
 
-def _listen_at(host: str, port: int) -> Any:
+def _socket_at(host: str, port: int) -> Any:
     """A socket that listens. Raises `SystemExit` where it cannot."""
     import socket
 
@@ -11525,7 +11338,7 @@ def _listen_at(host: str, port: int) -> Any:
     return listening
 
 
-def _on_startup(server: Any, then: Callable[[], None]) -> None:
+def _when_started(server: Any, then: Callable[[], None]) -> None:
     """Has something done when a server answers."""
     startup = server.startup
 
@@ -11536,7 +11349,7 @@ def _on_startup(server: Any, then: Callable[[], None]) -> None:
     server.startup = started
 
 
-def _root_url(listening: Any, host: str) -> str:
+def _root_of(listening: Any, host: str) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
 
 
@@ -11556,7 +11369,7 @@ class MockError(BaseException):
     """
 
 
-class RequestNotMocked(AllMockedAssertionError):
+class _NotMocked(AllMockedAssertionError):
     """A request nothing answers: an unknown path of the API, or a host that is not the API's."""
 
 
@@ -11655,7 +11468,7 @@ def _builders() -> tuple[Any, ...]:
 
 
 # What the API calls its errors, by status: type, message, code.
-_ERROR_DEFAULTS = {
+_ERRORS = {
     400: ("invalid_request_error", "The request was invalid.", None),
     401: ("invalid_request_error", "Incorrect API key provided.", "invalid_api_key"),
     403: ("invalid_request_error", "You are not allowed to do this.", None),
@@ -11669,7 +11482,7 @@ _ERROR_DEFAULTS = {
 }
 
 
-_RETRIED_STATUSES = (408, 409, 429)
+_RETRIED = (408, 409, 429)
 
 
 def error(
@@ -11696,14 +11509,14 @@ def error(
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599, as in error(429)")
-    kind, text, usual = _ERROR_DEFAULTS.get(status, _ERROR_DEFAULTS[500 if status > 500 else 400])
+    kind, text, usual = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
     envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
     pause = f"{1 if retry_after is None else retry_after * 1000:g}"
-    retried = {"retry-after-ms": pause} if status in _RETRIED_STATUSES or status >= 500 else {}
-    return _ErrorResponse(status, json={"error": envelope}, headers={**retried, **(headers or {})})
+    retried = {"retry-after-ms": pause} if status in _RETRIED or status >= 500 else {}
+    return Failure(status, json={"error": envelope}, headers={**retried, **(headers or {})})
 
 
-class _ErrorResponse(httpx.Response):
+class Failure(httpx.Response):
     """An error of the API as a value; made by `error()`."""
 
     def __repr__(self) -> str:
@@ -11711,13 +11524,13 @@ class _ErrorResponse(httpx.Response):
         return f"error({self.status_code}, {said['message']!r}, code={said['code']!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ErrorResponse) and self._comparable == other._comparable
+        return isinstance(other, Failure) and self._said == other._said
 
     def __hash__(self) -> int:
         return hash(self.content)
 
     @property
-    def _comparable(self) -> tuple[Any, ...]:
+    def _said(self) -> tuple[Any, ...]:
         return self.status_code, self.content, self.headers
 
 
@@ -11728,20 +11541,20 @@ def timeout() -> Exception:
 
     The SDK tries again, without a pause while a mock is active, and in the end raises `APITimeoutError`.
     """
-    return _MockTimeout("the mock timed out")
+    return TimedOut("the mock timed out")
 
 
-class _MockTimeout(httpx.ReadTimeout):
+class TimedOut(httpx.ReadTimeout):
     """A timeout as a value; made by `timeout()`."""
 
     def __repr__(self) -> str:
         return "timeout()"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _MockTimeout)
+        return isinstance(other, TimedOut)
 
     def __hash__(self) -> int:
-        return hash(_MockTimeout)
+        return hash(TimedOut)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11793,7 +11606,7 @@ def streamed(
 
 # The values that JSON has no word for: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object has
 # the arguments by name, anything else is the only one.
-_JSON_BUILDERS: Mapping[str, Callable[..., Any]] = {
+_FORMS: Mapping[str, Callable[..., Any]] = {
     **{make.__name__: make for make in (refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)},
     "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
     "join": lambda parts: functools.reduce(operator.add, parts),
@@ -11806,10 +11619,10 @@ _JSON_BUILDERS: Mapping[str, Callable[..., Any]] = {
 # ---- event streams as classes ----------------------------------------------------------------------------------------
 
 
-_EventT = TypeVar("M")
+M = TypeVar("M")
 
 
-class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[_EventT]):
+class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
     """A stream of events as a class: override `generate`, and set an instance, or a response with it as content.
 
         class Greeting(EventStream):
@@ -11821,20 +11634,20 @@ class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[_EventT])
     Events are models of the SDK, dicts, or pairs of event name and data. Each call gets them from the start.
     """
 
-    def generate(self) -> Iterator[_EventT]:
+    def generate(self) -> Iterator[M]:
         """The events, in order."""
         raise NotImplementedError(f"{type(self).__name__} must override generate()")
 
     def __iter__(self) -> Iterator[bytes]:
         for event in self.generate():
-            yield _encode_event(_to_event(event))
+            yield _frame(_event(event))
 
     async def __aiter__(self) -> Any:
         for event in self.generate():
-            yield _encode_event(_to_event(event))
+            yield _frame(_event(event))
 
 
-class AsyncEventStream(EventStream[_EventT]):
+class AsyncEventStream(EventStream[M]):
     """The same with an asynchronous generator: override `agenerate`.
 
         class Greeting(AsyncEventStream):
@@ -11846,18 +11659,18 @@ class AsyncEventStream(EventStream[_EventT]):
     Synchronous clients can read it, too.
     """
 
-    async def agenerate(self) -> AsyncIterator[_EventT]:
+    async def agenerate(self) -> AsyncIterator[M]:
         """The events, in order."""
         raise NotImplementedError(f"{type(self).__name__} must override agenerate()")
         yield
 
     def __iter__(self) -> Iterator[bytes]:
-        for event in _to_sync_iterator(self.agenerate()):
-            yield _encode_event(_to_event(event))
+        for event in _synchronous(self.agenerate()):
+            yield _frame(_event(event))
 
     async def __aiter__(self) -> Any:
         async for event in self.agenerate():
-            yield _encode_event(_to_event(event))
+            yield _frame(_event(event))
 
 
 # ---- the state store -------------------------------------------------------------------------------------------------
@@ -11883,7 +11696,7 @@ class StateStore(collections.UserDict):
             _check_objects(resource, self.data[resource])
 
     def __missing__(self, resource: str) -> dict[Any, Any]:
-        _check_resource_name(resource)
+        _refuse_unknown_resource(resource)
         return self.data.setdefault(resource, {})
 
     def __iter__(self) -> Iterator[str]:
@@ -11898,27 +11711,27 @@ class StateStore(collections.UserDict):
         return Objects(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*_child_names(_all_resources(), ""), *(name for name in dir(dict) if not name.startswith("_"))})
+        return sorted({*_children(_all_resources(), ""), *(name for name in dir(dict) if not name.startswith("_"))})
 
     def __repr__(self) -> str:
         return f"StateStore({ {name: len(objects) for name, objects in self.items()} })"
 
     @property
-    def _bookkeeping(self) -> _StoreMetadata:
+    def service(self) -> Service:
         """What the service knows; it stands in the dict itself, so that whoever shares that shares this."""
-        return self.data.get("service") or self.data.setdefault("service", _StoreMetadata())
+        return self.data.get("service") or self.data.setdefault("service", Service())
 
-    def _metadata(self, resource: str, key: Any) -> _Metadata:
+    def note(self, resource: str, key: Any) -> Note:
         """The note of an object; of a list, under the ids of its parents as a tuple."""
-        return self._bookkeeping.metadata.setdefault((resource, key), _Metadata())
+        return self.service.notes.setdefault((resource, key), Note())
 
-    def _new_id(self, prefix: str) -> str:
-        """The next id: deterministic; that nothing stored by hand has it, `_insert_object` sees to."""
-        numbers = self._bookkeeping.id_counters
+    def new_id(self, prefix: str) -> str:
+        """The next id: deterministic; that nothing stored by hand has it, `_put` sees to."""
+        numbers = self.service.numbers
         numbers[prefix] += 1
         return f"{prefix}{numbers[prefix]:024d}"
 
-    def _children(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
+    def below(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
         """The objects below parents by key, in order."""
         depth, last = len(parents) - 1, parents[-1]
         objects = self[resource].items()
@@ -11934,7 +11747,7 @@ class Objects:
 
     def __init__(self, store: StateStore, name: str) -> None:
         if not any(key == name or key.startswith(f"{name}.") for key in _all_resources()):
-            raise AttributeError(f"no resource {name!r} in the state.{_did_you_mean(name, _all_resources())}")
+            raise AttributeError(f"no resource {name!r} in the state.{_closest(name, _all_resources())}")
         self._store, self._name = store, name
 
     def __getattr__(self, name: str) -> Objects:
@@ -11943,7 +11756,7 @@ class Objects:
         return Objects(self._store, f"{self._name}.{name}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_child_names(_all_resources(), self._name)})
+        return sorted({*super().__dir__(), *_children(_all_resources(), self._name)})
 
     def __repr__(self) -> str:
         return f"<Objects {self._name}: {len(self._store.get(self._name, ()))}>"
@@ -11955,7 +11768,7 @@ class Objects:
             return
         plain = _to_json(obj, f"{self._name}.put(...)")
         self._objects[
-            _to_key(tuple(plain[name] for name in (*self._resource.parent_params, self._resource.key_field)))
+            _key(tuple(plain[name] for name in (*self._resource.parent_params, self._resource.key_field)))
         ] = plain
 
     def get(self, *ids: str) -> Any:
@@ -11967,7 +11780,7 @@ class Objects:
         if (key := self._find(ids)) not in self._objects:
             return False
         with self._store.lock:
-            _delete_object(self._store, self._resource, _to_path(key))
+            _forget(self._store, self._resource, _path(key))
         return True
 
     def list(self, *parents: str, **params: Any) -> Any:
@@ -11977,14 +11790,14 @@ class Objects:
             raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
         parents += tuple(params.pop(name) for name in self._resource.parent_params if name in params)
         with self._store.lock:
-            page = _list_page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
+            page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
         return [self._as_model(item) for item in page["data"]]
 
     def _find(self, ids: tuple[str, ...]) -> Any:
         """The key of an object, of a child also by its own id alone."""
         if len(ids) > 1 or not self._resource.parent_params:
-            return _to_key(ids)
-        return next((key for key in self._objects if _to_path(key)[-1] == ids[0]), None)
+            return _key(ids)
+        return next((key for key in self._objects if _path(key)[-1] == ids[0]), None)
 
     @property
     def _resource(self) -> _Resource:
@@ -11992,13 +11805,13 @@ class Objects:
 
     @property
     def _objects(self) -> dict[Any, Any]:
-        return _seeded_objects(self._store, self._resource)
+        return _begin(self._store, self._resource)
 
     def _as_model(self, obj: Any) -> Any:
-        return obj if obj is None or isinstance(obj, bytes) else _to_model(self._resource.response_type, obj)
+        return obj if obj is None or isinstance(obj, bytes) else _as_model(self._resource.response_type, obj)
 
 
-def _to_model(model: Any, obj: Any) -> Any:
+def _as_model(model: Any, obj: Any) -> Any:
     """A dict as a model of the SDK."""
     from openai._models import construct_type
 
@@ -12008,27 +11821,27 @@ def _to_model(model: Any, obj: Any) -> Any:
 # ---- endpoints and rules ---------------------------------------------------------------------------------------------
 
 
-class _NoNewAttributes:
+class _Guarded:
     """Something that takes no attributes but its own: a misspelt `.response` would set nothing."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
             there = [own for own in dir(type(self)) if not own.startswith("_")]
             raise AttributeError(
-                f"{self!r} has no {name!r} to set.{_did_you_mean(name, there)} There is: {', '.join(there)}"
+                f"{self!r} has no {name!r} to set.{_closest(name, there)} There is: {', '.join(there)}"
             )
         super().__setattr__(name, value)
 
 
-class Scripted(_NoNewAttributes):
+class Scripted(_Guarded):
     """Something that can be given a response."""
 
     def __init__(self, mock: OpenAIMock, row: _Row) -> None:
         self._mock, self._row = mock, row
         self._response: Any = None
-        self._script: _Script | None = None
-        self._hit_count = 0
-        self._json_form: Any = None  # how the response was said in JSON
+        self._script: Script | None = None
+        self._hits = 0
+        self._form: Any = None  # how the response was said in JSON
 
     @property
     def response(self) -> Any:
@@ -12048,23 +11861,23 @@ class Scripted(_NoNewAttributes):
     @response.setter
     def response(self, value: Any) -> None:
         self._script = _prepare(self._row, value)
-        self._response, self._hit_count, self._json_form = value, 0, None
-        for heir in self._per_key_copies():
+        self._response, self._hits, self._form = value, 0, None
+        for heir in self._heirs():
             heir.response = value
 
     @response.deleter
     def response(self) -> None:
         self._response = self._script = None
-        for heir in self._per_key_copies():
+        for heir in self._heirs():
             del heir.response
 
-    def _same_on(self, mock: OpenAIMock) -> Any:
+    def _on(self, mock: OpenAIMock) -> Any:
         """The same on another mock."""
         raise NotImplementedError
 
-    def _per_key_copies(self) -> list[Any]:
+    def _heirs(self) -> list[Any]:
         """The same on the mocks of API keys: what is set here holds for them too."""
-        return [self._same_on(mock) for mock in list(self._mock._key_mocks.values())]
+        return [self._on(mock) for mock in list(self._mock._keys.values())]
 
     @property
     def requests(self) -> list[Record]:
@@ -12106,10 +11919,10 @@ class Scripted(_NoNewAttributes):
         Raises `AssertionError` with the difference, `TypeError` for a name that is nearly one of the call's.
         """
         self.assert_called()
-        wanted, asked = self._expected_params(expected, subset), _all_params(self.requests[-1])
-        if (place := _first_mismatch(asked, wanted)) is not None:
-            have = _pretty_json_lines({key: asked[key] for key in wanted if key in asked})
-            diff = difflib.unified_diff(_pretty_json_lines(wanted), have, "expected", "was called with", lineterm="")
+        wanted, asked = self._wanted(expected, subset), _asked(self.requests[-1])
+        if (place := _outside(asked, wanted)) is not None:
+            have = _json_lines({key: asked[key] for key in wanted if key in asked})
+            diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
             raise AssertionError("\n".join([f"{self} was called otherwise: {place}", *diff]))
 
     def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
@@ -12118,32 +11931,32 @@ class Scripted(_NoNewAttributes):
         Raises as `assert_called_with` does, with what differs in each.
         """
         self.assert_called()
-        wanted = self._expected_params(expected, subset)
-        places = [_first_mismatch(_all_params(record), wanted) for record in self.requests]
+        wanted = self._wanted(expected, subset)
+        places = [_outside(_asked(record), wanted) for record in self.requests]
         if None not in places:
             raise AssertionError(f"{self} was never called with {wanted!r}: {'; '.join(map(str, places))}")
 
-    def _expected_params(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
+    def _wanted(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
         """What a request is to say. Raises `TypeError` for a parameter that is nearly one of the call's."""
         wanted = {**(expected or {}), **subset}
-        _check_param_spelling(f"{self}: ", self._row, wanted)
+        _refuse_misspelt(f"{self}: ", self._row, wanted)
         return wanted
 
-    def _next_script(self) -> _Script:
-        self._hit_count += 1
-        script = self._script or _NOT_SET
-        if script.step_count is not None and self._hit_count > script.step_count:
+    def _take(self) -> Script:
+        self._hits += 1
+        script = self._script or NOTHING
+        if script.steps is not None and self._hits > script.steps:
             raise AssertionError(
-                f"{self} was called {_times(self._hit_count)}, but its .response has "
-                f"{_count_noun(script.step_count, 'step')}; add a step, or find out who makes the call"
+                f"{self} was called {_times(self._hits)}, but its .response has "
+                f"{_count(script.steps, 'step')}; add a step, or find out who makes the call"
             )
         return script
 
-    def _total_hits(self) -> int:
-        return self._hit_count + sum(heir._hit_count for heir in self._per_key_copies())
+    def _all_hits(self) -> int:
+        return self._hits + sum(heir._hits for heir in self._heirs())
 
     def _unused_steps(self) -> int:
-        return max(((self._script and self._script.step_count) or 0) - self._total_hits(), 0)
+        return max(((self._script and self._script.steps) or 0) - self._all_hits(), 0)
 
 
 class Endpoint(Scripted):
@@ -12153,7 +11966,7 @@ class Endpoint(Scripted):
         super().__init__(mock, row)
         self._rules: list[Rule] = []
 
-    def _same_on(self, mock: OpenAIMock) -> Endpoint:
+    def _on(self, mock: OpenAIMock) -> Endpoint:
         return mock._endpoint(self._row)
 
     def __repr__(self) -> str:
@@ -12199,19 +12012,19 @@ class Endpoint(Scripted):
             raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
         if tool_result not in (None, True, False):
             raise TypeError(f"{self._row.name}.when(tool_result={tool_result!r}): expected True or False")
-        if isinstance(what, (str, re.Pattern)) and not _has_text_input(self._row):
+        if isinstance(what, (str, re.Pattern)) and not _is_spoken(self._row):
             raise TypeError(
                 f"{self._row.name}.when({what!r}): this call brings no text; name a field, or set a function"
             )
-        _check_param_spelling(f"{self._row.name}.when: ", self._row, subset)
+        _refuse_misspelt(f"{self._row.name}.when: ", self._row, subset)
         asked = (what, tool_result, subset)
         for rule in self._rules:
-            if (rule._condition, rule._tool_result, rule._subset) == asked:
+            if (rule._what, rule._tool_result, rule._subset) == asked:
                 return rule
         self._rules.append(Rule(self, *asked))
         return self._rules[-1]
 
-    def _select(self, call: _Call) -> Scripted | None:
+    def _choose(self, call: Call) -> Scripted | None:
         """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
         for rule in reversed(self._rules):
             if rule._script and not any(rule._mismatches(call)):
@@ -12219,10 +12032,10 @@ class Endpoint(Scripted):
         if self._script:
             return self
         if self._rules and self._mock._strict:
-            raise AssertionError(self._closest_rule(call))
+            raise AssertionError(self._near_miss(call))
         return None
 
-    def _closest_rule(self, call: _Call) -> str:
+    def _near_miss(self, call: Call) -> str:
         reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
         closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
         return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
@@ -12262,44 +12075,44 @@ class Rule(Scripted):
 
     def __init__(self, endpoint: Endpoint, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
         super().__init__(endpoint._mock, endpoint._row)
-        self._endpoint, self._condition, self._tool_result, self._subset = endpoint, what, tool_result, subset
+        self._endpoint, self._what, self._tool_result, self._subset = endpoint, what, tool_result, subset
 
     @property
     def requests(self) -> list[Record]:
         """The requests it answered, oldest first."""
-        own = (self, *self._per_key_copies())
+        own = (self, *self._heirs())
         return [record for record in self._mock.requests if record.answered_by in own]
 
     def remove(self) -> None:
         """Takes the rule back: it answers no more."""
         self._endpoint._rules[:] = [rule for rule in self._endpoint._rules if rule is not self]
-        for heir in self._per_key_copies():
+        for heir in self._heirs():
             heir.remove()
 
-    def _same_on(self, mock: OpenAIMock) -> Rule:
-        return self._endpoint._same_on(mock).when(self._condition, tool_result=self._tool_result, **self._subset)
+    def _on(self, mock: OpenAIMock) -> Rule:
+        return self._endpoint._on(mock).when(self._what, tool_result=self._tool_result, **self._subset)
 
     def __repr__(self) -> str:
-        shown = [repr(self._condition)] if self._condition is not None else []
+        shown = [repr(self._what)] if self._what is not None else []
         shown += [f"tool_result={self._tool_result}"] if self._tool_result is not None else []
         shown += [f"{key}={value!r}" for key, value in self._subset.items()]
         return f"{self._row.name}.when({', '.join(shown)})"
 
-    def _mismatches(self, call: _Call) -> Iterator[str]:
+    def _mismatches(self, call: Call) -> Iterator[str]:
         """Why the rule does not take a call, a word for each of its conditions that is not met."""
-        yield from filter(None, (_first_mismatch(call.all_params, {key: value}) for key, value in self._subset.items()))
-        if self._tool_result is not None and _has_tool_results(call) is not self._tool_result:
+        yield from filter(None, (_outside(call.asked, {key: value}) for key, value in self._subset.items()))
+        if self._tool_result is not None and _brings_results(call) is not self._tool_result:
             yield f"tool_result is {not self._tool_result}"
-        if callable(self._condition):
-            if not self._condition(call.body):
-                yield f"{self._condition!r} says no"
-        elif self._condition is not None and not re.search(
-            re.escape(self._condition) if isinstance(self._condition, str) else self._condition, _last_user_text(call)
+        if callable(self._what):
+            if not self._what(call.body):
+                yield f"{self._what!r} says no"
+        elif self._what is not None and not re.search(
+            re.escape(self._what) if isinstance(self._what, str) else self._what, _last_input(call)
         ):
-            yield f"the last user input is {_short_repr(_last_user_text(call))}"
+            yield f"the last user input is {_shown(_last_input(call))}"
 
 
-class Namespace(_NoNewAttributes):
+class Namespace(_Guarded):
     """A part of a dotted name on the way to an endpoint: `openai_mock.beta.threads`."""
 
     def __init__(self, mock: OpenAIMock, path: str) -> None:
@@ -12308,36 +12121,36 @@ class Namespace(_NoNewAttributes):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _resolve_name(self._mock, f"{self._path}.{name}")
+        return _descend(self._mock, f"{self._path}.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and name in _names_below(self._path):
-            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_short_repr(value)}")
+        if not name.startswith("_") and name in _names_in(self._path):
+            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_shown(value)}")
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_names_below(self._path)})
+        return sorted({*super().__dir__(), *_names_in(self._path)})
 
     def __repr__(self) -> str:
-        return f"<Namespace {self._path}: {', '.join(_names_below(self._path))}>"
+        return f"<Namespace {self._path}: {', '.join(_names_in(self._path))}>"
 
 
-def _resolve_name(mock: OpenAIMock, name: str) -> Any:
+def _descend(mock: OpenAIMock, name: str) -> Any:
     """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
     if _sdk_has_method(name):
         return mock._endpoint(_rows()[_canonical_name(name)])
     if _is_namespace(name):
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
-    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_below(owner)
+    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
     if not owner:
         there = sorted({*there, *(own for own in dir(type(mock)) if not own.startswith("_"))})
-    raise AttributeError(f"{where} has no {last!r}.{_did_you_mean(last, there)} There is: {', '.join(there)}")
+    raise AttributeError(f"{where} has no {last!r}.{_closest(last, there)} There is: {', '.join(there)}")
 
 
-def _names_below(path: str) -> list[str]:
+def _names_in(path: str) -> list[str]:
     """What there is in a namespace."""
-    return sorted(_child_names(_endpoint_names(f"{path}." if path else ""), path))
+    return sorted(_children(_endpoint_names(f"{path}." if path else ""), path))
 
 
 # ---- the request log -------------------------------------------------------------------------------------------------
@@ -12366,8 +12179,8 @@ class Record:
     def body(self) -> dict[str, Any]:
         """The decoded body, read anew each time; files are (filename, bytes, content type)."""
         try:
-            return _read_body(self.request, self.deployment)
-        except _ServiceError:  # it could not be read
+            return _read(self.request, self.deployment)
+        except ServiceError:  # it could not be read
             return {}
 
     @property
@@ -12383,7 +12196,7 @@ class Record:
     @property
     def query(self) -> dict[str, Any]:
         """What the query says: `{"limit": "5"}`."""
-        return _query_params(self.request)
+        return _query(self.request)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -12403,97 +12216,94 @@ class Record:
         return self.response.status_code if self.response else None
 
     def __getitem__(self, name: str) -> Any:
-        return _all_params(self)[name]
+        return _asked(self)[name]
 
     def __repr__(self) -> str:
-        what = f" {self._subject}" if self._subject else ""
+        what = f" {self._what}" if self._what else ""
         return f"<{self.endpoint or f'{self.method} {self.path}'}{what}: {self._outcome}>"
 
     @property
-    def _subject(self) -> Any:
+    def _what(self) -> Any:
         """The model that is asked or, of a message over a WebSocket, its type."""
         return self.body.get("model") or (self.method == "WS" and self.body.get("type"))
 
     @property
     def _outcome(self) -> Any:
-        return self.status or ("no response" if self.events is None else _count_noun(len(self.events), "event"))
+        return self.status or ("no response" if self.events is None else _count(len(self.events), "event"))
 
 
-def _all_params(request: _Call | Record) -> dict[str, Any]:
+def _asked(request: Call | Record) -> dict[str, Any]:
     """All that a request says: query, path parameters and body as one."""
-    return {**_query_params(request.request), **request.params, **request.body}
+    return {**_query(request.request), **request.params, **request.body}
 
 
-def _query_params(request: httpx.Request) -> dict[str, Any]:
+def _query(request: httpx.Request) -> dict[str, Any]:
     """A query as a dict, nested as a form is."""
-    return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+    return _nest(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
 
 # ---- matching requests -----------------------------------------------------------------------------------------------
 
 
-def _has_text_input(row: _Row) -> bool:
+def _is_spoken(row: _Row) -> bool:
     """Whether somebody says something in a call, or in one of the messages of a connection."""
-    return bool(
-        row.method == "WS" or _behavior_of(row.name).get_messages or {"input", "prompt"} & {*_param_names(row.name)}
-    )
+    return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_parameter_names(row.name)})
 
 
-def _last_user_text(call: _Call) -> str:
+def _last_input(call: Call) -> str:
     """The text of what the user said last, in this request or before it."""
-    heard = [message for message in _conversation_of(call) if message.get("role") == "user"]
-    return _extract_text(heard[-1]) if heard else ""
+    heard = [message for message in _heard(call) if message.get("role") == "user"]
+    return _text_of(heard[-1]) if heard else ""
 
 
-def _has_tool_results(call: _Call) -> bool:
+def _brings_results(call: Call) -> bool:
     """Whether a request brings the results of calls: the second half of a tool loop."""
-    last = (_conversation_of(call) or [{}])[-1]
+    last = (_heard(call) or [{}])[-1]
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
-def _check_param_spelling(where: str, row: _Row, names: Iterable[str]) -> None:
-    known = {"tool_result", *_param_names(row.name), *_path_params(row.path)} if names else set()
+def _refuse_misspelt(where: str, row: _Row, names: Iterable[str]) -> None:
+    known = {"tool_result", *_parameter_names(row.name), *_path_params(row.path)} if names else set()
     for name in set(names) - known:
-        if closest := _did_you_mean(name, known, 0.75):
+        if closest := _closest(name, known, 0.75):
             raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
 
 
-def _first_mismatch(body: Any, subset: Any, place: str = "") -> str | None:
+def _outside(body: Any, subset: Any, place: str = "") -> str | None:
     """Where a body differs from what is expected of it, at any depth; `None` when it has all of it.
 
     A dict may have more keys, a list more elements than the expected ones; a pattern is searched for.
     """
     if isinstance(subset, Mapping) and isinstance(body, Mapping):
-        return _first_truthy(
-            _first_mismatch(body[key], value, f"{place}.{key}" if place else key)
+        return _first(
+            _outside(body[key], value, f"{place}.{key}" if place else key)
             if key in body
             else f"{f'{place}.{key}' if place else key} is missing"
             for key, value in subset.items()
         )
     if isinstance(subset, (list, tuple)) and isinstance(body, list):
-        return _first_truthy(
-            f"{place} has no {'other ' * (item in subset[:i])}{_short_repr(item)}"
-            for i, item in _missing_items(body, subset)
+        return _first(
+            f"{place} has no {'other ' * (item in subset[:i])}{_shown(item)}" for i, item in _lacking(body, subset)
         )
-    return None if _matches_value(body, subset) else f"{place} is {_short_repr(body)}"
+    return None if _is_as_expected(body, subset) else f"{place} is {_shown(body)}"
 
 
-def _first_truthy(items: Iterator[Any]) -> Any:
+def _first(items: Iterator[Any]) -> Any:
     return next(filter(None, items), None)
 
 
-def _missing_items(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def _lacking(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """The expected elements that a list has not, with their position; each of its elements stands for one."""
     left = list(body)
     for position, item in enumerate(subset):
-        found = next((i for i, element in enumerate(left) if _first_mismatch(element, item) is None), None)
+        found = next((i for i, element in enumerate(left) if _outside(element, item) is None), None)
         if found is None:
             yield position, item
         else:
             del left[found]
 
 
-def _matches_value(value: Any, expected: Any) -> bool:
+def _is_as_expected(value: Any, expected: Any) -> bool:
     """Whether a value is what is expected of it; out of queries and forms numbers come as text."""
     if isinstance(expected, re.Pattern):
         return isinstance(value, str) and bool(expected.search(value))
@@ -12524,14 +12334,14 @@ class MockTransport(httpx.MockTransport):
     def handle_request(self, request: Any) -> Any:
         request.read()
         try:
-            return _native_response(self.handler(_for_any_host(request)), request)
+            return _family_response(self.handler(_for_any_host(request)), request)
         except PassThrough:
             return self._next().handle_request(request)
 
     async def handle_async_request(self, request: Any) -> Any:
         await request.aread()
         try:
-            return _native_response(await _await_if_needed(self.async_handler(_for_any_host(request))), request)
+            return _family_response(await _result(self.async_handler(_for_any_host(request))), request)
         except PassThrough:
             return await self._next().handle_async_request(request)
 
@@ -12541,7 +12351,7 @@ class MockTransport(httpx.MockTransport):
         return self.otherwise
 
 
-def _for_any_host(request: Any) -> _LazyRequest:
+def _for_any_host(request: Any) -> _Converted:
     """Convert a request and mark it as one of a client that only the mock serves, so that its host does not matter."""
     converted = _httpx_request(request)
     converted.any_host = True
@@ -12617,11 +12427,8 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
     def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         own = kwargs.get("openai_mock")
         # the fixture's is entered again: `setUp` may have started another since
-        with decoration.mock or (contextlib.nullcontext(own) if own else _mock_for_test(settings)) as openai_mock:
-            checks, openai_mock._asserts_all_used = (
-                openai_mock._asserts_all_used,
-                False,
-            )  # here, so that it is the test that fails
+        with decoration.mock or (contextlib.nullcontext(own) if own else _for_a_test(settings)) as openai_mock:
+            checks, openai_mock._checks_use = openai_mock._checks_use, False  # here, so that it is the test that fails
             yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
             if checks:
                 openai_mock.assert_all_used()
@@ -12640,16 +12447,16 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
                 return func(*args, **arguments)
 
     wrapper.openai_mock = decoration
-    return _use_fixture(wrapper) if _sessions else _hide_mock_param(wrapper, func)
+    return _for_pytest(wrapper) if _sessions else _hiding(wrapper, func)
 
 
-def _mock_for_test(settings: dict[str, Any]) -> OpenAIMock:
+def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
     """A mock with the settings of a decorator or a mark; a plain dict as `state` is what each test begins with."""
     state = settings.get("state")
-    return OpenAIMock(**settings | ({"state": _copy_json(state)} if type(state) is dict else {}))
+    return OpenAIMock(**settings | ({"state": _copy(state)} if type(state) is dict else {}))
 
 
-class OpenAIMock(_NoNewAttributes):
+class OpenAIMock(_Guarded):
     """A mock of the OpenAI API.
 
         with OpenAIMock() as openai_mock:
@@ -12664,7 +12471,7 @@ class OpenAIMock(_NoNewAttributes):
         follow the schema the application sent, requests that no rule takes.
     only_scripted: refuses what a model would have to make up (text, embeddings, images, speech …) where nothing is set.
     assert_all_used: leaving the context fails on steps and rules that were never used, see `assert_all_used()`.
-    limits: what it holds when it is served, where that is to be other than 100 `keys` (API keys with a mock of their
+    bounds: what it holds when it is served, where that is to be other than 100 `keys` (API keys with a mock of their
         own; with 0 all share this one), 1000 `records` in the journal of each, and 512 MB in the `body` of a request.
     It is an ASGI application too: `uvicorn tests.fake:openai_mock`.
     """
@@ -12676,24 +12483,22 @@ class OpenAIMock(_NoNewAttributes):
         strict: bool = False,
         only_scripted: bool = False,
         assert_all_used: bool = False,
-        limits: Mapping[str, int] | None = None,
+        bounds: Mapping[str, int] | None = None,
     ) -> None:
-        self._base_url = _normalize_base_url(base_url) if base_url is not None else None
+        self._base_url = _clean_base(base_url) if base_url is not None else None
         self._strict, self._only_scripted = strict, only_scripted
         self._environment_bases: dict[str, None] = {}  # every value that `OPENAI_BASE_URL` was seen to have
         self._read_environment()
         self._endpoints: dict[str, Endpoint] = {}
         self.state = StateStore() if state is None else state
-        self._asserts_all_used = assert_all_used
-        self._request_log: list[Record] = []
-        self._limits = _DEFAULT_LIMITS | dict(limits or {})
-        for name, number in self._limits.items():
-            if name not in _DEFAULT_LIMITS or type(number) is not int or number < 0:
-                raise ValueError(
-                    f"limits has {name}={number!r}; expected numbers for some of {', '.join(_DEFAULT_LIMITS)}"
-                )
-        self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
-        self._parent_mock: OpenAIMock | None = None  # of such a mock, the one it is of
+        self._checks_use = assert_all_used
+        self._journal: list[Record] = []
+        self._bounds = _HELD | dict(bounds or {})
+        for name, number in self._bounds.items():
+            if name not in _HELD or type(number) is not int or number < 0:
+                raise ValueError(f"bounds has {name}={number!r}; expected numbers for some of {', '.join(_HELD)}")
+        self._keys: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
+        self._origin: OpenAIMock | None = None  # of such a mock, the one it is of
 
     @property
     def _bases(self) -> tuple[str, ...]:
@@ -12745,38 +12550,38 @@ class OpenAIMock(_NoNewAttributes):
             del endpoint.response
             endpoint._rules.clear()
             endpoint.__dict__.pop("route", None)
-        self._request_log.clear()
-        self._key_mocks.clear()
+        self._journal.clear()
+        self._keys.clear()
         self.router.reset()
         self.state.data.clear()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The mock as an ASGI application: HTTP, WebSockets, and below `/_mock/` its control plane."""
-        await _SCOPE_HANDLERS[scope["type"]](self, scope, receive, send)
+        await _SERVES[scope["type"]](self, scope, receive, send)
 
     def for_key(self, key: str) -> OpenAIMock:
         """The mock of an API key, of those that are served: it begins as this one, and has a state of its own.
 
         What is set on this one holds for those of all keys, and its journal has the requests of all.
         """
-        if not key or not self._limits["keys"]:
+        if not key or not self._bounds["keys"]:
             return self
         with self.state.lock:
-            own = self._key_mocks.pop(key, None) or self._copy_for_key()
-            if len(self._key_mocks) == self._limits["keys"]:
-                del self._key_mocks[next(iter(self._key_mocks))]
-            self._key_mocks[key] = own
+            own = self._keys.pop(key, None) or self._heir()
+            if len(self._keys) == self._bounds["keys"]:
+                del self._keys[next(iter(self._keys))]
+            self._keys[key] = own
         return own
 
-    def _copy_for_key(self) -> OpenAIMock:
+    def _heir(self) -> OpenAIMock:
         """A mock that begins as this one."""
         heir = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
-        heir._parent_mock, heir._limits, heir.router.routes = self, self._limits, self.router.routes
+        heir._origin, heir._bounds, heir.router.routes = self, self._bounds, self.router.routes
         for endpoint in list(self._endpoints.values()):
             for scripted in (endpoint, *endpoint._rules):
                 if scripted._script:
-                    own = scripted._same_on(heir)
-                    own.response, own._json_form = scripted.response, scripted._json_form
+                    own = scripted._on(heir)
+                    own.response, own._form = scripted.response, scripted._form
         return heir
 
     def __enter__(self) -> OpenAIMock:
@@ -12794,7 +12599,7 @@ class OpenAIMock(_NoNewAttributes):
     @property
     def requests(self) -> list[Record]:
         """The journal: every HTTP request to the API, oldest first, retries included."""
-        return list(self._request_log)
+        return list(self._journal)
 
     def assert_all_used(self) -> None:
         """Asserts that every step of every list was taken, and every rule hit.
@@ -12803,20 +12608,20 @@ class OpenAIMock(_NoNewAttributes):
         """
         left = []
         for endpoint in self._endpoints.values():
-            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._total_hits()]
+            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._all_hits()]
             for scripted in (endpoint, *endpoint._rules):
                 if steps := scripted._unused_steps():
-                    left.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")
+                    left.append(f"{scripted!r} has {_count(steps, 'step')} left of {len(scripted.response)}")
         if left:
             raise AssertionError("not everything was used: " + "; ".join(left))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _resolve_name(self, name)
+        return _descend(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_names_below("")})
+        return sorted({*super().__dir__(), *_names_in("")})
 
     def __repr__(self) -> str:
         return f"<OpenAIMock at {', '.join(self._bases)}>"
@@ -12826,13 +12631,13 @@ class OpenAIMock(_NoNewAttributes):
             endpoint = self._endpoints.setdefault(row.name, Endpoint(self, row))
         return endpoint
 
-    def _to_call(self, request: httpx.Request) -> _Call | None:
+    def _receive(self, request: httpx.Request) -> Call | None:
         """The call a request makes; `None` for what is answered but not logged: traces, and requests for a token.
 
         Raises `AllMockedAssertionError` when it is none.
         """
         # of a converted request the client's own URL, which need not be parsed anew
-        url, _, query = _strip_userinfo(_httpx_request(request).raw_url).partition("?")
+        url, _, query = _without_user(_httpx_request(request).link).partition("?")
         is_beta = request.method == "WS" and request.headers.get("openai-beta") == "realtime=v1"
         is_beta = is_beta or "beta=true" in query.split("&")
         path, deployment = self._locate(request, url, is_beta) or ("", None)
@@ -12840,13 +12645,13 @@ class OpenAIMock(_NoNewAttributes):
             return None
         found = _find_row(request.method, path, is_beta)
         if found is None:
-            raise RequestNotMocked(self._unmatched_message(request))
-        return _Call(self, *found, request, deployment)
+            raise _NotMocked(self._unknown(request))
+        return Call(self, *found, request, deployment)
 
     def _locate(self, request: httpx.Request, url: str, is_beta: bool = False) -> tuple[str, str | None] | None:
         """Return the path of a request below its base URL, and the Azure deployment. `None` if the mock isn't there."""
         # the most common base on its own first, because it takes longer to read the environment
-        below = _strip_base(url, (self._base_url or _PUBLIC,)) or _strip_base(url, self._bases)
+        below = _below(url, (self._base_url or _PUBLIC,)) or _below(url, self._bases)
         if below or not self._serves_any_host(request):
             return below
         base, path = _split_base(request.method, url, is_beta) or ("", httpx.URL(url).path)
@@ -12857,9 +12662,9 @@ class OpenAIMock(_NoNewAttributes):
         """Return True if a `MockTransport` brought the request, and the mock isn't bound to a base URL of its own."""
         return not self._base_url and getattr(request, "any_host", False)
 
-    def _unmatched_message(self, request: httpx.Request) -> str:
+    def _unknown(self, request: httpx.Request) -> str:
         """Why a request is not answered, and what may have been meant."""
-        url = _strip_userinfo(str(request.url)).partition("?")[0]
+        url = _without_user(str(request.url)).partition("?")[0]
         below = self._locate(request, url)
         if below is None:
             method = "WS" if request.url.scheme in ("ws", "wss") else request.method
@@ -12871,31 +12676,31 @@ class OpenAIMock(_NoNewAttributes):
                 f"The mock answers at {', '.join(self._bases)} only"
             )
         known = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
-        return f"no endpoint of the API: {request.method} {below[0]}.{_did_you_mean(f'{request.method} {below[0]}', known)}"
+        return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"
 
 
 @functools.lru_cache(maxsize=16)
 def _environment_base(url: str) -> str:
     """Clean a value of `OPENAI_BASE_URL`. It is read with each request, and parsing a URL is slow."""
-    return _normalize_base_url(url, "OPENAI_BASE_URL")
+    return _clean_base(url, "OPENAI_BASE_URL")
 
 
-def _normalize_base_url(url: Any, said: str = "base_url") -> str:
+def _clean_base(url: Any, said: str = "base_url") -> str:
     """A base URL as requests have it. Raises `ValueError` for what is no URL."""
     with contextlib.suppress(httpx.InvalidURL):
         parsed = httpx.URL(str(url))
         if parsed.scheme in ("http", "https") and parsed.host:
-            return _strip_userinfo(str(parsed)).rstrip("/")
+            return _without_user(str(parsed)).rstrip("/")
     told = re.sub(r"(?<=[\"'])(\w+://)?.*@", r"\1***@", repr(url))  # a user and a password are not shown
     raise ValueError(f"{said} is {told}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
 
 
-def _strip_userinfo(url: str) -> str:
+def _without_user(url: str) -> str:
     """A URL as it is matched and shown: without the user and password that may stand in it."""
     return re.sub("//[^/?#]*@", "//", url, count=1) if "@" in url else url
 
 
-def _hide_mock_param(wrapper: Any, func: Callable[..., Any]) -> Any:
+def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
     """Hides the argument the wrapper supplies from whoever looks at the signature."""
     signature = inspect.signature(func)
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
@@ -12934,7 +12739,7 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
     """
     events = _webhook_events()
     if kind not in events:
-        raise ValueError(f"no webhook is of type {kind!r}.{_did_you_mean(kind, events)} There is: {', '.join(events)}")
+        raise ValueError(f"no webhook is of type {kind!r}.{_closest(kind, events)} There is: {', '.join(events)}")
     id, now = f"evt_{next(_webhook_numbers):024d}", str(int(time.time()))
     partial = {"id": id, "object": "event", "type": kind, "data": data or {}}
     body = json.dumps(_stamp(_merge(events[kind], partial, f"webhook({kind!r})"), StateStore()))
@@ -12948,7 +12753,7 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
 def _webhook_events() -> Mapping[str, Any]:
     """The models of the SDK's webhook events by type."""
     models = _union_members(_sdk_type("webhooks.UnwrapWebhookEvent"))
-    return {kind: model for model in models for kind in _literal_values(_fields_of(model)["type"].type)}
+    return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
 
 
 def _signing_key(secret: str) -> bytes:
@@ -12977,7 +12782,7 @@ class Webhook:
 # ======================================================================================================================
 
 
-def _register_module(name: str, **members: Any) -> types.ModuleType:
+def _register(name: str, **members: Any) -> types.ModuleType:
     """A submodule of this single module, for `from openai_responses.ext.httpx import MockTransport`."""
     full = f"{__name__}.{name}"
     module = types.ModuleType(full, f"`{full}`, made by `{__name__}`.")
@@ -12990,7 +12795,7 @@ def _register_module(name: str, **members: Any) -> types.ModuleType:
     return module
 
 
-def _public_names(module: types.ModuleType) -> dict[str, Any]:
+def _public(module: types.ModuleType) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if not name.startswith("_")}
 
 
@@ -13007,26 +12812,26 @@ class ContentStore(dict):
 
 
 @functools.cache
-def _builder_store() -> StateStore:
+def _elsewhere() -> StateStore:
     """Where the ids of objects come from that no mock made: far from those of all mocks, which may be given them."""
     store = StateStore()
-    store._bookkeeping.id_counters = collections.defaultdict(lambda: 10**23)
+    store.service.numbers = collections.defaultdict(lambda: 10**23)
     return store
 
 
-def _build_created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
+def _created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
     """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
     row, request = _rows()[name], _httpx_request(request)
     found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
     params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
-    call = _Call(OpenAIMock(state=_builder_store()), row, params | (found.groupdict() if found else {}) | ids, request)
-    return _to_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
+    call = Call(OpenAIMock(state=_elsewhere()), row, params | (found.groupdict() if found else {}) | ids, request)
+    return _as_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
 
-def _request_builder(name: str) -> Callable[..., Any]:
+def _builder(name: str) -> Callable[..., Any]:
     def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes; `extra` is a partial merged into it."""
-        return _build_created(name, request, extra)
+        return _created(name, request, extra)
 
     return build
 
@@ -13034,7 +12839,7 @@ def _request_builder(name: str) -> Callable[..., Any]:
 def _thread_builder(name: str) -> Callable[..., Any]:
     def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes in a thread; `extra` is a partial merged into it."""
-        return _build_created(name, request, extra, thread_id=thread_id)
+        return _created(name, request, extra, thread_id=thread_id)
 
     return build
 
@@ -13042,55 +12847,55 @@ def _thread_builder(name: str) -> Callable[..., Any]:
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
     def build(partial: Mapping[str, Any]) -> Any:
         """The model a partial makes, with the defaults of its type."""
-        return _to_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _builder_store()))
+        return _as_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _elsewhere()))
 
     return build
 
 
-def _merge_with_partial(model: Any, partial: Mapping[str, Any]) -> Any:
+def _merger(model: Any, partial: Mapping[str, Any]) -> Any:
     """A new model: `model` with the fields of `partial`."""
     base = model.model_dump(mode="json", by_alias=True)
     merged = _merge_into(base, type(model), partial, type(model).__name__)
-    return _to_model(type(model), _stamp(merged, _builder_store()))
+    return _as_model(type(model), _stamp(merged, _elsewhere()))
 
 
 # Functions of the published library, by submodule and name.
-_COMPAT_BUILDERS = {
-    "assistants": {"assistant_from_create_request": _request_builder("beta.assistants.create")},
-    "chat": {"chat_completion_from_create_request": _request_builder("chat.completions.create")},
-    "embeddings": {"embedding_create_response_from_create_request": _request_builder("embeddings.create")},
+_BUILDERS = {
+    "assistants": {"assistant_from_create_request": _builder("beta.assistants.create")},
+    "chat": {"chat_completion_from_create_request": _builder("chat.completions.create")},
+    "embeddings": {"embedding_create_response_from_create_request": _builder("embeddings.create")},
     "messages": {
         "build_message": _model_builder("beta.threads.Message"),
         "message_from_create_request": _thread_builder("beta.threads.messages.create"),
     },
-    "moderations": {"moderation_create_response_from_create_request": _request_builder("moderations.create")},
+    "moderations": {"moderation_create_response_from_create_request": _builder("moderations.create")},
     "run_steps": {"build_run_step": _model_builder("beta.threads.runs.RunStep")},
     "runs": {"run_from_create_request": _thread_builder("beta.threads.runs.create")},
-    "threads": {"thread_from_create_request": _request_builder("beta.threads.create")},
-    "vector_store_files": {"vector_store_file_from_create_request": _request_builder("vector_stores.files.create")},
-    "vector_stores": {"vector_store_from_create_request": _request_builder("vector_stores.create")},
+    "threads": {"thread_from_create_request": _builder("beta.threads.create")},
+    "vector_store_files": {"vector_store_file_from_create_request": _builder("vector_stores.files.create")},
+    "vector_stores": {"vector_store_from_create_request": _builder("vector_stores.create")},
 }
 
 
-_COMPAT_MERGERS = {
-    "assistants": {"merge_assistant_with_partial": _merge_with_partial},
-    "runs": {"merge_run_with_partial": _merge_with_partial},
-    "threads": {"merge_thread_with_partial": _merge_with_partial},
+_MERGERS = {
+    "assistants": {"merge_assistant_with_partial": _merger},
+    "runs": {"merge_run_with_partial": _merger},
+    "threads": {"merge_thread_with_partial": _merger},
 }
 
 
 def _register_all() -> None:
-    _register_module("ext")
-    _register_module("ext.httpx", **_public_names(httpx) | {"MockTransport": MockTransport})
-    _register_module("ext.respx", **_public_names(respx))
-    _register_module("stores", StateStore=StateStore, ContentStore=ContentStore)
-    _register_module("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
-    _register_module("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
-    _register_module("helpers")
-    for package, modules in (("builders", _COMPAT_BUILDERS), ("mergers", _COMPAT_MERGERS)):
-        _register_module(f"helpers.{package}")
+    _register("ext")
+    _register("ext.httpx", **_public(httpx) | {"MockTransport": MockTransport})
+    _register("ext.respx", **_public(respx))
+    _register("stores", StateStore=StateStore, ContentStore=ContentStore)
+    _register("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
+    _register("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
+    _register("helpers")
+    for package, modules in (("builders", _BUILDERS), ("mergers", _MERGERS)):
+        _register(f"helpers.{package}")
         for name, functions in modules.items():
-            _register_module(f"helpers.{package}.{name}", **functions)
+            _register(f"helpers.{package}.{name}", **functions)
 
 
 # ======================================================================================================================
@@ -13101,7 +12906,7 @@ def _register_all() -> None:
 _sessions = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
 
 
-def _use_fixture(wrapper: Any) -> Any:
+def _for_pytest(wrapper: Any) -> Any:
     """Has the fixture serve the test, whether it asks for it or not."""
     import pytest
 
@@ -13114,7 +12919,7 @@ def pytest_configure(config: Any) -> None:
     _sessions += 1
     config.addinivalue_line("markers", "openai_mock(strict=..., ...): use the fixture `openai_mock`, with settings")
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
-        config.pluginmanager.register(_fixtures_module(), "openai_responses.fixtures")
+        config.pluginmanager.register(_fixtures(), "openai_responses.fixtures")
 
 
 def pytest_unconfigure() -> None:
@@ -13122,13 +12927,13 @@ def pytest_unconfigure() -> None:
     _sessions -= 1
 
 
-def _marker_settings(request: Any) -> dict[str, Any]:
+def _marked(request: Any) -> dict[str, Any]:
     """The settings of the mark `openai_mock` on the test that asks for a fixture."""
     marker = request.node.get_closest_marker("openai_mock")
     return marker.kwargs if marker else {}
 
 
-def _fixtures_module() -> types.ModuleType:
+def _fixtures() -> types.ModuleType:
     import pytest
 
     @pytest.fixture
@@ -13137,8 +12942,8 @@ def _fixtures_module() -> types.ModuleType:
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
         if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
             request.getfixturevalue("httpx_mock")
-        with _mock_for_test({**_marker_settings(request), **decoration.settings}) as openai_mock:
-            decoration.mock = request.node.stash[_mock_stash_key()] = openai_mock
+        with _for_a_test({**_marked(request), **decoration.settings}) as openai_mock:
+            decoration.mock = request.node.stash[_reported()] = openai_mock
             yield openai_mock
         decoration.mock = None
 
@@ -13155,18 +12960,18 @@ def _fixtures_module() -> types.ModuleType:
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
         """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
-        settings = {"limits": {"keys": 0}, **_marker_settings(request)}
-        served = request.node.stash[_mock_stash_key()] = _mock_for_test(settings)
-        with _serve_in_thread(served) as server:
+        settings = {"bounds": {"keys": 0}, **_marked(request)}
+        served = request.node.stash[_reported()] = _for_a_test(settings)
+        with _served(served) as server:
             yield server
-        if served._asserts_all_used:
+        if served._checks_use:
             served.assert_all_used()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(item: Any) -> Iterator[None]:
         """A test that fails shows what its application asked."""
         report = (yield).get_result()
-        openai_mock = item.stash.get(_mock_stash_key(), None)
+        openai_mock = item.stash.get(_reported(), None)
         if report.failed and openai_mock and openai_mock.requests:
             report.sections.append(("OpenAI requests", "\n".join(map(_report_line, openai_mock.requests))))
 
@@ -13178,7 +12983,7 @@ def _fixtures_module() -> types.ModuleType:
 
 
 @functools.cache
-def _mock_stash_key() -> Any:
+def _reported() -> Any:
     """Where a test has its mock kept for its report."""
     import pytest
 
@@ -13189,11 +12994,11 @@ def _report_line(record: Record) -> str:
     """A request in a line: what was asked, what came of it, and why."""
     body = record.body
     said = body.get("messages") or body.get("input") or body.get("prompt") or ""
-    last = _short_repr(_extract_text(said[-1] if isinstance(said, list) and said else said))
+    last = _shown(_text_of(said[-1] if isinstance(said, list) and said else said))
     parts = [
         record.endpoint or f"{record.method} {record.path}",
         record._outcome,
-        record._subject,
+        record._what,
         last,
     ]
     retry, why = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"

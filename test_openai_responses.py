@@ -84,7 +84,7 @@ HTTP_ROWS = sorted(name for name, row in ROWS.items() if row.method != "WS")
 # the keys of the state, with the path parameters of their parents
 _RESOURCES = {name: resource.parent_params for name, resource in openai_responses._all_resources().items()}
 CONTENTS = openai_responses._CONTENT_RESOURCES  # those of them that hold bytes
-parameters_of = openai_responses._param_names  # what a call takes
+parameters_of = openai_responses._parameter_names  # what a call takes
 shape_of = openai_responses._shape_of  # what a row does, and which ids lead there
 type_of = openai_responses._sdk_type  # the SDK's type behind a row's model
 
@@ -605,10 +605,10 @@ def test_beta_responses_are_endpoints_of_their_own(openai_mock):
 
 def test_tables_speak_of_what_there_is():
     rows, resources = {row.name for row in TABLE}, {*_RESOURCES, "admin"}  # "admin" is above its resources
-    assert set(openai_responses._BEHAVIORS) <= rows and set(openai_responses._RESOURCES) <= resources
-    assert not {f"beta.{name}" for name in openai_responses._BEHAVIORS} & set(openai_responses._BEHAVIORS)
-    for name, behavior in openai_responses._BEHAVIORS.items():
-        assert dataclasses.asdict(behavior) != dataclasses.asdict(openai_responses._Behavior()), f"{name} says nothing"
+    assert set(openai_responses.BEHAVIORS) <= rows and set(openai_responses._RESOURCES) <= resources
+    assert not {f"beta.{name}" for name in openai_responses.BEHAVIORS} & set(openai_responses.BEHAVIORS)
+    for name, behavior in openai_responses.BEHAVIORS.items():
+        assert dataclasses.asdict(behavior) != dataclasses.asdict(openai_responses.Behavior()), f"{name} says nothing"
 
 
 @cases(
@@ -712,7 +712,7 @@ def test_status_of_a_response_follows(openai_mock, client, partial, status):
 
 def test_user_goes_before_request_and_request_before_default(openai_mock, client):
     create = functools.partial(client.responses.create, input="x", instructions="asked", metadata={"a": "asked"})
-    assert create().model == openai_responses._DEFAULT_MODEL
+    assert create().model == openai_responses.DEFAULT_MODEL
     response = create()
     assert (response.instructions, response.metadata) == ("asked", {"a": "asked"})
     assert create(model="gpt-asked").model == "gpt-asked"
@@ -744,7 +744,7 @@ PAGES_TOOL = {"type": "web_search", "search_context_size": "low"}
 PICTURE_TOOL = {"type": "image_generation", "quality": "low"}
 SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 SEARCHES = {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}}
-UNLIKELY = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses._DEFAULT_TEXT}
+UNLIKELY = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses.DEFAULT_TEXT}
 BARE_TOOL = {"type": "function", "function": {"name": "f"}}
 TOLD_OF_IT = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
 TOOL_AS_TOLD = {"type": "function", "function": TOLD_OF_IT}
@@ -1121,7 +1121,7 @@ def test_what_is_forgotten_leaves_nothing_behind(openai_mock, client):
     assert not client.vector_stores.search(store, query="cats").data
     assert client.vector_stores.retrieve(store).file_counts.total == 0
     client.vector_stores.delete(store)
-    assert not any(openai_mock.state.values()) and not openai_mock.state._bookkeeping.metadata
+    assert not any(openai_mock.state.values()) and not openai_mock.state.service.notes
 
 
 @needs("admin.organization.projects.create")
@@ -1157,7 +1157,7 @@ def test_children_are_listed_as_their_dict_has_them(steps):
         elif act == "delete":
             objects.pop(key, None)
         else:
-            assert list(store._children("vector_stores.files", key[0])) == [k for k in objects if k[0] == key[0]]
+            assert list(store.below("vector_stores.files", key[0])) == [k for k in objects if k[0] == key[0]]
 
 
 def test_threads_lose_nothing(openai_mock, client):
@@ -1229,7 +1229,7 @@ def test_event_loops_share_a_mock(openai_mock):
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         said = [*itertools.chain(*pool.map(lambda _: asyncio.run(scene()), range(4)))]
-    assert said == 40 * [openai_responses._DEFAULT_TEXT] and len(openai_mock.requests) == 40
+    assert said == 40 * [openai_responses.DEFAULT_TEXT] and len(openai_mock.requests) == 40
 
 
 # ======================================================================================================================
@@ -1517,7 +1517,7 @@ def test_messages_put_in_by_hand_are_heard():
     state = {"beta.threads": {"t": {}}, "beta.threads.messages": {("t", "msg_1"): {}}, "beta.assistants": {"a": {}}}
     with OpenAIMock(state=state):
         run = sdk().beta.threads.runs.create_and_poll(thread_id="t", assistant_id="a")
-        assert run.status == "completed" and thread_texts(sdk(), "t") == [openai_responses._DEFAULT_TEXT] * 2
+        assert run.status == "completed" and thread_texts(sdk(), "t") == [openai_responses.DEFAULT_TEXT] * 2
 
 
 def test_a_file_put_into_a_store_by_hand_is_searched(openai_mock):
@@ -1585,7 +1585,7 @@ def test_a_mistake_is_blamed_on_the_request_only_where_that_is_wrong(create, mon
     create.response = mistake
     mistaken(TypeError, "a mistake", ask_wrong)
     del create.response
-    monkeypatch.setattr(openai_responses, "_count_tokens", mistake)
+    monkeypatch.setattr(openai_responses, "_tokens", mistake)
     mistaken(TypeError, "a mistake", ask, "Hi")
     assert refused(ask_wrong).param == "temperature"
 
@@ -3203,7 +3203,7 @@ def test_set_fields_survive_cancelling(monkeypatch, name):
 
 
 def test_calls_with_stages_are_in_the_table_of_progress():
-    staged = {name for name, behavior in openai_responses._BEHAVIORS.items() if behavior.stages}
+    staged = {name for name, behavior in openai_responses.BEHAVIORS.items() if behavior.stages}
     assert {name for name in staged if name.endswith((".create", ".edit", ".extend", ".remix"))} <= PROGRESS.keys()
 
 
@@ -4071,7 +4071,7 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
     assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
     assert done.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
-    assert openai_mock.state._bookkeeping.id_counters["run_"] == 1  # no run was made that nobody sees
+    assert openai_mock.state.service.numbers["run_"] == 1  # no run was made that nobody sees
 
 
 @pytest.mark.parametrize("ids", [["call_x"], [0, "call_x"], []])
@@ -4084,7 +4084,7 @@ def test_wrong_tool_outputs_are_refused_and_take_no_step(openai_mock, client, ru
     refused(submit, tool_outputs=[{"tool_call_id": known if id == 0 else id, "output": "x"} for id in ids])
     assert runs.retrieve(run.id, thread_id=thread).status == "requires_action"
     assert submit(tool_outputs=[{"tool_call_id": known, "output": "x"}]).status == "completed"
-    assert thread_texts(client, thread)[-1] == (openai_responses._DEFAULT_TEXT if answer is ... else answer)
+    assert thread_texts(client, thread)[-1] == (openai_responses.DEFAULT_TEXT if answer is ... else answer)
 
 
 def test_a_run_does_what_its_assistant_is_made_for(client, runs, thread):
@@ -6069,7 +6069,7 @@ def test_choices_have_calls_of_their_own_and_refusals_count(openai_mock, create,
 
 def test_three_dots_are_as_if_nothing_were_set(openai_mock, create, client):
     create.response = [error(429), ...]
-    assert ask("Hi") == openai_responses._DEFAULT_TEXT
+    assert ask("Hi") == openai_responses.DEFAULT_TEXT
     openai_mock.files.create.response = [error(500), ...]
     assert client.files.retrieve(add_file(client)).filename == "a.txt"
     openai_mock.files.retrieve.response = lambda request, file_id: {"filename": "set"} if file_id == "file-1" else ...
@@ -8211,7 +8211,7 @@ def test_what_a_live_session_decides_is_answered_by_decisions(openai_mock, kind)
 
 
 def events_of(session):
-    return {kind for union in session.client_events.split() for kind in openai_responses._client_events(union)}
+    return {kind for union in session.client_events.split() for kind in openai_responses._events_of(union)}
 
 
 @pytest.mark.parametrize("name", sorted(connects(sdk())))
@@ -8233,7 +8233,7 @@ def test_every_union_of_what_clients_may_say_has_a_connection_that_hears_it(modu
     package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
     (union,) = (name for name in unions if name.endswith("ClientEventParam"))
     sessions = openai_responses._SOCKET_SESSIONS.values()
-    there = set(openai_responses._client_events(f"{package}.{union}"))
+    there = set(openai_responses._events_of(f"{package}.{union}"))
     assert any(there <= set(each.handlers) for each in sessions if f" {package}." in f" {each.client_events}")
 
 
@@ -8243,8 +8243,8 @@ def test_no_message_raises_from_inside(name, data):
 
     def message():
         kind = data.draw(st.sampled_from(sorted(session.handlers.keys() & events_of(session))))
-        event = openai_responses._client_event_type(session.client_events, kind)
-        names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
+        event = openai_responses._event_of(session.client_events, kind)
+        names = st.sampled_from(sorted(openai_responses._event_types(event)))
         return data.draw(st.dictionaries(names, odd_values | st.just("AAAA"), max_size=4)) | {"type": kind}
 
     with OpenAIMock(), reach(sdk(), name).connect(**needed_by(name)) as connection:
@@ -8259,9 +8259,7 @@ def test_no_message_raises_from_inside(name, data):
 STEERING = "responses.ResponsesClientEventParam"
 
 
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEERING), reason="this SDK steers no response"
-)
+@pytest.mark.skipif("response.steer" not in openai_responses._events_of(STEERING), reason="this SDK steers no response")
 def test_a_response_is_steered_and_another_follows(openai_mock, kind):
     openai_mock.responses.connect.response = ["word " * 50, "As you like."]
     openai_mock.responses.connect.when("shorter").response = "Shorter."
@@ -8299,9 +8297,7 @@ def test_a_response_is_steered_and_another_follows(openai_mock, kind):
     assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
 
 
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEERING), reason="this SDK steers no response"
-)
+@pytest.mark.skipif("response.steer" not in openai_responses._events_of(STEERING), reason="this SDK steers no response")
 def test_what_steers_a_response_that_calls_waits_for_the_outputs(openai_mock, kind):
     openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
 
@@ -8321,9 +8317,7 @@ def test_what_steers_a_response_that_calls_waits_for_the_outputs(openai_mock, ki
 INJECTING = "beta.BetaResponsesClientEventParam"
 
 
-@pytest.mark.skipif(
-    "response.inject" not in openai_responses._client_events(INJECTING), reason="this SDK injects nothing"
-)
+@pytest.mark.skipif("response.inject" not in openai_responses._events_of(INJECTING), reason="this SDK injects nothing")
 def test_outputs_that_are_injected_are_heard_by_the_response_that_follows(openai_mock, kind):
     call = tool_call("f", {}, "call_1")
     openai_mock.responses.connect.response = [call, lambda request, body: json.dumps(body["input"])]
@@ -8407,7 +8401,7 @@ def test_without_websockets_all_else_is_mocked(monkeypatch):
     monkeypatch.setattr(openai_responses, "_patches", openai_responses._patches.__wrapped__)
     with OpenAIMock() as openai_mock:
         openai_mock.responses.connect.response = "Nobody asks."
-        assert ask("Hi") == openai_responses._DEFAULT_TEXT
+        assert ask("Hi") == openai_responses.DEFAULT_TEXT
         with pytest.raises(openai.OpenAIError, match="realtime"):
             sdk().responses.connect().__enter__()
 
@@ -8527,7 +8521,7 @@ def test_reset_takes_back_responses_rules_journal_and_state(openai_mock, create,
     openai_mock.reset()
     assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
     assert not openai_mock.router.calls and not client.files.list().data and client.models.list().data
-    assert ask("weather") == openai_responses._DEFAULT_TEXT and add_file(client) == file
+    assert ask("weather") == openai_responses.DEFAULT_TEXT and add_file(client) == file
 
 
 def test_start_and_stop_are_for_set_up(create):
@@ -8553,7 +8547,7 @@ def test_a_transport_takes_a_mock(family, kind):
     openai_mock = OpenAIMock()
     make = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
     client = new(kind, http_client=make)
-    assert finish(kind, chat_text(client)) == openai_responses._DEFAULT_TEXT and len(openai_mock.requests) == 1
+    assert finish(kind, chat_text(client)) == openai_responses.DEFAULT_TEXT and len(openai_mock.requests) == 1
 
 
 @cases(
@@ -8692,7 +8686,7 @@ def test_a_mock_that_is_entered_again_is_the_innermost_until_it_is_left(create):
 def test_a_router_with_settings_of_its_own_answers_too(create):
     create.response = "Hi"
     with OpenAIMock().router(assert_all_called=True) as router:
-        assert isinstance(router, respx.MockRouter) and ask("Hi") == openai_responses._DEFAULT_TEXT
+        assert isinstance(router, respx.MockRouter) and ask("Hi") == openai_responses.DEFAULT_TEXT
 
 
 @openai_responses.mock
@@ -8856,7 +8850,7 @@ async def test_served_below_a_mount_with_an_id_that_needs_quotes():
 
 
 async def test_served_with_a_base_url_of_its_own():
-    assert await says_to(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses._DEFAULT_TEXT
+    assert await says_to(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses.DEFAULT_TEXT
 
 
 @pytest.mark.parametrize("name", TURNS)
@@ -8898,14 +8892,14 @@ async def test_each_key_has_a_mock_that_begins_as_the_servers():
     assert not (await served(app, "a").files.list()).data and (await served(app, "b").files.list()).data
     app.for_key("a").responses.create.response = "of a"
     asked = [(await served(app, key).responses.create(**ASK)).output_text for key in "ab"]
-    assert asked == ["of a", openai_responses._DEFAULT_TEXT]
+    assert asked == ["of a", openai_responses.DEFAULT_TEXT]
     assert len(app.for_key("b").requests) == 4 and app.for_key("").requests == app.requests and len(app.requests) == 10
 
 
 async def test_what_is_set_on_the_server_holds_for_every_key():
     app = OpenAIMock()
     create = app.chat.completions.create
-    assert await says_to(app, key="a") == openai_responses._DEFAULT_TEXT
+    assert await says_to(app, key="a") == openai_responses.DEFAULT_TEXT
     create.response, rule = ["one", "two"], create.when("weather")
     rule.response = "sunny"
     assert "2 steps left" in str(failing(AssertionError, app.assert_all_used))
@@ -8914,28 +8908,28 @@ async def test_what_is_set_on_the_server_holds_for_every_key():
     assert rule.call_count == 1 and create.call_count == 4
     rule.remove()
     del create.response
-    assert await says_to(app, "weather", "a") == openai_responses._DEFAULT_TEXT
+    assert await says_to(app, "weather", "a") == openai_responses.DEFAULT_TEXT
 
 
 async def test_what_a_server_keeps_is_bounded():
-    app = OpenAIMock(limits={"keys": 2, "records": 3})
+    app = OpenAIMock(bounds={"keys": 2, "records": 3})
     for key in "abcb":
         await says_to(app, key=key)
-    assert [*app._key_mocks] == ["c", "b"] and len(app.requests) == 3
+    assert [*app._keys] == ["c", "b"] and len(app.requests) == 3
     for _ in range(4):
         await says_to(app, key="b")
     own = app.for_key("b")
     assert len(own.requests) == own.chat.completions.create.route.call_count == len(own.router.calls) == 3
-    shared = OpenAIMock(limits={"keys": 0})
+    shared = OpenAIMock(bounds={"keys": 0})
     await says_to(shared)
     assert shared.for_key(KEY) is shared and shared.chat.completions.create.route.called
-    for limits in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
-        rejected_limits = failing(ValueError, OpenAIMock, limits=limits)
-        assert next(iter(limits)) in str(rejected_limits) and "records" in str(rejected_limits)
+    for bounds in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
+        refused_bounds = failing(ValueError, OpenAIMock, bounds=bounds)
+        assert next(iter(bounds)) in str(refused_bounds) and "records" in str(refused_bounds)
 
 
 async def test_a_body_that_is_too_large_is_refused_and_one_that_breaks_off_is_no_request():
-    app = OpenAIMock(limits={"body": 100})
+    app = OpenAIMock(bounds={"body": 100})
     error = await failing_async(openai.APIStatusError, says_to(app, "x" * 100))
     assert error.status_code == 413 and "100 bytes" in error.message and not app.requests
     half = {"type": "http.request", "body": b"{", "more_body": True}
@@ -9118,7 +9112,7 @@ async def test_a_reset_has_a_key_begin_again_and_without_one_takes_back_all():
     }
     assert await says_to(app, key="never seen") == "first"
     await control(app, "POST", "reset")
-    assert await says_to(app, key="a") == openai_responses._DEFAULT_TEXT
+    assert await says_to(app, key="a") == openai_responses.DEFAULT_TEXT
 
 
 @cases(
@@ -9146,7 +9140,7 @@ async def test_the_control_plane_says_what_is_wrong(method, path, said, status, 
 
 
 async def test_a_control_request_that_is_too_large_or_breaks_off_changes_nothing():
-    app = OpenAIMock(limits={"body": 10})
+    app = OpenAIMock(bounds={"body": 10})
     assert (await control(app, "PUT", CHAT_RESPONSE, "x" * 20))[0] == 413
     scope = scope_of(f"/_mock/{CHAT_RESPONSE}", method="PUT")
     assert await exchange(app, scope, {"type": "http.request", "body": b'"a', "more_body": True}) == []
@@ -9227,7 +9221,7 @@ async def test_a_connection_whose_client_leaves_is_over():
 
 
 def command(*arguments):
-    return openai_responses._mock_from_options(openai_responses._parse_arguments(arguments))
+    return openai_responses._mock_of(openai_responses._arguments(arguments))
 
 
 @cases(
@@ -9242,10 +9236,10 @@ async def test_a_script_sets_what_a_server_answers(tmp_path, script):
 
 
 def test_the_command_has_the_settings_of_the_mock(tmp_path):
-    made = "OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
+    made = "OpenAIMock(strict=True, bounds={'keys': 1, 'records': 2})"
     (tmp_path / "fake.py").write_text(f"from openai_responses import OpenAIMock\nopenai_mock = {made}")
     mock = command("--script", str(tmp_path / "fake.py"), "--only-scripted", "--keys", "3", "--body", "9")
-    assert mock._strict and mock._only_scripted and mock._limits == {"keys": 3, "records": 2, "body": 9}
+    assert mock._strict and mock._only_scripted and mock._bounds == {"keys": 3, "records": 2, "body": 9}
 
 
 def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
@@ -9260,9 +9254,9 @@ def test_a_port_that_is_taken_or_none_is_told(capsys):
     for option, number in (("--port", "70000"), ("--keys", "-1")):
         failing(SystemExit, command, option, number)
         assert number in capsys.readouterr().err
-    with openai_responses._listen_at("127.0.0.1", 0) as listening:
+    with openai_responses._socket_at("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
-        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._listen_at, "127.0.0.1", port))
+        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._socket_at, "127.0.0.1", port))
 
 
 if HAS_UVICORN:
@@ -9311,7 +9305,7 @@ if HAS_UVICORN:
             client = sdk().with_options(base_url=url)
             stream = client.chat.completions.create(**CHAT, stream=True)
             next(iter(stream))
-            assert client.chat.completions.create(**CHAT).choices[0].message.content == openai_responses._DEFAULT_TEXT
+            assert client.chat.completions.create(**CHAT).choices[0].message.content == openai_responses.DEFAULT_TEXT
             with client.responses.connect() as connection:
                 connection.response.create(**ASK)
                 assert next(event for event in connection if event.type == "response.completed")
@@ -9329,7 +9323,7 @@ if HAS_UVICORN:
 
     if HAS_NODE:
 
-        @pytest.mark.openai_mock(limits={"keys": 100})
+        @pytest.mark.openai_mock(bounds={"keys": 100})
         def test_the_package_of_npm_over_a_socket(openai_server):
             environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
             script = str(ROOT / "docs" / "development" / "node.js")
@@ -9655,7 +9649,7 @@ def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(ru
 
 MARKED_ALONE = """
     def is_active():
-        return bool(openai_responses._active_routers())
+        return bool(openai_responses._active())
 
     @pytest.fixture(autouse=True)
     def around(request):
@@ -9724,7 +9718,7 @@ def test_a_mark_requests_the_fixture(run_suite):
 MARKED_SERVER = """
     @pytest.mark.openai_mock(only_scripted=True)
     def test_server(openai_server):
-        assert openai_server.mock._only_scripted and not openai_responses._active_routers()
+        assert openai_server.mock._only_scripted and not openai_responses._active()
 """
 
 
@@ -10279,7 +10273,7 @@ def test_models_of_the_examples_are_there_for_long():
     lists = re.findall(r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M)
     text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
     named = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
-    assert openai_responses._DEFAULT_MODEL in named
+    assert openai_responses.DEFAULT_MODEL in named
     assert not named & set(re.findall('"([^"]+)"', "".join(lists)))
 
 
@@ -10577,7 +10571,7 @@ def test_served(openai_server: openai_responses.Server) -> None:
     openai_server.mock.for_key("sk-a").responses.create.response = "Hi"
     environment: dict[str, str] = {**openai_server.env, "URL": openai_server.url}
 openai_mock = OpenAIMock()
-served = httpx.AsyncClient(transport=httpx.ASGITransport(app=OpenAIMock(limits={"keys": 0})))
+served = httpx.AsyncClient(transport=httpx.ASGITransport(app=OpenAIMock(bounds={"keys": 0})))
 client = httpx.Client(transport=MockTransport(openai_mock.router.handler))
 async_client = httpx.AsyncClient(transport=MockTransport(openai_mock.router.async_handler, otherwise=None))
 openai_responses.ext.httpx.Request("GET", "https://example.test")

@@ -57,7 +57,7 @@ def order(row: module._Row) -> tuple[Any, ...]:
 
 def state_of(row: module._Row) -> str:
     """What a call does with what is kept, and of which resource that is, if not of its own."""
-    shape = module._shape(row)
+    shape = module._shape_of(row)
     own = shape.verb == "compute" or shape.resource == owner(row)
     return DOES[shape.verb] + ("" if own else f" `{shape.resource}`")
 
@@ -70,8 +70,8 @@ def streams_of(row: module._Row) -> str:
 
 def checks_of(row: module._Row) -> str:
     """The parameters whose ids must be there, and what else is refused."""
-    shape, behavior = module._shape(row), module._behavior(row.name)
-    path = [*shape.parents, *([shape.item] if shape.item else [])]
+    shape, behavior = module._shape_of(row), module._behavior(row.name)
+    path = [*shape.parent_params, *([shape.item_param] if shape.item_param else [])]
     ids = ", ".join(f"`{name}`" for name in [*path, *behavior.refers])
     more = (inspect.getdoc(behavior.check) or "") if behavior.check not in (None, module._fetch) else ""
     return ". ".join(filter(None, [ids, more.partition("\n")[0]]))
@@ -105,7 +105,7 @@ def page() -> str:
 
 
 def main() -> None:
-    path = pathlib.Path(__file__).resolve().parents[1] / "endpoints.md"
+    path = pathlib.Path(__file__).resolve().parent_params[1] / "endpoints.md"
     path.write_text(page(), encoding="utf-8", newline="\n")
 
 

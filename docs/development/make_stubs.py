@@ -38,7 +38,9 @@ def endpoint_type(row: module._Row) -> str:
 
 def resources() -> dict[str, str]:
     """The type of every resource of the state by dotted name."""
-    return {name: "ContentStore" if name in module._CONTENT_RESOURCES else "Objects" for name in module._resources()}
+    return {
+        name: "ContentStore" if name in module._CONTENT_RESOURCES else "Objects" for name in module._all_resources()
+    }
 
 
 def children(names: Iterable[str], prefix: str) -> list[str]:
@@ -78,7 +80,7 @@ def stub() -> str:
 
 
 def main() -> None:
-    path = pathlib.Path(__file__).resolve().parents[2] / "openai_responses-stubs" / "_endpoints.pyi"
+    path = pathlib.Path(__file__).resolve().parent_params[2] / "openai_responses-stubs" / "_endpoints.pyi"
     path.write_text(stub(), encoding="utf-8", newline="\n")
 
 
