@@ -798,12 +798,12 @@ class _Resource:
         plural = self.name.rpartition(".")[2]
         return plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
 
-    def not_found_error(self, id: Any, param: str) -> ServiceError:
+    def not_found_error(self, id: Any, param: str) -> _ServiceError:
         """The 404 of an object that is not there."""
         noun = self.noun.replace("_", " ").title().replace(" ", "")
         message = (self.not_found_message or f"No such {noun} object: {{id}}").format(id=id)
         named = param if self.not_found_param == "" else self.not_found_param
-        return ServiceError(404, message, param=named, code=self.not_found_code)
+        return _ServiceError(404, message, param=named, code=self.not_found_code)
 
 
 # Facts about a resource that its routes don't tell; `listing` holds for the resources below it too. The rows are at the
@@ -852,17 +852,17 @@ def _get_resource(name: str) -> _Resource:
 # ======================================================================================================================
 
 
-def _closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+def _did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
     """Return a hint for an error message, as in `" Closest: 'create'."`, or "" if no name is similar."""
     close = difflib.get_close_matches(name, list(names), 1, cutoff)
     return f" Closest: {close[0]!r}." if close else ""
 
 
-def _refuse(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
-    raise ServiceError(status, message, param=param, code=code)
+def _reject(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
+    raise _ServiceError(status, message, param=param, code=code)
 
 
-class ServiceError(Exception):
+class _ServiceError(Exception):
     """An error the service answers with: status and the fields of the envelope."""
 
     def __init__(
@@ -879,12 +879,12 @@ class ServiceError(Exception):
         self.envelope = {"message": message, "type": type, "param": param, "code": code}
 
 
-def _shown(value: Any) -> str:
+def _short_repr(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 60 else f"{text[:57]}..."
 
 
-def _count(number: int, noun: str) -> str:
+def _count_noun(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -892,7 +892,7 @@ def _times(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
-def _json_lines(value: Any) -> list[str]:
+def _pretty_json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
@@ -909,7 +909,7 @@ def _add_rows(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
 
 
 @functools.cache
-def _is_model(tp: Any) -> bool:
+def _is_pydantic_model(tp: Any) -> bool:
     """Return True if a type is a pydantic model, as the SDK's objects are."""
     import pydantic
 
@@ -928,45 +928,45 @@ def _unwrap_type(tp: Any) -> tuple[Any, tuple[Any, ...]]:
         return _unwrap_type(args[0])
     if origin in (typing.Union, types.UnionType):
         return typing.Union, args
-    if _is_model(tp):  # tested before the origin, because a page is a generic model
+    if _is_pydantic_model(tp):  # tested before the origin, because a page is a generic model
         return tp, ()
     return origin or tp, args
 
 
-class Field(NamedTuple):
+class _Field(NamedTuple):
     type: Any
     required: bool
 
 
 @functools.cache
-def _fields(model: Any) -> Mapping[str, Field]:
+def _fields_of(model: Any) -> Mapping[str, _Field]:
     """Return the fields of a model by their names on the wire."""
     if not getattr(model, "__pydantic_fields_complete__", False):  # only then, because rebuilding a model is slow
         model.model_rebuild()
-    return {f.alias or name: Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
+    return {f.alias or name: _Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
 
 
 @functools.cache
-def _wire_names(model: Any) -> Mapping[str, str]:
+def _wire_names_of(model: Any) -> Mapping[str, str]:
     """Map the Python names of a model's fields to their names on the wire where these differ: `schema_` to `schema`."""
     return {name: f.alias for name, f in model.model_fields.items() if f.alias}
 
 
 @functools.cache
-def _required_fields(model: Any) -> frozenset[str]:
+def _required_fields_of(model: Any) -> frozenset[str]:
     """Return the names of a model's required fields."""
-    return frozenset(name for name, field in _fields(model).items() if field.required)
+    return frozenset(name for name, field in _fields_of(model).items() if field.required)
 
 
 def _page_item_type(page: Any) -> Any:
     """Return the type of a page's items."""
-    return _item_type(_fields(page)["data"].type)
+    return _list_item_type(_fields_of(page)["data"].type)
 
 
-def _item_type(tp: Any) -> Any:
+def _list_item_type(tp: Any) -> Any:
     """Return the item type of `list[X]` or of `list[X] | None`."""
     origin, args = _unwrap_type(tp)
-    return _item_type(args[0]) if origin is typing.Union else args[0]
+    return _list_item_type(args[0]) if origin is typing.Union else args[0]
 
 
 def _union_members(tp: Any) -> tuple[Any, ...]:
@@ -975,20 +975,20 @@ def _union_members(tp: Any) -> tuple[Any, ...]:
     return args if origin is typing.Union else (tp,)
 
 
-def _literals(tp: Any) -> Iterator[str]:
+def _literal_values(tp: Any) -> Iterator[str]:
     """Yield the literals that a type accepts, of all members if it is a union."""
     origin, args = _unwrap_type(tp)
     if origin is typing.Literal:
         yield from args
     elif origin is typing.Union:
         for member in args:
-            yield from _literals(member)
+            yield from _literal_values(member)
 
 
 @functools.cache
 def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
     """Return the fields of a model that accept nothing but literals, each with these literals."""
-    unwrapped = {name: _unwrap_type(field.type) for name, field in _fields(model).items()}
+    unwrapped = {name: _unwrap_type(field.type) for name, field in _fields_of(model).items()}
     return {name: args for name, (origin, args) in unwrapped.items() if origin is typing.Literal}
 
 
@@ -1003,7 +1003,7 @@ def _describe_type(tp: Any) -> str:
         return f"list of {_describe_type(args[0])}"
     if origin is type(None):
         return "None"
-    if _is_model(origin):
+    if _is_pydantic_model(origin):
         return f"a dict of {origin.__name__}"
     return getattr(origin, "__name__", str(origin))
 
@@ -1022,22 +1022,22 @@ def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> 
 # ---- defaults --------------------------------------------------------------------------------------------------------
 
 
-class Fresh(NamedTuple):
+class _NewId(NamedTuple):
     """Stands in a default for an id that every answer gets anew."""
 
     prefix: str
 
 
-class Now(NamedTuple):
+class _Timestamp(NamedTuple):
     """Stands in a default for the time of the answer, plus seconds."""
 
     offset: int = 0
 
 
-DEFAULT_TEXT = "This is a mock response."
+_DEFAULT_TEXT = "This is a mock response."
 
 
-DEFAULT_MODEL = "gpt-5.5"
+_DEFAULT_MODEL = "gpt-5.5"
 
 
 # Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
@@ -1055,7 +1055,7 @@ _ID_PREFIXES: dict[str, str] = {}
 
 
 # The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
-_FIELD_PREFIXES = {
+_ID_PREFIXES_BY_FIELD = {
     "assistant_id": "asst_",
     "container_id": "cntr_",
     "file_id": "file-",
@@ -1074,25 +1074,25 @@ _FIELD_PREFIXES = {
 
 
 # Required fields by name, whatever the model; a required string not named here is its own name.
-_FIELD_VALUES = {
+_DEFAULTS_BY_FIELD = {
     "arguments": "{}",
-    "created": Now(),
+    "created": _Timestamp(),
     "deleted": True,
     "email": "user@example.com",
     "endpoint": "/v1/chat/completions",
     "completion_window": "24h",
-    "expires_at": Now(3600),
+    "expires_at": _Timestamp(3600),
     "filename": "file.txt",
     "instructions": "",
     "language": "en",
-    "model": DEFAULT_MODEL,
+    "model": _DEFAULT_MODEL,
     "name": "",
     "owned_by": "openai",
     "parallel_tool_calls": True,
     "path": "/mnt/data/file.txt",
     "report_url": "https://platform.openai.com/evaluations",
     "size": "1024x1024",
-    "text": DEFAULT_TEXT,
+    "text": _DEFAULT_TEXT,
     "tool_choice": "auto",
     "url": "https://example.com",
 }
@@ -1109,7 +1109,7 @@ _IMAGES_ARE = {
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
 # Items of the Responses API have theirs in `_ITEM_TYPES`.
-_MODEL_VALUES: dict[str, dict[str, Any]] = {
+_DEFAULTS_BY_TYPE: dict[str, dict[str, Any]] = {
     "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "NextCursorPage": {"object": "list", "next": None, "has_more": False},
@@ -1120,12 +1120,12 @@ _MODEL_VALUES: dict[str, dict[str, Any]] = {
 
 @functools.cache
 def _default_value(tp: Any) -> Any:
-    """Return the default of a type: valid JSON, but for the placeholders `Fresh` and `Now`, which `_stamp` replaces.
+    """Return the default of a type: valid JSON, but for the placeholders `_NewId` and `_Timestamp`, which `_stamp` replaces.
 
     The value is cached, so callers copy it before they change it.
     """
     origin, args = _unwrap_type(tp)
-    if _is_model(origin):
+    if _is_pydantic_model(origin):
         return _default_object(origin)
     if origin is typing.Union:
         return None if type(None) in args else _default_value(args[0])
@@ -1137,9 +1137,9 @@ def _default_value(tp: Any) -> Any:
 
 
 def _default_object(model: Any) -> dict[str, Any]:
-    """Build the default of a model: its row in `_MODEL_VALUES`, merged into the defaults of its fields."""
-    fields = _fields(model)
-    row = _lookup_model(_MODEL_VALUES, model, {})
+    """Build the default of a model: its row in `_DEFAULTS_BY_TYPE`, merged into the defaults of its fields."""
+    fields = _fields_of(model)
+    row = _lookup_model(_DEFAULTS_BY_TYPE, model, {})
     defaults = {name: _field_default(model, name) for name in fields if row.get(name) is not ...}
     if not _is_response_model(model):  # within other objects, the service omits optional fields that are null
         defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
@@ -1150,8 +1150,8 @@ def _default_object(model: Any) -> dict[str, Any]:
 @functools.cache
 def _field_default(model: Any, name: str) -> Any:
     """Return the default of a model's field; an optional one is null or empty, apart from `status`, `id`, `deleted`."""
-    tp, required = _fields(model)[name]
-    if name == "status" and "completed" in _literals(tp):
+    tp, required = _fields_of(model)[name]
+    if name == "status" and "completed" in _literal_values(tp):
         return "completed"
     if not required and name not in ("id", "deleted"):
         return None if _unwrap_type(tp)[0] is typing.Union else _default_value(tp)
@@ -1162,15 +1162,15 @@ def _field_default(model: Any, name: str) -> Any:
 def _default_by_name(model: Any, name: str) -> Any:
     """Return the default that a field's name suggests, whatever its type. Without a rule it is the name itself."""
     if name == "id":
-        return Fresh(_id_prefix(model))
-    if name in _FIELD_VALUES:
-        return _FIELD_VALUES[name]
-    if name in _FIELD_PREFIXES:
-        return Fresh(_FIELD_PREFIXES[name])
+        return _NewId(_id_prefix(model))
+    if name in _DEFAULTS_BY_FIELD:
+        return _DEFAULTS_BY_FIELD[name]
+    if name in _ID_PREFIXES_BY_FIELD:
+        return _NewId(_ID_PREFIXES_BY_FIELD[name])
     if name.endswith("_id"):
-        return Fresh(f"{name.removesuffix('_id')}_")
+        return _NewId(f"{name.removesuffix('_id')}_")
     if name.endswith("_at"):
-        return Now()
+        return _Timestamp()
     return name
 
 
@@ -1182,17 +1182,17 @@ def _id_prefix(model: Any) -> str:
 
 def _is_known_value(model: Any, name: str, value: Any) -> bool:
     """Return True unless a model's field rejects a string: spellings change between releases (`in_memory` did)."""
-    if not isinstance(value, str) or name not in _fields(model):
+    if not isinstance(value, str) or name not in _fields_of(model):
         return True
-    return _accepts(_fields(model)[name].type, value)
+    return _accepts(_fields_of(model)[name].type, value)
 
 
 def _accepts(tp: Any, value: Any) -> bool:
-    """Return True if a type accepts a value; `Fresh` counts as a string, `Now` as an integer."""
+    """Return True if a type accepts a value; `_NewId` counts as a string, `_Timestamp` as an integer."""
     sample: Any = value
-    if isinstance(value, Fresh):
+    if isinstance(value, _NewId):
         sample = ""
-    elif isinstance(value, Now):
+    elif isinstance(value, _Timestamp):
         sample = 0
     try:
         _merge(tp, sample, "")
@@ -1263,19 +1263,19 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
     value: a dict with some of the fields, a model, a list of these, or a scalar. It is not changed.
     place: the name of the value in errors, such as `chat.completions.create.response`.
     mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE`.
-    Returns new JSON that `tp` accepts; the placeholders `Fresh` and `Now` stay, for `_stamp` to replace.
+    Returns new JSON that `tp` accepts; the placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
     Raises `ValueError` where the type does not accept the value; the message has the place, the value and the type.
     """
     if type(value) is tp and tp in (str, int, bool):  # nothing to check in by far the most values
         return value
-    if isinstance(value, (Fresh, Now)):
+    if isinstance(value, (_NewId, _Timestamp)):
         return value
-    if _is_model(type(value)):
+    if _is_pydantic_model(type(value)):
         value = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     origin, args = _unwrap_type(tp)
     if origin is typing.Union:
         return _merge_union(tp, args, value, place, mode)
-    if isinstance(value, Mapping) and _is_model(origin):
+    if isinstance(value, Mapping) and _is_pydantic_model(origin):
         if mode is _PARTIAL and _is_complete(origin, value):
             mode = _COMPLETE
         base = _default_value(origin) if mode.fills_optional_fields else _required_defaults(origin)
@@ -1289,13 +1289,13 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
 
 def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
     """Return True if a dict was recorded or copied: it has an `object`, and lacks at most one required field."""
-    return "object" in value and len(_required_fields(model) - value.keys()) <= 1
+    return "object" in value and len(_required_fields_of(model) - value.keys()) <= 1
 
 
 @functools.cache
 def _required_defaults(model: Any) -> dict[str, Any]:
     """Return those fields of a model's default that are required or null."""
-    required = _required_fields(model)
+    required = _required_fields_of(model)
     return {name: value for name, value in _default_value(model).items() if name in required or value is None}
 
 
@@ -1309,12 +1309,12 @@ def _merge_into(
     place, mode: see `_merge`.
     Raises `ValueError` for an item that its field does not accept, and, if `mode` checks keys, for a misspelt key.
     """
-    fields = _fields(model)
-    wire_names = _wire_names(model)
+    fields = _fields_of(model)
+    wire_names = _wire_names_of(model)
     explicit = {wire_names.get(key, key): item for key, item in value.items()}
     if mode.skips_nulls:
         explicit = _echoed_fields(model, explicit)
-    merged = {name: _copy(item) for name, item in base.items() if name not in explicit}
+    merged = {name: _copy_json(item) for name, item in base.items() if name not in explicit}
     for key, item in explicit.items():
         if key in fields:
             merged[key] = _merge(fields[key].type, item, f"{place}.{key}", mode)
@@ -1322,7 +1322,7 @@ def _merge_into(
             if mode.unknown_keys == "check":
                 _check_spelling(key, fields, place)
             merged[key] = _to_json(item, f"{place}.{key}")
-    return merged | _implied(model, merged, explicit)
+    return merged | _implied_fields(model, merged, explicit)
 
 
 def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -1371,7 +1371,9 @@ def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
     """Validate a scalar and return it, converted if the mode converts scalars. Raises a bare `ValueError`."""
-    if origin is list or _is_model(origin):  # `value` is neither a list nor a dict; pydantic would be slow to find out
+    if origin is list or _is_pydantic_model(
+        origin
+    ):  # `value` is neither a list nor a dict; pydantic would be slow to find out
         raise ValueError
     converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
     checked = _type_adapter(tp).validate_python(value, strict=not converts)
@@ -1393,9 +1395,9 @@ def _type_adapter(tp: Any) -> Any:
     return pydantic.TypeAdapter(tp)
 
 
-def _shared_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those values that fit a field of the same name, merged as parts of a request; none if `tp` is not a model."""
-    fields = _fields(tp) if _is_model(tp) else {}
+    fields = _fields_of(tp) if _is_pydantic_model(tp) else {}
     fitting = {}
     for key in [key for key in values if key in fields]:
         with contextlib.suppress(ValueError):  # the field has the same name and another meaning
@@ -1470,8 +1472,8 @@ def _split_members(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[An
     models, untyped = [], []
     for member in dict.fromkeys(itertools.chain.from_iterable(map(_union_members, members))):
         origin, _ = _unwrap_type(member)
-        if _is_model(origin):
-            keys = frozenset((*_fields(origin), *_wire_names(origin)))
+        if _is_pydantic_model(origin):
+            keys = frozenset((*_fields_of(origin), *_wire_names_of(origin)))
             models.append(_UnionModel(member, keys, _literal_fields(origin)))
         elif origin in (dict, object):
             untyped.append(member)
@@ -1501,10 +1503,12 @@ def _find_field_path(model: Any, key: str) -> str | None:
     level = [(model, "")]
     for _ in range(4):
         for tp, path in level:
-            if key in _fields(tp):
+            if key in _fields_of(tp):
                 return f"{path}{key}"
-        fields = [(tp, name, path) for tp, path in level for name in _fields(tp)]
-        fields.sort(key=lambda field: not _fields(field[0])[field[1]].required)  # required ones first: always present
+        fields = [(tp, name, path) for tp, path in level for name in _fields_of(tp)]
+        fields.sort(
+            key=lambda field: not _fields_of(field[0])[field[1]].required
+        )  # required ones first: always present
         level = [nested for field in fields for nested in _nested_models(*field)]
     return None
 
@@ -1515,19 +1519,19 @@ def _nested_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]
     model, name: the field.
     path: that of the model, ending in a dot unless it is empty.
     """
-    for tp in _union_members(_fields(model)[name].type):
+    for tp in _union_members(_fields_of(model)[name].type):
         origin, args = _unwrap_type(tp)
-        if _is_model(origin):
+        if _is_pydantic_model(origin):
             yield origin, f"{path}{name}."
         elif origin is list:
             items = [_unwrap_type(member)[0] for member in _union_members(args[0])]
-            yield from ((item, f"{path}{name}[0].") for item in items if _is_model(item))
+            yield from ((item, f"{path}{name}[0].") for item in items if _is_pydantic_model(item))
 
 
 # ---- fields that follow from others ----------------------------------------------------------------------------------
 
 
-def _implied(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_fields(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an object that follow from its other fields.
 
     merged: the object with its defaults.
@@ -1542,8 +1546,8 @@ def _implied(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) ->
 @functools.cache
 def _implication(model: Any) -> Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None:
     """Return the function that gives what fields of a model imply: its row, or that of all models that count tokens."""
-    counts_tokens = "total_tokens" in _fields(model)
-    return _lookup_model(_IMPLICATIONS, model, _implied_by_usage if counts_tokens else None)
+    counts_tokens = "total_tokens" in _fields_of(model)
+    return _lookup_model(_IMPLIED_FIELDS, model, _implied_by_usage if counts_tokens else None)
 
 
 def _implied_by_usage(usage: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -1573,7 +1577,7 @@ def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[
 
 # By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
 # every model with `total_tokens` follows from its parts, without a row.
-_IMPLICATIONS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+_IMPLIED_FIELDS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
     "ConversationCursorPage": _implied_by_page,
     "ConversationItemList": _implied_by_page,
     "CursorPage": _implied_by_page,
@@ -1595,11 +1599,11 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
     """
     if isinstance(obj, dict) and isinstance(explicit, Mapping):
         model = _select_model(tp, obj)
-        if not _is_model(model) or _is_other_item(derived, explicit):
+        if not _is_pydantic_model(model) or _is_other_item(derived, explicit):
             return obj
         return _overlay_fields(model, obj, derived or {}, explicit)
     if isinstance(obj, list) and isinstance(explicit, (list, tuple)):
-        item_type = _item_type(tp)
+        item_type = _list_item_type(tp)
         for i, (item, derived_item, explicit_item) in enumerate(zip(obj, derived, explicit, strict=False)):
             obj[i] = _overlay(item_type, item, derived_item, explicit_item)
     return obj
@@ -1614,14 +1618,14 @@ def _overlay_fields(
     model: Any, obj: dict[str, Any], derived: Mapping[str, Any], explicit: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Put derived fields into an object of a model; see `_overlay`. A complete object that the test set stays as it is."""
-    fields = _fields(model)
+    fields = _fields_of(model)
     is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
         if key not in explicit:
             obj[key] = value
         elif isinstance(value, (dict, list)) and key in fields and not is_complete:
             obj[key] = _overlay(fields[key].type, obj[key], value, explicit[key])
-    return obj | _implied(model, obj, explicit)
+    return obj | _implied_fields(model, obj, explicit)
 
 
 # ---- JSON ------------------------------------------------------------------------------------------------------------
@@ -1637,46 +1641,46 @@ def _to_json(value: Any, place: str) -> Any:
 
 def _model_to_json(value: Any) -> Any:
     """Convert a model for `json.dumps`. Raises `TypeError` for anything else."""
-    if _is_model(type(value)):
+    if _is_pydantic_model(type(value)):
         return value.model_dump(mode="json", by_alias=True)
     raise TypeError
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_json_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def _to_bytes(text: str) -> bytes:
+def _encode_utf8(text: str) -> bytes:
     """Encode JSON as UTF-8; lone surrogates, which UTF-8 does not have, become JSON escapes."""
     return text.encode(errors="backslashreplace")
 
 
-def _copy(value: Any) -> Any:
-    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `Fresh` and `Now` stay."""
+def _copy_json(value: Any) -> Any:
+    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `_NewId` and `_Timestamp` stay."""
     if type(value) is dict:
-        return {key: _copy(item) for key, item in value.items()}
+        return {key: _copy_json(item) for key, item in value.items()}
     if type(value) is list:
-        return [_copy(item) for item in value]
+        return [_copy_json(item) for item in value]
     return value
 
 
-def _dict_in(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _get_dict(value: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The dict under a key, an empty one where there is something else."""
     inner = value.get(key)
     return inner if isinstance(inner, dict) else {}
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
+def _only_dicts(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _finite(text: str) -> float:
+def _parse_finite(text: str) -> float:
     """A number as JSON has it, which Python's own reading takes more for."""
     if math.isfinite(number := float(text)):
         return number
     raise ValueError(f"{text} is no JSON")
 
 
-_parse = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
+_json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse_finite).decode
 
 
 # ======================================================================================================================
@@ -1729,18 +1733,18 @@ def _check_objects(name: str, objects: Any) -> None:
     ]
     wanted = f"({', '.join(ids)}) of strings" if len(ids) != 1 else "a string"
     if not isinstance(objects, Mapping):
-        raise TypeError(f"state[{name!r}] is {_shown(objects)}; expected a dict of objects by their keys")
+        raise TypeError(f"state[{name!r}] is {_short_repr(objects)}; expected a dict of objects by their keys")
     for key, obj in objects.items():
         if len(_path(key)) != len(ids) or not all(isinstance(id, str) for id in _path(key)):
-            raise TypeError(f"state[{name!r}] has the key {_shown(key)}; expected {wanted}")
+            raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {wanted}")
         if not isinstance(obj, kind):
             advice = f"; state.{name}.put(...) takes a model too" if kind is dict else ""
-            raise TypeError(f"state[{name!r}][{key!r}] is {_shown(obj)}; expected {kind.__name__}{advice}")
+            raise TypeError(f"state[{name!r}][{key!r}] is {_short_repr(obj)}; expected {kind.__name__}{advice}")
 
 
 def _refuse_unknown_resource(name: str) -> None:
     if name not in _all_resources():
-        raise KeyError(f"no resource {name!r} in the state.{_closest(str(name), _all_resources())}")
+        raise KeyError(f"no resource {name!r} in the state.{_did_you_mean(str(name), _all_resources())}")
 
 
 def _key(path: tuple[str, ...]) -> Any:
@@ -1767,7 +1771,7 @@ def _whole_below(store: StateStore, name: str, *parents: str) -> list[dict[str, 
 def _whole(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
     """A stored object; one that was put in by hand gets the fields it lacks."""
     obj, model = store[resource.name][key], resource.stored_type
-    if _is_model(model) and not obj.keys() >= _required_fields(model):
+    if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
         missing = {name: value for name, value in _default_value(model).items() if name not in obj}
         named = dict(zip((*resource.parent_params, "id"), _path(key), strict=False))
         obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
@@ -1789,9 +1793,9 @@ def _stamp(value: Any, store: StateStore) -> Any:
         return {key: item if type(item) in _SCALARS else _stamp(item, store) for key, item in value.items()}
     if kind is list:
         return [_stamp(item, store) for item in value]
-    if kind is Fresh:
+    if kind is _NewId:
         return store.new_id(value.prefix)
-    return int(time.time()) + value.offset if kind is Now else value
+    return int(time.time()) + value.offset if kind is _Timestamp else value
 
 
 def _begin(store: StateStore, resource: _Resource) -> dict[Any, Any]:
@@ -1830,7 +1834,7 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[s
     note = store.service.notes.get((resource, key))
     if note is None or changes.keys().isdisjoint(note.set_fields):
         return changes
-    kept = {name: _copy(note.set_values[name]) for name in changes if name in note.set_fields}
+    kept = {name: _copy_json(note.set_values[name]) for name in changes if name in note.set_fields}
     model = _select_model(_get_resource(resource).stored_type, store[resource][key])
     return _overlay_fields(model, kept, changes, note.set_fields)
 
@@ -1861,7 +1865,7 @@ def _is_over(resource: _Resource, obj: Any) -> bool:
 
 def _left_alone(obj: Mapping[str, Any]) -> Any:
     """When the time of an object is over that lives some minutes after its last use; `None` of others."""
-    last, minutes = obj.get("last_active_at"), _dict_in(obj, "expires_after").get("minutes")
+    last, minutes = obj.get("last_active_at"), _get_dict(obj, "expires_after").get("minutes")
     return last + 60 * minutes if isinstance(last, int) and isinstance(minutes, int) else None
 
 
@@ -2080,7 +2084,7 @@ def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         for key in keys:
             node, head = node.setdefault(head, {}), key
             if not isinstance(node, dict):
-                _refuse(f"Invalid form: '{name}' stands beside another value of the same name.", name)
+                _reject(f"Invalid form: '{name}' stands beside another value of the same name.", name)
         if name.endswith("[]") or head in node:
             before = node.get(head, [])
             value = [*(before if isinstance(before, list) else [before]), value]
@@ -2108,11 +2112,11 @@ def _part(part: bytes) -> tuple[str, Any]:
 
 def _json_object(content: bytes) -> dict[str, Any]:
     try:
-        body = _parse(_utf8(content))
+        body = _json_decode(_utf8(content))
     except (RecursionError, ValueError) as reason:
-        _refuse(f"We could not parse the JSON body of your request: {reason}")
+        _reject(f"We could not parse the JSON body of your request: {reason}")
     if not isinstance(body, dict):
-        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}")
+        _reject(f"Invalid body: expected an object, but got {type(body).__name__}")
     return body
 
 
@@ -2120,7 +2124,7 @@ def _utf8(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as reason:
-        _refuse(f"We could not read the body of your request: {reason}")
+        _reject(f"We could not read the body of your request: {reason}")
 
 
 # ======================================================================================================================
@@ -2164,7 +2168,7 @@ def _check_shut_down(call: Call) -> None:
     for names, day in _SHUT_DOWN.items():
         if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
             path = call.request.url.path
-            _refuse(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
+            _reject(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
 
 
 def _check_required(call: Call) -> None:
@@ -2173,7 +2177,7 @@ def _check_required(call: Call) -> None:
     for name in call.requires:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
         if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
-            _refuse(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+            _reject(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
 
 
 def _check_api_key(call: Call) -> None:
@@ -2181,7 +2185,7 @@ def _check_api_key(call: Call) -> None:
     given = call.request.headers.get("authorization", "")
     if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
-        _refuse(message, code="invalid_api_key", status=401)
+        _reject(message, code="invalid_api_key", status=401)
 
 
 # The models of which there are kinds, by the beginning of their names, the longest first.
@@ -2223,7 +2227,7 @@ def _check_model(call: Call) -> None:
     kind = next((kind for kind, begins in _MODEL_KINDS.items() if name.startswith(begins)), "")
     if (call.row.name, kind) in _NOT_FOR and not call.on_azure:
         status, message, param = _NOT_FOR[call.row.name, kind]
-        _refuse(message, param, status=status)
+        _reject(message, param, status=status)
 
 
 # What the API takes beside what the SDK has parameters for.
@@ -2235,7 +2239,7 @@ def _check_parameters(call: Call) -> None:
     takes = call.takes
     for name in call.body:
         if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
-            _refuse(f"Unknown parameter: '{name}'.{_closest(name, takes)}", name, "unknown_parameter")
+            _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, takes)}", name, "unknown_parameter")
     if "json" in call.request.headers.get("content-type", "json"):
         _check_types(call)
 
@@ -2305,7 +2309,7 @@ def _events_of(union: str) -> Mapping[str, Any]:
     import typing_extensions
 
     events = filter(None, typing.get_args(_sdk_type(union)) or (_sdk_type(union),))
-    return {kind: each for each in events for kind in _literals(typing_extensions.get_type_hints(each)["type"])}
+    return {kind: each for each in events for kind in _literal_values(typing_extensions.get_type_hints(each)["type"])}
 
 
 @functools.cache
@@ -2321,7 +2325,7 @@ def _required(tp: Any) -> set[str]:
 
 
 @functools.cache
-def _keys(tp: Any) -> Mapping[str, Field]:
+def _keys(tp: Any) -> Mapping[str, _Field]:
     """Return the keys of a TypedDict by the name they have on the wire."""
     import typing_extensions
 
@@ -2330,7 +2334,7 @@ def _keys(tp: Any) -> Mapping[str, Field]:
     return {_wire_name(name, field.type): field for name, field in fields.items()}
 
 
-def _key_field(annotation: Any) -> Field:
+def _key_field(annotation: Any) -> _Field:
     """Return the type of a TypedDict's key, and whether the key is required.
 
     `__required_keys__` does not list the required keys, because the SDK's annotations are strings.
@@ -2338,8 +2342,8 @@ def _key_field(annotation: Any) -> Field:
     import typing_extensions
 
     if typing.get_origin(annotation) is typing_extensions.Required:
-        return Field(typing.get_args(annotation)[0], required=True)
-    return Field(annotation, required=False)
+        return _Field(typing.get_args(annotation)[0], required=True)
+    return _Field(annotation, required=False)
 
 
 def _wire_name(name: str, tp: Any) -> str:
@@ -2386,9 +2390,9 @@ def _check_bounds(call: Call) -> None:
             for (beyond, side, end, sign, than), bound in zip(_SIDES, bounds, strict=True):
                 if beyond(number, bound):
                     if call.row.name in _SPEAKS_SCHEMA:
-                        _refuse(f"{value} is {than} than the {end} of {bound:g} - '{name}'")
+                        _reject(f"{value} is {than} than the {end} of {bound:g} - '{name}'")
                     expected = f"{kind} {side} {end} value. Expected a value {sign} {bound:g}, but got {value} instead."
-                    _refuse(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
+                    _reject(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
 
 
 # ---- strict schemas --------------------------------------------------------------------------------------------------
@@ -2398,7 +2402,7 @@ def _check_schemas(call: Call) -> None:
     """Raises the 400 of a schema that says `strict` and is not as that wants it."""
     for label, place, code, schema, strict in _schemas(call.body):
         if strict and (flaw := next(_flaws(schema), None)):
-            _refuse(f"Invalid schema for {label}: {flaw}", place, code)
+            _reject(f"Invalid schema for {label}: {flaw}", place, code)
 
 
 def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
@@ -2407,8 +2411,8 @@ def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
         label, wrong = f"function '{offer.get('name')}'", "invalid_function_parameters"
         yield Sought(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
     for place, code, wanted in (
-        ("response_format", None, _dict_in(_dict_in(body, "response_format"), "json_schema")),
-        ("text.format.schema", "invalid_json_schema", _dict_in(_dict_in(body, "text"), "format")),
+        ("response_format", None, _get_dict(_get_dict(body, "response_format"), "json_schema")),
+        ("text.format.schema", "invalid_json_schema", _get_dict(_get_dict(body, "text"), "format")),
     ):
         if "schema" in wanted:
             label = f"response_format '{wanted.get('name')}'"
@@ -2446,7 +2450,7 @@ def _flaws(schema: Any, *context: str) -> Iterator[str]:
         return
     for key in sorted(_NOT_PERMITTED & schema.keys()):
         yield f"In context={context}, '{key}' is not permitted."
-    properties, required, kind = _dict_in(schema, "properties"), schema.get("required"), schema.get("type")
+    properties, required, kind = _get_dict(schema, "properties"), schema.get("required"), schema.get("type")
     is_object = properties or kind == "object" or (isinstance(kind, list) and "object" in kind)
     if is_object and schema.get("additionalProperties") is not False:
         yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
@@ -2454,9 +2458,9 @@ def _flaws(schema: Any, *context: str) -> Iterator[str]:
         told = "'required' is required to be supplied and to be an array including every key in properties."
         yield f"In context={context}, {told} Missing '{name}'."
     for key in ("properties", "$defs", "definitions"):
-        for name, inner in _dict_in(schema, key).items():
+        for name, inner in _get_dict(schema, key).items():
             yield from _flaws(inner, *context, key, name)
-    for index, inner in enumerate(_dicts(schema.get("anyOf"))):
+    for index, inner in enumerate(_only_dicts(schema.get("anyOf"))):
         yield from _flaws(inner, *context, "anyOf", str(index))
     yield from _flaws(schema.get("items", ()), *context, "items")
 
@@ -2478,7 +2482,7 @@ class _Flaw(NamedTuple):
     def refuse(self) -> typing.NoReturn:
         """Raise the 400 of this flaw."""
         place = _place(self.path)
-        _refuse(_FLAW_MESSAGES[self.code](self, place), place, self.code)
+        _reject(_FLAW_MESSAGES[self.code](self, place), place, self.code)
 
 
 def _check_type(name: str, value: Any, tp: Any, newer: bool = False) -> None:
@@ -2872,7 +2876,7 @@ def _check_turn(call: Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
 def _spoken_in(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
     """The texts and the calls in an answer of chat completions or responses."""
     messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
-    items = _dicts(obj.get("output"))
+    items = _only_dicts(obj.get("output"))
     texts = [message.get("content") for message in messages] + [_text_of(i) for i in items if i["type"] == "message"]
     functions = [c["function"] for m in messages for c in m.get("tool_calls") or () if c["type"] == "function"]
     functions += [item for item in items if item["type"] == "function_call"]
@@ -2894,7 +2898,7 @@ def _check_json(place: str, text: str, schema: Any) -> None:
     except referencing.exceptions.Unresolvable as reason:
         raise ValueError(f"{place} cannot be checked against the request's schema: {reason}") from None
     except jsonschema.SchemaError as reason:
-        _refuse(f"Invalid schema for {place}: {reason.message}", code="invalid_json_schema")
+        _reject(f"Invalid schema for {place}: {reason.message}", code="invalid_json_schema")
     except jsonschema.ValidationError as reason:
         broken = f"{place} does not follow the request's schema at {reason.json_path}: {reason.message}"
         raise ValueError(broken) from None
@@ -2905,9 +2909,9 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     choice = body.get("tool_choice")
     tools, name = dict(_tools(body)), None
     if isinstance(choice, dict):
-        allowed = _dict_in(choice, "allowed_tools") or choice
+        allowed = _get_dict(choice, "allowed_tools") or choice
         offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
-        named = _dict_in(choice, "function") or _dict_in(choice, "custom") or choice
+        named = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
         name = next(iter(offered), None) or named.get("name")
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
@@ -2940,7 +2944,7 @@ def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom"
 
 def _offers(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """What a request says of each tool of some kinds, after the place where it says that."""
-    for index, tool in enumerate(_dicts(body.get("tools"))):
+    for index, tool in enumerate(_only_dicts(body.get("tools"))):
         if (kind := tool.get("type")) in kinds:
             inner = tool.get(kind)
             yield f"tools[{index}]{f'.{kind}' if inner else ''}", inner or tool
@@ -2995,7 +2999,7 @@ def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
 
 def _likely(token: str, rank: int = 0) -> dict[str, Any]:
     """A token with its log probability; all ranks together come to less than one."""
-    return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_to_bytes(token))}
+    return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_encode_utf8(token))}
 
 
 def _shares(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -3065,7 +3069,7 @@ def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
     except (*_STUMBLES, re.error) as reason:
         why = _ENDLESS if isinstance(reason, RecursionError) else reason
         place, code = next(((each.place, each.code) for each in _schemas(body) if each.schema is schema), (None, None))
-        _refuse(f"Invalid schema for {label}: {why}", place, code)
+        _reject(f"Invalid schema for {label}: {why}", place, code)
 
 
 _ENDLESS = "it leads back to itself without end"
@@ -3110,7 +3114,7 @@ def _generate_value(schema: Any) -> Any:
     if generation.cuts and not generation.dead_ends:
         raise ValueError(_ENDLESS)
     unsatisfied = next(filter(None, generation.dead_ends), schema)
-    raise ValueError(f"the mock finds nothing that follows {_shown(unsatisfied)}; set a response")
+    raise ValueError(f"the mock finds nothing that follows {_short_repr(unsatisfied)}; set a response")
 
 
 def _values(parts: list[_Part], generation: _Generation) -> Iterator[Any]:
@@ -3534,7 +3538,9 @@ def _matches(pattern: str, text: str, generation: _Generation) -> bool:
     """Return True if a text matches. Raise `_Undecided` if the text is long and the pattern could backtrack forever."""
     if (pattern, text) not in generation.matches:
         if len(text) > _SHORT and _may_backtrack(pattern):
-            raise _Undecided(f"the mock cannot tell if {_shown(text)} matches {_shown(pattern)}; set a response")
+            raise _Undecided(
+                f"the mock cannot tell if {_short_repr(text)} matches {_short_repr(pattern)}; set a response"
+            )
         _try_pattern(pattern, text, generation)
     return generation.matches[pattern, text]
 
@@ -3713,9 +3719,9 @@ def _compose(call: Call, script: Script = NOTHING) -> Any:
     template = _template(call, script)
     if isinstance(template, dict):
         model, asked = _select_model(call.model, template), _given_in(call, script)
-        known = _fields(model).keys() if _is_model(model) else template.keys()
+        known = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
         beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
-        template = template | _shared_fields(model, asked) | beside
+        template = template | _fitting_fields(model, asked) | beside
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
     return _overlay(call.model, obj, derive(call, obj), script.given) if derive else obj
@@ -3864,10 +3870,10 @@ def _update(call: Call) -> Any:
     stored = _fetch(call)
     model = _select_model(call.model, stored)
     asked = {key: value for key, value in _requested(call).items() if key not in (*call.params, "id")}
-    kept = {key: value for key, value in asked.items() if key in stored and key not in _fields(model)}
+    kept = {key: value for key, value in asked.items() if key in stored and key not in _fields_of(model)}
     if "expires_after" in asked and "expires_at" in stored:
         kept |= {"expires_at": None} | _expiry(call, stored)
-    changes = _stamp(_shared_fields(model, asked), call.store) | kept
+    changes = _stamp(_fitting_fields(model, asked), call.store) | kept
     _release(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
@@ -3916,13 +3922,13 @@ def _view(call: Call, stored: dict[str, Any]) -> Any:
 
 def _seen_as(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
     """A stored object as another model shows it than the one it was made with: with its own fields only."""
-    if tp is resource.stored_type or not _is_model(tp):
+    if tp is resource.stored_type or not _is_pydantic_model(tp):
         return stored
-    if not _is_model(resource.stored_type):  # of no create's making: as it is, with what it lacks
+    if not _is_pydantic_model(resource.stored_type):  # of no create's making: as it is, with what it lacks
         return _stamp({key: item for key, item in _default_value(tp).items() if key not in stored}, store) | stored
-    others = _fields(tp).keys() | _fields(resource.stored_type).keys()
+    others = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
     extra = {key: item for key, item in stored.items() if key not in others}
-    shared = _shared_fields(tp, stored)
+    shared = _fitting_fields(tp, stored)
     missing = {key: item for key, item in _default_value(tp).items() if key not in shared}
     return {**extra, **shared, **_stamp(missing, store)}
 
@@ -3938,14 +3944,14 @@ def _singleton(call: Call) -> Any:
         return _compose(call)
     if key not in objects or call.row.method == "POST":
         made = _compose(call)
-        objects[key] = objects.get(key, made) | _stamp(_shared_fields(call.model, call.body), call.store)
+        objects[key] = objects.get(key, made) | _stamp(_fitting_fields(call.model, call.body), call.store)
     return objects[key]
 
 
 def _check_cancel(call: Call) -> None:
     """What is over cannot be cancelled."""
     if (obj := _fetch(call))["status"] in _OVER:
-        _refuse(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
+        _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
@@ -3981,7 +3987,7 @@ def _page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[s
     order, size, most = resource.paging
     order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
     if order not in ("asc", "desc"):
-        _refuse(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
+        _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
     deleted = store.service.notes.get((resource.name, parents), Note()).gone
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
@@ -4033,7 +4039,7 @@ def _cursor_place(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor
 
 
 def _refuse_cursor(name: str, cursor: str | None) -> typing.NoReturn:
-    _refuse(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
+    _reject(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
 
 
 # Filters that go by another name than the field they filter.
@@ -4081,13 +4087,13 @@ def _limit(query: Mapping[str, str], size: int, most: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= most:
         below = text.lstrip("-").isdecimal() and int(text) < 1
         message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
-        _refuse(message, "limit", "integer_below_min_value" if below else "invalid_value")
+        _reject(message, "limit", "integer_below_min_value" if below else "invalid_value")
     return int(text)
 
 
 def _page_of(row: _Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
     """A page with these objects."""
-    page = _copy(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": more}
+    page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": more}
     page |= _implied_by_page(page, {})
     if "next" in page:
         page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
@@ -4138,7 +4144,7 @@ class _SocketSession:
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
             events = await self._handle(message)
-        except ServiceError as refused:
+        except _ServiceError as refused:
             events = [self.error_event(message, refused)]
         except _Fault:  # of the network: the connection breaks
             events = [None]
@@ -4151,7 +4157,7 @@ class _SocketSession:
         handler = self.handlers.get(message_type)
         if handler is None or message.call.event is None:
             supported = ", ".join(name for name in self.handlers if _event_of(self.client_events, name))
-            _refuse(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
+            _reject(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
         _check_form(message.call)
         with _blaming(message.call):
             return await _result(getattr(self, handler)(message))
@@ -4199,7 +4205,7 @@ class _SocketSession:
         """Return an event as this kind of connection sends it, or {} to leave it out."""
         raise NotImplementedError
 
-    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
         """Return the event that reports an error."""
         raise NotImplementedError
 
@@ -4222,7 +4228,7 @@ class _ClientMessage:
 
     def get_str(self, name: str) -> str | None:
         """Return the value of a field if it is a string. A message that isn't JSON has no fields."""
-        with contextlib.suppress(ServiceError):
+        with contextlib.suppress(_ServiceError):
             value = self.body.get(name)
             return value if isinstance(value, str) else None
         return None
@@ -4267,7 +4273,7 @@ async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, 
 
 def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
     """Return the events of an object, which are produced while they are sent."""
-    return _Paced(call.behavior.events(call, _copy(obj), pace.chunk), pace, call.request)
+    return _Paced(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
 
 async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
@@ -4280,15 +4286,15 @@ async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
     return json.loads(answer.read())
 
 
-def _error_in(response: httpx.Response) -> ServiceError:
+def _error_in(response: httpx.Response) -> _ServiceError:
     """Return the error that a response reports."""
-    error = ServiceError(response.status_code, "")
+    error = _ServiceError(response.status_code, "")
     error.envelope = json.loads(response.read())["error"]
     return error
 
 
-def _expiry_error(code: str) -> ServiceError:
-    return ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
+def _expiry_error(code: str) -> _ServiceError:
+    return _ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
 
 
 _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
@@ -4319,7 +4325,7 @@ _PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 def _check_purpose(call: Call) -> None:
     """The purpose is one of those there are."""
     if (purpose := call.body["purpose"]) not in _PURPOSES:
-        _refuse(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
+        _reject(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
 
 
 def _file_content(call: Call) -> bytes:
@@ -4342,19 +4348,19 @@ def _check_complete(call: Call) -> None:
     _check_upload(call)
     upload, parts = _fetch(call), call.store["uploads.parts"]
     if unknown := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
-        _refuse(f"No such Part object: {unknown[0]}", "part_ids")
+        _reject(f"No such Part object: {unknown[0]}", "part_ids")
     data = _joined_parts(call)
     if len(data) != upload["bytes"]:
-        _refuse(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
+        _reject(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
     if call.body.get("md5") not in (None, hashlib.md5(data, usedforsecurity=False).hexdigest()):
-        _refuse("The md5 checksum of the parts is not the one given.", "md5")
+        _reject("The md5 checksum of the parts is not the one given.", "md5")
 
 
 def _check_upload(call: Call) -> None:
     """An upload takes changes while it is pending."""
     upload = _fetch(call)
     if upload["status"] != "pending":
-        _refuse(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
+        _reject(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
 
 
 def _complete_upload(call: Call) -> Any:
@@ -4406,7 +4412,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "FileObject": {"status": "processed", "purpose": "assistants"},
         "Upload": {"status": "pending"},
@@ -4457,18 +4463,18 @@ def _check_response(call: Call) -> None:
     """The previous response is there, and no conversation beside it; tool outputs answer calls."""
     previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
     if previous and conversation:
-        _refuse("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
+        _reject("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
     if previous and previous not in call.store["responses"]:
         message = f"Previous response with id '{previous}' not found."
-        _refuse(message, "previous_response_id", "previous_response_not_found")
-    for tool in _dicts(call.body.get("tools")):
+        _reject(message, "previous_response_id", "previous_response_not_found")
+    for tool in _only_dicts(call.body.get("tools")):
         if isinstance(id := tool.get("container"), str) and id in call.store["containers"]:
             _use_container(call, id)
     called = {item.get("call_id") for item in _hear_conversation(call) if "output" not in str(item.get("type"))}
-    for item in _dicts(call.body.get("input")):
+    for item in _only_dicts(call.body.get("input")):
         kind, id = str(item.get("type")), item.get("call_id")
         if kind.endswith("call_output") and id not in called:
-            _refuse(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
+            _reject(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
 
 
 def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -4536,7 +4542,7 @@ _WAYS_OF_MODELS = (
 @functools.cache
 def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
     """The same table, with what the installed release knows of reasoning."""
-    fitting = functools.partial(_shared_fields, _sdk_type("shared.Reasoning"))
+    fitting = functools.partial(_fitting_fields, _sdk_type("shared.Reasoning"))
     return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
 
 
@@ -4570,7 +4576,7 @@ def _begun(call: Call) -> dict[str, Any]:
 
 def _items_of(value: Any) -> list[dict[str, Any]]:
     """What a request brings for a conversation, a text or items, as items."""
-    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _dicts(value)
+    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _only_dicts(value)
 
 
 def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
@@ -4583,19 +4589,19 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
         shown = _stamp(_merge(_sdk_type("responses.ResponseItem"), item, "input"), store)
     shown = shown if shown.get("id") is not None else {**shown, "id": store.new_id("item_")}
     if not isinstance(shown["id"], str):
-        _refuse(f"Invalid type for the id of an item: expected a string, but got {_shown(shown['id'])}.")
+        _reject(f"Invalid type for the id of an item: expected a string, but got {_short_repr(shown['id'])}.")
     return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
 
 
 def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The first tool of a type in a request or a response; an empty one where there is none."""
-    return next((tool for tool in _dicts(body.get("tools")) if tool.get("type") == kind), {})
+    return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == kind), {})
 
 
 def _cancel_response(call: Call) -> Any:
     response = _fetch(call)
     if not response.get("background"):
-        _refuse("Only background responses can be cancelled.", "response_id")
+        _reject("Only background responses can be cancelled.", "response_id")
     if response["status"] not in _OVER:
         response["status"] = "cancelled"
         _plan(call.store, "responses", call.key)
@@ -4607,7 +4613,7 @@ def _list_input_items(call: Call) -> dict[str, Any]:
     page = _list(call)
     with_images = "message.input_image.image_url" in (call.asked.get("include") or ())
     for number, item in enumerate(page["data"]):
-        if parts := _dicts(item.get("content")):
+        if parts := _only_dicts(item.get("content")):
             page["data"][number] = item | {"content": [_part_as_listed(part, with_images) for part in parts]}
     return page
 
@@ -4689,7 +4695,7 @@ def _response_partial(turn: Turn) -> dict[str, Any]:
     refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
     message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
     kinds = {True: "custom_tool_call", False: "function_call"}
-    calls = [{"type": kinds[c.custom], "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
+    calls = [{"type": kinds[c.custom], "call_id": c.id or _NewId("call_"), **_called(c)} for c in turn.tool_calls]
     reason = _REASONS.get(turn.stop)
     output = [*(thought if turn.reasoning else ()), *message, *calls]
     return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
@@ -4938,10 +4944,10 @@ def _part_events(
 
 def _reasoning_summary(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return a summary if the request asks for one and none was set."""
-    wants_summary = _dict_in(call.body, "reasoning").get("summary")
+    wants_summary = _get_dict(call.body, "reasoning").get("summary")
     if not wants_summary or response["output"][position]["summary"]:
         return {}
-    return {"summary": [{"type": "summary_text", "text": DEFAULT_TEXT}]}
+    return {"summary": [{"type": "summary_text", "text": _DEFAULT_TEXT}]}
 
 
 def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4959,7 +4965,7 @@ def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[
 def _calling_program(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the program that calls a function, if only programs may call it; the call is then in progress."""
     item = response["output"][position]
-    functions = [tool for tool in _dicts(call.body.get("tools")) if tool.get("type") == "function"]
+    functions = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "function"]
     named = [tool for tool in functions if tool.get("name") == item["name"]] or functions
     if not named or any(tool.get("allowed_callers") != ["programmatic"] for tool in named):
         return {}
@@ -5005,7 +5011,7 @@ def _deferred_tools(response: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _mcp_approval(call: Call, *_: Any) -> dict[str, Any]:
     """Return the id of the approval request that the input answers, or null."""
-    approvals = [item for item in _dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
+    approvals = [item for item in _only_dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
     return {"approval_request_id": approvals[0].get("approval_request_id") if approvals else None}
 
 
@@ -5050,7 +5056,7 @@ def _if_included(call: Call, name: str, **fields: Any) -> dict[str, Any]:
 
 def _search_query(call: Call) -> str:
     """Return the text of the last input item, or the default text if it has none."""
-    return _text_of(_items_of(call.body.get("input"))[-1:]) or DEFAULT_TEXT
+    return _text_of(_items_of(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
 
 
 # ---- WebSocket sessions ----------------------------------------------------------------------------------------------
@@ -5075,7 +5081,7 @@ class _ResponsesSession(_SocketSession):
     def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
         return event | _stream_field(message)
 
-    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
         return {"type": "error", "status": error.status, "error": error.envelope}
 
     def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
@@ -5096,10 +5102,10 @@ class _ResponsesSession(_SocketSession):
         outputs = message.body["input"]
         fields = {"response_id": target, "sequence_number": 0}
         if not outputs or any(not str(item.get("type")).endswith("_output") for item in outputs):
-            _refuse("Only tool outputs can be injected.", "input", "invalid_value")
+            _reject("Only tool outputs can be injected.", "input", "invalid_value")
         try:
             creator = self._creator_of(target, "response_id")
-        except ServiceError as refused:
+        except _ServiceError as refused:
             error = {key: refused.envelope[key] for key in ("code", "message")}
             return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
         self._queue_input(target, outputs)
@@ -5117,7 +5123,7 @@ class _ResponsesSession(_SocketSession):
             stream_field = _stream_field(creator)
             steer["id"] = message.call.store.new_id("steer_")
             self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
-        except ServiceError as refused:
+        except _ServiceError as refused:
             error = {key: refused.envelope[key] for key in ("type", "code", "message")}
             return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_field]
         return [_steer_event("accepted", steer) | stream_field]
@@ -5143,7 +5149,7 @@ class _ResponsesSession(_SocketSession):
         """Yield the events of a response, and record whether the response is in progress."""
         response_id = None
         for delay, event in events:
-            response = _dict_in(event, "response") if isinstance(event, dict) else {}
+            response = _get_dict(event, "response") if isinstance(event, dict) else {}
             if response:
                 response_id = response["id"]
                 in_progress = response["status"] in ("queued", "in_progress")
@@ -5161,19 +5167,19 @@ class _ResponsesSession(_SocketSession):
         creator = self.creators.get(response_id)
         if not creator:
             code = "response_already_completed" if response_id in self.creators else "response_not_found"
-            _refuse(f"Response '{response_id}' is not in progress on this connection.", param, code)
+            _reject(f"Response '{response_id}' is not in progress on this connection.", param, code)
         return creator
 
     def _steerable_creator(self, response_id: str, items: list[dict[str, Any]]) -> _ClientMessage:
         """Return the message that created a response. Raise the error of a response that cannot be steered."""
         creator = self._creator_of(response_id, "previous_response_id")
         if response_id in self.pending_steers:
-            _refuse(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
+            _reject(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
         if response_id not in creator.call.store["responses"] or _conversation_id(creator.call):
             message = f"Response '{response_id}' cannot be steered."
-            _refuse(message, "previous_response_id", "steering_not_supported")
+            _reject(message, "previous_response_id", "steering_not_supported")
         if not items or any(item.get("role") != "user" for item in items):
-            _refuse("Only user messages can steer a response.", "input", "invalid_input")
+            _reject("Only user messages can steer a response.", "input", "invalid_input")
         return creator
 
 
@@ -5224,7 +5230,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "file_search_call": _ItemType(
         id_prefix="fs_",
-        models={"ResponseFileSearchToolCall": {"queries": [DEFAULT_TEXT], "results": None}},
+        models={"ResponseFileSearchToolCall": {"queries": [_DEFAULT_TEXT], "results": None}},
         events=("in_progress", "searching", "completed"),
         request_fields=_file_search_fields,
     ),
@@ -5241,7 +5247,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "ImageGenerationCall": {
                 **_IMAGES_ARE,
                 "result": base64.b64encode(_PNG).decode(),
-                "revised_prompt": DEFAULT_TEXT,
+                "revised_prompt": _DEFAULT_TEXT,
             },
         },
         events=("in_progress", "generating", _partial_images, "completed"),
@@ -5261,7 +5267,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "mcp_call": _ItemType(
         id_prefix="mcp_",
-        models={"McpCall": {"approval_request_id": None, "error": None, "output": DEFAULT_TEXT}},
+        models={"McpCall": {"approval_request_id": None, "error": None, "output": _DEFAULT_TEXT}},
         events=("in_progress", _StreamedField("arguments"), "completed"),
         tool="mcp",
         tool_fields=("server_label",),
@@ -5273,7 +5279,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "McpListTools": {"tools": [{}]},
             "McpListToolsTool": {
                 "annotations": {"read_only": False},
-                "description": DEFAULT_TEXT,
+                "description": _DEFAULT_TEXT,
                 "input_schema": _NO_PARAMETERS,
             },
         },
@@ -5317,7 +5323,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         models={
             "ResponseFunctionShellToolCallOutput": {
                 "max_output_length": None,
-                "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": DEFAULT_TEXT}],
+                "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": _DEFAULT_TEXT}],
             },
         },
         events=(_command_output_events,),
@@ -5339,7 +5345,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "web_search_call": _ItemType(
         id_prefix="ws_",
-        models={"ResponseFunctionWebSearch": {}, "ActionSearch": {"query": DEFAULT_TEXT, "queries": [DEFAULT_TEXT]}},
+        models={"ResponseFunctionWebSearch": {}, "ActionSearch": {"query": _DEFAULT_TEXT, "queries": [_DEFAULT_TEXT]}},
         events=("in_progress", "searching", "completed"),
         request_fields=_web_search_fields,
     ),
@@ -5349,7 +5355,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
 _ID_PREFIXES |= {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models}
 
 
-_MODEL_VALUES |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
+_DEFAULTS_BY_TYPE |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
 
 
 _add_rows(
@@ -5375,7 +5381,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "FileSearchTool": {
             "filters": None,
@@ -5429,14 +5435,14 @@ _add_rows(
             },
             "background": False,
             "service_tier": "default",
-            "completed_at": Now(),
+            "completed_at": _Timestamp(),
         },
     },
 )
 
 
 _add_rows(
-    _IMPLICATIONS,
+    _IMPLIED_FIELDS,
     {
         "ActionSearch": _implied_by_search,
         "Response": _implied_by_response,
@@ -5492,9 +5498,9 @@ def _check_chat(call: Call) -> None:
     """Tool messages answer calls of the messages before them."""
     called: set[Any] = set()
     for index, message in enumerate(_hear_messages(call)):
-        called |= {made.get("id") for made in _dicts(message.get("tool_calls"))}
+        called |= {made.get("id") for made in _only_dicts(message.get("tool_calls"))}
         if message.get("role") == "tool" and message.get("tool_call_id") not in called:
-            _refuse(
+            _reject(
                 "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
                 f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
                 f"messages.[{index}].tool_call_id",
@@ -5519,7 +5525,7 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 def _spoken(message: Mapping[str, Any]) -> str:
     """Everything a model said in a message: text, refusal, the arguments of calls."""
     calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
-    parts = [message.get("content"), message.get("refusal"), _dict_in(message, "audio").get("transcript")]
+    parts = [message.get("content"), message.get("refusal"), _get_dict(message, "audio").get("transcript")]
     parts += [f.get("arguments") or f.get("input") for f in calls]
     return "".join(filter(None, parts))
 
@@ -5527,7 +5533,10 @@ def _spoken(message: Mapping[str, Any]) -> str:
 def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
     asked, message, told = call.body, choice["message"], {}
-    if choice["finish_reason"] == "tool_calls" and _dict_in(asked, "tool_choice").get("type") in ("custom", "function"):
+    if choice["finish_reason"] == "tool_calls" and _get_dict(asked, "tool_choice").get("type") in (
+        "custom",
+        "function",
+    ):
         told["finish_reason"] = "stop"
     if asked.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
         top = int(asked.get("top_logprobs") or 0)
@@ -5576,7 +5585,7 @@ def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
 
 
 def _hear_messages(call: Call) -> list[dict[str, Any]]:
-    return _dicts(call.body.get("messages"))
+    return _only_dicts(call.body.get("messages"))
 
 
 def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -5590,7 +5599,7 @@ def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
     """The one choice there is as often as asked for."""
-    return [{**_copy(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
+    return [{**_copy_json(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
 
 
 def _with_logprobs(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
@@ -5621,7 +5630,7 @@ def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> d
 
 
 def _chat_partial(turn: Turn) -> dict[str, Any]:
-    calls = [{"id": c.id or Fresh("call_"), "type": _kind_of(c), _kind_of(c): _called(c)} for c in turn.tool_calls]
+    calls = [{"id": c.id or _NewId("call_"), "type": _kind_of(c), _kind_of(c): _called(c)} for c in turn.tool_calls]
     message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
     message |= {"refusal": turn.refusal} if turn.refusal else {}
     message |= {"annotations": [_page_cited(each, True) for each in turn.citations]} if turn.citations else {}
@@ -5641,7 +5650,7 @@ _PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
 
 
 def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
+    with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
     if _PROMPT_FILTER in chat:  # Azure tells of the prompt before there is an answer
@@ -5713,7 +5722,7 @@ def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[d
 
 
 def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
-    with_usage = _dict_in(call.body, "stream_options").get("include_usage")
+    with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
         for piece in _pieces(choice["text"], chunk):
@@ -5798,7 +5807,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
         "ChatCompletion": {
@@ -5807,7 +5816,7 @@ _add_rows(
             "service_tier": "default",
             "system_fingerprint": "fp_44709d6fcb",
         },
-        "ChatCompletionMessage": {"content": DEFAULT_TEXT, "refusal": None, "annotations": []},
+        "ChatCompletionMessage": {"content": _DEFAULT_TEXT, "refusal": None, "annotations": []},
         "Choice": {"logprobs": None},
         "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
         "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
@@ -5824,7 +5833,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLICATIONS,
+    _IMPLIED_FIELDS,
     {
         "ChatCompletionMessage": _implied_by_message,
         "Choice": _implied_by_choice,
@@ -5869,7 +5878,7 @@ def _keep_assistant(call: Call, obj: dict[str, Any], script: Script) -> None:
 
 def _derive_assistant(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An assistant that runs code has files for it, if none."""
-    runs_code = any(tool.get("type") == "code_interpreter" for tool in _dicts(call.body.get("tools")))
+    runs_code = any(tool.get("type") == "code_interpreter" for tool in _only_dicts(call.body.get("tools")))
     files = {"code_interpreter": {"file_ids": []}} if runs_code else {}
     return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
 
@@ -5897,18 +5906,18 @@ def _update_message(call: Call) -> dict[str, Any]:
 
 def _hear_thread_and_run(call: Call) -> list[dict[str, Any]]:
     thread = call.body.get("thread") or {}
-    return [*_dicts(thread.get("messages")), *_dicts(call.body.get("additional_messages"))]
+    return [*_only_dicts(thread.get("messages")), *_only_dicts(call.body.get("additional_messages"))]
 
 
 def _hear_outputs(call: Call) -> list[dict[str, Any]]:
     """What was said in the thread, and what its tools say now."""
-    outputs = _dicts(call.body.get("tool_outputs"))
+    outputs = _only_dicts(call.body.get("tool_outputs"))
     return [*_hear_thread(call), *({"type": "function_call_output", **output} for output in outputs)]
 
 
 def _hear_thread(call: Call) -> list[dict[str, Any]]:
     stored = _whole_below(call.store, "beta.threads.messages", call.params["thread_id"])
-    return [*stored, *_dicts(call.body.get("additional_messages"))]
+    return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
 
 # What a run takes from its assistant when its own request does not say it.
@@ -5928,7 +5937,7 @@ def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> Non
     """A thread, and a run on it."""
     store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
-        thread = _new("beta.Thread", store, {**_shared_fields(_sdk_type("beta.Thread"), asked), "id": id})
+        thread = _new("beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), asked), "id": id})
         store["beta.threads"][id] = thread
         _open_thread(store, thread, asked, NOTHING)
     _keep_run(call, run, script)
@@ -5936,7 +5945,7 @@ def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> Non
 
 def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
     _open_tool_resources(store, thread, asked, script)
-    for message in _dicts(asked.get("messages")):
+    for message in _only_dicts(asked.get("messages")):
         _add_message(store, thread["id"], message)
 
 
@@ -5944,16 +5953,16 @@ def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[
     """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
     if "tool_resources" in script.given or not asked.get("tool_resources"):
         return
-    resources = {kind: _copy(resource) for kind, resource in asked["tool_resources"].items() if resource}
+    resources = {kind: _copy_json(resource) for kind, resource in asked["tool_resources"].items() if resource}
     search = resources.get("file_search", {})
-    for described in _dicts(search.pop("vector_stores", None)):
+    for described in _only_dicts(search.pop("vector_stores", None)):
         search.setdefault("vector_store_ids", []).append(_add_vector_store(store, described)["id"])
     obj["tool_resources"] = resources
 
 
 def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
     store, thread = call.store, run["thread_id"]
-    for message in _dicts(call.body.get("additional_messages")):
+    for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
     _put(store, _get_resource("beta.threads.runs"), (thread,), run, script.given)
     store.note("beta.threads.runs", (thread, run["id"])).maker = call.row.name
@@ -5967,17 +5976,19 @@ def _check_outputs(call: Call) -> None:
     """Tool outputs are for a run that waits for them, and for the calls it made."""
     run = _fetch(call)
     if run["status"] != "requires_action":
-        _refuse(f"Runs in status '{run['status']}' do not accept tool outputs.")
-    wanted = _dict_in(_dict_in(run, "required_action"), "submit_tool_outputs").get("tool_calls")
-    expected = [made.get("id") for made in _dicts(wanted)]
-    given = [output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))]
+        _reject(f"Runs in status '{run['status']}' do not accept tool outputs.")
+    wanted = _get_dict(_get_dict(run, "required_action"), "submit_tool_outputs").get("tool_calls")
+    expected = [made.get("id") for made in _only_dicts(wanted)]
+    given = [output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))]
     if wrong := [id for id in given if id not in expected] or [id for id in expected if id not in given]:
-        _refuse(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
+        _reject(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
 
 
 def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
     run = _fetch(call)
-    outputs = {output.get("tool_call_id"): output.get("output") for output in _dicts(call.body.get("tool_outputs"))}
+    outputs = {
+        output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
+    }
     for step in call.store.below("beta.threads.runs.steps", *call.path).values():
         if step.get("status") == "in_progress":
             _complete_step(step, outputs)
@@ -5999,9 +6010,9 @@ def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> Non
     """Queue a run, and plan its next states. It will say the turn in the end."""
     started = run["started_at"] if run.get("required_action") else None  # a run that waited for tools began before
     run |= {"started_at": started, "completed_at": None, "usage": None}  # not known yet, even where the test set them
-    queued = {"status": "queued", "required_action": None, "expires_at": Now(_RUN_TIME)}
-    working = {"status": "in_progress", "started_at": started or Now()}
-    finish = functools.partial(_finish_run, turn=turn or Turn(DEFAULT_TEXT))
+    queued = {"status": "queued", "required_action": None, "expires_at": _Timestamp(_RUN_TIME)}
+    working = {"status": "in_progress", "started_at": started or _Timestamp()}
+    finish = functools.partial(_finish_run, turn=turn or Turn(_DEFAULT_TEXT))
     key = (run["thread_id"], run["id"])
     _go_through(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
 
@@ -6024,7 +6035,7 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
         reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
         message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
         return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
-    return {"status": "completed", "completed_at": Now(), "expires_at": None, "usage": usage}
+    return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
 
 
 def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
@@ -6057,7 +6068,7 @@ def _cited_block(turn: Turn) -> dict[str, Any]:
 
 def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Add a message to a thread, as a request describes it."""
-    fields = _shared_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
+    fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
     fields["content"] = _blocks(asked.get("content"))
     message = _add(store, "beta.threads.messages", (thread,), fields)
     _attach(store, thread, asked)
@@ -6070,7 +6081,7 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
         content = [{"type": "text", "text": content}]
     return [
         {**part, "text": {"value": part["text"], "annotations": []}} if isinstance(part.get("text"), str) else part
-        for part in _dicts(content)
+        for part in _only_dicts(content)
     ]
 
 
@@ -6078,8 +6089,8 @@ def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
     """Makes the files attached to a message searchable, or readable, in its thread."""
     thread = store["beta.threads"].get(id, {})
     resources = thread.get("tool_resources") or {}
-    for attachment in _dicts(message.get("attachments")):
-        kinds = {tool.get("type") for tool in _dicts(attachment.get("tools"))}
+    for attachment in _only_dicts(message.get("attachments")):
+        kinds = {tool.get("type") for tool in _only_dicts(attachment.get("tools"))}
         if "file_search" in kinds:
             search = resources.setdefault("file_search", {})
             stores = search.get("vector_store_ids") or [_add_vector_store(store, {})["id"]]
@@ -6103,7 +6114,7 @@ def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[st
 
 
 def _message_text(message: Mapping[str, Any]) -> str:
-    return "".join(str(_dict_in(block, "text").get("value", "")) for block in _dicts(message["content"]))
+    return "".join(str(_get_dict(block, "text").get("value", "")) for block in _only_dicts(message["content"]))
 
 
 def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -6137,7 +6148,7 @@ def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
     if "run_id" not in call.params:
         yield "thread.run.created", run
     steps = _run_steps(store, key)
-    answered = {output.get("tool_call_id") for output in _dicts(call.body.get("tool_outputs"))}
+    answered = {output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))}
     for step in steps.values():
         if answered & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
             yield "thread.run.step.completed", step
@@ -6151,7 +6162,7 @@ def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
         with store.lock:
             before = _run_steps(store, key)
             _advance(store, "beta.threads.runs", key)
-            run = _copy(store["beta.threads.runs"][key])
+            run = _copy_json(store["beta.threads.runs"][key])
             new = {id: step for id, step in _run_steps(store, key).items() if id not in before}
     yield "done", "[DONE]"
 
@@ -6159,7 +6170,7 @@ def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
 def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
     """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
     with store.lock:
-        return _copy(store.below("beta.threads.runs.steps", *run))
+        return _copy_json(store.below("beta.threads.runs.steps", *run))
 
 
 def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
@@ -6231,10 +6242,10 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
-        "beta.threads.Text": {"value": DEFAULT_TEXT},
+        "beta.threads.Text": {"value": _DEFAULT_TEXT},
         "Assistant": {
             "metadata": {},
             "temperature": 1.0,
@@ -6248,8 +6259,8 @@ _add_rows(
         "beta.FunctionTool": {},
         "Run": {
             "usage": {},
-            "started_at": Now(),
-            "completed_at": Now(),
+            "started_at": _Timestamp(),
+            "completed_at": _Timestamp(),
             "metadata": {},
             "temperature": 1.0,
             "top_p": 1.0,
@@ -6259,14 +6270,14 @@ _add_rows(
             "tool_resources": {},
             "reasoning_effort": None,
         },
-        "RunStep": {"usage": {}, "completed_at": Now()},
+        "RunStep": {"usage": {}, "completed_at": _Timestamp()},
         "Thread": {"metadata": {}, "tool_resources": {}},
     },
 )
 
 
 _add_rows(
-    _IMPLICATIONS,
+    _IMPLIED_FIELDS,
     {
         "Run": _implied_by_run,
     },
@@ -6302,7 +6313,10 @@ _add_rows(
         "beta.threads.retrieve": Behavior(act=_retrieve_thread),
         "beta.threads.runs.cancel": Behavior(
             check=_check_cancel,
-            stages=({"status": "cancelling"}, {"status": "cancelled", "cancelled_at": Now(), "expires_at": None}),
+            stages=(
+                {"status": "cancelling"},
+                {"status": "cancelled", "cancelled_at": _Timestamp(), "expires_at": None},
+            ),
         ),
         "beta.threads.runs.create": Behavior(
             made_up=True,
@@ -6350,7 +6364,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "ChatKitWorkflow": {"state_variables": None, "version": None},
         "ChatKitThreadUserMessageItem": {"inference_options": None},
@@ -6383,7 +6397,7 @@ def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
 
 def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
-    obj = _add(store, "vector_stores", (), _shared_fields(_sdk_type("VectorStore"), asked))
+    obj = _add(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), asked))
     _take_in(store, obj["id"], asked)
     return obj
 
@@ -6437,7 +6451,7 @@ def _sets_file_states(script: Script) -> bool:
 def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The files a batch is to take in, in either form of the request."""
     common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
-    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_dicts(body.get("files"))]
+    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_only_dicts(body.get("files"))]
 
 
 def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> dict[str, Any]:
@@ -6520,7 +6534,7 @@ def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> No
     if owner["status"] != "expired":
         reading = owner["file_counts"]["in_progress"] > 0
         changes = {"status": "in_progress" if reading else "completed"}
-        changes |= _expires(owner, _dict_in(owner, "expires_after"))
+        changes |= _expires(owner, _get_dict(owner, "expires_after"))
         owner.update(_with_set_fields(store, "vector_stores", id, changes))
 
 
@@ -6569,15 +6583,15 @@ def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
         parts = (_passes(part, attributes) for part in condition.get("filters") or ())
         return all(parts) if kind == "and" else any(parts)
     if (compare := _COMPARISONS.get(str(kind))) is None:
-        _refuse(f"Invalid filter type: '{kind}'.", "filters")
+        _reject(f"Invalid filter type: '{kind}'.", "filters")
     if not {"key", "value"} <= condition.keys():
-        _refuse(f"Invalid filter: {_shown(condition)} needs 'key' and 'value'.", "filters")
+        _reject(f"Invalid filter: {_short_repr(condition)} needs 'key' and 'value'.", "filters")
     if condition["key"] not in attributes:
         return condition["type"] in ("ne", "nin")
     try:
         return compare(attributes[condition["key"]], condition["value"])
     except TypeError:
-        _refuse(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
+        _reject(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
 
 
 def _chunks(file: Mapping[str, Any], text: str) -> list[str]:
@@ -6626,9 +6640,9 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
-        "VectorStore": {"metadata": {}, "last_active_at": Now()},
+        "VectorStore": {"metadata": {}, "last_active_at": _Timestamp()},
         "VectorStoreFile": {
             "attributes": {},
             "chunking_strategy": {
@@ -6641,7 +6655,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLICATIONS,
+    _IMPLIED_FIELDS,
     {
         "FileCounts": _implied_by_counts,
     },
@@ -6708,7 +6722,13 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     }
     counts = {"total": len(results), "completed": len(good), "failed": len(bad)}
     files |= _batch_usage([result["response"]["body"] for result in good])
-    return {"status": "completed", "completed_at": Now(), "finalizing_at": Now(), "request_counts": counts, **files}
+    return {
+        "status": "completed",
+        "completed_at": _Timestamp(),
+        "finalizing_at": _Timestamp(),
+        "request_counts": counts,
+        **files,
+    }
 
 
 def _is_good(result: Mapping[str, Any]) -> bool:
@@ -6724,13 +6744,13 @@ def _add_results(store: StateStore, batch: Mapping[str, Any], kind: str, results
 
 
 def _jsonl(objects: Iterable[Any]) -> bytes:
-    return _to_bytes("".join(f"{_encode(obj)}\n" for obj in objects))
+    return _encode_utf8("".join(f"{_json_encode(obj)}\n" for obj in objects))
 
 
 def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     """The model of the answers of a batch, and what they took."""
     answers = [body for body in bodies if isinstance(body, dict)]
-    usages = [_dict_in(body, "usage") for body in answers]
+    usages = [_get_dict(body, "usage") for body in answers]
     read, total = (
         sum(usage[name] for usage in usages for name in names if isinstance(usage.get(name), int))
         for names in (("input_tokens", "prompt_tokens"), ("total_tokens",))
@@ -6766,15 +6786,15 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
     path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
     found = _find_row(method, path)
     if found is None:
-        _refuse(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
+        _reject(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
     if not isinstance(body := asked.get("body") or {}, dict):
-        _refuse(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
+        _reject(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
     return Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
 
 
 def _line_code(reason: Exception) -> str:
     """What the service calls that which kept a line from an answer in JSON."""
-    if isinstance(reason, ServiceError):
+    if isinstance(reason, _ServiceError):
         return reason.envelope["code"] or "invalid_request"
     return "network_error" if isinstance(reason, _Fault) else "server_error"
 
@@ -6794,7 +6814,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
     },
@@ -6802,7 +6822,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLICATIONS,
+    _IMPLIED_FIELDS,
     {
         "BatchRequestCounts": _implied_by_request_counts,
     },
@@ -6814,12 +6834,15 @@ _add_rows(
     {
         "batches.cancel": Behavior(
             check=_check_cancel,
-            stages=({"status": "cancelling", "cancelling_at": Now()}, {"status": "cancelled", "cancelled_at": Now()}),
+            stages=(
+                {"status": "cancelling", "cancelling_at": _Timestamp()},
+                {"status": "cancelled", "cancelled_at": _Timestamp()},
+            ),
         ),
         "batches.create": Behavior(
             refers={"input_file_id": "files"},
             derive=_derive_batch,
-            stages=({}, {"status": "in_progress", "in_progress_at": Now()}, _finish_batch),
+            stages=({}, {"status": "in_progress", "in_progress_at": _Timestamp()}, _finish_batch),
         ),
         "batches.retrieve": Behavior(work=_work_batch),
     },
@@ -6837,7 +6860,7 @@ _LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto"
 def _derive_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
     """The figures of the method that was asked for stand beside it too."""
     method = call.body.get("method") or {}
-    figures = _dict_in(_dict_in(method, str(method.get("type"))), "hyperparameters")
+    figures = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
     told = {name: figures.get(name, auto) for name, auto in _LEFT_TO_THE_SERVICE.items()}
     return {"hyperparameters": told} if figures else {}
 
@@ -6846,7 +6869,7 @@ def _check_job(call: Call) -> None:
     """Its files must be there."""
     for param in ("training_file", "validation_file"):
         if (id := call.body.get(param)) and id not in call.store["files"]:
-            _refuse(f"invalid {param}: {id}", param)
+            _reject(f"invalid {param}: {id}", param)
 
 
 def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
@@ -6869,7 +6892,7 @@ def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_event(store, job, "The job has successfully completed")
     tokens = _tokens(_file_text(store, job["training_file"]))
-    return {"status": "succeeded", "fine_tuned_model": name, "finished_at": Now(), "trained_tokens": tokens}
+    return {"status": "succeeded", "fine_tuned_model": name, "finished_at": _Timestamp(), "trained_tokens": tokens}
 
 
 def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
@@ -6879,14 +6902,14 @@ def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
 def _check_pause(call: Call) -> None:
     """What is over cannot be paused."""
     if (job := _fetch(call))["status"] in _OVER:
-        _refuse(f"Cannot pause a job with status '{job['status']}'.")
+        _reject(f"Cannot pause a job with status '{job['status']}'.")
 
 
 def _check_resume(call: Call) -> None:
     """What is not paused cannot be resumed."""
     job = _fetch(call)
     if not call.store.note("fine_tuning.jobs", call.key).held:
-        _refuse(f"Cannot resume a job with status '{job['status']}': it is not paused.")
+        _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
 def _hold_job(call: Call, held: bool) -> Any:
@@ -6910,7 +6933,7 @@ _MODEL_LISTS = (
 def _known_models() -> dict[str, Any]:
     """The models in the SDK's own literals."""
     lists = [*map(_sdk_type, _MODEL_LISTS), _parameter_types("completions.create")["model"]]
-    names = dict.fromkeys(name for known in lists for name in _literals(known))
+    names = dict.fromkeys(name for known in lists for name in _literal_values(known))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
 
@@ -6921,7 +6944,7 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
 def _check_model_delete(call: Call) -> None:
     """Models of one's own can be deleted, the others not."""
     if _fetch(call).get("owned_by") in ("openai", "system"):
-        _refuse("You have insufficient permissions for this operation.", status=403)
+        _reject("You have insufficient permissions for this operation.", status=403)
 
 
 def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -6964,7 +6987,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "fine_tuning.alpha.Metadata": {"sampled_model_name": None, "token_usage": None},
         "MetadataErrors": {
@@ -7019,9 +7042,9 @@ _add_rows(
 
 # A transcript or a translation in the formats that are no JSON, where nothing is set.
 _CAPTIONS = {
-    "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{DEFAULT_TEXT}\n\n\n",
-    "text": f"{DEFAULT_TEXT}\n",
-    "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{DEFAULT_TEXT}\n\n",
+    "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{_DEFAULT_TEXT}\n\n\n",
+    "text": f"{_DEFAULT_TEXT}\n",
+    "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{_DEFAULT_TEXT}\n\n",
 }
 
 
@@ -7031,7 +7054,7 @@ def _caption(call: Call) -> str | None:
 
 def _derive_transcription(call: Call, obj: Any) -> dict[str, Any]:
     """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
-    form, fields = call.body.get("response_format"), _fields(call.model) if isinstance(obj, dict) else {}
+    form, fields = call.body.get("response_format"), _fields_of(call.model) if isinstance(obj, dict) else {}
     derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
     if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
         derived["logprobs"] = _logprobs(obj["text"])
@@ -7089,7 +7112,7 @@ def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 def _made_as(call: Call, number: int) -> dict[str, Any]:
     """How images were made, and what they took."""
     asked = {key: call.body[key] for key in _IMAGES_ARE.keys() & call.body.keys() if call.body[key] != "auto"}
-    said = _shared_fields(call.model, asked)  # as far as the SDK's types know it
+    said = _fitting_fields(call.model, asked)  # as far as the SDK's types know it
     text, drawn = _tokens(_text_of(call.body.get("prompt"))), 4160 * number
     usage = {"input_tokens": text, "input_tokens_details": {"image_tokens": 0, "text_tokens": text}}
     usage |= {"output_tokens": drawn, "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0}}
@@ -7101,7 +7124,7 @@ def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: s
     about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
     usage = images.get("usage") or _stamp(
-        _default_value(_fields(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
+        _default_value(_fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
     )
     for image in images["data"]:
         for index in range(int(call.body.get("partial_images") or 0)):
@@ -7147,10 +7170,10 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "ImagesResponse": {"data": [{}]},
-        "Transcription": {"text": DEFAULT_TEXT},
+        "Transcription": {"text": _DEFAULT_TEXT},
         "TranscriptionVerbose": {"task": "transcribe", "language": "english", "duration": 1.0},
         "TranscriptionDiarized": {"duration": 1.0, "segments": []},
         "TranslationVerbose": {"task": "translate", "language": "english", "duration": 1.0, "segments": []},
@@ -7221,7 +7244,7 @@ def _are_numbers(values: Iterable[Any]) -> bool:
 def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, Any]:
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
-        have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count(number, 'input')}"
+        have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
         raise AssertionError(f"{have}; set one vector for all, or one for each")
     return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
@@ -7247,7 +7270,7 @@ def _embedding_inputs(value: Any) -> list[str]:
 
 def _embedding(text: str, size: int) -> list[float]:
     """A vector of unit length, the same for the same text everywhere."""
-    drawn = random.Random(_to_bytes(text)).randbytes(2 * size)  # an own generator: the global one is the test's
+    drawn = random.Random(_encode_utf8(text)).randbytes(2 * size)  # an own generator: the global one is the test's
     vector = struct.unpack(f"<{size}h", drawn)  # all at once: a number each would cost ten times as much
     length = math.hypot(*vector) or 1
     return [x / length for x in vector]
@@ -7265,14 +7288,14 @@ def _encode_vectors(call: Call, obj: Any, script: Script) -> None:
 def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     value = call.body.get("input", "")
     parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
-    result = _default_value(_item_type(_fields(call.model)["results"].type))
-    return {"results": [_copy(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
+    result = _default_value(_list_item_type(_fields_of(call.model)["results"].type))
+    return {"results": [_copy_json(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
 def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An answer to each question: yes, the first choice, the lowest level."""
     _check_decision(call)
-    questions = _dicts(call.body.get("questions"))
+    questions = _only_dicts(call.body.get("questions"))
     answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
     texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
     return {"answers": answers} | _counted(
@@ -7286,12 +7309,12 @@ _ASKED_WITH = {"choice": [("choices", "value")], "score": [("levels", "label")]}
 
 def _check_decision(call: Call) -> None:
     """Raises the 400 of a question without what is to be decided between."""
-    for index, question in enumerate(_dicts(call.body.get("questions"))):
+    for index, question in enumerate(_only_dicts(call.body.get("questions"))):
         for name, inner in _ASKED_WITH.get(str(question.get("type")), ()):
-            place, members = f"questions[{index}].{name}", _dicts(question.get(name))
+            place, members = f"questions[{index}].{name}", _only_dicts(question.get(name))
             lacking = [f"{place}[{number}].{inner}" for number, each in enumerate(members) if inner not in each]
             if missing := next(iter(lacking), None if members else place):
-                _refuse(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
+                _reject(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
 
 
 def _likelihoods(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -7326,7 +7349,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "Categories": {"illicit": False, "illicit/violent": False},
         "ModerationCreateResponse": {"model": "omni-moderation-latest"},
@@ -7372,7 +7395,7 @@ def _realtime_partial(turn: Turn) -> dict[str, Any]:
         raise TypeError(f"{turn!r}: no citation here")
     said, state = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
     message = {"type": "message", "role": "assistant", "content": [{"text": said}], "status": state}
-    calls = [{"type": "function_call", "call_id": c.id or Fresh("call_"), **_called(c)} for c in turn.tool_calls]
+    calls = [{"type": "function_call", "call_id": c.id or _NewId("call_"), **_called(c)} for c in turn.tool_calls]
     details = {"status_details": {"type": state, "reason": _REASONS[turn.stop]}} if turn.stop else {}
     return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
 
@@ -7411,17 +7434,17 @@ _TALKS = {
     "tracing": None,
     "truncation": "auto",
     "prompt": None,
-    "expires_at": Now(3600),
+    "expires_at": _Timestamp(3600),
     "include": None,
     "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "alloy", "speed": 1.0}},
 }
 
 
-_SAYS = {"type": "message", "role": "assistant", "content": [{"text": DEFAULT_TEXT}]}
+_SAYS = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
 
 
 _TALKED = {
-    "id": Fresh("sess_"),
+    "id": _NewId("sess_"),
     "object": "realtime.session",
     "model": "gpt-4o-realtime-preview",
     "modalities": ["audio", "text"],
@@ -7471,7 +7494,7 @@ class _AudioSession(_SocketSession):
     def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
         return {"event_id": message.call.store.new_id("event_"), **event}
 
-    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
         return {"type": "error", "error": {**error.envelope, "event_id": message.get_str("event_id")}}
 
     def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
@@ -7489,7 +7512,7 @@ class _AudioSession(_SocketSession):
         try:
             self.input_buffer += base64.b64decode(message.body["audio"], validate=True)
         except ValueError:
-            _refuse(
+            _reject(
                 "Invalid 'audio'. Expected base64-encoded audio bytes, but got an invalid value.",
                 "audio",
                 "invalid_value",
@@ -7642,12 +7665,12 @@ class _RealtimeSession(_AudioSession):
         item = _new_item(message.call, **_without_nulls(message.body["item"]))
         previous = message.body.get("previous_item_id")
         if "type" not in item:
-            _refuse("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
+            _reject("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
         if previous not in (None, "root", *self.items):
             code = "item_create_invalid_previous_item_id"
-            _refuse(f"Item with id '{previous}' not found.", "previous_item_id", code)
+            _reject(f"Item with id '{previous}' not found.", "previous_item_id", code)
         if item["id"] in self.items:
-            _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
+            _reject(f"Item with id '{item['id']}' already exists.", "item.id", "item_create_duplicate_item_id")
         self._check_tool_output(item)
         added = self.insert_item(item, previous)
         return [added, _item_done(added)]
@@ -7659,7 +7682,7 @@ class _RealtimeSession(_AudioSession):
 
     @_handles("conversation.item.retrieve")
     def retrieve_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        return [{"type": "conversation.item.retrieved", "item": _copy(self._find_item(message))}]
+        return [{"type": "conversation.item.retrieved", "item": _copy_json(self._find_item(message))}]
 
     @_handles("conversation.item.truncate")
     def truncate_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
@@ -7668,7 +7691,7 @@ class _RealtimeSession(_AudioSession):
         index = message.body["content_index"]
         parts = item.get("content") or []
         if item.get("role") != "assistant" or not 0 <= index < len(parts):
-            _refuse("Only audio of the assistant can be truncated.", "item_id", "invalid_value")
+            _reject("Only audio of the assistant can be truncated.", "item_id", "invalid_value")
         truncated = {key: value for key, value in parts[index].items() if key not in ("audio", "text")}
         truncated["transcript"] = ""
         item["content"] = [*parts[:index], truncated, *parts[index + 1 :]]
@@ -7694,7 +7717,7 @@ class _RealtimeSession(_AudioSession):
         verb = message.body["type"].rpartition(".")[2]
         if id not in self.items:
             error = f"Error with 'conversation.item.{verb}': the item with id '{id}' does not exist."
-            _refuse(error, "item_id", f"item_{verb}_invalid_item_id")
+            _reject(error, "item_id", f"item_{verb}_invalid_item_id")
         return self.items[id]
 
     def _check_tool_output(self, item: Mapping[str, Any]) -> None:
@@ -7702,7 +7725,7 @@ class _RealtimeSession(_AudioSession):
         call_ids = [each.get("call_id") for each in self.items.values() if each["type"] == "function_call"]
         if item["type"] == "function_call_output" and item.get("call_id") not in call_ids:
             message = f"Tool call ID '{item.get('call_id')}' not found in conversation."
-            _refuse(message, "item.call_id", "invalid_tool_call_id")
+            _reject(message, "item.call_id", "invalid_tool_call_id")
 
     # input audio
 
@@ -7742,7 +7765,7 @@ class _RealtimeSession(_AudioSession):
         """Turn the audio in the input buffer into an item of the conversation."""
         duration_ms = self.end_ms(self.input_buffer) - self.elapsed_ms
         if not self.input_buffer or (message.call.mock._strict and duration_ms < _MIN_COMMIT_MS):
-            _refuse(
+            _reject(
                 "Error committing input audio buffer: buffer too small. "
                 f"Expected at least {_MIN_COMMIT_MS}ms of audio, but buffer only has {duration_ms:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
@@ -7770,7 +7793,7 @@ class _RealtimeSession(_AudioSession):
         position = {"item_id": item["id"], "content_index": 0}
         try:
             text = await _transcript(message, settings)
-        except ServiceError as refused:
+        except _ServiceError as refused:
             return [{"type": f"{prefix}.failed", "error": refused.envelope, **position}]
         item["content"][0]["transcript"] = text
         deltas = [{"type": f"{prefix}.delta", "delta": piece, **position} for piece in _pieces(text, None)]
@@ -7790,7 +7813,7 @@ class _RealtimeSession(_AudioSession):
     def clear_output_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Drop the audio that isn't played yet. A response in progress continues."""
         if not self.last_response_id:
-            _refuse("There is no audio to clear: no response was made.", code="invalid_value")
+            _reject("There is no audio to clear: no response was made.", code="invalid_value")
         return [{"type": "output_audio_buffer.cleared", "response_id": self.last_response_id}]
 
     # responses
@@ -7801,14 +7824,14 @@ class _RealtimeSession(_AudioSession):
         params = message.body.get("response") or {}
         if params.get("conversation") != "none" and self.active_response:
             error = f"Conversation already has an active response in progress: {self.active_response}."
-            _refuse(error, code="conversation_already_has_active_response")
+            _reject(error, code="conversation_already_has_active_response")
         settings = {name: value for name, value in self.settings.items() if name not in ("id", "object")}
         return await _answer_with_events(message.with_body(settings | params | message.body))
 
     @_handles("response.cancel")
     def cancel_response(self, message: _ClientMessage) -> list[dict[str, Any]]:
         if not self._cancel(message.body.get("response_id") or self.active_response, "client_cancelled"):
-            _refuse("Cancellation failed: no active response found", code="response_cancel_not_active")
+            _reject("Cancellation failed: no active response found", code="response_cancel_not_active")
         return []
 
     def _cancel(self, response_id: str | None, reason: str) -> bool:
@@ -7902,7 +7925,7 @@ def _messages_from_realtime(call: Call) -> list[dict[str, Any]]:
     items = call.session.items if call.session else {}  # there is no session during the handshake
     if call.body.get("input") is None:
         return list(items.values())
-    return [items.get(item.get("id"), item) for item in _dicts(call.body["input"])]
+    return [items.get(item.get("id"), item) for item in _only_dicts(call.body["input"])]
 
 
 def _derive_realtime_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -7922,7 +7945,7 @@ def _count_tokens(session: _AudioSession, items: Iterable[Mapping[str, Any]]) ->
     """Count the text tokens and audio tokens of items. Audio has a token in 100 ms, or those of its transcript."""
     counts = {"text_tokens": 0, "audio_tokens": 0}
     for item in items:
-        for part in _dicts(item.get("content")) or [item]:
+        for part in _only_dicts(item.get("content")) or [item]:
             name = "audio_tokens" if str(part.get("type")).endswith("audio") else "text_tokens"
             audio = base64.b64decode(part.get("audio") or "")
             if audio:
@@ -7995,7 +8018,7 @@ def _item_lifecycle(
         yield event | position | {"item_id": item["id"]}
     item["status"] = final_status if response_id in session.active_responses else "incomplete"
     if added:
-        session.items[item["id"]] = _copy(item)
+        session.items[item["id"]] = _copy_json(item)
         yield _item_done(added, item=_without_audio(item))
     yield {"type": "response.output_item.done", "item": _without_audio(item), **position}
 
@@ -8012,7 +8035,7 @@ def _with_modality(call: Call, item: dict[str, Any]) -> dict[str, Any]:
     part_type, field = ("output_audio", "transcript") if "audio" in modalities else ("output_text", "text")
     shown["content"] = []
     for part in item["content"] or ():
-        text = part.get("text", part.get("transcript", DEFAULT_TEXT)) or ""
+        text = part.get("text", part.get("transcript", _DEFAULT_TEXT)) or ""
         shown["content"].append({"type": part_type, field: text, "audio": part.get("audio")})
     return shown
 
@@ -8163,7 +8186,7 @@ class _LiveSession(_SpeechSession):
             event = {**event, "client_event_id": client_event_id}
         return super().format_event(message, event)
 
-    def error_event(self, message: _ClientMessage, error: ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
         code = error.envelope["code"] or "invalid_request"
         fields = {"code": code, "client_event_id": message.get_str("event_id")}
         return {"type": "error", "error": error.envelope | fields}
@@ -8200,8 +8223,8 @@ class _LiveSession(_SpeechSession):
     @_handles("response.create")
     async def create_response(self, message: _ClientMessage) -> Iterator[Any]:
         """Have `responses.create` answer the items."""
-        params = _dict_in(_dict_in(self.settings, "delegation"), "responses")
-        body = {"model": DEFAULT_MODEL, **params, "input": self.response_items}
+        params = _get_dict(_get_dict(self.settings, "delegation"), "responses")
+        body = {"model": _DEFAULT_MODEL, **params, "input": self.response_items}
         events = await _answer_with_events(message.with_body(body).for_endpoint("responses.create"))
         return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
 
@@ -8209,11 +8232,11 @@ class _LiveSession(_SpeechSession):
     async def create_decision(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Have `decisions.create` decide about the transcript and the items."""
         event_id = message.body["event_id"]
-        params = _dict_in(_dict_in(self.settings, "delegation"), "decisions")
+        params = _get_dict(_get_dict(self.settings, "delegation"), "decisions")
         if not params:
-            _refuse("The session does not delegate to decisions.", "session.delegation", "invalid_value")
+            _reject("The session does not delegate to decisions.", "session.delegation", "invalid_value")
         if event_id in self.decided:
-            _refuse(f"A decision was made for the event '{event_id}' already.", "event_id", "invalid_value")
+            _reject(f"A decision was made for the event '{event_id}' already.", "event_id", "invalid_value")
         self.decided.add(event_id)
         return [await self._decision_event(message, params, delegation_id=message.call.store.new_id("delegation_"))]
 
@@ -8242,7 +8265,7 @@ class _LiveSession(_SpeechSession):
         request = message.with_body(body).for_endpoint("decisions.create", session=None)
         try:
             decision = await _answer_with_json(request)
-        except ServiceError as refused:
+        except _ServiceError as refused:
             return self.error_event(message, refused)
         return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **fields}
 
@@ -8251,7 +8274,7 @@ class _LiveSession(_SpeechSession):
         _check_types(message.call)
         item = {"id": message.call.store.new_id("item_"), **_without_nulls(message.body["item"])}
         if item["id"] in self.decision_items:
-            _refuse(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
+            _reject(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
         self.decision_items[item["id"]] = item
         return [{"type": "decision.item.created", "item": item}]
 
@@ -8259,7 +8282,7 @@ class _LiveSession(_SpeechSession):
     def delete_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
         item_id = message.body["item_id"]
         if self.decision_items.pop(item_id, None) is None:
-            _refuse(f"Item with id '{item_id}' not found.", "item_id", "invalid_value")
+            _reject(f"Item with id '{item_id}' not found.", "item_id", "invalid_value")
         return [{"type": "decision.item.deleted", "item_id": item_id}]
 
     @_handles("session.output_audio.fixture.play")
@@ -8299,7 +8322,7 @@ def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _keep_call(call: Call, obj: Any, script: Script) -> None:
     """Store the settings of a call for the session that joins it."""
-    call.store["realtime.calls"][call.store.new_id("rtc_")] = _dict_in(call.body, "session")
+    call.store["realtime.calls"][call.store.new_id("rtc_")] = _get_dict(call.body, "session")
 
 
 def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
@@ -8334,22 +8357,22 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "beta.realtime.Session": _TALKED,
         "beta.realtime.SessionCreateResponse": _TALKED,
-        "ClientSecret": {"value": Fresh("ek_"), "expires_at": Now(60)},
-        "ClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
+        "ClientSecret": {"value": _NewId("ek_"), "expires_at": _Timestamp(60)},
+        "ClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
         "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
         "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
         "RealtimeSessionCreateResponse": _TALKS,
         "RealtimeTranscriptionSessionCreateResponse": {
             "object": "realtime.transcription_session",
-            "expires_at": Now(3600),
+            "expires_at": _Timestamp(3600),
             "include": None,
             "audio": {"input": _HEARS},
         },
-        "RealtimeTranslationClientSecretCreateResponse": {"value": Fresh("ek_"), "expires_at": Now(600)},
+        "RealtimeTranslationClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
         "RealtimeTranslationSession": {
             "model": "gpt-realtime-translate",
             "audio": {"input": {}, "output": {"language": "en"}},
@@ -8406,7 +8429,7 @@ _add_rows(
 
 def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """The schema of what is evaluated: the item of the application, and what a model said to it."""
-    config = _dict_in(call.body, "data_source_config")
+    config = _get_dict(call.body, "data_source_config")
     parts = {"item": config.get("item_schema") or {"type": "object"}}
     if config.get("include_sample_schema") or config.get("type") != "custom":
         parts["sample"] = {"type": "object"}
@@ -8416,12 +8439,12 @@ def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
     """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
-    source = _dict_in(_dict_in(run, "data_source"), "source")
+    source = _get_dict(_get_dict(run, "data_source"), "source")
     total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
     bad = run["result_counts"]["errored"] + run["result_counts"]["failed"]
     counted = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - bad, 0), "total": total}}
     counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), counted)["result_counts"]
-    criteria = _dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
+    criteria = _only_dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
     each_counts = {"passed": counts["passed"], "failed": counts["failed"]}
     results = [{"testing_criteria": each.get("name"), **each_counts} for each in criteria]
     return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
@@ -8430,7 +8453,7 @@ def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
 def _use_container(call: Call, id: Any = None) -> None:
     """The container lives on; one that is expired is a 400."""
     if _touch_container(call, id)["status"] == "expired":
-        _refuse("Container is expired.")
+        _reject("Container is expired.")
 
 
 def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
@@ -8493,7 +8516,7 @@ def _keep_version(call: Call, obj: dict[str, Any], script: Script) -> None:
 _VIDEO_STAGES = (
     {"status": "queued", "progress": 0, "completed_at": None},
     {"status": "in_progress", "progress": 50},
-    {"status": "completed", "progress": 100, "completed_at": Now()},
+    {"status": "completed", "progress": 100, "completed_at": _Timestamp()},
 )
 
 
@@ -8543,13 +8566,13 @@ _add_rows(
 _CONTAINER = {
     "object": "container",
     "status": "running",
-    "last_active_at": Now(),
+    "last_active_at": _Timestamp(),
     "expires_after": {"anchor": "last_active_at", "minutes": 20},
 }
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "ContainerCreateResponse": _CONTAINER,
         "ContainerListResponse": _CONTAINER,
@@ -8564,7 +8587,7 @@ _add_rows(
 
 
 _add_rows(
-    _IMPLICATIONS,
+    _IMPLIED_FIELDS,
     {
         "ResultCounts": _implied_by_counts,
     },
@@ -8619,9 +8642,9 @@ def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str)
     assigned = _assigned(call, id, source) | ({"id": id} if id else {})
     sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): owner}
     shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
-    types_of = _fields(call.model)
+    types_of = _fields_of(call.model)
     return {
-        kind: obj[kind] | _shared_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
+        kind: obj[kind] | _fitting_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
         for kind, side in shown.items()
     }
 
@@ -8667,7 +8690,7 @@ def _set_active(call: Call, active: bool) -> Any:
 
 def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A service account comes with a key."""
-    model = _select_model(_fields(call.model)["api_key"].type, {})
+    model = _select_model(_fields_of(call.model)["api_key"].type, {})
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
@@ -8680,7 +8703,7 @@ def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> No
 def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
-    stored = _new(path, call.store, _shared_fields(_sdk_type(path), key))
+    stored = _new(path, call.store, _fitting_fields(_sdk_type(path), key))
     call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
 
 
@@ -8728,7 +8751,7 @@ _add_rows(
 
 
 _add_rows(
-    _MODEL_VALUES,
+    _DEFAULTS_BY_TYPE,
     {
         "Invite": {"status": "pending"},
         "Project": {"name": "", "status": "active"},
@@ -8744,7 +8767,7 @@ _add_rows(
         "admin.organization.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
         "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
         "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
-        "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": Now()},)),
+        "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": _Timestamp()},)),
         "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
         "admin.organization.projects.certificates.deactivate": Behavior(
             act=functools.partial(_set_active, active=False)
@@ -8775,7 +8798,7 @@ _add_rows(
 def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
     """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
     if call.streams and (events := call.behavior.events):
-        obj = _copy(obj)  # what is stored may change while this is still being read
+        obj = _copy_json(obj)  # what is stored may change while this is still being read
         quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
         return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
     if isinstance(obj, bytes) and pace != AT_ONCE:
@@ -8821,13 +8844,13 @@ def _frame(event: Event) -> bytes:
     name, data = event
     if isinstance(data, bytes):
         return data
-    text = data if isinstance(data, str) else _encode(data)
+    text = data if isinstance(data, str) else _json_encode(data)
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-    return _to_bytes(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
+    return _encode_utf8(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
 
 
 def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
-    return _response(call, status, _to_bytes(_encode(obj)), "application/json")
+    return _response(call, status, _encode_utf8(_json_encode(obj)), "application/json")
 
 
 def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
@@ -9066,7 +9089,7 @@ async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: A
             await _do_as_if_nothing_were_set(call, wait, checked)
         with call.store.lock, _blaming(call):
             return (reply or _reply)(call, _perform(call, script), script.pace)
-    except ServiceError as refused:
+    except _ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
@@ -9112,7 +9135,7 @@ def _prepare(row: _Row, value: Any) -> Script:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
     if any(value is builder for builder in _builders()):
         raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
-    if inspect.isclass(value) and _is_model(value):
+    if inspect.isclass(value) and _is_pydantic_model(value):
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
@@ -9235,7 +9258,7 @@ def _templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     for model in models:
         try:
             templates[model] = (
-                value.get("text", DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
+                value.get("text", _DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
             )
         except ValueError as reason:
             reasons.append(reason)
@@ -9249,8 +9272,8 @@ def _templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
 
 def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
     """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
-    members = [each for each in (_select_model(model, value) for model in models) if _is_model(each)]
-    return {name for each in members for name in (*_fields(each), *_default_value(each), *_wire_names(each))}
+    members = [each for each in (_select_model(model, value) for model in models) if _is_pydantic_model(each)]
+    return {name for each in members for name in (*_fields_of(each), *_default_value(each), *_wire_names_of(each))}
 
 
 def _refuse_strangers(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
@@ -9358,7 +9381,11 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> Script:
         )
 
     def resolve(call: Call) -> Any:
-        offers = {"body": _copy(call.body), "tools": _copy(call.body.get("tools") or []), "state_store": call.store}
+        offers = {
+            "body": _copy_json(call.body),
+            "tools": _copy_json(call.body.get("tools") or []),
+            "state_store": call.store,
+        }
         offers |= {"route": call.mock._endpoint(row).route, **call.params}
         if "conversation" in parameters:
             with call.store.lock:
@@ -9454,7 +9481,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], Script]]
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
     (_is_stream, _prepare_events),
     (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
-    (lambda value: _is_model(type(value)), _prepare_model),
+    (lambda value: _is_pydantic_model(type(value)), _prepare_model),
     (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
     (callable, _prepare_callable),
 )
@@ -10562,7 +10589,7 @@ class _FarEnd:
 
 def _message(event: Any) -> bytes:
     """An event as a message; a text is one as it is."""
-    return _to_bytes(event if isinstance(event, str) else _encode(event))
+    return _encode_utf8(event if isinstance(event, str) else _json_encode(event))
 
 
 async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSession | httpx.Response:
@@ -10587,7 +10614,7 @@ async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response 
         if call.mock._strict:
             _check_api_key(call)
         return await _answer(call, wait, record) if _is_response(step) else None
-    except ServiceError as refused:
+    except _ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
@@ -10972,7 +10999,7 @@ def _mistake(reason: BaseException) -> httpx.Response:
 def _problem(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
     """An error of the server itself, which the SDKs do not try again."""
     return httpx.Response(
-        status, json={"error": ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
+        status, json={"error": _ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
     )
 
 
@@ -11104,12 +11131,12 @@ class _Order:
 
     @property
     def body(self) -> Any:
-        return _parse(self.content.decode())
+        return _json_decode(self.content.decode())
 
 
 def _in_words(value: Any) -> dict[str, str]:
     """What JSON has no word for, to be read."""
-    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _shown(value)}
+    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _short_repr(value)}
 
 
 def _begin_again(order: _Order) -> None:
@@ -11152,7 +11179,7 @@ def _rule_of(order: _Order) -> Rule:
     """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
     said = order.body
     if not isinstance(said, dict) or not isinstance(said.get("when"), dict):
-        raise ValueError(f'the rule is {_shown(said)}; expected {{"when": {{...}}, "response": ...}}')
+        raise ValueError(f'the rule is {_short_repr(said)}; expected {{"when": {{...}}, "response": ...}}')
     wanted = {name: _formed(item) for name, item in said["when"].items()}
     return order.endpoint.when(wanted.pop("what", None), **wanted)
 
@@ -11164,7 +11191,7 @@ def _formed(said: Any) -> Any:
     if not isinstance(said, dict) or len(said) != 1 or not (form := next(iter(said))).startswith("$"):
         return said
     if (make := _FORMS.get(form[1:])) is None:
-        raise ValueError(f"no form {form!r}.{_closest(form[1:], _FORMS)} There is: ${', $'.join(_FORMS)}")
+        raise ValueError(f"no form {form!r}.{_did_you_mean(form[1:], _FORMS)} There is: ${', $'.join(_FORMS)}")
     given = said[form]
     return (
         make(**{name: _formed(item) for name, item in given.items()})
@@ -11747,7 +11774,7 @@ class Objects:
 
     def __init__(self, store: StateStore, name: str) -> None:
         if not any(key == name or key.startswith(f"{name}.") for key in _all_resources()):
-            raise AttributeError(f"no resource {name!r} in the state.{_closest(name, _all_resources())}")
+            raise AttributeError(f"no resource {name!r} in the state.{_did_you_mean(name, _all_resources())}")
         self._store, self._name = store, name
 
     def __getattr__(self, name: str) -> Objects:
@@ -11828,7 +11855,7 @@ class _Guarded:
         if not name.startswith("_") and not hasattr(type(self), name):
             there = [own for own in dir(type(self)) if not own.startswith("_")]
             raise AttributeError(
-                f"{self!r} has no {name!r} to set.{_closest(name, there)} There is: {', '.join(there)}"
+                f"{self!r} has no {name!r} to set.{_did_you_mean(name, there)} There is: {', '.join(there)}"
             )
         super().__setattr__(name, value)
 
@@ -11921,8 +11948,8 @@ class Scripted(_Guarded):
         self.assert_called()
         wanted, asked = self._wanted(expected, subset), _asked(self.requests[-1])
         if (place := _outside(asked, wanted)) is not None:
-            have = _json_lines({key: asked[key] for key in wanted if key in asked})
-            diff = difflib.unified_diff(_json_lines(wanted), have, "expected", "was called with", lineterm="")
+            have = _pretty_json_lines({key: asked[key] for key in wanted if key in asked})
+            diff = difflib.unified_diff(_pretty_json_lines(wanted), have, "expected", "was called with", lineterm="")
             raise AssertionError("\n".join([f"{self} was called otherwise: {place}", *diff]))
 
     def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
@@ -11948,7 +11975,7 @@ class Scripted(_Guarded):
         if script.steps is not None and self._hits > script.steps:
             raise AssertionError(
                 f"{self} was called {_times(self._hits)}, but its .response has "
-                f"{_count(script.steps, 'step')}; add a step, or find out who makes the call"
+                f"{_count_noun(script.steps, 'step')}; add a step, or find out who makes the call"
             )
         return script
 
@@ -12109,7 +12136,7 @@ class Rule(Scripted):
         elif self._what is not None and not re.search(
             re.escape(self._what) if isinstance(self._what, str) else self._what, _last_input(call)
         ):
-            yield f"the last user input is {_shown(_last_input(call))}"
+            yield f"the last user input is {_short_repr(_last_input(call))}"
 
 
 class Namespace(_Guarded):
@@ -12125,7 +12152,7 @@ class Namespace(_Guarded):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and name in _names_in(self._path):
-            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_shown(value)}")
+            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_short_repr(value)}")
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
@@ -12145,7 +12172,7 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
     where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
     if not owner:
         there = sorted({*there, *(own for own in dir(type(mock)) if not own.startswith("_"))})
-    raise AttributeError(f"{where} has no {last!r}.{_closest(last, there)} There is: {', '.join(there)}")
+    raise AttributeError(f"{where} has no {last!r}.{_did_you_mean(last, there)} There is: {', '.join(there)}")
 
 
 def _names_in(path: str) -> list[str]:
@@ -12180,7 +12207,7 @@ class Record:
         """The decoded body, read anew each time; files are (filename, bytes, content type)."""
         try:
             return _read(self.request, self.deployment)
-        except ServiceError:  # it could not be read
+        except _ServiceError:  # it could not be read
             return {}
 
     @property
@@ -12229,7 +12256,7 @@ class Record:
 
     @property
     def _outcome(self) -> Any:
-        return self.status or ("no response" if self.events is None else _count(len(self.events), "event"))
+        return self.status or ("no response" if self.events is None else _count_noun(len(self.events), "event"))
 
 
 def _asked(request: Call | Record) -> dict[str, Any]:
@@ -12265,7 +12292,7 @@ def _brings_results(call: Call) -> bool:
 def _refuse_misspelt(where: str, row: _Row, names: Iterable[str]) -> None:
     known = {"tool_result", *_parameter_names(row.name), *_path_params(row.path)} if names else set()
     for name in set(names) - known:
-        if closest := _closest(name, known, 0.75):
+        if closest := _did_you_mean(name, known, 0.75):
             raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
 
 
@@ -12283,9 +12310,9 @@ def _outside(body: Any, subset: Any, place: str = "") -> str | None:
         )
     if isinstance(subset, (list, tuple)) and isinstance(body, list):
         return _first(
-            f"{place} has no {'other ' * (item in subset[:i])}{_shown(item)}" for i, item in _lacking(body, subset)
+            f"{place} has no {'other ' * (item in subset[:i])}{_short_repr(item)}" for i, item in _lacking(body, subset)
         )
-    return None if _is_as_expected(body, subset) else f"{place} is {_shown(body)}"
+    return None if _is_as_expected(body, subset) else f"{place} is {_short_repr(body)}"
 
 
 def _first(items: Iterator[Any]) -> Any:
@@ -12453,7 +12480,7 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
 def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
     """A mock with the settings of a decorator or a mark; a plain dict as `state` is what each test begins with."""
     state = settings.get("state")
-    return OpenAIMock(**settings | ({"state": _copy(state)} if type(state) is dict else {}))
+    return OpenAIMock(**settings | ({"state": _copy_json(state)} if type(state) is dict else {}))
 
 
 class OpenAIMock(_Guarded):
@@ -12611,7 +12638,7 @@ class OpenAIMock(_Guarded):
             left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._all_hits()]
             for scripted in (endpoint, *endpoint._rules):
                 if steps := scripted._unused_steps():
-                    left.append(f"{scripted!r} has {_count(steps, 'step')} left of {len(scripted.response)}")
+                    left.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")
         if left:
             raise AssertionError("not everything was used: " + "; ".join(left))
 
@@ -12676,7 +12703,7 @@ class OpenAIMock(_Guarded):
                 f"The mock answers at {', '.join(self._bases)} only"
             )
         known = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
-        return f"no endpoint of the API: {request.method} {below[0]}.{_closest(f'{request.method} {below[0]}', known)}"
+        return f"no endpoint of the API: {request.method} {below[0]}.{_did_you_mean(f'{request.method} {below[0]}', known)}"
 
 
 @functools.lru_cache(maxsize=16)
@@ -12739,7 +12766,7 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
     """
     events = _webhook_events()
     if kind not in events:
-        raise ValueError(f"no webhook is of type {kind!r}.{_closest(kind, events)} There is: {', '.join(events)}")
+        raise ValueError(f"no webhook is of type {kind!r}.{_did_you_mean(kind, events)} There is: {', '.join(events)}")
     id, now = f"evt_{next(_webhook_numbers):024d}", str(int(time.time()))
     partial = {"id": id, "object": "event", "type": kind, "data": data or {}}
     body = json.dumps(_stamp(_merge(events[kind], partial, f"webhook({kind!r})"), StateStore()))
@@ -12753,7 +12780,7 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
 def _webhook_events() -> Mapping[str, Any]:
     """The models of the SDK's webhook events by type."""
     models = _union_members(_sdk_type("webhooks.UnwrapWebhookEvent"))
-    return {kind: model for model in models for kind in _literals(_fields(model)["type"].type)}
+    return {kind: model for model in models for kind in _literal_values(_fields_of(model)["type"].type)}
 
 
 def _signing_key(secret: str) -> bytes:
@@ -12994,7 +13021,7 @@ def _report_line(record: Record) -> str:
     """A request in a line: what was asked, what came of it, and why."""
     body = record.body
     said = body.get("messages") or body.get("input") or body.get("prompt") or ""
-    last = _shown(_text_of(said[-1] if isinstance(said, list) and said else said))
+    last = _short_repr(_text_of(said[-1] if isinstance(said, list) and said else said))
     parts = [
         record.endpoint or f"{record.method} {record.path}",
         record._outcome,

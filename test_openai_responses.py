@@ -712,7 +712,7 @@ def test_status_of_a_response_follows(openai_mock, client, partial, status):
 
 def test_user_goes_before_request_and_request_before_default(openai_mock, client):
     create = functools.partial(client.responses.create, input="x", instructions="asked", metadata={"a": "asked"})
-    assert create().model == openai_responses.DEFAULT_MODEL
+    assert create().model == openai_responses._DEFAULT_MODEL
     response = create()
     assert (response.instructions, response.metadata) == ("asked", {"a": "asked"})
     assert create(model="gpt-asked").model == "gpt-asked"
@@ -744,7 +744,7 @@ PAGES_TOOL = {"type": "web_search", "search_context_size": "low"}
 PICTURE_TOOL = {"type": "image_generation", "quality": "low"}
 SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 SEARCHES = {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}}
-UNLIKELY = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses.DEFAULT_TEXT}
+UNLIKELY = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses._DEFAULT_TEXT}
 BARE_TOOL = {"type": "function", "function": {"name": "f"}}
 TOLD_OF_IT = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
 TOOL_AS_TOLD = {"type": "function", "function": TOLD_OF_IT}
@@ -1229,7 +1229,7 @@ def test_event_loops_share_a_mock(openai_mock):
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         said = [*itertools.chain(*pool.map(lambda _: asyncio.run(scene()), range(4)))]
-    assert said == 40 * [openai_responses.DEFAULT_TEXT] and len(openai_mock.requests) == 40
+    assert said == 40 * [openai_responses._DEFAULT_TEXT] and len(openai_mock.requests) == 40
 
 
 # ======================================================================================================================
@@ -1517,7 +1517,7 @@ def test_messages_put_in_by_hand_are_heard():
     state = {"beta.threads": {"t": {}}, "beta.threads.messages": {("t", "msg_1"): {}}, "beta.assistants": {"a": {}}}
     with OpenAIMock(state=state):
         run = sdk().beta.threads.runs.create_and_poll(thread_id="t", assistant_id="a")
-        assert run.status == "completed" and thread_texts(sdk(), "t") == [openai_responses.DEFAULT_TEXT] * 2
+        assert run.status == "completed" and thread_texts(sdk(), "t") == [openai_responses._DEFAULT_TEXT] * 2
 
 
 def test_a_file_put_into_a_store_by_hand_is_searched(openai_mock):
@@ -4084,7 +4084,7 @@ def test_wrong_tool_outputs_are_refused_and_take_no_step(openai_mock, client, ru
     refused(submit, tool_outputs=[{"tool_call_id": known if id == 0 else id, "output": "x"} for id in ids])
     assert runs.retrieve(run.id, thread_id=thread).status == "requires_action"
     assert submit(tool_outputs=[{"tool_call_id": known, "output": "x"}]).status == "completed"
-    assert thread_texts(client, thread)[-1] == (openai_responses.DEFAULT_TEXT if answer is ... else answer)
+    assert thread_texts(client, thread)[-1] == (openai_responses._DEFAULT_TEXT if answer is ... else answer)
 
 
 def test_a_run_does_what_its_assistant_is_made_for(client, runs, thread):
@@ -6069,7 +6069,7 @@ def test_choices_have_calls_of_their_own_and_refusals_count(openai_mock, create,
 
 def test_three_dots_are_as_if_nothing_were_set(openai_mock, create, client):
     create.response = [error(429), ...]
-    assert ask("Hi") == openai_responses.DEFAULT_TEXT
+    assert ask("Hi") == openai_responses._DEFAULT_TEXT
     openai_mock.files.create.response = [error(500), ...]
     assert client.files.retrieve(add_file(client)).filename == "a.txt"
     openai_mock.files.retrieve.response = lambda request, file_id: {"filename": "set"} if file_id == "file-1" else ...
@@ -8401,7 +8401,7 @@ def test_without_websockets_all_else_is_mocked(monkeypatch):
     monkeypatch.setattr(openai_responses, "_patches", openai_responses._patches.__wrapped__)
     with OpenAIMock() as openai_mock:
         openai_mock.responses.connect.response = "Nobody asks."
-        assert ask("Hi") == openai_responses.DEFAULT_TEXT
+        assert ask("Hi") == openai_responses._DEFAULT_TEXT
         with pytest.raises(openai.OpenAIError, match="realtime"):
             sdk().responses.connect().__enter__()
 
@@ -8521,7 +8521,7 @@ def test_reset_takes_back_responses_rules_journal_and_state(openai_mock, create,
     openai_mock.reset()
     assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
     assert not openai_mock.router.calls and not client.files.list().data and client.models.list().data
-    assert ask("weather") == openai_responses.DEFAULT_TEXT and add_file(client) == file
+    assert ask("weather") == openai_responses._DEFAULT_TEXT and add_file(client) == file
 
 
 def test_start_and_stop_are_for_set_up(create):
@@ -8547,7 +8547,7 @@ def test_a_transport_takes_a_mock(family, kind):
     openai_mock = OpenAIMock()
     make = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
     client = new(kind, http_client=make)
-    assert finish(kind, chat_text(client)) == openai_responses.DEFAULT_TEXT and len(openai_mock.requests) == 1
+    assert finish(kind, chat_text(client)) == openai_responses._DEFAULT_TEXT and len(openai_mock.requests) == 1
 
 
 @cases(
@@ -8686,7 +8686,7 @@ def test_a_mock_that_is_entered_again_is_the_innermost_until_it_is_left(create):
 def test_a_router_with_settings_of_its_own_answers_too(create):
     create.response = "Hi"
     with OpenAIMock().router(assert_all_called=True) as router:
-        assert isinstance(router, respx.MockRouter) and ask("Hi") == openai_responses.DEFAULT_TEXT
+        assert isinstance(router, respx.MockRouter) and ask("Hi") == openai_responses._DEFAULT_TEXT
 
 
 @openai_responses.mock
@@ -8850,7 +8850,7 @@ async def test_served_below_a_mount_with_an_id_that_needs_quotes():
 
 
 async def test_served_with_a_base_url_of_its_own():
-    assert await says_to(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses.DEFAULT_TEXT
+    assert await says_to(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses._DEFAULT_TEXT
 
 
 @pytest.mark.parametrize("name", TURNS)
@@ -8892,14 +8892,14 @@ async def test_each_key_has_a_mock_that_begins_as_the_servers():
     assert not (await served(app, "a").files.list()).data and (await served(app, "b").files.list()).data
     app.for_key("a").responses.create.response = "of a"
     asked = [(await served(app, key).responses.create(**ASK)).output_text for key in "ab"]
-    assert asked == ["of a", openai_responses.DEFAULT_TEXT]
+    assert asked == ["of a", openai_responses._DEFAULT_TEXT]
     assert len(app.for_key("b").requests) == 4 and app.for_key("").requests == app.requests and len(app.requests) == 10
 
 
 async def test_what_is_set_on_the_server_holds_for_every_key():
     app = OpenAIMock()
     create = app.chat.completions.create
-    assert await says_to(app, key="a") == openai_responses.DEFAULT_TEXT
+    assert await says_to(app, key="a") == openai_responses._DEFAULT_TEXT
     create.response, rule = ["one", "two"], create.when("weather")
     rule.response = "sunny"
     assert "2 steps left" in str(failing(AssertionError, app.assert_all_used))
@@ -8908,7 +8908,7 @@ async def test_what_is_set_on_the_server_holds_for_every_key():
     assert rule.call_count == 1 and create.call_count == 4
     rule.remove()
     del create.response
-    assert await says_to(app, "weather", "a") == openai_responses.DEFAULT_TEXT
+    assert await says_to(app, "weather", "a") == openai_responses._DEFAULT_TEXT
 
 
 async def test_what_a_server_keeps_is_bounded():
@@ -9112,7 +9112,7 @@ async def test_a_reset_has_a_key_begin_again_and_without_one_takes_back_all():
     }
     assert await says_to(app, key="never seen") == "first"
     await control(app, "POST", "reset")
-    assert await says_to(app, key="a") == openai_responses.DEFAULT_TEXT
+    assert await says_to(app, key="a") == openai_responses._DEFAULT_TEXT
 
 
 @cases(
@@ -9305,7 +9305,7 @@ if HAS_UVICORN:
             client = sdk().with_options(base_url=url)
             stream = client.chat.completions.create(**CHAT, stream=True)
             next(iter(stream))
-            assert client.chat.completions.create(**CHAT).choices[0].message.content == openai_responses.DEFAULT_TEXT
+            assert client.chat.completions.create(**CHAT).choices[0].message.content == openai_responses._DEFAULT_TEXT
             with client.responses.connect() as connection:
                 connection.response.create(**ASK)
                 assert next(event for event in connection if event.type == "response.completed")
@@ -10273,7 +10273,7 @@ def test_models_of_the_examples_are_there_for_long():
     lists = re.findall(r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M)
     text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
     named = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
-    assert openai_responses.DEFAULT_MODEL in named
+    assert openai_responses._DEFAULT_MODEL in named
     assert not named & set(re.findall('"([^"]+)"', "".join(lists)))
 
 

@@ -44,8 +44,8 @@ __all__ = [
     "webhook",
 ]
 
-DEFAULT_MODEL: str
-DEFAULT_TEXT: str
+_DEFAULT_MODEL: str
+_DEFAULT_TEXT: str
 
 _C = TypeVar("_C")
 _R = TypeVar("_R")
