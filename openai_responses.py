@@ -612,7 +612,7 @@ def _sdk_has_method(name: str) -> bool:
 @functools.cache
 def _is_namespace(name: str) -> bool:
     """Whether the installed SDK has a resource of this name, on the way to methods."""
-    return bool(_children(_rows(), name) and _sdk_source(name))
+    return bool(_child_names(_rows(), name) and _sdk_source(name))
 
 
 @functools.cache
@@ -1689,27 +1689,27 @@ _json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class Note:
+class _Metadata:
     """What the service knows of an object, or of a list of them, and does not show."""
 
-    ahead: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
-    status: Any = None  # the status they go on from: where it is another, a test changed it by hand
-    held: bool = False  # paused
+    pending: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
+    expected_status: Any = None  # the status they go on from: where it is another, a test changed it by hand
+    paused: bool = False  # paused
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what the test set, as it wrote it
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the values that the object got by that
     input: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # what a response was asked
-    maker: str = ""  # the endpoint that made a run
-    lines: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
-    begun: bool = False  # whether a list has its first objects
-    gone: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
+    created_by: str = ""  # the endpoint that made a run
+    results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
+    seeded: bool = False  # whether a list has its first objects
+    tombstones: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class Service:
+class _StoreMetadata:
     """What belongs to a state beside its objects: a note of each that has one, and how many ids were given out."""
 
-    notes: dict[tuple[str, Any], Note] = dataclasses.field(default_factory=dict)
-    numbers: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
+    metadata: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)
+    id_counters: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
 
 
 def _check_state(store: StateStore) -> None:
@@ -1725,7 +1725,7 @@ def _check_state(store: StateStore) -> None:
 
 def _check_objects(name: str, objects: Any) -> None:
     """Raises `TypeError` for what a test put into the state that is no object, or under a key no call looks for."""
-    _refuse_unknown_resource(name)
+    _check_resource_name(name)
     resource, kind = _all_resources()[name], bytes if name in _CONTENT_RESOURCES else dict
     ids = [
         *resource.parent_params,
@@ -1735,74 +1735,74 @@ def _check_objects(name: str, objects: Any) -> None:
     if not isinstance(objects, Mapping):
         raise TypeError(f"state[{name!r}] is {_short_repr(objects)}; expected a dict of objects by their keys")
     for key, obj in objects.items():
-        if len(_path(key)) != len(ids) or not all(isinstance(id, str) for id in _path(key)):
+        if len(_to_path(key)) != len(ids) or not all(isinstance(id, str) for id in _to_path(key)):
             raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {wanted}")
         if not isinstance(obj, kind):
             advice = f"; state.{name}.put(...) takes a model too" if kind is dict else ""
             raise TypeError(f"state[{name!r}][{key!r}] is {_short_repr(obj)}; expected {kind.__name__}{advice}")
 
 
-def _refuse_unknown_resource(name: str) -> None:
+def _check_resource_name(name: str) -> None:
     if name not in _all_resources():
         raise KeyError(f"no resource {name!r} in the state.{_did_you_mean(str(name), _all_resources())}")
 
 
-def _key(path: tuple[str, ...]) -> Any:
+def _to_key(path: tuple[str, ...]) -> Any:
     """The key of an object: the ids of the path that leads to it, or its id alone."""
     return path if len(path) > 1 else path[0]
 
 
-def _children(names: Iterable[str], prefix: str) -> set[str]:
+def _child_names(names: Iterable[str], prefix: str) -> set[str]:
     """The next part of every dotted name below a prefix."""
     start = f"{prefix}." if prefix else ""
     return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
 
 
-def _new(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
     """An object of a model, with these fields and defaults for the others."""
     return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
-def _whole_below(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
+def _filled_children(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
     """The objects below parents, in order, with all their fields."""
-    return [_whole(store, _get_resource(name), key) for key in store.below(name, *parents)]
+    return [_filled(store, _get_resource(name), key) for key in store._children(name, *parents)]
 
 
-def _whole(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
+def _filled(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
     """A stored object; one that was put in by hand gets the fields it lacks."""
     obj, model = store[resource.name][key], resource.stored_type
     if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
         missing = {name: value for name, value in _default_value(model).items() if name not in obj}
-        named = dict(zip((*resource.parent_params, "id"), _path(key), strict=False))
+        named = dict(zip((*resource.parent_params, "id"), _to_path(key), strict=False))
         obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
     return obj
 
 
-def _path(key: Any) -> tuple[str, ...]:
+def _to_path(key: Any) -> tuple[str, ...]:
     """The ids that lead to an object, parents first."""
     return key if isinstance(key, tuple) else (key,)
 
 
-_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
+_JSON_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
 
 
 def _stamp(value: Any, store: StateStore) -> Any:
     """A copy of a default or a merged partial, with ids and times of its own."""
     kind = type(value)
     if kind is dict:
-        return {key: item if type(item) in _SCALARS else _stamp(item, store) for key, item in value.items()}
+        return {key: item if type(item) in _JSON_SCALARS else _stamp(item, store) for key, item in value.items()}
     if kind is list:
         return [_stamp(item, store) for item in value]
     if kind is _NewId:
-        return store.new_id(value.prefix)
+        return store._new_id(value.prefix)
     return int(time.time()) + value.offset if kind is _Timestamp else value
 
 
-def _begin(store: StateStore, resource: _Resource) -> dict[Any, Any]:
+def _seeded_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
     """The objects of a resource, with those the service has from the start."""
     objects = store[resource.name]
-    if resource.initial_objects and not (note := store.note(resource.name, ())).begun:
-        note.begun = True
+    if resource.initial_objects and not (note := store._metadata(resource.name, ())).seeded:
+        note.seeded = True
         for key, obj in resource.initial_objects().items():
             objects.setdefault(key, obj)
     return objects
@@ -1815,13 +1815,13 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
     """The next change an object has before it; none any more when a test changed its status by hand."""
     if (obj := store[resource].get(key)) is None:
         return
-    note = store.service.notes.get((resource, key))
-    if note and note.ahead and not note.held and note.status == obj.get("status"):
-        change = note.ahead.pop(0)
+    note = store._bookkeeping.metadata.get((resource, key))
+    if note and note.pending and not note.paused and note.expected_status == obj.get("status"):
+        change = note.pending.pop(0)
         changes = change(store, obj) if callable(change) else change
         obj.update(_with_set_fields(store, resource, key, changes))
-        note.status = obj.get("status")
-    _expire(store, _get_resource(resource), key)
+        note.expected_status = obj.get("status")
+    _expire_if_due(store, _get_resource(resource), key)
 
 
 def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[str, Any]) -> dict[str, Any]:
@@ -1831,7 +1831,7 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[s
     the other keys change, and totals follow (`_overlay`).
     """
     changes = _stamp(changes, store)
-    note = store.service.notes.get((resource, key))
+    note = store._bookkeeping.metadata.get((resource, key))
     if note is None or changes.keys().isdisjoint(note.set_fields):
         return changes
     kept = {name: _copy_json(note.set_values[name]) for name in changes if name in note.set_fields}
@@ -1839,47 +1839,47 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[s
     return _overlay_fields(model, kept, changes, note.set_fields)
 
 
-def _expire(store: StateStore, resource: _Resource, key: Any) -> None:
+def _expire_if_due(store: StateStore, resource: _Resource, key: Any) -> None:
     """What comes of an object whose time is over: what its resource says, or it is `expired` if it was not finished."""
-    if not _is_over(resource, obj := store[resource.name].get(key)):
+    if not _has_expired(resource, obj := store[resource.name].get(key)):
         return
     if resource.on_expire:
         resource.on_expire(store, key, obj)
     else:
-        _plan(store, resource.name, key)
+        _schedule(store, resource.name, key)
         obj["status"] = "expired"
 
 
-_ACTIVE = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
+_ACTIVE_STATUSES = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
 
 
-def _is_over(resource: _Resource, obj: Any) -> bool:
+def _has_expired(resource: _Resource, obj: Any) -> bool:
     """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
     if not isinstance(obj, dict):
         return False
-    ends = obj["expires_at"] if "expires_at" in obj else _left_alone(obj)
+    ends = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
     if not isinstance(ends, int) or ends >= time.time() or obj.get("status") == "expired":
         return False
-    return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE
+    return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE_STATUSES
 
 
-def _left_alone(obj: Mapping[str, Any]) -> Any:
+def _idle_expiry(obj: Mapping[str, Any]) -> Any:
     """When the time of an object is over that lives some minutes after its last use; `None` of others."""
     last, minutes = obj.get("last_active_at"), _get_dict(obj, "expires_after").get("minutes")
     return last + 60 * minutes if isinstance(last, int) and isinstance(minutes, int) else None
 
 
-def _plan(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
+def _schedule(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
     """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
-    note = store.note(resource, key)
-    note.ahead, note.status = list(changes), store[resource][key].get("status")
+    note = store._metadata(resource, key)
+    note.pending, note.expected_status = list(changes), store[resource][key].get("status")
 
 
-def _note_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
+def _record_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
     """Remember the fields of a new object that the test set, so that later changes leave them alone."""
-    store.service.notes.pop((resource, key), None)  # of an object that had the same key
+    store._bookkeeping.metadata.pop((resource, key), None)  # of an object that had the same key
     if given:
-        obj, note = store[resource][key], store.note(resource, key)
+        obj, note = store[resource][key], store._metadata(resource, key)
         note.set_fields = {name: value for name, value in given.items() if name in obj}
         note.set_values = {name: obj[name] for name in note.set_fields}
 
@@ -1889,49 +1889,49 @@ _STATE_FIELDS = {"status", "error", "incomplete_details", "last_error", "require
 
 def _release_state(store: StateStore, resource: str, key: Any) -> None:
     """Let a request move an object on from the state that the test set, and from the nulls of that state."""
-    if note := store.service.notes.get((resource, key)):
+    if note := store._bookkeeping.metadata.get((resource, key)):
         unknown = (name for name, value in note.set_fields.items() if value is None)
         _release(store, resource, key, {*_STATE_FIELDS, *unknown})
 
 
 def _release(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
     """Let fields of an object change although the test set them: a request of the application changes them."""
-    if note := store.service.notes.get((resource, key)):
+    if note := store._bookkeeping.metadata.get((resource, key)):
         note.set_fields = {name: value for name, value in note.set_fields.items() if name not in names}
 
 
-def _end(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
+def _mark_expired(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
     """What comes of those that are `expired` whatever they were doing."""
     obj["status"] = "expired"
 
 
-def _is_ahead(store: StateStore, resource: str, key: Any) -> bool:
+def _has_pending(store: StateStore, resource: str, key: Any) -> bool:
     """Whether an object has a change before it."""
-    note = store.service.notes.get((resource, key))
-    return bool(note and note.ahead)
+    note = store._bookkeeping.metadata.get((resource, key))
+    return bool(note and note.pending)
 
 
-_OVER = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
+_FINAL_STATUSES = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
 
 
 # ---- deletion --------------------------------------------------------------------------------------------------------
 
 
-def _forget(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
+def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
     """Deletes an object, and with it what is below it, what is known of it, and what else goes with it."""
-    key, parents = _key(path), path[:-1]
-    siblings = store.below(resource.name, *parents) if parents else store[resource.name]
+    key, parents = _to_key(path), path[:-1]
+    siblings = store._children(resource.name, *parents) if parents else store[resource.name]
     if key in siblings:
-        store.note(resource.name, parents).gone[key] = _before(siblings, key)
+        store._metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
         if len(siblings) == 1:
-            store.service.notes.pop((resource.name, parents))
+            store._bookkeeping.metadata.pop((resource.name, parents))
     for each in resource.descendants:
-        for child in [child for child in store.get(each.name, ()) if _path(child)[: len(path)] == path]:
-            _drop(store, each, child)
-    _drop(store, resource, key)
+        for child in [child for child in store.get(each.name, ()) if _to_path(child)[: len(path)] == path]:
+            _remove_object(store, each, child)
+    _remove_object(store, resource, key)
 
 
-def _before(keys: Mapping[Any, Any], key: Any) -> Any:
+def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
     """The key before another one, `None` before the first; looked for from both ends."""
     onward, back = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
     for (before, here), (there, earlier) in zip(itertools.pairwise(onward), itertools.pairwise(back), strict=True):
@@ -1942,12 +1942,12 @@ def _before(keys: Mapping[Any, Any], key: Any) -> Any:
     return None
 
 
-def _drop(store: StateStore, resource: _Resource, key: Any) -> None:
+def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
     """Takes one object out, with its note and those of the lists below it."""
     obj = store[resource.name].pop(key, None)
-    store.service.notes.pop((resource.name, key), None)
+    store._bookkeeping.metadata.pop((resource.name, key), None)
     for each in resource.descendants:
-        store.service.notes.pop((each.name, _path(key)), None)
+        store._bookkeeping.metadata.pop((each.name, _to_path(key)), None)
     if resource.on_delete and isinstance(obj, dict):
         resource.on_delete(store, key, obj)
 
@@ -2022,11 +2022,11 @@ class Call:
     @property
     def key(self) -> Any:
         """The key of that object in the state."""
-        return _key(self.path)
+        return _to_key(self.path)
 
     @property
     def objects(self) -> dict[Any, Any]:
-        return _begin(self.store, self.resource)
+        return _seeded_objects(self.store, self.resource)
 
     @functools.cached_property
     def on_azure(self) -> bool:
@@ -2730,27 +2730,27 @@ def _enumeration(words: Sequence[str]) -> str:
 
 def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     """An object that a request refers to. Raises the 404 of its resource."""
-    _expire(call.store, _get_resource(resource), id)
+    _expire_if_due(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
         raise _get_resource(resource).not_found_error(id, param)
-    return _whole(call.store, _get_resource(resource), id)
+    return _filled(call.store, _get_resource(resource), id)
 
 
 def _fetch(call: Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
-    _expire(call.store, call.resource, call.key)
+    _expire_if_due(call.store, call.resource, call.key)
     if call.key not in call.objects:
         _check_objects(call.resource.name, call.objects)
         _check_parents(call)
         raise call.resource.not_found_error(call.item, call.shape.item_param)
-    return _whole(call.store, call.resource, call.key)
+    return _filled(call.store, call.resource, call.key)
 
 
 def _check_parents(call: Call) -> None:
     """A child answers below its own parent only. Raises the parent's 404."""
     resource, path = call.resource.parent, call.parents
     while resource and path:
-        if _key(path) not in call.store[resource.name]:
+        if _to_key(path) not in call.store[resource.name]:
             raise resource.not_found_error(path[-1], call.shape.parent_params[len(path) - 1])
         resource, path = resource.parent, path[:-1]
 
@@ -3791,9 +3791,9 @@ def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
         keep(call, obj, script)
     if behavior.content:
         path = (*call.parents, obj[call.resource.key_field])
-        call.store[f"{call.resource.name}.content"][_key(path)] = behavior.content(call)
+        call.store[f"{call.resource.name}.content"][_to_key(path)] = behavior.content(call)
     if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.sets_state:
-        _go_through(call.store, call.resource, _key((*call.parents, obj["id"])), behavior.stages)
+        _go_through(call.store, call.resource, _to_key((*call.parents, obj["id"])), behavior.stages)
     return obj
 
 
@@ -3807,7 +3807,7 @@ def _go_through(store: StateStore, resource: _Resource, key: Any, stages: tuple[
     """Change a stored object by stages: the first applies now, each other one with a retrieve."""
     first, *later = stages
     store[resource.name][key].update(_with_set_fields(store, resource.name, key, first))
-    _plan(store, resource.name, key, *later)
+    _schedule(store, resource.name, key, *later)
 
 
 def _remember(call: Call, obj: Any, script: Script) -> None:
@@ -3821,7 +3821,7 @@ def _remember(call: Call, obj: Any, script: Script) -> None:
 _TRACES = {
     "create": _remember,
     "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
-    "delete": lambda call, obj, script: _forget(call.store, call.resource, call.path),
+    "delete": lambda call, obj, script: _delete_object(call.store, call.resource, call.path),
 }
 
 
@@ -3839,17 +3839,17 @@ def _put(
     _check_type(resource.key_field, obj[resource.key_field], str)
     if resource.key_field == "id" and "id" not in given:
         prefix = re.match(r"\D*", str(obj["id"]))
-        while _key((*parents, obj["id"])) in store[resource.name]:
-            obj["id"] = store.new_id(prefix[0] if prefix else "")
-    key = _key((*parents, obj[resource.key_field]))
+        while _to_key((*parents, obj["id"])) in store[resource.name]:
+            obj["id"] = store._new_id(prefix[0] if prefix else "")
+    key = _to_key((*parents, obj[resource.key_field]))
     store[resource.name][key] = obj
-    _note_set_fields(store, resource.name, key, given)
+    _record_set_fields(store, resource.name, key, given)
 
 
 def _keep_each(call: Call, page: dict[str, Any], script: Script) -> None:
     """Stores the objects of a page, where one call creates several."""
     for obj in page["data"]:
-        call.objects[_key((*call.parents, obj["id"]))] = obj
+        call.objects[_to_key((*call.parents, obj["id"]))] = obj
 
 
 # ---- what each verb does where nothing is set ------------------------------------------------------------------------
@@ -3861,7 +3861,7 @@ def _create(call: Call) -> Any:
 
 
 def _retrieve(call: Call) -> Any:
-    _begin(call.store, call.resource)  # before the look at one of its objects
+    _seeded_objects(call.store, call.resource)  # before the look at one of its objects
     _advance(call.store, call.resource.name, call.key)
     return _view(call, _fetch(call))
 
@@ -3950,7 +3950,7 @@ def _singleton(call: Call) -> Any:
 
 def _check_cancel(call: Call) -> None:
     """What is over cannot be cancelled."""
-    if (obj := _fetch(call))["status"] in _OVER:
+    if (obj := _fetch(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
@@ -3988,15 +3988,15 @@ def _page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[s
     order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
-    objects = store.below(resource.name, *parents) if parents else _begin(store, resource)
-    deleted = store.service.notes.get((resource.name, parents), Note()).gone
+    objects = store._children(resource.name, *parents) if parents else _seeded_objects(store, resource)
+    deleted = store._bookkeeping.metadata.get((resource.name, parents), _Metadata()).tombstones
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
     keys, more = _first_matching(keys, objects, query, _limit(query, size, most))
-    if any(_is_over(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
-        for key in [key for key, obj in objects.items() if _is_over(resource, obj)]:
-            _expire(store, resource, key)
+    if any(_has_expired(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
+        for key in [key for key, obj in objects.items() if _has_expired(resource, obj)]:
+            _expire_if_due(store, resource, key)
         return _page(row, store, parents, query)
-    return _page_of(row, [_whole(store, resource, key) for key in keys], more)
+    return _page_of(row, [_filled(store, resource, key) for key in keys], more)
 
 
 def _keys_between(
@@ -4013,7 +4013,7 @@ def _keys_between(
     for name, cursor in cursors.items() if keys else ():
         if not cursor:
             continue
-        place = _cursor_place(objects, deleted, _key((*parents, cursor)))
+        place = _cursor_place(objects, deleted, _to_key((*parents, cursor)))
         if place is None:
             _refuse_cursor(name, cursor)
         if (name == "after") == newest_first:  # what is older
@@ -4340,7 +4340,7 @@ def _file_text(store: StateStore, id: Any) -> str:
 def _leave_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> None:
     """A file that is deleted leaves the vector stores it is in."""
     for key in [key for key in store["vector_stores.files"] if key[1] == id]:
-        _forget(store, _get_resource("vector_stores.files"), key)
+        _delete_object(store, _get_resource("vector_stores.files"), key)
 
 
 def _check_complete(call: Call) -> None:
@@ -4378,7 +4378,7 @@ def _joined_parts(call: Call) -> bytes:
 
 def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
     """Build a file that the service itself makes: the output of a batch, a completed upload."""
-    return _new("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
+    return _new_object("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
 
 
 def _put_file(store: StateStore, file: dict[str, Any], data: bytes) -> None:
@@ -4394,7 +4394,7 @@ _add_rows(
             "paging": ("desc", 10_000, 10_000),
             "not_found_param": "id",
             "on_delete": _leave_vector_stores,
-            "on_expire": lambda store, id, file: _forget(store, _get_resource("files"), (id,)),
+            "on_expire": lambda store, id, file: _delete_object(store, _get_resource("files"), (id,)),
         },
         "files.content": {"parent_params": ()},
         "uploads.parts": {"parent_params": ("upload_id",)},
@@ -4549,7 +4549,7 @@ def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
 def _keep_response(call: Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") is not False:
         _remember(call, obj, script)
-        call.store.note("responses", obj["id"]).input = call.input_items
+        call.store._metadata("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
         if call.body.get("background") is True and not call.streams and not script.sets_state:
@@ -4564,7 +4564,7 @@ def _put_in_background(call: Call, obj: dict[str, Any]) -> None:
     begun = _begun(call)
     final = {key: obj[key] for key in begun}
     obj |= begun | {"status": "queued"}
-    _plan(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
+    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
 
 
 def _begun(call: Call) -> dict[str, Any]:
@@ -4587,7 +4587,7 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
     with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
         shown = _stamp(_merge(_sdk_type("responses.ResponseItem"), item, "input"), store)
-    shown = shown if shown.get("id") is not None else {**shown, "id": store.new_id("item_")}
+    shown = shown if shown.get("id") is not None else {**shown, "id": store._new_id("item_")}
     if not isinstance(shown["id"], str):
         _reject(f"Invalid type for the id of an item: expected a string, but got {_short_repr(shown['id'])}.")
     return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
@@ -4602,9 +4602,9 @@ def _cancel_response(call: Call) -> Any:
     response = _fetch(call)
     if not response.get("background"):
         _reject("Only background responses can be cancelled.", "response_id")
-    if response["status"] not in _OVER:
+    if response["status"] not in _FINAL_STATUSES:
         response["status"] = "cancelled"
-        _plan(call.store, "responses", call.key)
+        _schedule(call.store, "responses", call.key)
     return response
 
 
@@ -4643,11 +4643,11 @@ def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[s
     turns: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
     while not conversation and previous in store["responses"] and previous not in turns:
         response = store["responses"][previous]
-        turns[previous] = [*store.note("responses", previous).input, *(response.get("output") or [])]
+        turns[previous] = [*store._metadata("responses", previous).input, *(response.get("output") or [])]
         conversation = (response.get("conversation") or {}).get("id")
         previous = response.get("previous_response_id")
     if conversation:
-        return list(store.below("conversations.items", conversation).values())
+        return list(store._children("conversations.items", conversation).values())
     return [item for turn in reversed(turns.values()) for item in turn]
 
 
@@ -4670,7 +4670,7 @@ def _keep_conversation(call: Call, obj: dict[str, Any], script: Script) -> None:
 def _delete_item(call: Call) -> Any:
     """Deleting an item answers with its conversation."""
     _fetch(call)
-    _forget(call.store, call.resource, call.path)
+    _delete_object(call.store, call.resource, call.path)
     return call.store["conversations"][call.parents[0]]
 
 
@@ -4971,7 +4971,7 @@ def _calling_program(call: Call, response: Mapping[str, Any], position: int) -> 
         return {}
     items = [*_hear_conversation(call), *response["output"]]
     programs = [item["call_id"] for item in items if item.get("type") == "program"]
-    caller = {"type": "program", "caller_id": programs[-1] if programs else call.store.new_id("call_")}
+    caller = {"type": "program", "caller_id": programs[-1] if programs else call.store._new_id("call_")}
     return {"status": "in_progress", "caller": caller}
 
 
@@ -4996,7 +4996,7 @@ def _tool_search_arguments(call: Call, response: Mapping[str, Any], position: in
     search = _tool_of("tool_search", call.body)
     if search.get("execution") == "client":
         arguments = _generate(search.get("parameters") or {}, "tool_search", call.body)
-        return {"arguments": arguments, "call_id": call.store.new_id("call_")}
+        return {"arguments": arguments, "call_id": call.store._new_id("call_")}
     return {"arguments": {"paths": [tool["name"] for tool in _deferred_tools(response) if "name" in tool]}}
 
 
@@ -5121,7 +5121,7 @@ class _ResponsesSession(_SocketSession):
         try:
             creator = self._steerable_creator(target, items)
             stream_field = _stream_field(creator)
-            steer["id"] = message.call.store.new_id("steer_")
+            steer["id"] = message.call.store._new_id("steer_")
             self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
         except _ServiceError as refused:
             error = {key: refused.envelope[key] for key in ("type", "code", "message")}
@@ -5511,7 +5511,7 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
     repeated = choices[1:] if choices is not obj["choices"] else []
     for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
-        made["id"] = call.store.new_id("call_")  # each choice has calls of its own
+        made["id"] = call.store._new_id("call_")  # each choice has calls of its own
     thought = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
     answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
@@ -5543,7 +5543,7 @@ def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
         told["logprobs"] = {part: _logprobs(message.get(part), top) or None for part in ("content", "refusal")}
     if "audio" in (asked.get("modalities") or ()) and (text := message.get("content")):
         sound = {"id": "audio_", "data": base64.b64encode(_MP3).decode(), "transcript": text}
-        audio = {**sound, "id": call.store.new_id("audio_"), "expires_at": int(time.time()) + 3600}
+        audio = {**sound, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
         told["message"] = message | {"content": None, "audio": audio}
     told |= _filters(call, choice)
     return choice | told if told else choice
@@ -5916,7 +5916,7 @@ def _hear_outputs(call: Call) -> list[dict[str, Any]]:
 
 
 def _hear_thread(call: Call) -> list[dict[str, Any]]:
-    stored = _whole_below(call.store, "beta.threads.messages", call.params["thread_id"])
+    stored = _filled_children(call.store, "beta.threads.messages", call.params["thread_id"])
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
 
@@ -5937,7 +5937,7 @@ def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> Non
     """A thread, and a run on it."""
     store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
-        thread = _new("beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), asked), "id": id})
+        thread = _new_object("beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), asked), "id": id})
         store["beta.threads"][id] = thread
         _open_thread(store, thread, asked, NOTHING)
     _keep_run(call, run, script)
@@ -5965,7 +5965,7 @@ def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
     _put(store, _get_resource("beta.threads.runs"), (thread,), run, script.given)
-    store.note("beta.threads.runs", (thread, run["id"])).maker = call.row.name
+    store._metadata("beta.threads.runs", (thread, run["id"])).created_by = call.row.name
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
@@ -5989,7 +5989,7 @@ def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
     outputs = {
         output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
     }
-    for step in call.store.below("beta.threads.runs.steps", *call.path).values():
+    for step in call.store._children("beta.threads.runs.steps", *call.path).values():
         if step.get("status") == "in_progress":
             _complete_step(step, outputs)
     _release_state(call.store, call.resource.name, call.key)
@@ -6039,7 +6039,7 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
 
 
 def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
-    return {"id": made.id or store.new_id("call_"), "type": "function", "function": _called(made)}
+    return {"id": made.id or store._new_id("call_"), "type": "function", "function": _called(made)}
 
 
 def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
@@ -6103,7 +6103,7 @@ def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-    messages = _whole_below(store, "beta.threads.messages", run["thread_id"])
+    messages = _filled_children(store, "beta.threads.messages", run["thread_id"])
     prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
     answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
     figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
@@ -6157,7 +6157,7 @@ def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
         for step in new.values():
             yield from _step_events(store, step, chunk)
         yield f"thread.run.{run['status']}", run
-        if not _is_ahead(store, "beta.threads.runs", key):
+        if not _has_pending(store, "beta.threads.runs", key):
             break
         with store.lock:
             before = _run_steps(store, key)
@@ -6170,7 +6170,7 @@ def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[
 def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
     """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
     with store.lock:
-        return _copy_json(store.below("beta.threads.runs.steps", *run))
+        return _copy_json(store._children("beta.threads.runs.steps", *run))
 
 
 def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
@@ -6342,7 +6342,7 @@ def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event
     """A session that was created and waits."""
     session = {"session_id": call.params["session_id"]}
     for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new(f"beta.{kind}", call.store, session)
+        event = _new_object(f"beta.{kind}", call.store, session)
         yield event["type"], event
 
 
@@ -6415,7 +6415,7 @@ def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
 def _list_further(call: Call) -> Any:
     """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
     owner = call.resource.parent
-    for key in [_key(call.parents)] if owner else list(call.objects):
+    for key in [_to_key(call.parents)] if owner else list(call.objects):
         _advance(call.store, (owner or call.resource).name, key)
     return _list(call)
 
@@ -6455,7 +6455,7 @@ def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> dict[str, Any]:
-    file = _new("vector_stores.VectorStoreFile", store, _store_file_fields(store, id, asked))
+    file = _new_object("vector_stores.VectorStoreFile", store, _store_file_fields(store, id, asked))
     _put_store_file(store, file, done)
     return file
 
@@ -6475,26 +6475,26 @@ def _put_store_file(store: StateStore, file: dict[str, Any], done: bool, given: 
     if (key := (id, file["id"])) in files:
         _tally(store, id, files[key], -1)
     files[key] = file
-    _note_set_fields(store, "vector_stores.files", key, given)
+    _record_set_fields(store, "vector_stores.files", key, given)
     if not done:
         unread = {"status": "in_progress", "usage_bytes": 0}
         file.update(_with_set_fields(store, "vector_stores.files", key, unread))
     _tally(store, id, file, 1)
     if not done:
-        _plan(store, "vector_stores.files", key, _settle_file)
+        _schedule(store, "vector_stores.files", key, _settle_file)
     if not done and id in store["vector_stores"]:
-        _plan(store, "vector_stores", id, _read_on)
+        _schedule(store, "vector_stores", id, _read_on)
 
 
 def _read_on(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
     """A vector store goes on with the files it is reading, and follows them by itself."""
-    for key in store.below("vector_stores.files", owner["id"]):
+    for key in store._children("vector_stores.files", owner["id"]):
         _advance(store, "vector_stores.files", key)
     return {}
 
 
 def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for id, _, file in store.below("vector_stores.file_batches.files", *path):
+    for id, _, file in store._children("vector_stores.file_batches.files", *path):
         _advance(store, "vector_stores.files", (id, file))
     return _batch_state(store, path)
 
@@ -6503,7 +6503,7 @@ def _cancel_file_batch(call: Call) -> Any:
     """The files that are not read yet will not be; a batch that is over stays as it is."""
     batch = _fetch(call)
     if batch["status"] == "in_progress":
-        for file in call.store.below("vector_stores.file_batches.files", *call.path).values():
+        for file in call.store._children("vector_stores.file_batches.files", *call.path).values():
             if file["status"] == "in_progress":
                 _settle_file(call.store, file, "cancelled")
         _move_on(call, (_batch_state(call.store, call.path) | {"status": "cancelled"},))
@@ -6525,7 +6525,7 @@ def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> No
     """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
     if id not in store["vector_stores"]:
         return
-    owner = _whole(store, _get_resource("vector_stores"), id)
+    owner = _filled(store, _get_resource("vector_stores"), id)
     counts, status = owner["file_counts"], file.get("status", "completed")
     counts = counts | {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
     size = owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
@@ -6540,7 +6540,7 @@ def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> No
 
 def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
     """The counts of a batch: how far the files of it are that are still in the vector store."""
-    files = store.below("vector_stores.file_batches.files", *path).values()
+    files = store._children("vector_stores.file_batches.files", *path).values()
     counts = collections.Counter(file["status"] for file in files)
     none = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
     return {"status": "completed", "file_counts": {**none, **counts, "total": len(files)}}
@@ -6567,7 +6567,7 @@ def _search(call: Call) -> Any:
 
 def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
     """Every chunk of the files that pass a filter, with its score, best first."""
-    stored = _whole_below(store, "vector_stores.files", id)
+    stored = _filled_children(store, "vector_stores.files", id)
     files = [file for file in stored if _passes(condition, file.get("attributes") or {})]
     chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(store, file["id"]))]
     ranked = _rank(words, [_words(chunk) for _, chunk in chunks])
@@ -6623,7 +6623,7 @@ def _hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -
 _add_rows(
     _RESOURCES,
     {
-        "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _end},
+        "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _mark_expired},
         "vector_stores.files": {"on_delete": _leave_store},
     },
 )
@@ -6690,7 +6690,7 @@ _add_rows(
 
 
 def _derive_batch(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    if obj["status"] in _OVER:
+    if obj["status"] in _FINAL_STATUSES:
         return {}
     counts = {"total": len(_lines(call.store, obj)), "completed": 0, "failed": 0}
     return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
@@ -6698,21 +6698,21 @@ def _derive_batch(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 async def _work_batch(call: Call, wait: Wait) -> None:
     """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
-    note = call.store.service.notes.get(("batches", call.key), Note())
+    note = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
     with call.store.lock:
-        if note.held or note.ahead != [_finish_batch] or call.key not in call.objects:
+        if note.paused or note.pending != [_finish_batch] or call.key not in call.objects:
             return
-        note.held, lines = True, _lines(call.store, call.objects[call.key])
+        note.paused, lines = True, _lines(call.store, call.objects[call.key])
     try:
-        note.lines = [await _answer_line(call, line, wait) for line in lines]
+        note.results = [await _answer_line(call, line, wait) for line in lines]
     finally:
-        note.held = False
+        note.paused = False
 
 
 def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     """What the end of a batch changes in it: its results stand in files."""
-    note = store.note("batches", batch["id"])
-    results, note.lines = note.lines, []
+    note = store._metadata("batches", batch["id"])
+    results, note.results = note.results, []
     good = [result for result in results if _is_good(result)]
     bad = [result for result in results if not _is_good(result)]
     files = {
@@ -6767,7 +6767,12 @@ def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
 
 async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
     """The result of one line: the answer of the endpoint it names."""
-    result: dict[str, Any] = {"id": call.store.new_id("batch_req_"), "custom_id": None, "response": None, "error": None}
+    result: dict[str, Any] = {
+        "id": call.store._new_id("batch_req_"),
+        "custom_id": None,
+        "response": None,
+        "error": None,
+    }
     try:
         asked = _json_object(line.encode())
         result["custom_id"] = asked.get("custom_id")
@@ -6901,19 +6906,19 @@ def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
 
 def _check_pause(call: Call) -> None:
     """What is over cannot be paused."""
-    if (job := _fetch(call))["status"] in _OVER:
+    if (job := _fetch(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot pause a job with status '{job['status']}'.")
 
 
 def _check_resume(call: Call) -> None:
     """What is not paused cannot be resumed."""
     job = _fetch(call)
-    if not call.store.note("fine_tuning.jobs", call.key).held:
+    if not call.store._metadata("fine_tuning.jobs", call.key).paused:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
 def _hold_job(call: Call, held: bool) -> Any:
-    call.store.note("fine_tuning.jobs", call.key).held = held
+    call.store._metadata("fine_tuning.jobs", call.key).paused = held
     return _fetch(call)
 
 
@@ -6950,7 +6955,7 @@ def _check_model_delete(call: Call) -> None:
 def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A permission for each project named."""
     path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _ids_in(call.body.get("project_ids"))
-    return {"data": [_new(path, call.store, {"project_id": project}) for project in projects]}
+    return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
 
 
 _add_rows(
@@ -7486,13 +7491,13 @@ class _AudioSession(_SocketSession):
         api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
         secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(api_key) or {}
         joined_call = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
-        default = _new(self.settings_model(), call.store, {})
+        default = _new_object(self.settings_model(), call.store, {})
         settings = _merge_settings(default, {**(secret.get("session") or {}), **joined_call})
         model = call.query.get("model") or call.query.get("deployment")
         return settings | {"model": model} if model else settings
 
     def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
-        return {"event_id": message.call.store.new_id("event_"), **event}
+        return {"event_id": message.call.store._new_id("event_"), **event}
 
     def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
         return {"type": "error", "error": {**error.envelope, "event_id": message.get_str("event_id")}}
@@ -7635,7 +7640,7 @@ class _RealtimeSession(_AudioSession):
 
     def __init__(self, call: Call, router: Router) -> None:
         super().__init__(call, router)
-        self.conversation_id = call.store.new_id("conv_")
+        self.conversation_id = call.store._new_id("conv_")
         self.items: dict[str, dict[str, Any]] = {}  # the conversation, in order
         self.speech_item_id: str | None = None  # the item that speech in the input buffer will become
         self.active_responses: dict[str, bool] = {}  # ids of those in progress; True if part of the conversation
@@ -7752,7 +7757,7 @@ class _RealtimeSession(_AudioSession):
         """Return the event of the start of speech, if the input buffer has the first sound of a turn."""
         if self.speech_item_id or not self.non_silent_audio():
             return []
-        self.speech_item_id = message.call.store.new_id("item_")
+        self.speech_item_id = message.call.store._new_id("item_")
         audio = self.input_buffer
         leading_silence = audio[: -len(audio.lstrip(self.sample_format("input").silence))]
         if detection.get("interrupt_response", True):
@@ -7850,7 +7855,7 @@ _DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
 
 
 def _new_item(call: Call, **fields: Any) -> dict[str, Any]:
-    return {"id": call.store.new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
+    return {"id": call.store._new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
 
 
 def _item_done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -8238,7 +8243,7 @@ class _LiveSession(_SpeechSession):
         if event_id in self.decided:
             _reject(f"A decision was made for the event '{event_id}' already.", "event_id", "invalid_value")
         self.decided.add(event_id)
-        return [await self._decision_event(message, params, delegation_id=message.call.store.new_id("delegation_"))]
+        return [await self._decision_event(message, params, delegation_id=message.call.store._new_id("delegation_"))]
 
     async def _with_triggered_decisions(
         self, message: _ClientMessage, events: list[Any], triggers: Iterable[Mapping[str, Any]]
@@ -8250,9 +8255,9 @@ class _LiveSession(_SpeechSession):
         for trigger in triggers:
             source = last_of_type.get(trigger["event_type"])
             if source:
-                source["event_id"] = store.new_id("event_")
+                source["event_id"] = store._new_id("event_")
                 fields = {"source_event_id": source["event_id"], "source_event_type": trigger["event_type"]}
-                fields |= {"trigger_id": store.new_id("trigger_"), "delegation_id": None}
+                fields |= {"trigger_id": store._new_id("trigger_"), "delegation_id": None}
                 events.append(await self._decision_event(message, trigger["decisions"], **fields))
         return events
 
@@ -8272,7 +8277,7 @@ class _LiveSession(_SpeechSession):
     @_handles("decision.item.create")
     def create_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
         _check_types(message.call)
-        item = {"id": message.call.store.new_id("item_"), **_without_nulls(message.body["item"])}
+        item = {"id": message.call.store._new_id("item_"), **_without_nulls(message.body["item"])}
         if item["id"] in self.decision_items:
             _reject(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
         self.decision_items[item["id"]] = item
@@ -8317,12 +8322,12 @@ class _SidebandSession(_LiveSession):
 def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the default settings of a session with those of the request."""
     settings = obj["session"]
-    return {"session": _merge_settings(_new(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
+    return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
 
 
 def _keep_call(call: Call, obj: Any, script: Script) -> None:
     """Store the settings of a call for the session that joins it."""
-    call.store["realtime.calls"][call.store.new_id("rtc_")] = _get_dict(call.body, "session")
+    call.store["realtime.calls"][call.store._new_id("rtc_")] = _get_dict(call.body, "session")
 
 
 def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
@@ -8538,7 +8543,7 @@ def _video_ids(call: Call) -> list[Any]:
 _add_rows(
     _RESOURCES,
     {
-        "containers": {"on_expire": _end},
+        "containers": {"on_expire": _mark_expired},
         "containers.files.content": {"parent_params": ("container_id",)},
         "evals": {"paging": ("asc", 20, 100)},
         "skills.content": {"parent_params": ()},
@@ -8638,7 +8643,7 @@ def _assigning(param: str, source: str) -> Behavior:
 def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
     """Both sides of an assignment, as the answer shows them."""
     id, owners = call.body.get(param), call.resource.parent
-    owner = call.store[owners.name].get(_key(call.parents), {}) if owners else {}
+    owner = call.store[owners.name].get(_to_key(call.parents), {}) if owners else {}
     assigned = _assigned(call, id, source) | ({"id": id} if id else {})
     sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): owner}
     shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
@@ -8670,7 +8675,7 @@ def _keep_group(call: Call, obj: dict[str, Any], script: Script) -> None:
 def _assigned(call: Call, id: Any, source: str) -> dict[str, Any]:
     """What is assigned, as far as it is known."""
     parents = call.parents[: len(_get_resource(source).parent_params)]
-    return call.store[source].get(_key((*parents, id)), {})
+    return call.store[source].get(_to_key((*parents, id)), {})
 
 
 def _set_active(call: Call, active: bool) -> Any:
@@ -8703,7 +8708,7 @@ def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> No
 def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
-    stored = _new(path, call.store, _fitting_fields(_sdk_type(path), key))
+    stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), key))
     call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
 
 
@@ -8784,7 +8789,7 @@ _add_rows(
         "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
         "webhooks.rotate_secret": Behavior(
-            act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store.new_id("whsec_")}
+            act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store._new_id("whsec_")}
         ),
     },
 )
@@ -8892,7 +8897,7 @@ _LIMIT_HEADERS = [
 def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-type", content_type.encode()),
-        (b"x-request-id", call.store.new_id("req_").encode()),
+        (b"x-request-id", call.store._new_id("req_").encode()),
         (b"date", _date(int(time.time()))),
         *_STANDING_HEADERS,
         *(_LIMIT_HEADERS if call.behavior.made_up else ()),
@@ -9101,8 +9106,8 @@ def _chosen(call: Call) -> Scripted | None:
         return call.mock._endpoint(_rows()[beta + call.behavior.shares])._choose(call)
     if chosen or not call.behavior.goes_on:
         return chosen
-    note = call.store.service.notes.get((call.resource.name, call.key), Note())
-    chosen = call.mock._endpoint(_rows()[note.maker])._choose(call) if note.maker else None
+    note = call.store._bookkeeping.metadata.get((call.resource.name, call.key), _Metadata())
+    chosen = call.mock._endpoint(_rows()[note.created_by])._choose(call) if note.created_by else None
     return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
 
 
@@ -11723,7 +11728,7 @@ class StateStore(collections.UserDict):
             _check_objects(resource, self.data[resource])
 
     def __missing__(self, resource: str) -> dict[Any, Any]:
-        _refuse_unknown_resource(resource)
+        _check_resource_name(resource)
         return self.data.setdefault(resource, {})
 
     def __iter__(self) -> Iterator[str]:
@@ -11738,27 +11743,27 @@ class StateStore(collections.UserDict):
         return Objects(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*_children(_all_resources(), ""), *(name for name in dir(dict) if not name.startswith("_"))})
+        return sorted({*_child_names(_all_resources(), ""), *(name for name in dir(dict) if not name.startswith("_"))})
 
     def __repr__(self) -> str:
         return f"StateStore({ {name: len(objects) for name, objects in self.items()} })"
 
     @property
-    def service(self) -> Service:
+    def _bookkeeping(self) -> _StoreMetadata:
         """What the service knows; it stands in the dict itself, so that whoever shares that shares this."""
-        return self.data.get("service") or self.data.setdefault("service", Service())
+        return self.data.get("service") or self.data.setdefault("service", _StoreMetadata())
 
-    def note(self, resource: str, key: Any) -> Note:
+    def _metadata(self, resource: str, key: Any) -> _Metadata:
         """The note of an object; of a list, under the ids of its parents as a tuple."""
-        return self.service.notes.setdefault((resource, key), Note())
+        return self._bookkeeping.metadata.setdefault((resource, key), _Metadata())
 
-    def new_id(self, prefix: str) -> str:
+    def _new_id(self, prefix: str) -> str:
         """The next id: deterministic; that nothing stored by hand has it, `_put` sees to."""
-        numbers = self.service.numbers
+        numbers = self._bookkeeping.id_counters
         numbers[prefix] += 1
         return f"{prefix}{numbers[prefix]:024d}"
 
-    def below(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
+    def _children(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
         """The objects below parents by key, in order."""
         depth, last = len(parents) - 1, parents[-1]
         objects = self[resource].items()
@@ -11783,7 +11788,7 @@ class Objects:
         return Objects(self._store, f"{self._name}.{name}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_children(_all_resources(), self._name)})
+        return sorted({*super().__dir__(), *_child_names(_all_resources(), self._name)})
 
     def __repr__(self) -> str:
         return f"<Objects {self._name}: {len(self._store.get(self._name, ()))}>"
@@ -11795,7 +11800,7 @@ class Objects:
             return
         plain = _to_json(obj, f"{self._name}.put(...)")
         self._objects[
-            _key(tuple(plain[name] for name in (*self._resource.parent_params, self._resource.key_field)))
+            _to_key(tuple(plain[name] for name in (*self._resource.parent_params, self._resource.key_field)))
         ] = plain
 
     def get(self, *ids: str) -> Any:
@@ -11807,7 +11812,7 @@ class Objects:
         if (key := self._find(ids)) not in self._objects:
             return False
         with self._store.lock:
-            _forget(self._store, self._resource, _path(key))
+            _delete_object(self._store, self._resource, _to_path(key))
         return True
 
     def list(self, *parents: str, **params: Any) -> Any:
@@ -11823,8 +11828,8 @@ class Objects:
     def _find(self, ids: tuple[str, ...]) -> Any:
         """The key of an object, of a child also by its own id alone."""
         if len(ids) > 1 or not self._resource.parent_params:
-            return _key(ids)
-        return next((key for key in self._objects if _path(key)[-1] == ids[0]), None)
+            return _to_key(ids)
+        return next((key for key in self._objects if _to_path(key)[-1] == ids[0]), None)
 
     @property
     def _resource(self) -> _Resource:
@@ -11832,13 +11837,13 @@ class Objects:
 
     @property
     def _objects(self) -> dict[Any, Any]:
-        return _begin(self._store, self._resource)
+        return _seeded_objects(self._store, self._resource)
 
     def _as_model(self, obj: Any) -> Any:
-        return obj if obj is None or isinstance(obj, bytes) else _as_model(self._resource.response_type, obj)
+        return obj if obj is None or isinstance(obj, bytes) else _to_model(self._resource.response_type, obj)
 
 
-def _as_model(model: Any, obj: Any) -> Any:
+def _to_model(model: Any, obj: Any) -> Any:
     """A dict as a model of the SDK."""
     from openai._models import construct_type
 
@@ -12177,7 +12182,7 @@ def _descend(mock: OpenAIMock, name: str) -> Any:
 
 def _names_in(path: str) -> list[str]:
     """What there is in a namespace."""
-    return sorted(_children(_endpoint_names(f"{path}." if path else ""), path))
+    return sorted(_child_names(_endpoint_names(f"{path}." if path else ""), path))
 
 
 # ---- the request log -------------------------------------------------------------------------------------------------
@@ -12842,7 +12847,7 @@ class ContentStore(dict):
 def _elsewhere() -> StateStore:
     """Where the ids of objects come from that no mock made: far from those of all mocks, which may be given them."""
     store = StateStore()
-    store.service.numbers = collections.defaultdict(lambda: 10**23)
+    store._bookkeeping.id_counters = collections.defaultdict(lambda: 10**23)
     return store
 
 
@@ -12852,7 +12857,7 @@ def _created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: st
     found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
     params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
     call = Call(OpenAIMock(state=_elsewhere()), row, params | (found.groupdict() if found else {}) | ids, request)
-    return _as_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
+    return _to_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
 
 def _builder(name: str) -> Callable[..., Any]:
@@ -12874,7 +12879,7 @@ def _thread_builder(name: str) -> Callable[..., Any]:
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
     def build(partial: Mapping[str, Any]) -> Any:
         """The model a partial makes, with the defaults of its type."""
-        return _as_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _elsewhere()))
+        return _to_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _elsewhere()))
 
     return build
 
@@ -12883,7 +12888,7 @@ def _merger(model: Any, partial: Mapping[str, Any]) -> Any:
     """A new model: `model` with the fields of `partial`."""
     base = model.model_dump(mode="json", by_alias=True)
     merged = _merge_into(base, type(model), partial, type(model).__name__)
-    return _as_model(type(model), _stamp(merged, _elsewhere()))
+    return _to_model(type(model), _stamp(merged, _elsewhere()))
 
 
 # Functions of the published library, by submodule and name.

@@ -1121,7 +1121,7 @@ def test_what_is_forgotten_leaves_nothing_behind(openai_mock, client):
     assert not client.vector_stores.search(store, query="cats").data
     assert client.vector_stores.retrieve(store).file_counts.total == 0
     client.vector_stores.delete(store)
-    assert not any(openai_mock.state.values()) and not openai_mock.state.service.notes
+    assert not any(openai_mock.state.values()) and not openai_mock.state._bookkeeping.metadata
 
 
 @needs("admin.organization.projects.create")
@@ -1157,7 +1157,7 @@ def test_children_are_listed_as_their_dict_has_them(steps):
         elif act == "delete":
             objects.pop(key, None)
         else:
-            assert list(store.below("vector_stores.files", key[0])) == [k for k in objects if k[0] == key[0]]
+            assert list(store._children("vector_stores.files", key[0])) == [k for k in objects if k[0] == key[0]]
 
 
 def test_threads_lose_nothing(openai_mock, client):
@@ -4071,7 +4071,7 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
     assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
     assert done.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
-    assert openai_mock.state.service.numbers["run_"] == 1  # no run was made that nobody sees
+    assert openai_mock.state._bookkeeping.id_counters["run_"] == 1  # no run was made that nobody sees
 
 
 @pytest.mark.parametrize("ids", [["call_x"], [0, "call_x"], []])
