@@ -45,7 +45,7 @@ method and path. The sections of this module, low to high; search for their name
 Within a section, functions that other sections call come first and their helpers follow. A table comes after the
 functions that it names.
 
-The way of a request: `Router.handler` (INTERCEPTION) makes it a `Call` (CALLS). `_answer` (SCRIPTS) selects the `Script`
+The way of a request: `Router.handler` (INTERCEPTION) makes it a `_Call` (CALLS). `_answer` (SCRIPTS) selects the `Script`
 that the test set for it, checks the request, resolves the script, and has the answer built (ANSWERS): composed of default,
 request, derived and set fields, then stored, as the endpoint's row in BEHAVIORS says. `_reply` (REPLIES) sends it as JSON,
 bytes or events. The request log has a record of it.
@@ -1958,7 +1958,7 @@ def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
 
 
 @dataclasses.dataclass(eq=False, repr=False)
-class Call:
+class _Call:
     """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
 
     mock: OpenAIMock
@@ -1975,29 +1975,29 @@ class Call:
     @functools.cached_property
     def body(self) -> dict[str, Any]:
         """The decoded body. Raises the 400 of one that cannot be read."""
-        return _read(self.request, self.deployment)
+        return _read_body(self.request, self.deployment)
 
     @functools.cached_property
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(_httpx_request(self.request).link.partition("?")[2], keep_blank_values=True))
 
     @functools.cached_property
-    def asked(self) -> dict[str, Any]:
+    def all_params(self) -> dict[str, Any]:
         """All that it says as one, for rules."""
         return _asked(self)
 
     @property
-    def takes(self) -> Mapping[str, Any]:
+    def accepted_params(self) -> Mapping[str, Any]:
         """What it may say, with the types."""
-        return _event_types(self.event) if self.event else _parameter_types(self.row.name)
+        return _event_types(self.client_event) if self.client_event else _parameter_types(self.row.name)
 
     @property
-    def requires(self) -> Iterable[str]:
+    def required_params(self) -> Iterable[str]:
         """What it must say; to know that takes less long."""
-        return _required(self.event) if self.event else _method(self.row.name)[1]
+        return _required(self.client_event) if self.client_event else _method(self.row.name)[1]
 
     @property
-    def event(self) -> Any:
+    def client_event(self) -> Any:
         """What the SDK says a message over a WebSocket is, where it is one."""
         return self.session and _event_of(self.session.client_events, str(self.body.get("type")))
 
@@ -2006,30 +2006,30 @@ class Call:
         return self.mock.state
 
     @functools.cached_property
-    def parents(self) -> tuple[str, ...]:
+    def parent_ids(self) -> tuple[str, ...]:
         """The ids of the path that leads to the resource."""
         return tuple(self.params[name] for name in self.shape.parent_params)
 
     @property
-    def item(self) -> str:
+    def item_id(self) -> str:
         return self.params[self.shape.item_param]
 
     @property
-    def path(self) -> tuple[str, ...]:
+    def id_path(self) -> tuple[str, ...]:
         """The ids that lead to the object the call is about, parents first."""
-        return (*self.parents, self.item) if self.shape.item_param else self.parents
+        return (*self.parent_ids, self.item_id) if self.shape.item_param else self.parent_ids
 
     @property
     def key(self) -> Any:
         """The key of that object in the state."""
-        return _to_key(self.path)
+        return _to_key(self.id_path)
 
     @property
     def objects(self) -> dict[Any, Any]:
         return _seeded_objects(self.store, self.resource)
 
     @functools.cached_property
-    def on_azure(self) -> bool:
+    def is_azure(self) -> bool:
         return self.deployment is not None or re.match(_AZURE, _httpx_request(self.request).link) is not None
 
     @functools.cached_property
@@ -2038,7 +2038,7 @@ class Call:
         return [_item(item, self.store) for item in _items_of(self.body.get(self.behavior.input))]
 
     @property
-    def streams(self) -> bool:
+    def wants_stream(self) -> bool:
         """Whether the answer shall be a stream of events."""
         if self.session:
             return True
@@ -2047,35 +2047,35 @@ class Call:
         return self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
 
     @property
-    def model(self) -> Any:
+    def response_type(self) -> Any:
         """The type of the answer; the request's `response_format` decides for some."""
         wanted = self.body.get("response_format") if self.behavior.formats else None
         formatted = self.behavior.formats.get(wanted) if isinstance(wanted, str) else None
         return (formatted and _sdk_type(formatted)) or _sdk_type(self.row.model)
 
 
-def _read(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
+def _read_body(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
     """A body as a dict; the model is the deployment, where an Azure path has one."""
-    body = _decode(request)
+    body = _decode_body(request)
     return {**body, "model": deployment} if deployment else body
 
 
-def _decode(request: httpx.Request) -> dict[str, Any]:
+def _decode_body(request: httpx.Request) -> dict[str, Any]:
     """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
     content = request.content
     if content.startswith(b"{"):
-        return _json_object(content)
+        return _decode_json_object(content)
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
-        return _nest(_multipart(content, content_type))
+        return _nest_form_fields(_decode_multipart(content, content_type))
     if content_type.startswith("application/x-www-form-urlencoded"):
-        return _nest(parse_qsl(_utf8(content), keep_blank_values=True))
+        return _nest_form_fields(parse_qsl(_decode_utf8(content), keep_blank_values=True))
     if content_type.startswith("application/sdp"):
-        return {"sdp": _utf8(content)}
-    return _json_object(content) if content and (not content_type or "json" in content_type) else {}
+        return {"sdp": _decode_utf8(content)}
+    return _decode_json_object(content) if content and (not content_type or "json" in content_type) else {}
 
 
-def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
     body: dict[str, Any] = {}
     for name, value in pairs:
@@ -2092,14 +2092,14 @@ def _nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return body
 
 
-def _multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
+def _decode_multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
     """The fields of a form in order; what has a filename is a file."""
     boundary = email.message_from_string(f"Content-Type: {content_type}").get_param("boundary")
     parts = (b"\r\n" + content).split(b"\r\n--" + str(boundary).encode())
-    return [_part(part) for part in parts[1:] if not part.startswith(b"--")]
+    return [_decode_part(part) for part in parts[1:] if not part.startswith(b"--")]
 
 
-def _part(part: bytes) -> tuple[str, Any]:
+def _decode_part(part: bytes) -> tuple[str, Any]:
     head, _, data = part.partition(b"\r\n\r\n")
     headers = email.message_from_string(head.decode("utf-8", "replace").lstrip())
     name = str(headers.get_param("name", header="content-disposition"))
@@ -2107,12 +2107,12 @@ def _part(part: bytes) -> tuple[str, Any]:
     filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
     if filename is not None:
         return name, (filename, data, headers.get_content_type())
-    return name, _json_object(data) if headers.get_content_type() == "application/json" else _utf8(data)
+    return name, _decode_json_object(data) if headers.get_content_type() == "application/json" else _decode_utf8(data)
 
 
-def _json_object(content: bytes) -> dict[str, Any]:
+def _decode_json_object(content: bytes) -> dict[str, Any]:
     try:
-        body = _json_decode(_utf8(content))
+        body = _json_decode(_decode_utf8(content))
     except (RecursionError, ValueError) as reason:
         _reject(f"We could not parse the JSON body of your request: {reason}")
     if not isinstance(body, dict):
@@ -2120,7 +2120,7 @@ def _json_object(content: bytes) -> dict[str, Any]:
     return body
 
 
-def _utf8(content: bytes) -> str:
+def _decode_utf8(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as reason:
@@ -2132,7 +2132,7 @@ def _utf8(content: bytes) -> str:
 # ======================================================================================================================
 
 
-def _check(call: Call) -> None:
+def _check(call: _Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
     if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
         _check_form(call)
@@ -2143,7 +2143,7 @@ def _check(call: Call) -> None:
         call.behavior.check(call)
 
 
-def _check_form(call: Call) -> None:
+def _check_form(call: _Call) -> None:
     if call.mock._strict:
         _check_shut_down(call)
     _check_required(call)
@@ -2163,7 +2163,7 @@ _SHUT_DOWN = {
 }
 
 
-def _check_shut_down(call: Call) -> None:
+def _check_shut_down(call: _Call) -> None:
     """Raises the 404 of a path that the service does not have any more."""
     for names, day in _SHUT_DOWN.items():
         if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
@@ -2171,16 +2171,16 @@ def _check_shut_down(call: Call) -> None:
             _reject(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
 
 
-def _check_required(call: Call) -> None:
+def _check_required(call: _Call) -> None:
     """Raises the 400 of a request that leaves out what the API needs."""
     sent = call.body.keys() | call.query.keys() | call.params.keys()
-    for name in call.requires:
+    for name in call.required_params:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
         if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
             _reject(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
 
 
-def _check_api_key(call: Call) -> None:
+def _check_api_key(call: _Call) -> None:
     """Raises the 401 of a request without a key."""
     given = call.request.headers.get("authorization", "")
     if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
@@ -2221,11 +2221,11 @@ _NOT_FOR: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
 }
 
 
-def _check_model(call: Call) -> None:
+def _check_model(call: _Call) -> None:
     """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
     name = str(call.body.get("model"))
     kind = next((kind for kind, begins in _MODEL_KINDS.items() if name.startswith(begins)), "")
-    if (call.row.name, kind) in _NOT_FOR and not call.on_azure:
+    if (call.row.name, kind) in _NOT_FOR and not call.is_azure:
         status, message, param = _NOT_FOR[call.row.name, kind]
         _reject(message, param, status=status)
 
@@ -2234,9 +2234,9 @@ def _check_model(call: Call) -> None:
 _ALSO_TAKEN = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
 
 
-def _check_parameters(call: Call) -> None:
+def _check_parameters(call: _Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
-    takes = call.takes
+    takes = call.accepted_params
     for name in call.body:
         if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
             _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, takes)}", name, "unknown_parameter")
@@ -2244,9 +2244,9 @@ def _check_parameters(call: Call) -> None:
         _check_types(call)
 
 
-def _check_types(call: Call) -> None:
+def _check_types(call: _Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
-    takes, required = call.takes, call.requires
+    takes, required = call.accepted_params, call.required_params
     for name, value in call.body.items():
         tp = takes.get(name, takes.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
@@ -2380,7 +2380,7 @@ _SIDES = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above"
 _SPEAKS_SCHEMA = {"embeddings.create"}
 
 
-def _check_bounds(call: Call) -> None:
+def _check_bounds(call: _Call) -> None:
     """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
     for name in call.body.keys() & _BOUNDED:
         bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
@@ -2398,7 +2398,7 @@ def _check_bounds(call: Call) -> None:
 # ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
-def _check_schemas(call: Call) -> None:
+def _check_schemas(call: _Call) -> None:
     """Raises the 400 of a schema that says `strict` and is not as that wants it."""
     for label, place, code, schema, strict in _schemas(call.body):
         if strict and (flaw := next(_flaws(schema), None)):
@@ -2728,7 +2728,7 @@ def _enumeration(words: Sequence[str]) -> str:
 # ---- objects that a request names ------------------------------------------------------------------------------------
 
 
-def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
+def _need(call: _Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     """An object that a request refers to. Raises the 404 of its resource."""
     _expire_if_due(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
@@ -2736,19 +2736,19 @@ def _need(call: Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     return _filled(call.store, _get_resource(resource), id)
 
 
-def _fetch(call: Call) -> dict[str, Any]:
+def _fetch(call: _Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
     _expire_if_due(call.store, call.resource, call.key)
     if call.key not in call.objects:
         _check_objects(call.resource.name, call.objects)
         _check_parents(call)
-        raise call.resource.not_found_error(call.item, call.shape.item_param)
+        raise call.resource.not_found_error(call.item_id, call.shape.item_param)
     return _filled(call.store, call.resource, call.key)
 
 
-def _check_parents(call: Call) -> None:
+def _check_parents(call: _Call) -> None:
     """A child answers below its own parent only. Raises the parent's 404."""
-    resource, path = call.resource.parent, call.parents
+    resource, path = call.resource.parent, call.parent_ids
     while resource and path:
         if _to_key(path) not in call.store[resource.name]:
             raise resource.not_found_error(path[-1], call.shape.parent_params[len(path) - 1])
@@ -2854,7 +2854,7 @@ _REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  
 # ---- the turn where nothing is set -----------------------------------------------------------------------------------
 
 
-def _check_turn(call: Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
+def _check_turn(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
     """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
 
     Raises `ValueError`, to the author of the test.
@@ -3042,7 +3042,7 @@ class Script:
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields it gave, which go before all else
     turn: Turn | None = None  # what the model says
     pace: Pace = AT_ONCE
-    resolve: Callable[[Call], Any] | None = None  # what is known only when the call comes; see `_settle`
+    resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_settle`
     steps: int | None = None  # how many calls it is for, of a list
 
     @property
@@ -3664,24 +3664,24 @@ class Behavior:
     """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
 
     refers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
-    check: Callable[[Call], Any] | None = None  # what else the service refuses of a request
-    derive: Callable[[Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
-    keep: Callable[[Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
-    content: Callable[[Call], bytes] | None = None  # the bytes that are kept with it
+    check: Callable[[_Call], Any] | None = None  # what else the service refuses of a request
+    derive: Callable[[_Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
+    keep: Callable[[_Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
+    content: Callable[[_Call], bytes] | None = None  # the bytes that are kept with it
     stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
-    act: Callable[[Call], Any] | None = None  # what is done instead, where nothing was set
-    goes_on: Callable[[Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
-    work: Callable[[Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
-    events: Callable[[Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
+    act: Callable[[_Call], Any] | None = None  # what is done instead, where nothing was set
+    goes_on: Callable[[_Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
+    work: Callable[[_Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
+    events: Callable[[_Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
     always_streams: bool = False  # without being asked to
     shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
-    hears: Callable[[Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
+    hears: Callable[[_Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
     takes: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
     input: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
     form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
     formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
-    headers: Callable[[Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
+    headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
     stores_answer: bool = True  # whether what is stored is the answer
     made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
 
@@ -3697,7 +3697,7 @@ def _behavior(name: str) -> Behavior:
     return BEHAVIORS.get(name) or BEHAVIORS.get(name.removeprefix("beta.")) or Behavior()
 
 
-def _perform(call: Call, script: Script) -> Any:
+def _perform(call: _Call, script: Script) -> Any:
     """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
     _check_bounds(call)
     behavior = call.behavior
@@ -3714,51 +3714,51 @@ def _perform(call: Call, script: Script) -> Any:
 # ---- compose: default, then request, then derived, then set fields ---------------------------------------------------
 
 
-def _compose(call: Call, script: Script = NOTHING) -> Any:
+def _compose(call: _Call, script: Script = NOTHING) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
     template = _template(call, script)
     if isinstance(template, dict):
-        model, asked = _select_model(call.model, template), _given_in(call, script)
+        model, asked = _select_model(call.response_type, template), _given_in(call, script)
         known = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
         beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
         template = template | _fitting_fields(model, asked) | beside
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
-    return _overlay(call.model, obj, derive(call, obj), script.given) if derive else obj
+    return _overlay(call.response_type, obj, derive(call, obj), script.given) if derive else obj
 
 
-def _template(call: Call, script: Script) -> Any:
+def _template(call: _Call, script: Script) -> Any:
     """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
     if not script.templates:
         return _default_of(call)
-    if call.model not in script.templates:
-        takes = _describe_type(call.model)
+    if call.response_type not in script.templates:
+        takes = _describe_type(call.response_type)
         raise ValueError(f"{call.row.name}.response is {script.given!r}, but this call takes {takes}")
-    return script.templates[call.model]
+    return script.templates[call.response_type]
 
 
-def _default_of(call: Call) -> Any:
+def _default_of(call: _Call) -> Any:
     """The default of the call's model; of a union, that of the member the request speaks of."""
     if call.row.model in _SPEAKS and (turn := _default_turn(call.body)):
-        return _merge(call.model, _SPEAKS[call.row.model](turn), call.row.name)
+        return _merge(call.response_type, _SPEAKS[call.row.model](turn), call.row.name)
     default = call.behavior.default
     if (said := default(call) if callable(default) else default) is not None:
         return said
-    kind, args = _unwrap_type(call.model)
+    kind, args = _unwrap_type(call.response_type)
     members = _select_members(args, call.body) if kind is typing.Union else ()
-    return _default_value(members[0] if members else call.model)
+    return _default_value(members[0] if members else call.response_type)
 
 
 _AS_NOT_GIVEN = {"service_tier": "auto"}  # values of a request that ask for the default
 
 
-def _given_in(call: Call, script: Script) -> dict[str, Any]:
+def _given_in(call: _Call, script: Script) -> dict[str, Any]:
     """What a request says and the test does not, but for nulls and other words for the default."""
     asked, said = _requested(call), script.given
     return {key: item for key, item in asked.items() if key not in said and item not in (None, _AS_NOT_GIVEN.get(key))}
 
 
-def _requested(call: Call) -> dict[str, Any]:
+def _requested(call: _Call) -> dict[str, Any]:
     """What a request says about the object it gets: its body, and the ids in its path."""
     requested = {**call.body, **call.params}
     if call.shape.verb in ("create", "update"):
@@ -3766,7 +3766,7 @@ def _requested(call: Call) -> dict[str, Any]:
             field: call.body[name] for name, field in call.resource.param_aliases.items() if name in call.body
         }
     if call.shape.verb in ("retrieve", "update", "delete") or (_acts_on_itself(call.row) and not call.behavior.keep):
-        requested["id"] = call.item
+        requested["id"] = call.item_id
     return requested
 
 
@@ -3784,20 +3784,20 @@ def _acts_on_itself(row: _Row) -> bool:
 # ---- store -----------------------------------------------------------------------------------------------------------
 
 
-def _keep(call: Call, obj: Any, script: Script = NOTHING) -> Any:
+def _keep(call: _Call, obj: Any, script: Script = NOTHING) -> Any:
     """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
     behavior = call.behavior
     if keep := behavior.keep or _TRACES.get(call.shape.verb):
         keep(call, obj, script)
     if behavior.content:
-        path = (*call.parents, obj[call.resource.key_field])
+        path = (*call.parent_ids, obj[call.resource.key_field])
         call.store[f"{call.resource.name}.content"][_to_key(path)] = behavior.content(call)
     if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.sets_state:
-        _go_through(call.store, call.resource, _to_key((*call.parents, obj["id"])), behavior.stages)
+        _go_through(call.store, call.resource, _to_key((*call.parent_ids, obj["id"])), behavior.stages)
     return obj
 
 
-def _move_on(call: Call, stages: tuple[Any, ...]) -> None:
+def _move_on(call: _Call, stages: tuple[Any, ...]) -> None:
     """Change the object of a call by stages, whatever state the test set."""
     _release_state(call.store, call.resource.name, call.key)
     _go_through(call.store, call.resource, call.key, stages)
@@ -3810,18 +3810,18 @@ def _go_through(store: StateStore, resource: _Resource, key: Any, stages: tuple[
     _schedule(store, resource.name, key, *later)
 
 
-def _remember(call: Call, obj: Any, script: Script) -> None:
+def _remember(call: _Call, obj: Any, script: Script) -> None:
     """Stores an object that was created."""
     if isinstance(obj, dict) and call.resource.key_field in obj:
         named = {"id": obj["id"]} if "id" in _requested(call) else {}
-        _put(call.store, call.resource, call.parents, obj, {**named, **script.given})
+        _put(call.store, call.resource, call.parent_ids, obj, {**named, **script.given})
 
 
 # What an answer leaves in the state, by the verb of its call.
 _TRACES = {
     "create": _remember,
     "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
-    "delete": lambda call, obj, script: _delete_object(call.store, call.resource, call.path),
+    "delete": lambda call, obj, script: _delete_object(call.store, call.resource, call.id_path),
 }
 
 
@@ -3846,29 +3846,29 @@ def _put(
     _record_set_fields(store, resource.name, key, given)
 
 
-def _keep_each(call: Call, page: dict[str, Any], script: Script) -> None:
+def _keep_each(call: _Call, page: dict[str, Any], script: Script) -> None:
     """Stores the objects of a page, where one call creates several."""
     for obj in page["data"]:
-        call.objects[_to_key((*call.parents, obj["id"]))] = obj
+        call.objects[_to_key((*call.parent_ids, obj["id"]))] = obj
 
 
 # ---- what each verb does where nothing is set ------------------------------------------------------------------------
 
 
-def _create(call: Call) -> Any:
+def _create(call: _Call) -> Any:
     _check_parents(call)
     return _keep(call, _compose(call))
 
 
-def _retrieve(call: Call) -> Any:
+def _retrieve(call: _Call) -> Any:
     _seeded_objects(call.store, call.resource)  # before the look at one of its objects
     _advance(call.store, call.resource.name, call.key)
     return _view(call, _fetch(call))
 
 
-def _update(call: Call) -> Any:
+def _update(call: _Call) -> Any:
     stored = _fetch(call)
-    model = _select_model(call.model, stored)
+    model = _select_model(call.response_type, stored)
     asked = {key: value for key, value in _requested(call).items() if key not in (*call.params, "id")}
     kept = {key: value for key, value in asked.items() if key in stored and key not in _fields_of(model)}
     if "expires_after" in asked and "expires_at" in stored:
@@ -3881,7 +3881,7 @@ def _update(call: Call) -> Any:
     return _view(call, stored)
 
 
-def _expiry(call: Call, obj: Mapping[str, Any]) -> dict[str, Any]:
+def _expiry(call: _Call, obj: Mapping[str, Any]) -> dict[str, Any]:
     """When an object expires whose request said after how many seconds, minutes or days."""
     return _expires(obj, call.body.get("expires_after") or {})
 
@@ -3894,12 +3894,12 @@ def _expires(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]
     return {}
 
 
-def _delete(call: Call) -> Any:
+def _delete(call: _Call) -> Any:
     _fetch(call)
     return _keep(call, _compose(call))
 
 
-def _content(call: Call) -> bytes:
+def _content(call: _Call) -> bytes:
     """The bytes of a stored object, or the default ones."""
     _fetch(call)
     kept = f"{call.resource.name}.content"
@@ -3907,7 +3907,7 @@ def _content(call: Call) -> bytes:
     return _compose(call) if data is None else data
 
 
-def _action(call: Call) -> Any:
+def _action(call: _Call) -> Any:
     """Has the object go through what the row says, and answers with it or with what the action gives."""
     stored, stages = _fetch(call), call.behavior.stages
     if stages:
@@ -3915,9 +3915,9 @@ def _action(call: Call) -> Any:
     return _view(call, stored) if stages or _acts_on_itself(call.row) else _compose(call)
 
 
-def _view(call: Call, stored: dict[str, Any]) -> Any:
+def _view(call: _Call, stored: dict[str, Any]) -> Any:
     """A stored object as this call answers it."""
-    return _seen_as(call.model, call.resource, stored, call.store)
+    return _seen_as(call.response_type, call.resource, stored, call.store)
 
 
 def _seen_as(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
@@ -3933,22 +3933,22 @@ def _seen_as(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateS
     return {**extra, **shared, **_stamp(missing, store)}
 
 
-def _singleton(call: Call) -> Any:
+def _singleton(call: _Call) -> Any:
     """A resource there is one of: setting it, reading it, and going back to the default."""
     _check_parents(call)
-    objects, key = call.objects, call.parents[0] if len(call.parents) == 1 else call.parents
+    objects, key = call.objects, call.parent_ids[0] if len(call.parent_ids) == 1 else call.parent_ids
     if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
-        raise call.resource.not_found_error("".join(call.parents), "id")
+        raise call.resource.not_found_error("".join(call.parent_ids), "id")
     if call.row.method == "DELETE":
         objects.pop(key, None)
         return _compose(call)
     if key not in objects or call.row.method == "POST":
         made = _compose(call)
-        objects[key] = objects.get(key, made) | _stamp(_fitting_fields(call.model, call.body), call.store)
+        objects[key] = objects.get(key, made) | _stamp(_fitting_fields(call.response_type, call.body), call.store)
     return objects[key]
 
 
-def _check_cancel(call: Call) -> None:
+def _check_cancel(call: _Call) -> None:
     """What is over cannot be cancelled."""
     if (obj := _fetch(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
@@ -3957,17 +3957,17 @@ def _check_cancel(call: Call) -> None:
 # ---- lists -----------------------------------------------------------------------------------------------------------
 
 
-def _list(call: Call, query: Mapping[str, str] | None = None) -> Any:
-    page = _page(call.row, call.store, call.parents, call.query if query is None else query)
+def _list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
+    page = _page(call.row, call.store, call.parent_ids, call.query if query is None else query)
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
         _check_parents(call)
-    element = _page_item_type(call.model)
+    element = _page_item_type(call.response_type)
     page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
     return page
 
 
-_VERBS: Mapping[str, Callable[[Call], Any]] = {
+_VERBS: Mapping[str, Callable[[_Call], Any]] = {
     "action": _action,
     "compute": _compose,
     "content": _content,
@@ -4128,7 +4128,7 @@ class _SocketSession:
             for message_type in getattr(method, "message_types", ()):
                 cls.handlers[message_type] = name
 
-    def __init__(self, call: Call, router: Router) -> None:
+    def __init__(self, call: _Call, router: Router) -> None:
         self.router = router
         self.call = dataclasses.replace(call, session=self)
         self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
@@ -4155,7 +4155,7 @@ class _SocketSession:
         message_type = str(message.body.get("type"))
         self.received_types.append(message_type)
         handler = self.handlers.get(message_type)
-        if handler is None or message.call.event is None:
+        if handler is None or message.call.client_event is None:
             supported = ", ".join(name for name in self.handlers if _event_of(self.client_events, name))
             _reject(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
         _check_form(message.call)
@@ -4218,7 +4218,7 @@ class _SocketSession:
 class _ClientMessage:
     """A message of the client, as a call of its own."""
 
-    call: Call
+    call: _Call
     wait: Wait  # waits for an awaitable, in the client's thread or its event loop
     record: Record  # its entry in the journal
 
@@ -4242,7 +4242,7 @@ class _ClientMessage:
         return dataclasses.replace(self, call=dataclasses.replace(self.call, row=_rows()[name], **changes))
 
 
-def _with_content(call: Call, content: str | bytes) -> Call:
+def _with_content(call: _Call, content: str | bytes) -> _Call:
     """Return a call over the same connection with other content."""
     request = httpx.Request("WS", call.request.url, headers=call.request.headers, content=content)
     return dataclasses.replace(call, request=request)
@@ -4271,7 +4271,7 @@ async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, 
     raise _error_in(answer)
 
 
-def _events_to_come(call: Call, obj: Any, pace: Pace) -> _Paced:
+def _events_to_come(call: _Call, obj: Any, pace: Pace) -> _Paced:
     """Return the events of an object, which are produced while they are sent."""
     return _Paced(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
@@ -4305,7 +4305,7 @@ _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 # ======================================================================================================================
 
 
-def _derive_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     filename, data, _ = _uploaded(call.body.get("file"))
     purpose = call.body.get("purpose")
     kept = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
@@ -4322,15 +4322,15 @@ def _uploaded(value: Any) -> tuple[str, bytes, str]:
 _PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
-def _check_purpose(call: Call) -> None:
+def _check_purpose(call: _Call) -> None:
     """The purpose is one of those there are."""
     if (purpose := call.body["purpose"]) not in _PURPOSES:
         _reject(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
 
 
-def _file_content(call: Call) -> bytes:
+def _file_content(call: _Call) -> bytes:
     file = _fetch(call)
-    return call.store["files.content"].get(call.item, call.behavior.default if file.get("bytes") else b"")
+    return call.store["files.content"].get(call.item_id, call.behavior.default if file.get("bytes") else b"")
 
 
 def _file_text(store: StateStore, id: Any) -> str:
@@ -4343,7 +4343,7 @@ def _leave_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> No
         _delete_object(store, _get_resource("vector_stores.files"), key)
 
 
-def _check_complete(call: Call) -> None:
+def _check_complete(call: _Call) -> None:
     """The parts are there, and have the bytes and the checksum that were announced."""
     _check_upload(call)
     upload, parts = _fetch(call), call.store["uploads.parts"]
@@ -4356,14 +4356,14 @@ def _check_complete(call: Call) -> None:
         _reject("The md5 checksum of the parts is not the one given.", "md5")
 
 
-def _check_upload(call: Call) -> None:
+def _check_upload(call: _Call) -> None:
     """An upload takes changes while it is pending."""
     upload = _fetch(call)
     if upload["status"] != "pending":
         _reject(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
 
 
-def _complete_upload(call: Call) -> Any:
+def _complete_upload(call: _Call) -> Any:
     upload = _fetch(call)
     data = _joined_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
@@ -4372,8 +4372,8 @@ def _complete_upload(call: Call) -> Any:
     return upload
 
 
-def _joined_parts(call: Call) -> bytes:
-    return b"".join(call.store["uploads.parts"][call.item, id] for id in call.body.get("part_ids") or [])
+def _joined_parts(call: _Call) -> bytes:
+    return b"".join(call.store["uploads.parts"][call.item_id, id] for id in call.body.get("part_ids") or [])
 
 
 def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
@@ -4433,7 +4433,7 @@ _add_rows(
         "uploads.parts.create": Behavior(
             check=_check_upload,
             keep=lambda call, part, script: call.store["uploads.parts"].update(
-                {(call.item, part["id"]): _uploaded(call.body.get("data"))[1]}
+                {(call.item_id, part["id"]): _uploaded(call.body.get("data"))[1]}
             ),
         ),
     },
@@ -4459,7 +4459,7 @@ def _responding(**more: Any) -> Behavior:
     )
 
 
-def _check_response(call: Call) -> None:
+def _check_response(call: _Call) -> None:
     """The previous response is there, and no conversation beside it; tool outputs answer calls."""
     previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
     if previous and conversation:
@@ -4477,7 +4477,7 @@ def _check_response(call: Call) -> None:
             _reject(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
 
 
-def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = sum(map(_item_tokens, obj["output"]))
     usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
     if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
@@ -4487,7 +4487,7 @@ def _derive_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return usage | output | _way_of_model(call.body, obj) | conversation | _response_filters(call, obj)
 
 
-def _prompt_tokens(call: Call) -> int:
+def _prompt_tokens(call: _Call) -> int:
     return _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
 
 
@@ -4546,20 +4546,20 @@ def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
     return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
 
 
-def _keep_response(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_response(call: _Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") is not False:
         _remember(call, obj, script)
         call.store._metadata("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
-        if call.body.get("background") is True and not call.streams and not script.sets_state:
+        if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
             _put_in_background(call, obj)
     if conversation := _conversation_id(call):
         for item in [*call.input_items, *obj["output"]]:
             call.store["conversations.items"][conversation, item["id"]] = item
 
 
-def _put_in_background(call: Call, obj: dict[str, Any]) -> None:
+def _put_in_background(call: _Call, obj: dict[str, Any]) -> None:
     """Has a response come true over retrieves."""
     begun = _begun(call)
     final = {key: obj[key] for key in begun}
@@ -4567,7 +4567,7 @@ def _put_in_background(call: Call, obj: dict[str, Any]) -> None:
     _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
 
 
-def _begun(call: Call) -> dict[str, Any]:
+def _begun(call: _Call) -> dict[str, Any]:
     """What differs in a response that has only begun; in which tier it is processed is known in the end."""
     tier = call.body.get("service_tier") or "auto"
     nothing = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
@@ -4598,7 +4598,7 @@ def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == kind), {})
 
 
-def _cancel_response(call: Call) -> Any:
+def _cancel_response(call: _Call) -> Any:
     response = _fetch(call)
     if not response.get("background"):
         _reject("Only background responses can be cancelled.", "response_id")
@@ -4608,10 +4608,10 @@ def _cancel_response(call: Call) -> Any:
     return response
 
 
-def _list_input_items(call: Call) -> dict[str, Any]:
+def _list_input_items(call: _Call) -> dict[str, Any]:
     """What a response heard: of files not the bytes, of images the addresses if the query includes them."""
     page = _list(call)
-    with_images = "message.input_image.image_url" in (call.asked.get("include") or ())
+    with_images = "message.input_image.image_url" in (call.all_params.get("include") or ())
     for number, item in enumerate(page["data"]):
         if parts := _only_dicts(item.get("content")):
             page["data"][number] = item | {"content": [_part_as_listed(part, with_images) for part in parts]}
@@ -4627,13 +4627,13 @@ def _part_as_listed(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
     return {key: item for key, item in shown.items() if key != "file_data"}
 
 
-def _derive_compaction(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_compaction(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """What the user said stays, the rest becomes one compaction item."""
     heard = [item for item in _hear_conversation(call) if item.get("role") == "user"]
     return {"output": [*map(_as_output, heard), *obj["output"]]}
 
 
-def _hear_conversation(call: Call) -> list[dict[str, Any]]:
+def _hear_conversation(call: _Call) -> list[dict[str, Any]]:
     """The effective conversation of a responses call: all that came before, and its own input."""
     return [*_history(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
 
@@ -4651,7 +4651,7 @@ def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[s
     return [item for turn in reversed(turns.values()) for item in turn]
 
 
-def _conversation_id(call: Call) -> str | None:
+def _conversation_id(call: _Call) -> str | None:
     conversation = call.body.get("conversation")
     return conversation.get("id") if isinstance(conversation, dict) else conversation
 
@@ -4661,17 +4661,17 @@ def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
 
 
-def _keep_conversation(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_conversation(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
 
 
-def _delete_item(call: Call) -> Any:
+def _delete_item(call: _Call) -> Any:
     """Deleting an item answers with its conversation."""
     _fetch(call)
-    _delete_object(call.store, call.resource, call.path)
-    return call.store["conversations"][call.parents[0]]
+    _delete_object(call.store, call.resource, call.id_path)
+    return call.store["conversations"][call.parent_ids[0]]
 
 
 def _implied_by_search(search: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -4731,7 +4731,7 @@ _NOT_ECHOED: dict[str, dict[str, Any]] = {
 # ---- stream events of a response -------------------------------------------------------------------------------------
 
 
-def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the events of a response, those after `starting_after` if the query has it."""
     after = int(call.query.get("starting_after", -1))
     for number, event in enumerate(_response_events(call, response, chunk)):
@@ -4739,7 +4739,7 @@ def _response_stream(call: Call, response: dict[str, Any], chunk: int | None) ->
             yield event["type"], event | {"sequence_number": number}
 
 
-def _response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
     started = response | _begun(call)
     in_background = response.get("background")
@@ -4772,7 +4772,7 @@ _CODES_WITH_ERROR_EVENT = {"insufficient_quota"}
 _ItemEvents = Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]
 
 
-_RequestFields = Callable[[Call, Mapping[str, Any], int], dict[str, Any]]
+_RequestFields = Callable[[_Call, Mapping[str, Any], int], dict[str, Any]]
 
 
 class _ItemType(NamedTuple):
@@ -4817,7 +4817,7 @@ def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
     return _ITEM_TYPES.get(item["type"]) or _ItemType()
 
 
-def _item_from_request(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _item_from_request(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return an item of a response with the fields that depend on the request."""
     item = response["output"][position]
     row = _item_type_of(item)
@@ -4871,7 +4871,7 @@ def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[di
 _MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # they mark a message as a commentary or as the final answer
 
 
-def _message_fields(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the phase of a message, and its content with log probabilities if the request includes them."""
     item = response["output"][position]
     fields: dict[str, Any] = {}
@@ -4942,7 +4942,7 @@ def _part_events(
     yield {"type": f"response.{part_name}.done", "part": part}
 
 
-def _reasoning_summary(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _reasoning_summary(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return a summary if the request asks for one and none was set."""
     wants_summary = _get_dict(call.body, "reasoning").get("summary")
     if not wants_summary or response["output"][position]["summary"]:
@@ -4962,7 +4962,7 @@ def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[
 # ---- output items: tool calls and their results ----------------------------------------------------------------------
 
 
-def _calling_program(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _calling_program(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the program that calls a function, if only programs may call it; the call is then in progress."""
     item = response["output"][position]
     functions = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "function"]
@@ -4975,23 +4975,23 @@ def _calling_program(call: Call, response: Mapping[str, Any], position: int) -> 
     return {"status": "in_progress", "caller": caller}
 
 
-def _code_outputs(call: Call, *_: Any) -> dict[str, Any]:
+def _code_outputs(call: _Call, *_: Any) -> dict[str, Any]:
     outputs = [{"type": "logs", "logs": "42\n"}]  # of the default code, `print(42)`
     return _if_included(call, "code_interpreter_call.outputs", outputs=outputs)
 
 
-def _file_search_fields(call: Call, *_: Any) -> dict[str, Any]:
+def _file_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
     return {"queries": [_search_query(call)]} | _if_included(call, "file_search_call.results", results=[])
 
 
-def _web_search_fields(call: Call, *_: Any) -> dict[str, Any]:
+def _web_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
     sources = [{"type": "url", "url": "https://example.com"}]
     query = _search_query(call)
     action = {"type": "search", "query": query, "queries": [query]}
     return {"action": action | _if_included(call, "web_search_call.action.sources", sources=sources)}
 
 
-def _tool_search_arguments(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the arguments of a tool search: generated if the client searches, else the names of all deferred tools."""
     search = _tool_of("tool_search", call.body)
     if search.get("execution") == "client":
@@ -5000,7 +5000,7 @@ def _tool_search_arguments(call: Call, response: Mapping[str, Any], position: in
     return {"arguments": {"paths": [tool["name"] for tool in _deferred_tools(response) if "name" in tool]}}
 
 
-def _tool_search_result(call: Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _tool_search_result(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     return {"tools": _deferred_tools(response)}
 
 
@@ -5009,7 +5009,7 @@ def _deferred_tools(response: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
 
 
-def _mcp_approval(call: Call, *_: Any) -> dict[str, Any]:
+def _mcp_approval(call: _Call, *_: Any) -> dict[str, Any]:
     """Return the id of the approval request that the input answers, or null."""
     approvals = [item for item in _only_dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
     return {"approval_request_id": approvals[0].get("approval_request_id") if approvals else None}
@@ -5049,12 +5049,12 @@ def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[
         yield {"type": f"{name}.done", "output": [output], "command_index": index}
 
 
-def _if_included(call: Call, name: str, **fields: Any) -> dict[str, Any]:
+def _if_included(call: _Call, name: str, **fields: Any) -> dict[str, Any]:
     """Return fields that the API sends only if `include` of the request names them."""
     return fields if name in (call.body.get("include") or ()) else {}
 
 
-def _search_query(call: Call) -> str:
+def _search_query(call: _Call) -> str:
     """Return the text of the last input item, or the default text if it has none."""
     return _text_of(_items_of(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
 
@@ -5068,7 +5068,7 @@ class _ResponsesSession(_SocketSession):
     # the connections of `responses` and `beta.responses` have the same URL
     client_events = "responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam"
 
-    def __init__(self, call: Call, router: Router) -> None:
+    def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         # by the id of a response:
         self.creators: dict[str, _ClientMessage | None] = {}  # the message that created it, until it is complete
@@ -5494,7 +5494,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _check_chat(call: Call) -> None:
+def _check_chat(call: _Call) -> None:
     """Tool messages answer calls of the messages before them."""
     called: set[Any] = set()
     for index, message in enumerate(_hear_messages(call)):
@@ -5507,7 +5507,7 @@ def _check_chat(call: Call) -> None:
             )
 
 
-def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_chat(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
     repeated = choices[1:] if choices is not obj["choices"] else []
     for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
@@ -5516,7 +5516,7 @@ def _derive_chat(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
     usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
     told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
-    told |= {"service_tier": None} if call.on_azure and not call.body.get("service_tier") else {}
+    told |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
     choices = [_as_asked(call, choice) for choice in choices]
     told |= _filters(call) | ({"choices": choices} if choices != obj["choices"] else {})
     return _way_of_chat(str(obj["model"]), usage) | told
@@ -5530,7 +5530,7 @@ def _spoken(message: Mapping[str, Any]) -> str:
     return "".join(filter(None, parts))
 
 
-def _as_asked(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _as_asked(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
     asked, message, told = call.body, choice["message"], {}
     if choice["finish_reason"] == "tool_calls" and _get_dict(asked, "tool_choice").get("type") in (
@@ -5569,7 +5569,7 @@ def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
     return usage | told
 
 
-def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_chat(call: _Call, obj: dict[str, Any], script: Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _remember(call, obj, script)
@@ -5584,11 +5584,11 @@ def _keep_chat(call: Call, obj: dict[str, Any], script: Script) -> None:
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
 
 
-def _hear_messages(call: Call) -> list[dict[str, Any]]:
+def _hear_messages(call: _Call) -> list[dict[str, Any]]:
     return _only_dicts(call.body.get("messages"))
 
 
-def _derive_completion(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_completion(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
@@ -5602,7 +5602,7 @@ def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]
     return [{**_copy_json(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
 
 
-def _with_logprobs(call: Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _with_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice of a completion with log probabilities, where the request says how many."""
     filters, top = _filters(call, choice), call.body.get("logprobs")
     if top is None or choice.get("logprobs"):
@@ -5649,7 +5649,7 @@ def _completion_partial(turn: Turn) -> dict[str, Any]:
 _PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
 
 
-def _chat_events(call: Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
@@ -5721,7 +5721,7 @@ def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[d
         yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
 
 
-def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
@@ -5740,9 +5740,9 @@ def _completion_events(call: Call, completion: dict[str, Any], chunk: int | None
 _PROTECTED = ("protected_material_code", "protected_material_text")
 
 
-def _filters(call: Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _filters(call: _Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the content filter of Azure finds in a choice; without one, in the prompt."""
-    if not call.on_azure:
+    if not call.is_azure:
         return {}
     if choice is None:
         return {_PROMPT_FILTER: [{"prompt_index": 0, _FILTER: _found("jailbreak")}]}
@@ -5751,9 +5751,9 @@ def _filters(call: Call, choice: Mapping[str, Any] | None = None) -> dict[str, A
     return {_FILTER: _found(*_PROTECTED, harmful=choice["finish_reason"] == "content_filter")}
 
 
-def _response_filters(call: Call, response: Mapping[str, Any]) -> dict[str, Any]:
+def _response_filters(call: _Call, response: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a response, of its prompt and its answer."""
-    if not call.on_azure:
+    if not call.is_azure:
         return {}
     harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
     sources = {
@@ -5871,51 +5871,51 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _keep_assistant(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_assistant(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _open_tool_resources(call.store, obj, call.body, script)
 
 
-def _derive_assistant(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_assistant(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An assistant that runs code has files for it, if none."""
     runs_code = any(tool.get("type") == "code_interpreter" for tool in _only_dicts(call.body.get("tools")))
     files = {"code_interpreter": {"file_ids": []}} if runs_code else {}
     return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
 
 
-def _keep_thread(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_thread(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _open_thread(call.store, obj, call.body, script)
 
 
-def _retrieve_thread(call: Call) -> dict[str, Any]:
+def _retrieve_thread(call: _Call) -> dict[str, Any]:
     """A thread with no files at all says so of those for code when somebody looks."""
     thread = _retrieve(call)
     return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
 
 
-def _keep_message(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_message(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    _attach(call.store, call.parents[0], call.body)
+    _attach(call.store, call.parent_ids[0], call.body)
 
 
-def _update_message(call: Call) -> dict[str, Any]:
+def _update_message(call: _Call) -> dict[str, Any]:
     """What is changed is answered in the words of the API's first version, as it is to this day."""
     return {key: item for key, item in _update(call).items() if key != "attachments"} | {"file_ids": []}
 
 
-def _hear_thread_and_run(call: Call) -> list[dict[str, Any]]:
+def _hear_thread_and_run(call: _Call) -> list[dict[str, Any]]:
     thread = call.body.get("thread") or {}
     return [*_only_dicts(thread.get("messages")), *_only_dicts(call.body.get("additional_messages"))]
 
 
-def _hear_outputs(call: Call) -> list[dict[str, Any]]:
+def _hear_outputs(call: _Call) -> list[dict[str, Any]]:
     """What was said in the thread, and what its tools say now."""
     outputs = _only_dicts(call.body.get("tool_outputs"))
     return [*_hear_thread(call), *({"type": "function_call_output", **output} for output in outputs)]
 
 
-def _hear_thread(call: Call) -> list[dict[str, Any]]:
+def _hear_thread(call: _Call) -> list[dict[str, Any]]:
     stored = _filled_children(call.store, "beta.threads.messages", call.params["thread_id"])
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
@@ -5924,7 +5924,7 @@ def _hear_thread(call: Call) -> list[dict[str, Any]]:
 _INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
 
 
-def _derive_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_run(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
     inherited = {key: assistant[key] for key in _INHERITED if assistant.get(key) is not None}
     derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
@@ -5933,7 +5933,7 @@ def _derive_run(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return derived
 
 
-def _keep_thread_and_run(call: Call, run: dict[str, Any], script: Script) -> None:
+def _keep_thread_and_run(call: _Call, run: dict[str, Any], script: Script) -> None:
     """A thread, and a run on it."""
     store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
@@ -5960,7 +5960,7 @@ def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[
     obj["tool_resources"] = resources
 
 
-def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
+def _keep_run(call: _Call, run: dict[str, Any], script: Script) -> None:
     store, thread = call.store, run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
@@ -5972,7 +5972,7 @@ def _keep_run(call: Call, run: dict[str, Any], script: Script) -> None:
         _add_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
 
 
-def _check_outputs(call: Call) -> None:
+def _check_outputs(call: _Call) -> None:
     """Tool outputs are for a run that waits for them, and for the calls it made."""
     run = _fetch(call)
     if run["status"] != "requires_action":
@@ -5984,12 +5984,12 @@ def _check_outputs(call: Call) -> None:
         _reject(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
 
 
-def _go_on_with_outputs(call: Call, turn: Turn | None) -> Any:
+def _go_on_with_outputs(call: _Call, turn: Turn | None) -> Any:
     run = _fetch(call)
     outputs = {
         output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
     }
-    for step in call.store._children("beta.threads.runs.steps", *call.path).values():
+    for step in call.store._children("beta.threads.runs.steps", *call.id_path).values():
         if step.get("status") == "in_progress":
             _complete_step(step, outputs)
     _release_state(call.store, call.resource.name, call.key)
@@ -6136,7 +6136,7 @@ def _run_partial(turn: Turn) -> dict[str, Any]:
 # ---- stream events of a run ------------------------------------------------------------------------------------------
 
 
-def _run_events(call: Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
 
     Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
@@ -6338,7 +6338,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _session_events(call: Call, event: Any, chunk: int | None) -> Iterator[Event]:
+def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[Event]:
     """A session that was created and waits."""
     session = {"session_id": call.params["session_id"]}
     for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
@@ -6390,7 +6390,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _keep_vector_store(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_vector_store(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     _take_in(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
@@ -6408,14 +6408,14 @@ def _take_in(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = 
         _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done)
 
 
-def _keep_store_file(call: Call, file: dict[str, Any], script: Script) -> None:
+def _keep_store_file(call: _Call, file: dict[str, Any], script: Script) -> None:
     _put_store_file(call.store, file, script.sets_state, script.given)
 
 
-def _list_further(call: Call) -> Any:
+def _list_further(call: _Call) -> Any:
     """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
     owner = call.resource.parent
-    for key in [_to_key(call.parents)] if owner else list(call.objects):
+    for key in [_to_key(call.parent_ids)] if owner else list(call.objects):
         _advance(call.store, (owner or call.resource).name, key)
     return _list(call)
 
@@ -6428,12 +6428,12 @@ def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
         del batches[listed]
 
 
-def _keep_file_batch(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_file_batch(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    path = (*call.parents, obj["id"])
+    path = (*call.parent_ids, obj["id"])
     done = _sets_file_states(script)
     for asked in _batch_files(call.body):
-        file = _add_store_file(call.store, call.parents[0], asked, done)
+        file = _add_store_file(call.store, call.parent_ids[0], asked, done)
         call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
     state = _batch_state(call.store, path)
     if done:
@@ -6499,14 +6499,14 @@ def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str
     return _batch_state(store, path)
 
 
-def _cancel_file_batch(call: Call) -> Any:
+def _cancel_file_batch(call: _Call) -> Any:
     """The files that are not read yet will not be; a batch that is over stays as it is."""
     batch = _fetch(call)
     if batch["status"] == "in_progress":
-        for file in call.store._children("vector_stores.file_batches.files", *call.path).values():
+        for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
                 _settle_file(call.store, file, "cancelled")
-        _move_on(call, (_batch_state(call.store, call.path) | {"status": "cancelled"},))
+        _move_on(call, (_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
     return batch
 
 
@@ -6546,17 +6546,17 @@ def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
     return {"status": "completed", "file_counts": {**none, **counts, "total": len(files)}}
 
 
-def _store_file_content(call: Call) -> Any:
+def _store_file_content(call: _Call) -> Any:
     _check_parents(call)
-    page = _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parents[-1])}])
+    page = _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
     return page | {"object": "vector_store.file_content.page", "next_page": None}
 
 
-def _search(call: Call) -> Any:
+def _search(call: _Call) -> Any:
     """The chunks of a store's files that share words with the query, best first."""
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
-    hits = _hits(call.store, call.item, _words(" ".join(queries)), call.body.get("filters"))
+    hits = _hits(call.store, call.item_id, _words(" ".join(queries)), call.body.get("filters"))
     least = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
     most = int(call.body.get("max_num_results") or 10)
     found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][:most]
@@ -6674,7 +6674,7 @@ _add_rows(
         "vector_stores.files.content": Behavior(act=_store_file_content),
         "vector_stores.files.create": Behavior(
             refers={"file_id": "files"},
-            derive=lambda call, file: _store_file_fields(call.store, call.parents[0], call.body),
+            derive=lambda call, file: _store_file_fields(call.store, call.parent_ids[0], call.body),
             keep=_keep_store_file,
         ),
         "vector_stores.files.list": Behavior(act=_list_further),
@@ -6689,14 +6689,14 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _derive_batch(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_batch(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     if obj["status"] in _FINAL_STATUSES:
         return {}
     counts = {"total": len(_lines(call.store, obj)), "completed": 0, "failed": 0}
     return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
 
 
-async def _work_batch(call: Call, wait: Wait) -> None:
+async def _work_batch(call: _Call, wait: Wait) -> None:
     """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
     note = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
     with call.store.lock:
@@ -6765,7 +6765,7 @@ def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
-async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
+async def _answer_line(call: _Call, line: str, wait: Wait) -> dict[str, Any]:
     """The result of one line: the answer of the endpoint it names."""
     result: dict[str, Any] = {
         "id": call.store._new_id("batch_req_"),
@@ -6774,7 +6774,7 @@ async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
         "error": None,
     }
     try:
-        asked = _json_object(line.encode())
+        asked = _decode_json_object(line.encode())
         result["custom_id"] = asked.get("custom_id")
         response = await _answer(_line_call(call.mock, asked), wait)
         body = json.loads(response.read())
@@ -6786,7 +6786,7 @@ async def _answer_line(call: Call, line: str, wait: Wait) -> dict[str, Any]:
     return result | {"response": shown}
 
 
-def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
+def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> _Call:
     """The call a line of a batch makes. Raises the 400 of an URL that is none."""
     path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
     found = _find_row(method, path)
@@ -6794,7 +6794,7 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> Call:
         _reject(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
     if not isinstance(body := asked.get("body") or {}, dict):
         _reject(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
-    return Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
+    return _Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
 
 
 def _line_code(reason: Exception) -> str:
@@ -6862,7 +6862,7 @@ _add_rows(
 _LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
 
 
-def _derive_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
+def _derive_job(call: _Call, job: dict[str, Any]) -> dict[str, Any]:
     """The figures of the method that was asked for stand beside it too."""
     method = call.body.get("method") or {}
     figures = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
@@ -6870,14 +6870,14 @@ def _derive_job(call: Call, job: dict[str, Any]) -> dict[str, Any]:
     return {"hyperparameters": told} if figures else {}
 
 
-def _check_job(call: Call) -> None:
+def _check_job(call: _Call) -> None:
     """Its files must be there."""
     for param in ("training_file", "validation_file"):
         if (id := call.body.get(param)) and id not in call.store["files"]:
             _reject(f"invalid {param}: {id}", param)
 
 
-def _keep_job(call: Call, job: dict[str, Any], script: Script) -> None:
+def _keep_job(call: _Call, job: dict[str, Any], script: Script) -> None:
     _remember(call, job, script)
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
 
@@ -6904,20 +6904,20 @@ def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
     _add(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
 
 
-def _check_pause(call: Call) -> None:
+def _check_pause(call: _Call) -> None:
     """What is over cannot be paused."""
     if (job := _fetch(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot pause a job with status '{job['status']}'.")
 
 
-def _check_resume(call: Call) -> None:
+def _check_resume(call: _Call) -> None:
     """What is not paused cannot be resumed."""
     job = _fetch(call)
     if not call.store._metadata("fine_tuning.jobs", call.key).paused:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
-def _hold_job(call: Call, held: bool) -> Any:
+def _hold_job(call: _Call, held: bool) -> Any:
     call.store._metadata("fine_tuning.jobs", call.key).paused = held
     return _fetch(call)
 
@@ -6946,13 +6946,13 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": owner}
 
 
-def _check_model_delete(call: Call) -> None:
+def _check_model_delete(call: _Call) -> None:
     """Models of one's own can be deleted, the others not."""
     if _fetch(call).get("owned_by") in ("openai", "system"):
         _reject("You have insufficient permissions for this operation.", status=403)
 
 
-def _derive_permissions(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_permissions(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A permission for each project named."""
     path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _ids_in(call.body.get("project_ids"))
     return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
@@ -7053,13 +7053,13 @@ _CAPTIONS = {
 }
 
 
-def _caption(call: Call) -> str | None:
+def _caption(call: _Call) -> str | None:
     return _CAPTIONS.get(str(call.body.get("response_format")))
 
 
-def _derive_transcription(call: Call, obj: Any) -> dict[str, Any]:
+def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
     """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
-    form, fields = call.body.get("response_format"), _fields_of(call.model) if isinstance(obj, dict) else {}
+    form, fields = call.body.get("response_format"), _fields_of(call.response_type) if isinstance(obj, dict) else {}
     derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
     if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
         derived["logprobs"] = _logprobs(obj["text"])
@@ -7075,7 +7075,7 @@ def _derive_transcription(call: Call, obj: Any) -> dict[str, Any]:
     return derived | (_timestamps(call, obj) if form == "verbose_json" else {})
 
 
-def _audio_usage(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     """Some models are paid by the second, others by the token: ten of them to a second."""
     seconds = math.ceil(transcript.get("duration") or 1)
     if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
@@ -7086,7 +7086,7 @@ def _audio_usage(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     return usage | {"output_tokens": answer, "total_tokens": usage["input_tokens"] + answer}
 
 
-def _timestamps(call: Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+def _timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
     wanted, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
     words = text.split()
@@ -7102,9 +7102,9 @@ def _picture(value: Any) -> dict[str, Any] | None:
     return {"data": [{"b64_json": base64.b64encode(value).decode()}]} if isinstance(value, bytes) else None
 
 
-def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_images(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     form, model = call.body.get("response_format"), str(call.body.get("model", ""))
-    as_url = not call.streams and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
+    as_url = not call.wants_stream and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
     picture = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_PNG).decode()}
     if model == "dall-e-3":  # for which another model writes the prompt anew
         picture["revised_prompt"] = str(call.body.get("prompt"))
@@ -7114,17 +7114,17 @@ def _derive_images(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"data": data, **(_made_as(call, len(data)) if model.startswith("gpt-image") else {"size": None})}
 
 
-def _made_as(call: Call, number: int) -> dict[str, Any]:
+def _made_as(call: _Call, number: int) -> dict[str, Any]:
     """How images were made, and what they took."""
     asked = {key: call.body[key] for key in _IMAGES_ARE.keys() & call.body.keys() if call.body[key] != "auto"}
-    said = _fitting_fields(call.model, asked)  # as far as the SDK's types know it
+    said = _fitting_fields(call.response_type, asked)  # as far as the SDK's types know it
     text, drawn = _tokens(_text_of(call.body.get("prompt"))), 4160 * number
     usage = {"input_tokens": text, "input_tokens_details": {"image_tokens": 0, "text_tokens": text}}
     usage |= {"output_tokens": drawn, "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0}}
     return {**_IMAGES_ARE, **said, "usage": usage | {"total_tokens": text + drawn}}
 
 
-def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
+def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
     """Partial images, as many as asked for, then the whole one."""
     about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
@@ -7139,7 +7139,7 @@ def _image_events(call: Call, images: dict[str, Any], chunk: int | None, kind: s
         yield name, about | {"type": name, "b64_json": image.get("b64_json"), "usage": usage}
 
 
-def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
+def _transcription_events(call: _Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
     """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
     if isinstance(transcription, str):
         transcription = {"text": transcription}
@@ -7156,7 +7156,7 @@ def _transcription_events(call: Call, transcription: Any, chunk: int | None) -> 
     yield from ((None, data) for data in (*pieces, "[DONE]"))
 
 
-def _speech_events(call: Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
+def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
         yield None, {"type": "speech.audio.delta", "audio": piece}
@@ -7234,7 +7234,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _vectors(value: Any) -> Callable[[Call], dict[str, Any]] | None:
+def _vectors(value: Any) -> Callable[[_Call], dict[str, Any]] | None:
     """Embeddings by their vectors: one for all inputs, or a list with one for each."""
     vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
     if all(isinstance(vector, (list, tuple)) and vector and _are_numbers(vector) for vector in vectors):
@@ -7246,7 +7246,7 @@ def _are_numbers(values: Iterable[Any]) -> bool:
     return all(isinstance(value, (int, float)) for value in values)
 
 
-def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, Any]:
+def _for_each_input(embeddings: list[dict[str, Any]], call: _Call) -> dict[str, Any]:
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
         have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
@@ -7257,7 +7257,7 @@ def _for_each_input(embeddings: list[dict[str, Any]], call: Call) -> dict[str, A
 _DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
-def _derive_embeddings(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_embeddings(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     inputs = _embedding_inputs(call.body.get("input", ""))
     size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
     count = sum(map(_tokens, inputs))
@@ -7281,7 +7281,7 @@ def _embedding(text: str, size: int) -> list[float]:
     return [x / length for x in vector]
 
 
-def _encode_vectors(call: Call, obj: Any, script: Script) -> None:
+def _encode_vectors(call: _Call, obj: Any, script: Script) -> None:
     """Embeddings as they are asked for. Python's SDK asks for base64 and reads numbers too, which stay as they were set."""
     as_set = script is not NOTHING and call.request.headers.get("x-stainless-lang") == "python"
     if call.body.get("encoding_format") == "base64" and not as_set:
@@ -7290,14 +7290,14 @@ def _encode_vectors(call: Call, obj: Any, script: Script) -> None:
                 item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
 
 
-def _derive_moderations(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_moderations(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     value = call.body.get("input", "")
     parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
-    result = _default_value(_list_item_type(_fields_of(call.model)["results"].type))
+    result = _default_value(_list_item_type(_fields_of(call.response_type)["results"].type))
     return {"results": [_copy_json(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
 
 
-def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An answer to each question: yes, the first choice, the lowest level."""
     _check_decision(call)
     questions = _only_dicts(call.body.get("questions"))
@@ -7312,7 +7312,7 @@ def _derive_decision(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
 _ASKED_WITH = {"choice": [("choices", "value")], "score": [("levels", "label")]}
 
 
-def _check_decision(call: Call) -> None:
+def _check_decision(call: _Call) -> None:
     """Raises the 400 of a question without what is to be decided between."""
     for index, question in enumerate(_only_dicts(call.body.get("questions"))):
         for name, inner in _ASKED_WITH.get(str(question.get("type")), ()):
@@ -7475,7 +7475,7 @@ _TALKED = {
 class _AudioSession(_SocketSession):
     """A session with settings and an input buffer for audio."""
 
-    def __init__(self, call: Call, router: Router) -> None:
+    def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.settings = self.initial_settings()
         self.input_buffer = b""
@@ -7638,7 +7638,7 @@ class _RealtimeSession(_AudioSession):
 
     client_events = "realtime.RealtimeClientEventParam"
 
-    def __init__(self, call: Call, router: Router) -> None:
+    def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.conversation_id = call.store._new_id("conv_")
         self.items: dict[str, dict[str, Any]] = {}  # the conversation, in order
@@ -7854,7 +7854,7 @@ _MIN_COMMIT_MS = 100  # the shortest audio that can be committed
 _DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
 
 
-def _new_item(call: Call, **fields: Any) -> dict[str, Any]:
+def _new_item(call: _Call, **fields: Any) -> dict[str, Any]:
     return {"id": call.store._new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
 
 
@@ -7925,7 +7925,7 @@ _BETA_FIELDS = {"output_modalities": "modalities"}
 # ---- responses of a session ------------------------------------------------------------------------------------------
 
 
-def _messages_from_realtime(call: Call) -> list[dict[str, Any]]:
+def _messages_from_realtime(call: _Call) -> list[dict[str, Any]]:
     """Return the conversation, or the input that a response has instead of it."""
     items = call.session.items if call.session else {}  # there is no session during the handshake
     if call.body.get("input") is None:
@@ -7933,7 +7933,7 @@ def _messages_from_realtime(call: Call) -> list[dict[str, Any]]:
     return [items.get(item.get("id"), item) for item in _only_dicts(call.body["input"])]
 
 
-def _derive_realtime_response(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_realtime_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the usage and the conversation of a response."""
     session = call.session
     input_tokens = _count_tokens(session, _messages_from_realtime(call))
@@ -7960,24 +7960,24 @@ def _count_tokens(session: _AudioSession, items: Iterable[Mapping[str, Any]]) ->
     return counts
 
 
-def _is_out_of_band(call: Call) -> bool:
+def _is_out_of_band(call: _Call) -> bool:
     """Return True if a response is not to become part of the conversation."""
     return call.body.get("conversation") == "none"
 
 
-def _store_realtime_response(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _store_realtime_response(call: _Call, obj: dict[str, Any], script: Script) -> None:
     """Mark a response as in progress."""
     call.session.active_responses[obj["id"]] = not _is_out_of_band(call)
     call.session.last_response_id = obj["id"]
 
 
-def _realtime_response_events(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _realtime_response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the events of a response. If it is cancelled meanwhile, its output ends there."""
     for event in _response_lifecycle(call, response, chunk):
         yield event["type"], event
 
 
-def _response_lifecycle(call: Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _response_lifecycle(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     session = call.session
     response_id = response["id"]
     output = []
@@ -8000,7 +8000,7 @@ _INITIAL_RESPONSE_FIELDS = {"status": "in_progress", "status_details": None, "ou
 
 
 def _item_lifecycle(
-    call: Call, item: dict[str, Any], position: dict[str, Any], chunk: int | None
+    call: _Call, item: dict[str, Any], position: dict[str, Any], chunk: int | None
 ) -> Iterator[dict[str, Any]]:
     """Yield the events of an output item, and have the item contain what was sent of it.
 
@@ -8031,7 +8031,7 @@ def _item_lifecycle(
 _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 
-def _with_modality(call: Call, item: dict[str, Any]) -> dict[str, Any]:
+def _with_modality(call: _Call, item: dict[str, Any]) -> dict[str, Any]:
     """Return an output item with its content as audio or as text, whichever the response has."""
     shown = {"object": "realtime.item", **item}
     if "content" not in item:
@@ -8096,7 +8096,7 @@ _ITEM_STREAMERS = {"function_call": _stream_function_call, "message": _stream_me
 class _SpeechSession(_AudioSession):
     """A session that answers each utterance with speech. An utterance ends with a pause, or with the session."""
 
-    def __init__(self, call: Call, router: Router) -> None:
+    def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.utterance_ms = (0, 0)  # when the utterance that is being answered began and ended
         self.transcript: list[dict[str, Any]] = []  # utterances and answers, as messages
@@ -8130,7 +8130,7 @@ class _SpeechSession(_AudioSession):
         return {"type": "session.closed", "reason": reason, "session": self.settings, "usage": usage}
 
 
-def _utterance_events(call: Call, answer: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _utterance_events(call: _Call, answer: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     """Yield the transcript and the audio of the answer to an utterance."""
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
@@ -8169,7 +8169,7 @@ class _LiveSession(_SpeechSession):
 
     client_events = "live.ClientEventParam"
 
-    def __init__(self, call: Call, router: Router) -> None:
+    def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.muted = False
         self.response_items: list[dict[str, Any]] = []  # the input of a response
@@ -8319,18 +8319,18 @@ class _SidebandSession(_LiveSession):
 # ---- client secrets and calls, over HTTP -----------------------------------------------------------------------------
 
 
-def _derive_secret(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_secret(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the default settings of a session with those of the request."""
     settings = obj["session"]
     return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
 
 
-def _keep_call(call: Call, obj: Any, script: Script) -> None:
+def _keep_call(call: _Call, obj: Any, script: Script) -> None:
     """Store the settings of a call for the session that joins it."""
     call.store["realtime.calls"][call.store._new_id("rtc_")] = _get_dict(call.body, "session")
 
 
-def _call_headers(call: Call) -> list[tuple[bytes, bytes]]:
+def _call_headers(call: _Call) -> list[tuple[bytes, bytes]]:
     """Return the header with the path of the call that was created last."""
     return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
 
@@ -8432,7 +8432,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _derive_eval(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_eval(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """The schema of what is evaluated: the item of the application, and what a model said to it."""
     config = _get_dict(call.body, "data_source_config")
     parts = {"item": config.get("item_schema") or {"type": "object"}}
@@ -8455,13 +8455,13 @@ def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
     return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
 
 
-def _use_container(call: Call, id: Any = None) -> None:
+def _use_container(call: _Call, id: Any = None) -> None:
     """The container lives on; one that is expired is a 400."""
     if _touch_container(call, id)["status"] == "expired":
         _reject("Container is expired.")
 
 
-def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
+def _touch_container(call: _Call, id: Any = None) -> dict[str, Any]:
     """The container lives on, unless it is expired."""
     id = id or call.params["container_id"]
     container = _need(call, "containers", id, "container_id")
@@ -8470,18 +8470,18 @@ def _touch_container(call: Call, id: Any = None) -> dict[str, Any]:
     return container
 
 
-def _derive_container_file(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_container_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     source = call.store["files"].get(call.body.get("file_id"), {})
     filename, data, _ = _uploaded(call.body.get("file"))
     name, size = source.get("filename", filename), source.get("bytes", len(data))
     return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
 
 
-def _container_file_content(call: Call) -> bytes:
+def _container_file_content(call: _Call) -> bytes:
     return call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
 
 
-def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_skill(call: _Call, obj: dict[str, Any], script: Script) -> None:
     """A skill comes with its first version."""
     _remember(call, obj, script)
     id, number = obj["id"], obj["latest_version"]
@@ -8489,16 +8489,16 @@ def _keep_skill(call: Call, obj: dict[str, Any], script: Script) -> None:
     call.store["skills.versions.content"][id, number] = _skill_content(call)
 
 
-def _skill_content(call: Call) -> bytes:
+def _skill_content(call: _Call) -> bytes:
     return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
 
 
-def _derive_version(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
-    skill = call.store["skills"].get(call.parents[0], {})
+def _derive_version(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+    skill = call.store["skills"].get(call.parent_ids[0], {})
     return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
 
 
-def _derive_skill(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_skill(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A skill's name and description, as the head of its SKILL.md says them."""
     head = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
     found = re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE)
@@ -8510,9 +8510,9 @@ def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
 
 
-def _keep_version(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_version(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
-    skill = call.store["skills"].get(call.parents[0], {})
+    skill = call.store["skills"].get(call.parent_ids[0], {})
     skill["latest_version"] = obj["version"]
     if call.body.get("default") in (True, "true"):
         skill["default_version"] = obj["version"]
@@ -8536,7 +8536,7 @@ def _remaking_video() -> Behavior:
     )
 
 
-def _video_ids(call: Call) -> list[Any]:
+def _video_ids(call: _Call) -> list[Any]:
     return _ids_in([call.params.get("video_id"), call.body.get("video")])
 
 
@@ -8640,79 +8640,79 @@ def _assigning(param: str, source: str) -> Behavior:
     )
 
 
-def _derive_assignment(call: Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
+def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
     """Both sides of an assignment, as the answer shows them."""
     id, owners = call.body.get(param), call.resource.parent
-    owner = call.store[owners.name].get(_to_key(call.parents), {}) if owners else {}
+    owner = call.store[owners.name].get(_to_key(call.parent_ids), {}) if owners else {}
     assigned = _assigned(call, id, source) | ({"id": id} if id else {})
     sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): owner}
     shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
-    types_of = _fields_of(call.model)
+    types_of = _fields_of(call.response_type)
     return {
         kind: obj[kind] | _fitting_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
         for kind, side in shown.items()
     }
 
 
-def _keep_assignment(call: Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
+def _keep_assignment(call: _Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
     shown = obj.get(param.removesuffix("_id")) or {}
     id = shown.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
-    call.objects[(*call.parents, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
+    call.objects[(*call.parent_ids, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
 
 
-def _derive_group(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_group(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     group = _assigned(call, obj["group_id"], "admin.organization.groups")
     return {"group_name": group["name"]} if "name" in group else {}
 
 
-def _keep_group(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_group(call: _Call, obj: dict[str, Any], script: Script) -> None:
     """A group of a project is stored as both: what it is, and what it is there."""
     group = _assigned(call, obj["group_id"], "admin.organization.groups")
-    call.objects[(*call.parents, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
+    call.objects[(*call.parent_ids, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
 
 
-def _assigned(call: Call, id: Any, source: str) -> dict[str, Any]:
+def _assigned(call: _Call, id: Any, source: str) -> dict[str, Any]:
     """What is assigned, as far as it is known."""
-    parents = call.parents[: len(_get_resource(source).parent_params)]
+    parents = call.parent_ids[: len(_get_resource(source).parent_params)]
     return call.store[source].get(_to_key((*parents, id)), {})
 
 
-def _set_active(call: Call, active: bool) -> Any:
+def _set_active(call: _Call, active: bool) -> Any:
     """Activates or deactivates certificates, of the organization or of a project."""
     _check_parents(call)
     changed, resource = [], _get_resource("admin.organization.certificates")
     for id in call.body.get("certificate_ids") or ():
         certificate = _need(call, resource.name, id, "certificate_ids")
-        if call.parents:
+        if call.parent_ids:
             certificate = {**certificate, "object": "organization.project.certificate"}
-            call.store["admin.organization.projects.certificates"][(*call.parents, id)] = certificate
+            call.store["admin.organization.projects.certificates"][(*call.parent_ids, id)] = certificate
         certificate["active"] = active
-        changed.append(_seen_as(_page_item_type(call.model), resource, certificate, call.store))
-    shown = _default_value(_page_item_type(call.model))["object"]
+        changed.append(_seen_as(_page_item_type(call.response_type), resource, certificate, call.store))
+    shown = _default_value(_page_item_type(call.response_type))["object"]
     return _page_of(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
 
 
-def _derive_service_account(call: Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A service account comes with a key."""
-    model = _select_model(_fields_of(call.model)["api_key"].type, {})
+    model = _select_model(_fields_of(call.response_type)["api_key"].type, {})
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
-def _keep_service_account(call: Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_service_account(call: _Call, obj: dict[str, Any], script: Script) -> None:
     _remember(call, obj, script)
     if obj["api_key"]:
         _keep_api_key(call, obj["api_key"], script)
 
 
-def _keep_api_key(call: Call, key: dict[str, Any], script: Script) -> None:
+def _keep_api_key(call: _Call, key: dict[str, Any], script: Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), key))
-    call.store["admin.organization.projects.api_keys"][(*call.parents, key["id"])] = stored
+    call.store["admin.organization.projects.api_keys"][(*call.parent_ids, key["id"])] = stored
 
 
-def _list_projects(call: Call) -> Any:
+def _list_projects(call: _Call) -> Any:
     """Archived projects are listed when asked for."""
     hidden = call.query.get("include_archived") != "true"
     return _list(call, {**call.query, "status": "active"} if hidden else call.query)
@@ -8800,9 +8800,9 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
+def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
-    if call.streams and (events := call.behavior.events):
+    if call.wants_stream and (events := call.behavior.events):
         obj = _copy_json(obj)  # what is stored may change while this is still being read
         quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
         return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
@@ -8820,13 +8820,13 @@ def _reply(call: Call, obj: Any, pace: Pace) -> httpx.Response:
     return response
 
 
-def _stream_reply(call: Call, events: Any, pace: Pace) -> httpx.Response:
-    binary = call.row.model == "bytes" and not call.streams
+def _stream_reply(call: _Call, events: Any, pace: Pace) -> httpx.Response:
+    binary = call.row.model == "bytes" and not call.wants_stream
     headers = _headers(call, _kind_of_bytes(call) if binary else "text/event-stream; charset=utf-8")
     return _Reply(200, headers=headers, stream=_Paced(events, pace, call.request))
 
 
-def _kind_of_bytes(call: Call) -> str:
+def _kind_of_bytes(call: _Call) -> str:
     """The content type of a download: of speech that of its format, of a file with a path that of its name."""
     if form := call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes):
         return f"audio/{'mpeg' if form == 'mp3' else form}"
@@ -8854,11 +8854,11 @@ def _frame(event: Event) -> bytes:
     return _encode_utf8(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
 
 
-def _json_response(call: Call, obj: Any, status: int = 200) -> httpx.Response:
+def _json_response(call: _Call, obj: Any, status: int = 200) -> httpx.Response:
     return _response(call, status, _encode_utf8(_json_encode(obj)), "application/json")
 
 
-def _response(call: Call, status: int, data: bytes, content_type: str) -> httpx.Response:
+def _response(call: _Call, status: int, data: bytes, content_type: str) -> httpx.Response:
     headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
     return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
 
@@ -8894,7 +8894,7 @@ _LIMIT_HEADERS = [
 ]
 
 
-def _headers(call: Call, content_type: str) -> list[tuple[bytes, bytes]]:
+def _headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-type", content_type.encode()),
         (b"x-request-id", call.store._new_id("req_").encode()),
@@ -9073,7 +9073,7 @@ def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
 # ======================================================================================================================
 
 
-async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: Any = None) -> Any:
+async def _answer(call: _Call, wait: Wait, record: Record | None = None, reply: Any = None) -> Any:
     """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
 
     reply: makes something else than a response of the answer.
@@ -9098,7 +9098,7 @@ async def _answer(call: Call, wait: Wait, record: Record | None = None, reply: A
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
-def _chosen(call: Call) -> Scripted | None:
+def _chosen(call: _Call) -> Scripted | None:
     """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
     chosen = call.mock._endpoint(call.row)._choose(call)
     if chosen is None and call.behavior.shares:
@@ -9111,14 +9111,14 @@ def _chosen(call: Call) -> Scripted | None:
     return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
 
 
-def _is_checked(call: Call, chosen: Scripted | None) -> bool:
+def _is_checked(call: _Call, chosen: Scripted | None) -> bool:
     """What is set is served whatever the state holds; what another call began, as the state says."""
     if chosen is None or call.mock._strict or call.session is not None:
         return True
     return chosen._row.path != call.row.path
 
 
-async def _settle(call: Call, script: Script, wait: Wait) -> Script | httpx.Response:
+async def _settle(call: _Call, script: Script, wait: Wait) -> Script | httpx.Response:
     """A script with nothing left to find out when the call has come, or a response."""
     while script.resolve:
         value = script.resolve(call)
@@ -9165,7 +9165,7 @@ def _text_word(row: _Row) -> str:
     return "bytes, " if row.model == "bytes" else "a str, " if row.model in _SPEAKS else ""
 
 
-async def _do_as_if_nothing_were_set(call: Call, wait: Wait, checked: bool) -> None:
+async def _do_as_if_nothing_were_set(call: _Call, wait: Wait, checked: bool) -> None:
     """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
     if call.mock._only_scripted and call.behavior.made_up:
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
@@ -9181,7 +9181,7 @@ _STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeE
 
 
 @contextlib.contextmanager
-def _blaming(call: Call) -> Iterator[None]:
+def _blaming(call: _Call) -> Iterator[None]:
     """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
     blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
     defect of this module, and is raised."""
@@ -9242,7 +9242,7 @@ def _prepare_turn(row: _Row, turn: Turn) -> Script:
         raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
     said = _spoken_script(row, turn)
 
-    def resolve(call: Call) -> Script:
+    def resolve(call: _Call) -> Script:
         offered = _as_offered(turn, call.body)
         return said if offered == turn else _spoken_script(row, offered)
 
@@ -9306,7 +9306,7 @@ def _prepare_exception(row: _Row, value: Any) -> Script:
             f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
         )
 
-    def resolve(call: Call) -> Any:
+    def resolve(call: _Call) -> Any:
         raise _Fault(_family_error(value, call.request))
 
     return Script(resolve=resolve)
@@ -9344,7 +9344,7 @@ def _prepare_response(row: _Row, value: Any) -> Script:
 
     readings = itertools.count()
 
-    def resolve(call: Call) -> _Reply:
+    def resolve(call: _Call) -> _Reply:
         if isinstance(source, (Iterator, AsyncIterator)) and next(readings):
             raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
         body = _Either(source) if content is None else httpx.ByteStream(content)
@@ -9356,7 +9356,7 @@ def _prepare_response(row: _Row, value: Any) -> Script:
     return Script(resolve=resolve)
 
 
-def _keep_ready(call: Call, content: bytes) -> None:
+def _keep_ready(call: _Call, content: bytes) -> None:
     """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
     try:
         obj = json.loads(content)
@@ -9385,7 +9385,7 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> Script:
             f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
         )
 
-    def resolve(call: Call) -> Any:
+    def resolve(call: _Call) -> Any:
         offers = {
             "body": _copy_json(call.body),
             "tools": _copy_json(call.body.get("tools") or []),
@@ -9400,7 +9400,7 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> Script:
     return Script(resolve=resolve)
 
 
-def _heard(call: Call) -> list[dict[str, Any]]:
+def _heard(call: _Call) -> list[dict[str, Any]]:
     """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
     if call.behavior.hears:
         return call.behavior.hears(call)
@@ -9463,9 +9463,9 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = AT_ONCE) -> Script:
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
     readings = itertools.count()
 
-    def resolve(call: Call) -> httpx.Response:
+    def resolve(call: _Call) -> httpx.Response:
         place = f"{row.name}.response"
-        if call.behavior.events and not call.streams and row.model != "bytes":
+        if call.behavior.events and not call.wants_stream and row.model != "bytes":
             raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
         if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
             raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
@@ -9670,7 +9670,7 @@ class Router(respx.MockRouter):
             self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
         return record.response
 
-    def _record(self, request: httpx.Request, call: Call | None = None) -> Record:
+    def _record(self, request: httpx.Request, call: _Call | None = None) -> Record:
         """Adds a request to the journal; one that is no call to RESPX's calls too."""
         if call is None:
             self.record(request, response=None)
@@ -9726,7 +9726,7 @@ def _swallows(request: httpx.Request) -> bool:
     return "x-stainless-package-version" in request.headers and _is_swallowing()
 
 
-async def _routed(call: Call, wait: Wait) -> httpx.Response | None:
+async def _routed(call: _Call, wait: Wait) -> httpx.Response | None:
     """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
     route = call.mock._endpoint(call.row).__dict__.get("route")
     if not route or not (route.is_pass_through or route.side_effect or route.return_value):
@@ -10610,7 +10610,7 @@ async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSe
     return session
 
 
-async def _refusal_of(call: Call, wait: Wait, record: Record) -> httpx.Response | None:
+async def _refusal_of(call: _Call, wait: Wait, record: Record) -> httpx.Response | None:
     """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
     endpoint = call.mock._endpoint(call.row)
     value = endpoint._response
@@ -10838,7 +10838,7 @@ def _waits_for(session: _SocketSession) -> str:
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
     headers, path = _headers_in(scope), _path_in(scope)
-    content = await _read_body(receive, mock._bounds["body"])
+    content = await _receive_body(receive, mock._bounds["body"])
     if content is None:  # the client left before it had said all
         return
     if isinstance(content, httpx.Response):
@@ -10854,7 +10854,7 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
     await _send(response, receive, send)
 
 
-async def _read_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
+async def _receive_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
     """A body; the 413 of one that is too large; `None` where the client left."""
     pieces, size = [], 0
     while (message := await receive())["type"] == "http.request":
@@ -12056,7 +12056,7 @@ class Endpoint(Scripted):
         self._rules.append(Rule(self, *asked))
         return self._rules[-1]
 
-    def _choose(self, call: Call) -> Scripted | None:
+    def _choose(self, call: _Call) -> Scripted | None:
         """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
         for rule in reversed(self._rules):
             if rule._script and not any(rule._mismatches(call)):
@@ -12067,7 +12067,7 @@ class Endpoint(Scripted):
             raise AssertionError(self._near_miss(call))
         return None
 
-    def _near_miss(self, call: Call) -> str:
+    def _near_miss(self, call: _Call) -> str:
         reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
         closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
         return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
@@ -12130,9 +12130,9 @@ class Rule(Scripted):
         shown += [f"{key}={value!r}" for key, value in self._subset.items()]
         return f"{self._row.name}.when({', '.join(shown)})"
 
-    def _mismatches(self, call: Call) -> Iterator[str]:
+    def _mismatches(self, call: _Call) -> Iterator[str]:
         """Why the rule does not take a call, a word for each of its conditions that is not met."""
-        yield from filter(None, (_outside(call.asked, {key: value}) for key, value in self._subset.items()))
+        yield from filter(None, (_outside(call.all_params, {key: value}) for key, value in self._subset.items()))
         if self._tool_result is not None and _brings_results(call) is not self._tool_result:
             yield f"tool_result is {not self._tool_result}"
         if callable(self._what):
@@ -12211,7 +12211,7 @@ class Record:
     def body(self) -> dict[str, Any]:
         """The decoded body, read anew each time; files are (filename, bytes, content type)."""
         try:
-            return _read(self.request, self.deployment)
+            return _read_body(self.request, self.deployment)
         except _ServiceError:  # it could not be read
             return {}
 
@@ -12264,14 +12264,14 @@ class Record:
         return self.status or ("no response" if self.events is None else _count_noun(len(self.events), "event"))
 
 
-def _asked(request: Call | Record) -> dict[str, Any]:
+def _asked(request: _Call | Record) -> dict[str, Any]:
     """All that a request says: query, path parameters and body as one."""
     return {**_query(request.request), **request.params, **request.body}
 
 
 def _query(request: httpx.Request) -> dict[str, Any]:
     """A query as a dict, nested as a form is."""
-    return _nest(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+    return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
 
 # ---- matching requests -----------------------------------------------------------------------------------------------
@@ -12282,13 +12282,13 @@ def _is_spoken(row: _Row) -> bool:
     return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_parameter_names(row.name)})
 
 
-def _last_input(call: Call) -> str:
+def _last_input(call: _Call) -> str:
     """The text of what the user said last, in this request or before it."""
     heard = [message for message in _heard(call) if message.get("role") == "user"]
     return _text_of(heard[-1]) if heard else ""
 
 
-def _brings_results(call: Call) -> bool:
+def _brings_results(call: _Call) -> bool:
     """Whether a request brings the results of calls: the second half of a tool loop."""
     last = (_heard(call) or [{}])[-1]
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
@@ -12663,7 +12663,7 @@ class OpenAIMock(_Guarded):
             endpoint = self._endpoints.setdefault(row.name, Endpoint(self, row))
         return endpoint
 
-    def _receive(self, request: httpx.Request) -> Call | None:
+    def _receive(self, request: httpx.Request) -> _Call | None:
         """The call a request makes; `None` for what is answered but not logged: traces, and requests for a token.
 
         Raises `AllMockedAssertionError` when it is none.
@@ -12678,7 +12678,7 @@ class OpenAIMock(_Guarded):
         found = _find_row(request.method, path, is_beta)
         if found is None:
             raise _NotMocked(self._unknown(request))
-        return Call(self, *found, request, deployment)
+        return _Call(self, *found, request, deployment)
 
     def _locate(self, request: httpx.Request, url: str, is_beta: bool = False) -> tuple[str, str | None] | None:
         """Return the path of a request below its base URL, and the Azure deployment. `None` if the mock isn't there."""
@@ -12856,7 +12856,7 @@ def _created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: st
     row, request = _rows()[name], _httpx_request(request)
     found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
     params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
-    call = Call(OpenAIMock(state=_elsewhere()), row, params | (found.groupdict() if found else {}) | ids, request)
+    call = _Call(OpenAIMock(state=_elsewhere()), row, params | (found.groupdict() if found else {}) | ids, request)
     return _to_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
 
