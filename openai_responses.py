@@ -1989,17 +1989,17 @@ class _Call:
     @property
     def accepted_params(self) -> Mapping[str, Any]:
         """What it may say, with the types."""
-        return _event_types(self.client_event) if self.client_event else _parameter_types(self.row.name)
+        return _client_event_fields(self.client_event) if self.client_event else _param_types(self.row.name)
 
     @property
     def required_params(self) -> Iterable[str]:
         """What it must say; to know that takes less long."""
-        return _required(self.client_event) if self.client_event else _method(self.row.name)[1]
+        return _required_keys(self.client_event) if self.client_event else _sdk_method(self.row.name)[1]
 
     @property
     def client_event(self) -> Any:
         """What the SDK says a message over a WebSocket is, where it is one."""
-        return self.session and _event_of(self.session.client_events, str(self.body.get("type")))
+        return self.session and _client_event_type(self.session.client_events, str(self.body.get("type")))
 
     @property
     def store(self) -> StateStore:
@@ -2132,30 +2132,30 @@ def _decode_utf8(content: bytes) -> str:
 # ======================================================================================================================
 
 
-def _check(call: _Call) -> None:
+def _check_request(call: _Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
     if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
-        _check_form(call)
+        _check_body(call)
     for param, resource in call.behavior.refers.items():
-        for id in _ids_in(call.body.get(param, call.params.get(param))):
-            _need(call, resource, id, param)
+        for id in _find_ids(call.body.get(param, call.params.get(param))):
+            _require_object(call, resource, id, param)
     if call.behavior.check:
         call.behavior.check(call)
 
 
-def _check_form(call: _Call) -> None:
+def _check_body(call: _Call) -> None:
     if call.mock._strict:
-        _check_shut_down(call)
+        _check_shutdown(call)
     _check_required(call)
     if call.mock._strict:
         _check_api_key(call)
-        _check_model(call)
-        _check_parameters(call)
-        _check_schemas(call)
+        _check_model_category(call)
+        _check_params(call)
+        _check_strict_schemas(call)
 
 
 # What the service has shut down, by the beginning of the names, and since when; refused if strict.
-_SHUT_DOWN = {
+_SHUTDOWN_DATES = {
     "beta.assistants.": "2026-08-26",
     "beta.threads.": "2026-08-26",
     "evals.": "2026-11-30",
@@ -2163,9 +2163,9 @@ _SHUT_DOWN = {
 }
 
 
-def _check_shut_down(call: _Call) -> None:
+def _check_shutdown(call: _Call) -> None:
     """Raises the 404 of a path that the service does not have any more."""
-    for names, day in _SHUT_DOWN.items():
+    for names, day in _SHUTDOWN_DATES.items():
         if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
             path = call.request.url.path
             _reject(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
@@ -2189,62 +2189,62 @@ def _check_api_key(call: _Call) -> None:
 
 
 # The models of which there are kinds, by the beginning of their names, the longest first.
-_MODEL_KINDS = {
+_MODEL_CATEGORIES = {
     "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
     "embedding": ("text-embedding-",),
     "chat": ("gpt-3.5-", "gpt-4", "gpt-5", "o1", "o3", "o4-"),
 }
 
 
-_NO_SAMPLES = (403, "You are not allowed to sample from this model", None)
+_CANNOT_SAMPLE = (403, "You are not allowed to sample from this model", None)
 
 
-_NO_VECTORS = (403, "You are not allowed to generate embeddings from this model", None)
+_CANNOT_EMBED = (403, "You are not allowed to generate embeddings from this model", None)
 
 
 # Which kinds of models are not for an endpoint, and what it says then; refused if strict.
-_NOT_FOR: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
+_WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
     ("chat.completions.create", "completion"): (
         404,
         "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
         "model",
     ),
-    ("chat.completions.create", "embedding"): _NO_SAMPLES,
+    ("chat.completions.create", "embedding"): _CANNOT_SAMPLE,
     ("completions.create", "chat"): (
         404,
         "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?",
         "model",
     ),
-    ("completions.create", "embedding"): _NO_SAMPLES,
-    ("embeddings.create", "chat"): _NO_VECTORS,
-    ("embeddings.create", "completion"): _NO_VECTORS,
+    ("completions.create", "embedding"): _CANNOT_SAMPLE,
+    ("embeddings.create", "chat"): _CANNOT_EMBED,
+    ("embeddings.create", "completion"): _CANNOT_EMBED,
 }
 
 
-def _check_model(call: _Call) -> None:
+def _check_model_category(call: _Call) -> None:
     """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
     name = str(call.body.get("model"))
-    kind = next((kind for kind, begins in _MODEL_KINDS.items() if name.startswith(begins)), "")
-    if (call.row.name, kind) in _NOT_FOR and not call.is_azure:
-        status, message, param = _NOT_FOR[call.row.name, kind]
+    kind = next((kind for kind, begins in _MODEL_CATEGORIES.items() if name.startswith(begins)), "")
+    if (call.row.name, kind) in _WRONG_MODEL_ERRORS and not call.is_azure:
+        status, message, param = _WRONG_MODEL_ERRORS[call.row.name, kind]
         _reject(message, param, status=status)
 
 
 # What the API takes beside what the SDK has parameters for.
-_ALSO_TAKEN = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
+_EXTRA_PARAMS = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
 
 
-def _check_parameters(call: _Call) -> None:
+def _check_params(call: _Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
     takes = call.accepted_params
     for name in call.body:
-        if not {name, f"{name}_"} & takes.keys() and name not in _ALSO_TAKEN.get(call.row.name, ()):
+        if not {name, f"{name}_"} & takes.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
             _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, takes)}", name, "unknown_parameter")
     if "json" in call.request.headers.get("content-type", "json"):
-        _check_types(call)
+        _check_param_types(call)
 
 
-def _check_types(call: _Call) -> None:
+def _check_param_types(call: _Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
     takes, required = call.accepted_params, call.required_params
     for name, value in call.body.items():
@@ -2254,33 +2254,33 @@ def _check_types(call: _Call) -> None:
             _check_type(name, value, tp, newer)
 
 
-def _ids_in(value: Any) -> list[Any]:
+def _find_ids(value: Any) -> list[Any]:
     """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
     if isinstance(value, list):
-        return [id for item in value for id in _ids_in(item)]
+        return [id for item in value for id in _find_ids(item)]
     id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
     return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
 
 
 @functools.cache
-def _parameter_names(name: str) -> tuple[str, ...]:
+def _param_names(name: str) -> tuple[str, ...]:
     """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
     resource, _, method = name.rpartition(".")
     heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _sdk_source(resource), re.MULTILINE | re.DOTALL)
     names = re.findall(r"^        (\w+): ", "".join(heads), re.MULTILINE)
-    return tuple(dict.fromkeys(filter(_is_of_the_api, names)))
+    return tuple(dict.fromkeys(filter(_is_api_param, names)))
 
 
 @functools.cache
-def _parameter_types(name: str) -> Mapping[str, Any]:
+def _param_types(name: str) -> Mapping[str, Any]:
     """Return the SDK's type of each parameter of a call."""
-    function, _ = _method(name)
+    function, _ = _sdk_method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
-    return {key: hint for key, hint in hints.items() if _is_of_the_api(key)}
+    return {key: hint for key, hint in hints.items() if _is_api_param(key)}
 
 
 @functools.cache
-def _method(name: str) -> tuple[Any, tuple[str, ...]]:
+def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
     """The SDK's method behind a row, and the parameters every way to call it requires."""
     import openai
 
@@ -2293,18 +2293,18 @@ def _method(name: str) -> tuple[Any, tuple[str, ...]]:
     return inspect.unwrap(function), required
 
 
-def _is_of_the_api(parameter: str) -> bool:
+def _is_api_param(parameter: str) -> bool:
     """Whether the SDK sends a parameter; it keeps some to itself."""
     return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
-def _event_of(unions: str, kind: str) -> Any:
+def _client_event_type(unions: str, kind: str) -> Any:
     """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
-    return next((events[kind] for union in unions.split() if kind in (events := _events_of(union))), None)
+    return next((events[kind] for union in unions.split() if kind in (events := _client_events(union))), None)
 
 
 @functools.cache
-def _events_of(union: str) -> Mapping[str, Any]:
+def _client_events(union: str) -> Mapping[str, Any]:
     """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
     import typing_extensions
 
@@ -2313,28 +2313,28 @@ def _events_of(union: str) -> Mapping[str, Any]:
 
 
 @functools.cache
-def _event_types(event: Any) -> Mapping[str, Any]:
+def _client_event_fields(event: Any) -> Mapping[str, Any]:
     """Return the SDK's type of each key of a client event."""
-    return {name: key.type for name, key in _keys(event).items()}
+    return {name: key.type for name, key in _typed_dict_keys(event).items()}
 
 
 @functools.cache
-def _required(tp: Any) -> set[str]:
+def _required_keys(tp: Any) -> set[str]:
     """Return the required keys of a TypedDict."""
-    return {name for name, key in _keys(tp).items() if key.required}
+    return {name for name, key in _typed_dict_keys(tp).items() if key.required}
 
 
 @functools.cache
-def _keys(tp: Any) -> Mapping[str, _Field]:
+def _typed_dict_keys(tp: Any) -> Mapping[str, _Field]:
     """Return the keys of a TypedDict by the name they have on the wire."""
     import typing_extensions
 
     annotations = typing_extensions.get_type_hints(tp, include_extras=True)
-    fields = {name: _key_field(annotation) for name, annotation in annotations.items()}
+    fields = {name: _typed_dict_key(annotation) for name, annotation in annotations.items()}
     return {_wire_name(name, field.type): field for name, field in fields.items()}
 
 
-def _key_field(annotation: Any) -> _Field:
+def _typed_dict_key(annotation: Any) -> _Field:
     """Return the type of a TypedDict's key, and whether the key is required.
 
     `__required_keys__` does not list the required keys, because the SDK's annotations are strings.
@@ -2370,26 +2370,26 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 
 
-_BOUNDED = {name.rpartition(".")[2] for name in _BOUNDS}
+_BOUNDED_PARAMS = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
 # How a number is beyond each of its bounds, in the words of the service, and in those of the endpoints that have others.
-_SIDES = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
+_BOUND_ERRORS = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
 
 
-_SPEAKS_SCHEMA = {"embeddings.create"}
+_JSON_SCHEMA_WORDING = {"embeddings.create"}
 
 
 def _check_bounds(call: _Call) -> None:
     """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
-    for name in call.body.keys() & _BOUNDED:
+    for name in call.body.keys() & _BOUNDED_PARAMS:
         bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
         kind = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
         if bounds and value is not None and not (kind == "decimal" and isinstance(value, str)):
             number = int(value) if kind == "integer" else value
-            for (beyond, side, end, sign, than), bound in zip(_SIDES, bounds, strict=True):
+            for (beyond, side, end, sign, than), bound in zip(_BOUND_ERRORS, bounds, strict=True):
                 if beyond(number, bound):
-                    if call.row.name in _SPEAKS_SCHEMA:
+                    if call.row.name in _JSON_SCHEMA_WORDING:
                         _reject(f"{value} is {than} than the {end} of {bound:g} - '{name}'")
                     expected = f"{kind} {side} {end} value. Expected a value {sign} {bound:g}, but got {value} instead."
                     _reject(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
@@ -2398,28 +2398,28 @@ def _check_bounds(call: _Call) -> None:
 # ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
-def _check_schemas(call: _Call) -> None:
+def _check_strict_schemas(call: _Call) -> None:
     """Raises the 400 of a schema that says `strict` and is not as that wants it."""
-    for label, place, code, schema, strict in _schemas(call.body):
-        if strict and (flaw := next(_flaws(schema), None)):
+    for label, place, code, schema, strict in _request_schemas(call.body):
+        if strict and (flaw := next(_strict_schema_errors(schema), None)):
             _reject(f"Invalid schema for {label}: {flaw}", place, code)
 
 
-def _schemas(body: Mapping[str, Any]) -> Iterator[Sought]:
+def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
     """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
     for place, offer in _offers(body, ("function",)):
         label, wrong = f"function '{offer.get('name')}'", "invalid_function_parameters"
-        yield Sought(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
+        yield _RequestSchema(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
     for place, code, wanted in (
         ("response_format", None, _get_dict(_get_dict(body, "response_format"), "json_schema")),
         ("text.format.schema", "invalid_json_schema", _get_dict(_get_dict(body, "text"), "format")),
     ):
         if "schema" in wanted:
             label = f"response_format '{wanted.get('name')}'"
-            yield Sought(label, place, code, wanted["schema"], wanted.get("strict") is True)
+            yield _RequestSchema(label, place, code, wanted["schema"], wanted.get("strict") is True)
 
 
-class Sought(NamedTuple):
+class _RequestSchema(NamedTuple):
     """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
 
     label: str
@@ -2430,7 +2430,7 @@ class Sought(NamedTuple):
 
 
 # What a schema that says `strict` may not have.
-_NOT_PERMITTED = {
+_STRICT_FORBIDDEN_KEYWORDS = {
     "allOf",
     "dependentRequired",
     "dependentSchemas",
@@ -2443,12 +2443,12 @@ _NOT_PERMITTED = {
 }
 
 
-def _flaws(schema: Any, *context: str) -> Iterator[str]:
+def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
     """Where a schema says what the service does not make, or leaves open which keys an object has, at any depth."""
     schema = {"type": "object"} if schema is None else schema
     if not isinstance(schema, dict):
         return
-    for key in sorted(_NOT_PERMITTED & schema.keys()):
+    for key in sorted(_STRICT_FORBIDDEN_KEYWORDS & schema.keys()):
         yield f"In context={context}, '{key}' is not permitted."
     properties, required, kind = _get_dict(schema, "properties"), schema.get("required"), schema.get("type")
     is_object = properties or kind == "object" or (isinstance(kind, list) and "object" in kind)
@@ -2459,10 +2459,10 @@ def _flaws(schema: Any, *context: str) -> Iterator[str]:
         yield f"In context={context}, {told} Missing '{name}'."
     for key in ("properties", "$defs", "definitions"):
         for name, inner in _get_dict(schema, key).items():
-            yield from _flaws(inner, *context, key, name)
+            yield from _strict_schema_errors(inner, *context, key, name)
     for index, inner in enumerate(_only_dicts(schema.get("anyOf"))):
-        yield from _flaws(inner, *context, "anyOf", str(index))
-    yield from _flaws(schema.get("items", ()), *context, "items")
+        yield from _strict_schema_errors(inner, *context, "anyOf", str(index))
+    yield from _strict_schema_errors(schema.get("items", ()), *context, "items")
 
 
 # ---- types of parameters ---------------------------------------------------------------------------------------------
@@ -2481,7 +2481,7 @@ class _Flaw(NamedTuple):
 
     def refuse(self) -> typing.NoReturn:
         """Raise the 400 of this flaw."""
-        place = _place(self.path)
+        place = _param_path(self.path)
         _reject(_FLAW_MESSAGES[self.code](self, place), place, self.code)
 
 
@@ -2497,7 +2497,7 @@ def _check_type(name: str, value: Any, tp: Any, newer: bool = False) -> None:
             flaw.refuse()
 
 
-def _place(path: _Path) -> str:
+def _param_path(path: _Path) -> str:
     """Return a path in the notation of the service: `input[0].content`."""
     name, *rest = path
     return str(name) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
@@ -2562,14 +2562,14 @@ def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_F
         if flaw is None:
             return
         first_flaws.append((member, flaw))
-    best, first = max(first_flaws, key=lambda pair: _likelihood(*pair, value))
+    best, first = max(first_flaws, key=lambda pair: _match_score(*pair, value))
     alike = [flaw for _, flaw in first_flaws if (flaw.path, flaw.code) == (first.path, first.code)]
     expected = dict.fromkeys(itertools.chain.from_iterable(flaw.expected for flaw in alike))
     yield first._replace(expected=tuple(expected))
     yield from itertools.islice(_type_flaws(best, value, path), 1, None)
 
 
-def _likelihood(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
+def _match_score(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
     """Return how likely a value stands for a member of a union, as a sort key.
 
     The criteria, most important first: the number of discriminators that agree, the number of keys in common, how deep
@@ -2577,7 +2577,9 @@ def _likelihood(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
     """
     common = _common_keys(member, value)
     agreeing = [
-        key for key in _DISCRIMINATORS if key in common and _is_valid_value(_keys(member)[key].type, value[key])
+        key
+        for key in _DISCRIMINATORS
+        if key in common and _is_valid_value(_typed_dict_keys(member)[key].type, value[key])
     ]
     is_identifying = first_flaw.path[-1] in _DISCRIMINATORS or first_flaw.code == "missing_required_parameter"
     return len(agreeing), len(common), len(first_flaw.path), not is_identifying
@@ -2587,7 +2589,7 @@ def _common_keys(tp: Any, value: Any) -> set[str]:
     """Return the keys of a TypedDict that an object has. Other types and values have none."""
     find_flaws, _ = _flaw_finder(tp)
     is_comparable = find_flaws is _typed_dict_flaws and isinstance(value, dict)
-    return _keys(tp).keys() & value.keys() if is_comparable else set()
+    return _typed_dict_keys(tp).keys() & value.keys() if is_comparable else set()
 
 
 def _is_valid_value(tp: Any, value: Any) -> bool:
@@ -2604,7 +2606,7 @@ def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     if not isinstance(value, dict):
         yield _wrong_type(dict, value, path)
         return
-    keys = _keys(tp)
+    keys = _typed_dict_keys(tp)
     identifying = _identifying_keys(tp)
     for name in dict.fromkeys((*_DISCRIMINATORS, *identifying, *value)):
         if name not in value and name in identifying:
@@ -2619,7 +2621,7 @@ def _identifying_keys(tp: Any) -> tuple[str, ...]:
 
     Where the type is optional, these are all required keys: an item reference is identified by its id.
     """
-    keys = _keys(tp)
+    keys = _typed_dict_keys(tp)
     required = tuple(name for name, key in keys.items() if key.required)
     for name in ("role", "type"):
         if name in required:
@@ -2728,7 +2730,7 @@ def _enumeration(words: Sequence[str]) -> str:
 # ---- objects that a request names ------------------------------------------------------------------------------------
 
 
-def _need(call: _Call, resource: str, id: Any, param: str) -> dict[str, Any]:
+def _require_object(call: _Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     """An object that a request refers to. Raises the 404 of its resource."""
     _expire_if_due(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
@@ -2736,17 +2738,17 @@ def _need(call: _Call, resource: str, id: Any, param: str) -> dict[str, Any]:
     return _filled(call.store, _get_resource(resource), id)
 
 
-def _fetch(call: _Call) -> dict[str, Any]:
+def _require_target(call: _Call) -> dict[str, Any]:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
     _expire_if_due(call.store, call.resource, call.key)
     if call.key not in call.objects:
         _check_objects(call.resource.name, call.objects)
-        _check_parents(call)
+        _require_parents(call)
         raise call.resource.not_found_error(call.item_id, call.shape.item_param)
     return _filled(call.store, call.resource, call.key)
 
 
-def _check_parents(call: _Call) -> None:
+def _require_parents(call: _Call) -> None:
     """A child answers below its own parent only. Raises the parent's 404."""
     resource, path = call.resource.parent, call.parent_ids
     while resource and path:
@@ -3068,7 +3070,9 @@ def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
         return _generate_value(schema)
     except (*_STUMBLES, re.error) as reason:
         why = _ENDLESS if isinstance(reason, RecursionError) else reason
-        place, code = next(((each.place, each.code) for each in _schemas(body) if each.schema is schema), (None, None))
+        place, code = next(
+            ((each.place, each.code) for each in _request_schemas(body) if each.schema is schema), (None, None)
+        )
         _reject(f"Invalid schema for {label}: {why}", place, code)
 
 
@@ -3856,18 +3860,18 @@ def _keep_each(call: _Call, page: dict[str, Any], script: Script) -> None:
 
 
 def _create(call: _Call) -> Any:
-    _check_parents(call)
+    _require_parents(call)
     return _keep(call, _compose(call))
 
 
 def _retrieve(call: _Call) -> Any:
     _seeded_objects(call.store, call.resource)  # before the look at one of its objects
     _advance(call.store, call.resource.name, call.key)
-    return _view(call, _fetch(call))
+    return _view(call, _require_target(call))
 
 
 def _update(call: _Call) -> Any:
-    stored = _fetch(call)
+    stored = _require_target(call)
     model = _select_model(call.response_type, stored)
     asked = {key: value for key, value in _requested(call).items() if key not in (*call.params, "id")}
     kept = {key: value for key, value in asked.items() if key in stored and key not in _fields_of(model)}
@@ -3895,13 +3899,13 @@ def _expires(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _delete(call: _Call) -> Any:
-    _fetch(call)
+    _require_target(call)
     return _keep(call, _compose(call))
 
 
 def _content(call: _Call) -> bytes:
     """The bytes of a stored object, or the default ones."""
-    _fetch(call)
+    _require_target(call)
     kept = f"{call.resource.name}.content"
     data = call.store[kept].get(call.key) if kept in _CONTENT_RESOURCES else None
     return _compose(call) if data is None else data
@@ -3909,7 +3913,7 @@ def _content(call: _Call) -> bytes:
 
 def _action(call: _Call) -> Any:
     """Has the object go through what the row says, and answers with it or with what the action gives."""
-    stored, stages = _fetch(call), call.behavior.stages
+    stored, stages = _require_target(call), call.behavior.stages
     if stages:
         _move_on(call, stages)
     return _view(call, stored) if stages or _acts_on_itself(call.row) else _compose(call)
@@ -3935,7 +3939,7 @@ def _seen_as(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateS
 
 def _singleton(call: _Call) -> Any:
     """A resource there is one of: setting it, reading it, and going back to the default."""
-    _check_parents(call)
+    _require_parents(call)
     objects, key = call.objects, call.parent_ids[0] if len(call.parent_ids) == 1 else call.parent_ids
     if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
         raise call.resource.not_found_error("".join(call.parent_ids), "id")
@@ -3950,7 +3954,7 @@ def _singleton(call: _Call) -> Any:
 
 def _check_cancel(call: _Call) -> None:
     """What is over cannot be cancelled."""
-    if (obj := _fetch(call))["status"] in _FINAL_STATUSES:
+    if (obj := _require_target(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
@@ -3961,7 +3965,7 @@ def _list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
     page = _page(call.row, call.store, call.parent_ids, call.query if query is None else query)
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
-        _check_parents(call)
+        _require_parents(call)
     element = _page_item_type(call.response_type)
     page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
     return page
@@ -4156,9 +4160,9 @@ class _SocketSession:
         self.received_types.append(message_type)
         handler = self.handlers.get(message_type)
         if handler is None or message.call.client_event is None:
-            supported = ", ".join(name for name in self.handlers if _event_of(self.client_events, name))
+            supported = ", ".join(name for name in self.handlers if _client_event_type(self.client_events, name))
             _reject(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
-        _check_form(message.call)
+        _check_body(message.call)
         with _blaming(message.call):
             return await _result(getattr(self, handler)(message))
 
@@ -4329,7 +4333,7 @@ def _check_purpose(call: _Call) -> None:
 
 
 def _file_content(call: _Call) -> bytes:
-    file = _fetch(call)
+    file = _require_target(call)
     return call.store["files.content"].get(call.item_id, call.behavior.default if file.get("bytes") else b"")
 
 
@@ -4346,7 +4350,7 @@ def _leave_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> No
 def _check_complete(call: _Call) -> None:
     """The parts are there, and have the bytes and the checksum that were announced."""
     _check_upload(call)
-    upload, parts = _fetch(call), call.store["uploads.parts"]
+    upload, parts = _require_target(call), call.store["uploads.parts"]
     if unknown := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
         _reject(f"No such Part object: {unknown[0]}", "part_ids")
     data = _joined_parts(call)
@@ -4358,13 +4362,13 @@ def _check_complete(call: _Call) -> None:
 
 def _check_upload(call: _Call) -> None:
     """An upload takes changes while it is pending."""
-    upload = _fetch(call)
+    upload = _require_target(call)
     if upload["status"] != "pending":
         _reject(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
 
 
 def _complete_upload(call: _Call) -> Any:
-    upload = _fetch(call)
+    upload = _require_target(call)
     data = _joined_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
     _move_on(call, ({"status": "completed", "file": file},))
@@ -4599,7 +4603,7 @@ def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cancel_response(call: _Call) -> Any:
-    response = _fetch(call)
+    response = _require_target(call)
     if not response.get("background"):
         _reject("Only background responses can be cancelled.", "response_id")
     if response["status"] not in _FINAL_STATUSES:
@@ -4669,7 +4673,7 @@ def _keep_conversation(call: _Call, obj: dict[str, Any], script: Script) -> None
 
 def _delete_item(call: _Call) -> Any:
     """Deleting an item answers with its conversation."""
-    _fetch(call)
+    _require_target(call)
     _delete_object(call.store, call.resource, call.id_path)
     return call.store["conversations"][call.parent_ids[0]]
 
@@ -5974,7 +5978,7 @@ def _keep_run(call: _Call, run: dict[str, Any], script: Script) -> None:
 
 def _check_outputs(call: _Call) -> None:
     """Tool outputs are for a run that waits for them, and for the calls it made."""
-    run = _fetch(call)
+    run = _require_target(call)
     if run["status"] != "requires_action":
         _reject(f"Runs in status '{run['status']}' do not accept tool outputs.")
     wanted = _get_dict(_get_dict(run, "required_action"), "submit_tool_outputs").get("tool_calls")
@@ -5985,7 +5989,7 @@ def _check_outputs(call: _Call) -> None:
 
 
 def _go_on_with_outputs(call: _Call, turn: Turn | None) -> Any:
-    run = _fetch(call)
+    run = _require_target(call)
     outputs = {
         output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
     }
@@ -6501,7 +6505,7 @@ def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str
 
 def _cancel_file_batch(call: _Call) -> Any:
     """The files that are not read yet will not be; a batch that is over stays as it is."""
-    batch = _fetch(call)
+    batch = _require_target(call)
     if batch["status"] == "in_progress":
         for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
@@ -6547,7 +6551,7 @@ def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _store_file_content(call: _Call) -> Any:
-    _check_parents(call)
+    _require_parents(call)
     page = _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
     return page | {"object": "vector_store.file_content.page", "next_page": None}
 
@@ -6679,7 +6683,7 @@ _add_rows(
         ),
         "vector_stores.files.list": Behavior(act=_list_further),
         "vector_stores.list": Behavior(act=_list_further),
-        "vector_stores.search": Behavior(check=_fetch, act=_search),
+        "vector_stores.search": Behavior(check=_require_target, act=_search),
     },
 )
 
@@ -6906,20 +6910,20 @@ def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
 
 def _check_pause(call: _Call) -> None:
     """What is over cannot be paused."""
-    if (job := _fetch(call))["status"] in _FINAL_STATUSES:
+    if (job := _require_target(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot pause a job with status '{job['status']}'.")
 
 
 def _check_resume(call: _Call) -> None:
     """What is not paused cannot be resumed."""
-    job = _fetch(call)
+    job = _require_target(call)
     if not call.store._metadata("fine_tuning.jobs", call.key).paused:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
 def _hold_job(call: _Call, held: bool) -> Any:
     call.store._metadata("fine_tuning.jobs", call.key).paused = held
-    return _fetch(call)
+    return _require_target(call)
 
 
 # Where the SDK lists the models it knows.
@@ -6937,7 +6941,7 @@ _MODEL_LISTS = (
 
 def _known_models() -> dict[str, Any]:
     """The models in the SDK's own literals."""
-    lists = [*map(_sdk_type, _MODEL_LISTS), _parameter_types("completions.create")["model"]]
+    lists = [*map(_sdk_type, _MODEL_LISTS), _param_types("completions.create")["model"]]
     names = dict.fromkeys(name for known in lists for name in _literal_values(known))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
@@ -6948,13 +6952,13 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
 
 def _check_model_delete(call: _Call) -> None:
     """Models of one's own can be deleted, the others not."""
-    if _fetch(call).get("owned_by") in ("openai", "system"):
+    if _require_target(call).get("owned_by") in ("openai", "system"):
         _reject("You have insufficient permissions for this operation.", status=403)
 
 
 def _derive_permissions(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A permission for each project named."""
-    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _ids_in(call.body.get("project_ids"))
+    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _find_ids(call.body.get("project_ids"))
     return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
 
 
@@ -7508,7 +7512,7 @@ class _AudioSession(_SocketSession):
     @_handles("session.update")
     def update(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Change settings."""
-        _check_types(message.call)  # now, because a setting of the wrong type would raise later
+        _check_param_types(message.call)  # now, because a setting of the wrong type would raise later
         self.settings = _merge_settings(self.settings, message.body["session"] or {})
         return [{"type": f"{message.body['type']}d", "session": self.settings}]
 
@@ -7666,7 +7670,7 @@ class _RealtimeSession(_AudioSession):
 
     @_handles("conversation.item.create")
     def create_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        _check_types(message.call)
+        _check_param_types(message.call)
         item = _new_item(message.call, **_without_nulls(message.body["item"]))
         previous = message.body.get("previous_item_id")
         if "type" not in item:
@@ -8276,7 +8280,7 @@ class _LiveSession(_SpeechSession):
 
     @_handles("decision.item.create")
     def create_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
-        _check_types(message.call)
+        _check_param_types(message.call)
         item = {"id": message.call.store._new_id("item_"), **_without_nulls(message.body["item"])}
         if item["id"] in self.decision_items:
             _reject(f"Item with id '{item['id']}' already exists.", "item.id", "invalid_value")
@@ -8464,7 +8468,7 @@ def _use_container(call: _Call, id: Any = None) -> None:
 def _touch_container(call: _Call, id: Any = None) -> dict[str, Any]:
     """The container lives on, unless it is expired."""
     id = id or call.params["container_id"]
-    container = _need(call, "containers", id, "container_id")
+    container = _require_object(call, "containers", id, "container_id")
     if container["status"] != "expired":
         container.update(_with_set_fields(call.store, "containers", id, {"last_active_at": int(time.time())}))
     return container
@@ -8537,7 +8541,7 @@ def _remaking_video() -> Behavior:
 
 
 def _video_ids(call: _Call) -> list[Any]:
-    return _ids_in([call.params.get("video_id"), call.body.get("video")])
+    return _find_ids([call.params.get("video_id"), call.body.get("video")])
 
 
 _add_rows(
@@ -8680,10 +8684,10 @@ def _assigned(call: _Call, id: Any, source: str) -> dict[str, Any]:
 
 def _set_active(call: _Call, active: bool) -> Any:
     """Activates or deactivates certificates, of the organization or of a project."""
-    _check_parents(call)
+    _require_parents(call)
     changed, resource = [], _get_resource("admin.organization.certificates")
     for id in call.body.get("certificate_ids") or ():
-        certificate = _need(call, resource.name, id, "certificate_ids")
+        certificate = _require_object(call, resource.name, id, "certificate_ids")
         if call.parent_ids:
             certificate = {**certificate, "object": "organization.project.certificate"}
             call.store["admin.organization.projects.certificates"][(*call.parent_ids, id)] = certificate
@@ -8782,14 +8786,16 @@ _add_rows(
         ),
         "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.projects.list": Behavior(act=_list_projects),
-        "admin.organization.projects.service_accounts.api_keys.create": Behavior(check=_fetch, keep=_keep_api_key),
+        "admin.organization.projects.service_accounts.api_keys.create": Behavior(
+            check=_require_target, keep=_keep_api_key
+        ),
         "admin.organization.projects.service_accounts.create": Behavior(
             derive=_derive_service_account, keep=_keep_service_account
         ),
         "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
         "webhooks.rotate_secret": Behavior(
-            act=lambda call: {**_view(call, _fetch(call)), "signing_secret": call.store._new_id("whsec_")}
+            act=lambda call: {**_view(call, _require_target(call)), "signing_secret": call.store._new_id("whsec_")}
         ),
     },
 )
@@ -9083,7 +9089,7 @@ async def _answer(call: _Call, wait: Wait, record: Record | None = None, reply: 
             chosen = _chosen(call)
             if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
                 with _blaming(call):
-                    _check(call)
+                    _check_request(call)
             if record:
                 record.answered_by = chosen
             script = chosen._take() if chosen else NOTHING
@@ -9171,7 +9177,7 @@ async def _do_as_if_nothing_were_set(call: _Call, wait: Wait, checked: bool) -> 
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not checked:  # a list said `...`
         with call.store.lock, _blaming(call):
-            _check(call)
+            _check_request(call)
     if call.behavior.work:
         await call.behavior.work(call, wait)
 
@@ -9188,7 +9194,7 @@ def _blaming(call: _Call) -> Iterator[None]:
     try:
         yield
     except _STUMBLES:
-        _check_types(call)
+        _check_param_types(call)
         _check_state(call.store)
         raise
 
@@ -12279,7 +12285,7 @@ def _query(request: httpx.Request) -> dict[str, Any]:
 
 def _is_spoken(row: _Row) -> bool:
     """Whether somebody says something in a call, or in one of the messages of a connection."""
-    return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_parameter_names(row.name)})
+    return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_param_names(row.name)})
 
 
 def _last_input(call: _Call) -> str:
@@ -12295,7 +12301,7 @@ def _brings_results(call: _Call) -> bool:
 
 
 def _refuse_misspelt(where: str, row: _Row, names: Iterable[str]) -> None:
-    known = {"tool_result", *_parameter_names(row.name), *_path_params(row.path)} if names else set()
+    known = {"tool_result", *_param_names(row.name), *_path_params(row.path)} if names else set()
     for name in set(names) - known:
         if closest := _did_you_mean(name, known, 0.75):
             raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")

@@ -84,7 +84,7 @@ HTTP_ROWS = sorted(name for name, row in ROWS.items() if row.method != "WS")
 # the keys of the state, with the path parameters of their parents
 _RESOURCES = {name: resource.parent_params for name, resource in openai_responses._all_resources().items()}
 CONTENTS = openai_responses._CONTENT_RESOURCES  # those of them that hold bytes
-parameters_of = openai_responses._parameter_names  # what a call takes
+parameters_of = openai_responses._param_names  # what a call takes
 shape_of = openai_responses._shape_of  # what a row does, and which ids lead there
 type_of = openai_responses._sdk_type  # the SDK's type behind a row's model
 
@@ -8211,7 +8211,7 @@ def test_what_a_live_session_decides_is_answered_by_decisions(openai_mock, kind)
 
 
 def events_of(session):
-    return {kind for union in session.client_events.split() for kind in openai_responses._events_of(union)}
+    return {kind for union in session.client_events.split() for kind in openai_responses._client_events(union)}
 
 
 @pytest.mark.parametrize("name", sorted(connects(sdk())))
@@ -8233,7 +8233,7 @@ def test_every_union_of_what_clients_may_say_has_a_connection_that_hears_it(modu
     package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
     (union,) = (name for name in unions if name.endswith("ClientEventParam"))
     sessions = openai_responses._SOCKET_SESSIONS.values()
-    there = set(openai_responses._events_of(f"{package}.{union}"))
+    there = set(openai_responses._client_events(f"{package}.{union}"))
     assert any(there <= set(each.handlers) for each in sessions if f" {package}." in f" {each.client_events}")
 
 
@@ -8243,8 +8243,8 @@ def test_no_message_raises_from_inside(name, data):
 
     def message():
         kind = data.draw(st.sampled_from(sorted(session.handlers.keys() & events_of(session))))
-        event = openai_responses._event_of(session.client_events, kind)
-        names = st.sampled_from(sorted(openai_responses._event_types(event)))
+        event = openai_responses._client_event_type(session.client_events, kind)
+        names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
         return data.draw(st.dictionaries(names, odd_values | st.just("AAAA"), max_size=4)) | {"type": kind}
 
     with OpenAIMock(), reach(sdk(), name).connect(**needed_by(name)) as connection:
@@ -8259,7 +8259,9 @@ def test_no_message_raises_from_inside(name, data):
 STEERING = "responses.ResponsesClientEventParam"
 
 
-@pytest.mark.skipif("response.steer" not in openai_responses._events_of(STEERING), reason="this SDK steers no response")
+@pytest.mark.skipif(
+    "response.steer" not in openai_responses._client_events(STEERING), reason="this SDK steers no response"
+)
 def test_a_response_is_steered_and_another_follows(openai_mock, kind):
     openai_mock.responses.connect.response = ["word " * 50, "As you like."]
     openai_mock.responses.connect.when("shorter").response = "Shorter."
@@ -8297,7 +8299,9 @@ def test_a_response_is_steered_and_another_follows(openai_mock, kind):
     assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
 
 
-@pytest.mark.skipif("response.steer" not in openai_responses._events_of(STEERING), reason="this SDK steers no response")
+@pytest.mark.skipif(
+    "response.steer" not in openai_responses._client_events(STEERING), reason="this SDK steers no response"
+)
 def test_what_steers_a_response_that_calls_waits_for_the_outputs(openai_mock, kind):
     openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
 
@@ -8317,7 +8321,9 @@ def test_what_steers_a_response_that_calls_waits_for_the_outputs(openai_mock, ki
 INJECTING = "beta.BetaResponsesClientEventParam"
 
 
-@pytest.mark.skipif("response.inject" not in openai_responses._events_of(INJECTING), reason="this SDK injects nothing")
+@pytest.mark.skipif(
+    "response.inject" not in openai_responses._client_events(INJECTING), reason="this SDK injects nothing"
+)
 def test_outputs_that_are_injected_are_heard_by_the_response_that_follows(openai_mock, kind):
     call = tool_call("f", {}, "call_1")
     openai_mock.responses.connect.response = [call, lambda request, body: json.dumps(body["input"])]

@@ -73,7 +73,7 @@ def checks_of(row: module._Row) -> str:
     shape, behavior = module._shape_of(row), module._behavior(row.name)
     path = [*shape.parent_params, *([shape.item_param] if shape.item_param else [])]
     ids = ", ".join(f"`{name}`" for name in [*path, *behavior.refers])
-    more = (inspect.getdoc(behavior.check) or "") if behavior.check not in (None, module._fetch) else ""
+    more = (inspect.getdoc(behavior.check) or "") if behavior.check not in (None, module._require_target) else ""
     return ". ".join(filter(None, [ids, more.partition("\n")[0]]))
 
 
