@@ -45,7 +45,7 @@ method and path. The sections of this module, low to high; search for their name
 Within a section, functions that other sections call come first and their helpers follow. A table comes after the
 functions that it names.
 
-The way of a request: `Router.handler` (INTERCEPTION) makes it a `_Call` (CALLS). `_answer` (SCRIPTS) selects the `Script`
+The way of a request: `Router.handler` (INTERCEPTION) makes it a `_Call` (CALLS). `_answer` (SCRIPTS) selects the `_Script`
 that the test set for it, checks the request, resolves the script, and has the answer built (ANSWERS): composed of default,
 request, derived and set fields, then stored, as the endpoint's row in BEHAVIORS says. `_reply` (REPLIES) sends it as JSON,
 bytes or events. The request log has a record of it.
@@ -2407,7 +2407,7 @@ def _check_strict_schemas(call: _Call) -> None:
 
 def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
     """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
-    for place, offer in _offers(body, ("function",)):
+    for place, offer in _tool_definitions(body, ("function",)):
         label, wrong = f"function '{offer.get('name')}'", "invalid_function_parameters"
         yield _RequestSchema(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
     for place, code, wanted in (
@@ -2762,7 +2762,7 @@ def _require_parents(call: _Call) -> None:
 # ======================================================================================================================
 
 
-class _Brief:
+class _CompactRepr:
     """Something whose repr leaves out what was not said."""
 
     def __repr__(self) -> str:
@@ -2773,7 +2773,7 @@ class _Brief:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ToolCall(_Brief):
+class ToolCall(_CompactRepr):
     """A call of a tool by the model; `arguments` is the JSON it wrote, or the text a custom tool takes."""
 
     name: str
@@ -2784,7 +2784,7 @@ class ToolCall(_Brief):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Citation(_Brief):
+class Citation(_CompactRepr):
     """The source of a part of a text: a page, or a file."""
 
     start: int
@@ -2795,7 +2795,7 @@ class Citation(_Brief):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Turn(_Brief):
+class Turn(_CompactRepr):
     """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
 
     text: str | None = None
@@ -2824,15 +2824,15 @@ class Turn(_Brief):
         return Turn(other) + self
 
 
-def _kind_of(made: ToolCall) -> str:
+def _tool_call_type(made: ToolCall) -> str:
     return "custom" if made.custom else "function"
 
 
-def _called(made: ToolCall) -> dict[str, Any]:
+def _tool_call_fields(made: ToolCall) -> dict[str, Any]:
     return {"name": made.name, "input" if made.custom else "arguments": made.arguments}
 
 
-def _page_cited(citation: Citation, nested: bool = False) -> dict[str, Any]:
+def _url_citation(citation: Citation, nested: bool = False) -> dict[str, Any]:
     """A citation of a page. Raises `TypeError` for one of a file."""
     if citation.url is None:
         raise TypeError(f"{citation!r}: no citation of a file here")
@@ -2840,52 +2840,54 @@ def _page_cited(citation: Citation, nested: bool = False) -> dict[str, Any]:
     return {"type": "url_citation"} | ({"url_citation": about} if nested else about)
 
 
-def _text_partial(turn: Turn) -> dict[str, Any]:
+def _turn_to_text(turn: Turn) -> dict[str, Any]:
     if turn.text is None or turn.citations:
         raise TypeError(f"{turn!r}: no call, refusal or citation here")
     return {"text": turn.text}
 
 
 # What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
-_SPEAKS: dict[str, Callable[[Turn], dict[str, Any]]] = {}
+_TURN_CONVERTERS: dict[str, Callable[[Turn], dict[str, Any]]] = {}
 
 
-_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
+_INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
 
 
 # ---- the turn where nothing is set -----------------------------------------------------------------------------------
 
 
-def _check_turn(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
+def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
     """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
 
     Raises `ValueError`, to the author of the test.
     """
     answer = obj if isinstance(obj, dict) else {}
     asked = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
-    place, offered, schema = f"{call.row.name}.response", dict(_tools(asked)), _schema(asked)
-    texts, made = _spoken_in(asked) if turn is None else ([turn.text], turn.tool_calls)
+    place, offered, schema = f"{call.row.name}.response", dict(_offered_tools(asked)), _output_schema(asked)
+    texts, made = _output_texts_and_calls(asked) if turn is None else ([turn.text], turn.tool_calls)
     if schema is not None and not (turn and turn.stop):
         for text in filter(None, texts):
-            _check_json(place, text, schema)
+            _check_json_text(place, text, schema)
     for each in made:
         if offered and each.name not in offered:
             raise ValueError(f"{place} calls {each.name!r}, but the request offers {', '.join(offered)}")
         if not each.broken:
-            _check_json(f"{place}, the call of {each.name!r}", each.arguments, offered.get(each.name) or {})
+            _check_json_text(f"{place}, the call of {each.name!r}", each.arguments, offered.get(each.name) or {})
 
 
-def _spoken_in(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
+def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
     """The texts and the calls in an answer of chat completions or responses."""
     messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
     items = _only_dicts(obj.get("output"))
-    texts = [message.get("content") for message in messages] + [_text_of(i) for i in items if i["type"] == "message"]
+    texts = [message.get("content") for message in messages] + [
+        _extract_text(i) for i in items if i["type"] == "message"
+    ]
     functions = [c["function"] for m in messages for c in m.get("tool_calls") or () if c["type"] == "function"]
     functions += [item for item in items if item["type"] == "function_call"]
     return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
 
 
-def _check_json(place: str, text: str, schema: Any) -> None:
+def _check_json_text(place: str, text: str, schema: Any) -> None:
     """Raises `ValueError` where a text is no JSON that follows the schema."""
     try:
         import jsonschema
@@ -2909,22 +2911,22 @@ def _check_json(place: str, text: str, schema: Any) -> None:
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     """What the model says when nothing was set, where the request asks for a call or for JSON."""
     choice = body.get("tool_choice")
-    tools, name = dict(_tools(body)), None
+    tools, name = dict(_offered_tools(body)), None
     if isinstance(choice, dict):
         allowed = _get_dict(choice, "allowed_tools") or choice
-        offered = [offer for offer, _ in _tools(allowed)] if allowed.get("mode") == "required" else []
+        offered = [offer for offer, _ in _offered_tools(allowed)] if allowed.get("mode") == "required" else []
         named = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
         name = next(iter(offered), None) or named.get("name")
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
         schema = tools[name] or {}
         made = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
-        return _as_offered(made, body)
-    schema = _schema(body)
+        return _fit_turn_to_tools(made, body)
+    schema = _output_schema(body)
     return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
 
 
-def _as_offered(turn: Turn, body: Mapping[str, Any]) -> Turn:
+def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
     """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
     if turn.structured and (forced := (_default_turn(body) or Turn()).tool_calls):
         made = dataclasses.replace(forced[0], arguments=turn.text)
@@ -2936,15 +2938,15 @@ def _as_offered(turn: Turn, body: Mapping[str, Any]) -> Turn:
 
 
 def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(_tools(body, ("custom",)))
+    return dict(_offered_tools(body, ("custom",)))
 
 
-def _tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
+def _offered_tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
     """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    return ((offer["name"], offer.get("parameters")) for _, offer in _offers(body, kinds) if "name" in offer)
+    return ((offer["name"], offer.get("parameters")) for _, offer in _tool_definitions(body, kinds) if "name" in offer)
 
 
-def _offers(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _tool_definitions(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """What a request says of each tool of some kinds, after the place where it says that."""
     for index, tool in enumerate(_only_dicts(body.get("tools"))):
         if (kind := tool.get("type")) in kinds:
@@ -2952,7 +2954,7 @@ def _offers(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str
             yield f"tools[{index}]{f'.{kind}' if inner else ''}", inner or tool
 
 
-def _schema(body: Mapping[str, Any]) -> Any:
+def _output_schema(body: Mapping[str, Any]) -> Any:
     """The JSON schema a request wants the answer to follow, `None` if it wants none."""
     text = body.get("text")
     wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
@@ -2964,7 +2966,7 @@ def _schema(body: Mapping[str, Any]) -> Any:
 # ---- text, tokens and log probabilities ------------------------------------------------------------------------------
 
 
-def _tokens(text: str) -> int:
+def _count_tokens(text: str) -> int:
     """How many tokens a text counts: one for every four characters begun. Documented, and fixed."""
     return math.ceil(len(text) / 4)
 
@@ -2972,39 +2974,40 @@ def _tokens(text: str) -> int:
 _TEXT_KEYS = ("text", "refusal", "transcript", "value", "content", "summary", "output")
 
 
-def _text_of(content: Any) -> str:
+def _extract_text(content: Any) -> str:
     """The text in any form of content: a string, parts, messages, items."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(filter(None, map(_text_of, content)))
+        return "\n".join(filter(None, map(_extract_text, content)))
     if isinstance(content, dict):
-        return _text_of(next((content[key] for key in _TEXT_KEYS if content.get(key)), ""))
+        return _extract_text(next((content[key] for key in _TEXT_KEYS if content.get(key)), ""))
     return ""
 
 
-def _logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
+def _fake_logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
     """How likely each token of a text was, and the `top` ones in its place: the same for the same text."""
-    tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _pieces(text, 4)]
-    others = [{"top_logprobs": list(map(_likely, best, itertools.count()))} for _, best in tokens]
+    tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _split_text(text, 4)]
+    others = [{"top_logprobs": list(map(_token_logprob, best, itertools.count()))} for _, best in tokens]
     return [
-        _likely(token) | (other if top is not None else {}) for (token, _), other in zip(tokens, others, strict=True)
+        _token_logprob(token) | (other if top is not None else {})
+        for (token, _), other in zip(tokens, others, strict=True)
     ]
 
 
-def _pieces(text: str | None, chunk: int | None) -> Iterator[str]:
+def _split_text(text: str | None, chunk: int | None) -> Iterator[str]:
     """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
     if chunk:
         return (text[i : i + chunk] for i in range(0, len(text), chunk)) if text else iter(())
     return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
 
 
-def _likely(token: str, rank: int = 0) -> dict[str, Any]:
+def _token_logprob(token: str, rank: int = 0) -> dict[str, Any]:
     """A token with its log probability; all ranks together come to less than one."""
     return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_encode_utf8(token))}
 
 
-def _shares(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The log probabilities for each piece of a text: those of the tokens that begin in it, in the last all others."""
     ends, shares, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
     for token in logprobs if pieces else ():
@@ -3013,7 +3016,7 @@ def _shares(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[l
     return shares
 
 
-def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
+def _usage_with_counts(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
     """The usage of an answer with these figures, and their sum."""
     usage = obj.get("usage")
     return {"usage": {**usage, **figures, "total_tokens": sum(figures.values())}} if usage else {}
@@ -3023,7 +3026,7 @@ def _counted(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Pace(_Brief):
+class Pace(_CompactRepr):
     """How an answer arrives when it is streamed; `streamed()` documents the fields."""
 
     chunk: int | None = None
@@ -3033,27 +3036,29 @@ class Pace(_Brief):
     fault: Any = None
 
 
-AT_ONCE = Pace()
+_NO_DELAY = Pace()
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Script:
+class _Script:
     """What a test said for a call, prepared when it was set."""
 
     templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # what it gave, merged into each model
-    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields it gave, which go before all else
+    set_fields: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # the fields it gave, which go before all else
     turn: Turn | None = None  # what the model says
-    pace: Pace = AT_ONCE
+    pace: Pace = _NO_DELAY
     resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_settle`
-    steps: int | None = None  # how many calls it is for, of a list
+    step_count: int | None = None  # how many calls it is for, of a list
 
     @property
     def sets_state(self) -> bool:
         """Return True if the test set the state an object is in, so that it skips its intermediate states."""
-        return not self.given.keys().isdisjoint(_STATE_FIELDS)
+        return not self.set_fields.keys().isdisjoint(_STATE_FIELDS)
 
 
-NOTHING = Script()  # where a test said nothing
+_NOT_SET = _Script()  # where a test said nothing
 
 
 # ======================================================================================================================
@@ -3670,7 +3675,7 @@ class Behavior:
     refers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
     check: Callable[[_Call], Any] | None = None  # what else the service refuses of a request
     derive: Callable[[_Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
-    keep: Callable[[_Call, Any, Script], None] | None = None  # the traces of what is created, instead of its object
+    keep: Callable[[_Call, Any, _Script], None] | None = None  # the traces of what is created, instead of its object
     content: Callable[[_Call], bytes] | None = None  # the bytes that are kept with it
     stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
     act: Callable[[_Call], Any] | None = None  # what is done instead, where nothing was set
@@ -3701,24 +3706,24 @@ def _behavior(name: str) -> Behavior:
     return BEHAVIORS.get(name) or BEHAVIORS.get(name.removeprefix("beta.")) or Behavior()
 
 
-def _perform(call: _Call, script: Script) -> Any:
+def _perform(call: _Call, script: _Script) -> Any:
     """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
     _check_bounds(call)
     behavior = call.behavior
-    if behavior.goes_on and (script is NOTHING or (script.turn and call.key in call.objects)):
+    if behavior.goes_on and (script is _NOT_SET or (script.turn and call.key in call.objects)):
         return behavior.goes_on(call, script.turn)
-    if script is NOTHING:
+    if script is _NOT_SET:
         return (behavior.act or _VERBS["create" if behavior.keep else call.shape.verb])(call)
     obj = _compose(call, script)
-    if call.mock._strict and (script.given or script.turn):
-        _check_turn(call, obj, script.turn)
+    if call.mock._strict and (script.set_fields or script.turn):
+        _check_set_output(call, obj, script.turn)
     return _keep(call, obj, script)
 
 
 # ---- compose: default, then request, then derived, then set fields ---------------------------------------------------
 
 
-def _compose(call: _Call, script: Script = NOTHING) -> Any:
+def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
     template = _template(call, script)
     if isinstance(template, dict):
@@ -3728,23 +3733,23 @@ def _compose(call: _Call, script: Script = NOTHING) -> Any:
         template = template | _fitting_fields(model, asked) | beside
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
-    return _overlay(call.response_type, obj, derive(call, obj), script.given) if derive else obj
+    return _overlay(call.response_type, obj, derive(call, obj), script.set_fields) if derive else obj
 
 
-def _template(call: _Call, script: Script) -> Any:
+def _template(call: _Call, script: _Script) -> Any:
     """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
     if not script.templates:
         return _default_of(call)
     if call.response_type not in script.templates:
         takes = _describe_type(call.response_type)
-        raise ValueError(f"{call.row.name}.response is {script.given!r}, but this call takes {takes}")
+        raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {takes}")
     return script.templates[call.response_type]
 
 
 def _default_of(call: _Call) -> Any:
     """The default of the call's model; of a union, that of the member the request speaks of."""
-    if call.row.model in _SPEAKS and (turn := _default_turn(call.body)):
-        return _merge(call.response_type, _SPEAKS[call.row.model](turn), call.row.name)
+    if call.row.model in _TURN_CONVERTERS and (turn := _default_turn(call.body)):
+        return _merge(call.response_type, _TURN_CONVERTERS[call.row.model](turn), call.row.name)
     default = call.behavior.default
     if (said := default(call) if callable(default) else default) is not None:
         return said
@@ -3756,9 +3761,9 @@ def _default_of(call: _Call) -> Any:
 _AS_NOT_GIVEN = {"service_tier": "auto"}  # values of a request that ask for the default
 
 
-def _given_in(call: _Call, script: Script) -> dict[str, Any]:
+def _given_in(call: _Call, script: _Script) -> dict[str, Any]:
     """What a request says and the test does not, but for nulls and other words for the default."""
-    asked, said = _requested(call), script.given
+    asked, said = _requested(call), script.set_fields
     return {key: item for key, item in asked.items() if key not in said and item not in (None, _AS_NOT_GIVEN.get(key))}
 
 
@@ -3788,7 +3793,7 @@ def _acts_on_itself(row: _Row) -> bool:
 # ---- store -----------------------------------------------------------------------------------------------------------
 
 
-def _keep(call: _Call, obj: Any, script: Script = NOTHING) -> Any:
+def _keep(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
     """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
     behavior = call.behavior
     if keep := behavior.keep or _TRACES.get(call.shape.verb):
@@ -3814,11 +3819,11 @@ def _go_through(store: StateStore, resource: _Resource, key: Any, stages: tuple[
     _schedule(store, resource.name, key, *later)
 
 
-def _remember(call: _Call, obj: Any, script: Script) -> None:
+def _remember(call: _Call, obj: Any, script: _Script) -> None:
     """Stores an object that was created."""
     if isinstance(obj, dict) and call.resource.key_field in obj:
         named = {"id": obj["id"]} if "id" in _requested(call) else {}
-        _put(call.store, call.resource, call.parent_ids, obj, {**named, **script.given})
+        _put(call.store, call.resource, call.parent_ids, obj, {**named, **script.set_fields})
 
 
 # What an answer leaves in the state, by the verb of its call.
@@ -3850,7 +3855,7 @@ def _put(
     _record_set_fields(store, resource.name, key, given)
 
 
-def _keep_each(call: _Call, page: dict[str, Any], script: Script) -> None:
+def _keep_each(call: _Call, page: dict[str, Any], script: _Script) -> None:
     """Stores the objects of a page, where one call creates several."""
     for obj in page["data"]:
         call.objects[_to_key((*call.parent_ids, obj["id"]))] = obj
@@ -4483,7 +4488,7 @@ def _check_response(call: _Call) -> None:
 
 def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     answer = sum(map(_item_tokens, obj["output"]))
-    usage = _counted(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
+    usage = _usage_with_counts(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
     if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
@@ -4492,11 +4497,13 @@ def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def _prompt_tokens(call: _Call) -> int:
-    return _tokens(_text_of(call.body.get("instructions"))) + sum(map(_item_tokens, _hear_conversation(call)))
+    return _count_tokens(_extract_text(call.body.get("instructions"))) + sum(
+        map(_item_tokens, _hear_conversation(call))
+    )
 
 
 def _item_tokens(item: Mapping[str, Any]) -> int:
-    return _tokens(_text_of(item) + str(item.get("arguments") or item.get("input") or ""))
+    return _count_tokens(_extract_text(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
 def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
@@ -4550,7 +4557,7 @@ def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
     return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
 
 
-def _keep_response(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     if call.body.get("store") is not False:
         _remember(call, obj, script)
         call.store._metadata("responses", obj["id"]).input = call.input_items
@@ -4661,11 +4668,11 @@ def _conversation_id(call: _Call) -> str | None:
 
 
 def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
-    text = {"type": "output_text", "text": _text_of(item), "annotations": []}
+    text = {"type": "output_text", "text": _extract_text(item), "annotations": []}
     return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
 
 
-def _keep_conversation(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_conversation(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
@@ -4699,15 +4706,17 @@ def _response_partial(turn: Turn) -> dict[str, Any]:
     refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
     message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
     kinds = {True: "custom_tool_call", False: "function_call"}
-    calls = [{"type": kinds[c.custom], "call_id": c.id or _NewId("call_"), **_called(c)} for c in turn.tool_calls]
-    reason = _REASONS.get(turn.stop)
+    calls = [
+        {"type": kinds[c.custom], "call_id": c.id or _NewId("call_"), **_tool_call_fields(c)} for c in turn.tool_calls
+    ]
+    reason = _INCOMPLETE_REASONS.get(turn.stop)
     output = [*(thought if turn.reasoning else ()), *message, *calls]
     return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
 
 
 def _annotation(citation: Citation) -> dict[str, Any]:
     if citation.url is not None:
-        return _page_cited(citation)
+        return _url_citation(citation)
     filename = citation.title or citation.file_id
     return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
 
@@ -4865,7 +4874,7 @@ def _stage_event(item: Mapping[str, Any], stage: str) -> dict[str, Any]:
 
 
 def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[dict[str, Any]]:
-    for piece in _pieces(text, chunk):
+    for piece in _split_text(text, chunk):
         yield {"type": f"{name}.delta", "delta": piece}
 
 
@@ -4891,7 +4900,7 @@ def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> 
 def _part_with_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
     if part["type"] != "output_text" or part.get("logprobs"):
         return part
-    return part | {"logprobs": _logprobs(part["text"], top)}
+    return part | {"logprobs": _fake_logprobs(part["text"], top)}
 
 
 def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4910,7 +4919,7 @@ def _output_text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dic
     added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
     yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
     logprobs = part.get("logprobs") or []
-    shares = _shares([delta["delta"] for delta in deltas], logprobs)
+    shares = _logprobs_by_piece([delta["delta"] for delta in deltas], logprobs)
     annotations = list(enumerate(part["annotations"]))
     position = 0
     for delta, share in zip(deltas, shares, strict=True):
@@ -5060,7 +5069,7 @@ def _if_included(call: _Call, name: str, **fields: Any) -> dict[str, Any]:
 
 def _search_query(call: _Call) -> str:
     """Return the text of the last input item, or the default text if it has none."""
-    return _text_of(_items_of(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
+    return _extract_text(_items_of(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
 
 
 # ---- WebSocket sessions ----------------------------------------------------------------------------------------------
@@ -5455,7 +5464,7 @@ _add_rows(
 
 
 _add_rows(
-    _SPEAKS,
+    _TURN_CONVERTERS,
     {
         "beta.BetaResponse": _response_partial,
         "responses.Response": _response_partial,
@@ -5517,8 +5526,10 @@ def _derive_chat(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
         made["id"] = call.store._new_id("call_")  # each choice has calls of its own
     thought = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    answer = thought + sum(_tokens(_spoken(choice["message"])) for choice in choices)
-    usage = _counted(obj, prompt_tokens=_tokens(_text_of(call.body.get("messages"))), completion_tokens=answer)
+    answer = thought + sum(_count_tokens(_spoken(choice["message"])) for choice in choices)
+    usage = _usage_with_counts(
+        obj, prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))), completion_tokens=answer
+    )
     told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
     told |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
     choices = [_as_asked(call, choice) for choice in choices]
@@ -5544,7 +5555,7 @@ def _as_asked(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
         told["finish_reason"] = "stop"
     if asked.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
         top = int(asked.get("top_logprobs") or 0)
-        told["logprobs"] = {part: _logprobs(message.get(part), top) or None for part in ("content", "refusal")}
+        told["logprobs"] = {part: _fake_logprobs(message.get(part), top) or None for part in ("content", "refusal")}
     if "audio" in (asked.get("modalities") or ()) and (text := message.get("content")):
         sound = {"id": "audio_", "data": base64.b64encode(_MP3).decode(), "transcript": text}
         audio = {**sound, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
@@ -5573,7 +5584,7 @@ def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
     return usage | told
 
 
-def _keep_chat(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _remember(call, obj, script)
@@ -5582,7 +5593,7 @@ def _keep_chat(call: _Call, obj: dict[str, Any], script: Script) -> None:
     for index, message in enumerate(_hear_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
-            content, parts = _text_of(content), content
+            content, parts = _extract_text(content), content
         id = f"{obj['id']}-{index}"
         stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
@@ -5596,8 +5607,11 @@ def _derive_completion(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
     choices = _repeated(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
-    prompt, answer = sum(_tokens(_text_of(p)) for p in prompts), sum(_tokens(c["text"]) for c in choices)
-    usage = _counted(obj, prompt_tokens=prompt, completion_tokens=answer)
+    prompt, answer = (
+        sum(_count_tokens(_extract_text(p)) for p in prompts),
+        sum(_count_tokens(c["text"]) for c in choices),
+    )
+    usage = _usage_with_counts(obj, prompt_tokens=prompt, completion_tokens=answer)
     return usage | {"choices": [_with_logprobs(call, choice) for choice in choices], **_filters(call)}
 
 
@@ -5611,7 +5625,7 @@ def _with_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
     filters, top = _filters(call, choice), call.body.get("logprobs")
     if top is None or choice.get("logprobs"):
         return choice | filters
-    told = _logprobs(choice["text"], int(top))
+    told = _fake_logprobs(choice["text"], int(top))
     tokens = [each["token"] for each in told]
     best = [{other["token"]: other["logprob"] for other in each["top_logprobs"]} for each in told]
     told = {"tokens": tokens, "token_logprobs": [each["logprob"] for each in told], "top_logprobs": best}
@@ -5634,17 +5648,20 @@ def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> d
 
 
 def _chat_partial(turn: Turn) -> dict[str, Any]:
-    calls = [{"id": c.id or _NewId("call_"), "type": _kind_of(c), _kind_of(c): _called(c)} for c in turn.tool_calls]
+    calls = [
+        {"id": c.id or _NewId("call_"), "type": _tool_call_type(c), _tool_call_type(c): _tool_call_fields(c)}
+        for c in turn.tool_calls
+    ]
     message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
     message |= {"refusal": turn.refusal} if turn.refusal else {}
-    message |= {"annotations": [_page_cited(each, True) for each in turn.citations]} if turn.citations else {}
-    thought = {"completion_tokens_details": {"reasoning_tokens": _tokens(turn.reasoning or "")}}
+    message |= {"annotations": [_url_citation(each, True) for each in turn.citations]} if turn.citations else {}
+    thought = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning or "")}}
     choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
     return {"choices": [choice]} | ({"usage": thought} if turn.reasoning else {})
 
 
 def _completion_partial(turn: Turn) -> dict[str, Any]:
-    return {"choices": [_text_partial(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
+    return {"choices": [_turn_to_text(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
 
 
 # ---- stream chunks ---------------------------------------------------------------------------------------------------
@@ -5694,8 +5711,12 @@ def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> li
     told: list[tuple[dict[str, str], Any]] = []
     for key, text in message.items():
         if isinstance(text, str) and key != "role":
-            pieces, known = list(_pieces(text, chunk)), (logprobs or {}).get(key)
-            shares = [logprobs | {key: share} for share in _shares(pieces, known)] if known else [None] * len(pieces)
+            pieces, known = list(_split_text(text, chunk)), (logprobs or {}).get(key)
+            shares = (
+                [logprobs | {key: share} for share in _logprobs_by_piece(pieces, known)]
+                if known
+                else [None] * len(pieces)
+            )
             told += zip(({key: piece} for piece in pieces), shares, strict=True)
     return told
 
@@ -5713,14 +5734,14 @@ def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[
     kind = made["type"]
     field = "input" if kind == "custom" else "arguments"
     yield {key: value for key, value in made.items() if key != kind} | {kind: made[kind] | {field: ""}}
-    for piece in _pieces(made[kind][field], chunk):
+    for piece in _split_text(made[kind][field], chunk):
         yield {kind: {field: piece}}
 
 
 def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
     """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
     if audio:
-        said = [{"transcript": piece} for piece in _pieces(audio["transcript"], chunk)]
+        said = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
         first, *others = [*said, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
         yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
 
@@ -5729,7 +5750,7 @@ def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | Non
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
-        for piece in _pieces(choice["text"], chunk):
+        for piece in _split_text(choice["text"], chunk):
             part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
             yield None, base | {"choices": [part]}
         yield None, base | {"choices": [choice | {"text": ""}]}
@@ -5770,7 +5791,7 @@ def _response_filters(call: _Call, response: Mapping[str, Any]) -> dict[str, Any
             "source_type": source,
             "content_filter_raw": [],
             _FILTER: results,
-            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_text_of(text)), "check_offset": 0},
+            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_extract_text(text)), "check_offset": 0},
         }
         for source, (results, text) in sources.items()
     ]
@@ -5846,7 +5867,7 @@ _add_rows(
 
 
 _add_rows(
-    _SPEAKS,
+    _TURN_CONVERTERS,
     {
         "chat.ChatCompletion": _chat_partial,
         "Completion": _completion_partial,
@@ -5875,7 +5896,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _keep_assistant(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_assistant(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     _open_tool_resources(call.store, obj, call.body, script)
 
@@ -5887,7 +5908,7 @@ def _derive_assistant(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
 
 
-def _keep_thread(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_thread(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     _open_thread(call.store, obj, call.body, script)
 
@@ -5898,7 +5919,7 @@ def _retrieve_thread(call: _Call) -> dict[str, Any]:
     return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
 
 
-def _keep_message(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_message(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     _attach(call.store, call.parent_ids[0], call.body)
 
@@ -5937,25 +5958,25 @@ def _derive_run(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return derived
 
 
-def _keep_thread_and_run(call: _Call, run: dict[str, Any], script: Script) -> None:
+def _keep_thread_and_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
     """A thread, and a run on it."""
     store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
         thread = _new_object("beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), asked), "id": id})
         store["beta.threads"][id] = thread
-        _open_thread(store, thread, asked, NOTHING)
+        _open_thread(store, thread, asked, _NOT_SET)
     _keep_run(call, run, script)
 
 
-def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
+def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
     _open_tool_resources(store, thread, asked, script)
     for message in _only_dicts(asked.get("messages")):
         _add_message(store, thread["id"], message)
 
 
-def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: Script) -> None:
+def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
     """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in script.given or not asked.get("tool_resources"):
+    if "tool_resources" in script.set_fields or not asked.get("tool_resources"):
         return
     resources = {kind: _copy_json(resource) for kind, resource in asked["tool_resources"].items() if resource}
     search = resources.get("file_search", {})
@@ -5964,11 +5985,11 @@ def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[
     obj["tool_resources"] = resources
 
 
-def _keep_run(call: _Call, run: dict[str, Any], script: Script) -> None:
+def _keep_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
     store, thread = call.store, run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
-    _put(store, _get_resource("beta.threads.runs"), (thread,), run, script.given)
+    _put(store, _get_resource("beta.threads.runs"), (thread,), run, script.set_fields)
     store._metadata("beta.threads.runs", (thread, run["id"])).created_by = call.row.name
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
@@ -6043,7 +6064,7 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
 
 
 def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
-    return {"id": made.id or store._new_id("call_"), "type": "function", "function": _called(made)}
+    return {"id": made.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(made)}
 
 
 def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
@@ -6108,8 +6129,12 @@ def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
     messages = _filled_children(store, "beta.threads.messages", run["thread_id"])
-    prompt = _tokens(run.get("instructions") or "") + sum(_tokens(_message_text(message)) for message in messages)
-    answer = _tokens(turn.text or turn.refusal or "") + sum(_tokens(made.arguments) for made in turn.tool_calls)
+    prompt = _count_tokens(run.get("instructions") or "") + sum(
+        _count_tokens(_message_text(message)) for message in messages
+    )
+    answer = _count_tokens(turn.text or turn.refusal or "") + sum(
+        _count_tokens(made.arguments) for made in turn.tool_calls
+    )
     figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     return figures | {
         "prompt_token_details": {"cached_tokens": 0},
@@ -6209,10 +6234,10 @@ def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterat
 
 def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     if block["type"] == "refusal":
-        yield from ({"refusal": piece} for piece in _pieces(block["refusal"], chunk))
+        yield from ({"refusal": piece} for piece in _split_text(block["refusal"], chunk))
     else:
         yield {"text": {"value": "", "annotations": block["text"]["annotations"]}}
-        yield from ({"text": {"value": piece}} for piece in _pieces(block["text"]["value"], chunk))
+        yield from ({"text": {"value": piece}} for piece in _split_text(block["text"]["value"], chunk))
 
 
 def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str, Any]:
@@ -6289,7 +6314,7 @@ _add_rows(
 
 
 _add_rows(
-    _SPEAKS,
+    _TURN_CONVERTERS,
     {
         "beta.threads.Run": _run_partial,
     },
@@ -6394,7 +6419,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _keep_vector_store(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     _take_in(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
@@ -6412,8 +6437,8 @@ def _take_in(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = 
         _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done)
 
 
-def _keep_store_file(call: _Call, file: dict[str, Any], script: Script) -> None:
-    _put_store_file(call.store, file, script.sets_state, script.given)
+def _keep_store_file(call: _Call, file: dict[str, Any], script: _Script) -> None:
+    _put_store_file(call.store, file, script.sets_state, script.set_fields)
 
 
 def _list_further(call: _Call) -> Any:
@@ -6432,7 +6457,7 @@ def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
         del batches[listed]
 
 
-def _keep_file_batch(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     path = (*call.parent_ids, obj["id"])
     done = _sets_file_states(script)
@@ -6447,9 +6472,9 @@ def _keep_file_batch(call: _Call, obj: dict[str, Any], script: Script) -> None:
         _go_through(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
 
 
-def _sets_file_states(script: Script) -> bool:
+def _sets_file_states(script: _Script) -> bool:
     """Return True if the test set how far the files of a new vector store or batch are, so that none is read later."""
-    return script.sets_state or "file_counts" in script.given
+    return script.sets_state or "file_counts" in script.set_fields
 
 
 def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -6881,7 +6906,7 @@ def _check_job(call: _Call) -> None:
             _reject(f"invalid {param}: {id}", param)
 
 
-def _keep_job(call: _Call, job: dict[str, Any], script: Script) -> None:
+def _keep_job(call: _Call, job: dict[str, Any], script: _Script) -> None:
     _remember(call, job, script)
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
 
@@ -6900,7 +6925,7 @@ def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     _add(store, "fine_tuning.jobs.checkpoints", (job["id"],), about)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_event(store, job, "The job has successfully completed")
-    tokens = _tokens(_file_text(store, job["training_file"]))
+    tokens = _count_tokens(_file_text(store, job["training_file"]))
     return {"status": "succeeded", "fine_tuned_model": name, "finished_at": _Timestamp(), "trained_tokens": tokens}
 
 
@@ -7066,7 +7091,7 @@ def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
     form, fields = call.body.get("response_format"), _fields_of(call.response_type) if isinstance(obj, dict) else {}
     derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
     if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
-        derived["logprobs"] = _logprobs(obj["text"])
+        derived["logprobs"] = _fake_logprobs(obj["text"])
     if form == "diarized_json":
         segment = {
             "id": "seg_0",
@@ -7084,7 +7109,7 @@ def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     seconds = math.ceil(transcript.get("duration") or 1)
     if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
         return {"type": "duration", "seconds": seconds}
-    asked, answer = _tokens(str(call.body.get("prompt") or "")), _tokens(transcript["text"])
+    asked, answer = _count_tokens(str(call.body.get("prompt") or "")), _count_tokens(transcript["text"])
     details = {"text_tokens": asked, "audio_tokens": 10 * seconds}
     usage = {"type": "tokens", "input_tokens": sum(details.values()), "input_token_details": details}
     return usage | {"output_tokens": answer, "total_tokens": usage["input_tokens"] + answer}
@@ -7096,7 +7121,12 @@ def _timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     words = text.split()
     length = transcript["duration"] / (len(words) or 1)
     spoken = [{"word": word, "start": i * length, "end": (i + 1) * length} for i, word in enumerate(words)]
-    segment = {"text": f" {text}", "start": 0.0, "end": transcript["duration"], "tokens": list(range(_tokens(text)))}
+    segment = {
+        "text": f" {text}",
+        "start": 0.0,
+        "end": transcript["duration"],
+        "tokens": list(range(_count_tokens(text))),
+    }
     segments = [_default_value(_sdk_type("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
     return {f"{kind}s": told for kind, told in (("word", spoken), ("segment", segments)) if kind in wanted}
 
@@ -7122,7 +7152,7 @@ def _made_as(call: _Call, number: int) -> dict[str, Any]:
     """How images were made, and what they took."""
     asked = {key: call.body[key] for key in _IMAGES_ARE.keys() & call.body.keys() if call.body[key] != "auto"}
     said = _fitting_fields(call.response_type, asked)  # as far as the SDK's types know it
-    text, drawn = _tokens(_text_of(call.body.get("prompt"))), 4160 * number
+    text, drawn = _count_tokens(_extract_text(call.body.get("prompt"))), 4160 * number
     usage = {"input_tokens": text, "input_tokens_details": {"image_tokens": 0, "text_tokens": text}}
     usage |= {"output_tokens": drawn, "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0}}
     return {**_IMAGES_ARE, **said, "usage": usage | {"total_tokens": text + drawn}}
@@ -7150,8 +7180,8 @@ def _transcription_events(call: _Call, transcription: Any, chunk: int | None) ->
     if call.body.get("response_format") == "diarized_json":
         pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
     else:
-        texts, told = list(_pieces(transcription["text"], chunk)), transcription.get("logprobs")
-        shares = [{"logprobs": share} if told else {} for share in _shares(texts, told or ())]
+        texts, told = list(_split_text(transcription["text"], chunk)), transcription.get("logprobs")
+        shares = [{"logprobs": share} if told else {} for share in _logprobs_by_piece(texts, told or ())]
         pieces = [
             {"type": "transcript.text.delta", "delta": text} | share for text, share in zip(texts, shares, strict=True)
         ]
@@ -7164,7 +7194,7 @@ def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[Eve
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
         yield None, {"type": "speech.audio.delta", "audio": piece}
-    asked = _tokens(str(call.body.get("input", "")))
+    asked = _count_tokens(str(call.body.get("input", "")))
     usage = {"input_tokens": asked, "output_tokens": len(audio), "total_tokens": asked + len(audio)}
     yield None, {"type": "speech.audio.done", "usage": usage}
     yield None, "[DONE]"
@@ -7191,10 +7221,10 @@ _add_rows(
 
 
 _add_rows(
-    _SPEAKS,
+    _TURN_CONVERTERS,
     {
-        "audio.Transcription": _text_partial,
-        "audio.Translation": _text_partial,
+        "audio.Transcription": _turn_to_text,
+        "audio.Translation": _turn_to_text,
     },
 )
 
@@ -7264,7 +7294,7 @@ _DIMENSIONS = {"text-embedding-3-large": 3072}
 def _derive_embeddings(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     inputs = _embedding_inputs(call.body.get("input", ""))
     size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
-    count = sum(map(_tokens, inputs))
+    count = sum(map(_count_tokens, inputs))
     vectors = [item["embedding"] for item in obj["data"]] or [_embedding(text, size) for text in inputs]
     data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
@@ -7285,9 +7315,9 @@ def _embedding(text: str, size: int) -> list[float]:
     return [x / length for x in vector]
 
 
-def _encode_vectors(call: _Call, obj: Any, script: Script) -> None:
+def _encode_vectors(call: _Call, obj: Any, script: _Script) -> None:
     """Embeddings as they are asked for. Python's SDK asks for base64 and reads numbers too, which stay as they were set."""
-    as_set = script is not NOTHING and call.request.headers.get("x-stainless-lang") == "python"
+    as_set = script is not _NOT_SET and call.request.headers.get("x-stainless-lang") == "python"
     if call.body.get("encoding_format") == "base64" and not as_set:
         for item in obj["data"]:
             if not isinstance(item["embedding"], str):  # as of a recorded answer, which is in base64
@@ -7307,8 +7337,8 @@ def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     questions = _only_dicts(call.body.get("questions"))
     answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
     texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
-    return {"answers": answers} | _counted(
-        obj, input_tokens=_tokens("".join(map(_text_of, texts))), output_tokens=len(answers)
+    return {"answers": answers} | _usage_with_counts(
+        obj, input_tokens=_count_tokens("".join(map(_extract_text, texts))), output_tokens=len(answers)
     )
 
 
@@ -7404,8 +7434,10 @@ def _realtime_partial(turn: Turn) -> dict[str, Any]:
         raise TypeError(f"{turn!r}: no citation here")
     said, state = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
     message = {"type": "message", "role": "assistant", "content": [{"text": said}], "status": state}
-    calls = [{"type": "function_call", "call_id": c.id or _NewId("call_"), **_called(c)} for c in turn.tool_calls]
-    details = {"status_details": {"type": state, "reason": _REASONS[turn.stop]}} if turn.stop else {}
+    calls = [
+        {"type": "function_call", "call_id": c.id or _NewId("call_"), **_tool_call_fields(c)} for c in turn.tool_calls
+    ]
+    details = {"status_details": {"type": state, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
     return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
 
 
@@ -7805,7 +7837,7 @@ class _RealtimeSession(_AudioSession):
         except _ServiceError as refused:
             return [{"type": f"{prefix}.failed", "error": refused.envelope, **position}]
         item["content"][0]["transcript"] = text
-        deltas = [{"type": f"{prefix}.delta", "delta": piece, **position} for piece in _pieces(text, None)]
+        deltas = [{"type": f"{prefix}.delta", "delta": piece, **position} for piece in _split_text(text, None)]
         usage = {"type": "duration", "seconds": duration_ms / 1000}
         return [*deltas, {"type": f"{prefix}.completed", "transcript": text, "usage": usage, **position}]
 
@@ -7940,17 +7972,17 @@ def _messages_from_realtime(call: _Call) -> list[dict[str, Any]]:
 def _derive_realtime_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the usage and the conversation of a response."""
     session = call.session
-    input_tokens = _count_tokens(session, _messages_from_realtime(call))
-    input_tokens["text_tokens"] += _tokens(str(call.body.get("instructions")))
-    output_tokens = _count_tokens(session, [_with_modality(call, item) for item in obj["output"]])
-    fields = _counted(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
+    input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
+    input_tokens["text_tokens"] += _count_tokens(str(call.body.get("instructions")))
+    output_tokens = _count_tokens_by_modality(session, [_with_modality(call, item) for item in obj["output"]])
+    fields = _usage_with_counts(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
     if fields:
         fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
         fields["usage"]["output_token_details"] = output_tokens
     return fields | {"conversation_id": None if _is_out_of_band(call) else session.conversation_id}
 
 
-def _count_tokens(session: _AudioSession, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Count the text tokens and audio tokens of items. Audio has a token in 100 ms, or those of its transcript."""
     counts = {"text_tokens": 0, "audio_tokens": 0}
     for item in items:
@@ -7969,7 +8001,7 @@ def _is_out_of_band(call: _Call) -> bool:
     return call.body.get("conversation") == "none"
 
 
-def _store_realtime_response(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _store_realtime_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """Mark a response as in progress."""
     call.session.active_responses[obj["id"]] = not _is_out_of_band(call)
     call.session.last_response_id = obj["id"]
@@ -8020,7 +8052,7 @@ def _item_lifecycle(
         yield added
 
     def pieces(text: str) -> Iterator[str]:
-        return itertools.takewhile(lambda piece: response_id in session.active_responses, _pieces(text, chunk))
+        return itertools.takewhile(lambda piece: response_id in session.active_responses, _split_text(text, chunk))
 
     streamer = _ITEM_STREAMERS.get(item["type"])
     for event in streamer(session, item, pieces) if streamer else ():
@@ -8120,7 +8152,7 @@ class _SpeechSession(_AudioSession):
         self.take_input_buffer()
         text = await _transcript(message, _DEFAULT_TRANSCRIPTION)
         self.transcript.append({"role": "user", "content": text})
-        deltas = [self.timed_event("session.input_transcript.delta", delta=piece) for piece in _pieces(text, None)]
+        deltas = [self.timed_event("session.input_transcript.delta", delta=piece) for piece in _split_text(text, None)]
         utterance = message.with_body({"type": message.body["type"], "input": text})
         return itertools.chain(deltas, await _answer_with_events(utterance))
 
@@ -8138,7 +8170,7 @@ def _utterance_events(call: _Call, answer: dict[str, Any], chunk: int | None) ->
     """Yield the transcript and the audio of the answer to an utterance."""
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
-    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _pieces(text, chunk)):
+    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
         yield None, session.timed_event("session.output_transcript.delta", delta=piece)
         yield None, session.timed_event("session.output_audio.delta", delta=audio)
 
@@ -8329,7 +8361,7 @@ def _derive_secret(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
 
 
-def _keep_call(call: _Call, obj: Any, script: Script) -> None:
+def _keep_call(call: _Call, obj: Any, script: _Script) -> None:
     """Store the settings of a call for the session that joins it."""
     call.store["realtime.calls"][call.store._new_id("rtc_")] = _get_dict(call.body, "session")
 
@@ -8392,7 +8424,7 @@ _add_rows(
 
 
 _add_rows(
-    _SPEAKS,
+    _TURN_CONVERTERS,
     {
         "beta.realtime.RealtimeResponse": _realtime_partial,
         "realtime.RealtimeResponse": _realtime_partial,
@@ -8485,7 +8517,7 @@ def _container_file_content(call: _Call) -> bytes:
     return call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
 
 
-def _keep_skill(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """A skill comes with its first version."""
     _remember(call, obj, script)
     id, number = obj["id"], obj["latest_version"]
@@ -8514,7 +8546,7 @@ def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
 
 
-def _keep_version(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_version(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     skill = call.store["skills"].get(call.parent_ids[0], {})
     skill["latest_version"] = obj["version"]
@@ -8658,7 +8690,7 @@ def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str
     }
 
 
-def _keep_assignment(call: _Call, obj: dict[str, Any], script: Script, param: str, source: str) -> None:
+def _keep_assignment(call: _Call, obj: dict[str, Any], script: _Script, param: str, source: str) -> None:
     shown = obj.get(param.removesuffix("_id")) or {}
     id = shown.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
@@ -8670,7 +8702,7 @@ def _derive_group(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"group_name": group["name"]} if "name" in group else {}
 
 
-def _keep_group(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_group(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """A group of a project is stored as both: what it is, and what it is there."""
     group = _assigned(call, obj["group_id"], "admin.organization.groups")
     call.objects[(*call.parent_ids, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
@@ -8703,13 +8735,13 @@ def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
-def _keep_service_account(call: _Call, obj: dict[str, Any], script: Script) -> None:
+def _keep_service_account(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _remember(call, obj, script)
     if obj["api_key"]:
         _keep_api_key(call, obj["api_key"], script)
 
 
-def _keep_api_key(call: _Call, key: dict[str, Any], script: Script) -> None:
+def _keep_api_key(call: _Call, key: dict[str, Any], script: _Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), key))
@@ -8812,7 +8844,7 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
         obj = _copy_json(obj)  # what is stored may change while this is still being read
         quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
         return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
-    if isinstance(obj, bytes) and pace != AT_ONCE:
+    if isinstance(obj, bytes) and pace != _NO_DELAY:
         size = pace.chunk or len(obj)
         return _stream_reply(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
     if isinstance(obj, (bytes, str)):
@@ -9092,11 +9124,11 @@ async def _answer(call: _Call, wait: Wait, record: Record | None = None, reply: 
                     _check_request(call)
             if record:
                 record.answered_by = chosen
-            script = chosen._take() if chosen else NOTHING
+            script = chosen._take() if chosen else _NOT_SET
         script = await _settle(call, script, wait)
         if isinstance(script, httpx.Response):
             return script
-        if script is NOTHING:
+        if script is _NOT_SET:
             await _do_as_if_nothing_were_set(call, wait, checked)
         with call.store.lock, _blaming(call):
             return (reply or _reply)(call, _perform(call, script), script.pace)
@@ -9124,7 +9156,7 @@ def _is_checked(call: _Call, chosen: Scripted | None) -> bool:
     return chosen._row.path != call.row.path
 
 
-async def _settle(call: _Call, script: Script, wait: Wait) -> Script | httpx.Response:
+async def _settle(call: _Call, script: _Script, wait: Wait) -> _Script | httpx.Response:
     """A script with nothing left to find out when the call has come, or a response."""
     while script.resolve:
         value = script.resolve(call)
@@ -9133,13 +9165,13 @@ async def _settle(call: _Call, script: Script, wait: Wait) -> Script | httpx.Res
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
-        settled = value if isinstance(value, Script) else _prepare(call.row, value)
-        keeps_pace = settled is NOTHING or settled.pace != AT_ONCE
+        settled = value if isinstance(value, _Script) else _prepare(call.row, value)
+        keeps_pace = settled is _NOT_SET or settled.pace != _NO_DELAY
         script = settled if keeps_pace else dataclasses.replace(settled, pace=script.pace)
     return script
 
 
-def _prepare(row: _Row, value: Any) -> Script:
+def _prepare(row: _Row, value: Any) -> _Script:
     """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
     place = f"{row.name}.response"
     if value is None:
@@ -9151,7 +9183,7 @@ def _prepare(row: _Row, value: Any) -> Script:
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
     if (taken := _taken(row, value)) is not None:
-        return Script(resolve=taken) if callable(taken) else Script(_templates(row, taken))
+        return _Script(resolve=taken) if callable(taken) else _Script(_templates(row, taken))
     for takes, prepare in _PREPARERS:
         if takes(value):
             return prepare(row, value)
@@ -9168,7 +9200,7 @@ def _taken(row: _Row, value: Any) -> Any:
 
 
 def _text_word(row: _Row) -> str:
-    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _SPEAKS else ""
+    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TURN_CONVERTERS else ""
 
 
 async def _do_as_if_nothing_were_set(call: _Call, wait: Wait, checked: bool) -> None:
@@ -9205,59 +9237,61 @@ Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the cl
 # ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
 
 
-def _prepare_model(row: _Row, value: Any) -> Script:
+def _prepare_model(row: _Row, value: Any) -> _Script:
     """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
     if type(value).__module__.startswith("openai."):
         return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
     text = value.model_dump_json(by_alias=True)
-    return _prepare_turn(row, Turn(text, structured=True)) if row.model in _SPEAKS else _prepare_text(row, text)
+    return (
+        _prepare_turn(row, Turn(text, structured=True)) if row.model in _TURN_CONVERTERS else _prepare_text(row, text)
+    )
 
 
 _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 
 
-def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> Script:
+def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
     """A partial: merged into each model it may have to fill."""
     place = f"{row.name}.response"
     if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
-        return Script({_sdk_type(row.model): _to_json(value, place)}, given=value)
+        return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
     if value and row.model in _BUILTIN_TYPES:
         raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
         raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
-    return Script(_templates(row, value) if value else {}, value)
+    return _Script(_templates(row, value) if value else {}, value)
 
 
-def _prepare_text(row: _Row, value: str) -> Script:
+def _prepare_text(row: _Row, value: str) -> _Script:
     if row.model == "bytes":
         return _prepare_bytes(row, value.encode())
-    if row.model not in _SPEAKS:
+    if row.model not in _TURN_CONVERTERS:
         raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
     return _prepare_turn(row, Turn(value))
 
 
-def _prepare_bytes(row: _Row, value: bytes) -> Script:
+def _prepare_bytes(row: _Row, value: bytes) -> _Script:
     if row.model != "bytes":
         raise TypeError(f"{row.name}.response cannot be bytes: this call does not answer with a file")
-    return Script({bytes: bytes(value)})
+    return _Script({bytes: bytes(value)})
 
 
-def _prepare_turn(row: _Row, turn: Turn) -> Script:
+def _prepare_turn(row: _Row, turn: Turn) -> _Script:
     """What the model says; where that depends on the tools of the request, it is known when the call comes."""
-    if row.model not in _SPEAKS:
+    if row.model not in _TURN_CONVERTERS:
         raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
     said = _spoken_script(row, turn)
 
-    def resolve(call: _Call) -> Script:
-        offered = _as_offered(turn, call.body)
+    def resolve(call: _Call) -> _Script:
+        offered = _fit_turn_to_tools(turn, call.body)
         return said if offered == turn else _spoken_script(row, offered)
 
-    return Script(resolve=resolve) if turn.tool_calls or turn.structured else said
+    return _Script(resolve=resolve) if turn.tool_calls or turn.structured else said
 
 
-def _spoken_script(row: _Row, turn: Turn) -> Script:
+def _spoken_script(row: _Row, turn: Turn) -> _Script:
     try:
-        return Script(_templates(row, _SPEAKS[row.model](turn)), turn=turn)
+        return _Script(_templates(row, _TURN_CONVERTERS[row.model](turn)), turn=turn)
     except TypeError as reason:
         raise TypeError(f"{row.name}.response cannot be {reason}") from None
 
@@ -9292,7 +9326,7 @@ def _refuse_strangers(row: _Row, value: Mapping[str, Any], model: Any) -> typing
     member = _select_model(model, value)
     homes = [_find_field_path(member, key) for key in value]
     hint = f"; {', '.join(homes)} is where it belongs" if all(homes) else ""
-    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _SPEAKS else ""
+    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _TURN_CONVERTERS else ""
     raise ValueError(
         f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
     )
@@ -9301,7 +9335,7 @@ def _refuse_strangers(row: _Row, value: Mapping[str, Any], model: Any) -> typing
 # ---- exceptions ------------------------------------------------------------------------------------------------------
 
 
-def _prepare_exception(row: _Row, value: Any) -> Script:
+def _prepare_exception(row: _Row, value: Any) -> _Script:
     """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
     if _is_response(getattr(value, "response", None)):
         return _prepare_response(row, value.response)
@@ -9315,7 +9349,7 @@ def _prepare_exception(row: _Row, value: Any) -> Script:
     def resolve(call: _Call) -> Any:
         raise _Fault(_family_error(value, call.request))
 
-    return Script(resolve=resolve)
+    return _Script(resolve=resolve)
 
 
 class _Fault(Exception):
@@ -9338,7 +9372,7 @@ def _families() -> list[Any]:
     return [httpx, *filter(None, [sys.modules.get("httpx2")])]
 
 
-def _prepare_response(row: _Row, value: Any) -> Script:
+def _prepare_response(row: _Row, value: Any) -> _Script:
     """A ready response of either family, a new one for each call."""
     content, source = getattr(value, "_content", None), value.stream
     source = getattr(source, "_stream", source)  # httpx reads what it was given once only
@@ -9359,7 +9393,7 @@ def _prepare_response(row: _Row, value: Any) -> Script:
             _keep_ready(call, content)
         return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
 
-    return Script(resolve=resolve)
+    return _Script(resolve=resolve)
 
 
 def _keep_ready(call: _Call, content: bytes) -> None:
@@ -9368,7 +9402,7 @@ def _keep_ready(call: _Call, content: bytes) -> None:
         obj = json.loads(content)
         if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
             return
-        script = Script(_templates(call.row, obj), obj)
+        script = _Script(_templates(call.row, obj), obj)
     except ValueError:  # some other service's answer
         return
     with call.store.lock:
@@ -9382,7 +9416,7 @@ def _keep_ready(call: _Call, content: bytes) -> None:
 _OFFERS = ("body", "conversation", "tools", "route", "state_store")
 
 
-def _prepare_callable(row: _Row, value: Callable[..., Any]) -> Script:
+def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
     """A function of the request and, by name, of what else it asks for."""
     parameters = inspect.signature(value).parameters
     first = next(iter(parameters.values()), None)
@@ -9403,7 +9437,7 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> Script:
                 offers["conversation"] = _heard(call)
         return value(call.request, **_asked_for(value, offers))
 
-    return Script(resolve=resolve)
+    return _Script(resolve=resolve)
 
 
 def _heard(call: _Call) -> list[dict[str, Any]]:
@@ -9421,13 +9455,13 @@ def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[
     return {name: offer for name, offer in offers.items() if name in parameters}
 
 
-def _prepare_steps(row: _Row, value: Sequence[Any]) -> Script:
+def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
     """One answer for each attempt, in order."""
     steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
-    return Script(resolve=lambda call: next(steps), steps=len(value))  # that there are enough, `_take` sees to
+    return _Script(resolve=lambda call: next(steps), step_count=len(value))  # that there are enough, `_take` sees to
 
 
-def _prepare_step(row: _Row, number: int, step: Any) -> Script:
+def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
     if _is_steps(step) and _taken(row, step) is None:
         raise TypeError(
             f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
@@ -9446,7 +9480,7 @@ def _is_steps(value: Any) -> bool:
 # ---- streams event by event ------------------------------------------------------------------------------------------
 
 
-def _prepare_streamed(row: _Row, value: Streamed) -> Script:
+def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
     if isinstance(value.pace.fault, int) and row.method != "WS":
         raise ValueError(
             f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
@@ -9463,7 +9497,7 @@ def _is_stream(value: Any) -> bool:
     return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
 
 
-def _prepare_events(row: _Row, value: Any, pace: Pace = AT_ONCE) -> Script:
+def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
     """A stream event by event, from the start for each call; from an iterator for one."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
@@ -9478,12 +9512,12 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = AT_ONCE) -> Script:
         arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
         return _stream_reply(call, value(*arguments) if callable(value) else value, pace)
 
-    return Script(resolve=resolve)
+    return _Script(resolve=resolve)
 
 
 # Which function prepares which kind of value; the first that takes it.
-_PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], Script]]] = (
-    (lambda value: value is ..., lambda row, value: NOTHING),  # as if nothing were set
+_PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]]] = (
+    (lambda value: value is ..., lambda row, value: _NOT_SET),  # as if nothing were set
     (lambda value: isinstance(value, Mapping), _prepare_partial),
     (lambda value: isinstance(value, str), _prepare_text),
     (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
@@ -10891,7 +10925,7 @@ async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
         if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
             if isinstance(reason, httpx.TimeoutException):
                 await _sleep(_patience(request.headers))
-            broken = _Paced((), dataclasses.replace(AT_ONCE, fail_after=0, fault=reason), request)
+            broken = _Paced((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=reason), request)
             return _Reply(502, headers=[(b"content-length", b"1")], stream=broken)
         return _mistake(reason)
 
@@ -11877,7 +11911,7 @@ class Scripted(_Guarded):
     def __init__(self, mock: OpenAIMock, row: _Row) -> None:
         self._mock, self._row = mock, row
         self._response: Any = None
-        self._script: Script | None = None
+        self._script: _Script | None = None
         self._hits = 0
         self._form: Any = None  # how the response was said in JSON
 
@@ -11980,13 +12014,13 @@ class Scripted(_Guarded):
         _refuse_misspelt(f"{self}: ", self._row, wanted)
         return wanted
 
-    def _take(self) -> Script:
+    def _take(self) -> _Script:
         self._hits += 1
-        script = self._script or NOTHING
-        if script.steps is not None and self._hits > script.steps:
+        script = self._script or _NOT_SET
+        if script.step_count is not None and self._hits > script.step_count:
             raise AssertionError(
                 f"{self} was called {_times(self._hits)}, but its .response has "
-                f"{_count_noun(script.steps, 'step')}; add a step, or find out who makes the call"
+                f"{_count_noun(script.step_count, 'step')}; add a step, or find out who makes the call"
             )
         return script
 
@@ -11994,7 +12028,7 @@ class Scripted(_Guarded):
         return self._hits + sum(heir._hits for heir in self._heirs())
 
     def _unused_steps(self) -> int:
-        return max(((self._script and self._script.steps) or 0) - self._all_hits(), 0)
+        return max(((self._script and self._script.step_count) or 0) - self._all_hits(), 0)
 
 
 class Endpoint(Scripted):
@@ -12291,7 +12325,7 @@ def _is_spoken(row: _Row) -> bool:
 def _last_input(call: _Call) -> str:
     """The text of what the user said last, in this request or before it."""
     heard = [message for message in _heard(call) if message.get("role") == "user"]
-    return _text_of(heard[-1]) if heard else ""
+    return _extract_text(heard[-1]) if heard else ""
 
 
 def _brings_results(call: _Call) -> bool:
@@ -13032,7 +13066,7 @@ def _report_line(record: Record) -> str:
     """A request in a line: what was asked, what came of it, and why."""
     body = record.body
     said = body.get("messages") or body.get("input") or body.get("prompt") or ""
-    last = _short_repr(_text_of(said[-1] if isinstance(said, list) and said else said))
+    last = _short_repr(_extract_text(said[-1] if isinstance(said, list) and said else said))
     parts = [
         record.endpoint or f"{record.method} {record.path}",
         record._outcome,

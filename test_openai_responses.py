@@ -1585,7 +1585,7 @@ def test_a_mistake_is_blamed_on_the_request_only_where_that_is_wrong(create, mon
     create.response = mistake
     mistaken(TypeError, "a mistake", ask_wrong)
     del create.response
-    monkeypatch.setattr(openai_responses, "_tokens", mistake)
+    monkeypatch.setattr(openai_responses, "_count_tokens", mistake)
     mistaken(TypeError, "a mistake", ask, "Hi")
     assert refused(ask_wrong).param == "temperature"
 

@@ -33,7 +33,7 @@ def endpoint_type(row: module._Row) -> str:
         return {module._picture: "ImageEndpoint", module._vectors: "VectorEndpoint"}[takes]
     if row.model in ("bytes", "str"):
         return "BinaryEndpoint"
-    return "TextEndpoint" if row.model in module._SPEAKS else "ObjectEndpoint"
+    return "TextEndpoint" if row.model in module._TURN_CONVERTERS else "ObjectEndpoint"
 
 
 def resources() -> dict[str, str]:
