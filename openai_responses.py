@@ -772,7 +772,7 @@ class _Resource:
     @functools.cached_property
     def stored_type(self) -> Any:
         """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
-        makers = (row for row in self.rows if _shape_of(row).verb == "create" and _behavior(row.name).stores_answer)
+        makers = (row for row in self.rows if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer)
         return next(filter(None, (_sdk_type(row.model) for row in makers)), None)
 
     @functools.cached_property
@@ -1969,7 +1969,7 @@ class _Call:
     session: Any = None  # the connection a message came over
 
     def __post_init__(self) -> None:
-        self.shape, self.behavior = _shape_of(self.row), _behavior(self.row.name)
+        self.shape, self.behavior = _shape_of(self.row), _behavior_of(self.row.name)
         self.resource = _get_resource(self.shape.resource)
 
     @functools.cached_property
@@ -2035,7 +2035,7 @@ class _Call:
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
         """What the request brings for a conversation, as items with ids."""
-        return [_item(item, self.store) for item in _items_of(self.body.get(self.behavior.input))]
+        return [_item(item, self.store) for item in _items_of(self.body.get(self.behavior.input_param))]
 
     @property
     def wants_stream(self) -> bool:
@@ -2049,8 +2049,8 @@ class _Call:
     @property
     def response_type(self) -> Any:
         """The type of the answer; the request's `response_format` decides for some."""
-        wanted = self.body.get("response_format") if self.behavior.formats else None
-        formatted = self.behavior.formats.get(wanted) if isinstance(wanted, str) else None
+        wanted = self.body.get("response_format") if self.behavior.types_by_format else None
+        formatted = self.behavior.types_by_format.get(wanted) if isinstance(wanted, str) else None
         return (formatted and _sdk_type(formatted)) or _sdk_type(self.row.model)
 
 
@@ -2136,7 +2136,7 @@ def _check_request(call: _Call) -> None:
     """What the service checks of a request before it answers. Raises its errors."""
     if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
         _check_body(call)
-    for param, resource in call.behavior.refers.items():
+    for param, resource in call.behavior.references.items():
         for id in _find_ids(call.body.get(param, call.params.get(param))):
             _require_object(call, resource, id, param)
     if call.behavior.check:
@@ -3669,55 +3669,59 @@ _SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Behavior:
+class _Behavior:
     """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
 
-    refers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
+    references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
     check: Callable[[_Call], Any] | None = None  # what else the service refuses of a request
     derive: Callable[[_Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
-    keep: Callable[[_Call, Any, _Script], None] | None = None  # the traces of what is created, instead of its object
+    store: Callable[[_Call, Any, _Script], None] | None = None  # the traces of what is created, instead of its object
     content: Callable[[_Call], bytes] | None = None  # the bytes that are kept with it
     stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
-    act: Callable[[_Call], Any] | None = None  # what is done instead, where nothing was set
-    goes_on: Callable[[_Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
-    work: Callable[[_Call, Wait], Any] | None = None  # a coroutine function run before the answer, outside the lock
+    handler: Callable[[_Call], Any] | None = None  # what is done instead, where nothing was set
+    resume: Callable[[_Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
+    before_answer: Callable[[_Call, Wait], Any] | None = (
+        None  # a coroutine function run before the answer, outside the lock
+    )
     events: Callable[[_Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
     always_streams: bool = False  # without being asked to
-    shares: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
-    hears: Callable[[_Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
-    takes: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
-    input: str = "input"  # the parameter that brings items
+    fallback_to: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
+    get_messages: Callable[[_Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
+    coerce: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
+    input_param: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
-    form_of_bytes: str = ""  # the format of the bytes it answers with where `response_format` names none
-    formats: Mapping[str, str] = dataclasses.field(default_factory=dict)  # the answer's model by `response_format`
-    headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
+    default_audio_format: str = ""  # the format of the bytes it answers with where `response_format` names none
+    types_by_format: Mapping[str, str] = dataclasses.field(
+        default_factory=dict
+    )  # the answer's model by `response_format`
+    extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
     stores_answer: bool = True  # whether what is stored is the answer
-    made_up: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
+    is_generated: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
 
 
 # What endpoints do beyond their shape, by name. The rows of each API are at the end of its section; a row of
 # `responses` holds for `beta.responses` too.
-BEHAVIORS: dict[str, Behavior] = {}
+_BEHAVIORS: dict[str, _Behavior] = {}
 
 
 @functools.cache
-def _behavior(name: str) -> Behavior:
+def _behavior_of(name: str) -> _Behavior:
     """What an endpoint does beyond its shape, with `beta.` in front of its name or without."""
-    return BEHAVIORS.get(name) or BEHAVIORS.get(name.removeprefix("beta.")) or Behavior()
+    return _BEHAVIORS.get(name) or _BEHAVIORS.get(name.removeprefix("beta.")) or _Behavior()
 
 
-def _perform(call: _Call, script: _Script) -> Any:
+def _build_answer(call: _Call, script: _Script) -> Any:
     """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
     _check_bounds(call)
     behavior = call.behavior
-    if behavior.goes_on and (script is _NOT_SET or (script.turn and call.key in call.objects)):
-        return behavior.goes_on(call, script.turn)
+    if behavior.resume and (script is _NOT_SET or (script.turn and call.key in call.objects)):
+        return behavior.resume(call, script.turn)
     if script is _NOT_SET:
-        return (behavior.act or _VERBS["create" if behavior.keep else call.shape.verb])(call)
+        return (behavior.handler or _HANDLERS_BY_VERB["create" if behavior.store else call.shape.verb])(call)
     obj = _compose(call, script)
     if call.mock._strict and (script.set_fields or script.turn):
         _check_set_output(call, obj, script.turn)
-    return _keep(call, obj, script)
+    return _store_answer(call, obj, script)
 
 
 # ---- compose: default, then request, then derived, then set fields ---------------------------------------------------
@@ -3725,9 +3729,9 @@ def _perform(call: _Call, script: _Script) -> Any:
 
 def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
-    template = _template(call, script)
+    template = _answer_template(call, script)
     if isinstance(template, dict):
-        model, asked = _select_model(call.response_type, template), _given_in(call, script)
+        model, asked = _select_model(call.response_type, template), _set_by_request(call, script)
         known = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
         beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
         template = template | _fitting_fields(model, asked) | beside
@@ -3736,17 +3740,17 @@ def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
     return _overlay(call.response_type, obj, derive(call, obj), script.set_fields) if derive else obj
 
 
-def _template(call: _Call, script: _Script) -> Any:
+def _answer_template(call: _Call, script: _Script) -> Any:
     """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
     if not script.templates:
-        return _default_of(call)
+        return _default_answer(call)
     if call.response_type not in script.templates:
         takes = _describe_type(call.response_type)
         raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {takes}")
     return script.templates[call.response_type]
 
 
-def _default_of(call: _Call) -> Any:
+def _default_answer(call: _Call) -> Any:
     """The default of the call's model; of a union, that of the member the request speaks of."""
     if call.row.model in _TURN_CONVERTERS and (turn := _default_turn(call.body)):
         return _merge(call.response_type, _TURN_CONVERTERS[call.row.model](turn), call.row.name)
@@ -3758,29 +3762,35 @@ def _default_of(call: _Call) -> Any:
     return _default_value(members[0] if members else call.response_type)
 
 
-_AS_NOT_GIVEN = {"service_tier": "auto"}  # values of a request that ask for the default
+_VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that ask for the default
 
 
-def _given_in(call: _Call, script: _Script) -> dict[str, Any]:
+def _set_by_request(call: _Call, script: _Script) -> dict[str, Any]:
     """What a request says and the test does not, but for nulls and other words for the default."""
-    asked, said = _requested(call), script.set_fields
-    return {key: item for key, item in asked.items() if key not in said and item not in (None, _AS_NOT_GIVEN.get(key))}
+    asked, said = _requested_fields(call), script.set_fields
+    return {
+        key: item
+        for key, item in asked.items()
+        if key not in said and item not in (None, _VALUES_MEANING_DEFAULT.get(key))
+    }
 
 
-def _requested(call: _Call) -> dict[str, Any]:
+def _requested_fields(call: _Call) -> dict[str, Any]:
     """What a request says about the object it gets: its body, and the ids in its path."""
     requested = {**call.body, **call.params}
     if call.shape.verb in ("create", "update"):
         requested |= {
             field: call.body[name] for name, field in call.resource.param_aliases.items() if name in call.body
         }
-    if call.shape.verb in ("retrieve", "update", "delete") or (_acts_on_itself(call.row) and not call.behavior.keep):
+    if call.shape.verb in ("retrieve", "update", "delete") or (
+        _returns_own_object(call.row) and not call.behavior.store
+    ):
         requested["id"] = call.item_id
     return requested
 
 
 @functools.cache
-def _acts_on_itself(row: _Row) -> bool:
+def _returns_own_object(row: _Row) -> bool:
     """Whether an action answers with the object it is done to."""
     shape = _shape_of(row)
     return (
@@ -3793,42 +3803,42 @@ def _acts_on_itself(row: _Row) -> bool:
 # ---- store -----------------------------------------------------------------------------------------------------------
 
 
-def _keep(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
+def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
     """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
     behavior = call.behavior
-    if keep := behavior.keep or _TRACES.get(call.shape.verb):
+    if keep := behavior.store or _STORE_BY_VERB.get(call.shape.verb):
         keep(call, obj, script)
     if behavior.content:
         path = (*call.parent_ids, obj[call.resource.key_field])
         call.store[f"{call.resource.name}.content"][_to_key(path)] = behavior.content(call)
-    if behavior.stages and (behavior.keep or call.shape.verb == "create") and not script.sets_state:
-        _go_through(call.store, call.resource, _to_key((*call.parent_ids, obj["id"])), behavior.stages)
+    if behavior.stages and (behavior.store or call.shape.verb == "create") and not script.sets_state:
+        _apply_stages(call.store, call.resource, _to_key((*call.parent_ids, obj["id"])), behavior.stages)
     return obj
 
 
 def _move_on(call: _Call, stages: tuple[Any, ...]) -> None:
     """Change the object of a call by stages, whatever state the test set."""
     _release_state(call.store, call.resource.name, call.key)
-    _go_through(call.store, call.resource, call.key, stages)
+    _apply_stages(call.store, call.resource, call.key, stages)
 
 
-def _go_through(store: StateStore, resource: _Resource, key: Any, stages: tuple[Any, ...]) -> None:
+def _apply_stages(store: StateStore, resource: _Resource, key: Any, stages: tuple[Any, ...]) -> None:
     """Change a stored object by stages: the first applies now, each other one with a retrieve."""
     first, *later = stages
     store[resource.name][key].update(_with_set_fields(store, resource.name, key, first))
     _schedule(store, resource.name, key, *later)
 
 
-def _remember(call: _Call, obj: Any, script: _Script) -> None:
+def _store_created(call: _Call, obj: Any, script: _Script) -> None:
     """Stores an object that was created."""
     if isinstance(obj, dict) and call.resource.key_field in obj:
-        named = {"id": obj["id"]} if "id" in _requested(call) else {}
-        _put(call.store, call.resource, call.parent_ids, obj, {**named, **script.set_fields})
+        named = {"id": obj["id"]} if "id" in _requested_fields(call) else {}
+        _insert_object(call.store, call.resource, call.parent_ids, obj, {**named, **script.set_fields})
 
 
 # What an answer leaves in the state, by the verb of its call.
-_TRACES = {
-    "create": _remember,
+_STORE_BY_VERB = {
+    "create": _store_created,
     "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
     "delete": lambda call, obj, script: _delete_object(call.store, call.resource, call.id_path),
 }
@@ -3837,11 +3847,11 @@ _TRACES = {
 def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Store a new object that comes with another one, with defaults for the other fields, and return it."""
     obj = _stamp({**_default_value(_get_resource(resource).response_type), **fields}, store)
-    _put(store, _get_resource(resource), parents, obj)
+    _insert_object(store, _get_resource(resource), parents, obj)
     return obj
 
 
-def _put(
+def _insert_object(
     store: StateStore, resource: _Resource, parents: tuple[str, ...], obj: dict[str, Any], given: Mapping[str, Any] = {}
 ) -> None:
     """Store an object under its id; under another one if that is taken, unless the test or the request gave the id."""
@@ -3855,7 +3865,7 @@ def _put(
     _record_set_fields(store, resource.name, key, given)
 
 
-def _keep_each(call: _Call, page: dict[str, Any], script: _Script) -> None:
+def _store_page_items(call: _Call, page: dict[str, Any], script: _Script) -> None:
     """Stores the objects of a page, where one call creates several."""
     for obj in page["data"]:
         call.objects[_to_key((*call.parent_ids, obj["id"]))] = obj
@@ -3864,38 +3874,38 @@ def _keep_each(call: _Call, page: dict[str, Any], script: _Script) -> None:
 # ---- what each verb does where nothing is set ------------------------------------------------------------------------
 
 
-def _create(call: _Call) -> Any:
+def _handle_create(call: _Call) -> Any:
     _require_parents(call)
-    return _keep(call, _compose(call))
+    return _store_answer(call, _compose(call))
 
 
-def _retrieve(call: _Call) -> Any:
+def _handle_retrieve(call: _Call) -> Any:
     _seeded_objects(call.store, call.resource)  # before the look at one of its objects
     _advance(call.store, call.resource.name, call.key)
-    return _view(call, _require_target(call))
+    return _as_response(call, _require_target(call))
 
 
-def _update(call: _Call) -> Any:
+def _handle_update(call: _Call) -> Any:
     stored = _require_target(call)
     model = _select_model(call.response_type, stored)
-    asked = {key: value for key, value in _requested(call).items() if key not in (*call.params, "id")}
+    asked = {key: value for key, value in _requested_fields(call).items() if key not in (*call.params, "id")}
     kept = {key: value for key, value in asked.items() if key in stored and key not in _fields_of(model)}
     if "expires_after" in asked and "expires_at" in stored:
-        kept |= {"expires_at": None} | _expiry(call, stored)
+        kept |= {"expires_at": None} | _requested_expiry(call, stored)
     changes = _stamp(_fitting_fields(model, asked), call.store) | kept
     _release(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
         _move_on(call, call.behavior.stages)
-    return _view(call, stored)
+    return _as_response(call, stored)
 
 
-def _expiry(call: _Call, obj: Mapping[str, Any]) -> dict[str, Any]:
+def _requested_expiry(call: _Call, obj: Mapping[str, Any]) -> dict[str, Any]:
     """When an object expires whose request said after how many seconds, minutes or days."""
-    return _expires(obj, call.body.get("expires_after") or {})
+    return _expiry_from(obj, call.body.get("expires_after") or {})
 
 
-def _expires(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def _expiry_from(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     began = obj.get(str(after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in after:
@@ -3903,12 +3913,12 @@ def _expires(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]
     return {}
 
 
-def _delete(call: _Call) -> Any:
+def _handle_delete(call: _Call) -> Any:
     _require_target(call)
-    return _keep(call, _compose(call))
+    return _store_answer(call, _compose(call))
 
 
-def _content(call: _Call) -> bytes:
+def _handle_content(call: _Call) -> bytes:
     """The bytes of a stored object, or the default ones."""
     _require_target(call)
     kept = f"{call.resource.name}.content"
@@ -3916,20 +3926,20 @@ def _content(call: _Call) -> bytes:
     return _compose(call) if data is None else data
 
 
-def _action(call: _Call) -> Any:
+def _handle_action(call: _Call) -> Any:
     """Has the object go through what the row says, and answers with it or with what the action gives."""
     stored, stages = _require_target(call), call.behavior.stages
     if stages:
         _move_on(call, stages)
-    return _view(call, stored) if stages or _acts_on_itself(call.row) else _compose(call)
+    return _as_response(call, stored) if stages or _returns_own_object(call.row) else _compose(call)
 
 
-def _view(call: _Call, stored: dict[str, Any]) -> Any:
+def _as_response(call: _Call, stored: dict[str, Any]) -> Any:
     """A stored object as this call answers it."""
-    return _seen_as(call.response_type, call.resource, stored, call.store)
+    return _project(call.response_type, call.resource, stored, call.store)
 
 
-def _seen_as(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
+def _project(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
     """A stored object as another model shows it than the one it was made with: with its own fields only."""
     if tp is resource.stored_type or not _is_pydantic_model(tp):
         return stored
@@ -3942,7 +3952,7 @@ def _seen_as(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateS
     return {**extra, **shared, **_stamp(missing, store)}
 
 
-def _singleton(call: _Call) -> Any:
+def _handle_singleton(call: _Call) -> Any:
     """A resource there is one of: setting it, reading it, and going back to the default."""
     _require_parents(call)
     objects, key = call.objects, call.parent_ids[0] if len(call.parent_ids) == 1 else call.parent_ids
@@ -3957,7 +3967,7 @@ def _singleton(call: _Call) -> Any:
     return objects[key]
 
 
-def _check_cancel(call: _Call) -> None:
+def _check_cancellable(call: _Call) -> None:
     """What is over cannot be cancelled."""
     if (obj := _require_target(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
@@ -3966,30 +3976,30 @@ def _check_cancel(call: _Call) -> None:
 # ---- lists -----------------------------------------------------------------------------------------------------------
 
 
-def _list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
-    page = _page(call.row, call.store, call.parent_ids, call.query if query is None else query)
+def _handle_list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
+    page = _list_page(call.row, call.store, call.parent_ids, call.query if query is None else query)
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
         _require_parents(call)
     element = _page_item_type(call.response_type)
-    page["data"] = [_seen_as(element, call.resource, item, call.store) for item in page["data"]]
+    page["data"] = [_project(element, call.resource, item, call.store) for item in page["data"]]
     return page
 
 
-_VERBS: Mapping[str, Callable[[_Call], Any]] = {
-    "action": _action,
+_HANDLERS_BY_VERB: Mapping[str, Callable[[_Call], Any]] = {
+    "action": _handle_action,
     "compute": _compose,
-    "content": _content,
-    "create": _create,
-    "delete": _delete,
-    "list": _list,
-    "retrieve": _retrieve,
-    "singleton": _singleton,
-    "update": _update,
+    "content": _handle_content,
+    "create": _handle_create,
+    "delete": _handle_delete,
+    "list": _handle_list,
+    "retrieve": _handle_retrieve,
+    "singleton": _handle_singleton,
+    "update": _handle_update,
 }
 
 
-def _page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
+def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
     """Return one page of a resource's objects, as the query asks for it."""
     resource = _get_resource(_shape_of(row).resource)
     parents = tuple(parents)
@@ -4000,12 +4010,12 @@ def _page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[s
     objects = store._children(resource.name, *parents) if parents else _seeded_objects(store, resource)
     deleted = store._bookkeeping.metadata.get((resource.name, parents), _Metadata()).tombstones
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
-    keys, more = _first_matching(keys, objects, query, _limit(query, size, most))
+    keys, more = _first_matching(keys, objects, query, _page_limit(query, size, most))
     if any(_has_expired(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
         for key in [key for key, obj in objects.items() if _has_expired(resource, obj)]:
             _expire_if_due(store, resource, key)
-        return _page(row, store, parents, query)
-    return _page_of(row, [_filled(store, resource, key) for key in keys], more)
+        return _list_page(row, store, parents, query)
+    return _make_page(row, [_filled(store, resource, key) for key in keys], more)
 
 
 def _keys_between(
@@ -4052,17 +4062,17 @@ def _refuse_cursor(name: str, cursor: str | None) -> typing.NoReturn:
 
 
 # Filters that go by another name than the field they filter.
-_FILTERS = {"filter": "status"}
+_FILTER_ALIASES = {"filter": "status"}
 
 
 def _first_matching(
     keys: list[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
 ) -> tuple[list[Any], bool]:
     """Return the keys of a page, and whether there are more: next to `before` if that is given, else the first ones."""
-    filters = {_FILTERS.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
+    filters = {_FILTER_ALIASES.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
     backward = bool(query.get("before"))
     candidates = reversed(keys) if backward else iter(keys)
-    matching = (key for key in candidates if all(_has(objects[key], *each) for each in filters.items()))
+    matching = (key for key in candidates if all(_matches_filter(objects[key], *each) for each in filters.items()))
     found = list(itertools.islice(matching, limit + 1))
     page = found[:limit]
     return page[::-1] if backward else page, len(found) > limit
@@ -4080,7 +4090,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
+def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
     """Whether a field is as a filter says, or there is none: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
     head, *keys = re.findall(r"[^\[\]]+", name) or [name]
     found = obj.get(head)
@@ -4091,7 +4101,7 @@ def _has(obj: Mapping[str, Any], name: str, value: str) -> bool:
     return head not in obj or found == value or (found is not None and _is_as_expected(value, found))
 
 
-def _limit(query: Mapping[str, str], size: int, most: int) -> int:
+def _page_limit(query: Mapping[str, str], size: int, most: int) -> int:
     text = query.get("limit", str(size))
     if not text.isdecimal() or not 1 <= int(text) <= most:
         below = text.lstrip("-").isdecimal() and int(text) < 1
@@ -4100,7 +4110,7 @@ def _limit(query: Mapping[str, str], size: int, most: int) -> int:
     return int(text)
 
 
-def _page_of(row: _Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
+def _make_page(row: _Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
     """A page with these objects."""
     page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": more}
     page |= _implied_by_page(page, {})
@@ -4319,7 +4329,7 @@ def _derive_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     purpose = call.body.get("purpose")
     kept = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
     kept |= {"purpose": purpose} if purpose else {}
-    return {"filename": filename, "bytes": len(data)} | kept | _expiry(call, obj)
+    return {"filename": filename, "bytes": len(data)} | kept | _requested_expiry(call, obj)
 
 
 def _uploaded(value: Any) -> tuple[str, bytes, str]:
@@ -4392,7 +4402,7 @@ def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) ->
 
 def _put_file(store: StateStore, file: dict[str, Any], data: bytes) -> None:
     """Store a file with its content."""
-    _put(store, _get_resource("files"), (), file)
+    _insert_object(store, _get_resource("files"), (), file)
     store["files.content"][file["id"]] = data
 
 
@@ -4430,18 +4440,18 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "files.content": Behavior(default=b"mock file content", act=_file_content),
-        "files.create": Behavior(
+        "files.content": _Behavior(default=b"mock file content", handler=_file_content),
+        "files.create": _Behavior(
             check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]
         ),
-        "uploads.cancel": Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
-        "uploads.complete": Behavior(check=_check_complete, act=_complete_upload),
-        "uploads.create": Behavior(derive=_expiry),
-        "uploads.parts.create": Behavior(
+        "uploads.cancel": _Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
+        "uploads.complete": _Behavior(check=_check_complete, handler=_complete_upload),
+        "uploads.create": _Behavior(derive=_requested_expiry),
+        "uploads.parts.create": _Behavior(
             check=_check_upload,
-            keep=lambda call, part, script: call.store["uploads.parts"].update(
+            store=lambda call, part, script: call.store["uploads.parts"].update(
                 {(call.item_id, part["id"]): _uploaded(call.body.get("data"))[1]}
             ),
         ),
@@ -4454,16 +4464,16 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _responding(**more: Any) -> Behavior:
+def _responding(**more: Any) -> _Behavior:
     """What a call does that makes a response, over HTTP or a WebSocket."""
-    return Behavior(
-        made_up=True,
-        refers={"conversation": "conversations"},
+    return _Behavior(
+        is_generated=True,
+        references={"conversation": "conversations"},
         check=_check_response,
         derive=_derive_response,
-        keep=_keep_response,
+        store=_keep_response,
         events=_response_stream,
-        hears=_hear_conversation,
+        get_messages=_hear_conversation,
         **more,
     )
 
@@ -4559,7 +4569,7 @@ def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
 
 def _keep_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     if call.body.get("store") is not False:
-        _remember(call, obj, script)
+        _store_created(call, obj, script)
         call.store._metadata("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
@@ -4621,7 +4631,7 @@ def _cancel_response(call: _Call) -> Any:
 
 def _list_input_items(call: _Call) -> dict[str, Any]:
     """What a response heard: of files not the bytes, of images the addresses if the query includes them."""
-    page = _list(call)
+    page = _handle_list(call)
     with_images = "message.input_image.image_url" in (call.all_params.get("include") or ())
     for number, item in enumerate(page["data"]):
         if parts := _only_dicts(item.get("content")):
@@ -4673,7 +4683,7 @@ def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _keep_conversation(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
 
@@ -5473,22 +5483,25 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "conversations.create": Behavior(keep=_keep_conversation, input="items"),
-        "conversations.items.create": Behavior(
-            derive=lambda call, page: {"data": call.input_items}, keep=_keep_each, input="items", stores_answer=False
+        "conversations.create": _Behavior(store=_keep_conversation, input_param="items"),
+        "conversations.items.create": _Behavior(
+            derive=lambda call, page: {"data": call.input_items},
+            store=_store_page_items,
+            input_param="items",
+            stores_answer=False,
         ),
-        "conversations.items.delete": Behavior(act=_delete_item),
-        "responses.cancel": Behavior(act=_cancel_response),
-        "responses.compact": Behavior(made_up=True, check=_check_response, derive=_derive_compaction),
-        "responses.connect": _responding(shares="responses.create"),
+        "conversations.items.delete": _Behavior(handler=_delete_item),
+        "responses.cancel": _Behavior(handler=_cancel_response),
+        "responses.compact": _Behavior(is_generated=True, check=_check_response, derive=_derive_compaction),
+        "responses.connect": _responding(fallback_to="responses.create"),
         "responses.create": _responding(),
-        "responses.input_items.list": Behavior(act=_list_input_items),
-        "responses.input_tokens.count": Behavior(
-            derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, hears=_hear_conversation
+        "responses.input_items.list": _Behavior(handler=_list_input_items),
+        "responses.input_tokens.count": _Behavior(
+            derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, get_messages=_hear_conversation
         ),
-        "responses.retrieve": Behavior(events=_response_stream),
+        "responses.retrieve": _Behavior(events=_response_stream),
     },
 )
 
@@ -5587,7 +5600,7 @@ def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
 def _keep_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     used = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
     call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": used}  # told otherwise now
     for index, message in enumerate(_hear_messages(call)):
@@ -5876,17 +5889,17 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "chat.completions.create": Behavior(
-            made_up=True,
+        "chat.completions.create": _Behavior(
+            is_generated=True,
             check=_check_chat,
             derive=_derive_chat,
-            keep=_keep_chat,
+            store=_keep_chat,
             events=_chat_events,
-            hears=_hear_messages,
+            get_messages=_hear_messages,
         ),
-        "completions.create": Behavior(made_up=True, derive=_derive_completion, events=_completion_events),
+        "completions.create": _Behavior(is_generated=True, derive=_derive_completion, events=_completion_events),
     },
 )
 
@@ -5897,7 +5910,7 @@ _add_rows(
 
 
 def _keep_assistant(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     _open_tool_resources(call.store, obj, call.body, script)
 
 
@@ -5909,24 +5922,24 @@ def _derive_assistant(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keep_thread(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     _open_thread(call.store, obj, call.body, script)
 
 
 def _retrieve_thread(call: _Call) -> dict[str, Any]:
     """A thread with no files at all says so of those for code when somebody looks."""
-    thread = _retrieve(call)
+    thread = _handle_retrieve(call)
     return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
 
 
 def _keep_message(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     _attach(call.store, call.parent_ids[0], call.body)
 
 
 def _update_message(call: _Call) -> dict[str, Any]:
     """What is changed is answered in the words of the API's first version, as it is to this day."""
-    return {key: item for key, item in _update(call).items() if key != "attachments"} | {"file_ids": []}
+    return {key: item for key, item in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
 
 
 def _hear_thread_and_run(call: _Call) -> list[dict[str, Any]]:
@@ -5989,7 +6002,7 @@ def _keep_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
     store, thread = call.store, run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
-    _put(store, _get_resource("beta.threads.runs"), (thread,), run, script.set_fields)
+    _insert_object(store, _get_resource("beta.threads.runs"), (thread,), run, script.set_fields)
     store._metadata("beta.threads.runs", (thread, run["id"])).created_by = call.row.name
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
@@ -6039,7 +6052,7 @@ def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> Non
     working = {"status": "in_progress", "started_at": started or _Timestamp()}
     finish = functools.partial(_finish_run, turn=turn or Turn(_DEFAULT_TEXT))
     key = (run["thread_id"], run["id"])
-    _go_through(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
+    _apply_stages(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
 
 
 def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
@@ -6322,41 +6335,45 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "beta.assistants.create": Behavior(derive=_derive_assistant, keep=_keep_assistant),
-        "beta.threads.create": Behavior(keep=_keep_thread),
-        "beta.threads.create_and_run": Behavior(
-            made_up=True,
-            refers={"assistant_id": "beta.assistants"},
+        "beta.assistants.create": _Behavior(derive=_derive_assistant, store=_keep_assistant),
+        "beta.threads.create": _Behavior(store=_keep_thread),
+        "beta.threads.create_and_run": _Behavior(
+            is_generated=True,
+            references={"assistant_id": "beta.assistants"},
             derive=_derive_run,
-            keep=_keep_thread_and_run,
+            store=_keep_thread_and_run,
             events=_run_events,
-            hears=_hear_thread_and_run,
+            get_messages=_hear_thread_and_run,
         ),
-        "beta.threads.messages.create": Behavior(
+        "beta.threads.messages.create": _Behavior(
             derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {},
-            keep=_keep_message,
+            store=_keep_message,
         ),
-        "beta.threads.messages.update": Behavior(act=_update_message),
-        "beta.threads.retrieve": Behavior(act=_retrieve_thread),
-        "beta.threads.runs.cancel": Behavior(
-            check=_check_cancel,
+        "beta.threads.messages.update": _Behavior(handler=_update_message),
+        "beta.threads.retrieve": _Behavior(handler=_retrieve_thread),
+        "beta.threads.runs.cancel": _Behavior(
+            check=_check_cancellable,
             stages=(
                 {"status": "cancelling"},
                 {"status": "cancelled", "cancelled_at": _Timestamp(), "expires_at": None},
             ),
         ),
-        "beta.threads.runs.create": Behavior(
-            made_up=True,
-            refers={"assistant_id": "beta.assistants"},
+        "beta.threads.runs.create": _Behavior(
+            is_generated=True,
+            references={"assistant_id": "beta.assistants"},
             derive=_derive_run,
-            keep=_keep_run,
+            store=_keep_run,
             events=_run_events,
-            hears=_hear_thread,
+            get_messages=_hear_thread,
         ),
-        "beta.threads.runs.submit_tool_outputs": Behavior(
-            made_up=True, check=_check_outputs, goes_on=_go_on_with_outputs, events=_run_events, hears=_hear_outputs
+        "beta.threads.runs.submit_tool_outputs": _Behavior(
+            is_generated=True,
+            check=_check_outputs,
+            resume=_go_on_with_outputs,
+            events=_run_events,
+            get_messages=_hear_outputs,
         ),
     },
 )
@@ -6404,12 +6421,12 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "beta.agents.automations.pause": Behavior(stages=({"status": "paused"},)),
-        "beta.agents.automations.resume": Behavior(stages=({"status": "active"},)),
-        "beta.agents.sessions.events.stream": Behavior(events=_session_events, always_streams=True),
-        "beta.chatkit.sessions.cancel": Behavior(stages=({"status": "cancelled"},)),
+        "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
+        "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
+        "beta.agents.sessions.events.stream": _Behavior(events=_session_events, always_streams=True),
+        "beta.chatkit.sessions.cancel": _Behavior(stages=({"status": "cancelled"},)),
     },
 )
 
@@ -6420,7 +6437,7 @@ _add_rows(
 
 
 def _keep_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     _take_in(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
 
@@ -6446,7 +6463,7 @@ def _list_further(call: _Call) -> Any:
     owner = call.resource.parent
     for key in [_to_key(call.parent_ids)] if owner else list(call.objects):
         _advance(call.store, (owner or call.resource).name, key)
-    return _list(call)
+    return _handle_list(call)
 
 
 def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
@@ -6458,7 +6475,7 @@ def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
 
 
 def _keep_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     path = (*call.parent_ids, obj["id"])
     done = _sets_file_states(script)
     for asked in _batch_files(call.body):
@@ -6469,7 +6486,7 @@ def _keep_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
         obj.update(_with_set_fields(call.store, call.resource.name, path, state))
     else:
         finish = functools.partial(_finish_file_batch, path=path)
-        _go_through(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
+        _apply_stages(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
 
 
 def _sets_file_states(script: _Script) -> bool:
@@ -6563,7 +6580,7 @@ def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> No
     if owner["status"] != "expired":
         reading = owner["file_counts"]["in_progress"] > 0
         changes = {"status": "in_progress" if reading else "completed"}
-        changes |= _expires(owner, _get_dict(owner, "expires_after"))
+        changes |= _expiry_from(owner, _get_dict(owner, "expires_after"))
         owner.update(_with_set_fields(store, "vector_stores", id, changes))
 
 
@@ -6577,7 +6594,7 @@ def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
 
 def _store_file_content(call: _Call) -> Any:
     _require_parents(call)
-    page = _page_of(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
+    page = _make_page(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
     return page | {"object": "vector_store.file_content.page", "next_page": None}
 
 
@@ -6591,7 +6608,7 @@ def _search(call: _Call) -> Any:
     found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][:most]
     rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
     told = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
-    return _page_of(call.row, found) | told
+    return _make_page(call.row, found) | told
 
 
 def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
@@ -6692,23 +6709,25 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "vector_stores.create": Behavior(refers={"file_ids": "files"}, derive=_expiry, keep=_keep_vector_store),
-        "vector_stores.file_batches.cancel": Behavior(act=_cancel_file_batch),
-        "vector_stores.file_batches.create": Behavior(
-            refers={"file_ids": "files", "files": "files"}, keep=_keep_file_batch
+        "vector_stores.create": _Behavior(
+            references={"file_ids": "files"}, derive=_requested_expiry, store=_keep_vector_store
         ),
-        "vector_stores.file_batches.list_files": Behavior(act=_list_further),
-        "vector_stores.files.content": Behavior(act=_store_file_content),
-        "vector_stores.files.create": Behavior(
-            refers={"file_id": "files"},
+        "vector_stores.file_batches.cancel": _Behavior(handler=_cancel_file_batch),
+        "vector_stores.file_batches.create": _Behavior(
+            references={"file_ids": "files", "files": "files"}, store=_keep_file_batch
+        ),
+        "vector_stores.file_batches.list_files": _Behavior(handler=_list_further),
+        "vector_stores.files.content": _Behavior(handler=_store_file_content),
+        "vector_stores.files.create": _Behavior(
+            references={"file_id": "files"},
             derive=lambda call, file: _store_file_fields(call.store, call.parent_ids[0], call.body),
-            keep=_keep_store_file,
+            store=_keep_store_file,
         ),
-        "vector_stores.files.list": Behavior(act=_list_further),
-        "vector_stores.list": Behavior(act=_list_further),
-        "vector_stores.search": Behavior(check=_require_target, act=_search),
+        "vector_stores.files.list": _Behavior(handler=_list_further),
+        "vector_stores.list": _Behavior(handler=_list_further),
+        "vector_stores.search": _Behavior(check=_require_target, handler=_search),
     },
 )
 
@@ -6864,21 +6883,21 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "batches.cancel": Behavior(
-            check=_check_cancel,
+        "batches.cancel": _Behavior(
+            check=_check_cancellable,
             stages=(
                 {"status": "cancelling", "cancelling_at": _Timestamp()},
                 {"status": "cancelled", "cancelled_at": _Timestamp()},
             ),
         ),
-        "batches.create": Behavior(
-            refers={"input_file_id": "files"},
+        "batches.create": _Behavior(
+            references={"input_file_id": "files"},
             derive=_derive_batch,
             stages=({}, {"status": "in_progress", "in_progress_at": _Timestamp()}, _finish_batch),
         ),
-        "batches.retrieve": Behavior(work=_work_batch),
+        "batches.retrieve": _Behavior(before_answer=_work_batch),
     },
 )
 
@@ -6907,7 +6926,7 @@ def _check_job(call: _Call) -> None:
 
 
 def _keep_job(call: _Call, job: dict[str, Any], script: _Script) -> None:
-    _remember(call, job, script)
+    _store_created(call, job, script)
     _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
 
 
@@ -7045,16 +7064,16 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "fine_tuning.checkpoints.permissions.create": Behavior(
-            derive=_derive_permissions, keep=_keep_each, stores_answer=False
+        "fine_tuning.checkpoints.permissions.create": _Behavior(
+            derive=_derive_permissions, store=_store_page_items, stores_answer=False
         ),
-        "fine_tuning.jobs.cancel": Behavior(check=_check_cancel, stages=({"status": "cancelled"},)),
-        "fine_tuning.jobs.create": Behavior(
+        "fine_tuning.jobs.cancel": _Behavior(check=_check_cancellable, stages=({"status": "cancelled"},)),
+        "fine_tuning.jobs.create": _Behavior(
             check=_check_job,
             derive=_derive_job,
-            keep=_keep_job,
+            store=_keep_job,
             stages=(
                 {},
                 functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state"),
@@ -7062,9 +7081,9 @@ _add_rows(
                 _finish_job,
             ),
         ),
-        "fine_tuning.jobs.pause": Behavior(check=_check_pause, act=functools.partial(_hold_job, held=True)),
-        "fine_tuning.jobs.resume": Behavior(check=_check_resume, act=functools.partial(_hold_job, held=False)),
-        "models.delete": Behavior(check=_check_model_delete),
+        "fine_tuning.jobs.pause": _Behavior(check=_check_pause, handler=functools.partial(_hold_job, held=True)),
+        "fine_tuning.jobs.resume": _Behavior(check=_check_resume, handler=functools.partial(_hold_job, held=False)),
+        "models.delete": _Behavior(check=_check_model_delete),
     },
 )
 
@@ -7230,32 +7249,34 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "audio.speech.create": Behavior(made_up=True, default=_MP3, form_of_bytes="mp3", events=_speech_events),
-        "audio.transcriptions.create": Behavior(
-            made_up=True,
+        "audio.speech.create": _Behavior(
+            is_generated=True, default=_MP3, default_audio_format="mp3", events=_speech_events
+        ),
+        "audio.transcriptions.create": _Behavior(
+            is_generated=True,
             default=_caption,
             derive=_derive_transcription,
             events=_transcription_events,
-            formats=dict.fromkeys(_CAPTIONS, "str")
+            types_by_format=dict.fromkeys(_CAPTIONS, "str")
             | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
         ),
-        "audio.translations.create": Behavior(
-            made_up=True,
+        "audio.translations.create": _Behavior(
+            is_generated=True,
             default=_caption,
-            formats=dict.fromkeys(_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
+            types_by_format=dict.fromkeys(_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
         ),
-        "images.create_variation": Behavior(made_up=True, takes=_picture, derive=_derive_images),
-        "images.edit": Behavior(
-            made_up=True,
-            takes=_picture,
+        "images.create_variation": _Behavior(is_generated=True, coerce=_picture, derive=_derive_images),
+        "images.edit": _Behavior(
+            is_generated=True,
+            coerce=_picture,
             derive=_derive_images,
             events=functools.partial(_image_events, kind="image_edit"),
         ),
-        "images.generate": Behavior(
-            made_up=True,
-            takes=_picture,
+        "images.generate": _Behavior(
+            is_generated=True,
+            coerce=_picture,
             derive=_derive_images,
             events=functools.partial(_image_events, kind="image_generation"),
         ),
@@ -7398,11 +7419,13 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "decisions.create": Behavior(made_up=True, derive=_derive_decision),
-        "embeddings.create": Behavior(made_up=True, takes=_vectors, derive=_derive_embeddings, keep=_encode_vectors),
-        "moderations.create": Behavior(made_up=True, derive=_derive_moderations),
+        "decisions.create": _Behavior(is_generated=True, derive=_derive_decision),
+        "embeddings.create": _Behavior(
+            is_generated=True, coerce=_vectors, derive=_derive_embeddings, store=_encode_vectors
+        ),
+        "moderations.create": _Behavior(is_generated=True, derive=_derive_moderations),
     },
 )
 
@@ -7412,20 +7435,22 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _talking() -> Behavior:
+def _talking() -> _Behavior:
     """Return the behavior of sessions that have a conversation."""
-    return Behavior(
-        made_up=True,
+    return _Behavior(
+        is_generated=True,
         derive=_derive_realtime_response,
-        keep=_store_realtime_response,
+        store=_store_realtime_response,
         events=_realtime_response_events,
-        hears=_messages_from_realtime,
+        get_messages=_messages_from_realtime,
     )
 
 
-def _interpreting() -> Behavior:
+def _interpreting() -> _Behavior:
     """Return the behavior of sessions that answer each utterance."""
-    return Behavior(made_up=True, keep=lambda call, obj, script: None, events=_utterance_events, stores_answer=False)
+    return _Behavior(
+        is_generated=True, store=lambda call, obj, script: None, events=_utterance_events, stores_answer=False
+    )
 
 
 def _realtime_partial(turn: Turn) -> dict[str, Any]:
@@ -8433,18 +8458,18 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
         "live.connect": _interpreting(),
         "live.forks.connect": _interpreting(),
         "live.sideband.connect": _interpreting(),
-        "realtime.calls.accept": Behavior(
-            keep=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
+        "realtime.calls.accept": _Behavior(
+            store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
         ),
-        "realtime.calls.create": Behavior(default=_SDP, keep=_keep_call, headers=_call_headers),
-        "realtime.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.calls.create": _Behavior(default=_SDP, store=_keep_call, extra_headers=_call_headers),
+        "realtime.client_secrets.create": _Behavior(derive=_derive_secret),
         "realtime.connect": _talking(),
-        "realtime.translations.client_secrets.create": Behavior(derive=_derive_secret),
+        "realtime.translations.client_secrets.create": _Behavior(derive=_derive_secret),
         "realtime.translations.connect": _interpreting(),
     },
 )
@@ -8519,7 +8544,7 @@ def _container_file_content(call: _Call) -> bytes:
 
 def _keep_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """A skill comes with its first version."""
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     id, number = obj["id"], obj["latest_version"]
     _add(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
     call.store["skills.versions.content"][id, number] = _skill_content(call)
@@ -8547,7 +8572,7 @@ def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
 
 
 def _keep_version(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     skill = call.store["skills"].get(call.parent_ids[0], {})
     skill["latest_version"] = obj["version"]
     if call.body.get("default") in (True, "true"):
@@ -8561,13 +8586,13 @@ _VIDEO_STAGES = (
 )
 
 
-def _remaking_video() -> Behavior:
+def _remaking_video() -> _Behavior:
     """A video made from another, which the path names or the body."""
-    return Behavior(
-        made_up=True,
-        refers={"video_id": "videos", "video": "videos"},
+    return _Behavior(
+        is_generated=True,
+        references={"video_id": "videos", "video": "videos"},
         derive=lambda call, video: {"remixed_from_video_id": next(iter(_video_ids(call)), None)},
-        keep=_remember,
+        store=_store_created,
         stages=_VIDEO_STAGES,
     )
 
@@ -8636,24 +8661,24 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "containers.files.content.retrieve": Behavior(check=_use_container),
-        "containers.files.create": Behavior(
-            refers={"file_id": "files"},
+        "containers.files.content.retrieve": _Behavior(check=_use_container),
+        "containers.files.create": _Behavior(
+            references={"file_id": "files"},
             check=_use_container,
             derive=_derive_container_file,
             content=_container_file_content,
         ),
-        "containers.files.delete": Behavior(check=_use_container),
-        "containers.files.retrieve": Behavior(check=_use_container),
-        "containers.retrieve": Behavior(check=_touch_container),
-        "evals.create": Behavior(derive=_derive_eval),
-        "evals.runs.cancel": Behavior(stages=({"status": "canceled"},)),
-        "evals.runs.create": Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
-        "skills.create": Behavior(derive=_derive_skill, keep=_keep_skill, content=_skill_content),
-        "skills.versions.create": Behavior(derive=_derive_version, keep=_keep_version, content=_skill_content),
-        "videos.create": Behavior(made_up=True, stages=_VIDEO_STAGES),
+        "containers.files.delete": _Behavior(check=_use_container),
+        "containers.files.retrieve": _Behavior(check=_use_container),
+        "containers.retrieve": _Behavior(check=_touch_container),
+        "evals.create": _Behavior(derive=_derive_eval),
+        "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
+        "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
+        "skills.create": _Behavior(derive=_derive_skill, store=_keep_skill, content=_skill_content),
+        "skills.versions.create": _Behavior(derive=_derive_version, store=_keep_version, content=_skill_content),
+        "videos.create": _Behavior(is_generated=True, stages=_VIDEO_STAGES),
         "videos.edit": _remaking_video(),
         "videos.extend": _remaking_video(),
         "videos.remix": _remaking_video(),
@@ -8666,12 +8691,12 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _assigning(param: str, source: str) -> Behavior:
+def _assigning(param: str, source: str) -> _Behavior:
     """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
     about = {"param": param, "source": source}
-    return Behavior(
+    return _Behavior(
         derive=functools.partial(_derive_assignment, **about),
-        keep=functools.partial(_keep_assignment, **about),
+        store=functools.partial(_keep_assignment, **about),
         stores_answer=False,
     )
 
@@ -8724,9 +8749,9 @@ def _set_active(call: _Call, active: bool) -> Any:
             certificate = {**certificate, "object": "organization.project.certificate"}
             call.store["admin.organization.projects.certificates"][(*call.parent_ids, id)] = certificate
         certificate["active"] = active
-        changed.append(_seen_as(_page_item_type(call.response_type), resource, certificate, call.store))
+        changed.append(_project(_page_item_type(call.response_type), resource, certificate, call.store))
     shown = _default_value(_page_item_type(call.response_type))["object"]
-    return _page_of(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
+    return _make_page(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
 
 
 def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -8736,7 +8761,7 @@ def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keep_service_account(call: _Call, obj: dict[str, Any], script: _Script) -> None:
-    _remember(call, obj, script)
+    _store_created(call, obj, script)
     if obj["api_key"]:
         _keep_api_key(call, obj["api_key"], script)
 
@@ -8751,7 +8776,7 @@ def _keep_api_key(call: _Call, key: dict[str, Any], script: _Script) -> None:
 def _list_projects(call: _Call) -> Any:
     """Archived projects are listed when asked for."""
     hidden = call.query.get("include_archived") != "true"
-    return _list(call, {**call.query, "status": "active"} if hidden else call.query)
+    return _handle_list(call, {**call.query, "status": "active"} if hidden else call.query)
 
 
 _add_rows(
@@ -8802,32 +8827,37 @@ _add_rows(
 
 
 _add_rows(
-    BEHAVIORS,
+    _BEHAVIORS,
     {
-        "admin.organization.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
-        "admin.organization.certificates.deactivate": Behavior(act=functools.partial(_set_active, active=False)),
+        "admin.organization.certificates.activate": _Behavior(handler=functools.partial(_set_active, active=True)),
+        "admin.organization.certificates.deactivate": _Behavior(handler=functools.partial(_set_active, active=False)),
         "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
         "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
-        "admin.organization.projects.archive": Behavior(stages=({"status": "archived", "archived_at": _Timestamp()},)),
-        "admin.organization.projects.certificates.activate": Behavior(act=functools.partial(_set_active, active=True)),
-        "admin.organization.projects.certificates.deactivate": Behavior(
-            act=functools.partial(_set_active, active=False)
+        "admin.organization.projects.archive": _Behavior(stages=({"status": "archived", "archived_at": _Timestamp()},)),
+        "admin.organization.projects.certificates.activate": _Behavior(
+            handler=functools.partial(_set_active, active=True)
         ),
-        "admin.organization.projects.groups.create": Behavior(
-            derive=_derive_group, keep=_keep_group, stores_answer=False
+        "admin.organization.projects.certificates.deactivate": _Behavior(
+            handler=functools.partial(_set_active, active=False)
+        ),
+        "admin.organization.projects.groups.create": _Behavior(
+            derive=_derive_group, store=_keep_group, stores_answer=False
         ),
         "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
-        "admin.organization.projects.list": Behavior(act=_list_projects),
-        "admin.organization.projects.service_accounts.api_keys.create": Behavior(
-            check=_require_target, keep=_keep_api_key
+        "admin.organization.projects.list": _Behavior(handler=_list_projects),
+        "admin.organization.projects.service_accounts.api_keys.create": _Behavior(
+            check=_require_target, store=_keep_api_key
         ),
-        "admin.organization.projects.service_accounts.create": Behavior(
-            derive=_derive_service_account, keep=_keep_service_account
+        "admin.organization.projects.service_accounts.create": _Behavior(
+            derive=_derive_service_account, store=_keep_service_account
         ),
         "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
         "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
-        "webhooks.rotate_secret": Behavior(
-            act=lambda call: {**_view(call, _require_target(call)), "signing_secret": call.store._new_id("whsec_")}
+        "webhooks.rotate_secret": _Behavior(
+            handler=lambda call: {
+                **_as_response(call, _require_target(call)),
+                "signing_secret": call.store._new_id("whsec_"),
+            }
         ),
     },
 )
@@ -8866,7 +8896,9 @@ def _stream_reply(call: _Call, events: Any, pace: Pace) -> httpx.Response:
 
 def _kind_of_bytes(call: _Call) -> str:
     """The content type of a download: of speech that of its format, of a file with a path that of its name."""
-    if form := call.behavior.form_of_bytes and call.body.get("response_format", call.behavior.form_of_bytes):
+    if form := call.behavior.default_audio_format and call.body.get(
+        "response_format", call.behavior.default_audio_format
+    ):
         return f"audio/{'mpeg' if form == 'mp3' else form}"
     path = call.objects.get(call.key, {}).get("path") if call.shape.item_param else None
     kind = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
@@ -8938,8 +8970,8 @@ def _headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes]]:
         (b"x-request-id", call.store._new_id("req_").encode()),
         (b"date", _date(int(time.time()))),
         *_STANDING_HEADERS,
-        *(_LIMIT_HEADERS if call.behavior.made_up else ()),
-        *(call.behavior.headers(call) if call.behavior.headers else ()),
+        *(_LIMIT_HEADERS if call.behavior.is_generated else ()),
+        *(call.behavior.extra_headers(call) if call.behavior.extra_headers else ()),
     ]
     return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
 
@@ -9131,7 +9163,7 @@ async def _answer(call: _Call, wait: Wait, record: Record | None = None, reply: 
         if script is _NOT_SET:
             await _do_as_if_nothing_were_set(call, wait, checked)
         with call.store.lock, _blaming(call):
-            return (reply or _reply)(call, _perform(call, script), script.pace)
+            return (reply or _reply)(call, _build_answer(call, script), script.pace)
     except _ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
@@ -9139,10 +9171,10 @@ async def _answer(call: _Call, wait: Wait, record: Record | None = None, reply: 
 def _chosen(call: _Call) -> Scripted | None:
     """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
     chosen = call.mock._endpoint(call.row)._choose(call)
-    if chosen is None and call.behavior.shares:
+    if chosen is None and call.behavior.fallback_to:
         beta = "beta." if call.row.name.startswith("beta.") else ""
-        return call.mock._endpoint(_rows()[beta + call.behavior.shares])._choose(call)
-    if chosen or not call.behavior.goes_on:
+        return call.mock._endpoint(_rows()[beta + call.behavior.fallback_to])._choose(call)
+    if chosen or not call.behavior.resume:
         return chosen
     note = call.store._bookkeeping.metadata.get((call.resource.name, call.key), _Metadata())
     chosen = call.mock._endpoint(_rows()[note.created_by])._choose(call) if note.created_by else None
@@ -9195,7 +9227,7 @@ def _prepare(row: _Row, value: Any) -> _Script:
 
 def _taken(row: _Row, value: Any) -> Any:
     """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
-    takes = _behavior(row.name).takes
+    takes = _behavior_of(row.name).coerce
     return takes(value) if takes else None
 
 
@@ -9205,13 +9237,13 @@ def _text_word(row: _Row) -> str:
 
 async def _do_as_if_nothing_were_set(call: _Call, wait: Wait, checked: bool) -> None:
     """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
-    if call.mock._only_scripted and call.behavior.made_up:
+    if call.mock._only_scripted and call.behavior.is_generated:
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not checked:  # a list said `...`
         with call.store.lock, _blaming(call):
             _check_request(call)
-    if call.behavior.work:
-        await call.behavior.work(call, wait)
+    if call.behavior.before_answer:
+        await call.behavior.before_answer(call, wait)
 
 
 # What reading a value raises that is not what it is taken for.
@@ -9299,7 +9331,9 @@ def _spoken_script(row: _Row, turn: Turn) -> _Script:
 def _templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
     templates, reasons = {}, []
-    models = [*filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior(row.name).formats.values()))))]
+    models = [
+        *filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior_of(row.name).types_by_format.values()))))
+    ]
     for model in models:
         try:
             templates[model] = (
@@ -9406,7 +9440,7 @@ def _keep_ready(call: _Call, content: bytes) -> None:
     except ValueError:  # some other service's answer
         return
     with call.store.lock:
-        _keep(call, _compose(call, script), script)
+        _store_answer(call, _compose(call, script), script)
 
 
 # ---- callables and lists ---------------------------------------------------------------------------------------------
@@ -9442,8 +9476,8 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
 
 def _heard(call: _Call) -> list[dict[str, Any]]:
     """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
-    if call.behavior.hears:
-        return call.behavior.hears(call)
+    if call.behavior.get_messages:
+        return call.behavior.get_messages(call)
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
 
 
@@ -11798,7 +11832,7 @@ class StateStore(collections.UserDict):
         return self._bookkeeping.metadata.setdefault((resource, key), _Metadata())
 
     def _new_id(self, prefix: str) -> str:
-        """The next id: deterministic; that nothing stored by hand has it, `_put` sees to."""
+        """The next id: deterministic; that nothing stored by hand has it, `_insert_object` sees to."""
         numbers = self._bookkeeping.id_counters
         numbers[prefix] += 1
         return f"{prefix}{numbers[prefix]:024d}"
@@ -11862,7 +11896,7 @@ class Objects:
             raise TypeError(f"state.{self._name} has no list call; its objects are in state[{self._name!r}]")
         parents += tuple(params.pop(name) for name in self._resource.parent_params if name in params)
         with self._store.lock:
-            page = _page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
+            page = _list_page(rows[0], self._store, parents, {key: str(value) for key, value in params.items()})
         return [self._as_model(item) for item in page["data"]]
 
     def _find(self, ids: tuple[str, ...]) -> Any:
@@ -12319,7 +12353,9 @@ def _query(request: httpx.Request) -> dict[str, Any]:
 
 def _is_spoken(row: _Row) -> bool:
     """Whether somebody says something in a call, or in one of the messages of a connection."""
-    return bool(row.method == "WS" or _behavior(row.name).hears or {"input", "prompt"} & {*_param_names(row.name)})
+    return bool(
+        row.method == "WS" or _behavior_of(row.name).get_messages or {"input", "prompt"} & {*_param_names(row.name)}
+    )
 
 
 def _last_input(call: _Call) -> str:

@@ -605,10 +605,10 @@ def test_beta_responses_are_endpoints_of_their_own(openai_mock):
 
 def test_tables_speak_of_what_there_is():
     rows, resources = {row.name for row in TABLE}, {*_RESOURCES, "admin"}  # "admin" is above its resources
-    assert set(openai_responses.BEHAVIORS) <= rows and set(openai_responses._RESOURCES) <= resources
-    assert not {f"beta.{name}" for name in openai_responses.BEHAVIORS} & set(openai_responses.BEHAVIORS)
-    for name, behavior in openai_responses.BEHAVIORS.items():
-        assert dataclasses.asdict(behavior) != dataclasses.asdict(openai_responses.Behavior()), f"{name} says nothing"
+    assert set(openai_responses._BEHAVIORS) <= rows and set(openai_responses._RESOURCES) <= resources
+    assert not {f"beta.{name}" for name in openai_responses._BEHAVIORS} & set(openai_responses._BEHAVIORS)
+    for name, behavior in openai_responses._BEHAVIORS.items():
+        assert dataclasses.asdict(behavior) != dataclasses.asdict(openai_responses._Behavior()), f"{name} says nothing"
 
 
 @cases(
@@ -3203,7 +3203,7 @@ def test_set_fields_survive_cancelling(monkeypatch, name):
 
 
 def test_calls_with_stages_are_in_the_table_of_progress():
-    staged = {name for name, behavior in openai_responses.BEHAVIORS.items() if behavior.stages}
+    staged = {name for name, behavior in openai_responses._BEHAVIORS.items() if behavior.stages}
     assert {name for name in staged if name.endswith((".create", ".edit", ".extend", ".remix"))} <= PROGRESS.keys()
 
 

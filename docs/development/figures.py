@@ -13,7 +13,7 @@ import openai_responses as module
 def figures() -> str:
     """What the README says of a release."""
     rows = [row for name, row in module._rows().items() if name in module._endpoint_names()]
-    behaviors = [module._behavior(row.name) for row in rows if row.method != "WS"]
+    behaviors = [module._behavior_of(row.name) for row in rows if row.method != "WS"]
     kinds = Counter("WebSockets" if row.method == "WS" else "REST endpoints" for row in rows)
     kinds["that stream"] = sum(bool(behavior.events) for behavior in behaviors)
     return ", ".join(f"{number} {kind}" for kind, number in kinds.items())

@@ -64,15 +64,15 @@ def state_of(row: module._Row) -> str:
 
 def streams_of(row: module._Row) -> str:
     """Whether a call answers with events."""
-    behavior = module._behavior(row.name)
+    behavior = module._behavior_of(row.name)
     return "always" if behavior.always_streams or row.method == "WS" else "yes" if behavior.events else ""
 
 
 def checks_of(row: module._Row) -> str:
     """The parameters whose ids must be there, and what else is refused."""
-    shape, behavior = module._shape_of(row), module._behavior(row.name)
+    shape, behavior = module._shape_of(row), module._behavior_of(row.name)
     path = [*shape.parent_params, *([shape.item_param] if shape.item_param else [])]
-    ids = ", ".join(f"`{name}`" for name in [*path, *behavior.refers])
+    ids = ", ".join(f"`{name}`" for name in [*path, *behavior.references])
     more = (inspect.getdoc(behavior.check) or "") if behavior.check not in (None, module._require_target) else ""
     return ". ".join(filter(None, [ids, more.partition("\n")[0]]))
 

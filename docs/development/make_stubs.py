@@ -29,7 +29,7 @@ def endpoints() -> dict[str, str]:
 
 def endpoint_type(row: module._Row) -> str:
     """The type of an endpoint by what it takes."""
-    if takes := module._behavior(row.name).takes:
+    if takes := module._behavior_of(row.name).coerce:
         return {module._picture: "ImageEndpoint", module._vectors: "VectorEndpoint"}[takes]
     if row.model in ("bytes", "str"):
         return "BinaryEndpoint"
