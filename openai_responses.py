@@ -4325,26 +4325,26 @@ _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 
 
 def _derive_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    filename, data, _ = _uploaded(call.body.get("file"))
+    filename, data, _ = _uploaded_file(call.body.get("file"))
     purpose = call.body.get("purpose")
     kept = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
     kept |= {"purpose": purpose} if purpose else {}
     return {"filename": filename, "bytes": len(data)} | kept | _requested_expiry(call, obj)
 
 
-def _uploaded(value: Any) -> tuple[str, bytes, str]:
+def _uploaded_file(value: Any) -> tuple[str, bytes, str]:
     """A file out of a form: its name, bytes and content type."""
     return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
 
 
 # What files are uploaded for; the SDK's type of a file does not list all.
-_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
+_FILE_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
-def _check_purpose(call: _Call) -> None:
+def _check_file_purpose(call: _Call) -> None:
     """The purpose is one of those there are."""
-    if (purpose := call.body["purpose"]) not in _PURPOSES:
-        _reject(f"{purpose!r} is not one of {list(_PURPOSES)} - 'purpose'", "purpose")
+    if (purpose := call.body["purpose"]) not in _FILE_PURPOSES:
+        _reject(f"{purpose!r} is not one of {list(_FILE_PURPOSES)} - 'purpose'", "purpose")
 
 
 def _file_content(call: _Call) -> bytes:
@@ -4356,26 +4356,26 @@ def _file_text(store: StateStore, id: Any) -> str:
     return store["files.content"].get(id, b"").decode(errors="replace")
 
 
-def _leave_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> None:
+def _remove_from_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> None:
     """A file that is deleted leaves the vector stores it is in."""
     for key in [key for key in store["vector_stores.files"] if key[1] == id]:
         _delete_object(store, _get_resource("vector_stores.files"), key)
 
 
-def _check_complete(call: _Call) -> None:
+def _check_upload_parts(call: _Call) -> None:
     """The parts are there, and have the bytes and the checksum that were announced."""
-    _check_upload(call)
+    _check_upload_pending(call)
     upload, parts = _require_target(call), call.store["uploads.parts"]
     if unknown := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
         _reject(f"No such Part object: {unknown[0]}", "part_ids")
-    data = _joined_parts(call)
+    data = _join_parts(call)
     if len(data) != upload["bytes"]:
         _reject(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
     if call.body.get("md5") not in (None, hashlib.md5(data, usedforsecurity=False).hexdigest()):
         _reject("The md5 checksum of the parts is not the one given.", "md5")
 
 
-def _check_upload(call: _Call) -> None:
+def _check_upload_pending(call: _Call) -> None:
     """An upload takes changes while it is pending."""
     upload = _require_target(call)
     if upload["status"] != "pending":
@@ -4384,14 +4384,14 @@ def _check_upload(call: _Call) -> None:
 
 def _complete_upload(call: _Call) -> Any:
     upload = _require_target(call)
-    data = _joined_parts(call)
+    data = _join_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
     _move_on(call, ({"status": "completed", "file": file},))
     _put_file(call.store, upload["file"], data)
     return upload
 
 
-def _joined_parts(call: _Call) -> bytes:
+def _join_parts(call: _Call) -> bytes:
     return b"".join(call.store["uploads.parts"][call.item_id, id] for id in call.body.get("part_ids") or [])
 
 
@@ -4412,7 +4412,7 @@ _add_rows(
         "files": {
             "paging": ("desc", 10_000, 10_000),
             "not_found_param": "id",
-            "on_delete": _leave_vector_stores,
+            "on_delete": _remove_from_vector_stores,
             "on_expire": lambda store, id, file: _delete_object(store, _get_resource("files"), (id,)),
         },
         "files.content": {"parent_params": ()},
@@ -4444,15 +4444,17 @@ _add_rows(
     {
         "files.content": _Behavior(default=b"mock file content", handler=_file_content),
         "files.create": _Behavior(
-            check=_check_purpose, derive=_derive_file, content=lambda call: _uploaded(call.body.get("file"))[1]
+            check=_check_file_purpose,
+            derive=_derive_file,
+            content=lambda call: _uploaded_file(call.body.get("file"))[1],
         ),
-        "uploads.cancel": _Behavior(check=_check_upload, stages=({"status": "cancelled"},)),
-        "uploads.complete": _Behavior(check=_check_complete, handler=_complete_upload),
+        "uploads.cancel": _Behavior(check=_check_upload_pending, stages=({"status": "cancelled"},)),
+        "uploads.complete": _Behavior(check=_check_upload_parts, handler=_complete_upload),
         "uploads.create": _Behavior(derive=_requested_expiry),
         "uploads.parts.create": _Behavior(
-            check=_check_upload,
+            check=_check_upload_pending,
             store=lambda call, part, script: call.store["uploads.parts"].update(
-                {(call.item_id, part["id"]): _uploaded(call.body.get("data"))[1]}
+                {(call.item_id, part["id"]): _uploaded_file(call.body.get("data"))[1]}
             ),
         ),
     },
@@ -8533,13 +8535,13 @@ def _touch_container(call: _Call, id: Any = None) -> dict[str, Any]:
 
 def _derive_container_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     source = call.store["files"].get(call.body.get("file_id"), {})
-    filename, data, _ = _uploaded(call.body.get("file"))
+    filename, data, _ = _uploaded_file(call.body.get("file"))
     name, size = source.get("filename", filename), source.get("bytes", len(data))
     return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
 
 
 def _container_file_content(call: _Call) -> bytes:
-    return call.store["files.content"].get(call.body.get("file_id"), _uploaded(call.body.get("file"))[1])
+    return call.store["files.content"].get(call.body.get("file_id"), _uploaded_file(call.body.get("file"))[1])
 
 
 def _keep_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
