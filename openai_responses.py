@@ -2035,7 +2035,7 @@ class _Call:
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
         """What the request brings for a conversation, as items with ids."""
-        return [_item(item, self.store) for item in _items_of(self.body.get(self.behavior.input_param))]
+        return [_conversation_item(item, self.store) for item in _to_items(self.body.get(self.behavior.input_param))]
 
     @property
     def wants_stream(self) -> bool:
@@ -4466,16 +4466,16 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _responding(**more: Any) -> _Behavior:
+def _response_behavior(**more: Any) -> _Behavior:
     """What a call does that makes a response, over HTTP or a WebSocket."""
     return _Behavior(
         is_generated=True,
         references={"conversation": "conversations"},
         check=_check_response,
         derive=_derive_response,
-        store=_keep_response,
+        store=_store_response,
         events=_response_stream,
-        get_messages=_hear_conversation,
+        get_messages=_conversation_items,
         **more,
     )
 
@@ -4491,7 +4491,7 @@ def _check_response(call: _Call) -> None:
     for tool in _only_dicts(call.body.get("tools")):
         if isinstance(id := tool.get("container"), str) and id in call.store["containers"]:
             _use_container(call, id)
-    called = {item.get("call_id") for item in _hear_conversation(call) if "output" not in str(item.get("type"))}
+    called = {item.get("call_id") for item in _conversation_items(call) if "output" not in str(item.get("type"))}
     for item in _only_dicts(call.body.get("input")):
         kind, id = str(item.get("type")), item.get("call_id")
         if kind.endswith("call_output") and id not in called:
@@ -4499,28 +4499,30 @@ def _check_response(call: _Call) -> None:
 
 
 def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    answer = sum(map(_item_tokens, obj["output"]))
-    usage = _usage_with_counts(obj, input_tokens=_prompt_tokens(call), output_tokens=answer)
-    if usage and (thought := sum(_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
+    answer = sum(map(_count_item_tokens, obj["output"]))
+    usage = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=answer)
+    if usage and (thought := sum(_count_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
     output = {"output": [_item_from_request(call, obj, position) for position in range(len(obj["output"]))]}
-    return usage | output | _way_of_model(call.body, obj) | conversation | _response_filters(call, obj)
+    return usage | output | _response_model_defaults(call.body, obj) | conversation | _response_filters(call, obj)
 
 
-def _prompt_tokens(call: _Call) -> int:
+def _count_prompt_tokens(call: _Call) -> int:
     return _count_tokens(_extract_text(call.body.get("instructions"))) + sum(
-        map(_item_tokens, _hear_conversation(call))
+        map(_count_item_tokens, _conversation_items(call))
     )
 
 
-def _item_tokens(item: Mapping[str, Any]) -> int:
+def _count_item_tokens(item: Mapping[str, Any]) -> int:
     return _count_tokens(_extract_text(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
-def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+def _response_model_defaults(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """What a response says by its model, under what the request said."""
-    ways = next((ways for pattern, ways in _ways_of_models() if re.match(pattern, str(response["model"]))), {})
+    ways = next(
+        (ways for pattern, ways in _supported_model_defaults() if re.match(pattern, str(response["model"]))), {}
+    )
     fields = {key: value for key, value in ways.items() if key == "reasoning" or asked.get(key) is None}
     said = {key: value for key, value in (asked.get("reasoning") or {}).items() if value is not None}
     summary = {"summary": "detailed"} if said.get("summary") == "auto" else {}  # which one it was is told
@@ -4529,7 +4531,7 @@ def _way_of_model(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict
 
 
 # What a response says by its model where the request does not: the first pattern that the model's name begins with.
-_WAYS_OF_MODELS = (
+_RESPONSE_DEFAULTS_BY_MODEL = (
     (
         r"gpt-5\.([6-9]|\d\d)",
         {
@@ -4563,46 +4565,48 @@ _WAYS_OF_MODELS = (
 
 
 @functools.cache
-def _ways_of_models() -> list[tuple[str, Mapping[str, Any]]]:
+def _supported_model_defaults() -> list[tuple[str, Mapping[str, Any]]]:
     """The same table, with what the installed release knows of reasoning."""
     fitting = functools.partial(_fitting_fields, _sdk_type("shared.Reasoning"))
-    return [(pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _WAYS_OF_MODELS]
+    return [
+        (pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _RESPONSE_DEFAULTS_BY_MODEL
+    ]
 
 
-def _keep_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     if call.body.get("store") is not False:
         _store_created(call, obj, script)
         call.store._metadata("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
         if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
-            _put_in_background(call, obj)
+            _run_in_background(call, obj)
     if conversation := _conversation_id(call):
         for item in [*call.input_items, *obj["output"]]:
             call.store["conversations.items"][conversation, item["id"]] = item
 
 
-def _put_in_background(call: _Call, obj: dict[str, Any]) -> None:
+def _run_in_background(call: _Call, obj: dict[str, Any]) -> None:
     """Has a response come true over retrieves."""
-    begun = _begun(call)
+    begun = _in_progress_fields(call)
     final = {key: obj[key] for key in begun}
     obj |= begun | {"status": "queued"}
     _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
 
 
-def _begun(call: _Call) -> dict[str, Any]:
+def _in_progress_fields(call: _Call) -> dict[str, Any]:
     """What differs in a response that has only begun; in which tier it is processed is known in the end."""
     tier = call.body.get("service_tier") or "auto"
     nothing = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
     return {"status": "in_progress", "output": [], "service_tier": tier, **nothing}
 
 
-def _items_of(value: Any) -> list[dict[str, Any]]:
+def _to_items(value: Any) -> list[dict[str, Any]]:
     """What a request brings for a conversation, a text or items, as items."""
     return [{"role": "user", "content": value}] if value and isinstance(value, str) else _only_dicts(value)
 
 
-def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
+def _conversation_item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     """An item as a conversation shows it, with an id."""
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
         kind = "output_text" if item.get("role") == "assistant" else "input_text"
@@ -4616,7 +4620,7 @@ def _item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
 
 
-def _tool_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _find_tool(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The first tool of a type in a request or a response; an empty one where there is none."""
     return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == kind), {})
 
@@ -4637,11 +4641,11 @@ def _list_input_items(call: _Call) -> dict[str, Any]:
     with_images = "message.input_image.image_url" in (call.all_params.get("include") or ())
     for number, item in enumerate(page["data"]):
         if parts := _only_dicts(item.get("content")):
-            page["data"][number] = item | {"content": [_part_as_listed(part, with_images) for part in parts]}
+            page["data"][number] = item | {"content": [_listed_part(part, with_images) for part in parts]}
     return page
 
 
-def _part_as_listed(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
+def _listed_part(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
     if part.get("type") not in ("input_file", "input_image"):
         return part
     shown = {"file_id": None, **part}
@@ -4652,16 +4656,16 @@ def _part_as_listed(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
 
 def _derive_compaction(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """What the user said stays, the rest becomes one compaction item."""
-    heard = [item for item in _hear_conversation(call) if item.get("role") == "user"]
-    return {"output": [*map(_as_output, heard), *obj["output"]]}
+    heard = [item for item in _conversation_items(call) if item.get("role") == "user"]
+    return {"output": [*map(_to_output_message, heard), *obj["output"]]}
 
 
-def _hear_conversation(call: _Call) -> list[dict[str, Any]]:
+def _conversation_items(call: _Call) -> list[dict[str, Any]]:
     """The effective conversation of a responses call: all that came before, and its own input."""
-    return [*_history(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
+    return [*_prior_items(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
 
 
-def _history(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
+def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
     """The items of a conversation, or of the responses before, oldest first."""
     turns: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
     while not conversation and previous in store["responses"] and previous not in turns:
@@ -4679,18 +4683,18 @@ def _conversation_id(call: _Call) -> str | None:
     return conversation.get("id") if isinstance(conversation, dict) else conversation
 
 
-def _as_output(item: Mapping[str, Any]) -> dict[str, Any]:
+def _to_output_message(item: Mapping[str, Any]) -> dict[str, Any]:
     text = {"type": "output_text", "text": _extract_text(item), "annotations": []}
     return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
 
 
-def _keep_conversation(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_conversation(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
 
 
-def _delete_item(call: _Call) -> Any:
+def _delete_conversation_item(call: _Call) -> Any:
     """Deleting an item answers with its conversation."""
     _require_target(call)
     _delete_object(call.store, call.resource, call.id_path)
@@ -4711,8 +4715,11 @@ def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) 
     return {}
 
 
-def _response_partial(turn: Turn) -> dict[str, Any]:
-    state, sources = {"status": "incomplete" if turn.stop else "completed"}, list(map(_annotation, turn.citations))
+def _turn_to_response(turn: Turn) -> dict[str, Any]:
+    state, sources = (
+        {"status": "incomplete" if turn.stop else "completed"},
+        list(map(_citation_annotation, turn.citations)),
+    )
     thought = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
     said = [{"type": "output_text", "text": turn.text, "annotations": sources}] if turn.text is not None else []
     refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
@@ -4726,23 +4733,26 @@ def _response_partial(turn: Turn) -> dict[str, Any]:
     return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
 
 
-def _annotation(citation: Citation) -> dict[str, Any]:
+def _citation_annotation(citation: Citation) -> dict[str, Any]:
     if citation.url is not None:
         return _url_citation(citation)
     filename = citation.title or citation.file_id
     return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
 
 
-_WEB_SEARCH = {"search_context_size": "medium", "user_location": {"country": "US"}}
+_WEB_SEARCH_PREVIEW_DEFAULTS = {"search_context_size": "medium", "user_location": {"country": "US"}}
 
 
-_SEARCHES = _WEB_SEARCH | {"return_token_budget": "default", "search_content_types": ["text"]}
+_WEB_SEARCH_DEFAULTS = _WEB_SEARCH_PREVIEW_DEFAULTS | {
+    "return_token_budget": "default",
+    "search_content_types": ["text"],
+}
 
 
-_NO_IMAGES = {"image_tokens": 0, "text_tokens": 0}
+_ZERO_IMAGE_TOKENS = {"image_tokens": 0, "text_tokens": 0}
 
 
-_NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+_EMPTY_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 # What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
@@ -4766,7 +4776,7 @@ def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -
 
 def _response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
-    started = response | _begun(call)
+    started = response | _in_progress_fields(call)
     in_background = response.get("background")
     created = started | {"status": "queued"} if in_background else started
     yield {"type": "response.created", "response": created}
@@ -4846,7 +4856,7 @@ def _item_from_request(call: _Call, response: Mapping[str, Any], position: int) 
     """Return an item of a response with the fields that depend on the request."""
     item = response["output"][position]
     row = _item_type_of(item)
-    tool = _tool_of(row.tool, call.body)
+    tool = _find_tool(row.tool, call.body)
     tool_fields = {name: tool[name] for name in row.tool_fields if tool.get(name) not in (None, "auto")}
     fields = row.request_fields(call, response, position) if row.request_fields else {}
     return item | fields | tool_fields
@@ -4871,7 +4881,7 @@ def _replace_present(item: dict[str, Any], values: Mapping[str, Any]) -> dict[st
 def _item_events(item: dict[str, Any], response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield what a stream sends between `output_item.added` and `output_item.done`."""
     row = _item_type_of(item)
-    fields = _tool_of(row.tool, response) | item  # the tool has the number of partial images
+    fields = _find_tool(row.tool, response) | item  # the tool has the number of partial images
     for step in row.events:
         if callable(step):
             yield from step(fields, chunk)
@@ -4994,7 +5004,7 @@ def _calling_program(call: _Call, response: Mapping[str, Any], position: int) ->
     named = [tool for tool in functions if tool.get("name") == item["name"]] or functions
     if not named or any(tool.get("allowed_callers") != ["programmatic"] for tool in named):
         return {}
-    items = [*_hear_conversation(call), *response["output"]]
+    items = [*_conversation_items(call), *response["output"]]
     programs = [item["call_id"] for item in items if item.get("type") == "program"]
     caller = {"type": "program", "caller_id": programs[-1] if programs else call.store._new_id("call_")}
     return {"status": "in_progress", "caller": caller}
@@ -5002,23 +5012,23 @@ def _calling_program(call: _Call, response: Mapping[str, Any], position: int) ->
 
 def _code_outputs(call: _Call, *_: Any) -> dict[str, Any]:
     outputs = [{"type": "logs", "logs": "42\n"}]  # of the default code, `print(42)`
-    return _if_included(call, "code_interpreter_call.outputs", outputs=outputs)
+    return _fields_if_included(call, "code_interpreter_call.outputs", outputs=outputs)
 
 
 def _file_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
-    return {"queries": [_search_query(call)]} | _if_included(call, "file_search_call.results", results=[])
+    return {"queries": [_search_query(call)]} | _fields_if_included(call, "file_search_call.results", results=[])
 
 
 def _web_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
     sources = [{"type": "url", "url": "https://example.com"}]
     query = _search_query(call)
     action = {"type": "search", "query": query, "queries": [query]}
-    return {"action": action | _if_included(call, "web_search_call.action.sources", sources=sources)}
+    return {"action": action | _fields_if_included(call, "web_search_call.action.sources", sources=sources)}
 
 
 def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
     """Return the arguments of a tool search: generated if the client searches, else the names of all deferred tools."""
-    search = _tool_of("tool_search", call.body)
+    search = _find_tool("tool_search", call.body)
     if search.get("execution") == "client":
         arguments = _generate(search.get("parameters") or {}, "tool_search", call.body)
         return {"arguments": arguments, "call_id": call.store._new_id("call_")}
@@ -5074,14 +5084,14 @@ def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[
         yield {"type": f"{name}.done", "output": [output], "command_index": index}
 
 
-def _if_included(call: _Call, name: str, **fields: Any) -> dict[str, Any]:
+def _fields_if_included(call: _Call, name: str, **fields: Any) -> dict[str, Any]:
     """Return fields that the API sends only if `include` of the request names them."""
     return fields if name in (call.body.get("include") or ()) else {}
 
 
 def _search_query(call: _Call) -> str:
     """Return the text of the last input item, or the default text if it has none."""
-    return _extract_text(_items_of(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
+    return _extract_text(_to_items(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
 
 
 # ---- WebSocket sessions ----------------------------------------------------------------------------------------------
@@ -5117,7 +5127,7 @@ class _ResponsesSession(_SocketSession):
         """Create a response, with the input that is queued for it."""
         queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
         if queued:
-            message = message.with_body({**message.body, "input": [*queued, *_items_of(message.body.get("input"))]})
+            message = message.with_body({**message.body, "input": [*queued, *_to_items(message.body.get("input"))]})
         return self._track(message, await _answer_with_events(message))
 
     @_handles("response.inject")
@@ -5140,7 +5150,7 @@ class _ResponsesSession(_SocketSession):
     async def steer(self, message: _ClientMessage) -> list[dict[str, Any]]:
         """Give a response in progress more input of the user."""
         target = message.body["previous_response_id"]
-        items = _items_of(message.body["input"])
+        items = _to_items(message.body["input"])
         steer = {"previous_response_id": target}
         stream_field = {}
         try:
@@ -5305,7 +5315,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "McpListToolsTool": {
                 "annotations": {"read_only": False},
                 "description": _DEFAULT_TEXT,
-                "input_schema": _NO_PARAMETERS,
+                "input_schema": _EMPTY_PARAMETERS,
             },
         },
         events=("in_progress", "completed"),
@@ -5428,8 +5438,8 @@ _add_rows(
         "ResponseFormatTextJSONSchemaConfig": {"description": None},
         "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
         "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
-        "WebSearchPreviewTool": _WEB_SEARCH,
-        "WebSearchTool": _SEARCHES,
+        "WebSearchPreviewTool": _WEB_SEARCH_PREVIEW_DEFAULTS,
+        "WebSearchTool": _WEB_SEARCH_DEFAULTS,
         "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
         "Conversation": {"metadata": {}},
         "ConversationItemList": {"first_id": "", "last_id": ""},
@@ -5451,9 +5461,9 @@ _add_rows(
             "tool_usage": {
                 "image_gen": {
                     "input_tokens": 0,
-                    "input_tokens_details": _NO_IMAGES,
+                    "input_tokens_details": _ZERO_IMAGE_TOKENS,
                     "output_tokens": 0,
-                    "output_tokens_details": _NO_IMAGES,
+                    "output_tokens_details": _ZERO_IMAGE_TOKENS,
                     "total_tokens": 0,
                 },
                 "web_search": {"num_requests": 0},
@@ -5478,8 +5488,8 @@ _add_rows(
 _add_rows(
     _TURN_CONVERTERS,
     {
-        "beta.BetaResponse": _response_partial,
-        "responses.Response": _response_partial,
+        "beta.BetaResponse": _turn_to_response,
+        "responses.Response": _turn_to_response,
     },
 )
 
@@ -5487,21 +5497,21 @@ _add_rows(
 _add_rows(
     _BEHAVIORS,
     {
-        "conversations.create": _Behavior(store=_keep_conversation, input_param="items"),
+        "conversations.create": _Behavior(store=_store_conversation, input_param="items"),
         "conversations.items.create": _Behavior(
             derive=lambda call, page: {"data": call.input_items},
             store=_store_page_items,
             input_param="items",
             stores_answer=False,
         ),
-        "conversations.items.delete": _Behavior(handler=_delete_item),
+        "conversations.items.delete": _Behavior(handler=_delete_conversation_item),
         "responses.cancel": _Behavior(handler=_cancel_response),
         "responses.compact": _Behavior(is_generated=True, check=_check_response, derive=_derive_compaction),
-        "responses.connect": _responding(fallback_to="responses.create"),
-        "responses.create": _responding(),
+        "responses.connect": _response_behavior(fallback_to="responses.create"),
+        "responses.create": _response_behavior(),
         "responses.input_items.list": _Behavior(handler=_list_input_items),
         "responses.input_tokens.count": _Behavior(
-            derive=lambda call, obj: {"input_tokens": _prompt_tokens(call)}, get_messages=_hear_conversation
+            derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)}, get_messages=_conversation_items
         ),
         "responses.retrieve": _Behavior(events=_response_stream),
     },
@@ -5849,7 +5859,7 @@ _add_rows(
 _add_rows(
     _DEFAULTS_BY_TYPE,
     {
-        "FunctionDefinition": {"strict": False, "parameters": _NO_PARAMETERS},
+        "FunctionDefinition": {"strict": False, "parameters": _EMPTY_PARAMETERS},
         "ChatCompletion": {
             "choices": [{}],
             "usage": {},
@@ -8019,7 +8029,7 @@ def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[st
             if audio:
                 counts[name] += math.ceil(len(audio) / session.sample_format("input").bytes_per_ms / 100)
             else:
-                counts[name] += _item_tokens(part)
+                counts[name] += _count_item_tokens(part)
     return counts
 
 
