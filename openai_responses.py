@@ -4505,7 +4505,7 @@ def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
     output = {"output": [_item_from_request(call, obj, position) for position in range(len(obj["output"]))]}
-    return usage | output | _response_model_defaults(call.body, obj) | conversation | _response_filters(call, obj)
+    return usage | output | _response_model_defaults(call.body, obj) | conversation | _response_filter_fields(call, obj)
 
 
 def _count_prompt_tokens(call: _Call) -> int:
@@ -5532,10 +5532,10 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _check_chat(call: _Call) -> None:
+def _check_tool_messages(call: _Call) -> None:
     """Tool messages answer calls of the messages before them."""
     called: set[Any] = set()
-    for index, message in enumerate(_hear_messages(call)):
+    for index, message in enumerate(_chat_messages(call)):
         called |= {made.get("id") for made in _only_dicts(message.get("tool_calls"))}
         if message.get("role") == "tool" and message.get("tool_call_id") not in called:
             _reject(
@@ -5546,23 +5546,23 @@ def _check_chat(call: _Call) -> None:
 
 
 def _derive_chat(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    choices = _repeated(obj["choices"], int(call.body.get("n") or 1))
+    choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1))
     repeated = choices[1:] if choices is not obj["choices"] else []
     for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
         made["id"] = call.store._new_id("call_")  # each choice has calls of its own
     thought = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    answer = thought + sum(_count_tokens(_spoken(choice["message"])) for choice in choices)
+    answer = thought + sum(_count_tokens(_output_text_of_message(choice["message"])) for choice in choices)
     usage = _usage_with_counts(
         obj, prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))), completion_tokens=answer
     )
     told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
     told |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
-    choices = [_as_asked(call, choice) for choice in choices]
-    told |= _filters(call) | ({"choices": choices} if choices != obj["choices"] else {})
-    return _way_of_chat(str(obj["model"]), usage) | told
+    choices = [_finalize_choice(call, choice) for choice in choices]
+    told |= _content_filter_fields(call) | ({"choices": choices} if choices != obj["choices"] else {})
+    return _chat_model_defaults(str(obj["model"]), usage) | told
 
 
-def _spoken(message: Mapping[str, Any]) -> str:
+def _output_text_of_message(message: Mapping[str, Any]) -> str:
     """Everything a model said in a message: text, refusal, the arguments of calls."""
     calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
     parts = [message.get("content"), message.get("refusal"), _get_dict(message, "audio").get("transcript")]
@@ -5570,7 +5570,7 @@ def _spoken(message: Mapping[str, Any]) -> str:
     return "".join(filter(None, parts))
 
 
-def _as_asked(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _finalize_choice(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
     asked, message, told = call.body, choice["message"], {}
     if choice["finish_reason"] == "tool_calls" and _get_dict(asked, "tool_choice").get("type") in (
@@ -5585,18 +5585,18 @@ def _as_asked(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
         sound = {"id": "audio_", "data": base64.b64encode(_MP3).decode(), "transcript": text}
         audio = {**sound, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
         told["message"] = message | {"content": None, "audio": audio}
-    told |= _filters(call, choice)
+    told |= _content_filter_fields(call, choice)
     return choice | told if told else choice
 
 
 # What models say that do not tell of their configuration.
-_FINGERPRINTS = (
+_FINGERPRINTS_BY_MODEL = (
     (r"gpt-.*search", {"system_fingerprint": "", "service_tier": None}),
     (r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4", {"system_fingerprint": None}),
 )
 
 
-def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
+def _chat_model_defaults(model: str, usage: dict[str, Any]) -> dict[str, Any]:
     """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
     if usage and "audio" in model:
         asked, answer = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
@@ -5605,17 +5605,17 @@ def _way_of_chat(model: str, usage: dict[str, Any]) -> dict[str, Any]:
         }
         said = {**(usage["usage"].get("completion_tokens_details") or {}), "text_tokens": answer}
         usage["usage"] |= heard | {"completion_tokens_details": said}
-    told = next((told for pattern, told in _FINGERPRINTS if re.match(pattern, model)), {})
+    told = next((told for pattern, told in _FINGERPRINTS_BY_MODEL if re.match(pattern, model)), {})
     return usage | told
 
 
-def _keep_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _store_created(call, obj, script)
     used = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
     call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": used}  # told otherwise now
-    for index, message in enumerate(_hear_messages(call)):
+    for index, message in enumerate(_chat_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
             content, parts = _extract_text(content), content
@@ -5624,30 +5624,33 @@ def _keep_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
 
 
-def _hear_messages(call: _Call) -> list[dict[str, Any]]:
+def _chat_messages(call: _Call) -> list[dict[str, Any]]:
     return _only_dicts(call.body.get("messages"))
 
 
 def _derive_completion(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
-    choices = _repeated(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
+    choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
     prompt, answer = (
         sum(_count_tokens(_extract_text(p)) for p in prompts),
         sum(_count_tokens(c["text"]) for c in choices),
     )
     usage = _usage_with_counts(obj, prompt_tokens=prompt, completion_tokens=answer)
-    return usage | {"choices": [_with_logprobs(call, choice) for choice in choices], **_filters(call)}
+    return usage | {
+        "choices": [_add_completion_logprobs(call, choice) for choice in choices],
+        **_content_filter_fields(call),
+    }
 
 
-def _repeated(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+def _repeat_choices(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
     """The one choice there is as often as asked for."""
     return [{**_copy_json(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
 
 
-def _with_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _add_completion_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice of a completion with log probabilities, where the request says how many."""
-    filters, top = _filters(call, choice), call.body.get("logprobs")
+    filters, top = _content_filter_fields(call, choice), call.body.get("logprobs")
     if top is None or choice.get("logprobs"):
         return choice | filters
     told = _fake_logprobs(choice["text"], int(top))
@@ -5672,7 +5675,7 @@ def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> d
     return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
 
 
-def _chat_partial(turn: Turn) -> dict[str, Any]:
+def _turn_to_chat(turn: Turn) -> dict[str, Any]:
     calls = [
         {"id": c.id or _NewId("call_"), "type": _tool_call_type(c), _tool_call_type(c): _tool_call_fields(c)}
         for c in turn.tool_calls
@@ -5685,23 +5688,23 @@ def _chat_partial(turn: Turn) -> dict[str, Any]:
     return {"choices": [choice]} | ({"usage": thought} if turn.reasoning else {})
 
 
-def _completion_partial(turn: Turn) -> dict[str, Any]:
+def _turn_to_completion(turn: Turn) -> dict[str, Any]:
     return {"choices": [_turn_to_text(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
 
 
 # ---- stream chunks ---------------------------------------------------------------------------------------------------
 
 
-_PROMPT_FILTER, _FILTER = "prompt_filter_results", "content_filter_results"
+_PROMPT_FILTER_KEY, _FILTER_KEY = "prompt_filter_results", "content_filter_results"
 
 
 def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
-    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER)}
+    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER_KEY)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
-    if _PROMPT_FILTER in chat:  # Azure tells of the prompt before there is an answer
+    if _PROMPT_FILTER_KEY in chat:  # Azure tells of the prompt before there is an answer
         empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
-        yield None, empty | {_PROMPT_FILTER: chat[_PROMPT_FILTER]}
+        yield None, empty | {_PROMPT_FILTER_KEY: chat[_PROMPT_FILTER_KEY]}
     for choice in chat["choices"]:
         for delta, rest in _chat_deltas(choice, chunk):
             yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
@@ -5713,9 +5716,9 @@ def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterat
 def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
     message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    filtered = [{_FILTER: {}}, {_FILTER: rest.pop(_FILTER)}] if _FILTER in rest else [{}, {}]
+    filtered = [{_FILTER_KEY: {}}, {_FILTER_KEY: rest.pop(_FILTER_KEY)}] if _FILTER_KEY in rest else [{}, {}]
     logprobs = rest.pop("logprobs", None)
-    texts, opening = _chat_texts(message, logprobs, chunk), _chat_opening(message)
+    texts, opening = _chat_text_deltas(message, logprobs, chunk), _initial_chat_delta(message)
     calls = [
         {"tool_calls": [{"index": index} | delta]}
         for index, made in enumerate(message.get("tool_calls") or ())
@@ -5731,7 +5734,7 @@ def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[di
     yield {}, {"logprobs": None} | filtered[0] | rest
 
 
-def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
+def _chat_text_deltas(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
     """The texts of a message in pieces, with the log probabilities of each piece."""
     told: list[tuple[dict[str, str], Any]] = []
     for key, text in message.items():
@@ -5746,7 +5749,7 @@ def _chat_texts(message: dict[str, Any], logprobs: Any, chunk: int | None) -> li
     return told
 
 
-def _chat_opening(message: dict[str, Any]) -> dict[str, Any]:
+def _initial_chat_delta(message: dict[str, Any]) -> dict[str, Any]:
     """The first delta: the role, texts that are still empty, and what does not come in pieces."""
     whole = {
         key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
@@ -5787,35 +5790,35 @@ def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | Non
 # ---- content filters of Azure ----------------------------------------------------------------------------------------
 
 
-_PROTECTED = ("protected_material_code", "protected_material_text")
+_PROTECTED_MATERIAL = ("protected_material_code", "protected_material_text")
 
 
-def _filters(call: _Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the content filter of Azure finds in a choice; without one, in the prompt."""
     if not call.is_azure:
         return {}
     if choice is None:
-        return {_PROMPT_FILTER: [{"prompt_index": 0, _FILTER: _found("jailbreak")}]}
+        return {_PROMPT_FILTER_KEY: [{"prompt_index": 0, _FILTER_KEY: _filter_results("jailbreak")}]}
     if choice["finish_reason"] == "tool_calls":
-        return {_FILTER: {}}
-    return {_FILTER: _found(*_PROTECTED, harmful=choice["finish_reason"] == "content_filter")}
+        return {_FILTER_KEY: {}}
+    return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=choice["finish_reason"] == "content_filter")}
 
 
-def _response_filters(call: _Call, response: Mapping[str, Any]) -> dict[str, Any]:
+def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a response, of its prompt and its answer."""
     if not call.is_azure:
         return {}
     harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
     sources = {
-        "prompt": (_found("jailbreak"), call.body.get("input")),
-        "completion": (_found(*_PROTECTED, harmful=harmful), response["output"]),
+        "prompt": (_filter_results("jailbreak"), call.body.get("input")),
+        "completion": (_filter_results(*_PROTECTED_MATERIAL, harmful=harmful), response["output"]),
     }
     found = [
         {
             "blocked": harmful and source == "completion",
             "source_type": source,
             "content_filter_raw": [],
-            _FILTER: results,
+            _FILTER_KEY: results,
             "content_filter_offsets": {"start_offset": 0, "end_offset": len(_extract_text(text)), "check_offset": 0},
         }
         for source, (results, text) in sources.items()
@@ -5823,7 +5826,7 @@ def _response_filters(call: _Call, response: Mapping[str, Any]) -> dict[str, Any
     return {"content_filters": found}
 
 
-def _found(*kinds: str, harmful: bool = False) -> dict[str, Any]:
+def _filter_results(*kinds: str, harmful: bool = False) -> dict[str, Any]:
     """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
     harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
     harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
@@ -5894,8 +5897,8 @@ _add_rows(
 _add_rows(
     _TURN_CONVERTERS,
     {
-        "chat.ChatCompletion": _chat_partial,
-        "Completion": _completion_partial,
+        "chat.ChatCompletion": _turn_to_chat,
+        "Completion": _turn_to_completion,
     },
 )
 
@@ -5905,11 +5908,11 @@ _add_rows(
     {
         "chat.completions.create": _Behavior(
             is_generated=True,
-            check=_check_chat,
+            check=_check_tool_messages,
             derive=_derive_chat,
-            store=_keep_chat,
+            store=_store_chat,
             events=_chat_events,
-            get_messages=_hear_messages,
+            get_messages=_chat_messages,
         ),
         "completions.create": _Behavior(is_generated=True, derive=_derive_completion, events=_completion_events),
     },
