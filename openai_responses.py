@@ -5924,9 +5924,9 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _keep_assistant(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_assistant(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
-    _open_tool_resources(call.store, obj, call.body, script)
+    _create_tool_resources(call.store, obj, call.body, script)
 
 
 def _derive_assistant(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -5936,9 +5936,9 @@ def _derive_assistant(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
 
 
-def _keep_thread(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_thread(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
-    _open_thread(call.store, obj, call.body, script)
+    _initialize_thread(call.store, obj, call.body, script)
 
 
 def _retrieve_thread(call: _Call) -> dict[str, Any]:
@@ -5947,9 +5947,9 @@ def _retrieve_thread(call: _Call) -> dict[str, Any]:
     return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
 
 
-def _keep_message(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_message(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
-    _attach(call.store, call.parent_ids[0], call.body)
+    _attach_files(call.store, call.parent_ids[0], call.body)
 
 
 def _update_message(call: _Call) -> dict[str, Any]:
@@ -5957,52 +5957,52 @@ def _update_message(call: _Call) -> dict[str, Any]:
     return {key: item for key, item in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
 
 
-def _hear_thread_and_run(call: _Call) -> list[dict[str, Any]]:
+def _new_thread_messages(call: _Call) -> list[dict[str, Any]]:
     thread = call.body.get("thread") or {}
     return [*_only_dicts(thread.get("messages")), *_only_dicts(call.body.get("additional_messages"))]
 
 
-def _hear_outputs(call: _Call) -> list[dict[str, Any]]:
+def _messages_with_tool_outputs(call: _Call) -> list[dict[str, Any]]:
     """What was said in the thread, and what its tools say now."""
     outputs = _only_dicts(call.body.get("tool_outputs"))
-    return [*_hear_thread(call), *({"type": "function_call_output", **output} for output in outputs)]
+    return [*_thread_messages(call), *({"type": "function_call_output", **output} for output in outputs)]
 
 
-def _hear_thread(call: _Call) -> list[dict[str, Any]]:
+def _thread_messages(call: _Call) -> list[dict[str, Any]]:
     stored = _filled_children(call.store, "beta.threads.messages", call.params["thread_id"])
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
 
 # What a run takes from its assistant when its own request does not say it.
-_INHERITED = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
+_INHERITED_FIELDS = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
 
 
 def _derive_run(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
-    inherited = {key: assistant[key] for key in _INHERITED if assistant.get(key) is not None}
+    inherited = {key: assistant[key] for key in _INHERITED_FIELDS if assistant.get(key) is not None}
     derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
     if more := call.body.get("additional_instructions"):
         derived["instructions"] = f"{derived.get('instructions', obj['instructions'])} {more}".strip()
     return derived
 
 
-def _keep_thread_and_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
+def _store_thread_and_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
     """A thread, and a run on it."""
     store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
         thread = _new_object("beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), asked), "id": id})
         store["beta.threads"][id] = thread
-        _open_thread(store, thread, asked, _NOT_SET)
-    _keep_run(call, run, script)
+        _initialize_thread(store, thread, asked, _NOT_SET)
+    _store_run(call, run, script)
 
 
-def _open_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
-    _open_tool_resources(store, thread, asked, script)
+def _initialize_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
+    _create_tool_resources(store, thread, asked, script)
     for message in _only_dicts(asked.get("messages")):
         _add_message(store, thread["id"], message)
 
 
-def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
+def _create_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
     """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
     if "tool_resources" in script.set_fields or not asked.get("tool_resources"):
         return
@@ -6013,7 +6013,7 @@ def _open_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[
     obj["tool_resources"] = resources
 
 
-def _keep_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
+def _store_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
     store, thread = call.store, run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread, message)
@@ -6022,10 +6022,10 @@ def _keep_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
-        _add_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
+        _add_tool_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
 
 
-def _check_outputs(call: _Call) -> None:
+def _check_tool_outputs(call: _Call) -> None:
     """Tool outputs are for a run that waits for them, and for the calls it made."""
     run = _require_target(call)
     if run["status"] != "requires_action":
@@ -6037,33 +6037,33 @@ def _check_outputs(call: _Call) -> None:
         _reject(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
 
 
-def _go_on_with_outputs(call: _Call, turn: Turn | None) -> Any:
+def _resume_run(call: _Call, turn: Turn | None) -> Any:
     run = _require_target(call)
     outputs = {
         output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
     }
     for step in call.store._children("beta.threads.runs.steps", *call.id_path).values():
         if step.get("status") == "in_progress":
-            _complete_step(step, outputs)
+            _complete_tool_call_step(step, outputs)
     _release_state(call.store, call.resource.name, call.key)
     _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
 
 
-def _complete_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
+def _complete_tool_call_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
     for made in step["step_details"]["tool_calls"]:
         made["function"]["output"] = outputs.get(made["id"])
     step |= {"status": "completed", "completed_at": int(time.time())}
 
 
-_RUN_TIME = 600  # seconds a run may take before it expires
+_RUN_EXPIRY_SECONDS = 600  # seconds a run may take before it expires
 
 
 def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> None:
     """Queue a run, and plan its next states. It will say the turn in the end."""
     started = run["started_at"] if run.get("required_action") else None  # a run that waited for tools began before
     run |= {"started_at": started, "completed_at": None, "usage": None}  # not known yet, even where the test set them
-    queued = {"status": "queued", "required_action": None, "expires_at": _Timestamp(_RUN_TIME)}
+    queued = {"status": "queued", "required_action": None, "expires_at": _Timestamp(_RUN_EXPIRY_SECONDS)}
     working = {"status": "in_progress", "started_at": started or _Timestamp()}
     finish = functools.partial(_finish_run, turn=turn or Turn(_DEFAULT_TEXT))
     key = (run["thread_id"], run["id"])
@@ -6073,17 +6073,17 @@ def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> Non
 def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
     """Return what the end of a run changes in it, and add its message and its step."""
     if turn.tool_calls:
-        calls = [_run_call(made, store) for made in turn.tool_calls]
-        _add_call_step(store, run, calls)
+        calls = [_run_tool_call(made, store) for made in turn.tool_calls]
+        _add_tool_call_step(store, run, calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
         return {"status": "requires_action", "required_action": action}
-    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_cited_block(turn)]
+    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_text_block_with_citations(turn)]
     about = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
     message = _add_message(store, run["thread_id"], about)
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
     taken = {"usage": _run_usage(store, run, turn)}
     usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), taken)["usage"]
-    _add_step(store, run, details, usage=usage)
+    _add_run_step(store, run, details, usage=usage)
     if turn.stop:
         reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
         message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
@@ -6091,24 +6091,24 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
     return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
 
 
-def _run_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
+def _run_tool_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
     return {"id": made.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(made)}
 
 
-def _add_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
+def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
     """The step of a run that waits for tools."""
     shown = [{**made, "function": {**made["function"], "output": None}} for made in calls]
     waiting = {"status": "in_progress", "completed_at": None, "usage": None}
-    _add_step(store, run, {"type": "tool_calls", "tool_calls": shown}, **waiting)
+    _add_run_step(store, run, {"type": "tool_calls", "tool_calls": shown}, **waiting)
 
 
-def _add_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
+def _add_run_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
     about = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
     about |= {"type": details["type"], "step_details": details, **fields}
     _add(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), about)
 
 
-def _cited_block(turn: Turn) -> dict[str, Any]:
+def _text_block_with_citations(turn: Turn) -> dict[str, Any]:
     """A text in a message of a thread, with the files it cites."""
     text = turn.text or ""
     annotations = [
@@ -6122,13 +6122,13 @@ def _cited_block(turn: Turn) -> dict[str, Any]:
 def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Add a message to a thread, as a request describes it."""
     fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
-    fields["content"] = _blocks(asked.get("content"))
+    fields["content"] = _to_content_blocks(asked.get("content"))
     message = _add(store, "beta.threads.messages", (thread,), fields)
-    _attach(store, thread, asked)
+    _attach_files(store, thread, asked)
     return message
 
 
-def _blocks(content: Any) -> list[dict[str, Any]]:
+def _to_content_blocks(content: Any) -> list[dict[str, Any]]:
     """Content as a message shows it: text in blocks, with annotations."""
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
@@ -6138,7 +6138,7 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _attach(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
+def _attach_files(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
     """Makes the files attached to a message searchable, or readable, in its thread."""
     thread = store["beta.threads"].get(id, {})
     resources = thread.get("tool_resources") or {}
@@ -6183,7 +6183,7 @@ def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[st
     return {}
 
 
-def _run_partial(turn: Turn) -> dict[str, Any]:
+def _turn_to_run(turn: Turn) -> dict[str, Any]:
     """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
     if pages := [each for each in turn.citations if each.file_id is None]:
         raise TypeError(f"{pages[0]!r}: messages of threads cite files only")
@@ -6344,7 +6344,7 @@ _add_rows(
 _add_rows(
     _TURN_CONVERTERS,
     {
-        "beta.threads.Run": _run_partial,
+        "beta.threads.Run": _turn_to_run,
     },
 )
 
@@ -6352,19 +6352,21 @@ _add_rows(
 _add_rows(
     _BEHAVIORS,
     {
-        "beta.assistants.create": _Behavior(derive=_derive_assistant, store=_keep_assistant),
-        "beta.threads.create": _Behavior(store=_keep_thread),
+        "beta.assistants.create": _Behavior(derive=_derive_assistant, store=_store_assistant),
+        "beta.threads.create": _Behavior(store=_store_thread),
         "beta.threads.create_and_run": _Behavior(
             is_generated=True,
             references={"assistant_id": "beta.assistants"},
             derive=_derive_run,
-            store=_keep_thread_and_run,
+            store=_store_thread_and_run,
             events=_run_events,
-            get_messages=_hear_thread_and_run,
+            get_messages=_new_thread_messages,
         ),
         "beta.threads.messages.create": _Behavior(
-            derive=lambda call, message: {"content": _blocks(call.body["content"])} if "content" in call.body else {},
-            store=_keep_message,
+            derive=lambda call, message: (
+                {"content": _to_content_blocks(call.body["content"])} if "content" in call.body else {}
+            ),
+            store=_store_message,
         ),
         "beta.threads.messages.update": _Behavior(handler=_update_message),
         "beta.threads.retrieve": _Behavior(handler=_retrieve_thread),
@@ -6379,16 +6381,16 @@ _add_rows(
             is_generated=True,
             references={"assistant_id": "beta.assistants"},
             derive=_derive_run,
-            store=_keep_run,
+            store=_store_run,
             events=_run_events,
-            get_messages=_hear_thread,
+            get_messages=_thread_messages,
         ),
         "beta.threads.runs.submit_tool_outputs": _Behavior(
             is_generated=True,
-            check=_check_outputs,
-            resume=_go_on_with_outputs,
+            check=_check_tool_outputs,
+            resume=_resume_run,
             events=_run_events,
-            get_messages=_hear_outputs,
+            get_messages=_messages_with_tool_outputs,
         ),
     },
 )
