@@ -6009,7 +6009,7 @@ def _create_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mappin
     resources = {kind: _copy_json(resource) for kind, resource in asked["tool_resources"].items() if resource}
     search = resources.get("file_search", {})
     for described in _only_dicts(search.pop("vector_stores", None)):
-        search.setdefault("vector_store_ids", []).append(_add_vector_store(store, described)["id"])
+        search.setdefault("vector_store_ids", []).append(_create_vector_store(store, described)["id"])
     obj["tool_resources"] = resources
 
 
@@ -6146,9 +6146,9 @@ def _attach_files(store: StateStore, id: str, message: Mapping[str, Any]) -> Non
         kinds = {tool.get("type") for tool in _only_dicts(attachment.get("tools"))}
         if "file_search" in kinds:
             search = resources.setdefault("file_search", {})
-            stores = search.get("vector_store_ids") or [_add_vector_store(store, {})["id"]]
+            stores = search.get("vector_store_ids") or [_create_vector_store(store, {})["id"]]
             search["vector_store_ids"] = stores
-            _add_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
+            _create_vector_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
         if "code_interpreter" in kinds:
             resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
     if resources:
@@ -6453,29 +6453,31 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _keep_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
-    _take_in(call.store, obj["id"], call.body, done=_sets_file_states(script))
+    _attach_initial_files(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
 
-def _add_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _create_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
     obj = _add(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), asked))
-    _take_in(store, obj["id"], asked)
+    _attach_initial_files(store, obj["id"], asked)
     return obj
 
 
-def _take_in(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> None:
+def _attach_initial_files(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> None:
     """The files a vector store is made with."""
     for file in asked.get("file_ids") or ():
-        _add_store_file(store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done)
+        _create_vector_store_file(
+            store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done
+        )
 
 
-def _keep_store_file(call: _Call, file: dict[str, Any], script: _Script) -> None:
-    _put_store_file(call.store, file, script.sets_state, script.set_fields)
+def _store_vector_store_file(call: _Call, file: dict[str, Any], script: _Script) -> None:
+    _insert_vector_store_file(call.store, file, script.sets_state, script.set_fields)
 
 
-def _list_further(call: _Call) -> Any:
+def _list_and_advance(call: _Call) -> Any:
     """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
     owner = call.resource.parent
     for key in [_to_key(call.parent_ids)] if owner else list(call.objects):
@@ -6483,22 +6485,22 @@ def _list_further(call: _Call) -> Any:
     return _handle_list(call)
 
 
-def _leave_store(store: StateStore, key: Any, file: dict[str, Any]) -> None:
+def _detach_file(store: StateStore, key: Any, file: dict[str, Any]) -> None:
     """A file that leaves a vector store leaves its counts and its batches."""
-    _tally(store, key[0], file, -1)
+    _update_file_counts(store, key[0], file, -1)
     batches = store["vector_stores.file_batches.files"]
     for listed in [listed for listed in batches if listed[::2] == key]:
         del batches[listed]
 
 
-def _keep_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
     path = (*call.parent_ids, obj["id"])
     done = _sets_file_states(script)
-    for asked in _batch_files(call.body):
-        file = _add_store_file(call.store, call.parent_ids[0], asked, done)
+    for asked in _requested_batch_files(call.body):
+        file = _create_vector_store_file(call.store, call.parent_ids[0], asked, done)
         call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
-    state = _batch_state(call.store, path)
+    state = _file_batch_state(call.store, path)
     if done:
         obj.update(_with_set_fields(call.store, call.resource.name, path, state))
     else:
@@ -6511,19 +6513,21 @@ def _sets_file_states(script: _Script) -> bool:
     return script.sets_state or "file_counts" in script.set_fields
 
 
-def _batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _requested_batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The files a batch is to take in, in either form of the request."""
     common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
     return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_only_dicts(body.get("files"))]
 
 
-def _add_store_file(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> dict[str, Any]:
-    file = _new_object("vector_stores.VectorStoreFile", store, _store_file_fields(store, id, asked))
-    _put_store_file(store, file, done)
+def _create_vector_store_file(
+    store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False
+) -> dict[str, Any]:
+    file = _new_object("vector_stores.VectorStoreFile", store, _vector_store_file_fields(store, id, asked))
+    _insert_vector_store_file(store, file, done)
     return file
 
 
-def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _vector_store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a file is in a vector store, from what was asked for."""
     file, strategy = asked.get("file_id"), asked.get("chunking_strategy") or {}
     fields = {"vector_store_id": id, "usage_bytes": len(store["files.content"].get(file, b""))}
@@ -6532,24 +6536,26 @@ def _store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> 
     return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
 
 
-def _put_store_file(store: StateStore, file: dict[str, Any], done: bool, given: Mapping[str, Any] = {}) -> None:
+def _insert_vector_store_file(
+    store: StateStore, file: dict[str, Any], done: bool, given: Mapping[str, Any] = {}
+) -> None:
     """Add a file to a vector store. Unless that is done, the store reads it with the next retrieve or list."""
     files, id = store["vector_stores.files"], file["vector_store_id"]
     if (key := (id, file["id"])) in files:
-        _tally(store, id, files[key], -1)
+        _update_file_counts(store, id, files[key], -1)
     files[key] = file
     _record_set_fields(store, "vector_stores.files", key, given)
     if not done:
         unread = {"status": "in_progress", "usage_bytes": 0}
         file.update(_with_set_fields(store, "vector_stores.files", key, unread))
-    _tally(store, id, file, 1)
+    _update_file_counts(store, id, file, 1)
     if not done:
-        _schedule(store, "vector_stores.files", key, _settle_file)
+        _schedule(store, "vector_stores.files", key, _finish_file_processing)
     if not done and id in store["vector_stores"]:
-        _schedule(store, "vector_stores", id, _read_on)
+        _schedule(store, "vector_stores", id, _process_pending_files)
 
 
-def _read_on(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
+def _process_pending_files(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
     """A vector store goes on with the files it is reading, and follows them by itself."""
     for key in store._children("vector_stores.files", owner["id"]):
         _advance(store, "vector_stores.files", key)
@@ -6559,7 +6565,7 @@ def _read_on(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
 def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     for id, _, file in store._children("vector_stores.file_batches.files", *path):
         _advance(store, "vector_stores.files", (id, file))
-    return _batch_state(store, path)
+    return _file_batch_state(store, path)
 
 
 def _cancel_file_batch(call: _Call) -> Any:
@@ -6568,23 +6574,23 @@ def _cancel_file_batch(call: _Call) -> Any:
     if batch["status"] == "in_progress":
         for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
-                _settle_file(call.store, file, "cancelled")
-        _move_on(call, (_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
+                _finish_file_processing(call.store, file, "cancelled")
+        _move_on(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
     return batch
 
 
-def _settle_file(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
+def _finish_file_processing(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
     """End the reading of a file by its vector store, and count it there as what it is now."""
     id = file["vector_store_id"]
-    _tally(store, id, file, -1)
+    _update_file_counts(store, id, file, -1)
     read = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
     changes = {"status": status, "usage_bytes": read}
     file.update(_with_set_fields(store, "vector_stores.files", (id, file["id"]), changes))
-    _tally(store, id, file, 1)
+    _update_file_counts(store, id, file, 1)
     return {}
 
 
-def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
+def _update_file_counts(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
     """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
     if id not in store["vector_stores"]:
         return
@@ -6601,7 +6607,7 @@ def _tally(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> No
         owner.update(_with_set_fields(store, "vector_stores", id, changes))
 
 
-def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
+def _file_batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
     """The counts of a batch: how far the files of it are that are still in the vector store."""
     files = store._children("vector_stores.file_batches.files", *path).values()
     counts = collections.Counter(file["status"] for file in files)
@@ -6609,41 +6615,41 @@ def _batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
     return {"status": "completed", "file_counts": {**none, **counts, "total": len(files)}}
 
 
-def _store_file_content(call: _Call) -> Any:
+def _vector_store_file_content(call: _Call) -> Any:
     _require_parents(call)
     page = _make_page(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
     return page | {"object": "vector_store.file_content.page", "next_page": None}
 
 
-def _search(call: _Call) -> Any:
+def _search_vector_store(call: _Call) -> Any:
     """The chunks of a store's files that share words with the query, best first."""
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
-    hits = _hits(call.store, call.item_id, _words(" ".join(queries)), call.body.get("filters"))
+    hits = _search_hits(call.store, call.item_id, _split_words(" ".join(queries)), call.body.get("filters"))
     least = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
     most = int(call.body.get("max_num_results") or 10)
     found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][:most]
-    rewritten = [" ".join(_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
+    rewritten = [" ".join(_split_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
     told = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
     return _make_page(call.row, found) | told
 
 
-def _hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
+def _search_hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
     """Every chunk of the files that pass a filter, with its score, best first."""
     stored = _filled_children(store, "vector_stores.files", id)
-    files = [file for file in stored if _passes(condition, file.get("attributes") or {})]
-    chunks = [(file, chunk) for file in files for chunk in _chunks(file, _file_text(store, file["id"]))]
-    ranked = _rank(words, [_words(chunk) for _, chunk in chunks])
-    return [_hit(store, score, *chunks[i]) for score, i in ranked]
+    files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
+    chunks = [(file, chunk) for file in files for chunk in _split_chunks(file, _file_text(store, file["id"]))]
+    ranked = _rank_texts(words, [_split_words(chunk) for _, chunk in chunks])
+    return [_search_hit(store, score, *chunks[i]) for score, i in ranked]
 
 
-def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
+def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:
     """Whether a file's attributes are as a filter wants them."""
     if not condition:
         return True
     kind = condition.get("type") if isinstance(condition, dict) else None
     if kind in ("and", "or"):
-        parts = (_passes(part, attributes) for part in condition.get("filters") or ())
+        parts = (_passes_filter(part, attributes) for part in condition.get("filters") or ())
         return all(parts) if kind == "and" else any(parts)
     if (compare := _COMPARISONS.get(str(kind))) is None:
         _reject(f"Invalid filter type: '{kind}'.", "filters")
@@ -6657,14 +6663,14 @@ def _passes(condition: Any, attributes: Mapping[str, Any]) -> bool:
         _reject(f"Invalid filter value for '{condition['key']}': {condition['value']!r}.", "filters")
 
 
-def _chunks(file: Mapping[str, Any], text: str) -> list[str]:
+def _split_chunks(file: Mapping[str, Any], text: str) -> list[str]:
     """A text cut as the file's chunking strategy says, at four characters a token."""
     static = (file.get("chunking_strategy") or {}).get("static") or {}
     size, overlap = 4 * static.get("max_chunk_size_tokens", 800), 4 * static.get("chunk_overlap_tokens", 400)
     return [text[start : start + size] for start in range(0, max(len(text) - overlap, 1), max(size - overlap, 1))]
 
 
-def _rank(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
+def _rank_texts(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
     """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
     holding = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
     weights = {word: math.log(1 + len(texts) / count) for word, count in holding.items() if count}
@@ -6673,11 +6679,11 @@ def _rank(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
     return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
 
 
-def _words(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
+def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
     filename = store["files"].get(file["id"], {}).get("filename", file["id"])
     about = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
     return about | {"score": score, "content": [{"type": "text", "text": chunk}]}
@@ -6687,7 +6693,7 @@ _add_rows(
     _RESOURCES,
     {
         "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _mark_expired},
-        "vector_stores.files": {"on_delete": _leave_store},
+        "vector_stores.files": {"on_delete": _detach_file},
     },
 )
 
@@ -6729,22 +6735,22 @@ _add_rows(
     _BEHAVIORS,
     {
         "vector_stores.create": _Behavior(
-            references={"file_ids": "files"}, derive=_requested_expiry, store=_keep_vector_store
+            references={"file_ids": "files"}, derive=_requested_expiry, store=_store_vector_store
         ),
         "vector_stores.file_batches.cancel": _Behavior(handler=_cancel_file_batch),
         "vector_stores.file_batches.create": _Behavior(
-            references={"file_ids": "files", "files": "files"}, store=_keep_file_batch
+            references={"file_ids": "files", "files": "files"}, store=_store_file_batch
         ),
-        "vector_stores.file_batches.list_files": _Behavior(handler=_list_further),
-        "vector_stores.files.content": _Behavior(handler=_store_file_content),
+        "vector_stores.file_batches.list_files": _Behavior(handler=_list_and_advance),
+        "vector_stores.files.content": _Behavior(handler=_vector_store_file_content),
         "vector_stores.files.create": _Behavior(
             references={"file_id": "files"},
-            derive=lambda call, file: _store_file_fields(call.store, call.parent_ids[0], call.body),
-            store=_keep_store_file,
+            derive=lambda call, file: _vector_store_file_fields(call.store, call.parent_ids[0], call.body),
+            store=_store_vector_store_file,
         ),
-        "vector_stores.files.list": _Behavior(handler=_list_further),
-        "vector_stores.list": _Behavior(handler=_list_further),
-        "vector_stores.search": _Behavior(check=_require_target, handler=_search),
+        "vector_stores.files.list": _Behavior(handler=_list_and_advance),
+        "vector_stores.list": _Behavior(handler=_list_and_advance),
+        "vector_stores.search": _Behavior(check=_require_target, handler=_search_vector_store),
     },
 )
 
