@@ -6763,19 +6763,19 @@ _add_rows(
 def _derive_batch(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     if obj["status"] in _FINAL_STATUSES:
         return {}
-    counts = {"total": len(_lines(call.store, obj)), "completed": 0, "failed": 0}
+    counts = {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0}
     return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
 
 
-async def _work_batch(call: _Call, wait: Wait) -> None:
+async def _answer_batch_lines(call: _Call, wait: Wait) -> None:
     """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
     note = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
     with call.store.lock:
         if note.paused or note.pending != [_finish_batch] or call.key not in call.objects:
             return
-        note.paused, lines = True, _lines(call.store, call.objects[call.key])
+        note.paused, lines = True, _batch_lines(call.store, call.objects[call.key])
     try:
-        note.results = [await _answer_line(call, line, wait) for line in lines]
+        note.results = [await _answer_batch_line(call, line, wait) for line in lines]
     finally:
         note.paused = False
 
@@ -6784,8 +6784,8 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     """What the end of a batch changes in it: its results stand in files."""
     note = store._metadata("batches", batch["id"])
     results, note.results = note.results, []
-    good = [result for result in results if _is_good(result)]
-    bad = [result for result in results if not _is_good(result)]
+    good = [result for result in results if _line_succeeded(result)]
+    bad = [result for result in results if not _line_succeeded(result)]
     files = {
         f"{kind}_file_id": _add_results(store, batch, kind, some)
         for kind, some in (("output", good), ("error", bad))
@@ -6802,19 +6802,19 @@ def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_good(result: Mapping[str, Any]) -> bool:
+def _line_succeeded(result: Mapping[str, Any]) -> bool:
     return (result["response"] or {}).get("status_code") == 200
 
 
 def _add_results(store: StateStore, batch: Mapping[str, Any], kind: str, results: list[dict[str, Any]]) -> str:
     """Add a file with results of a batch, and return its id."""
-    data = _jsonl(results)
+    data = _to_jsonl(results)
     file = _file_object(store, f"{batch['id']}_{kind}.jsonl", data, "batch_output")
     _put_file(store, file, data)
     return file["id"]
 
 
-def _jsonl(objects: Iterable[Any]) -> bytes:
+def _to_jsonl(objects: Iterable[Any]) -> bytes:
     return _encode_utf8("".join(f"{_json_encode(obj)}\n" for obj in objects))
 
 
@@ -6831,12 +6831,12 @@ def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | taken}
 
 
-def _lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
+def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
     """The requests of a batch, a line each."""
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
-async def _answer_line(call: _Call, line: str, wait: Wait) -> dict[str, Any]:
+async def _answer_batch_line(call: _Call, line: str, wait: Wait) -> dict[str, Any]:
     """The result of one line: the answer of the endpoint it names."""
     result: dict[str, Any] = {
         "id": call.store._new_id("batch_req_"),
@@ -6847,17 +6847,17 @@ async def _answer_line(call: _Call, line: str, wait: Wait) -> dict[str, Any]:
     try:
         asked = _decode_json_object(line.encode())
         result["custom_id"] = asked.get("custom_id")
-        response = await _answer(_line_call(call.mock, asked), wait)
+        response = await _answer(_batch_line_call(call.mock, asked), wait)
         body = json.loads(response.read())
     except AssertionError:  # the test's own
         raise
     except Exception as reason:
-        return result | {"error": {"code": _line_code(reason), "message": str(reason) or repr(reason)}}
+        return result | {"error": {"code": _line_error_code(reason), "message": str(reason) or repr(reason)}}
     shown = {"status_code": response.status_code, "request_id": response.headers.get("x-request-id", ""), "body": body}
     return result | {"response": shown}
 
 
-def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> _Call:
+def _batch_line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> _Call:
     """The call a line of a batch makes. Raises the 400 of an URL that is none."""
     path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
     found = _find_row(method, path)
@@ -6868,7 +6868,7 @@ def _line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> _Call:
     return _Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
 
 
-def _line_code(reason: Exception) -> str:
+def _line_error_code(reason: Exception) -> str:
     """What the service calls that which kept a line from an answer in JSON."""
     if isinstance(reason, _ServiceError):
         return reason.envelope["code"] or "invalid_request"
@@ -6920,7 +6920,7 @@ _add_rows(
             derive=_derive_batch,
             stages=({}, {"status": "in_progress", "in_progress_at": _Timestamp()}, _finish_batch),
         ),
-        "batches.retrieve": _Behavior(before_answer=_work_batch),
+        "batches.retrieve": _Behavior(before_answer=_answer_batch_lines),
     },
 )
 
