@@ -6930,35 +6930,35 @@ _add_rows(
 # ======================================================================================================================
 
 
-_LEFT_TO_THE_SERVICE = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+_AUTO_HYPERPARAMETERS = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
 
 
-def _derive_job(call: _Call, job: dict[str, Any]) -> dict[str, Any]:
+def _derive_fine_tuning_job(call: _Call, job: dict[str, Any]) -> dict[str, Any]:
     """The figures of the method that was asked for stand beside it too."""
     method = call.body.get("method") or {}
     figures = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
-    told = {name: figures.get(name, auto) for name, auto in _LEFT_TO_THE_SERVICE.items()}
+    told = {name: figures.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}
     return {"hyperparameters": told} if figures else {}
 
 
-def _check_job(call: _Call) -> None:
+def _check_training_files(call: _Call) -> None:
     """Its files must be there."""
     for param in ("training_file", "validation_file"):
         if (id := call.body.get(param)) and id not in call.store["files"]:
             _reject(f"invalid {param}: {id}", param)
 
 
-def _keep_job(call: _Call, job: dict[str, Any], script: _Script) -> None:
+def _store_fine_tuning_job(call: _Call, job: dict[str, Any], script: _Script) -> None:
     _store_created(call, job, script)
-    _add_event(call.store, job, f"Created fine-tuning job: {job['id']}")
+    _add_job_event(call.store, job, f"Created fine-tuning job: {job['id']}")
 
 
-def _move_job(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
-    _add_event(store, job, message)
+def _change_job_status(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
+    _add_job_event(store, job, message)
     return {"status": status}
 
 
-def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
+def _finish_fine_tuning_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
     suffix = job.get("user_provided_suffix") or ""
     own = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
@@ -6966,35 +6966,35 @@ def _finish_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     _add(store, "fine_tuning.jobs.checkpoints", (job["id"],), about)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
-    _add_event(store, job, "The job has successfully completed")
+    _add_job_event(store, job, "The job has successfully completed")
     tokens = _count_tokens(_file_text(store, job["training_file"]))
     return {"status": "succeeded", "fine_tuned_model": name, "finished_at": _Timestamp(), "trained_tokens": tokens}
 
 
-def _add_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
+def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
     _add(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
 
 
-def _check_pause(call: _Call) -> None:
+def _check_job_not_final(call: _Call) -> None:
     """What is over cannot be paused."""
     if (job := _require_target(call))["status"] in _FINAL_STATUSES:
         _reject(f"Cannot pause a job with status '{job['status']}'.")
 
 
-def _check_resume(call: _Call) -> None:
+def _check_job_paused(call: _Call) -> None:
     """What is not paused cannot be resumed."""
     job = _require_target(call)
     if not call.store._metadata("fine_tuning.jobs", call.key).paused:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
-def _hold_job(call: _Call, held: bool) -> Any:
+def _set_job_paused(call: _Call, held: bool) -> Any:
     call.store._metadata("fine_tuning.jobs", call.key).paused = held
     return _require_target(call)
 
 
 # Where the SDK lists the models it knows.
-_MODEL_LISTS = (
+_SDK_MODEL_LITERALS = (
     "ChatModel",
     "shared.ResponsesModel",
     "EmbeddingModel",
@@ -7006,9 +7006,9 @@ _MODEL_LISTS = (
 )
 
 
-def _known_models() -> dict[str, Any]:
+def _initial_models() -> dict[str, Any]:
     """The models in the SDK's own literals."""
-    lists = [*map(_sdk_type, _MODEL_LISTS), _param_types("completions.create")["model"]]
+    lists = [*map(_sdk_type, _SDK_MODEL_LITERALS), _param_types("completions.create")["model"]]
     names = dict.fromkeys(name for known in lists for name in _literal_values(known))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
@@ -7017,7 +7017,7 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": owner}
 
 
-def _check_model_delete(call: _Call) -> None:
+def _check_model_deletable(call: _Call) -> None:
     """Models of one's own can be deleted, the others not."""
     if _require_target(call).get("owned_by") in ("openai", "system"):
         _reject("You have insufficient permissions for this operation.", status=403)
@@ -7045,7 +7045,7 @@ _add_rows(
             "not_found_message": "The model '{id}' does not exist",
             "not_found_code": "model_not_found",
             "not_found_param": "model",
-            "initial_objects": _known_models,
+            "initial_objects": _initial_models,
         },
     },
 )
@@ -7071,7 +7071,7 @@ _add_rows(
             "python_grader_runtime_error_details": None,
             "python_grader_server_error_type": None,
         },
-        "Hyperparameters": _LEFT_TO_THE_SERVICE,
+        "Hyperparameters": _AUTO_HYPERPARAMETERS,
         "FineTuningJob": {
             "status": "validating_files",
             "hyperparameters": {},
@@ -7080,7 +7080,7 @@ _add_rows(
             "eval_id": None,
             "usage_metrics": None,
             "user_provided_suffix": None,
-            "method": {"type": "supervised", "supervised": {"hyperparameters": _LEFT_TO_THE_SERVICE}},
+            "method": {"type": "supervised", "supervised": {"hyperparameters": _AUTO_HYPERPARAMETERS}},
         },
     },
 )
@@ -7094,19 +7094,25 @@ _add_rows(
         ),
         "fine_tuning.jobs.cancel": _Behavior(check=_check_cancellable, stages=({"status": "cancelled"},)),
         "fine_tuning.jobs.create": _Behavior(
-            check=_check_job,
-            derive=_derive_job,
-            store=_keep_job,
+            check=_check_training_files,
+            derive=_derive_fine_tuning_job,
+            store=_store_fine_tuning_job,
             stages=(
                 {},
-                functools.partial(_move_job, status="queued", message="Files validated, moving job to queued state"),
-                functools.partial(_move_job, status="running", message="Fine-tuning job started"),
-                _finish_job,
+                functools.partial(
+                    _change_job_status, status="queued", message="Files validated, moving job to queued state"
+                ),
+                functools.partial(_change_job_status, status="running", message="Fine-tuning job started"),
+                _finish_fine_tuning_job,
             ),
         ),
-        "fine_tuning.jobs.pause": _Behavior(check=_check_pause, handler=functools.partial(_hold_job, held=True)),
-        "fine_tuning.jobs.resume": _Behavior(check=_check_resume, handler=functools.partial(_hold_job, held=False)),
-        "models.delete": _Behavior(check=_check_model_delete),
+        "fine_tuning.jobs.pause": _Behavior(
+            check=_check_job_not_final, handler=functools.partial(_set_job_paused, held=True)
+        ),
+        "fine_tuning.jobs.resume": _Behavior(
+            check=_check_job_paused, handler=functools.partial(_set_job_paused, held=False)
+        ),
+        "models.delete": _Behavior(check=_check_model_deletable),
     },
 )
 
