@@ -1041,12 +1041,12 @@ _DEFAULT_MODEL = "gpt-5.5"
 
 
 # Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
-_PNG = base64.b64decode(
+_BLANK_PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 
 
-_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
+_SILENT_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
 
 
 # What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
@@ -1098,7 +1098,7 @@ _DEFAULTS_BY_FIELD = {
 }
 
 
-_IMAGES_ARE = {
+_IMAGE_DEFAULTS = {
     "background": "opaque",
     "output_format": "png",
     "quality": "high",
@@ -5053,7 +5053,7 @@ def _mcp_approval(call: _Call, *_: Any) -> dict[str, Any]:
 def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield as many partial images as the tool requests, each of them the whole image."""
     event = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
-    event |= {key: item[key] for key in _IMAGES_ARE if item.get(key)}
+    event |= {key: item[key] for key in _IMAGE_DEFAULTS if item.get(key)}
     for index in range(item.get("partial_images") or 0):
         yield event | {"partial_image_index": index}
 
@@ -5280,15 +5280,15 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         id_prefix="ig_",
         models={
             "ImageGenerationCall": {
-                **_IMAGES_ARE,
-                "result": base64.b64encode(_PNG).decode(),
+                **_IMAGE_DEFAULTS,
+                "result": base64.b64encode(_BLANK_PNG).decode(),
                 "revised_prompt": _DEFAULT_TEXT,
             },
         },
         events=("in_progress", "generating", _partial_images, "completed"),
         initial={"result": None},
         tool="image_generation",
-        tool_fields=("action", *_IMAGES_ARE),
+        tool_fields=("action", *_IMAGE_DEFAULTS),
     ),
     "local_shell_call": _ItemType(
         id_prefix="lsh_",
@@ -5582,7 +5582,7 @@ def _finalize_choice(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
         top = int(asked.get("top_logprobs") or 0)
         told["logprobs"] = {part: _fake_logprobs(message.get(part), top) or None for part in ("content", "refusal")}
     if "audio" in (asked.get("modalities") or ()) and (text := message.get("content")):
-        sound = {"id": "audio_", "data": base64.b64encode(_MP3).decode(), "transcript": text}
+        sound = {"id": "audio_", "data": base64.b64encode(_SILENT_MP3).decode(), "transcript": text}
         audio = {**sound, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
         told["message"] = message | {"content": None, "audio": audio}
     told |= _content_filter_fields(call, choice)
@@ -7123,15 +7123,15 @@ _add_rows(
 
 
 # A transcript or a translation in the formats that are no JSON, where nothing is set.
-_CAPTIONS = {
+_DEFAULT_CAPTIONS = {
     "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{_DEFAULT_TEXT}\n\n\n",
     "text": f"{_DEFAULT_TEXT}\n",
     "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{_DEFAULT_TEXT}\n\n",
 }
 
 
-def _caption(call: _Call) -> str | None:
-    return _CAPTIONS.get(str(call.body.get("response_format")))
+def _default_captions(call: _Call) -> str | None:
+    return _DEFAULT_CAPTIONS.get(str(call.body.get("response_format")))
 
 
 def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
@@ -7149,7 +7149,7 @@ def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
             "end": obj["duration"],
         }
         derived["segments"] = obj["segments"] or [segment | {"text": obj["text"]}]
-    return derived | (_timestamps(call, obj) if form == "verbose_json" else {})
+    return derived | (_transcript_timestamps(call, obj) if form == "verbose_json" else {})
 
 
 def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
@@ -7163,7 +7163,7 @@ def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     return usage | {"output_tokens": answer, "total_tokens": usage["input_tokens"] + answer}
 
 
-def _timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
     wanted, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
     words = text.split()
@@ -7179,7 +7179,7 @@ def _timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{kind}s": told for kind, told in (("word", spoken), ("segment", segments)) if kind in wanted}
 
 
-def _picture(value: Any) -> dict[str, Any] | None:
+def _image_from_bytes(value: Any) -> dict[str, Any] | None:
     """An image by its bytes."""
     return {"data": [{"b64_json": base64.b64encode(value).decode()}]} if isinstance(value, bytes) else None
 
@@ -7187,23 +7187,28 @@ def _picture(value: Any) -> dict[str, Any] | None:
 def _derive_images(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     form, model = call.body.get("response_format"), str(call.body.get("model", ""))
     as_url = not call.wants_stream and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
-    picture = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_PNG).decode()}
+    picture = (
+        {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
+    )
     if model == "dall-e-3":  # for which another model writes the prompt anew
         picture["revised_prompt"] = str(call.body.get("prompt"))
     given = obj["data"] or []
     images = given if len(given) != 1 else given * int(call.body.get("n") or 1)
     data = [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]
-    return {"data": data, **(_made_as(call, len(data)) if model.startswith("gpt-image") else {"size": None})}
+    return {
+        "data": data,
+        **(_image_settings_and_usage(call, len(data)) if model.startswith("gpt-image") else {"size": None}),
+    }
 
 
-def _made_as(call: _Call, number: int) -> dict[str, Any]:
+def _image_settings_and_usage(call: _Call, number: int) -> dict[str, Any]:
     """How images were made, and what they took."""
-    asked = {key: call.body[key] for key in _IMAGES_ARE.keys() & call.body.keys() if call.body[key] != "auto"}
+    asked = {key: call.body[key] for key in _IMAGE_DEFAULTS.keys() & call.body.keys() if call.body[key] != "auto"}
     said = _fitting_fields(call.response_type, asked)  # as far as the SDK's types know it
     text, drawn = _count_tokens(_extract_text(call.body.get("prompt"))), 4160 * number
     usage = {"input_tokens": text, "input_tokens_details": {"image_tokens": 0, "text_tokens": text}}
     usage |= {"output_tokens": drawn, "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0}}
-    return {**_IMAGES_ARE, **said, "usage": usage | {"total_tokens": text + drawn}}
+    return {**_IMAGE_DEFAULTS, **said, "usage": usage | {"total_tokens": text + drawn}}
 
 
 def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
@@ -7281,31 +7286,31 @@ _add_rows(
     _BEHAVIORS,
     {
         "audio.speech.create": _Behavior(
-            is_generated=True, default=_MP3, default_audio_format="mp3", events=_speech_events
+            is_generated=True, default=_SILENT_MP3, default_audio_format="mp3", events=_speech_events
         ),
         "audio.transcriptions.create": _Behavior(
             is_generated=True,
-            default=_caption,
+            default=_default_captions,
             derive=_derive_transcription,
             events=_transcription_events,
-            types_by_format=dict.fromkeys(_CAPTIONS, "str")
+            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str")
             | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
         ),
         "audio.translations.create": _Behavior(
             is_generated=True,
-            default=_caption,
-            types_by_format=dict.fromkeys(_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
+            default=_default_captions,
+            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
         ),
-        "images.create_variation": _Behavior(is_generated=True, coerce=_picture, derive=_derive_images),
+        "images.create_variation": _Behavior(is_generated=True, coerce=_image_from_bytes, derive=_derive_images),
         "images.edit": _Behavior(
             is_generated=True,
-            coerce=_picture,
+            coerce=_image_from_bytes,
             derive=_derive_images,
             events=functools.partial(_image_events, kind="image_edit"),
         ),
         "images.generate": _Behavior(
             is_generated=True,
-            coerce=_picture,
+            coerce=_image_from_bytes,
             derive=_derive_images,
             events=functools.partial(_image_events, kind="image_generation"),
         ),
@@ -7318,19 +7323,21 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _vectors(value: Any) -> Callable[[_Call], dict[str, Any]] | None:
+def _embeddings_from_vectors(value: Any) -> Callable[[_Call], dict[str, Any]] | None:
     """Embeddings by their vectors: one for all inputs, or a list with one for each."""
     vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
-    if all(isinstance(vector, (list, tuple)) and vector and _are_numbers(vector) for vector in vectors):
-        return functools.partial(_for_each_input, [{"embedding": list(map(float, vector))} for vector in vectors])
+    if all(isinstance(vector, (list, tuple)) and vector and _all_numbers(vector) for vector in vectors):
+        return functools.partial(
+            _one_embedding_per_input, [{"embedding": list(map(float, vector))} for vector in vectors]
+        )
     return None
 
 
-def _are_numbers(values: Iterable[Any]) -> bool:
+def _all_numbers(values: Iterable[Any]) -> bool:
     return all(isinstance(value, (int, float)) for value in values)
 
 
-def _for_each_input(embeddings: list[dict[str, Any]], call: _Call) -> dict[str, Any]:
+def _one_embedding_per_input(embeddings: list[dict[str, Any]], call: _Call) -> dict[str, Any]:
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
         have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
@@ -7338,14 +7345,14 @@ def _for_each_input(embeddings: list[dict[str, Any]], call: _Call) -> dict[str, 
     return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
 
-_DIMENSIONS = {"text-embedding-3-large": 3072}
+_EMBEDDING_DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
 def _derive_embeddings(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     inputs = _embedding_inputs(call.body.get("input", ""))
-    size = int(call.body.get("dimensions") or _DIMENSIONS.get(str(call.body.get("model")), 1536))
+    size = int(call.body.get("dimensions") or _EMBEDDING_DIMENSIONS.get(str(call.body.get("model")), 1536))
     count = sum(map(_count_tokens, inputs))
-    vectors = [item["embedding"] for item in obj["data"]] or [_embedding(text, size) for text in inputs]
+    vectors = [item["embedding"] for item in obj["data"]] or [_generate_embedding(text, size) for text in inputs]
     data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
 
@@ -7357,7 +7364,7 @@ def _embedding_inputs(value: Any) -> list[str]:
     return [value if isinstance(value, str) else json.dumps(value)]
 
 
-def _embedding(text: str, size: int) -> list[float]:
+def _generate_embedding(text: str, size: int) -> list[float]:
     """A vector of unit length, the same for the same text everywhere."""
     drawn = random.Random(_encode_utf8(text)).randbytes(2 * size)  # an own generator: the global one is the test's
     vector = struct.unpack(f"<{size}h", drawn)  # all at once: a number each would cost ten times as much
@@ -7365,7 +7372,7 @@ def _embedding(text: str, size: int) -> list[float]:
     return [x / length for x in vector]
 
 
-def _encode_vectors(call: _Call, obj: Any, script: _Script) -> None:
+def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
     """Embeddings as they are asked for. Python's SDK asks for base64 and reads numbers too, which stay as they were set."""
     as_set = script is not _NOT_SET and call.request.headers.get("x-stainless-lang") == "python"
     if call.body.get("encoding_format") == "base64" and not as_set:
@@ -7383,9 +7390,11 @@ def _derive_moderations(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """An answer to each question: yes, the first choice, the lowest level."""
-    _check_decision(call)
+    _check_questions(call)
     questions = _only_dicts(call.body.get("questions"))
-    answers = [_DECIDED[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions]
+    answers = [
+        _DEFAULT_DECISIONS[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions
+    ]
     texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
     return {"answers": answers} | _usage_with_counts(
         obj, input_tokens=_count_tokens("".join(map(_extract_text, texts))), output_tokens=len(answers)
@@ -7393,36 +7402,36 @@ def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 
 # What a question cannot do without, by its type: a list, and what each of its members says.
-_ASKED_WITH = {"choice": [("choices", "value")], "score": [("levels", "label")]}
+_REQUIRED_QUESTION_FIELDS = {"choice": [("choices", "value")], "score": [("levels", "label")]}
 
 
-def _check_decision(call: _Call) -> None:
+def _check_questions(call: _Call) -> None:
     """Raises the 400 of a question without what is to be decided between."""
     for index, question in enumerate(_only_dicts(call.body.get("questions"))):
-        for name, inner in _ASKED_WITH.get(str(question.get("type")), ()):
+        for name, inner in _REQUIRED_QUESTION_FIELDS.get(str(question.get("type")), ()):
             place, members = f"questions[{index}].{name}", _only_dicts(question.get(name))
             lacking = [f"{place}[{number}].{inner}" for number, each in enumerate(members) if inner not in each]
             if missing := next(iter(lacking), None if members else place):
                 _reject(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
 
 
-def _likelihoods(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _certain_first(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """How likely each of several is: the first is, the others are not."""
     return [{**each, "probability": float(index == 0)} for index, each in enumerate(members)]
 
 
 # What is answered to a question, by its type.
-_DECIDED: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+_DEFAULT_DECISIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "predicate": lambda question: {"probability": 1.0},
     "choice": lambda question: {
         "choice": question["choices"][0]["value"],
         "confidence": 1.0,
-        "probabilities": _likelihoods({"value": each["value"]} for each in question["choices"]),
+        "probabilities": _certain_first({"value": each["value"]} for each in question["choices"]),
     },
     "score": lambda question: {
         "score": 0.0,
         "confidence": 1.0,
-        "probabilities": _likelihoods(
+        "probabilities": _certain_first(
             {"label": each["label"], "value": value} for value, each in enumerate(question["levels"])
         ),
     },
@@ -7452,7 +7461,7 @@ _add_rows(
     {
         "decisions.create": _Behavior(is_generated=True, derive=_derive_decision),
         "embeddings.create": _Behavior(
-            is_generated=True, coerce=_vectors, derive=_derive_embeddings, store=_encode_vectors
+            is_generated=True, coerce=_embeddings_from_vectors, derive=_derive_embeddings, store=_encode_embeddings
         ),
         "moderations.create": _Behavior(is_generated=True, derive=_derive_moderations),
     },

@@ -30,7 +30,7 @@ def endpoints() -> dict[str, str]:
 def endpoint_type(row: module._Row) -> str:
     """The type of an endpoint by what it takes."""
     if takes := module._behavior_of(row.name).coerce:
-        return {module._picture: "ImageEndpoint", module._vectors: "VectorEndpoint"}[takes]
+        return {module._image_from_bytes: "ImageEndpoint", module._embeddings_from_vectors: "VectorEndpoint"}[takes]
     if row.model in ("bytes", "str"):
         return "BinaryEndpoint"
     return "TextEndpoint" if row.model in module._TURN_CONVERTERS else "ObjectEndpoint"
