@@ -7473,7 +7473,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _talking() -> _Behavior:
+def _realtime_behavior() -> _Behavior:
     """Return the behavior of sessions that have a conversation."""
     return _Behavior(
         is_generated=True,
@@ -7484,14 +7484,14 @@ def _talking() -> _Behavior:
     )
 
 
-def _interpreting() -> _Behavior:
+def _speech_behavior() -> _Behavior:
     """Return the behavior of sessions that answer each utterance."""
     return _Behavior(
         is_generated=True, store=lambda call, obj, script: None, events=_utterance_events, stores_answer=False
     )
 
 
-def _realtime_partial(turn: Turn) -> dict[str, Any]:
+def _turn_to_realtime_response(turn: Turn) -> dict[str, Any]:
     """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
     if turn.citations:
         raise TypeError(f"{turn!r}: no citation here")
@@ -7504,31 +7504,31 @@ def _realtime_partial(turn: Turn) -> dict[str, Any]:
     return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
 
 
-_SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
+_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
 
 
 # What a session that listens and speaks begins with.
-_PCM = {"type": "audio/pcm", "rate": 24000}
+_PCM_FORMAT = {"type": "audio/pcm", "rate": 24000}
 
 
-_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+_VAD_DEFAULTS = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
 
 
-_SERVER_VAD = _VAD | {"create_response": True, "interrupt_response": True}
+_SERVER_VAD = _VAD_DEFAULTS | {"create_response": True, "interrupt_response": True}
 
 
-_HEARS = {
-    "format": _PCM,
+_TRANSCRIPTION_AUDIO_INPUT = {
+    "format": _PCM_FORMAT,
     "transcription": None,
     "noise_reduction": None,
-    "turn_detection": _VAD | {"idle_timeout_ms": None},
+    "turn_detection": _VAD_DEFAULTS | {"idle_timeout_ms": None},
 }
 
 
-_LISTENS = _HEARS | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
+_REALTIME_AUDIO_INPUT = _TRANSCRIPTION_AUDIO_INPUT | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
 
 
-_TALKS = {
+_REALTIME_SESSION = {
     "model": "gpt-realtime",
     "output_modalities": ["audio"],
     "instructions": "You are a helpful assistant.",
@@ -7540,14 +7540,14 @@ _TALKS = {
     "prompt": None,
     "expires_at": _Timestamp(3600),
     "include": None,
-    "audio": {"input": _LISTENS, "output": {"format": _PCM, "voice": "alloy", "speed": 1.0}},
+    "audio": {"input": _REALTIME_AUDIO_INPUT, "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0}},
 }
 
 
-_SAYS = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
+_ASSISTANT_MESSAGE = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
 
 
-_TALKED = {
+_BETA_REALTIME_SESSION = {
     "id": _NewId("sess_"),
     "object": "realtime.session",
     "model": "gpt-4o-realtime-preview",
@@ -8418,18 +8418,18 @@ class _SidebandSession(_LiveSession):
 # ---- client secrets and calls, over HTTP -----------------------------------------------------------------------------
 
 
-def _derive_secret(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_client_secret(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the default settings of a session with those of the request."""
     settings = obj["session"]
     return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
 
 
-def _keep_call(call: _Call, obj: Any, script: _Script) -> None:
+def _store_call(call: _Call, obj: Any, script: _Script) -> None:
     """Store the settings of a call for the session that joins it."""
     call.store["realtime.calls"][call.store._new_id("rtc_")] = _get_dict(call.body, "session")
 
 
-def _call_headers(call: _Call) -> list[tuple[bytes, bytes]]:
+def _location_header(call: _Call) -> list[tuple[bytes, bytes]]:
     """Return the header with the path of the call that was created last."""
     return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
 
@@ -8463,25 +8463,25 @@ _add_rows(
 _add_rows(
     _DEFAULTS_BY_TYPE,
     {
-        "beta.realtime.Session": _TALKED,
-        "beta.realtime.SessionCreateResponse": _TALKED,
+        "beta.realtime.Session": _BETA_REALTIME_SESSION,
+        "beta.realtime.SessionCreateResponse": _BETA_REALTIME_SESSION,
         "ClientSecret": {"value": _NewId("ek_"), "expires_at": _Timestamp(60)},
         "ClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
-        "RealtimeResponse": {"output": [_SAYS], "usage": {}, "object": "realtime.response"},
+        "RealtimeResponse": {"output": [_ASSISTANT_MESSAGE], "usage": {}, "object": "realtime.response"},
         "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
-        "RealtimeSessionCreateResponse": _TALKS,
+        "RealtimeSessionCreateResponse": _REALTIME_SESSION,
         "RealtimeTranscriptionSessionCreateResponse": {
             "object": "realtime.transcription_session",
             "expires_at": _Timestamp(3600),
             "include": None,
-            "audio": {"input": _HEARS},
+            "audio": {"input": _TRANSCRIPTION_AUDIO_INPUT},
         },
         "RealtimeTranslationClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
         "RealtimeTranslationSession": {
             "model": "gpt-realtime-translate",
             "audio": {"input": {}, "output": {"language": "en"}},
         },
-        "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM, "output": {"voice": "marin"}}},
+        "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM_FORMAT, "output": {"voice": "marin"}}},
     },
 )
 
@@ -8489,8 +8489,8 @@ _add_rows(
 _add_rows(
     _TURN_CONVERTERS,
     {
-        "beta.realtime.RealtimeResponse": _realtime_partial,
-        "realtime.RealtimeResponse": _realtime_partial,
+        "beta.realtime.RealtimeResponse": _turn_to_realtime_response,
+        "realtime.RealtimeResponse": _turn_to_realtime_response,
     },
 )
 
@@ -8498,17 +8498,17 @@ _add_rows(
 _add_rows(
     _BEHAVIORS,
     {
-        "live.connect": _interpreting(),
-        "live.forks.connect": _interpreting(),
-        "live.sideband.connect": _interpreting(),
+        "live.connect": _speech_behavior(),
+        "live.forks.connect": _speech_behavior(),
+        "live.sideband.connect": _speech_behavior(),
         "realtime.calls.accept": _Behavior(
             store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
         ),
-        "realtime.calls.create": _Behavior(default=_SDP, store=_keep_call, extra_headers=_call_headers),
-        "realtime.client_secrets.create": _Behavior(derive=_derive_secret),
-        "realtime.connect": _talking(),
-        "realtime.translations.client_secrets.create": _Behavior(derive=_derive_secret),
-        "realtime.translations.connect": _interpreting(),
+        "realtime.calls.create": _Behavior(default=_SDP_ANSWER, store=_store_call, extra_headers=_location_header),
+        "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
+        "realtime.connect": _realtime_behavior(),
+        "realtime.translations.client_secrets.create": _Behavior(derive=_derive_client_secret),
+        "realtime.translations.connect": _speech_behavior(),
     },
 )
 
