@@ -4490,7 +4490,7 @@ def _check_response(call: _Call) -> None:
         _reject(message, "previous_response_id", "previous_response_not_found")
     for tool in _only_dicts(call.body.get("tools")):
         if isinstance(id := tool.get("container"), str) and id in call.store["containers"]:
-            _use_container(call, id)
+            _require_live_container(call, id)
     called = {item.get("call_id") for item in _conversation_items(call) if "output" not in str(item.get("type"))}
     for item in _only_dicts(call.body.get("input")):
         kind, id = str(item.get("type")), item.get("call_id")
@@ -8554,7 +8554,7 @@ def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
     return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
 
 
-def _use_container(call: _Call, id: Any = None) -> None:
+def _require_live_container(call: _Call, id: Any = None) -> None:
     """The container lives on; one that is expired is a 400."""
     if _touch_container(call, id)["status"] == "expired":
         _reject("Container is expired.")
@@ -8580,7 +8580,7 @@ def _container_file_content(call: _Call) -> bytes:
     return call.store["files.content"].get(call.body.get("file_id"), _uploaded_file(call.body.get("file"))[1])
 
 
-def _keep_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """A skill comes with its first version."""
     _store_created(call, obj, script)
     id, number = obj["id"], obj["latest_version"]
@@ -8592,7 +8592,7 @@ def _skill_content(call: _Call) -> bytes:
     return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
 
 
-def _derive_version(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_skill_version(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     skill = call.store["skills"].get(call.parent_ids[0], {})
     return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
 
@@ -8609,7 +8609,7 @@ def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
 
 
-def _keep_version(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_skill_version(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
     skill = call.store["skills"].get(call.parent_ids[0], {})
     skill["latest_version"] = obj["version"]
@@ -8624,18 +8624,18 @@ _VIDEO_STAGES = (
 )
 
 
-def _remaking_video() -> _Behavior:
+def _remix_behavior() -> _Behavior:
     """A video made from another, which the path names or the body."""
     return _Behavior(
         is_generated=True,
         references={"video_id": "videos", "video": "videos"},
-        derive=lambda call, video: {"remixed_from_video_id": next(iter(_video_ids(call)), None)},
+        derive=lambda call, video: {"remixed_from_video_id": next(iter(_source_video_ids(call)), None)},
         store=_store_created,
         stages=_VIDEO_STAGES,
     )
 
 
-def _video_ids(call: _Call) -> list[Any]:
+def _source_video_ids(call: _Call) -> list[Any]:
     return _find_ids([call.params.get("video_id"), call.body.get("video")])
 
 
@@ -8667,7 +8667,7 @@ _add_rows(
 )
 
 
-_CONTAINER = {
+_CONTAINER_DEFAULTS = {
     "object": "container",
     "status": "running",
     "last_active_at": _Timestamp(),
@@ -8678,9 +8678,9 @@ _CONTAINER = {
 _add_rows(
     _DEFAULTS_BY_TYPE,
     {
-        "ContainerCreateResponse": _CONTAINER,
-        "ContainerListResponse": _CONTAINER,
-        "ContainerRetrieveResponse": _CONTAINER,
+        "ContainerCreateResponse": _CONTAINER_DEFAULTS,
+        "ContainerListResponse": _CONTAINER_DEFAULTS,
+        "ContainerRetrieveResponse": _CONTAINER_DEFAULTS,
         "EvalAPIError": {"code": "", "message": ""},
         "RunCreateResponse": {"status": "queued"},
         "Skill": {"default_version": "1", "latest_version": "1"},
@@ -8701,25 +8701,27 @@ _add_rows(
 _add_rows(
     _BEHAVIORS,
     {
-        "containers.files.content.retrieve": _Behavior(check=_use_container),
+        "containers.files.content.retrieve": _Behavior(check=_require_live_container),
         "containers.files.create": _Behavior(
             references={"file_id": "files"},
-            check=_use_container,
+            check=_require_live_container,
             derive=_derive_container_file,
             content=_container_file_content,
         ),
-        "containers.files.delete": _Behavior(check=_use_container),
-        "containers.files.retrieve": _Behavior(check=_use_container),
+        "containers.files.delete": _Behavior(check=_require_live_container),
+        "containers.files.retrieve": _Behavior(check=_require_live_container),
         "containers.retrieve": _Behavior(check=_touch_container),
         "evals.create": _Behavior(derive=_derive_eval),
         "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
         "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
-        "skills.create": _Behavior(derive=_derive_skill, store=_keep_skill, content=_skill_content),
-        "skills.versions.create": _Behavior(derive=_derive_version, store=_keep_version, content=_skill_content),
+        "skills.create": _Behavior(derive=_derive_skill, store=_store_skill, content=_skill_content),
+        "skills.versions.create": _Behavior(
+            derive=_derive_skill_version, store=_store_skill_version, content=_skill_content
+        ),
         "videos.create": _Behavior(is_generated=True, stages=_VIDEO_STAGES),
-        "videos.edit": _remaking_video(),
-        "videos.extend": _remaking_video(),
-        "videos.remix": _remaking_video(),
+        "videos.edit": _remix_behavior(),
+        "videos.extend": _remix_behavior(),
+        "videos.remix": _remix_behavior(),
     },
 )
 
