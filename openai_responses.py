@@ -8731,12 +8731,12 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _assigning(param: str, source: str) -> _Behavior:
+def _assignment_behavior(param: str, source: str) -> _Behavior:
     """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
     about = {"param": param, "source": source}
     return _Behavior(
         derive=functools.partial(_derive_assignment, **about),
-        store=functools.partial(_keep_assignment, **about),
+        store=functools.partial(_store_assignment, **about),
         stores_answer=False,
     )
 
@@ -8745,7 +8745,7 @@ def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str
     """Both sides of an assignment, as the answer shows them."""
     id, owners = call.body.get(param), call.resource.parent
     owner = call.store[owners.name].get(_to_key(call.parent_ids), {}) if owners else {}
-    assigned = _assigned(call, id, source) | ({"id": id} if id else {})
+    assigned = _find_assigned(call, id, source) | ({"id": id} if id else {})
     sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): owner}
     shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
     types_of = _fields_of(call.response_type)
@@ -8755,31 +8755,31 @@ def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str
     }
 
 
-def _keep_assignment(call: _Call, obj: dict[str, Any], script: _Script, param: str, source: str) -> None:
+def _store_assignment(call: _Call, obj: dict[str, Any], script: _Script, param: str, source: str) -> None:
     shown = obj.get(param.removesuffix("_id")) or {}
     id = shown.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
-    call.objects[(*call.parent_ids, id)] = {**_assigned(call, id, source), **shown, "id": id, param: id}
+    call.objects[(*call.parent_ids, id)] = {**_find_assigned(call, id, source), **shown, "id": id, param: id}
 
 
-def _derive_group(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    group = _assigned(call, obj["group_id"], "admin.organization.groups")
+def _derive_project_group(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+    group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
     return {"group_name": group["name"]} if "name" in group else {}
 
 
-def _keep_group(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_project_group(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """A group of a project is stored as both: what it is, and what it is there."""
-    group = _assigned(call, obj["group_id"], "admin.organization.groups")
+    group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
     call.objects[(*call.parent_ids, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
 
 
-def _assigned(call: _Call, id: Any, source: str) -> dict[str, Any]:
+def _find_assigned(call: _Call, id: Any, source: str) -> dict[str, Any]:
     """What is assigned, as far as it is known."""
     parents = call.parent_ids[: len(_get_resource(source).parent_params)]
     return call.store[source].get(_to_key((*parents, id)), {})
 
 
-def _set_active(call: _Call, active: bool) -> Any:
+def _set_certificates_active(call: _Call, active: bool) -> Any:
     """Activates or deactivates certificates, of the organization or of a project."""
     _require_parents(call)
     changed, resource = [], _get_resource("admin.organization.certificates")
@@ -8800,13 +8800,13 @@ def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
-def _keep_service_account(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_service_account(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
     if obj["api_key"]:
-        _keep_api_key(call, obj["api_key"], script)
+        _store_api_key(call, obj["api_key"], script)
 
 
-def _keep_api_key(call: _Call, key: dict[str, Any], script: _Script) -> None:
+def _store_api_key(call: _Call, key: dict[str, Any], script: _Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), key))
@@ -8869,30 +8869,38 @@ _add_rows(
 _add_rows(
     _BEHAVIORS,
     {
-        "admin.organization.certificates.activate": _Behavior(handler=functools.partial(_set_active, active=True)),
-        "admin.organization.certificates.deactivate": _Behavior(handler=functools.partial(_set_active, active=False)),
-        "admin.organization.groups.roles.create": _assigning("role_id", "admin.organization.roles"),
-        "admin.organization.groups.users.create": _assigning("user_id", "admin.organization.users"),
+        "admin.organization.certificates.activate": _Behavior(
+            handler=functools.partial(_set_certificates_active, active=True)
+        ),
+        "admin.organization.certificates.deactivate": _Behavior(
+            handler=functools.partial(_set_certificates_active, active=False)
+        ),
+        "admin.organization.groups.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
+        "admin.organization.groups.users.create": _assignment_behavior("user_id", "admin.organization.users"),
         "admin.organization.projects.archive": _Behavior(stages=({"status": "archived", "archived_at": _Timestamp()},)),
         "admin.organization.projects.certificates.activate": _Behavior(
-            handler=functools.partial(_set_active, active=True)
+            handler=functools.partial(_set_certificates_active, active=True)
         ),
         "admin.organization.projects.certificates.deactivate": _Behavior(
-            handler=functools.partial(_set_active, active=False)
+            handler=functools.partial(_set_certificates_active, active=False)
         ),
         "admin.organization.projects.groups.create": _Behavior(
-            derive=_derive_group, store=_keep_group, stores_answer=False
+            derive=_derive_project_group, store=_store_project_group, stores_answer=False
         ),
-        "admin.organization.projects.groups.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
+        "admin.organization.projects.groups.roles.create": _assignment_behavior(
+            "role_id", "admin.organization.projects.roles"
+        ),
         "admin.organization.projects.list": _Behavior(handler=_list_projects),
         "admin.organization.projects.service_accounts.api_keys.create": _Behavior(
-            check=_require_target, store=_keep_api_key
+            check=_require_target, store=_store_api_key
         ),
         "admin.organization.projects.service_accounts.create": _Behavior(
-            derive=_derive_service_account, store=_keep_service_account
+            derive=_derive_service_account, store=_store_service_account
         ),
-        "admin.organization.projects.users.roles.create": _assigning("role_id", "admin.organization.projects.roles"),
-        "admin.organization.users.roles.create": _assigning("role_id", "admin.organization.roles"),
+        "admin.organization.projects.users.roles.create": _assignment_behavior(
+            "role_id", "admin.organization.projects.roles"
+        ),
+        "admin.organization.users.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
         "webhooks.rotate_secret": _Behavior(
             handler=lambda call: {
                 **_as_response(call, _require_target(call)),
