@@ -3683,7 +3683,7 @@ class _Behavior:
     before_answer: Callable[[_Call, Wait], Any] | None = (
         None  # a coroutine function run before the answer, outside the lock
     )
-    events: Callable[[_Call, Any, int | None], Iterator[Event]] | None = None  # the answer as a stream
+    events: Callable[[_Call, Any, int | None], Iterator[_Event]] | None = None  # the answer as a stream
     always_streams: bool = False  # without being asked to
     fallback_to: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
     get_messages: Callable[[_Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
@@ -4280,9 +4280,9 @@ def _handles(*message_types: str) -> Callable[[Any], Any]:
 async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
     """Return the events of the answer to a message. Raise the error that is the answer instead."""
     answer = await _answer(message.call, message.wait, message.record, _events_to_come)
-    if isinstance(answer, _Paced):
+    if isinstance(answer, _PacedStream):
         return answer.steps()
-    if isinstance(answer.stream, _Paced):
+    if isinstance(answer.stream, _PacedStream):
         return answer.stream.steps()
     message.record.response = answer
     if not answer.is_error:
@@ -4290,9 +4290,9 @@ async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, 
     raise _error_in(answer)
 
 
-def _events_to_come(call: _Call, obj: Any, pace: Pace) -> _Paced:
+def _events_to_come(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
     """Return the events of an object, which are produced while they are sent."""
-    return _Paced(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
+    return _PacedStream(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
 
 async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
@@ -4766,7 +4766,7 @@ _NOT_ECHOED: dict[str, dict[str, Any]] = {
 # ---- stream events of a response -------------------------------------------------------------------------------------
 
 
-def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     """Yield the events of a response, those after `starting_after` if the query has it."""
     after = int(call.query.get("starting_after", -1))
     for number, event in enumerate(_response_events(call, response, chunk)):
@@ -5698,7 +5698,7 @@ def _turn_to_completion(turn: Turn) -> dict[str, Any]:
 _PROMPT_FILTER_KEY, _FILTER_KEY = "prompt_filter_results", "content_filter_results"
 
 
-def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER_KEY)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
@@ -5774,7 +5774,7 @@ def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[d
         yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
 
 
-def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
@@ -6193,7 +6193,7 @@ def _turn_to_run(turn: Turn) -> dict[str, Any]:
 # ---- stream events of a run ------------------------------------------------------------------------------------------
 
 
-def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
 
     Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
@@ -6230,7 +6230,7 @@ def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, A
         return _copy_json(store._children("beta.threads.runs.steps", *run))
 
 
-def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     opened = step | {"status": "in_progress", "completed_at": None, "usage": None}
     details = step["step_details"]
     if details["type"] == "tool_calls":
@@ -6249,7 +6249,7 @@ def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> 
         yield "thread.run.step.completed", step
 
 
-def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     opened = message | {"status": "in_progress", "content": []}
     yield "thread.message.created", opened
     yield "thread.message.in_progress", opened
@@ -6401,7 +6401,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[Event]:
+def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[_Event]:
     """A session that was created and waits."""
     session = {"session_id": call.params["session_id"]}
     for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
@@ -7211,7 +7211,7 @@ def _image_settings_and_usage(call: _Call, number: int) -> dict[str, Any]:
     return {**_IMAGE_DEFAULTS, **said, "usage": usage | {"total_tokens": text + drawn}}
 
 
-def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[Event]:
+def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[_Event]:
     """Partial images, as many as asked for, then the whole one."""
     about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
@@ -7226,7 +7226,7 @@ def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: 
         yield name, about | {"type": name, "b64_json": image.get("b64_json"), "usage": usage}
 
 
-def _transcription_events(call: _Call, transcription: Any, chunk: int | None) -> Iterator[Event]:
+def _transcription_events(call: _Call, transcription: Any, chunk: int | None) -> Iterator[_Event]:
     """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
     if isinstance(transcription, str):
         transcription = {"text": transcription}
@@ -7243,7 +7243,7 @@ def _transcription_events(call: _Call, transcription: Any, chunk: int | None) ->
     yield from ((None, data) for data in (*pieces, "[DONE]"))
 
 
-def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[Event]:
+def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[_Event]:
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
         yield None, {"type": "speech.audio.delta", "audio": piece}
@@ -8070,7 +8070,7 @@ def _store_realtime_response(call: _Call, obj: dict[str, Any], script: _Script) 
     call.session.last_response_id = obj["id"]
 
 
-def _realtime_response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _realtime_response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     """Yield the events of a response. If it is cancelled meanwhile, its output ends there."""
     for event in _response_lifecycle(call, response, chunk):
         yield event["type"], event
@@ -8081,7 +8081,10 @@ def _response_lifecycle(call: _Call, response: dict[str, Any], chunk: int | None
     response_id = response["id"]
     output = []
     yield {"type": "response.created", "response": response | _INITIAL_RESPONSE_FIELDS}
-    yield {"type": "rate_limits.updated", "rate_limits": [{"name": name, **limit} for name, limit in _LIMITS.items()]}
+    yield {
+        "type": "rate_limits.updated",
+        "rate_limits": [{"name": name, **limit} for name, limit in _RATE_LIMITS.items()],
+    }
     try:
         for index, item in enumerate(response["output"]):
             if response_id in session.active_responses:
@@ -8229,7 +8232,7 @@ class _SpeechSession(_AudioSession):
         return {"type": "session.closed", "reason": reason, "session": self.settings, "usage": usage}
 
 
-def _utterance_events(call: _Call, answer: dict[str, Any], chunk: int | None) -> Iterator[Event]:
+def _utterance_events(call: _Call, answer: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     """Yield the transcript and the audio of the answer to an utterance."""
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
@@ -8921,28 +8924,28 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     if call.wants_stream and (events := call.behavior.events):
         obj = _copy_json(obj)  # what is stored may change while this is still being read
         quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
-        return _stream_reply(call, (_batched if quick else iter)(events(call, obj, pace.chunk)), pace)
+        return _stream_response(call, (_batch_events if quick else iter)(events(call, obj, pace.chunk)), pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
         size = pace.chunk or len(obj)
-        return _stream_reply(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
+        return _stream_response(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
     if isinstance(obj, (bytes, str)):
-        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _kind_of_bytes(call)
-        return _response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
+        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _binary_content_type(call)
+        return _make_response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
     if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
         obj = {"id": call.params.get(call.shape.item_param), "object": f"{call.resource.noun}.deleted", "deleted": True}
     response = _json_response(call, {} if obj is None else obj)
     if pace.first_delay:
-        response.stream = _Paced(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
+        response.stream = _PacedStream(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
     return response
 
 
-def _stream_reply(call: _Call, events: Any, pace: Pace) -> httpx.Response:
+def _stream_response(call: _Call, events: Any, pace: Pace) -> httpx.Response:
     binary = call.row.model == "bytes" and not call.wants_stream
-    headers = _headers(call, _kind_of_bytes(call) if binary else "text/event-stream; charset=utf-8")
-    return _Reply(200, headers=headers, stream=_Paced(events, pace, call.request))
+    headers = _response_headers(call, _binary_content_type(call) if binary else "text/event-stream; charset=utf-8")
+    return _LazyResponse(200, headers=headers, stream=_PacedStream(events, pace, call.request))
 
 
-def _kind_of_bytes(call: _Call) -> str:
+def _binary_content_type(call: _Call) -> str:
     """The content type of a download: of speech that of its format, of a file with a path that of its name."""
     if form := call.behavior.default_audio_format and call.body.get(
         "response_format", call.behavior.default_audio_format
@@ -8953,16 +8956,16 @@ def _kind_of_bytes(call: _Call) -> str:
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
-def _batched(events: Iterator[Event]) -> Iterator[bytes]:
+def _batch_events(events: Iterator[_Event]) -> Iterator[bytes]:
     """Ever more events at once."""
     for number in itertools.count():
         batch = list(itertools.islice(events, min(2**number, 256)))
         if not batch:
             return
-        yield b"".join(map(_frame, batch))
+        yield b"".join(map(_encode_event, batch))
 
 
-def _frame(event: Event) -> bytes:
+def _encode_event(event: _Event) -> bytes:
     """An event as it goes over the wire."""
     name, data = event
     if isinstance(data, bytes):
@@ -8973,16 +8976,16 @@ def _frame(event: Event) -> bytes:
 
 
 def _json_response(call: _Call, obj: Any, status: int = 200) -> httpx.Response:
-    return _response(call, status, _encode_utf8(_json_encode(obj)), "application/json")
+    return _make_response(call, status, _encode_utf8(_json_encode(obj)), "application/json")
 
 
-def _response(call: _Call, status: int, data: bytes, content_type: str) -> httpx.Response:
-    headers = [*_headers(call, content_type), (b"content-length", b"%d" % len(data))]
-    return _Reply(status, headers=headers, stream=httpx.ByteStream(data))
+def _make_response(call: _Call, status: int, data: bytes, content_type: str) -> httpx.Response:
+    headers = [*_response_headers(call, content_type), (b"content-length", b"%d" % len(data))]
+    return _LazyResponse(status, headers=headers, stream=httpx.ByteStream(data))
 
 
 # What every answer says of the account, and what those of a model say of its limits.
-_STANDING_HEADERS = (
+_COMMON_HEADERS = (
     (b"openai-processing-ms", b"1"),
     (b"openai-version", b"2020-10-01"),
     (b"openai-organization", b"org-mock"),
@@ -8995,15 +8998,15 @@ _STANDING_HEADERS = (
 
 
 # What an account has of each in a minute, what remains, and the seconds until all of it is there again.
-_LIMITS = {
+_RATE_LIMITS = {
     "requests": {"limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
     "tokens": {"limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
 }
 
 
-_LIMIT_HEADERS = [
+_RATE_LIMIT_HEADERS = [
     (f"x-ratelimit-{told}-{name}".encode(), value.encode())
-    for name, limit in _LIMITS.items()
+    for name, limit in _RATE_LIMITS.items()
     for told, value in (
         ("limit", f"{limit['limit']}"),
         ("remaining", f"{limit['remaining']}"),
@@ -9012,24 +9015,24 @@ _LIMIT_HEADERS = [
 ]
 
 
-def _headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes]]:
+def _response_headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"content-type", content_type.encode()),
         (b"x-request-id", call.store._new_id("req_").encode()),
-        (b"date", _date(int(time.time()))),
-        *_STANDING_HEADERS,
-        *(_LIMIT_HEADERS if call.behavior.is_generated else ()),
+        (b"date", _http_date(int(time.time()))),
+        *_COMMON_HEADERS,
+        *(_RATE_LIMIT_HEADERS if call.behavior.is_generated else ()),
         *(call.behavior.extra_headers(call) if call.behavior.extra_headers else ()),
     ]
     return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
 
 
 @functools.lru_cache(maxsize=1)
-def _date(second: int) -> bytes:
+def _http_date(second: int) -> bytes:
     return email.utils.formatdate(second, usegmt=True).encode()
 
 
-class _Reply(httpx.Response):
+class _LazyResponse(httpx.Response):
     """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
 
     def __init__(self, status_code: int, headers: Sequence[tuple[bytes, bytes]], stream: Any, **options: Any) -> None:
@@ -9046,7 +9049,7 @@ class _Reply(httpx.Response):
         return self.read()
 
 
-def _event(value: Any) -> Event:
+def _to_event(value: Any) -> _Event:
     """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
     if isinstance(value, tuple):
         return value
@@ -9058,24 +9061,24 @@ def _event(value: Any) -> Event:
     return (plain.get("type") if isinstance(plain, dict) else None), plain
 
 
-Event = tuple[str | None, Any]  # the `event:` line, and the data
+_Event = tuple[str | None, Any]  # the `event:` line, and the data
 
 
 # ---- streams for synchronous and asynchronous clients ----------------------------------------------------------------
 
 
-class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
 
     def __init__(self, source: Any) -> None:
         self.source, self.reading = source, None
 
     def __iter__(self) -> Iterator[bytes]:
-        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _synchronous(self.source)
+        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _to_sync_iterator(self.source)
         return self.reading
 
     def __aiter__(self) -> Any:
-        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
+        return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _to_async_iterator(self.source)
 
     def close(self) -> None:
         for each in (self.reading, self.source):
@@ -9089,10 +9092,14 @@ class _Either(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
-_BEFORE, _END, _BROKEN = object(), object(), object()  # stand before the first event, behind the last, for the fault
+_STREAM_START, _STREAM_END, _STREAM_FAULT = (
+    object(),
+    object(),
+    object(),
+)  # stand before the first event, behind the last, for the fault
 
 
-class _Paced(_Either):
+class _PacedStream(_SyncAsyncStream):
     """The bytes of events at their pace, and the fault they end with."""
 
     def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
@@ -9102,37 +9109,39 @@ class _Paced(_Either):
     def __iter__(self) -> Iterator[bytes]:
         for delay, event in self._timed():
             time.sleep(delay)
-            yield self._fault() if event is _BROKEN else _frame(_event(event))
+            yield self._fault() if event is _STREAM_FAULT else _encode_event(_to_event(event))
 
     async def __aiter__(self) -> Any:
-        self.source = source = self.source if hasattr(self.source, "__aiter__") else _asynchronous(self.source)
-        number, event = 0, _BEFORE
-        while event is not _END:
-            if event is not _BEFORE:
+        self.source = source = self.source if hasattr(self.source, "__aiter__") else _to_async_iterator(self.source)
+        number, event = 0, _STREAM_START
+        while event is not _STREAM_END:
+            if event is not _STREAM_START:
                 await _sleep(self._delay(number))
-                yield _frame(_event(event))
+                yield _encode_event(_to_event(event))
             if number == self.pace.fail_after:
                 yield self._fault()
                 return
-            number, event = number + 1, await anext(source, _END)
+            number, event = number + 1, await anext(source, _STREAM_END)
 
     def steps(self) -> Iterator[tuple[float, Any]]:
         """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
         fault = self.pace.fault
         for delay, event in self._timed():
-            if event is not _BROKEN:
-                yield delay, _event(event)[1]
+            if event is not _STREAM_FAULT:
+                yield delay, _to_event(event)[1]
             elif fault != b"":
                 yield delay, fault if isinstance(fault, (dict, str, int)) else None
 
     def _timed(self) -> Iterator[tuple[float, Any]]:
         """The events with the seconds before each, and in the end, or early, the mark of the fault."""
-        self.source = source = _synchronous(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
-        for number, event in enumerate(itertools.chain([_BEFORE], source)):
-            if event is not _BEFORE:
+        self.source = source = (
+            _to_sync_iterator(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
+        )
+        for number, event in enumerate(itertools.chain([_STREAM_START], source)):
+            if event is not _STREAM_START:
                 yield self._delay(number), event
             if number == self.pace.fail_after:
-                yield 0.0, _BROKEN
+                yield 0.0, _STREAM_FAULT
                 return
 
     def _delay(self, number: int) -> float:
@@ -9144,13 +9153,13 @@ class _Paced(_Either):
         if isinstance(fault, bytes):
             return fault
         if isinstance(fault, str):
-            return _frame((None, fault))
+            return _encode_event((None, fault))
         if isinstance(fault, Mapping):
-            return _frame(_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
+            return _encode_event(_to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
         raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
-async def _asynchronous(items: Iterable[Any]) -> Any:
+async def _to_async_iterator(items: Iterable[Any]) -> Any:
     try:
         for item in items:
             yield item
@@ -9166,21 +9175,21 @@ async def _sleep(seconds: float) -> None:
         await anyio.sleep(seconds)
 
 
-def _synchronous(items: Any) -> Iterator[Any]:
+def _to_sync_iterator(items: Any) -> Iterator[Any]:
     """The items of an asynchronous iterator, for a synchronous client."""
     iterator = items.__aiter__()
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         try:
             while True:
-                yield _in_thread(loop.run_until_complete, iterator.__anext__())
+                yield _run_in_thread(loop.run_until_complete, iterator.__anext__())
         except StopAsyncIteration:
             return
         finally:
             if hasattr(iterator, "aclose"):
-                _in_thread(loop.run_until_complete, iterator.aclose())
+                _run_in_thread(loop.run_until_complete, iterator.aclose())
 
 
-def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
+def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
     """What a function returns in a thread of its own, made for it: in this one a loop may be running."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *args).result()
@@ -9241,7 +9250,7 @@ async def _settle(call: _Call, script: _Script, wait: Wait) -> _Script | httpx.R
     while script.resolve:
         value = script.resolve(call)
         value = await wait(value) if inspect.isawaitable(value) else value
-        if isinstance(value, _Reply):
+        if isinstance(value, _LazyResponse):
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
@@ -9466,14 +9475,14 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
 
     readings = itertools.count()
 
-    def resolve(call: _Call) -> _Reply:
+    def resolve(call: _Call) -> _LazyResponse:
         if isinstance(source, (Iterator, AsyncIterator)) and next(readings):
             raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
-        body = _Either(source) if content is None else httpx.ByteStream(content)
-        own = [pair for pair in _headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
+        body = _SyncAsyncStream(source) if content is None else httpx.ByteStream(content)
+        own = [pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
         if content is not None and value.status_code < 300:
             _keep_ready(call, content)
-        return _Reply(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
+        return _LazyResponse(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
 
     return _Script(resolve=resolve)
 
@@ -9592,7 +9601,7 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
         if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
             raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
         arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
-        return _stream_reply(call, value(*arguments) if callable(value) else value, pace)
+        return _stream_response(call, value(*arguments) if callable(value) else value, pace)
 
     return _Script(resolve=resolve)
 
@@ -9820,7 +9829,7 @@ def _run(coroutine: Any) -> Any:
 
 async def _wait_in_thread(awaitable: Any) -> Any:
     """What an awaitable gives, for a synchronous client."""
-    return _in_thread(asyncio.run, _result(awaitable))
+    return _run_in_thread(asyncio.run, _result(awaitable))
 
 
 async def _result(value: Any) -> Any:
@@ -9966,7 +9975,7 @@ def _family_response(response: httpx.Response, request: Any) -> Any:
 @functools.cache
 def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
     """A class that makes a body of any family one of this."""
-    return type("Stream", (_Either, family.SyncByteStream, family.AsyncByteStream), {})
+    return type("Stream", (_SyncAsyncStream, family.SyncByteStream, family.AsyncByteStream), {})
 
 
 # ---- patches ---------------------------------------------------------------------------------------------------------
@@ -11007,8 +11016,8 @@ async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
         if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
             if isinstance(reason, httpx.TimeoutException):
                 await _sleep(_patience(request.headers))
-            broken = _Paced((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=reason), request)
-            return _Reply(502, headers=[(b"content-length", b"1")], stream=broken)
+            broken = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=reason), request)
+            return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken)
         return _mistake(reason)
 
 
@@ -11773,10 +11782,10 @@ _FORMS: Mapping[str, Callable[..., Any]] = {
 # ---- event streams as classes ----------------------------------------------------------------------------------------
 
 
-M = TypeVar("M")
+_EventT = TypeVar("M")
 
 
-class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
+class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[_EventT]):
     """A stream of events as a class: override `generate`, and set an instance, or a response with it as content.
 
         class Greeting(EventStream):
@@ -11788,20 +11797,20 @@ class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[M]):
     Events are models of the SDK, dicts, or pairs of event name and data. Each call gets them from the start.
     """
 
-    def generate(self) -> Iterator[M]:
+    def generate(self) -> Iterator[_EventT]:
         """The events, in order."""
         raise NotImplementedError(f"{type(self).__name__} must override generate()")
 
     def __iter__(self) -> Iterator[bytes]:
         for event in self.generate():
-            yield _frame(_event(event))
+            yield _encode_event(_to_event(event))
 
     async def __aiter__(self) -> Any:
         for event in self.generate():
-            yield _frame(_event(event))
+            yield _encode_event(_to_event(event))
 
 
-class AsyncEventStream(EventStream[M]):
+class AsyncEventStream(EventStream[_EventT]):
     """The same with an asynchronous generator: override `agenerate`.
 
         class Greeting(AsyncEventStream):
@@ -11813,18 +11822,18 @@ class AsyncEventStream(EventStream[M]):
     Synchronous clients can read it, too.
     """
 
-    async def agenerate(self) -> AsyncIterator[M]:
+    async def agenerate(self) -> AsyncIterator[_EventT]:
         """The events, in order."""
         raise NotImplementedError(f"{type(self).__name__} must override agenerate()")
         yield
 
     def __iter__(self) -> Iterator[bytes]:
-        for event in _synchronous(self.agenerate()):
-            yield _frame(_event(event))
+        for event in _to_sync_iterator(self.agenerate()):
+            yield _encode_event(_to_event(event))
 
     async def __aiter__(self) -> Any:
         async for event in self.agenerate():
-            yield _frame(_event(event))
+            yield _encode_event(_to_event(event))
 
 
 # ---- the state store -------------------------------------------------------------------------------------------------
