@@ -3049,7 +3049,7 @@ class _Script:
     )  # the fields it gave, which go before all else
     turn: Turn | None = None  # what the model says
     pace: Pace = _NO_DELAY
-    resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_settle`
+    resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_resolve_script`
     step_count: int | None = None  # how many calls it is for, of a list
 
     @property
@@ -3073,7 +3073,7 @@ def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
     """
     try:
         return _generate_value(schema)
-    except (*_STUMBLES, re.error) as reason:
+    except (*_MALFORMED_INPUT_ERRORS, re.error) as reason:
         why = _ENDLESS if isinstance(reason, RecursionError) else reason
         place, code = next(
             ((each.place, each.code) for each in _request_schemas(body) if each.schema is schema), (None, None)
@@ -3680,13 +3680,15 @@ class _Behavior:
     stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
     handler: Callable[[_Call], Any] | None = None  # what is done instead, where nothing was set
     resume: Callable[[_Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
-    before_answer: Callable[[_Call, Wait], Any] | None = (
+    before_answer: Callable[[_Call, _Wait], Any] | None = (
         None  # a coroutine function run before the answer, outside the lock
     )
     events: Callable[[_Call, Any, int | None], Iterator[_Event]] | None = None  # the answer as a stream
     always_streams: bool = False  # without being asked to
     fallback_to: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
-    get_messages: Callable[[_Call], list[dict[str, Any]]] | None = None  # all the model gets to see; see `_heard`
+    get_messages: Callable[[_Call], list[dict[str, Any]]] | None = (
+        None  # all the model gets to see; see `_conversation_of`
+    )
     coerce: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
     input_param: str = "input"  # the parameter that brings items
     default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
@@ -4153,11 +4155,11 @@ class _SocketSession:
         self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
         self.received_types: list[str] = []
 
-    def open(self, wait: Wait, record: Record) -> None:
+    def open(self, wait: _Wait, record: Record) -> None:
         """Send the events that the client gets before its first message."""
         self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
 
-    async def receive(self, content: str | bytes, wait: Wait) -> None:
+    async def receive(self, content: str | bytes, wait: _Wait) -> None:
         """Handle a message of the client. An error of the service becomes an event, and the session continues."""
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
@@ -4165,7 +4167,7 @@ class _SocketSession:
             events = await self._handle(message)
         except _ServiceError as refused:
             events = [self.error_event(message, refused)]
-        except _Fault:  # of the network: the connection breaks
+        except _SetFault:  # of the network: the connection breaks
             events = [None]
         self.send(events, message)
 
@@ -4178,7 +4180,7 @@ class _SocketSession:
             supported = ", ".join(name for name in self.handlers if _client_event_type(self.client_events, name))
             _reject(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
         _check_body(message.call)
-        with _blaming(message.call):
+        with _attribute_errors(message.call):
             return await _result(getattr(self, handler)(message))
 
     def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
@@ -4238,7 +4240,7 @@ class _ClientMessage:
     """A message of the client, as a call of its own."""
 
     call: _Call
-    wait: Wait  # waits for an awaitable, in the client's thread or its event loop
+    wait: _Wait  # waits for an awaitable, in the client's thread or its event loop
     record: Record  # its entry in the journal
 
     @property
@@ -6767,7 +6769,7 @@ def _derive_batch(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
 
 
-async def _answer_batch_lines(call: _Call, wait: Wait) -> None:
+async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
     """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
     note = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
     with call.store.lock:
@@ -6836,7 +6838,7 @@ def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
-async def _answer_batch_line(call: _Call, line: str, wait: Wait) -> dict[str, Any]:
+async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> dict[str, Any]:
     """The result of one line: the answer of the endpoint it names."""
     result: dict[str, Any] = {
         "id": call.store._new_id("batch_req_"),
@@ -6872,7 +6874,7 @@ def _line_error_code(reason: Exception) -> str:
     """What the service calls that which kept a line from an answer in JSON."""
     if isinstance(reason, _ServiceError):
         return reason.envelope["code"] or "invalid_request"
-    return "network_error" if isinstance(reason, _Fault) else "server_error"
+    return "network_error" if isinstance(reason, _SetFault) else "server_error"
 
 
 def _implied_by_request_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -9200,7 +9202,7 @@ def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
 # ======================================================================================================================
 
 
-async def _answer(call: _Call, wait: Wait, record: Record | None = None, reply: Any = None) -> Any:
+async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply: Any = None) -> Any:
     """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
 
     reply: makes something else than a response of the answer.
@@ -9208,18 +9210,18 @@ async def _answer(call: _Call, wait: Wait, record: Record | None = None, reply: 
     try:
         with call.store.lock:
             chosen = _chosen(call)
-            if checked := _is_checked(call, chosen):  # first: what is refused takes no step of a list
-                with _blaming(call):
+            if checked := _needs_check(call, chosen):  # first: what is refused takes no step of a list
+                with _attribute_errors(call):
                     _check_request(call)
             if record:
                 record.answered_by = chosen
             script = chosen._take() if chosen else _NOT_SET
-        script = await _settle(call, script, wait)
+        script = await _resolve_script(call, script, wait)
         if isinstance(script, httpx.Response):
             return script
         if script is _NOT_SET:
-            await _do_as_if_nothing_were_set(call, wait, checked)
-        with call.store.lock, _blaming(call):
+            await _prepare_default_answer(call, wait, checked)
+        with call.store.lock, _attribute_errors(call):
             return (reply or _reply)(call, _build_answer(call, script), script.pace)
     except _ServiceError as refused:
         return _json_response(call, {"error": refused.envelope}, refused.status)
@@ -9238,14 +9240,14 @@ def _chosen(call: _Call) -> Scripted | None:
     return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
 
 
-def _is_checked(call: _Call, chosen: Scripted | None) -> bool:
+def _needs_check(call: _Call, chosen: Scripted | None) -> bool:
     """What is set is served whatever the state holds; what another call began, as the state says."""
     if chosen is None or call.mock._strict or call.session is not None:
         return True
     return chosen._row.path != call.row.path
 
 
-async def _settle(call: _Call, script: _Script, wait: Wait) -> _Script | httpx.Response:
+async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script | httpx.Response:
     """A script with nothing left to find out when the call has come, or a response."""
     while script.resolve:
         value = script.resolve(call)
@@ -9271,56 +9273,56 @@ def _prepare(row: _Row, value: Any) -> _Script:
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    if (taken := _taken(row, value)) is not None:
-        return _Script(resolve=taken) if callable(taken) else _Script(_templates(row, taken))
+    if (taken := _coerced_value(row, value)) is not None:
+        return _Script(resolve=taken) if callable(taken) else _Script(_merge_templates(row, taken))
     for takes, prepare in _PREPARERS:
         if takes(value):
             return prepare(row, value)
     raise TypeError(
-        f"{place} cannot be {value!r}; it takes a dict, a model, {_text_word(row)}an httpx.Response, an exception, "
+        f"{place} cannot be {value!r}; it takes a dict, a model, {_accepted_text(row)}an httpx.Response, an exception, "
         "a callable, or a list of these"
     )
 
 
-def _taken(row: _Row, value: Any) -> Any:
+def _coerced_value(row: _Row, value: Any) -> Any:
     """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
     takes = _behavior_of(row.name).coerce
     return takes(value) if takes else None
 
 
-def _text_word(row: _Row) -> str:
+def _accepted_text(row: _Row) -> str:
     return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TURN_CONVERTERS else ""
 
 
-async def _do_as_if_nothing_were_set(call: _Call, wait: Wait, checked: bool) -> None:
+async def _prepare_default_answer(call: _Call, wait: _Wait, checked: bool) -> None:
     """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
     if call.mock._only_scripted and call.behavior.is_generated:
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not checked:  # a list said `...`
-        with call.store.lock, _blaming(call):
+        with call.store.lock, _attribute_errors(call):
             _check_request(call)
     if call.behavior.before_answer:
         await call.behavior.before_answer(call, wait)
 
 
 # What reading a value raises that is not what it is taken for.
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_MALFORMED_INPUT_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @contextlib.contextmanager
-def _blaming(call: _Call) -> Iterator[None]:
+def _attribute_errors(call: _Call) -> Iterator[None]:
     """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
     blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
     defect of this module, and is raised."""
     try:
         yield
-    except _STUMBLES:
+    except _MALFORMED_INPUT_ERRORS:
         _check_param_types(call)
         _check_state(call.store)
         raise
 
 
-Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
+_Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
 
 
 # ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
@@ -9345,10 +9347,10 @@ def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
     if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
         return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
     if value and row.model in _BUILTIN_TYPES:
-        raise ValueError(f"{place} is {value!r}, but takes {_text_word(row) or 'nothing but '}{{}}")
+        raise ValueError(f"{place} is {value!r}, but takes {_accepted_text(row) or 'nothing but '}{{}}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
         raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
-    return _Script(_templates(row, value) if value else {}, value)
+    return _Script(_merge_templates(row, value) if value else {}, value)
 
 
 def _prepare_text(row: _Row, value: str) -> _Script:
@@ -9369,23 +9371,23 @@ def _prepare_turn(row: _Row, turn: Turn) -> _Script:
     """What the model says; where that depends on the tools of the request, it is known when the call comes."""
     if row.model not in _TURN_CONVERTERS:
         raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
-    said = _spoken_script(row, turn)
+    said = _turn_script(row, turn)
 
     def resolve(call: _Call) -> _Script:
         offered = _fit_turn_to_tools(turn, call.body)
-        return said if offered == turn else _spoken_script(row, offered)
+        return said if offered == turn else _turn_script(row, offered)
 
     return _Script(resolve=resolve) if turn.tool_calls or turn.structured else said
 
 
-def _spoken_script(row: _Row, turn: Turn) -> _Script:
+def _turn_script(row: _Row, turn: Turn) -> _Script:
     try:
-        return _Script(_templates(row, _TURN_CONVERTERS[row.model](turn)), turn=turn)
+        return _Script(_merge_templates(row, _TURN_CONVERTERS[row.model](turn)), turn=turn)
     except TypeError as reason:
         raise TypeError(f"{row.name}.response cannot be {reason}") from None
 
 
-def _templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
+def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
     templates, reasons = {}, []
     models = [
@@ -9402,7 +9404,7 @@ def _templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     if reasons and (not templates.keys() - {str} or value.keys() & _known_keys(models, value) - known):
         raise reasons[0]
     if value and known and not value.keys() & known:
-        _refuse_strangers(row, value, next(iter(templates)))
+        _reject_foreign_fields(row, value, next(iter(templates)))
     return templates
 
 
@@ -9412,7 +9414,7 @@ def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
     return {name for each in members for name in (*_fields_of(each), *_default_value(each), *_wire_names_of(each))}
 
 
-def _refuse_strangers(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
+def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
     """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
     member = _select_model(model, value)
     homes = [_find_field_path(member, key) for key in value]
@@ -9438,12 +9440,12 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
         )
 
     def resolve(call: _Call) -> Any:
-        raise _Fault(_family_error(value, call.request))
+        raise _SetFault(_family_error(value, call.request))
 
     return _Script(resolve=resolve)
 
 
-class _Fault(Exception):
+class _SetFault(Exception):
     """Carries an exception a test set as its response past the handling of mistakes."""
 
     def __init__(self, fault: BaseException) -> None:
@@ -9455,10 +9457,10 @@ class _Fault(Exception):
 
 
 def _is_response(value: Any) -> bool:
-    return isinstance(value, tuple(family.Response for family in _families()))
+    return isinstance(value, tuple(family.Response for family in _http_libs()))
 
 
-def _families() -> list[Any]:
+def _http_libs() -> list[Any]:
     """httpx, and httpx2 where it is used."""
     return [httpx, *filter(None, [sys.modules.get("httpx2")])]
 
@@ -9481,19 +9483,19 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
         body = _SyncAsyncStream(source) if content is None else httpx.ByteStream(content)
         own = [pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
         if content is not None and value.status_code < 300:
-            _keep_ready(call, content)
+            _store_complete_response(call, content)
         return _LazyResponse(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
 
     return _Script(resolve=resolve)
 
 
-def _keep_ready(call: _Call, content: bytes) -> None:
+def _store_complete_response(call: _Call, content: bytes) -> None:
     """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
     try:
         obj = json.loads(content)
         if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
             return
-        script = _Script(_templates(call.row, obj), obj)
+        script = _Script(_merge_templates(call.row, obj), obj)
     except ValueError:  # some other service's answer
         return
     with call.store.lock:
@@ -9504,16 +9506,16 @@ def _keep_ready(call: _Call, content: bytes) -> None:
 
 
 # What a callable may ask for by name, beside the parameters of the path.
-_OFFERS = ("body", "conversation", "tools", "route", "state_store")
+_CALLABLE_PARAMS = ("body", "conversation", "tools", "route", "state_store")
 
 
 def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
     """A function of the request and, by name, of what else it asks for."""
     parameters = inspect.signature(value).parameters
     first = next(iter(parameters.values()), None)
-    if first is None or first.name in _OFFERS or first.kind is first.KEYWORD_ONLY:
+    if first is None or first.name in _CALLABLE_PARAMS or first.kind is first.KEYWORD_ONLY:
         raise TypeError(
-            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_OFFERS)} too"
+            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_CALLABLE_PARAMS)} too"
         )
 
     def resolve(call: _Call) -> Any:
@@ -9525,20 +9527,20 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
         offers |= {"route": call.mock._endpoint(row).route, **call.params}
         if "conversation" in parameters:
             with call.store.lock:
-                offers["conversation"] = _heard(call)
-        return value(call.request, **_asked_for(value, offers))
+                offers["conversation"] = _conversation_of(call)
+        return value(call.request, **_select_arguments(value, offers))
 
     return _Script(resolve=resolve)
 
 
-def _heard(call: _Call) -> list[dict[str, Any]]:
+def _conversation_of(call: _Call) -> list[dict[str, Any]]:
     """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
     if call.behavior.get_messages:
         return call.behavior.get_messages(call)
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
 
 
-def _asked_for(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
+def _select_arguments(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the offers a function has parameters for."""
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -9553,7 +9555,7 @@ def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
 
 
 def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
-    if _is_steps(step) and _taken(row, step) is None:
+    if _is_step_list(step) and _coerced_value(row, step) is None:
         raise TypeError(
             f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
             "join the calls of one answer with +, tool_call(...) + tool_call(...)"
@@ -9564,7 +9566,7 @@ def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
         raise type(reason)(f"step {number}: {reason}") from None
 
 
-def _is_steps(value: Any) -> bool:
+def _is_step_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
@@ -9576,7 +9578,7 @@ def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
         raise ValueError(
             f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
         )
-    if _is_steps(value.value) or _is_stream(value.value):
+    if _is_step_list(value.value) or _is_stream(value.value):
         return _prepare_events(row, value.value, value.pace)
     return dataclasses.replace(_prepare(row, value.value), pace=value.pace)
 
@@ -9765,7 +9767,7 @@ class Router(respx.MockRouter):
         """The same for asynchronous clients."""
         return await self._handle(request, super().async_handler, _result)
 
-    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: Wait) -> httpx.Response:
+    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: _Wait) -> httpx.Response:
         request = _httpx_request(request)
         try:
             if self.routes:
@@ -9783,7 +9785,7 @@ class Router(respx.MockRouter):
                 self._record(request, call).response = response
         return response
 
-    async def _exchange(self, request: httpx.Request, wait: Wait) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, wait: _Wait) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
         try:
             call = self._mock._receive(request)
@@ -9842,10 +9844,10 @@ _faulted = contextvars.ContextVar("faulted", default=False)  # whether the last 
 
 def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
     """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
-    if isinstance(reason, _Fault):
+    if isinstance(reason, _SetFault):
         _faulted.set(True)
         return reason.fault
-    if isinstance(reason, (PassThrough, *(family.RequestError for family in _families()))) or not _swallows(request):
+    if isinstance(reason, (PassThrough, *(family.RequestError for family in _http_libs()))) or not _swallows(request):
         return reason
     mistake = MockError(f"{type(reason).__name__}: {reason}")
     mistake.__cause__ = reason
@@ -9857,7 +9859,7 @@ def _swallows(request: httpx.Request) -> bool:
     return "x-stainless-package-version" in request.headers and _is_swallowing()
 
 
-async def _routed(call: _Call, wait: Wait) -> httpx.Response | None:
+async def _routed(call: _Call, wait: _Wait) -> httpx.Response | None:
     """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
     route = call.mock._endpoint(call.row).__dict__.get("route")
     if not route or not (route.is_pass_through or route.side_effect or route.return_value):
@@ -9865,7 +9867,7 @@ async def _routed(call: _Call, wait: Wait) -> httpx.Response | None:
     if route.is_pass_through:
         raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
     effect = route.side_effect
-    params = _asked_for(effect, call.params) if inspect.isroutine(effect) else {}
+    params = _select_arguments(effect, call.params) if inspect.isroutine(effect) else {}
     try:
         result = route.resolve(call.request, **params)
         return await wait(result) if inspect.isawaitable(result) else result
@@ -10419,7 +10421,7 @@ def _errors_of_httpcore(request: Any) -> Iterator[None]:
     """Raise network errors of httpx as the errors of the same name in httpcore."""
     try:
         yield
-    except tuple(lib.RequestError for lib in _families()) as error:
+    except tuple(lib.RequestError for lib in _http_libs()) as error:
         own = getattr(_httpcore_of(request), type(error).__name__, None)
         if own is None:
             raise
@@ -10605,9 +10607,9 @@ class _MemoryConnection(asyncio.Transport):
 def _aiohttp_error(error: BaseException) -> BaseException:
     """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
     aiohttp = sys.modules["aiohttp"]
-    if isinstance(error, tuple(lib.TimeoutException for lib in _families())):
+    if isinstance(error, tuple(lib.TimeoutException for lib in _http_libs())):
         return aiohttp.ServerTimeoutError(str(error))
-    if isinstance(error, tuple(lib.RequestError for lib in _families())):
+    if isinstance(error, tuple(lib.RequestError for lib in _http_libs())):
         return aiohttp.ClientConnectionError(str(error))
     return error
 
@@ -10684,7 +10686,7 @@ class _FarEnd:
                     self.inbox.append(self.fragments)
                     self.fragments = b""
 
-    async def step(self, wait: Wait) -> bool:
+    async def step(self, wait: _Wait) -> bool:
         """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
         if self.inbox:
             heard = self.inbox.popleft()
@@ -10709,7 +10711,7 @@ class _FarEnd:
         else:
             self.protocol.send_text(_message(event))
 
-    async def _open(self, handshake: Any, wait: Wait) -> None:
+    async def _open(self, handshake: Any, wait: _Wait) -> None:
         """Accepts a connection, or refuses it with the response that is next in the list."""
         opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
         opened = await _open(self.router, opening, wait)
@@ -10728,7 +10730,7 @@ def _message(event: Any) -> bytes:
     return _encode_utf8(event if isinstance(event, str) else _json_encode(event))
 
 
-async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSession | httpx.Response:
+async def _open(router: Router, opening: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
     """The session of a connection, or the response it is refused with."""
     call = router._mock._receive(opening)
     record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
@@ -10741,11 +10743,11 @@ async def _open(router: Router, opening: httpx.Request, wait: Wait) -> _SocketSe
     return session
 
 
-async def _refusal_of(call: _Call, wait: Wait, record: Record) -> httpx.Response | None:
+async def _refusal_of(call: _Call, wait: _Wait, record: Record) -> httpx.Response | None:
     """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
     endpoint = call.mock._endpoint(call.row)
     value = endpoint._response
-    step = value[endpoint._hits] if _is_steps(value) and endpoint._hits < len(value) else value
+    step = value[endpoint._hits] if _is_step_list(value) and endpoint._hits < len(value) else value
     try:
         if call.mock._strict:
             _check_api_key(call)
@@ -11631,7 +11633,7 @@ def _builders() -> tuple[Any, ...]:
 
 
 # What the API calls its errors, by status: type, message, code.
-_ERRORS = {
+_ERROR_DEFAULTS = {
     400: ("invalid_request_error", "The request was invalid.", None),
     401: ("invalid_request_error", "Incorrect API key provided.", "invalid_api_key"),
     403: ("invalid_request_error", "You are not allowed to do this.", None),
@@ -11645,7 +11647,7 @@ _ERRORS = {
 }
 
 
-_RETRIED = (408, 409, 429)
+_RETRIED_STATUSES = (408, 409, 429)
 
 
 def error(
@@ -11672,14 +11674,14 @@ def error(
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599, as in error(429)")
-    kind, text, usual = _ERRORS.get(status, _ERRORS[500 if status > 500 else 400])
+    kind, text, usual = _ERROR_DEFAULTS.get(status, _ERROR_DEFAULTS[500 if status > 500 else 400])
     envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
     pause = f"{1 if retry_after is None else retry_after * 1000:g}"
-    retried = {"retry-after-ms": pause} if status in _RETRIED or status >= 500 else {}
-    return Failure(status, json={"error": envelope}, headers={**retried, **(headers or {})})
+    retried = {"retry-after-ms": pause} if status in _RETRIED_STATUSES or status >= 500 else {}
+    return _ErrorResponse(status, json={"error": envelope}, headers={**retried, **(headers or {})})
 
 
-class Failure(httpx.Response):
+class _ErrorResponse(httpx.Response):
     """An error of the API as a value; made by `error()`."""
 
     def __repr__(self) -> str:
@@ -11687,13 +11689,13 @@ class Failure(httpx.Response):
         return f"error({self.status_code}, {said['message']!r}, code={said['code']!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Failure) and self._said == other._said
+        return isinstance(other, _ErrorResponse) and self._comparable == other._comparable
 
     def __hash__(self) -> int:
         return hash(self.content)
 
     @property
-    def _said(self) -> tuple[Any, ...]:
+    def _comparable(self) -> tuple[Any, ...]:
         return self.status_code, self.content, self.headers
 
 
@@ -11704,20 +11706,20 @@ def timeout() -> Exception:
 
     The SDK tries again, without a pause while a mock is active, and in the end raises `APITimeoutError`.
     """
-    return TimedOut("the mock timed out")
+    return _MockTimeout("the mock timed out")
 
 
-class TimedOut(httpx.ReadTimeout):
+class _MockTimeout(httpx.ReadTimeout):
     """A timeout as a value; made by `timeout()`."""
 
     def __repr__(self) -> str:
         return "timeout()"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TimedOut)
+        return isinstance(other, _MockTimeout)
 
     def __hash__(self) -> int:
-        return hash(TimedOut)
+        return hash(_MockTimeout)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12417,13 +12419,13 @@ def _is_spoken(row: _Row) -> bool:
 
 def _last_input(call: _Call) -> str:
     """The text of what the user said last, in this request or before it."""
-    heard = [message for message in _heard(call) if message.get("role") == "user"]
+    heard = [message for message in _conversation_of(call) if message.get("role") == "user"]
     return _extract_text(heard[-1]) if heard else ""
 
 
 def _brings_results(call: _Call) -> bool:
     """Whether a request brings the results of calls: the second half of a tool loop."""
-    last = (_heard(call) or [{}])[-1]
+    last = (_conversation_of(call) or [{}])[-1]
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
