@@ -1984,7 +1984,7 @@ class _Call:
     @functools.cached_property
     def all_params(self) -> dict[str, Any]:
         """All that it says as one, for rules."""
-        return _asked(self)
+        return _all_params(self)
 
     @property
     def accepted_params(self) -> Mapping[str, Any]:
@@ -4100,7 +4100,7 @@ def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
         if isinstance(found, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
             return _COMPARISONS[key](found, float(value))
         found = found.get(key) if isinstance(found, dict) else None
-    return head not in obj or found == value or (found is not None and _is_as_expected(value, found))
+    return head not in obj or found == value or (found is not None and _matches_value(value, found))
 
 
 def _page_limit(query: Mapping[str, str], size: int, most: int) -> int:
@@ -9209,13 +9209,13 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
     """
     try:
         with call.store.lock:
-            chosen = _chosen(call)
+            chosen = _select_response(call)
             if checked := _needs_check(call, chosen):  # first: what is refused takes no step of a list
                 with _attribute_errors(call):
                     _check_request(call)
             if record:
                 record.answered_by = chosen
-            script = chosen._take() if chosen else _NOT_SET
+            script = chosen._next_script() if chosen else _NOT_SET
         script = await _resolve_script(call, script, wait)
         if isinstance(script, httpx.Response):
             return script
@@ -9227,16 +9227,16 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
         return _json_response(call, {"error": refused.envelope}, refused.status)
 
 
-def _chosen(call: _Call) -> Scripted | None:
+def _select_response(call: _Call) -> Scripted | None:
     """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
-    chosen = call.mock._endpoint(call.row)._choose(call)
+    chosen = call.mock._endpoint(call.row)._select(call)
     if chosen is None and call.behavior.fallback_to:
         beta = "beta." if call.row.name.startswith("beta.") else ""
-        return call.mock._endpoint(_rows()[beta + call.behavior.fallback_to])._choose(call)
+        return call.mock._endpoint(_rows()[beta + call.behavior.fallback_to])._select(call)
     if chosen or not call.behavior.resume:
         return chosen
     note = call.store._bookkeeping.metadata.get((call.resource.name, call.key), _Metadata())
-    chosen = call.mock._endpoint(_rows()[note.created_by])._choose(call) if note.created_by else None
+    chosen = call.mock._endpoint(_rows()[note.created_by])._select(call) if note.created_by else None
     return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
 
 
@@ -10747,7 +10747,7 @@ async def _refusal_of(call: _Call, wait: _Wait, record: Record) -> httpx.Respons
     """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
     endpoint = call.mock._endpoint(call.row)
     value = endpoint._response
-    step = value[endpoint._hits] if _is_step_list(value) and endpoint._hits < len(value) else value
+    step = value[endpoint._hit_count] if _is_step_list(value) and endpoint._hit_count < len(value) else value
     try:
         if call.mock._strict:
             _check_api_key(call)
@@ -11262,9 +11262,9 @@ class _Order:
 
     @property
     def endpoint(self) -> Endpoint:
-        found = _descend(self.mock, self.name)
+        found = _resolve_name(self.mock, self.name)
         if not isinstance(found, Endpoint):
-            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_in(self.name))}")
+            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_below(self.name))}")
         return found
 
     @property
@@ -11287,8 +11287,8 @@ def _begin_again(order: _Order) -> None:
 
 def _set_said(scripted: Scripted, said: Any) -> Any:
     scripted.response = _formed(said)
-    for each in (scripted, *scripted._heirs()):
-        each._form = said
+    for each in (scripted, *scripted._per_key_copies()):
+        each._json_form = said
     return _said(scripted)
 
 
@@ -11297,14 +11297,14 @@ def _all_said(mock: OpenAIMock) -> dict[str, Any]:
 
 
 def _said_of_rule(rule: Rule) -> dict[str, Any]:
-    given = {"what": rule._what, "tool_result": rule._tool_result}
+    given = {"what": rule._condition, "tool_result": rule._tool_result}
     when = {name: value for name, value in given.items() if value is not None} | rule._subset
     return {"when": when, "response": _said(rule), "call_count": rule.call_count}
 
 
 def _said(scripted: Scripted) -> Any:
     """A response as it was said in JSON, or as far as JSON has words for it."""
-    return scripted.response if scripted._form is None else scripted._form
+    return scripted.response if scripted._json_form is None else scripted._json_form
 
 
 def _remove_rules(order: _Order) -> None:
@@ -11349,7 +11349,7 @@ def _shown_record(record: Record) -> dict[str, Any]:
 def _fits(order: _Order, shown: dict[str, Any]) -> bool:
     """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
     fields = shown["query"] | shown["params"] | shown["body"] | shown
-    return all(_is_as_expected(text, fields.get(name)) for name, text in order.query.items())
+    return all(_matches_value(text, fields.get(name)) for name, text in order.query.items())
 
 
 # What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
@@ -11986,7 +11986,7 @@ def _to_model(model: Any, obj: Any) -> Any:
 # ---- endpoints and rules ---------------------------------------------------------------------------------------------
 
 
-class _Guarded:
+class _NoNewAttributes:
     """Something that takes no attributes but its own: a misspelt `.response` would set nothing."""
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -11998,15 +11998,15 @@ class _Guarded:
         super().__setattr__(name, value)
 
 
-class Scripted(_Guarded):
+class Scripted(_NoNewAttributes):
     """Something that can be given a response."""
 
     def __init__(self, mock: OpenAIMock, row: _Row) -> None:
         self._mock, self._row = mock, row
         self._response: Any = None
         self._script: _Script | None = None
-        self._hits = 0
-        self._form: Any = None  # how the response was said in JSON
+        self._hit_count = 0
+        self._json_form: Any = None  # how the response was said in JSON
 
     @property
     def response(self) -> Any:
@@ -12026,23 +12026,23 @@ class Scripted(_Guarded):
     @response.setter
     def response(self, value: Any) -> None:
         self._script = _prepare(self._row, value)
-        self._response, self._hits, self._form = value, 0, None
-        for heir in self._heirs():
+        self._response, self._hit_count, self._json_form = value, 0, None
+        for heir in self._per_key_copies():
             heir.response = value
 
     @response.deleter
     def response(self) -> None:
         self._response = self._script = None
-        for heir in self._heirs():
+        for heir in self._per_key_copies():
             del heir.response
 
-    def _on(self, mock: OpenAIMock) -> Any:
+    def _same_on(self, mock: OpenAIMock) -> Any:
         """The same on another mock."""
         raise NotImplementedError
 
-    def _heirs(self) -> list[Any]:
+    def _per_key_copies(self) -> list[Any]:
         """The same on the mocks of API keys: what is set here holds for them too."""
-        return [self._on(mock) for mock in list(self._mock._keys.values())]
+        return [self._same_on(mock) for mock in list(self._mock._keys.values())]
 
     @property
     def requests(self) -> list[Record]:
@@ -12084,8 +12084,8 @@ class Scripted(_Guarded):
         Raises `AssertionError` with the difference, `TypeError` for a name that is nearly one of the call's.
         """
         self.assert_called()
-        wanted, asked = self._wanted(expected, subset), _asked(self.requests[-1])
-        if (place := _outside(asked, wanted)) is not None:
+        wanted, asked = self._expected_params(expected, subset), _all_params(self.requests[-1])
+        if (place := _first_mismatch(asked, wanted)) is not None:
             have = _pretty_json_lines({key: asked[key] for key in wanted if key in asked})
             diff = difflib.unified_diff(_pretty_json_lines(wanted), have, "expected", "was called with", lineterm="")
             raise AssertionError("\n".join([f"{self} was called otherwise: {place}", *diff]))
@@ -12096,32 +12096,32 @@ class Scripted(_Guarded):
         Raises as `assert_called_with` does, with what differs in each.
         """
         self.assert_called()
-        wanted = self._wanted(expected, subset)
-        places = [_outside(_asked(record), wanted) for record in self.requests]
+        wanted = self._expected_params(expected, subset)
+        places = [_first_mismatch(_all_params(record), wanted) for record in self.requests]
         if None not in places:
             raise AssertionError(f"{self} was never called with {wanted!r}: {'; '.join(map(str, places))}")
 
-    def _wanted(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
+    def _expected_params(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
         """What a request is to say. Raises `TypeError` for a parameter that is nearly one of the call's."""
         wanted = {**(expected or {}), **subset}
-        _refuse_misspelt(f"{self}: ", self._row, wanted)
+        _check_param_spelling(f"{self}: ", self._row, wanted)
         return wanted
 
-    def _take(self) -> _Script:
-        self._hits += 1
+    def _next_script(self) -> _Script:
+        self._hit_count += 1
         script = self._script or _NOT_SET
-        if script.step_count is not None and self._hits > script.step_count:
+        if script.step_count is not None and self._hit_count > script.step_count:
             raise AssertionError(
-                f"{self} was called {_times(self._hits)}, but its .response has "
+                f"{self} was called {_times(self._hit_count)}, but its .response has "
                 f"{_count_noun(script.step_count, 'step')}; add a step, or find out who makes the call"
             )
         return script
 
-    def _all_hits(self) -> int:
-        return self._hits + sum(heir._hits for heir in self._heirs())
+    def _total_hits(self) -> int:
+        return self._hit_count + sum(heir._hit_count for heir in self._per_key_copies())
 
     def _unused_steps(self) -> int:
-        return max(((self._script and self._script.step_count) or 0) - self._all_hits(), 0)
+        return max(((self._script and self._script.step_count) or 0) - self._total_hits(), 0)
 
 
 class Endpoint(Scripted):
@@ -12131,7 +12131,7 @@ class Endpoint(Scripted):
         super().__init__(mock, row)
         self._rules: list[Rule] = []
 
-    def _on(self, mock: OpenAIMock) -> Endpoint:
+    def _same_on(self, mock: OpenAIMock) -> Endpoint:
         return mock._endpoint(self._row)
 
     def __repr__(self) -> str:
@@ -12177,19 +12177,19 @@ class Endpoint(Scripted):
             raise TypeError(f"{self._row.name}.when({what!r}): expected a str, a compiled pattern or a function")
         if tool_result not in (None, True, False):
             raise TypeError(f"{self._row.name}.when(tool_result={tool_result!r}): expected True or False")
-        if isinstance(what, (str, re.Pattern)) and not _is_spoken(self._row):
+        if isinstance(what, (str, re.Pattern)) and not _has_text_input(self._row):
             raise TypeError(
                 f"{self._row.name}.when({what!r}): this call brings no text; name a field, or set a function"
             )
-        _refuse_misspelt(f"{self._row.name}.when: ", self._row, subset)
+        _check_param_spelling(f"{self._row.name}.when: ", self._row, subset)
         asked = (what, tool_result, subset)
         for rule in self._rules:
-            if (rule._what, rule._tool_result, rule._subset) == asked:
+            if (rule._condition, rule._tool_result, rule._subset) == asked:
                 return rule
         self._rules.append(Rule(self, *asked))
         return self._rules[-1]
 
-    def _choose(self, call: _Call) -> Scripted | None:
+    def _select(self, call: _Call) -> Scripted | None:
         """What answers a call: the newest rule that takes it, then the response. Raises `AssertionError` if strict."""
         for rule in reversed(self._rules):
             if rule._script and not any(rule._mismatches(call)):
@@ -12197,10 +12197,10 @@ class Endpoint(Scripted):
         if self._script:
             return self
         if self._rules and self._mock._strict:
-            raise AssertionError(self._near_miss(call))
+            raise AssertionError(self._closest_rule(call))
         return None
 
-    def _near_miss(self, call: _Call) -> str:
+    def _closest_rule(self, call: _Call) -> str:
         reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
         closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
         return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
@@ -12240,44 +12240,44 @@ class Rule(Scripted):
 
     def __init__(self, endpoint: Endpoint, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
         super().__init__(endpoint._mock, endpoint._row)
-        self._endpoint, self._what, self._tool_result, self._subset = endpoint, what, tool_result, subset
+        self._endpoint, self._condition, self._tool_result, self._subset = endpoint, what, tool_result, subset
 
     @property
     def requests(self) -> list[Record]:
         """The requests it answered, oldest first."""
-        own = (self, *self._heirs())
+        own = (self, *self._per_key_copies())
         return [record for record in self._mock.requests if record.answered_by in own]
 
     def remove(self) -> None:
         """Takes the rule back: it answers no more."""
         self._endpoint._rules[:] = [rule for rule in self._endpoint._rules if rule is not self]
-        for heir in self._heirs():
+        for heir in self._per_key_copies():
             heir.remove()
 
-    def _on(self, mock: OpenAIMock) -> Rule:
-        return self._endpoint._on(mock).when(self._what, tool_result=self._tool_result, **self._subset)
+    def _same_on(self, mock: OpenAIMock) -> Rule:
+        return self._endpoint._same_on(mock).when(self._condition, tool_result=self._tool_result, **self._subset)
 
     def __repr__(self) -> str:
-        shown = [repr(self._what)] if self._what is not None else []
+        shown = [repr(self._condition)] if self._condition is not None else []
         shown += [f"tool_result={self._tool_result}"] if self._tool_result is not None else []
         shown += [f"{key}={value!r}" for key, value in self._subset.items()]
         return f"{self._row.name}.when({', '.join(shown)})"
 
     def _mismatches(self, call: _Call) -> Iterator[str]:
         """Why the rule does not take a call, a word for each of its conditions that is not met."""
-        yield from filter(None, (_outside(call.all_params, {key: value}) for key, value in self._subset.items()))
-        if self._tool_result is not None and _brings_results(call) is not self._tool_result:
+        yield from filter(None, (_first_mismatch(call.all_params, {key: value}) for key, value in self._subset.items()))
+        if self._tool_result is not None and _has_tool_results(call) is not self._tool_result:
             yield f"tool_result is {not self._tool_result}"
-        if callable(self._what):
-            if not self._what(call.body):
-                yield f"{self._what!r} says no"
-        elif self._what is not None and not re.search(
-            re.escape(self._what) if isinstance(self._what, str) else self._what, _last_input(call)
+        if callable(self._condition):
+            if not self._condition(call.body):
+                yield f"{self._condition!r} says no"
+        elif self._condition is not None and not re.search(
+            re.escape(self._condition) if isinstance(self._condition, str) else self._condition, _last_user_text(call)
         ):
-            yield f"the last user input is {_short_repr(_last_input(call))}"
+            yield f"the last user input is {_short_repr(_last_user_text(call))}"
 
 
-class Namespace(_Guarded):
+class Namespace(_NoNewAttributes):
     """A part of a dotted name on the way to an endpoint: `openai_mock.beta.threads`."""
 
     def __init__(self, mock: OpenAIMock, path: str) -> None:
@@ -12286,34 +12286,34 @@ class Namespace(_Guarded):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _descend(self._mock, f"{self._path}.{name}")
+        return _resolve_name(self._mock, f"{self._path}.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and name in _names_in(self._path):
+        if not name.startswith("_") and name in _names_below(self._path):
             raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_short_repr(value)}")
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_names_in(self._path)})
+        return sorted({*super().__dir__(), *_names_below(self._path)})
 
     def __repr__(self) -> str:
-        return f"<Namespace {self._path}: {', '.join(_names_in(self._path))}>"
+        return f"<Namespace {self._path}: {', '.join(_names_below(self._path))}>"
 
 
-def _descend(mock: OpenAIMock, name: str) -> Any:
+def _resolve_name(mock: OpenAIMock, name: str) -> Any:
     """The endpoint or the namespace of a dotted name. Raises `AttributeError` with what there is."""
     if _sdk_has_method(name):
         return mock._endpoint(_rows()[_canonical_name(name)])
     if _is_namespace(name):
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
-    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_in(owner)
+    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_below(owner)
     if not owner:
         there = sorted({*there, *(own for own in dir(type(mock)) if not own.startswith("_"))})
     raise AttributeError(f"{where} has no {last!r}.{_did_you_mean(last, there)} There is: {', '.join(there)}")
 
 
-def _names_in(path: str) -> list[str]:
+def _names_below(path: str) -> list[str]:
     """What there is in a namespace."""
     return sorted(_child_names(_endpoint_names(f"{path}." if path else ""), path))
 
@@ -12361,7 +12361,7 @@ class Record:
     @property
     def query(self) -> dict[str, Any]:
         """What the query says: `{"limit": "5"}`."""
-        return _query(self.request)
+        return _query_params(self.request)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -12381,14 +12381,14 @@ class Record:
         return self.response.status_code if self.response else None
 
     def __getitem__(self, name: str) -> Any:
-        return _asked(self)[name]
+        return _all_params(self)[name]
 
     def __repr__(self) -> str:
-        what = f" {self._what}" if self._what else ""
+        what = f" {self._subject}" if self._subject else ""
         return f"<{self.endpoint or f'{self.method} {self.path}'}{what}: {self._outcome}>"
 
     @property
-    def _what(self) -> Any:
+    def _subject(self) -> Any:
         """The model that is asked or, of a message over a WebSocket, its type."""
         return self.body.get("model") or (self.method == "WS" and self.body.get("type"))
 
@@ -12397,12 +12397,12 @@ class Record:
         return self.status or ("no response" if self.events is None else _count_noun(len(self.events), "event"))
 
 
-def _asked(request: _Call | Record) -> dict[str, Any]:
+def _all_params(request: _Call | Record) -> dict[str, Any]:
     """All that a request says: query, path parameters and body as one."""
-    return {**_query(request.request), **request.params, **request.body}
+    return {**_query_params(request.request), **request.params, **request.body}
 
 
-def _query(request: httpx.Request) -> dict[str, Any]:
+def _query_params(request: httpx.Request) -> dict[str, Any]:
     """A query as a dict, nested as a form is."""
     return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
@@ -12410,67 +12410,68 @@ def _query(request: httpx.Request) -> dict[str, Any]:
 # ---- matching requests -----------------------------------------------------------------------------------------------
 
 
-def _is_spoken(row: _Row) -> bool:
+def _has_text_input(row: _Row) -> bool:
     """Whether somebody says something in a call, or in one of the messages of a connection."""
     return bool(
         row.method == "WS" or _behavior_of(row.name).get_messages or {"input", "prompt"} & {*_param_names(row.name)}
     )
 
 
-def _last_input(call: _Call) -> str:
+def _last_user_text(call: _Call) -> str:
     """The text of what the user said last, in this request or before it."""
     heard = [message for message in _conversation_of(call) if message.get("role") == "user"]
     return _extract_text(heard[-1]) if heard else ""
 
 
-def _brings_results(call: _Call) -> bool:
+def _has_tool_results(call: _Call) -> bool:
     """Whether a request brings the results of calls: the second half of a tool loop."""
     last = (_conversation_of(call) or [{}])[-1]
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
-def _refuse_misspelt(where: str, row: _Row, names: Iterable[str]) -> None:
+def _check_param_spelling(where: str, row: _Row, names: Iterable[str]) -> None:
     known = {"tool_result", *_param_names(row.name), *_path_params(row.path)} if names else set()
     for name in set(names) - known:
         if closest := _did_you_mean(name, known, 0.75):
             raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
 
 
-def _outside(body: Any, subset: Any, place: str = "") -> str | None:
+def _first_mismatch(body: Any, subset: Any, place: str = "") -> str | None:
     """Where a body differs from what is expected of it, at any depth; `None` when it has all of it.
 
     A dict may have more keys, a list more elements than the expected ones; a pattern is searched for.
     """
     if isinstance(subset, Mapping) and isinstance(body, Mapping):
-        return _first(
-            _outside(body[key], value, f"{place}.{key}" if place else key)
+        return _first_truthy(
+            _first_mismatch(body[key], value, f"{place}.{key}" if place else key)
             if key in body
             else f"{f'{place}.{key}' if place else key} is missing"
             for key, value in subset.items()
         )
     if isinstance(subset, (list, tuple)) and isinstance(body, list):
-        return _first(
-            f"{place} has no {'other ' * (item in subset[:i])}{_short_repr(item)}" for i, item in _lacking(body, subset)
+        return _first_truthy(
+            f"{place} has no {'other ' * (item in subset[:i])}{_short_repr(item)}"
+            for i, item in _missing_items(body, subset)
         )
-    return None if _is_as_expected(body, subset) else f"{place} is {_short_repr(body)}"
+    return None if _matches_value(body, subset) else f"{place} is {_short_repr(body)}"
 
 
-def _first(items: Iterator[Any]) -> Any:
+def _first_truthy(items: Iterator[Any]) -> Any:
     return next(filter(None, items), None)
 
 
-def _lacking(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def _missing_items(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """The expected elements that a list has not, with their position; each of its elements stands for one."""
     left = list(body)
     for position, item in enumerate(subset):
-        found = next((i for i, element in enumerate(left) if _outside(element, item) is None), None)
+        found = next((i for i, element in enumerate(left) if _first_mismatch(element, item) is None), None)
         if found is None:
             yield position, item
         else:
             del left[found]
 
 
-def _is_as_expected(value: Any, expected: Any) -> bool:
+def _matches_value(value: Any, expected: Any) -> bool:
     """Whether a value is what is expected of it; out of queries and forms numbers come as text."""
     if isinstance(expected, re.Pattern):
         return isinstance(value, str) and bool(expected.search(value))
@@ -12623,7 +12624,7 @@ def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
     return OpenAIMock(**settings | ({"state": _copy_json(state)} if type(state) is dict else {}))
 
 
-class OpenAIMock(_Guarded):
+class OpenAIMock(_NoNewAttributes):
     """A mock of the OpenAI API.
 
         with OpenAIMock() as openai_mock:
@@ -12747,8 +12748,8 @@ class OpenAIMock(_Guarded):
         for endpoint in list(self._endpoints.values()):
             for scripted in (endpoint, *endpoint._rules):
                 if scripted._script:
-                    own = scripted._on(heir)
-                    own.response, own._form = scripted.response, scripted._form
+                    own = scripted._same_on(heir)
+                    own.response, own._json_form = scripted.response, scripted._json_form
         return heir
 
     def __enter__(self) -> OpenAIMock:
@@ -12775,7 +12776,7 @@ class OpenAIMock(_Guarded):
         """
         left = []
         for endpoint in self._endpoints.values():
-            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._all_hits()]
+            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._total_hits()]
             for scripted in (endpoint, *endpoint._rules):
                 if steps := scripted._unused_steps():
                     left.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")
@@ -12785,10 +12786,10 @@ class OpenAIMock(_Guarded):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _descend(self, name)
+        return _resolve_name(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_names_in("")})
+        return sorted({*super().__dir__(), *_names_below("")})
 
     def __repr__(self) -> str:
         return f"<OpenAIMock at {', '.join(self._bases)}>"
@@ -13165,7 +13166,7 @@ def _report_line(record: Record) -> str:
     parts = [
         record.endpoint or f"{record.method} {record.path}",
         record._outcome,
-        record._what,
+        record._subject,
         last,
     ]
     retry, why = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"
