@@ -1979,7 +1979,7 @@ class _Call:
 
     @functools.cached_property
     def query(self) -> dict[str, str]:
-        return dict(parse_qsl(_httpx_request(self.request).link.partition("?")[2], keep_blank_values=True))
+        return dict(parse_qsl(_httpx_request(self.request).raw_url.partition("?")[2], keep_blank_values=True))
 
     @functools.cached_property
     def all_params(self) -> dict[str, Any]:
@@ -2030,7 +2030,7 @@ class _Call:
 
     @functools.cached_property
     def is_azure(self) -> bool:
-        return self.deployment is not None or re.match(_AZURE, _httpx_request(self.request).link) is not None
+        return self.deployment is not None or re.match(_AZURE, _httpx_request(self.request).raw_url) is not None
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
@@ -4181,7 +4181,7 @@ class _SocketSession:
             _reject(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
         _check_body(message.call)
         with _attribute_errors(message.call):
-            return await _result(getattr(self, handler)(message))
+            return await _await_if_needed(getattr(self, handler)(message))
 
     def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
         """Add the events that a message causes to the end of its queue."""
@@ -9158,7 +9158,7 @@ class _PacedStream(_SyncAsyncStream):
             return _encode_event((None, fault))
         if isinstance(fault, Mapping):
             return _encode_event(_to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
-        raise _family_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
+        raise _native_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
 async def _to_async_iterator(items: Iterable[Any]) -> Any:
@@ -9440,7 +9440,7 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
         )
 
     def resolve(call: _Call) -> Any:
-        raise _SetFault(_family_error(value, call.request))
+        raise _SetFault(_native_error(value, call.request))
 
     return _Script(resolve=resolve)
 
@@ -9634,7 +9634,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
 
 
 @functools.lru_cache(maxsize=256)
-def _below(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
+def _strip_base(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
     """Return the path of a URL below one of the bases, and the Azure deployment in it. `None` if it is below none."""
     for base in bases:
         if match := re.match(_base_pattern(base), url):
@@ -9714,7 +9714,7 @@ _TOKEN = {
 
 def _answer_unlogged(request: httpx.Request) -> httpx.Response:
     """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
-    if _httpx_request(request).link.startswith(_TOKEN_URLS):
+    if _httpx_request(request).raw_url.startswith(_TOKEN_URLS):
         return httpx.Response(200, json=_TOKEN)
     return httpx.Response(204)
 
@@ -9745,7 +9745,7 @@ class Router(respx.MockRouter):
         if self._entered > 1:
             return self.Mocker.register(self)
         self._mock._start()
-        self._older = _others()
+        self._older = _other_mockers_routers()
         super().start()
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
@@ -9761,26 +9761,26 @@ class Router(respx.MockRouter):
 
     def handler(self, request: Any) -> httpx.Response:
         """The response to a request, for `MockTransport`."""
-        return _run(self._handle(request, super().handler, _wait_in_thread))
+        return _run_without_waiting(self._handle(request, super().handler, _wait_in_thread))
 
     async def async_handler(self, request: Any) -> httpx.Response:
         """The same for asynchronous clients."""
-        return await self._handle(request, super().async_handler, _result)
+        return await self._handle(request, super().async_handler, _await_if_needed)
 
     async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: _Wait) -> httpx.Response:
         request = _httpx_request(request)
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    return self._journaled(request, await _result(own_routes(request)))
+                    return self._journaled(request, await _await_if_needed(own_routes(request)))
             return await self._exchange(request, wait)
         except Exception as reason:
-            surfaced = _surfacing(reason, request)
+            surfaced = _to_client_exception(reason, request)
             raise surfaced from surfaced.__cause__
 
     def _journaled(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         """What a user's own route answered; where that was a call of the API, the journal has it too."""
-        with contextlib.suppress(_NotMocked):
+        with contextlib.suppress(RequestNotMocked):
             if call := self._mock._receive(request):
                 self._record(request, call).response = response
         return response
@@ -9789,7 +9789,7 @@ class Router(respx.MockRouter):
         """One request and its response, recorded whatever comes of it."""
         try:
             call = self._mock._receive(request)
-        except _NotMocked:
+        except RequestNotMocked:
             if not hasattr(request, "intercepted"):  # else another router may know it
                 self._record(request)
             raise
@@ -9797,7 +9797,7 @@ class Router(respx.MockRouter):
             return _answer_unlogged(request)
         record, started = self._record(request, call), time.perf_counter()
         try:
-            record.response = await _routed(call, wait) or await _answer(call, wait, record)
+            record.response = await _answer_from_route(call, wait) or await _answer(call, wait, record)
         finally:
             record.duration = time.perf_counter() - started
             self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
@@ -9820,7 +9820,7 @@ def _flush_traces() -> None:
         flush()
 
 
-def _run(coroutine: Any) -> Any:
+def _run_without_waiting(coroutine: Any) -> Any:
     """The result of a coroutine that never waits."""
     try:
         coroutine.send(None)
@@ -9831,35 +9831,39 @@ def _run(coroutine: Any) -> Any:
 
 async def _wait_in_thread(awaitable: Any) -> Any:
     """What an awaitable gives, for a synchronous client."""
-    return _run_in_thread(asyncio.run, _result(awaitable))
+    return _run_in_thread(asyncio.run, _await_if_needed(awaitable))
 
 
-async def _result(value: Any) -> Any:
+async def _await_if_needed(value: Any) -> Any:
     """A value, awaited where it has to be."""
     return await value if inspect.isawaitable(value) else value
 
 
-_faulted = contextvars.ContextVar("faulted", default=False)  # whether the last exchange ended in a fault of the test
+_ended_in_fault = contextvars.ContextVar(
+    "faulted", default=False
+)  # whether the last exchange ended in a fault of the test
 
 
-def _surfacing(reason: Exception, request: httpx.Request) -> BaseException:
+def _to_client_exception(reason: Exception, request: httpx.Request) -> BaseException:
     """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
     if isinstance(reason, _SetFault):
-        _faulted.set(True)
+        _ended_in_fault.set(True)
         return reason.fault
-    if isinstance(reason, (PassThrough, *(family.RequestError for family in _http_libs()))) or not _swallows(request):
+    if isinstance(reason, (PassThrough, *(family.RequestError for family in _http_libs()))) or not _sdk_would_retry(
+        request
+    ):
         return reason
     mistake = MockError(f"{type(reason).__name__}: {reason}")
     mistake.__cause__ = reason
     return mistake
 
 
-def _swallows(request: httpx.Request) -> bool:
+def _sdk_would_retry(request: httpx.Request) -> bool:
     """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
-    return "x-stainless-package-version" in request.headers and _is_swallowing()
+    return "x-stainless-package-version" in request.headers and _sdk_retries_all_exceptions()
 
 
-async def _routed(call: _Call, wait: _Wait) -> httpx.Response | None:
+async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
     """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
     route = call.mock._endpoint(call.row).__dict__.get("route")
     if not route or not (route.is_pass_through or route.side_effect or route.return_value):
@@ -9875,36 +9879,36 @@ async def _routed(call: _Call, wait: _Wait) -> httpx.Response | None:
         raise reason.origin from None
 
 
-def _without_pause(method: Any) -> Any:
+def _patch_retry_timeout(method: Any) -> Any:
     """How long the SDK pauses before it tries again: not at all after a fault that a test set."""
 
     @functools.wraps(method)
     def _calculate_retry_timeout(client: Any, remaining_retries: int, options: Any, headers: Any = None) -> float:
-        faulted = _faulted.get() and headers is None
-        _faulted.set(False)
+        faulted = _ended_in_fault.get() and headers is None
+        _ended_in_fault.set(False)
         return 0.0 if faulted else method(client, remaining_retries, options, headers)
 
     return _calculate_retry_timeout
 
 
-def _unveiling(send: Any) -> Any:
+def _patch_sdk_request(send: Any) -> Any:
     """How the SDK sends: a mistake that had to pass it as a `MockError` leaves as itself, also through event loops."""
 
     @functools.wraps(send)
     def request(*args: Any, **settings: Any) -> Any:
-        with _unveiled():
+        with _unwrap_mock_errors():
             return send(*args, **settings)
 
     @functools.wraps(send)
     async def request_async(*args: Any, **settings: Any) -> Any:
-        with _unveiled():
+        with _unwrap_mock_errors():
             return await send(*args, **settings)
 
-    return (request_async if inspect.iscoroutinefunction(send) else request) if _is_swallowing() else send
+    return (request_async if inspect.iscoroutinefunction(send) else request) if _sdk_retries_all_exceptions() else send
 
 
 @contextlib.contextmanager
-def _unveiled() -> Iterator[None]:
+def _unwrap_mock_errors() -> Iterator[None]:
     try:
         yield
     except MockError as veiled:
@@ -9912,29 +9916,29 @@ def _unveiled() -> Iterator[None]:
         raise mistake from mistake.__cause__
 
 
-def _is_swallowing() -> bool:
+def _sdk_retries_all_exceptions() -> bool:
     return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
 
 
 # ---- httpx and httpx2 ------------------------------------------------------------------------------------------------
 
 
-def _httpx_request(request: Any) -> _Converted:
-    return request if isinstance(request, _Converted) else _Converted(request)
+def _httpx_request(request: Any) -> _LazyRequest:
+    return request if isinstance(request, _LazyRequest) else _LazyRequest(request)
 
 
-class _Converted(httpx.Request):
+class _LazyRequest(httpx.Request):
     """A request of either family as one of httpx, that keeps little: what it takes is made when somebody looks."""
 
     def __init__(self, original: Any) -> None:
         self.method, self.extensions, self._content = original.method, original.extensions, original.content
-        self.link = str(original.url)
-        self.family = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
-        self.raw_headers = _shared_headers(tuple(original.headers.raw))
+        self.raw_url = str(original.url)
+        self.http_lib = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
+        self.raw_headers = _interned_headers(tuple(original.headers.raw))
 
     @functools.cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]
-        return httpx.URL(self.link)
+        return httpx.URL(self.raw_url)
 
     @functools.cached_property
     def headers(self) -> httpx.Headers:  # type: ignore[override]
@@ -9946,36 +9950,44 @@ class _Converted(httpx.Request):
 
 
 @functools.lru_cache(maxsize=64)
-def _shared_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+def _interned_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
     """Headers as the call before had them: those of a client are nearly always the same."""
     return headers
 
 
 # What the network does for the SDK to raise one of its own.
-_SDK_FAULTS = {"APITimeoutError": "ReadTimeout", "APIConnectionError": "ConnectError", "TimedOut": "ReadTimeout"}
+_SDK_EXCEPTION_FAULTS = {
+    "APITimeoutError": "ReadTimeout",
+    "APIConnectionError": "ConnectError",
+    "TimedOut": "ReadTimeout",
+}
 
 
-def _family_error(fault: Any, request: httpx.Request) -> BaseException:
+def _native_error(fault: Any, request: httpx.Request) -> BaseException:
     """A network fault as the client's own family knows it; a class becomes an instance."""
     kind = fault if inspect.isclass(fault) else type(fault)
-    name = _SDK_FAULTS.get(kind.__name__, kind.__name__) if kind.__module__.startswith("openai") else kind.__name__
+    name = (
+        _SDK_EXCEPTION_FAULTS.get(kind.__name__, kind.__name__)
+        if kind.__module__.startswith("openai")
+        else kind.__name__
+    )
     if not kind.__module__.startswith(("httpx", "openai")):
         return fault() if inspect.isclass(fault) else fault
     message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
-    own = getattr(getattr(request, "family", httpx), name, None)
+    own = getattr(getattr(request, "http_lib", httpx), name, None)
     return own(message, request=request) if own else fault
 
 
-def _family_response(response: httpx.Response, request: Any) -> Any:
+def _native_response(response: httpx.Response, request: Any) -> Any:
     """A response as the client's family wants it, its body still to be read."""
     family = sys.modules[type(request).__module__.partition(".")[0]]
-    body = _family_stream(family)(response.stream)  # which closes what it reads
+    body = _native_stream_class(family)(response.stream)  # which closes what it reads
     headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
     return family.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
 
 
 @functools.cache
-def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
+def _native_stream_class(family: types.ModuleType) -> Callable[[Any], Any]:
     """A class that makes a body of any family one of this."""
     return type("Stream", (_SyncAsyncStream, family.SyncByteStream, family.AsyncByteStream), {})
 
@@ -9983,7 +9995,7 @@ def _family_stream(family: types.ModuleType) -> Callable[[Any], Any]:
 # ---- patches ---------------------------------------------------------------------------------------------------------
 
 
-def _sharing(init: Any) -> Any:
+def _patch_transport_init(init: Any) -> Any:
     """A constructor of transports with which those of default settings share one SSL context."""
 
     @functools.wraps(init)
@@ -9994,19 +10006,19 @@ def _sharing(init: Any) -> Any:
                 os.environ.get("SSL_CERT_FILE"),
                 os.environ.get("SSL_CERT_DIR"),
             )
-            settings["verify"] = _shared_context(sys.modules[init.__module__.partition(".")[0]], *trust)
+            settings["verify"] = _shared_ssl_context(sys.modules[init.__module__.partition(".")[0]], *trust)
         init(transport, *args, **settings)
 
     return __init__
 
 
 @functools.cache
-def _shared_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
+def _shared_ssl_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
     """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
-    return _Later(lambda: family.create_ssl_context(trust_env=trust_env))
+    return _LazySSLContext(lambda: family.create_ssl_context(trust_env=trust_env))
 
 
-class _Later:
+class _LazySSLContext:
     """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
     use for them."""
 
@@ -10021,8 +10033,8 @@ class _Later:
 
 def _routers_for(lib: str) -> Iterator[Any]:
     """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
-    others = _others(lib)
-    for router in _active():
+    others = _other_mockers_routers(lib)
+    for router in _active_routers():
         if any(other not in router._older for other in others):
             yield None
             others = []
@@ -10031,7 +10043,7 @@ def _routers_for(lib: str) -> Iterator[Any]:
         yield None
 
 
-def _others(lib: str = "") -> list[Any]:
+def _other_mockers_routers(lib: str = "") -> list[Any]:
     """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
     busy = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
     if lib:
@@ -10040,10 +10052,10 @@ def _others(lib: str = "") -> list[Any]:
     return [router for mocker in busy for router in mocker.routers]
 
 
-def _active(url: str = "") -> list[Any]:
+def _active_routers(url: str = "") -> list[Any]:
     """The routers that answer, newest first; of them those whose mock has a base above a URL."""
     newest_first = dict.fromkeys(reversed(_Interceptor.routers))
-    return [router for router in newest_first if not url or _below(url.partition("?")[0], router._mock._bases)]
+    return [router for router in newest_first if not url or _strip_base(url.partition("?")[0], router._mock._bases)]
 
 
 class _Interceptor(Mocker):
@@ -10090,12 +10102,12 @@ class _Interceptor(Mocker):
 @functools.cache
 def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
     """Return the class, the method and the patch of each entry of `_PATCHES` whose package is installed."""
-    there = [(target, patches) for target, patches in _PATCHES.items() if _installed(target.partition(":")[0])]
+    there = [(target, patches) for target, patches in _PATCHES.items() if _is_installed(target.partition(":")[0])]
     owners = [(pkgutil.resolve_name(target), patches) for target, patches in there]
     return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
 
-def _installed(module: str) -> bool:
+def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # not even its package
@@ -10287,7 +10299,7 @@ class _AnsweringTransport:
 def _ask_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
     """Return the response to a request of httpx or httpx2. `lib` is the library that sends it, if it is another one."""
     request.read()
-    return _run(_dispatch(request, "handler", network, lib))
+    return _run_without_waiting(_dispatch(request, "handler", network, lib))
 
 
 async def _ask_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
@@ -10307,13 +10319,13 @@ async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], l
         try:
             if router is None:
                 return await _pass_through(request, network)
-            return _family_response(await _result(getattr(router, handler)(converted)), request)
+            return _native_response(await _await_if_needed(getattr(router, handler)(converted)), request)
         except PassThrough:
             return await _pass_through(request, network)
         except (AllMockedAssertionError, MockError) as reason:
             if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
                 raise  # it is known, and a mistake
-    if not _Interceptor.routers or (_is_replacement(network) and not _active(converted.link)):
+    if not _Interceptor.routers or (_is_replacement(network) and not _active_routers(converted.raw_url)):
         return await _pass_through(request, network)
     raise _unmatched_error(converted)
 
@@ -10323,27 +10335,27 @@ async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
     hosts = [request.url.raw_host.decode()]
     token = _passing.set(hosts)
     try:
-        return await _result(network(request))
+        return await _await_if_needed(network(request))
     finally:
         hosts.clear()
         _passing.reset(token)
 
 
-def _unmatched_error(request: _Converted) -> BaseException:
+def _unmatched_error(request: _LazyRequest) -> BaseException:
     """Return the error of a request that no router knows, after logging it in all of them.
 
     A request to another host is refused like one to a host that can't be reached, so that programs that can do without
     that host go on. For the SDK's requests, and on a loopback host, where fixtures wait for a server, it is a mistake.
     """
     message = _log_unmatched(request)
-    if _active(request.link) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
-        return _surfacing(_NotMocked(message), request)
-    return request.family.ConnectError(message, request=request)
+    if _active_routers(request.raw_url) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
+        return _to_client_exception(RequestNotMocked(message), request)
+    return request.http_lib.ConnectError(message, request=request)
 
 
 def _log_unmatched(request: httpx.Request) -> str:
     """Log a request that no router knows in each of them, and return the reason why it is refused."""
-    routers = _active()
+    routers = _active_routers()
     for router in routers:
         router._record(request)
     return "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
@@ -10486,7 +10498,7 @@ def _is_left_to_aiohttp(req: Any) -> bool:
         return True
     if "upgrade" in req.headers and not _is_from_sdk(req.headers):
         return True
-    if _active(str(req.url)):
+    if _active_routers(str(req.url)):
         return False
     return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from("aiohttp.test_utils")
 
@@ -10615,8 +10627,8 @@ def _aiohttp_error(error: BaseException) -> BaseException:
 
 
 _HTTP_PATCHES = {
-    "HTTPTransport": {"__init__": _sharing, "handle_request": _patch_handle_request},
-    "AsyncHTTPTransport": {"__init__": _sharing, "handle_async_request": _patch_handle_async_request},
+    "HTTPTransport": {"__init__": _patch_transport_init, "handle_request": _patch_handle_request},
+    "AsyncHTTPTransport": {"__init__": _patch_transport_init, "handle_async_request": _patch_handle_async_request},
     "Client": {"_transport_for_url": _patch_transport_for_url},
     "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
 }
@@ -10640,23 +10652,25 @@ def _far_end(uri: str, headers: Any) -> _FarEnd | None:
     urls = re.sub("^ws", "http", uri), re.sub("^wss?", "http", uri)
     if not _Interceptor.routers or _is_passed_through(uri, *urls):
         return None
-    url = next(filter(_active, urls), urls[0])
-    routers = _active(url)
+    url = next(filter(_active_routers, urls), urls[0])
+    routers = _active_routers(url)
     for router in routers:
-        with contextlib.suppress(_NotMocked):
+        with contextlib.suppress(RequestNotMocked):
             router._mock._receive(httpx.Request("WS", url))
             return _FarEnd(router, url)
     if routers:
-        raise _NotMocked(f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}")
+        raise RequestNotMocked(
+            f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}"
+        )
     if not _is_connecting_from_sdk(headers):
         return None
-    raise _NotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
+    raise RequestNotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
 
 
 def _is_passed_through(*urls: str) -> bool:
     """Return True if the first route of a user that matches one form of a WebSocket's URL passes it through."""
     requests = [httpx.Request("GET", url) for url in urls]
-    for router in _active():
+    for router in _active_routers():
         for route in router.routes:
             if not route.pattern or any(route.pattern.match(request) for request in requests):
                 return route.is_pass_through
@@ -10835,7 +10849,7 @@ class _Wire(asyncio.Transport):
         try:
             while not self.lost:
                 self.heard.clear()
-                moved = await self.far.step(_result)
+                moved = await self.far.step(_await_if_needed)
                 self._deliver()
                 await (asyncio.sleep(0) if moved or self.lost else self.heard.wait())
         except Exception as mistake:  # the client raises it as the reason why its connection is gone
@@ -10865,9 +10879,9 @@ def _answering_sync(connect: Any) -> Any:
 # The methods to patch, by class, with the function that makes each patch.
 _PATCHES = {
     **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES.items()},
-    "openai._base_client:BaseClient": {"_calculate_retry_timeout": _without_pause},
-    "openai._base_client:SyncAPIClient": {"request": _unveiling},
-    "openai._base_client:AsyncAPIClient": {"request": _unveiling},
+    "openai._base_client:BaseClient": {"_calculate_retry_timeout": _patch_retry_timeout},
+    "openai._base_client:SyncAPIClient": {"request": _patch_sdk_request},
+    "openai._base_client:AsyncAPIClient": {"request": _patch_sdk_request},
     # by the name it has in releases up to 16, and since
     "websockets.asyncio.client:connect": dict.fromkeys(("create_connection", "open_tcp_connection"), _answering_async),
     "websockets.sync.client:": {"connect": _answering_sync},
@@ -10932,7 +10946,7 @@ class _SyncConnection:
             raise self.protocol.close_exc
 
     def _step(self) -> bool:
-        moved = _run(self.far.step(_wait_in_thread))
+        moved = _run_without_waiting(self.far.step(_wait_in_thread))
         self._exchange()
         return moved
 
@@ -11011,11 +11025,11 @@ def _shared(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Respons
 
 async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
     """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
-    _faulted.set(False)
+    _ended_in_fault.set(False)
     try:
         return await mock.router.async_handler(request)
     except (Exception, MockError) as reason:
-        if _faulted.get():  # a body that breaks before its first byte, of a status that is tried again
+        if _ended_in_fault.get():  # a body that breaks before its first byte, of a status that is tried again
             if isinstance(reason, httpx.TimeoutException):
                 await _sleep(_patience(request.headers))
             broken = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=reason), request)
@@ -11047,7 +11061,7 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     await receive()
     own = mock.for_key(_key_in(_headers_in(scope)))
     try:
-        opened = await _open(own.router, _Arrived(own, "WS", scope), _result)
+        opened = await _open(own.router, _Arrived(own, "WS", scope), _await_if_needed)
     except (Exception, MockError) as reason:
         opened = _mistake(reason)
     if not isinstance(opened, httpx.Response):
@@ -11075,14 +11089,14 @@ def _headers_in(scope: Any) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-class _Arrived(_Converted):
+class _Arrived(_LazyRequest):
     """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
 
     def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
         path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
-        self.link = mock._bases[0] + path + (f"?{query}" if query else "")
-        self.method, self._content, self.extensions, self.family = method, content, {}, httpx
-        self.raw_headers = _shared_headers(tuple(map(tuple, scope["headers"])))
+        self.raw_url = mock._bases[0] + path + (f"?{query}" if query else "")
+        self.method, self._content, self.extensions, self.http_lib = method, content, {}, httpx
+        self.raw_headers = _interned_headers(tuple(map(tuple, scope["headers"])))
 
 
 def _path_in(scope: Any) -> str:
@@ -11116,7 +11130,7 @@ async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
 
 async def _step(end: _ServedEnd) -> bool:
     try:
-        return await end.step(_result)
+        return await end.step(_await_if_needed)
     except (Exception, MockError) as reason:
         _mistake(reason)
         end.close(1011, str(reason))
@@ -11534,7 +11548,7 @@ class MockError(BaseException):
     """
 
 
-class _NotMocked(AllMockedAssertionError):
+class RequestNotMocked(AllMockedAssertionError):
     """A request nothing answers: an unknown path of the API, or a host that is not the API's."""
 
 
@@ -12502,14 +12516,14 @@ class MockTransport(httpx.MockTransport):
     def handle_request(self, request: Any) -> Any:
         request.read()
         try:
-            return _family_response(self.handler(_for_any_host(request)), request)
+            return _native_response(self.handler(_for_any_host(request)), request)
         except PassThrough:
             return self._next().handle_request(request)
 
     async def handle_async_request(self, request: Any) -> Any:
         await request.aread()
         try:
-            return _family_response(await _result(self.async_handler(_for_any_host(request))), request)
+            return _native_response(await _await_if_needed(self.async_handler(_for_any_host(request))), request)
         except PassThrough:
             return await self._next().handle_async_request(request)
 
@@ -12519,7 +12533,7 @@ class MockTransport(httpx.MockTransport):
         return self.otherwise
 
 
-def _for_any_host(request: Any) -> _Converted:
+def _for_any_host(request: Any) -> _LazyRequest:
     """Convert a request and mark it as one of a client that only the mock serves, so that its host does not matter."""
     converted = _httpx_request(request)
     converted.any_host = True
@@ -12805,7 +12819,7 @@ class OpenAIMock(_NoNewAttributes):
         Raises `AllMockedAssertionError` when it is none.
         """
         # of a converted request the client's own URL, which need not be parsed anew
-        url, _, query = _without_user(_httpx_request(request).link).partition("?")
+        url, _, query = _without_user(_httpx_request(request).raw_url).partition("?")
         is_beta = request.method == "WS" and request.headers.get("openai-beta") == "realtime=v1"
         is_beta = is_beta or "beta=true" in query.split("&")
         path, deployment = self._locate(request, url, is_beta) or ("", None)
@@ -12813,13 +12827,13 @@ class OpenAIMock(_NoNewAttributes):
             return None
         found = _find_row(request.method, path, is_beta)
         if found is None:
-            raise _NotMocked(self._unknown(request))
+            raise RequestNotMocked(self._unknown(request))
         return _Call(self, *found, request, deployment)
 
     def _locate(self, request: httpx.Request, url: str, is_beta: bool = False) -> tuple[str, str | None] | None:
         """Return the path of a request below its base URL, and the Azure deployment. `None` if the mock isn't there."""
         # the most common base on its own first, because it takes longer to read the environment
-        below = _below(url, (self._base_url or _PUBLIC,)) or _below(url, self._bases)
+        below = _strip_base(url, (self._base_url or _PUBLIC,)) or _strip_base(url, self._bases)
         if below or not self._serves_any_host(request):
             return below
         base, path = _split_base(request.method, url, is_beta) or ("", httpx.URL(url).path)

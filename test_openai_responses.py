@@ -9655,7 +9655,7 @@ def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(ru
 
 MARKED_ALONE = """
     def is_active():
-        return bool(openai_responses._active())
+        return bool(openai_responses._active_routers())
 
     @pytest.fixture(autouse=True)
     def around(request):
@@ -9724,7 +9724,7 @@ def test_a_mark_requests_the_fixture(run_suite):
 MARKED_SERVER = """
     @pytest.mark.openai_mock(only_scripted=True)
     def test_server(openai_server):
-        assert openai_server.mock._only_scripted and not openai_responses._active()
+        assert openai_server.mock._only_scripted and not openai_responses._active_routers()
 """
 
 
