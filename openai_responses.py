@@ -10642,7 +10642,7 @@ _HTTP_PATCHES = {
 # ---- the server side: frames, without I/O ----------------------------------------------------------------------------
 
 
-def _far_end(uri: str, headers: Any) -> _FarEnd | None:
+def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
     """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
 
     A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
@@ -10657,7 +10657,7 @@ def _far_end(uri: str, headers: Any) -> _FarEnd | None:
     for router in routers:
         with contextlib.suppress(RequestNotMocked):
             router._mock._receive(httpx.Request("WS", url))
-            return _FarEnd(router, url)
+            return _WebSocketServer(router, url)
     if routers:
         raise RequestNotMocked(
             f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}"
@@ -10677,7 +10677,7 @@ def _is_passed_through(*urls: str) -> bool:
     return False
 
 
-class _FarEnd:
+class _WebSocketServer:
     """The far end of a connection: bytes in and, after each step, bytes out."""
 
     def __init__(self, router: Router, url: str) -> None:
@@ -10723,12 +10723,12 @@ class _FarEnd:
         elif isinstance(event, int):
             self.protocol.send_close(event, "the mock closed the connection")
         else:
-            self.protocol.send_text(_message(event))
+            self.protocol.send_text(_encode_message(event))
 
     async def _open(self, handshake: Any, wait: _Wait) -> None:
         """Accepts a connection, or refuses it with the response that is next in the list."""
         opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
-        opened = await _open(self.router, opening, wait)
+        opened = await _open_session(self.router, opening, wait)
         if isinstance(opened, httpx.Response):
             answer = self.protocol.reject(opened.status_code, opened.read().decode())
             answer.headers.pop("Content-Type")
@@ -10739,16 +10739,16 @@ class _FarEnd:
             self.session = opened
 
 
-def _message(event: Any) -> bytes:
+def _encode_message(event: Any) -> bytes:
     """An event as a message; a text is one as it is."""
     return _encode_utf8(event if isinstance(event, str) else _json_encode(event))
 
 
-async def _open(router: Router, opening: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
+async def _open_session(router: Router, opening: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
     """The session of a connection, or the response it is refused with."""
     call = router._mock._receive(opening)
     record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
-    if refused := await _refusal_of(call, wait, record):
+    if refused := await _handshake_rejection(call, wait, record):
         record.response = refused
         return refused
     record.response = httpx.Response(101)
@@ -10757,7 +10757,7 @@ async def _open(router: Router, opening: httpx.Request, wait: _Wait) -> _SocketS
     return session
 
 
-async def _refusal_of(call: _Call, wait: _Wait, record: Record) -> httpx.Response | None:
+async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> httpx.Response | None:
     """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
     endpoint = call.mock._endpoint(call.row)
     value = endpoint._response
@@ -10792,27 +10792,27 @@ def _header_items(headers: Any) -> list[tuple[str, str]]:
 # ---- the client side, asynchronous and synchronous -------------------------------------------------------------------
 
 
-def _answering_async(create_connection: Any) -> Any:
+def _patch_create_connection(create_connection: Any) -> Any:
     """How the asynchronous client gets its transport: one that leads to the far end."""
 
     @functools.wraps(create_connection)
     async def create_connection_here(connecting: Any) -> Any:
-        if (far := _far_end(connecting.uri, connecting.additional_headers)) is None:
+        if (far := _websocket_server_for(connecting.uri, connecting.additional_headers)) is None:
             return await create_connection(connecting)
         from websockets.uri import parse_uri
 
         make = getattr(connecting, "protocol_factory", None) or connecting.factory  # in releases up to 16, and since
         connection = make(parse_uri(connecting.uri))
-        connection.connection_made(_Wire(far, connection))
+        connection.connection_made(_LoopbackTransport(far, connection))
         return connection
 
     return create_connection_here
 
 
-class _Wire(asyncio.Transport):
+class _LoopbackTransport(asyncio.Transport):
     """A transport that carries bytes to the far end and back."""
 
-    def __init__(self, far: _FarEnd, connection: Any) -> None:
+    def __init__(self, far: _WebSocketServer, connection: Any) -> None:
         super().__init__()
         self.far, self.connection, self.lost = far, connection, False
         self.heard = asyncio.Event()
@@ -10865,12 +10865,12 @@ class _Wire(asyncio.Transport):
             self.close()
 
 
-def _answering_sync(connect: Any) -> Any:
+def _patch_connect(connect: Any) -> Any:
     """The function that opens synchronous connections: those to the API end here."""
 
     @functools.wraps(connect)
     def connect_here(uri: str, *args: Any, **settings: Any) -> Any:
-        far = _far_end(uri, settings.get("additional_headers"))
+        far = _websocket_server_for(uri, settings.get("additional_headers"))
         return connect(uri, *args, **settings) if far is None else _SyncConnection(far, uri, settings)
 
     return connect_here
@@ -10883,15 +10883,17 @@ _PATCHES = {
     "openai._base_client:SyncAPIClient": {"request": _patch_sdk_request},
     "openai._base_client:AsyncAPIClient": {"request": _patch_sdk_request},
     # by the name it has in releases up to 16, and since
-    "websockets.asyncio.client:connect": dict.fromkeys(("create_connection", "open_tcp_connection"), _answering_async),
-    "websockets.sync.client:": {"connect": _answering_sync},
+    "websockets.asyncio.client:connect": dict.fromkeys(
+        ("create_connection", "open_tcp_connection"), _patch_create_connection
+    ),
+    "websockets.sync.client:": {"connect": _patch_connect},
 }
 
 
 class _SyncConnection:
     """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
 
-    def __init__(self, far: _FarEnd, uri: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, far: _WebSocketServer, uri: str, settings: Mapping[str, Any]) -> None:
         from websockets.client import ClientProtocol
         from websockets.uri import parse_uri
 
@@ -10919,7 +10921,7 @@ class _SyncConnection:
             if not self._step() and not self.messages and self.protocol.state.name == "OPEN":
                 if timeout is not None:
                     raise TimeoutError("nothing is on its way")
-                raise AssertionError(f"recv() would wait for ever: {_waits_for(self.far.session)}")
+                raise AssertionError(f"recv() would wait for ever: {_waiting_reason(self.far.session)}")
         data = self.messages.popleft()
         return data if decode is False else data.decode()
 
@@ -10972,7 +10974,7 @@ class _SyncConnection:
             self.messages.append(event.data)
 
 
-def _waits_for(session: _SocketSession) -> str:
+def _waiting_reason(session: _SocketSession) -> str:
     sent = ", ".join(session.received_types) or "nothing"
     return f"the client sent {sent}, all that came of it was received, and the session waits for more"
 
@@ -11061,7 +11063,7 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     await receive()
     own = mock.for_key(_key_in(_headers_in(scope)))
     try:
-        opened = await _open(own.router, _Arrived(own, "WS", scope), _await_if_needed)
+        opened = await _open_session(own.router, _Arrived(own, "WS", scope), _await_if_needed)
     except (Exception, MockError) as reason:
         opened = _mistake(reason)
     if not isinstance(opened, httpx.Response):
@@ -11158,7 +11160,7 @@ def _problem(status: int, message: str, type: str = "invalid_request_error") -> 
 _LONGEST_REASON = 123  # bytes: what fits into the frame that closes a connection
 
 
-class _ServedEnd(_FarEnd):
+class _ServedEnd(_WebSocketServer):
     """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
 
     def __init__(self, session: _SocketSession) -> None:
@@ -11173,7 +11175,7 @@ class _ServedEnd(_FarEnd):
         if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
             self.close(event or 1011, "the mock closed it")
         else:
-            self.outbox.append({"type": "websocket.send", "text": _message(event).decode()})
+            self.outbox.append({"type": "websocket.send", "text": _encode_message(event).decode()})
 
     def close(self, code: int, reason: str) -> None:
         self.broken = True
