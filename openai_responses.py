@@ -9756,7 +9756,7 @@ class Router(respx.MockRouter):
             return
         _flush_traces()
         super().stop(clear=clear, reset=reset, quiet=quiet)
-        if self._mock._checks_use and not quiet:
+        if self._mock._asserts_all_used and not quiet:
             self._mock.assert_all_used()
 
     def handler(self, request: Any) -> httpx.Response:
@@ -9772,23 +9772,23 @@ class Router(respx.MockRouter):
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    return self._journaled(request, await _await_if_needed(own_routes(request)))
+                    return self._log_response(request, await _await_if_needed(own_routes(request)))
             return await self._exchange(request, wait)
         except Exception as reason:
             surfaced = _to_client_exception(reason, request)
             raise surfaced from surfaced.__cause__
 
-    def _journaled(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+    def _log_response(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         """What a user's own route answered; where that was a call of the API, the journal has it too."""
         with contextlib.suppress(RequestNotMocked):
-            if call := self._mock._receive(request):
+            if call := self._mock._to_call(request):
                 self._record(request, call).response = response
         return response
 
     async def _exchange(self, request: httpx.Request, wait: _Wait) -> httpx.Response:
         """One request and its response, recorded whatever comes of it."""
         try:
-            call = self._mock._receive(request)
+            call = self._mock._to_call(request)
         except RequestNotMocked:
             if not hasattr(request, "intercepted"):  # else another router may know it
                 self._record(request)
@@ -9809,8 +9809,8 @@ class Router(respx.MockRouter):
             self.record(request, response=None)
         about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
         record = Record(*about)
-        for mock in filter(None, (self._mock, self._mock._origin)):
-            mock._journal.append(record)
+        for mock in filter(None, (self._mock, self._mock._parent_mock)):
+            mock._request_log.append(record)
         return record
 
 
@@ -10358,7 +10358,7 @@ def _log_unmatched(request: httpx.Request) -> str:
     routers = _active_routers()
     for router in routers:
         router._record(request)
-    return "; ".join(dict.fromkeys(router._mock._unknown(request) for router in routers))
+    return "; ".join(dict.fromkeys(router._mock._unmatched_message(request) for router in routers))
 
 
 def _is_from_sdk(headers: Iterable[str]) -> bool:
@@ -10656,7 +10656,7 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
     routers = _active_routers(url)
     for router in routers:
         with contextlib.suppress(RequestNotMocked):
-            router._mock._receive(httpx.Request("WS", url))
+            router._mock._to_call(httpx.Request("WS", url))
             return _WebSocketServer(router, url)
     if routers:
         raise RequestNotMocked(
@@ -10746,7 +10746,7 @@ def _encode_message(event: Any) -> bytes:
 
 async def _open_session(router: Router, opening: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
     """The session of a connection, or the response it is refused with."""
-    call = router._mock._receive(opening)
+    call = router._mock._to_call(opening)
     record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
     if refused := await _handshake_rejection(call, wait, record):
         record.response = refused
@@ -10987,7 +10987,7 @@ def _waiting_reason(session: _SocketSession) -> str:
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
     headers, path = _headers_in(scope), _path_in(scope)
-    content = await _receive_body(receive, mock._bounds["body"])
+    content = await _receive_body(receive, mock._limits["body"])
     if content is None:  # the client left before it had said all
         return
     if isinstance(content, httpx.Response):
@@ -11222,10 +11222,10 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
 
 def _keep_within_bounds(mock: OpenAIMock) -> None:
     """Forgets the oldest requests of a mock, and of the one it is of."""
-    for each in filter(None, (mock, mock._origin)):
+    for each in filter(None, (mock, mock._parent_mock)):
         routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
-        for kept in (each._journal, each.router.calls, *(route.calls for route in routes if route)):
-            del kept[: max(len(kept) - each._bounds["records"], 0)]
+        for kept in (each._request_log, each.router.calls, *(route.calls for route in routes if route)):
+            del kept[: max(len(kept) - each._limits["records"], 0)]
 
 
 # What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
@@ -11298,7 +11298,7 @@ def _begin_again(order: _Order) -> None:
     if order.mock is order.server:
         order.server.reset()
     else:
-        del order.server._keys[order.key]
+        del order.server._key_mocks[order.key]
 
 
 def _set_said(scripted: Scripted, said: Any) -> Any:
@@ -11370,7 +11370,7 @@ def _fits(order: _Order, shown: dict[str, Any]) -> bool:
 
 # What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
 _CONTROL: Mapping[tuple[str, str], Callable[[_Order], Any]] = {
-    ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._keys)},
+    ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._key_mocks)},
     ("GET", "/responses"): lambda order: _all_said(order.mock),
     ("GET", "/responses/{endpoint}"): lambda order: _said(order.endpoint),
     ("PUT", "/responses/{endpoint}"): lambda order: _set_said(order.endpoint, order.body),
@@ -11381,7 +11381,7 @@ _CONTROL: Mapping[tuple[str, str], Callable[[_Order], Any]] = {
     ("GET", "/requests"): lambda order: [
         shown for shown in map(_shown_record, order.mock.requests) if _fits(order, shown)
     ],
-    ("DELETE", "/requests"): lambda order: order.mock._journal.clear(),
+    ("DELETE", "/requests"): lambda order: order.mock._request_log.clear(),
     ("POST", "/reset"): lambda order: _begin_again(order),
     ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
 }
@@ -11444,7 +11444,7 @@ def _mock_of(said: Any) -> OpenAIMock:
     script = _script(said.script) if said.script else {}
     mock = script.get("openai_mock") or OpenAIMock()
     mock._strict, mock._only_scripted = mock._strict or said.strict, mock._only_scripted or said.only_scripted
-    mock._bounds |= {name: number for name in _HELD if (number := getattr(said, name)) is not None}
+    mock._limits |= {name: number for name in _HELD if (number := getattr(said, name)) is not None}
     if set_up := script.get("set_up"):
         set_up(mock)
     return mock
@@ -12058,7 +12058,7 @@ class Scripted(_NoNewAttributes):
 
     def _per_key_copies(self) -> list[Any]:
         """The same on the mocks of API keys: what is set here holds for them too."""
-        return [self._same_on(mock) for mock in list(self._mock._keys.values())]
+        return [self._same_on(mock) for mock in list(self._mock._key_mocks.values())]
 
     @property
     def requests(self) -> list[Record]:
@@ -12611,8 +12611,11 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
     def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
         own = kwargs.get("openai_mock")
         # the fixture's is entered again: `setUp` may have started another since
-        with decoration.mock or (contextlib.nullcontext(own) if own else _for_a_test(settings)) as openai_mock:
-            checks, openai_mock._checks_use = openai_mock._checks_use, False  # here, so that it is the test that fails
+        with decoration.mock or (contextlib.nullcontext(own) if own else _mock_for_test(settings)) as openai_mock:
+            checks, openai_mock._asserts_all_used = (
+                openai_mock._asserts_all_used,
+                False,
+            )  # here, so that it is the test that fails
             yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
             if checks:
                 openai_mock.assert_all_used()
@@ -12631,10 +12634,10 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
                 return func(*args, **arguments)
 
     wrapper.openai_mock = decoration
-    return _for_pytest(wrapper) if _sessions else _hiding(wrapper, func)
+    return _for_pytest(wrapper) if _sessions else _hide_mock_param(wrapper, func)
 
 
-def _for_a_test(settings: dict[str, Any]) -> OpenAIMock:
+def _mock_for_test(settings: dict[str, Any]) -> OpenAIMock:
     """A mock with the settings of a decorator or a mark; a plain dict as `state` is what each test begins with."""
     state = settings.get("state")
     return OpenAIMock(**settings | ({"state": _copy_json(state)} if type(state) is dict else {}))
@@ -12655,7 +12658,7 @@ class OpenAIMock(_NoNewAttributes):
         follow the schema the application sent, requests that no rule takes.
     only_scripted: refuses what a model would have to make up (text, embeddings, images, speech …) where nothing is set.
     assert_all_used: leaving the context fails on steps and rules that were never used, see `assert_all_used()`.
-    bounds: what it holds when it is served, where that is to be other than 100 `keys` (API keys with a mock of their
+    limits: what it holds when it is served, where that is to be other than 100 `keys` (API keys with a mock of their
         own; with 0 all share this one), 1000 `records` in the journal of each, and 512 MB in the `body` of a request.
     It is an ASGI application too: `uvicorn tests.fake:openai_mock`.
     """
@@ -12667,22 +12670,22 @@ class OpenAIMock(_NoNewAttributes):
         strict: bool = False,
         only_scripted: bool = False,
         assert_all_used: bool = False,
-        bounds: Mapping[str, int] | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
-        self._base_url = _clean_base(base_url) if base_url is not None else None
+        self._base_url = _normalize_base_url(base_url) if base_url is not None else None
         self._strict, self._only_scripted = strict, only_scripted
         self._environment_bases: dict[str, None] = {}  # every value that `OPENAI_BASE_URL` was seen to have
         self._read_environment()
         self._endpoints: dict[str, Endpoint] = {}
         self.state = StateStore() if state is None else state
-        self._checks_use = assert_all_used
-        self._journal: list[Record] = []
-        self._bounds = _HELD | dict(bounds or {})
-        for name, number in self._bounds.items():
+        self._asserts_all_used = assert_all_used
+        self._request_log: list[Record] = []
+        self._limits = _HELD | dict(limits or {})
+        for name, number in self._limits.items():
             if name not in _HELD or type(number) is not int or number < 0:
-                raise ValueError(f"bounds has {name}={number!r}; expected numbers for some of {', '.join(_HELD)}")
-        self._keys: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
-        self._origin: OpenAIMock | None = None  # of such a mock, the one it is of
+                raise ValueError(f"limits has {name}={number!r}; expected numbers for some of {', '.join(_HELD)}")
+        self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
+        self._parent_mock: OpenAIMock | None = None  # of such a mock, the one it is of
 
     @property
     def _bases(self) -> tuple[str, ...]:
@@ -12734,8 +12737,8 @@ class OpenAIMock(_NoNewAttributes):
             del endpoint.response
             endpoint._rules.clear()
             endpoint.__dict__.pop("route", None)
-        self._journal.clear()
-        self._keys.clear()
+        self._request_log.clear()
+        self._key_mocks.clear()
         self.router.reset()
         self.state.data.clear()
 
@@ -12748,19 +12751,19 @@ class OpenAIMock(_NoNewAttributes):
 
         What is set on this one holds for those of all keys, and its journal has the requests of all.
         """
-        if not key or not self._bounds["keys"]:
+        if not key or not self._limits["keys"]:
             return self
         with self.state.lock:
-            own = self._keys.pop(key, None) or self._heir()
-            if len(self._keys) == self._bounds["keys"]:
-                del self._keys[next(iter(self._keys))]
-            self._keys[key] = own
+            own = self._key_mocks.pop(key, None) or self._copy_for_key()
+            if len(self._key_mocks) == self._limits["keys"]:
+                del self._key_mocks[next(iter(self._key_mocks))]
+            self._key_mocks[key] = own
         return own
 
-    def _heir(self) -> OpenAIMock:
+    def _copy_for_key(self) -> OpenAIMock:
         """A mock that begins as this one."""
         heir = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
-        heir._origin, heir._bounds, heir.router.routes = self, self._bounds, self.router.routes
+        heir._parent_mock, heir._limits, heir.router.routes = self, self._limits, self.router.routes
         for endpoint in list(self._endpoints.values()):
             for scripted in (endpoint, *endpoint._rules):
                 if scripted._script:
@@ -12783,7 +12786,7 @@ class OpenAIMock(_NoNewAttributes):
     @property
     def requests(self) -> list[Record]:
         """The journal: every HTTP request to the API, oldest first, retries included."""
-        return list(self._journal)
+        return list(self._request_log)
 
     def assert_all_used(self) -> None:
         """Asserts that every step of every list was taken, and every rule hit.
@@ -12815,13 +12818,13 @@ class OpenAIMock(_NoNewAttributes):
             endpoint = self._endpoints.setdefault(row.name, Endpoint(self, row))
         return endpoint
 
-    def _receive(self, request: httpx.Request) -> _Call | None:
+    def _to_call(self, request: httpx.Request) -> _Call | None:
         """The call a request makes; `None` for what is answered but not logged: traces, and requests for a token.
 
         Raises `AllMockedAssertionError` when it is none.
         """
         # of a converted request the client's own URL, which need not be parsed anew
-        url, _, query = _without_user(_httpx_request(request).raw_url).partition("?")
+        url, _, query = _strip_userinfo(_httpx_request(request).raw_url).partition("?")
         is_beta = request.method == "WS" and request.headers.get("openai-beta") == "realtime=v1"
         is_beta = is_beta or "beta=true" in query.split("&")
         path, deployment = self._locate(request, url, is_beta) or ("", None)
@@ -12829,7 +12832,7 @@ class OpenAIMock(_NoNewAttributes):
             return None
         found = _find_row(request.method, path, is_beta)
         if found is None:
-            raise RequestNotMocked(self._unknown(request))
+            raise RequestNotMocked(self._unmatched_message(request))
         return _Call(self, *found, request, deployment)
 
     def _locate(self, request: httpx.Request, url: str, is_beta: bool = False) -> tuple[str, str | None] | None:
@@ -12846,9 +12849,9 @@ class OpenAIMock(_NoNewAttributes):
         """Return True if a `MockTransport` brought the request, and the mock isn't bound to a base URL of its own."""
         return not self._base_url and getattr(request, "any_host", False)
 
-    def _unknown(self, request: httpx.Request) -> str:
+    def _unmatched_message(self, request: httpx.Request) -> str:
         """Why a request is not answered, and what may have been meant."""
-        url = _without_user(str(request.url)).partition("?")[0]
+        url = _strip_userinfo(str(request.url)).partition("?")[0]
         below = self._locate(request, url)
         if below is None:
             method = "WS" if request.url.scheme in ("ws", "wss") else request.method
@@ -12866,25 +12869,25 @@ class OpenAIMock(_NoNewAttributes):
 @functools.lru_cache(maxsize=16)
 def _environment_base(url: str) -> str:
     """Clean a value of `OPENAI_BASE_URL`. It is read with each request, and parsing a URL is slow."""
-    return _clean_base(url, "OPENAI_BASE_URL")
+    return _normalize_base_url(url, "OPENAI_BASE_URL")
 
 
-def _clean_base(url: Any, said: str = "base_url") -> str:
+def _normalize_base_url(url: Any, said: str = "base_url") -> str:
     """A base URL as requests have it. Raises `ValueError` for what is no URL."""
     with contextlib.suppress(httpx.InvalidURL):
         parsed = httpx.URL(str(url))
         if parsed.scheme in ("http", "https") and parsed.host:
-            return _without_user(str(parsed)).rstrip("/")
+            return _strip_userinfo(str(parsed)).rstrip("/")
     told = re.sub(r"(?<=[\"'])(\w+://)?.*@", r"\1***@", repr(url))  # a user and a password are not shown
     raise ValueError(f"{said} is {told}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
 
 
-def _without_user(url: str) -> str:
+def _strip_userinfo(url: str) -> str:
     """A URL as it is matched and shown: without the user and password that may stand in it."""
     return re.sub("//[^/?#]*@", "//", url, count=1) if "@" in url else url
 
 
-def _hiding(wrapper: Any, func: Callable[..., Any]) -> Any:
+def _hide_mock_param(wrapper: Any, func: Callable[..., Any]) -> Any:
     """Hides the argument the wrapper supplies from whoever looks at the signature."""
     signature = inspect.signature(func)
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
@@ -13126,7 +13129,7 @@ def _fixtures() -> types.ModuleType:
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
         if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
             request.getfixturevalue("httpx_mock")
-        with _for_a_test({**_marked(request), **decoration.settings}) as openai_mock:
+        with _mock_for_test({**_marked(request), **decoration.settings}) as openai_mock:
             decoration.mock = request.node.stash[_reported()] = openai_mock
             yield openai_mock
         decoration.mock = None
@@ -13144,11 +13147,11 @@ def _fixtures() -> types.ModuleType:
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
         """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
-        settings = {"bounds": {"keys": 0}, **_marked(request)}
-        served = request.node.stash[_reported()] = _for_a_test(settings)
+        settings = {"limits": {"keys": 0}, **_marked(request)}
+        served = request.node.stash[_reported()] = _mock_for_test(settings)
         with _served(served) as server:
             yield server
-        if served._checks_use:
+        if served._asserts_all_used:
             served.assert_all_used()
 
     @pytest.hookimpl(hookwrapper=True)

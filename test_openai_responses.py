@@ -8918,24 +8918,24 @@ async def test_what_is_set_on_the_server_holds_for_every_key():
 
 
 async def test_what_a_server_keeps_is_bounded():
-    app = OpenAIMock(bounds={"keys": 2, "records": 3})
+    app = OpenAIMock(limits={"keys": 2, "records": 3})
     for key in "abcb":
         await says_to(app, key=key)
-    assert [*app._keys] == ["c", "b"] and len(app.requests) == 3
+    assert [*app._key_mocks] == ["c", "b"] and len(app.requests) == 3
     for _ in range(4):
         await says_to(app, key="b")
     own = app.for_key("b")
     assert len(own.requests) == own.chat.completions.create.route.call_count == len(own.router.calls) == 3
-    shared = OpenAIMock(bounds={"keys": 0})
+    shared = OpenAIMock(limits={"keys": 0})
     await says_to(shared)
     assert shared.for_key(KEY) is shared and shared.chat.completions.create.route.called
-    for bounds in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
-        refused_bounds = failing(ValueError, OpenAIMock, bounds=bounds)
-        assert next(iter(bounds)) in str(refused_bounds) and "records" in str(refused_bounds)
+    for limits in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
+        rejected_limits = failing(ValueError, OpenAIMock, limits=limits)
+        assert next(iter(limits)) in str(rejected_limits) and "records" in str(rejected_limits)
 
 
 async def test_a_body_that_is_too_large_is_refused_and_one_that_breaks_off_is_no_request():
-    app = OpenAIMock(bounds={"body": 100})
+    app = OpenAIMock(limits={"body": 100})
     error = await failing_async(openai.APIStatusError, says_to(app, "x" * 100))
     assert error.status_code == 413 and "100 bytes" in error.message and not app.requests
     half = {"type": "http.request", "body": b"{", "more_body": True}
@@ -9146,7 +9146,7 @@ async def test_the_control_plane_says_what_is_wrong(method, path, said, status, 
 
 
 async def test_a_control_request_that_is_too_large_or_breaks_off_changes_nothing():
-    app = OpenAIMock(bounds={"body": 10})
+    app = OpenAIMock(limits={"body": 10})
     assert (await control(app, "PUT", CHAT_RESPONSE, "x" * 20))[0] == 413
     scope = scope_of(f"/_mock/{CHAT_RESPONSE}", method="PUT")
     assert await exchange(app, scope, {"type": "http.request", "body": b'"a', "more_body": True}) == []
@@ -9242,10 +9242,10 @@ async def test_a_script_sets_what_a_server_answers(tmp_path, script):
 
 
 def test_the_command_has_the_settings_of_the_mock(tmp_path):
-    made = "OpenAIMock(strict=True, bounds={'keys': 1, 'records': 2})"
+    made = "OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
     (tmp_path / "fake.py").write_text(f"from openai_responses import OpenAIMock\nopenai_mock = {made}")
     mock = command("--script", str(tmp_path / "fake.py"), "--only-scripted", "--keys", "3", "--body", "9")
-    assert mock._strict and mock._only_scripted and mock._bounds == {"keys": 3, "records": 2, "body": 9}
+    assert mock._strict and mock._only_scripted and mock._limits == {"keys": 3, "records": 2, "body": 9}
 
 
 def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
@@ -9329,7 +9329,7 @@ if HAS_UVICORN:
 
     if HAS_NODE:
 
-        @pytest.mark.openai_mock(bounds={"keys": 100})
+        @pytest.mark.openai_mock(limits={"keys": 100})
         def test_the_package_of_npm_over_a_socket(openai_server):
             environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
             script = str(ROOT / "docs" / "development" / "node.js")
@@ -10577,7 +10577,7 @@ def test_served(openai_server: openai_responses.Server) -> None:
     openai_server.mock.for_key("sk-a").responses.create.response = "Hi"
     environment: dict[str, str] = {**openai_server.env, "URL": openai_server.url}
 openai_mock = OpenAIMock()
-served = httpx.AsyncClient(transport=httpx.ASGITransport(app=OpenAIMock(bounds={"keys": 0})))
+served = httpx.AsyncClient(transport=httpx.ASGITransport(app=OpenAIMock(limits={"keys": 0})))
 client = httpx.Client(transport=MockTransport(openai_mock.router.handler))
 async_client = httpx.AsyncClient(transport=MockTransport(openai_mock.router.async_handler, otherwise=None))
 openai_responses.ext.httpx.Request("GET", "https://example.test")
