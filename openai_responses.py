@@ -10986,20 +10986,22 @@ def _waiting_reason(session: _SocketSession) -> str:
 
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
-    headers, path = _headers_in(scope), _path_in(scope)
+    headers, path = _request_headers(scope), _request_path(scope)
     content = await _receive_body(receive, mock._limits["body"])
     if content is None:  # the client left before it had said all
         return
     if isinstance(content, httpx.Response):
         response = content
     elif path.startswith("/_mock/"):
-        response = _control(mock, _key_in(headers), scope, path.removeprefix("/_mock"), content)
+        response = _handle_control(mock, _request_api_key(headers), scope, path.removeprefix("/_mock"), content)
     elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
-        response = _shared(httpx.Response(204), headers)
+        response = _add_cors_headers(httpx.Response(204), headers)
     else:
-        own = mock.for_key(_key_in(headers))
-        response = _shared(await _served_answer(own, _Arrived(own, scope["method"], scope, content)), headers)
-        _keep_within_bounds(own)
+        own = mock.for_key(_request_api_key(headers))
+        response = _add_cors_headers(
+            await _answer_served(own, _ASGIRequest(own, scope["method"], scope, content)), headers
+        )
+        _enforce_limits(own)
     await _send(response, receive, send)
 
 
@@ -11010,13 +11012,13 @@ async def _receive_body(receive: Any, largest: int) -> bytes | httpx.Response | 
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > largest:
-            return _problem(413, f"The body of the request is larger than {largest} bytes.")
+            return _server_error(413, f"The body of the request is larger than {largest} bytes.")
         if not message.get("more_body"):
             return b"".join(pieces)
     return None
 
 
-def _shared(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
+def _add_cors_headers(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
     """A response that a page of any origin may read, as those of the API."""
     if "origin" in asked:
         allowed = {"origin": "*", "methods": "*", "headers": asked.get("access-control-request-headers", "*")}
@@ -11025,7 +11027,7 @@ def _shared(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Respons
     return response
 
 
-async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
+async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
     """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
     _ended_in_fault.set(False)
     try:
@@ -11033,20 +11035,20 @@ async def _served_answer(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
     except (Exception, MockError) as reason:
         if _ended_in_fault.get():  # a body that breaks before its first byte, of a status that is tried again
             if isinstance(reason, httpx.TimeoutException):
-                await _sleep(_patience(request.headers))
+                await _sleep(_client_timeout(request.headers))
             broken = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=reason), request)
             return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken)
-        return _mistake(reason)
+        return _mistake_response(reason)
 
 
-_LONGEST = 10  # seconds: who would wait longer is not kept waiting
+_LONGEST_TIMEOUT = 10  # seconds: who would wait longer is not kept waiting
 
 
-def _patience(headers: Mapping[str, str]) -> float:
+def _client_timeout(headers: Mapping[str, str]) -> float:
     """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
     said = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
-    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST + 1
-    return seconds + 1 if seconds <= _LONGEST else 0
+    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST_TIMEOUT + 1
+    return seconds + 1 if seconds <= _LONGEST_TIMEOUT else 0
 
 
 async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
@@ -11061,53 +11063,53 @@ async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any)
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a connection, with the session that a client in this process has."""
     await receive()
-    own = mock.for_key(_key_in(_headers_in(scope)))
+    own = mock.for_key(_request_api_key(_request_headers(scope)))
     try:
-        opened = await _open_session(own.router, _Arrived(own, "WS", scope), _await_if_needed)
+        opened = await _open_session(own.router, _ASGIRequest(own, "WS", scope), _await_if_needed)
     except (Exception, MockError) as reason:
-        opened = _mistake(reason)
+        opened = _mistake_response(reason)
     if not isinstance(opened, httpx.Response):
         offered = {"realtime"}.intersection(scope.get("subprotocols", ()))
         await send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
-        await _converse(_ServedEnd(opened), receive, send)
+        await _exchange_messages(_ASGIWebSocketServer(opened), receive, send)
     elif "websocket.http.response" in (scope.get("extensions") or {}):
         await _send(opened, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
     else:
         await send({"type": "websocket.close"})
-    _keep_within_bounds(own)
+    _enforce_limits(own)
 
 
-_SERVES = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
+_SCOPE_HANDLERS = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
 
 
-def _key_in(headers: Mapping[str, str]) -> str:
+def _request_api_key(headers: Mapping[str, str]) -> str:
     """The API key of a request; a browser's WebSocket has it in its subprotocols."""
     key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
     found = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
     return key or (found[1] if found else "")
 
 
-def _headers_in(scope: Any) -> dict[str, str]:
+def _request_headers(scope: Any) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-class _Arrived(_LazyRequest):
+class _ASGIRequest(_LazyRequest):
     """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
 
     def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
-        path, query = re.sub("^/v1(?=/)", "", _path_in(scope)), scope["query_string"].decode("latin-1")
+        path, query = re.sub("^/v1(?=/)", "", _request_path(scope)), scope["query_string"].decode("latin-1")
         self.raw_url = mock._bases[0] + path + (f"?{query}" if query else "")
         self.method, self._content, self.extensions, self.http_lib = method, content, {}, httpx
         self.raw_headers = _interned_headers(tuple(map(tuple, scope["headers"])))
 
 
-def _path_in(scope: Any) -> str:
+def _request_path(scope: Any) -> str:
     """The path below the place where the application is mounted, as it was sent."""
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
 
 
-async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
+async def _exchange_messages(end: _ASGIWebSocketServer, receive: Any, send: Any) -> None:
     """Carries messages to a session and its events back, in order, until one of the two ends it."""
     import anyio
 
@@ -11130,16 +11132,16 @@ async def _converse(end: _ServedEnd, receive: Any, send: Any) -> None:
         group.cancel_scope.cancel()
 
 
-async def _step(end: _ServedEnd) -> bool:
+async def _step(end: _ASGIWebSocketServer) -> bool:
     try:
         return await end.step(_await_if_needed)
     except (Exception, MockError) as reason:
-        _mistake(reason)
+        _mistake_response(reason)
         end.close(1011, str(reason))
         return True
 
 
-def _mistake(reason: BaseException) -> httpx.Response:
+def _mistake_response(reason: BaseException) -> httpx.Response:
     """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
     import logging
 
@@ -11147,20 +11149,20 @@ def _mistake(reason: BaseException) -> httpx.Response:
     if not isinstance(reason, AssertionError):
         logging.getLogger("openai_responses").error("%s", reason, exc_info=reason)
     known = not isinstance(reason, AllMockedAssertionError)
-    return _problem(500 if known else 404, str(reason), "mock_error")
+    return _server_error(500 if known else 404, str(reason), "mock_error")
 
 
-def _problem(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
+def _server_error(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
     """An error of the server itself, which the SDKs do not try again."""
     return httpx.Response(
         status, json={"error": _ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
     )
 
 
-_LONGEST_REASON = 123  # bytes: what fits into the frame that closes a connection
+_MAX_CLOSE_REASON = 123  # bytes: what fits into the frame that closes a connection
 
 
-class _ServedEnd(_WebSocketServer):
+class _ASGIWebSocketServer(_WebSocketServer):
     """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
 
     def __init__(self, session: _SocketSession) -> None:
@@ -11179,7 +11181,7 @@ class _ServedEnd(_WebSocketServer):
 
     def close(self, code: int, reason: str) -> None:
         self.broken = True
-        shown = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
+        shown = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore")
         self.outbox.append({"type": "websocket.close", "code": code, "reason": shown})
 
 
@@ -11220,7 +11222,7 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
         raise fault
 
 
-def _keep_within_bounds(mock: OpenAIMock) -> None:
+def _enforce_limits(mock: OpenAIMock) -> None:
     """Forgets the oldest requests of a mock, and of the one it is of."""
     for each in filter(None, (mock, mock._parent_mock)):
         routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
@@ -11229,13 +11231,13 @@ def _keep_within_bounds(mock: OpenAIMock) -> None:
 
 
 # What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
-_HELD = {"keys": 100, "records": 1000, "body": 512 * 2**20}
+_DEFAULT_LIMITS = {"keys": 100, "records": 1000, "body": 512 * 2**20}
 
 
 # ---- control plane ---------------------------------------------------------------------------------------------------
 
 
-_REFUSALS = {
+_CONTROL_ERROR_STATUS = {
     AssertionError: 409,
     AttributeError: 404,
     TypeError: 400,
@@ -11245,25 +11247,25 @@ _REFUSALS = {
 }
 
 
-def _control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
+def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
     """What comes of a request to the control plane."""
     first, _, name = path[1:].partition("/")
-    act = _CONTROL.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
+    act = _CONTROL_ROUTES.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
     if act is None:
-        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL)
-        return _problem(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
+        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
+        return _server_error(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     try:
-        done = act(_Order(server, key, unquote(name), query, content))
-    except tuple(_REFUSALS) as reason:
-        status = next(status for kind, status in _REFUSALS.items() if isinstance(reason, kind))
-        return _problem(status, str(reason))
-    answer = json.dumps(done, default=_in_words)
+        done = act(_ControlRequest(server, key, unquote(name), query, content))
+    except tuple(_CONTROL_ERROR_STATUS) as reason:
+        status = next(status for kind, status in _CONTROL_ERROR_STATUS.items() if isinstance(reason, kind))
+        return _server_error(status, str(reason))
+    answer = json.dumps(done, default=_json_fallback)
     return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class _Order:
+class _ControlRequest:
     """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
 
     server: OpenAIMock
@@ -11288,12 +11290,12 @@ class _Order:
         return _json_decode(self.content.decode())
 
 
-def _in_words(value: Any) -> dict[str, str]:
+def _json_fallback(value: Any) -> dict[str, str]:
     """What JSON has no word for, to be read."""
     return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _short_repr(value)}
 
 
-def _begin_again(order: _Order) -> None:
+def _reset_key(order: _ControlRequest) -> None:
     """A key's mock begins again as the server's; without a key, everything is taken back."""
     if order.mock is order.server:
         order.server.reset()
@@ -11301,88 +11303,90 @@ def _begin_again(order: _Order) -> None:
         del order.server._key_mocks[order.key]
 
 
-def _set_said(scripted: Scripted, said: Any) -> Any:
-    scripted.response = _formed(said)
+def _set_response(scripted: Scripted, said: Any) -> Any:
+    scripted.response = _decode_value(said)
     for each in (scripted, *scripted._per_key_copies()):
         each._json_form = said
-    return _said(scripted)
+    return _response_json(scripted)
 
 
-def _all_said(mock: OpenAIMock) -> dict[str, Any]:
-    return {name: _said(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
+def _all_responses(mock: OpenAIMock) -> dict[str, Any]:
+    return {name: _response_json(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
 
 
-def _said_of_rule(rule: Rule) -> dict[str, Any]:
+def _rule_json(rule: Rule) -> dict[str, Any]:
     given = {"what": rule._condition, "tool_result": rule._tool_result}
     when = {name: value for name, value in given.items() if value is not None} | rule._subset
-    return {"when": when, "response": _said(rule), "call_count": rule.call_count}
+    return {"when": when, "response": _response_json(rule), "call_count": rule.call_count}
 
 
-def _said(scripted: Scripted) -> Any:
+def _response_json(scripted: Scripted) -> Any:
     """A response as it was said in JSON, or as far as JSON has words for it."""
     return scripted.response if scripted._json_form is None else scripted._json_form
 
 
-def _remove_rules(order: _Order) -> None:
+def _remove_rules(order: _ControlRequest) -> None:
     """Takes back the rule that a request names, or all of the endpoint."""
-    for rule in [_rule_of(order)] if order.content else list(order.endpoint._rules):
+    for rule in [_find_rule(order)] if order.content else list(order.endpoint._rules):
         rule.remove()
 
 
-def _rule_of(order: _Order) -> Rule:
+def _find_rule(order: _ControlRequest) -> Rule:
     """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
     said = order.body
     if not isinstance(said, dict) or not isinstance(said.get("when"), dict):
         raise ValueError(f'the rule is {_short_repr(said)}; expected {{"when": {{...}}, "response": ...}}')
-    wanted = {name: _formed(item) for name, item in said["when"].items()}
+    wanted = {name: _decode_value(item) for name, item in said["when"].items()}
     return order.endpoint.when(wanted.pop("what", None), **wanted)
 
 
-def _formed(said: Any) -> Any:
+def _decode_value(said: Any) -> Any:
     """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
     if isinstance(said, list):
-        return [_formed(item) for item in said]
+        return [_decode_value(item) for item in said]
     if not isinstance(said, dict) or len(said) != 1 or not (form := next(iter(said))).startswith("$"):
         return said
-    if (make := _FORMS.get(form[1:])) is None:
-        raise ValueError(f"no form {form!r}.{_did_you_mean(form[1:], _FORMS)} There is: ${', $'.join(_FORMS)}")
+    if (make := _JSON_BUILDERS.get(form[1:])) is None:
+        raise ValueError(
+            f"no form {form!r}.{_did_you_mean(form[1:], _JSON_BUILDERS)} There is: ${', $'.join(_JSON_BUILDERS)}"
+        )
     given = said[form]
     return (
-        make(**{name: _formed(item) for name, item in given.items()})
+        make(**{name: _decode_value(item) for name, item in given.items()})
         if isinstance(given, dict)
-        else make(_formed(given))
+        else make(_decode_value(given))
     )
 
 
-_SHOWN_OF_RECORD = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
+_RECORD_FIELDS = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
 
 
-def _shown_record(record: Record) -> dict[str, Any]:
-    shown = {name: getattr(record, name) for name in _SHOWN_OF_RECORD}
+def _record_json(record: Record) -> dict[str, Any]:
+    shown = {name: getattr(record, name) for name in _RECORD_FIELDS}
     return shown | {"answered_by": str(record.answered_by or "default")}
 
 
-def _fits(order: _Order, shown: dict[str, Any]) -> bool:
+def _record_matches(order: _ControlRequest, shown: dict[str, Any]) -> bool:
     """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
     fields = shown["query"] | shown["params"] | shown["body"] | shown
     return all(_matches_value(text, fields.get(name)) for name, text in order.query.items())
 
 
 # What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
-_CONTROL: Mapping[tuple[str, str], Callable[[_Order], Any]] = {
+_CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
     ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._key_mocks)},
-    ("GET", "/responses"): lambda order: _all_said(order.mock),
-    ("GET", "/responses/{endpoint}"): lambda order: _said(order.endpoint),
-    ("PUT", "/responses/{endpoint}"): lambda order: _set_said(order.endpoint, order.body),
+    ("GET", "/responses"): lambda order: _all_responses(order.mock),
+    ("GET", "/responses/{endpoint}"): lambda order: _response_json(order.endpoint),
+    ("PUT", "/responses/{endpoint}"): lambda order: _set_response(order.endpoint, order.body),
     ("DELETE", "/responses/{endpoint}"): lambda order: delattr(order.endpoint, "response"),
-    ("GET", "/rules/{endpoint}"): lambda order: list(map(_said_of_rule, order.endpoint._rules)),
-    ("PUT", "/rules/{endpoint}"): lambda order: _set_said(_rule_of(order), order.body.get("response")),
+    ("GET", "/rules/{endpoint}"): lambda order: list(map(_rule_json, order.endpoint._rules)),
+    ("PUT", "/rules/{endpoint}"): lambda order: _set_response(_find_rule(order), order.body.get("response")),
     ("DELETE", "/rules/{endpoint}"): lambda order: _remove_rules(order),
     ("GET", "/requests"): lambda order: [
-        shown for shown in map(_shown_record, order.mock.requests) if _fits(order, shown)
+        shown for shown in map(_record_json, order.mock.requests) if _record_matches(order, shown)
     ],
     ("DELETE", "/requests"): lambda order: order.mock._request_log.clear(),
-    ("POST", "/reset"): lambda order: _begin_again(order),
+    ("POST", "/reset"): lambda order: _reset_key(order),
     ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
 }
 
@@ -11394,24 +11398,24 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
     import signal
 
-    said = _arguments(arguments)
-    server = _uvicorn(_mock_of(said))
-    listening = _socket_at(said.host, said.port)
+    said = _parse_arguments(arguments)
+    server = _uvicorn_server(_mock_from_options(said))
+    listening = _listen_at(said.host, said.port)
     for ending in (signal.SIGINT, signal.SIGTERM):  # there is nothing to save; in a container there would be no handler
         signal.signal(ending, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
-    _when_started(server, lambda: print(f"{_root_of(listening, said.host)}/v1", flush=True))
+    _on_startup(server, lambda: print(f"{_root_url(listening, said.host)}/v1", flush=True))
     server.run([listening])
 
 
-_HELD_WORDS = {
+_LIMIT_HELP = {
     "keys": "API keys with a mock of their own",
     "records": "requests in a journal",
     "body": "bytes in a body",
 }
 
 
-def _arguments(arguments: Sequence[str] | None) -> Any:
+def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     import argparse
 
     about = "Serves a mock of the OpenAI API, and prints its URL."
@@ -11425,32 +11429,34 @@ def _arguments(arguments: Sequence[str] | None) -> Any:
     )
     parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
     parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, what in _HELD_WORDS.items():
-        parser.add_argument(f"--{name}", type=_number, help=f"at most so many {what} (default: {_HELD[name]})")
+    for name, what in _LIMIT_HELP.items():
+        parser.add_argument(
+            f"--{name}", type=_non_negative_int, help=f"at most so many {what} (default: {_DEFAULT_LIMITS[name]})"
+        )
     return parser.parse_args(arguments)
 
 
 def _port(text: str) -> int:
-    return _number(text, 2**16)
+    return _non_negative_int(text, 2**16)
 
 
-def _number(text: str, below: int = sys.maxsize) -> int:
+def _non_negative_int(text: str, below: int = sys.maxsize) -> int:
     """Raises `ValueError` for what is none."""
     return range(below).index(int(text))
 
 
-def _mock_of(said: Any) -> OpenAIMock:
+def _mock_from_options(said: Any) -> OpenAIMock:
     """The mock that the command line describes, which goes before what the script says of it."""
-    script = _script(said.script) if said.script else {}
+    script = _load_script(said.script) if said.script else {}
     mock = script.get("openai_mock") or OpenAIMock()
     mock._strict, mock._only_scripted = mock._strict or said.strict, mock._only_scripted or said.only_scripted
-    mock._limits |= {name: number for name in _HELD if (number := getattr(said, name)) is not None}
+    mock._limits |= {name: number for name in _DEFAULT_LIMITS if (number := getattr(said, name)) is not None}
     if set_up := script.get("set_up"):
         set_up(mock)
     return mock
 
 
-def _script(path: str) -> dict[str, Any]:
+def _load_script(path: str) -> dict[str, Any]:
     """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
     import runpy
 
@@ -11470,29 +11476,29 @@ _mounted: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the 
 
 
 @contextlib.contextmanager
-def _served(mock: OpenAIMock) -> Iterator[Server]:
+def _serve_in_thread(mock: OpenAIMock) -> Iterator[Server]:
     """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
     name = f"mock-{next(_mounts)}"
     _mounted[name] = mock
     try:
-        yield Server(mock, f"{_thread()}/{name}/v1")
+        yield Server(mock, f"{_server_thread_url()}/{name}/v1")
     finally:
         del _mounted[name]
 
 
 @functools.cache
-def _thread() -> str:
+def _server_thread_url() -> str:
     """The URL of the server in this process's thread."""
-    server, ready = _uvicorn(_serve_mounted, lifespan="off"), threading.Event()
-    listening = _socket_at("127.0.0.1", 0)
-    _when_started(server, ready.set)
+    server, ready = _uvicorn_server(_serve_mounted, lifespan="off"), threading.Event()
+    listening = _listen_at("127.0.0.1", 0)
+    _on_startup(server, ready.set)
     threading.Thread(target=server.run, args=([listening],), daemon=True).start()
     if not ready.wait(60):
         raise RuntimeError("the server of this process did not start")
-    return _root_of(listening, "127.0.0.1")
+    return _root_url(listening, "127.0.0.1")
 
 
-def _uvicorn(app: Any, **settings: Any) -> Any:
+def _uvicorn_server(app: Any, **settings: Any) -> Any:
     """A server of `uvicorn` that says nothing. Raises `SystemExit` where that is not installed."""
     try:
         import uvicorn
@@ -11506,7 +11512,7 @@ async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
     await _mounted[name]({**scope, "root_path": f"/{name}"}, receive, send)
 
 
-def _socket_at(host: str, port: int) -> Any:
+def _listen_at(host: str, port: int) -> Any:
     """A socket that listens. Raises `SystemExit` where it cannot."""
     import socket
 
@@ -11519,7 +11525,7 @@ def _socket_at(host: str, port: int) -> Any:
     return listening
 
 
-def _when_started(server: Any, then: Callable[[], None]) -> None:
+def _on_startup(server: Any, then: Callable[[], None]) -> None:
     """Has something done when a server answers."""
     startup = server.startup
 
@@ -11530,7 +11536,7 @@ def _when_started(server: Any, then: Callable[[], None]) -> None:
     server.startup = started
 
 
-def _root_of(listening: Any, host: str) -> str:
+def _root_url(listening: Any, host: str) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
 
 
@@ -11787,7 +11793,7 @@ def streamed(
 
 # The values that JSON has no word for: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object has
 # the arguments by name, anything else is the only one.
-_FORMS: Mapping[str, Callable[..., Any]] = {
+_JSON_BUILDERS: Mapping[str, Callable[..., Any]] = {
     **{make.__name__: make for make in (refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)},
     "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
     "join": lambda parts: functools.reduce(operator.add, parts),
@@ -12680,10 +12686,12 @@ class OpenAIMock(_NoNewAttributes):
         self.state = StateStore() if state is None else state
         self._asserts_all_used = assert_all_used
         self._request_log: list[Record] = []
-        self._limits = _HELD | dict(limits or {})
+        self._limits = _DEFAULT_LIMITS | dict(limits or {})
         for name, number in self._limits.items():
-            if name not in _HELD or type(number) is not int or number < 0:
-                raise ValueError(f"limits has {name}={number!r}; expected numbers for some of {', '.join(_HELD)}")
+            if name not in _DEFAULT_LIMITS or type(number) is not int or number < 0:
+                raise ValueError(
+                    f"limits has {name}={number!r}; expected numbers for some of {', '.join(_DEFAULT_LIMITS)}"
+                )
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the one used last at the end
         self._parent_mock: OpenAIMock | None = None  # of such a mock, the one it is of
 
@@ -12744,7 +12752,7 @@ class OpenAIMock(_NoNewAttributes):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The mock as an ASGI application: HTTP, WebSockets, and below `/_mock/` its control plane."""
-        await _SERVES[scope["type"]](self, scope, receive, send)
+        await _SCOPE_HANDLERS[scope["type"]](self, scope, receive, send)
 
     def for_key(self, key: str) -> OpenAIMock:
         """The mock of an API key, of those that are served: it begins as this one, and has a state of its own.
@@ -13149,7 +13157,7 @@ def _fixtures() -> types.ModuleType:
         """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
         settings = {"limits": {"keys": 0}, **_marked(request)}
         served = request.node.stash[_reported()] = _mock_for_test(settings)
-        with _served(served) as server:
+        with _serve_in_thread(served) as server:
             yield server
         if served._asserts_all_used:
             served.assert_all_used()

@@ -9227,7 +9227,7 @@ async def test_a_connection_whose_client_leaves_is_over():
 
 
 def command(*arguments):
-    return openai_responses._mock_of(openai_responses._arguments(arguments))
+    return openai_responses._mock_from_options(openai_responses._parse_arguments(arguments))
 
 
 @cases(
@@ -9260,9 +9260,9 @@ def test_a_port_that_is_taken_or_none_is_told(capsys):
     for option, number in (("--port", "70000"), ("--keys", "-1")):
         failing(SystemExit, command, option, number)
         assert number in capsys.readouterr().err
-    with openai_responses._socket_at("127.0.0.1", 0) as listening:
+    with openai_responses._listen_at("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
-        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._socket_at, "127.0.0.1", port))
+        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._listen_at, "127.0.0.1", port))
 
 
 if HAS_UVICORN:
