@@ -12640,7 +12640,7 @@ def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..
                 return func(*args, **arguments)
 
     wrapper.openai_mock = decoration
-    return _for_pytest(wrapper) if _sessions else _hide_mock_param(wrapper, func)
+    return _use_fixture(wrapper) if _sessions else _hide_mock_param(wrapper, func)
 
 
 def _mock_for_test(settings: dict[str, Any]) -> OpenAIMock:
@@ -12977,7 +12977,7 @@ class Webhook:
 # ======================================================================================================================
 
 
-def _register(name: str, **members: Any) -> types.ModuleType:
+def _register_module(name: str, **members: Any) -> types.ModuleType:
     """A submodule of this single module, for `from openai_responses.ext.httpx import MockTransport`."""
     full = f"{__name__}.{name}"
     module = types.ModuleType(full, f"`{full}`, made by `{__name__}`.")
@@ -12990,7 +12990,7 @@ def _register(name: str, **members: Any) -> types.ModuleType:
     return module
 
 
-def _public(module: types.ModuleType) -> dict[str, Any]:
+def _public_names(module: types.ModuleType) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if not name.startswith("_")}
 
 
@@ -13007,26 +13007,26 @@ class ContentStore(dict):
 
 
 @functools.cache
-def _elsewhere() -> StateStore:
+def _builder_store() -> StateStore:
     """Where the ids of objects come from that no mock made: far from those of all mocks, which may be given them."""
     store = StateStore()
     store._bookkeeping.id_counters = collections.defaultdict(lambda: 10**23)
     return store
 
 
-def _created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
+def _build_created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
     """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
     row, request = _rows()[name], _httpx_request(request)
     found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
     params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
-    call = _Call(OpenAIMock(state=_elsewhere()), row, params | (found.groupdict() if found else {}) | ids, request)
+    call = _Call(OpenAIMock(state=_builder_store()), row, params | (found.groupdict() if found else {}) | ids, request)
     return _to_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
 
-def _builder(name: str) -> Callable[..., Any]:
+def _request_builder(name: str) -> Callable[..., Any]:
     def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes; `extra` is a partial merged into it."""
-        return _created(name, request, extra)
+        return _build_created(name, request, extra)
 
     return build
 
@@ -13034,7 +13034,7 @@ def _builder(name: str) -> Callable[..., Any]:
 def _thread_builder(name: str) -> Callable[..., Any]:
     def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes in a thread; `extra` is a partial merged into it."""
-        return _created(name, request, extra, thread_id=thread_id)
+        return _build_created(name, request, extra, thread_id=thread_id)
 
     return build
 
@@ -13042,55 +13042,55 @@ def _thread_builder(name: str) -> Callable[..., Any]:
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
     def build(partial: Mapping[str, Any]) -> Any:
         """The model a partial makes, with the defaults of its type."""
-        return _to_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _elsewhere()))
+        return _to_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _builder_store()))
 
     return build
 
 
-def _merger(model: Any, partial: Mapping[str, Any]) -> Any:
+def _merge_with_partial(model: Any, partial: Mapping[str, Any]) -> Any:
     """A new model: `model` with the fields of `partial`."""
     base = model.model_dump(mode="json", by_alias=True)
     merged = _merge_into(base, type(model), partial, type(model).__name__)
-    return _to_model(type(model), _stamp(merged, _elsewhere()))
+    return _to_model(type(model), _stamp(merged, _builder_store()))
 
 
 # Functions of the published library, by submodule and name.
-_BUILDERS = {
-    "assistants": {"assistant_from_create_request": _builder("beta.assistants.create")},
-    "chat": {"chat_completion_from_create_request": _builder("chat.completions.create")},
-    "embeddings": {"embedding_create_response_from_create_request": _builder("embeddings.create")},
+_COMPAT_BUILDERS = {
+    "assistants": {"assistant_from_create_request": _request_builder("beta.assistants.create")},
+    "chat": {"chat_completion_from_create_request": _request_builder("chat.completions.create")},
+    "embeddings": {"embedding_create_response_from_create_request": _request_builder("embeddings.create")},
     "messages": {
         "build_message": _model_builder("beta.threads.Message"),
         "message_from_create_request": _thread_builder("beta.threads.messages.create"),
     },
-    "moderations": {"moderation_create_response_from_create_request": _builder("moderations.create")},
+    "moderations": {"moderation_create_response_from_create_request": _request_builder("moderations.create")},
     "run_steps": {"build_run_step": _model_builder("beta.threads.runs.RunStep")},
     "runs": {"run_from_create_request": _thread_builder("beta.threads.runs.create")},
-    "threads": {"thread_from_create_request": _builder("beta.threads.create")},
-    "vector_store_files": {"vector_store_file_from_create_request": _builder("vector_stores.files.create")},
-    "vector_stores": {"vector_store_from_create_request": _builder("vector_stores.create")},
+    "threads": {"thread_from_create_request": _request_builder("beta.threads.create")},
+    "vector_store_files": {"vector_store_file_from_create_request": _request_builder("vector_stores.files.create")},
+    "vector_stores": {"vector_store_from_create_request": _request_builder("vector_stores.create")},
 }
 
 
-_MERGERS = {
-    "assistants": {"merge_assistant_with_partial": _merger},
-    "runs": {"merge_run_with_partial": _merger},
-    "threads": {"merge_thread_with_partial": _merger},
+_COMPAT_MERGERS = {
+    "assistants": {"merge_assistant_with_partial": _merge_with_partial},
+    "runs": {"merge_run_with_partial": _merge_with_partial},
+    "threads": {"merge_thread_with_partial": _merge_with_partial},
 }
 
 
 def _register_all() -> None:
-    _register("ext")
-    _register("ext.httpx", **_public(httpx) | {"MockTransport": MockTransport})
-    _register("ext.respx", **_public(respx))
-    _register("stores", StateStore=StateStore, ContentStore=ContentStore)
-    _register("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
-    _register("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
-    _register("helpers")
-    for package, modules in (("builders", _BUILDERS), ("mergers", _MERGERS)):
-        _register(f"helpers.{package}")
+    _register_module("ext")
+    _register_module("ext.httpx", **_public_names(httpx) | {"MockTransport": MockTransport})
+    _register_module("ext.respx", **_public_names(respx))
+    _register_module("stores", StateStore=StateStore, ContentStore=ContentStore)
+    _register_module("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
+    _register_module("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
+    _register_module("helpers")
+    for package, modules in (("builders", _COMPAT_BUILDERS), ("mergers", _COMPAT_MERGERS)):
+        _register_module(f"helpers.{package}")
         for name, functions in modules.items():
-            _register(f"helpers.{package}.{name}", **functions)
+            _register_module(f"helpers.{package}.{name}", **functions)
 
 
 # ======================================================================================================================
@@ -13101,7 +13101,7 @@ def _register_all() -> None:
 _sessions = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
 
 
-def _for_pytest(wrapper: Any) -> Any:
+def _use_fixture(wrapper: Any) -> Any:
     """Has the fixture serve the test, whether it asks for it or not."""
     import pytest
 
@@ -13114,7 +13114,7 @@ def pytest_configure(config: Any) -> None:
     _sessions += 1
     config.addinivalue_line("markers", "openai_mock(strict=..., ...): use the fixture `openai_mock`, with settings")
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
-        config.pluginmanager.register(_fixtures(), "openai_responses.fixtures")
+        config.pluginmanager.register(_fixtures_module(), "openai_responses.fixtures")
 
 
 def pytest_unconfigure() -> None:
@@ -13122,13 +13122,13 @@ def pytest_unconfigure() -> None:
     _sessions -= 1
 
 
-def _marked(request: Any) -> dict[str, Any]:
+def _marker_settings(request: Any) -> dict[str, Any]:
     """The settings of the mark `openai_mock` on the test that asks for a fixture."""
     marker = request.node.get_closest_marker("openai_mock")
     return marker.kwargs if marker else {}
 
 
-def _fixtures() -> types.ModuleType:
+def _fixtures_module() -> types.ModuleType:
     import pytest
 
     @pytest.fixture
@@ -13137,8 +13137,8 @@ def _fixtures() -> types.ModuleType:
         decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
         if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
             request.getfixturevalue("httpx_mock")
-        with _mock_for_test({**_marked(request), **decoration.settings}) as openai_mock:
-            decoration.mock = request.node.stash[_reported()] = openai_mock
+        with _mock_for_test({**_marker_settings(request), **decoration.settings}) as openai_mock:
+            decoration.mock = request.node.stash[_mock_stash_key()] = openai_mock
             yield openai_mock
         decoration.mock = None
 
@@ -13155,8 +13155,8 @@ def _fixtures() -> types.ModuleType:
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
         """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
-        settings = {"limits": {"keys": 0}, **_marked(request)}
-        served = request.node.stash[_reported()] = _mock_for_test(settings)
+        settings = {"limits": {"keys": 0}, **_marker_settings(request)}
+        served = request.node.stash[_mock_stash_key()] = _mock_for_test(settings)
         with _serve_in_thread(served) as server:
             yield server
         if served._asserts_all_used:
@@ -13166,7 +13166,7 @@ def _fixtures() -> types.ModuleType:
     def pytest_runtest_makereport(item: Any) -> Iterator[None]:
         """A test that fails shows what its application asked."""
         report = (yield).get_result()
-        openai_mock = item.stash.get(_reported(), None)
+        openai_mock = item.stash.get(_mock_stash_key(), None)
         if report.failed and openai_mock and openai_mock.requests:
             report.sections.append(("OpenAI requests", "\n".join(map(_report_line, openai_mock.requests))))
 
@@ -13178,7 +13178,7 @@ def _fixtures() -> types.ModuleType:
 
 
 @functools.cache
-def _reported() -> Any:
+def _mock_stash_key() -> Any:
     """Where a test has its mock kept for its report."""
     import pytest
 
