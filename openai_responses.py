@@ -112,9 +112,14 @@ __all__ = [
     # what the model says, and how it arrives
     "tool_call", "refusal", "cut", "filtered", "reasoning", "cited", "as_json", "error", "timeout", "streamed", "Answer",
     # streams as classes, transports, state, errors
-    "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError", "webhook",
+    "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError", "RequestNotMocked", "webhook",
 ]
 # fmt: on
+
+
+def __dir__() -> list[str]:
+    """List the public API only."""
+    return list(__all__)
 
 
 # ======================================================================================================================
@@ -11557,7 +11562,11 @@ class MockError(BaseException):
 
 
 class RequestNotMocked(AllMockedAssertionError):
-    """A request nothing answers: an unknown path of the API, or a host that is not the API's."""
+    """No mock answers a request: its path is unknown to the API, or its host is not one of the API's.
+
+    with pytest.raises(RequestNotMocked, match="would reach the network"):
+        openai.OpenAI(api_key="sk-fake", base_url="https://example.com/v1").models.list()
+    """
 
 
 # ---- builders --------------------------------------------------------------------------------------------------------
@@ -12576,24 +12585,67 @@ def mock(
     switches = {"strict": strict, "only_scripted": only_scripted, "assert_all_used": assert_all_used}
     given = {"base_url": base_url, "state": state}
     settings = {name: value for name, value in given.items() if value is not None}
-    arrangement = _Arrangement(settings | {name: True for name, value in switches.items() if value})
-    return arrangement if func is None else arrangement(func)
+    decorator = _MockDecorator(settings | {name: True for name, value in switches.items() if value})
+    return decorator if func is None else decorator(func)
 
 
-class _Arrangement:
-    """What `mock(...)` gives: a decorator and a context manager, with its settings."""
+class _MockDecorator:
+    """The result of `mock(...)`: decorates tests and classes of tests, and is a context manager.
+
+    A test that is decorated, and the fixture `openai_mock` that serves it, share this object: the settings and the mock.
+    """
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings, self.entered = settings, []
+        self.settings = settings
+        self.fixture_mock: OpenAIMock | None = None  # the mock of the fixture, while the decorated test runs
+        self.entered: list[OpenAIMock] = []
 
     def __call__(self, target: Any) -> Any:
-        if not inspect.isclass(target):
-            return _decorate(self.settings, target)
-        for name in dir(target):  # what is inherited too, as `mock.patch` does
-            member = inspect.getattr_static(target, name)
+        return self._decorate_class(target) if inspect.isclass(target) else self._decorate_function(target)
+
+    def _decorate_class(self, cls: type) -> type:
+        """Decorate the test methods of a class, the inherited ones too, as `mock.patch` does."""
+        for name in dir(cls):
+            member = inspect.getattr_static(cls, name)
             if name.startswith(unittest.mock.patch.TEST_PREFIX) and inspect.isfunction(member):
-                setattr(target, name, _decorate(self.settings, member))
-        return target
+                setattr(cls, name, self._decorate_function(member))
+        return cls
+
+    def _decorate_function(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(func):
+
+            @functools.wraps(func)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with self._active_for(func, kwargs):
+                    return await func(*args, **kwargs)
+        else:
+
+            @functools.wraps(func)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with self._active_for(func, kwargs):
+                    return func(*args, **kwargs)
+
+        wrapper.openai_mock = self
+        return _use_fixture(wrapper) if _sessions else _hide_mock_param(wrapper, func)
+
+    @contextlib.contextmanager
+    def _active_for(self, func: Callable[..., Any], kwargs: dict[str, Any]) -> Iterator[None]:
+        """Keep a mock active while a test runs, and add it to the test's keyword arguments if it takes one."""
+        with self._mock_of_test(kwargs.get("openai_mock")) as openai_mock:
+            if "openai_mock" in inspect.signature(func).parameters:
+                kwargs["openai_mock"] = openai_mock
+            # checked here, and not when the mock stops, so that it is the test that fails
+            asserts_all_used = openai_mock._asserts_all_used
+            openai_mock._asserts_all_used = False
+            yield
+            if asserts_all_used:
+                openai_mock.assert_all_used()
+
+    def _mock_of_test(self, passed: OpenAIMock | None) -> Any:
+        """Return a context manager of the mock for a test: the fixture's, the one that was passed to it, or a new one."""
+        if self.fixture_mock:
+            return self.fixture_mock  # it is entered again, because `setUp` may have started another one since
+        return contextlib.nullcontext(passed) if passed else _mock_for_test(self.settings)
 
     def __enter__(self) -> OpenAIMock:
         self.entered.append(OpenAIMock(**self.settings))
@@ -12607,40 +12659,6 @@ class _Arrangement:
 
     async def __aexit__(self, *exc: object) -> None:
         self.__exit__(*exc)
-
-
-def _decorate(settings: dict[str, Any], func: Callable[..., Any]) -> Callable[..., Any]:
-    decoration = types.SimpleNamespace(settings=settings, mock=None)  # shared with the fixture, which lends its mock
-    takes_mock = "openai_mock" in inspect.signature(func).parameters
-
-    @contextlib.contextmanager
-    def arranged(kwargs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        own = kwargs.get("openai_mock")
-        # the fixture's is entered again: `setUp` may have started another since
-        with decoration.mock or (contextlib.nullcontext(own) if own else _mock_for_test(settings)) as openai_mock:
-            checks, openai_mock._asserts_all_used = (
-                openai_mock._asserts_all_used,
-                False,
-            )  # here, so that it is the test that fails
-            yield {**kwargs, "openai_mock": openai_mock} if takes_mock else kwargs
-            if checks:
-                openai_mock.assert_all_used()
-
-    if inspect.iscoroutinefunction(func):
-
-        @functools.wraps(func)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with arranged(kwargs) as arguments:
-                return await func(*args, **arguments)
-    else:
-
-        @functools.wraps(func)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with arranged(kwargs) as arguments:
-                return func(*args, **arguments)
-
-    wrapper.openai_mock = decoration
-    return _use_fixture(wrapper) if _sessions else _hide_mock_param(wrapper, func)
 
 
 def _mock_for_test(settings: dict[str, Any]) -> OpenAIMock:
@@ -12980,7 +12998,8 @@ class Webhook:
 def _register_module(name: str, **members: Any) -> types.ModuleType:
     """A submodule of this single module, for `from openai_responses.ext.httpx import MockTransport`."""
     full = f"{__name__}.{name}"
-    module = types.ModuleType(full, f"`{full}`, made by `{__name__}`.")
+    # pytest can't rewrite the assertions of a module without a file, and would warn about it
+    module = types.ModuleType(full, f"`{full}`, made by `{__name__}`. PYTEST_DONT_REWRITE")
     module.__spec__ = ModuleSpec(full, None)
     module.__path__ = []
     module.__dict__.update(members)
@@ -13098,6 +13117,9 @@ def _register_all() -> None:
 # ======================================================================================================================
 
 
+# `pytest -p openai_responses` finds no hooks in this module, because `dir()` lists the public API only; it loads this one.
+pytest_plugins = ("openai_responses.plugin",)
+
 _sessions = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
 
 
@@ -13134,13 +13156,13 @@ def _fixtures_module() -> types.ModuleType:
     @pytest.fixture
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
         """An active `OpenAIMock`, with the settings of the decorator or the mark `openai_mock` on the test it serves."""
-        decoration = getattr(request.function, "openai_mock", None) or types.SimpleNamespace(settings={})
+        decorator = getattr(request.function, "openai_mock", None) or _MockDecorator({})
         if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
             request.getfixturevalue("httpx_mock")
-        with _mock_for_test({**_marker_settings(request), **decoration.settings}) as openai_mock:
-            decoration.mock = request.node.stash[_mock_stash_key()] = openai_mock
+        with _mock_for_test({**_marker_settings(request), **decorator.settings}) as openai_mock:
+            decorator.fixture_mock = request.node.stash[_mock_stash_key()] = openai_mock
             yield openai_mock
-        decoration.mock = None
+        decorator.fixture_mock = None
 
     @pytest.fixture(autouse=True)
     def _openai_mock_of_the_mark(request: Any) -> None:

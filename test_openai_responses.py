@@ -9384,6 +9384,7 @@ def test_all_names_what_is_public():
     assert len(public) == len(set(public))
     exec("from openai_responses import *", namespace)
     assert set(public) <= set(namespace) and all(getattr(openai_responses, name).__doc__ for name in public)
+    assert sorted(public) == dir(openai_responses)
 
 
 IMPORTS = {

@@ -41,6 +41,7 @@ __all__ = [
     "MockTransport",
     "StateStore",
     "MockError",
+    "RequestNotMocked",
     "webhook",
 ]
 
@@ -148,6 +149,7 @@ class MockTransport(httpx.MockTransport, httpx2.MockTransport):  # type: ignore[
     async def __aenter__(self) -> Self: ...
 
 class MockError(BaseException): ...
+class RequestNotMocked(AssertionError): ...
 
 @dataclass(frozen=True)
 class Webhook:
@@ -275,7 +277,7 @@ class Server(NamedTuple):
     @property
     def env(self) -> dict[str, str]: ...
 
-class _Arrangement(Protocol):
+class _MockDecorator(Protocol):
     # A decorated function can be called with or without `openai_mock`; a class stays the class it is.
     @overload
     def __call__(self, target: type[_C], /) -> type[_C]: ...
@@ -303,7 +305,7 @@ def mock(
     strict: bool = False,
     only_scripted: bool = False,
     assert_all_used: bool = False,
-) -> _Arrangement: ...
+) -> _MockDecorator: ...
 
 # ---- state ----
 
