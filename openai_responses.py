@@ -599,10 +599,10 @@ def _rows() -> Mapping[str, _Row]:
 def _sdk_source(resource: str) -> str:
     """The SDK's own text of a resource, "" of one it does not have: most are looked at only, and to import one is dear."""
     resource = re.sub(r"^beta\.chat\b", "chat", resource)  # one resource under two names
-    path, last = f"resources/{resource.replace('.', '/')}", resource.rpartition(".")[2]
-    for file in (f"{path}.py", f"{path}/{last}.py"):
+    path, module_name = f"resources/{resource.replace('.', '/')}", resource.rpartition(".")[2]
+    for filename in (f"{path}.py", f"{path}/{module_name}.py"):
         with contextlib.suppress(OSError):
-            return (pkgutil.get_data("openai", file) or b"").decode()
+            return (pkgutil.get_data("openai", filename) or b"").decode()
     return ""
 
 
@@ -610,8 +610,8 @@ def _sdk_source(resource: str) -> str:
 def _sdk_has_method(name: str) -> bool:
     """Whether the installed SDK has this method on this resource."""
     resource, _, method = name.rpartition(".")
-    known = name in _rows() or _HELPERS.get(name) in _rows()
-    return known and bool(re.search(rf"^    (async )?def {method}\(", _sdk_source(resource), re.MULTILINE))
+    is_routed = name in _rows() or _HELPERS.get(name) in _rows()
+    return is_routed and bool(re.search(rf"^    (async )?def {method}\(", _sdk_source(resource), re.MULTILINE))
 
 
 @functools.cache
@@ -630,8 +630,8 @@ def _canonical_name(name: str) -> str:
 @functools.cache
 def _endpoint_names(prefix: str = "") -> tuple[str, ...]:
     """Every dotted name below a prefix that the installed SDK answers to, helpers included."""
-    below = (name for name in itertools.chain(_rows(), _HELPERS) if name.startswith(prefix))
-    return tuple(name for name in below if _sdk_has_method(name))
+    names = (name for name in itertools.chain(_rows(), _HELPERS) if name.startswith(prefix))
+    return tuple(name for name in names if _sdk_has_method(name))
 
 
 @functools.cache
@@ -648,12 +648,12 @@ def _rows_by_segments() -> Mapping[tuple[str, bool, int], list[tuple[list[str], 
 def _find_row(method: str, path: str, beta: bool = False) -> tuple[_Row, Mapping[str, str]] | None:
     """The row and the path parameters of a call, `None` for a path the SDK does not know; of twins the first."""
     segments = path.split("/")
-    for query in (True, False) if beta else (False,):
-        for pattern, row in _rows_by_segments().get((method, query, path.count("/")), ()):
+    for with_beta in (True, False) if beta else (False,):
+        for pattern, row in _rows_by_segments().get((method, with_beta, path.count("/")), ()):
             pairs = list(zip(pattern, segments, strict=True))
-            fits = all(known == segment or (segment and known[:1] == "{") for known, segment in pairs)
-            if fits and _sdk_has_method(row.name):
-                return row, {known[1:-1]: unquote(segment) for known, segment in pairs if known[:1] == "{"}
+            matches = all(expected == segment or (segment and expected[:1] == "{") for expected, segment in pairs)
+            if matches and _sdk_has_method(row.name):
+                return row, {expected[1:-1]: unquote(segment) for expected, segment in pairs if expected[:1] == "{"}
     return None
 
 
@@ -708,23 +708,25 @@ _COLLECTION_OVERRIDES = {
 @functools.cache
 def _collection_paths() -> Mapping[str, str]:
     """The paths that hold objects, and the resource whose they are: `/files` is `files`."""
-    of_items, listed, acted_on = {}, {}, {}
+    item_owners, list_owners, action_owners = {}, {}, {}
     for row in sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name), reverse=True):
-        (path, head, last), (owner, _, method) = _split_path(row), row.name.rpartition(".")
-        if last.startswith("{"):
-            of_items[head] = owner
+        (path, parent_path, last_segment), (owner, _, method) = _split_path(row), row.name.rpartition(".")
+        if last_segment.startswith("{"):
+            item_owners[parent_path] = owner
         if row.model.endswith("]") and row.method == "GET":
-            listed[path] = owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
-        if head.endswith("}") and head.count("/") > 1:  # what can be acted on is an object
-            acted_on[head.rpartition("/")[0]] = owner
-    return acted_on | listed | of_items | _COLLECTION_OVERRIDES  # what the items' own paths say counts most
+            list_owners[path] = owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
+        if parent_path.endswith("}") and parent_path.count("/") > 1:  # what can be acted on is an object
+            action_owners[parent_path.rpartition("/")[0]] = owner
+    return (
+        action_owners | list_owners | item_owners | _COLLECTION_OVERRIDES
+    )  # what the items' own paths say counts most
 
 
 def _split_path(row: _Row) -> tuple[str, str, str]:
     """A row's path, what stands before its last segment, and that."""
     path = row.path.partition("?")[0]
-    head, _, last = path.rpartition("/")
-    return path, head, last
+    parent_path, _, last_segment = path.rpartition("/")
+    return path, parent_path, last_segment
 
 
 _ITEM_VERBS = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}
@@ -736,20 +738,20 @@ _SINGLETON_METHODS = ("retrieve", "update", "delete")
 @functools.cache
 def _shape_of(row: _Row) -> _Shape:
     """What a row does, from its method, path and model alone."""
-    path, head, last = _split_path(row)
+    path, parent_path, last_segment = _split_path(row)
     params, collections = _path_params(path), _collection_paths()
     owner, _, method = row.name.rpartition(".")
-    if last.startswith("{"):
-        return _Shape(_ITEM_VERBS[row.method], collections[head], params[:-1], params[-1])
+    if last_segment.startswith("{"):
+        return _Shape(_ITEM_VERBS[row.method], collections[parent_path], params[:-1], params[-1])
     if path in collections:
         return _Shape("list" if row.method == "GET" else "create", collections[path], params)
-    above = collections.get(head.rpartition("/")[0]) if head.endswith("}") else None
-    if method in _SINGLETON_METHODS and not (above and row.model == "bytes"):
+    item_owner = collections.get(parent_path.rpartition("/")[0]) if parent_path.endswith("}") else None
+    if method in _SINGLETON_METHODS and not (item_owner and row.model == "bytes"):
         return _Shape("singleton", owner, params)
-    if above is None:
+    if item_owner is None:
         return _Shape("compute", owner, params)
     verb = "content" if row.model == "bytes" else "action" if row.method == "POST" else "compute"
-    return _Shape(verb, above, params[:-1], params[-1])
+    return _Shape(verb, item_owner, params[:-1], params[-1])
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -777,8 +779,10 @@ class _Resource:
     @functools.cached_property
     def stored_type(self) -> Any:
         """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
-        makers = (row for row in self.rows if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer)
-        return next(filter(None, (_sdk_type(row.model) for row in makers)), None)
+        creating_rows = (
+            row for row in self.rows if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer
+        )
+        return next(filter(None, (_sdk_type(row.model) for row in creating_rows)), None)
 
     @functools.cached_property
     def response_type(self) -> Any:
@@ -790,8 +794,8 @@ class _Resource:
     @functools.cached_property
     def parent(self) -> _Resource | None:
         """The resource whose objects own those of this one: `vector_stores` of `vector_stores.files`."""
-        owner = _all_resources().get(self.name.rpartition(".")[0])
-        return owner if owner and len(owner.parent_params) == len(self.parent_params) - 1 else None
+        parent = _all_resources().get(self.name.rpartition(".")[0])
+        return parent if parent and len(parent.parent_params) == len(self.parent_params) - 1 else None
 
     @functools.cached_property
     def descendants(self) -> list[_Resource]:
@@ -807,8 +811,8 @@ class _Resource:
         """The 404 of an object that is not there."""
         noun = self.noun.replace("_", " ").title().replace(" ", "")
         message = (self.not_found_message or f"No such {noun} object: {{id}}").format(id=id)
-        named = param if self.not_found_param == "" else self.not_found_param
-        return _ServiceError(404, message, param=named, code=self.not_found_code)
+        error_param = param if self.not_found_param == "" else self.not_found_param
+        return _ServiceError(404, message, param=error_param, code=self.not_found_code)
 
 
 # Facts about a resource that its routes don't tell; `listing` holds for the resources below it too. The rows are at the
@@ -830,14 +834,14 @@ _CONTENT_RESOURCES = (
 def _all_resources() -> Mapping[str, _Resource]:
     """Every resource of the state by its key there."""
     shapes = [_shape_of(row) for row in _rows().values()]
-    parents = {shape.resource: shape.parent_params for shape in shapes if shape.verb != "compute"}
-    names = dict.fromkeys([*parents, *_CONTENT_RESOURCES])
-    return types.MappingProxyType({name: _build_resource(name, parents.get(name, ())) for name in names})
+    parent_params = {shape.resource: shape.parent_params for shape in shapes if shape.verb != "compute"}
+    names = dict.fromkeys([*parent_params, *_CONTENT_RESOURCES])
+    return types.MappingProxyType({name: _build_resource(name, parent_params.get(name, ())) for name in names})
 
 
-def _build_resource(name: str, parents: tuple[str, ...]) -> _Resource:
-    row = _RESOURCES.get(name, {})
-    return _Resource(**{"name": name, "parent_params": parents, "paging": _paging_of(name), **row})
+def _build_resource(name: str, parent_params: tuple[str, ...]) -> _Resource:
+    facts = _RESOURCES.get(name, {})
+    return _Resource(**{"name": name, "parent_params": parent_params, "paging": _paging_of(name), **facts})
 
 
 def _paging_of(name: str) -> tuple[str, int, int]:
@@ -859,8 +863,8 @@ def _get_resource(name: str) -> _Resource:
 
 def _did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
     """Return a hint for an error message, as in `" Closest: 'create'."`, or "" if no name is similar."""
-    close = difflib.get_close_matches(name, list(names), 1, cutoff)
-    return f" Closest: {close[0]!r}." if close else ""
+    matches = difflib.get_close_matches(name, list(names), 1, cutoff)
+    return f" Closest: {matches[0]!r}." if matches else ""
 
 
 def _reject(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
@@ -889,12 +893,12 @@ def _short_repr(value: Any) -> str:
     return text if len(text) < 60 else f"{text[:57]}..."
 
 
-def _count_noun(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count_noun(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _times(number: int) -> str:
-    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _pretty_json_lines(value: Any) -> list[str]:
@@ -903,8 +907,8 @@ def _pretty_json_lines(value: Any) -> list[str]:
 
 def _add_rows(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
     """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
-    if repeated := table.keys() & rows.keys():
-        raise ValueError(f"rows that are in the table already: {', '.join(sorted(repeated))}")
+    if duplicates := table.keys() & rows.keys():
+        raise ValueError(f"rows that are in the table already: {', '.join(sorted(duplicates))}")
     table.update(rows)
 
 
@@ -948,13 +952,15 @@ def _fields_of(model: Any) -> Mapping[str, _Field]:
     """Return the fields of a model by their names on the wire."""
     if not getattr(model, "__pydantic_fields_complete__", False):  # only then, because rebuilding a model is slow
         model.model_rebuild()
-    return {f.alias or name: _Field(f.annotation, f.is_required()) for name, f in model.model_fields.items()}
+    return {
+        field.alias or name: _Field(field.annotation, field.is_required()) for name, field in model.model_fields.items()
+    }
 
 
 @functools.cache
 def _wire_names_of(model: Any) -> Mapping[str, str]:
     """Map the Python names of a model's fields to their names on the wire where these differ: `schema_` to `schema`."""
-    return {name: f.alias for name, f in model.model_fields.items() if f.alias}
+    return {name: field.alias for name, field in model.model_fields.items() if field.alias}
 
 
 @functools.cache
@@ -1144,11 +1150,15 @@ def _default_value(tp: Any) -> Any:
 def _default_object(model: Any) -> dict[str, Any]:
     """Build the default of a model: its row in `_DEFAULTS_BY_TYPE`, merged into the defaults of its fields."""
     fields = _fields_of(model)
-    row = _lookup_model(_DEFAULTS_BY_TYPE, model, {})
-    defaults = {name: _field_default(model, name) for name in fields if row.get(name) is not ...}
+    model_defaults = _lookup_model(_DEFAULTS_BY_TYPE, model, {})
+    defaults = {name: _field_default(model, name) for name in fields if model_defaults.get(name) is not ...}
     if not _is_response_model(model):  # within other objects, the service omits optional fields that are null
         defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
-    values = {name: value for name, value in row.items() if value is not ... and _is_known_value(model, name, value)}
+    values = {
+        name: value
+        for name, value in model_defaults.items()
+        if value is not ... and _is_known_value(model, name, value)
+    }
     return _merge_into(defaults, model, values, _model_name(model))
 
 
@@ -1160,8 +1170,8 @@ def _field_default(model: Any, name: str) -> Any:
         return "completed"
     if not required and name not in ("id", "deleted"):
         return None if _unwrap_type(tp)[0] is typing.Union else _default_value(tp)
-    named = _default_by_name(model, name)
-    return named if named is not None and _accepts(tp, named) else _default_value(tp)
+    suggested = _default_by_name(model, name)
+    return suggested if suggested is not None and _accepts(tp, suggested) else _default_value(tp)
 
 
 def _default_by_name(model: Any, name: str) -> Any:
@@ -1343,9 +1353,9 @@ class _MisspeltKeyError(ValueError):
 
 def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
     """Raise `_MisspeltKeyError` for a key that is almost the name of a field."""
-    close = difflib.get_close_matches(key, fields, 1, 0.85)
-    if close:
-        raise _MisspeltKeyError(f"{place} has no field {key!r}; did you mean {close[0]!r}?")
+    matches = difflib.get_close_matches(key, fields, 1, 0.85)
+    if matches:
+        raise _MisspeltKeyError(f"{place} has no field {key!r}; did you mean {matches[0]!r}?")
 
 
 def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
@@ -1433,19 +1443,19 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
     members = _without_none(members)
     if len(members) == 1:
         return _merge(members[0], value, place, mode)
-    reasons = []
+    errors = []
     for member in _select_members(members, value):
         try:
             return _merge(member, value, place, mode)
         except _MisspeltKeyError:  # the next member would take the key for one that the types do not know
             raise
-        except ValueError as reason:
-            reasons.append(reason)
+        except ValueError as error:
+            errors.append(error)
     if isinstance(value, Mapping):
         if mode.accepts_new_values:
             return _to_json(value, place)
-        if reasons:
-            raise reasons[0]
+        if errors:
+            raise errors[0]
     raise ValueError(f"{place} is {value!r}, but takes {_describe_type(tp)}")
 
 
@@ -1460,9 +1470,9 @@ def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
         return members
     models, untyped = _split_members(members)
     by_literals = [model for model in models if _literals_match(model.literals, value)]
-    known = [len(value.keys() & model.keys) for model in by_literals]
-    most = max(known, default=0)
-    by_keys = [model.member for model, count in zip(by_literals, known, strict=True) if count == most]
+    key_counts = [len(value.keys() & model.keys) for model in by_literals]
+    max_count = max(key_counts, default=0)
+    by_keys = [model.member for model, count in zip(by_literals, key_counts, strict=True) if count == max_count]
     return [*by_keys, *untyped]
 
 
@@ -1576,8 +1586,8 @@ def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[
     ids = [item.get("id") for item in page["data"] if isinstance(item, dict)]
     if not ids:
         return {}
-    ends = {"first_id": ids[0], "last_id": ids[-1]}
-    return {name: id for name, id in ends.items() if name in page}
+    end_ids = {"first_id": ids[0], "last_id": ids[-1]}
+    return {name: id for name, id in end_ids.items() if name in page}
 
 
 # By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
@@ -1604,7 +1614,7 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
     """
     if isinstance(obj, dict) and isinstance(explicit, Mapping):
         model = _select_model(tp, obj)
-        if not _is_pydantic_model(model) or _is_other_item(derived, explicit):
+        if not _is_pydantic_model(model) or _item_types_differ(derived, explicit):
             return obj
         return _overlay_fields(model, obj, derived or {}, explicit)
     if isinstance(obj, list) and isinstance(explicit, (list, tuple)):
@@ -1614,7 +1624,7 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
     return obj
 
 
-def _is_other_item(derived: Mapping[str, Any] | None, explicit: Mapping[str, Any]) -> bool:
+def _item_types_differ(derived: Mapping[str, Any] | None, explicit: Mapping[str, Any]) -> bool:
     """Return True if the test set an item of one `type` and another one was derived, whose fields do not belong to it."""
     return bool(explicit.get("type") and derived and explicit["type"] != derived.get("type"))
 
@@ -1724,27 +1734,27 @@ def _check_state(store: StateStore) -> None:
         for key, obj in objects.items() if name not in _CONTENT_RESOURCES else ():
             try:
                 json.dumps(obj)
-            except (RecursionError, TypeError, ValueError) as reason:
-                raise TypeError(f"state[{name!r}][{key!r}] cannot go over the wire: {reason}") from None
+            except (RecursionError, TypeError, ValueError) as error:
+                raise TypeError(f"state[{name!r}][{key!r}] cannot go over the wire: {error}") from None
 
 
 def _check_objects(name: str, objects: Any) -> None:
     """Raises `TypeError` for what a test put into the state that is no object, or under a key no call looks for."""
     _check_resource_name(name)
-    resource, kind = _all_resources()[name], bytes if name in _CONTENT_RESOURCES else dict
-    ids = [
+    resource, expected_type = _all_resources()[name], bytes if name in _CONTENT_RESOURCES else dict
+    id_names = [
         *resource.parent_params,
         *([] if any(_shape_of(row).verb == "singleton" for row in resource.rows) else ["id"]),
     ]
-    wanted = f"({', '.join(ids)}) of strings" if len(ids) != 1 else "a string"
+    expected_key = f"({', '.join(id_names)}) of strings" if len(id_names) != 1 else "a string"
     if not isinstance(objects, Mapping):
         raise TypeError(f"state[{name!r}] is {_short_repr(objects)}; expected a dict of objects by their keys")
     for key, obj in objects.items():
-        if len(_to_path(key)) != len(ids) or not all(isinstance(id, str) for id in _to_path(key)):
-            raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {wanted}")
-        if not isinstance(obj, kind):
-            advice = f"; state.{name}.put(...) takes a model too" if kind is dict else ""
-            raise TypeError(f"state[{name!r}][{key!r}] is {_short_repr(obj)}; expected {kind.__name__}{advice}")
+        if len(_to_path(key)) != len(id_names) or not all(isinstance(id, str) for id in _to_path(key)):
+            raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {expected_key}")
+        if not isinstance(obj, expected_type):
+            hint = f"; state.{name}.put(...) takes a model too" if expected_type is dict else ""
+            raise TypeError(f"state[{name!r}][{key!r}] is {_short_repr(obj)}; expected {expected_type.__name__}{hint}")
 
 
 def _check_resource_name(name: str) -> None:
@@ -1768,18 +1778,18 @@ def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict
     return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
-def _filled_children(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
+def _load_children(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
     """The objects below parents, in order, with all their fields."""
-    return [_filled(store, _get_resource(name), key) for key in store._children(name, *parents)]
+    return [_load_object(store, _get_resource(name), key) for key in store._children(name, *parents)]
 
 
-def _filled(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
+def _load_object(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
     """A stored object; one that was put in by hand gets the fields it lacks."""
     obj, model = store[resource.name][key], resource.stored_type
     if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
         missing = {name: value for name, value in _default_value(model).items() if name not in obj}
-        named = dict(zip((*resource.parent_params, "id"), _to_path(key), strict=False))
-        obj.update(_stamp(missing | {name: id for name, id in named.items() if name in missing}, store))
+        ids = dict(zip((*resource.parent_params, "id"), _to_path(key), strict=False))
+        obj.update(_stamp(missing | {name: id for name, id in ids.items() if name in missing}, store))
     return obj
 
 
@@ -1793,21 +1803,21 @@ _JSON_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in p
 
 def _stamp(value: Any, store: StateStore) -> Any:
     """A copy of a default or a merged partial, with ids and times of its own."""
-    kind = type(value)
-    if kind is dict:
+    value_type = type(value)
+    if value_type is dict:
         return {key: item if type(item) in _JSON_SCALARS else _stamp(item, store) for key, item in value.items()}
-    if kind is list:
+    if value_type is list:
         return [_stamp(item, store) for item in value]
-    if kind is _NewId:
+    if value_type is _NewId:
         return store._new_id(value.prefix)
-    return int(time.time()) + value.offset if kind is _Timestamp else value
+    return int(time.time()) + value.offset if value_type is _Timestamp else value
 
 
 def _seeded_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
     """The objects of a resource, with those the service has from the start."""
     objects = store[resource.name]
-    if resource.initial_objects and not (note := store._metadata(resource.name, ())).seeded:
-        note.seeded = True
+    if resource.initial_objects and not (metadata := store._metadata(resource.name, ())).seeded:
+        metadata.seeded = True
         for key, obj in resource.initial_objects().items():
             objects.setdefault(key, obj)
     return objects
@@ -1820,12 +1830,12 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
     """The next change an object has before it; none any more when a test changed its status by hand."""
     if (obj := store[resource].get(key)) is None:
         return
-    note = store._bookkeeping.metadata.get((resource, key))
-    if note and note.pending and not note.paused and note.expected_status == obj.get("status"):
-        change = note.pending.pop(0)
+    metadata = store._bookkeeping.metadata.get((resource, key))
+    if metadata and metadata.pending and not metadata.paused and metadata.expected_status == obj.get("status"):
+        change = metadata.pending.pop(0)
         changes = change(store, obj) if callable(change) else change
         obj.update(_with_set_fields(store, resource, key, changes))
-        note.expected_status = obj.get("status")
+        metadata.expected_status = obj.get("status")
     _expire_if_due(store, _get_resource(resource), key)
 
 
@@ -1836,12 +1846,12 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[s
     the other keys change, and totals follow (`_overlay`).
     """
     changes = _stamp(changes, store)
-    note = store._bookkeeping.metadata.get((resource, key))
-    if note is None or changes.keys().isdisjoint(note.set_fields):
+    metadata = store._bookkeeping.metadata.get((resource, key))
+    if metadata is None or changes.keys().isdisjoint(metadata.set_fields):
         return changes
-    kept = {name: _copy_json(note.set_values[name]) for name in changes if name in note.set_fields}
+    set_values = {name: _copy_json(metadata.set_values[name]) for name in changes if name in metadata.set_fields}
     model = _select_model(_get_resource(resource).stored_type, store[resource][key])
-    return _overlay_fields(model, kept, changes, note.set_fields)
+    return _overlay_fields(model, set_values, changes, metadata.set_fields)
 
 
 def _expire_if_due(store: StateStore, resource: _Resource, key: Any) -> None:
@@ -1862,58 +1872,58 @@ def _has_expired(resource: _Resource, obj: Any) -> bool:
     """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
     if not isinstance(obj, dict):
         return False
-    ends = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
-    if not isinstance(ends, int) or ends >= time.time() or obj.get("status") == "expired":
+    expires_at = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
+    if not isinstance(expires_at, int) or expires_at >= time.time() or obj.get("status") == "expired":
         return False
     return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE_STATUSES
 
 
 def _idle_expiry(obj: Mapping[str, Any]) -> Any:
     """When the time of an object is over that lives some minutes after its last use; `None` of others."""
-    last, minutes = obj.get("last_active_at"), _get_dict(obj, "expires_after").get("minutes")
-    return last + 60 * minutes if isinstance(last, int) and isinstance(minutes, int) else None
+    last_active_at, minutes = obj.get("last_active_at"), _get_dict(obj, "expires_after").get("minutes")
+    return last_active_at + 60 * minutes if isinstance(last_active_at, int) and isinstance(minutes, int) else None
 
 
 def _schedule(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
     """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
-    note = store._metadata(resource, key)
-    note.pending, note.expected_status = list(changes), store[resource][key].get("status")
+    metadata = store._metadata(resource, key)
+    metadata.pending, metadata.expected_status = list(changes), store[resource][key].get("status")
 
 
-def _record_set_fields(store: StateStore, resource: str, key: Any, given: Mapping[str, Any]) -> None:
+def _save_set_fields(store: StateStore, resource: str, key: Any, set_fields: Mapping[str, Any]) -> None:
     """Remember the fields of a new object that the test set, so that later changes leave them alone."""
     store._bookkeeping.metadata.pop((resource, key), None)  # of an object that had the same key
-    if given:
-        obj, note = store[resource][key], store._metadata(resource, key)
-        note.set_fields = {name: value for name, value in given.items() if name in obj}
-        note.set_values = {name: obj[name] for name in note.set_fields}
+    if set_fields:
+        obj, metadata = store[resource][key], store._metadata(resource, key)
+        metadata.set_fields = {name: value for name, value in set_fields.items() if name in obj}
+        metadata.set_values = {name: obj[name] for name in metadata.set_fields}
 
 
 _STATE_FIELDS = {"status", "error", "incomplete_details", "last_error", "required_action"}
 
 
-def _release_state(store: StateStore, resource: str, key: Any) -> None:
+def _discard_set_state(store: StateStore, resource: str, key: Any) -> None:
     """Let a request move an object on from the state that the test set, and from the nulls of that state."""
-    if note := store._bookkeeping.metadata.get((resource, key)):
-        unknown = (name for name, value in note.set_fields.items() if value is None)
-        _release(store, resource, key, {*_STATE_FIELDS, *unknown})
+    if metadata := store._bookkeeping.metadata.get((resource, key)):
+        null_fields = (name for name, value in metadata.set_fields.items() if value is None)
+        _discard_set_fields(store, resource, key, {*_STATE_FIELDS, *null_fields})
 
 
-def _release(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
+def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
     """Let fields of an object change although the test set them: a request of the application changes them."""
-    if note := store._bookkeeping.metadata.get((resource, key)):
-        note.set_fields = {name: value for name, value in note.set_fields.items() if name not in names}
+    if metadata := store._bookkeeping.metadata.get((resource, key)):
+        metadata.set_fields = {name: value for name, value in metadata.set_fields.items() if name not in names}
 
 
-def _mark_expired(store: StateStore, id: Any, obj: dict[str, Any]) -> None:
+def _mark_expired(store: StateStore, key: Any, obj: dict[str, Any]) -> None:
     """What comes of those that are `expired` whatever they were doing."""
     obj["status"] = "expired"
 
 
-def _has_pending(store: StateStore, resource: str, key: Any) -> bool:
+def _has_pending_changes(store: StateStore, resource: str, key: Any) -> bool:
     """Whether an object has a change before it."""
-    note = store._bookkeeping.metadata.get((resource, key))
-    return bool(note and note.pending)
+    metadata = store._bookkeeping.metadata.get((resource, key))
+    return bool(metadata and metadata.pending)
 
 
 _FINAL_STATUSES = {"completed", "failed", "cancelled", "canceled", "expired", "succeeded", "incomplete"}
@@ -1930,20 +1940,22 @@ def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]
         store._metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
         if len(siblings) == 1:
             store._bookkeeping.metadata.pop((resource.name, parents))
-    for each in resource.descendants:
-        for child in [child for child in store.get(each.name, ()) if _to_path(child)[: len(path)] == path]:
-            _remove_object(store, each, child)
+    for descendant in resource.descendants:
+        for child in [child for child in store.get(descendant.name, ()) if _to_path(child)[: len(path)] == path]:
+            _remove_object(store, descendant, child)
     _remove_object(store, resource, key)
 
 
 def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
     """The key before another one, `None` before the first; looked for from both ends."""
-    onward, back = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
-    for (before, here), (there, earlier) in zip(itertools.pairwise(onward), itertools.pairwise(back), strict=True):
-        if here == key:
-            return before
-        if there == key:
-            return earlier
+    forward, backward = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
+    for (front_previous, front), (back, back_previous) in zip(
+        itertools.pairwise(forward), itertools.pairwise(backward), strict=True
+    ):
+        if front == key:
+            return front_previous
+        if back == key:
+            return back_previous
     return None
 
 
@@ -1951,8 +1963,8 @@ def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
     """Takes one object out, with its note and those of the lists below it."""
     obj = store[resource.name].pop(key, None)
     store._bookkeeping.metadata.pop((resource.name, key), None)
-    for each in resource.descendants:
-        store._bookkeeping.metadata.pop((each.name, _to_path(key)), None)
+    for descendant in resource.descendants:
+        store._bookkeeping.metadata.pop((descendant.name, _to_path(key)), None)
     if resource.on_delete and isinstance(obj, dict):
         resource.on_delete(store, key, obj)
 
@@ -2054,9 +2066,9 @@ class _Call:
     @property
     def response_type(self) -> Any:
         """The type of the answer; the request's `response_format` decides for some."""
-        wanted = self.body.get("response_format") if self.behavior.types_by_format else None
-        formatted = self.behavior.types_by_format.get(wanted) if isinstance(wanted, str) else None
-        return (formatted and _sdk_type(formatted)) or _sdk_type(self.row.model)
+        requested_format = self.body.get("response_format") if self.behavior.types_by_format else None
+        type_path = self.behavior.types_by_format.get(requested_format) if isinstance(requested_format, str) else None
+        return (type_path and _sdk_type(type_path)) or _sdk_type(self.row.model)
 
 
 def _read_body(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
@@ -2084,16 +2096,16 @@ def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
     body: dict[str, Any] = {}
     for name, value in pairs:
-        head, *keys = re.findall(r"[^\[\]]+", name) or [name]
+        current_key, *keys = re.findall(r"[^\[\]]+", name) or [name]
         node = body
         for key in keys:
-            node, head = node.setdefault(head, {}), key
+            node, current_key = node.setdefault(current_key, {}), key
             if not isinstance(node, dict):
                 _reject(f"Invalid form: '{name}' stands beside another value of the same name.", name)
-        if name.endswith("[]") or head in node:
-            before = node.get(head, [])
-            value = [*(before if isinstance(before, list) else [before]), value]
-        node[head] = value
+        if name.endswith("[]") or current_key in node:
+            existing = node.get(current_key, [])
+            value = [*(existing if isinstance(existing, list) else [existing]), value]
+        node[current_key] = value
     return body
 
 
@@ -2105,8 +2117,8 @@ def _decode_multipart(content: bytes, content_type: str) -> list[tuple[str, Any]
 
 
 def _decode_part(part: bytes) -> tuple[str, Any]:
-    head, _, data = part.partition(b"\r\n\r\n")
-    headers = email.message_from_string(head.decode("utf-8", "replace").lstrip())
+    raw_headers, _, data = part.partition(b"\r\n\r\n")
+    headers = email.message_from_string(raw_headers.decode("utf-8", "replace").lstrip())
     name = str(headers.get_param("name", header="content-disposition"))
     filename = headers.get_filename()
     filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
@@ -2118,8 +2130,8 @@ def _decode_part(part: bytes) -> tuple[str, Any]:
 def _decode_json_object(content: bytes) -> dict[str, Any]:
     try:
         body = _json_decode(_decode_utf8(content))
-    except (RecursionError, ValueError) as reason:
-        _reject(f"We could not parse the JSON body of your request: {reason}")
+    except (RecursionError, ValueError) as error:
+        _reject(f"We could not parse the JSON body of your request: {error}")
     if not isinstance(body, dict):
         _reject(f"Invalid body: expected an object, but got {type(body).__name__}")
     return body
@@ -2128,8 +2140,8 @@ def _decode_json_object(content: bytes) -> dict[str, Any]:
 def _decode_utf8(content: bytes) -> str:
     try:
         return content.decode()
-    except UnicodeDecodeError as reason:
-        _reject(f"We could not read the body of your request: {reason}")
+    except UnicodeDecodeError as error:
+        _reject(f"We could not read the body of your request: {error}")
 
 
 # ======================================================================================================================
@@ -2740,7 +2752,7 @@ def _require_object(call: _Call, resource: str, id: Any, param: str) -> dict[str
     _expire_if_due(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
         raise _get_resource(resource).not_found_error(id, param)
-    return _filled(call.store, _get_resource(resource), id)
+    return _load_object(call.store, _get_resource(resource), id)
 
 
 def _require_target(call: _Call) -> dict[str, Any]:
@@ -2750,7 +2762,7 @@ def _require_target(call: _Call) -> dict[str, Any]:
         _check_objects(call.resource.name, call.objects)
         _require_parents(call)
         raise call.resource.not_found_error(call.item_id, call.shape.item_param)
-    return _filled(call.store, call.resource, call.key)
+    return _load_object(call.store, call.resource, call.key)
 
 
 def _require_parents(call: _Call) -> None:
@@ -3825,7 +3837,7 @@ def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
 
 def _move_on(call: _Call, stages: tuple[Any, ...]) -> None:
     """Change the object of a call by stages, whatever state the test set."""
-    _release_state(call.store, call.resource.name, call.key)
+    _discard_set_state(call.store, call.resource.name, call.key)
     _apply_stages(call.store, call.resource, call.key, stages)
 
 
@@ -3869,7 +3881,7 @@ def _insert_object(
             obj["id"] = store._new_id(prefix[0] if prefix else "")
     key = _to_key((*parents, obj[resource.key_field]))
     store[resource.name][key] = obj
-    _record_set_fields(store, resource.name, key, given)
+    _save_set_fields(store, resource.name, key, given)
 
 
 def _store_page_items(call: _Call, page: dict[str, Any], script: _Script) -> None:
@@ -3900,7 +3912,7 @@ def _handle_update(call: _Call) -> Any:
     if "expires_after" in asked and "expires_at" in stored:
         kept |= {"expires_at": None} | _requested_expiry(call, stored)
     changes = _stamp(_fitting_fields(model, asked), call.store) | kept
-    _release(call.store, call.resource.name, call.key, changes)
+    _discard_set_fields(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
         _move_on(call, call.behavior.stages)
@@ -4022,7 +4034,7 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
         for key in [key for key, obj in objects.items() if _has_expired(resource, obj)]:
             _expire_if_due(store, resource, key)
         return _list_page(row, store, parents, query)
-    return _make_page(row, [_filled(store, resource, key) for key in keys], more)
+    return _make_page(row, [_load_object(store, resource, key) for key in keys], more)
 
 
 def _keys_between(
@@ -5976,7 +5988,7 @@ def _messages_with_tool_outputs(call: _Call) -> list[dict[str, Any]]:
 
 
 def _thread_messages(call: _Call) -> list[dict[str, Any]]:
-    stored = _filled_children(call.store, "beta.threads.messages", call.params["thread_id"])
+    stored = _load_children(call.store, "beta.threads.messages", call.params["thread_id"])
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
 
@@ -6052,7 +6064,7 @@ def _resume_run(call: _Call, turn: Turn | None) -> Any:
     for step in call.store._children("beta.threads.runs.steps", *call.id_path).values():
         if step.get("status") == "in_progress":
             _complete_tool_call_step(step, outputs)
-    _release_state(call.store, call.resource.name, call.key)
+    _discard_set_state(call.store, call.resource.name, call.key)
     _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
 
@@ -6163,7 +6175,7 @@ def _attach_files(store: StateStore, id: str, message: Mapping[str, Any]) -> Non
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
-    messages = _filled_children(store, "beta.threads.messages", run["thread_id"])
+    messages = _load_children(store, "beta.threads.messages", run["thread_id"])
     prompt = _count_tokens(run.get("instructions") or "") + sum(
         _count_tokens(_message_text(message)) for message in messages
     )
@@ -6221,7 +6233,7 @@ def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator
         for step in new.values():
             yield from _step_events(store, step, chunk)
         yield f"thread.run.{run['status']}", run
-        if not _has_pending(store, "beta.threads.runs", key):
+        if not _has_pending_changes(store, "beta.threads.runs", key):
             break
         with store.lock:
             before = _run_steps(store, key)
@@ -6551,7 +6563,7 @@ def _insert_vector_store_file(
     if (key := (id, file["id"])) in files:
         _update_file_counts(store, id, files[key], -1)
     files[key] = file
-    _record_set_fields(store, "vector_stores.files", key, given)
+    _save_set_fields(store, "vector_stores.files", key, given)
     if not done:
         unread = {"status": "in_progress", "usage_bytes": 0}
         file.update(_with_set_fields(store, "vector_stores.files", key, unread))
@@ -6601,7 +6613,7 @@ def _update_file_counts(store: StateStore, id: str, file: Mapping[str, Any], sig
     """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
     if id not in store["vector_stores"]:
         return
-    owner = _filled(store, _get_resource("vector_stores"), id)
+    owner = _load_object(store, _get_resource("vector_stores"), id)
     counts, status = owner["file_counts"], file.get("status", "completed")
     counts = counts | {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
     size = owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
@@ -6643,7 +6655,7 @@ def _search_vector_store(call: _Call) -> Any:
 
 def _search_hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
     """Every chunk of the files that pass a filter, with its score, best first."""
-    stored = _filled_children(store, "vector_stores.files", id)
+    stored = _load_children(store, "vector_stores.files", id)
     files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
     chunks = [(file, chunk) for file in files for chunk in _split_chunks(file, _file_text(store, file["id"]))]
     ranked = _rank_texts(words, [_split_words(chunk) for _, chunk in chunks])
