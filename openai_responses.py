@@ -2182,10 +2182,10 @@ _SHUTDOWN_DATES = {
 
 def _check_shutdown(call: _Call) -> None:
     """Raises the 404 of a path that the service does not have any more."""
-    for names, day in _SHUTDOWN_DATES.items():
-        if call.row.name.startswith(names) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= day:
+    for prefix, date in _SHUTDOWN_DATES.items():
+        if call.row.name.startswith(prefix) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= date:
             path = call.request.url.path
-            _reject(f"Invalid URL ({call.row.method} {path}): {names[:-1]} was shut down on {day}.", status=404)
+            _reject(f"Invalid URL ({call.row.method} {path}): {prefix[:-1]} was shut down on {date}.", status=404)
 
 
 def _check_required(call: _Call) -> None:
@@ -2199,8 +2199,8 @@ def _check_required(call: _Call) -> None:
 
 def _check_api_key(call: _Call) -> None:
     """Raises the 401 of a request without a key."""
-    given = call.request.headers.get("authorization", "")
-    if not re.fullmatch(r"Bearer \S+", given) and not call.request.headers.get("api-key"):
+    authorization = call.request.headers.get("authorization", "")
+    if not re.fullmatch(r"Bearer \S+", authorization) and not call.request.headers.get("api-key"):
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
         _reject(message, code="invalid_api_key", status=401)
 
@@ -2240,10 +2240,10 @@ _WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
 
 def _check_model_category(call: _Call) -> None:
     """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
-    name = str(call.body.get("model"))
-    kind = next((kind for kind, begins in _MODEL_CATEGORIES.items() if name.startswith(begins)), "")
-    if (call.row.name, kind) in _WRONG_MODEL_ERRORS and not call.is_azure:
-        status, message, param = _WRONG_MODEL_ERRORS[call.row.name, kind]
+    model = str(call.body.get("model"))
+    category = next((category for category, prefixes in _MODEL_CATEGORIES.items() if model.startswith(prefixes)), "")
+    if (call.row.name, category) in _WRONG_MODEL_ERRORS and not call.is_azure:
+        status, message, param = _WRONG_MODEL_ERRORS[call.row.name, category]
         _reject(message, param, status=status)
 
 
@@ -2253,22 +2253,22 @@ _EXTRA_PARAMS = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}
 
 def _check_params(call: _Call) -> None:
     """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
-    takes = call.accepted_params
+    accepted = call.accepted_params
     for name in call.body:
-        if not {name, f"{name}_"} & takes.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
-            _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, takes)}", name, "unknown_parameter")
+        if not {name, f"{name}_"} & accepted.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
+            _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, accepted)}", name, "unknown_parameter")
     if "json" in call.request.headers.get("content-type", "json"):
         _check_param_types(call)
 
 
 def _check_param_types(call: _Call) -> None:
     """Raises the 400 of a parameter with a value the API does not take."""
-    takes, required = call.accepted_params, call.required_params
+    accepted, required = call.accepted_params, call.required_params
     for name, value in call.body.items():
-        tp = takes.get(name, takes.get(f"{name}_"))
+        tp = accepted.get(name, accepted.get(f"{name}_"))
         if tp and (value is not None or name in required):  # else null is "not given"
-            newer = bool(call.session) and name == "session" and not call.mock._strict
-            _check_type(name, value, tp, newer)
+            lenient = bool(call.session) and name == "session" and not call.mock._strict
+            _check_type(name, value, tp, lenient)
 
 
 def _find_ids(value: Any) -> list[Any]:
@@ -2283,8 +2283,8 @@ def _find_ids(value: Any) -> list[Any]:
 def _param_names(name: str) -> tuple[str, ...]:
     """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
     resource, _, method = name.rpartition(".")
-    heads = re.findall(rf"^    def {method}\((.*?)^    \) ->", _sdk_source(resource), re.MULTILINE | re.DOTALL)
-    names = re.findall(r"^        (\w+): ", "".join(heads), re.MULTILINE)
+    signatures = re.findall(rf"^    def {method}\((.*?)^    \) ->", _sdk_source(resource), re.MULTILINE | re.DOTALL)
+    names = re.findall(r"^        (\w+): ", "".join(signatures), re.MULTILINE)
     return tuple(dict.fromkeys(filter(_is_api_param, names)))
 
 
@@ -2304,7 +2304,11 @@ def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
     function: Any = functools.reduce(getattr, name.split("."), object.__new__(openai.OpenAI))  # no client, no context
     function = function.__func__
     parameters = inspect.signature(function).parameters.values()
-    required = tuple(p.name for p in parameters if p.default is p.empty and p.kind is p.KEYWORD_ONLY)
+    required = tuple(
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
+    )
     if variants := inspect.getclosurevars(function).nonlocals.get("variants"):  # the SDK's mark of overloads
         required = tuple(name for name in variants[0] if all(name in variant for variant in variants))
     return inspect.unwrap(function), required
@@ -2315,9 +2319,11 @@ def _is_api_param(parameter: str) -> bool:
     return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
-def _client_event_type(unions: str, kind: str) -> Any:
+def _client_event_type(unions: str, event_type: str) -> Any:
     """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
-    return next((events[kind] for union in unions.split() if kind in (events := _client_events(union))), None)
+    return next(
+        (events[event_type] for union in unions.split() if event_type in (events := _client_events(union))), None
+    )
 
 
 @functools.cache
@@ -2326,7 +2332,11 @@ def _client_events(union: str) -> Mapping[str, Any]:
     import typing_extensions
 
     events = filter(None, typing.get_args(_sdk_type(union)) or (_sdk_type(union),))
-    return {kind: each for each in events for kind in _literal_values(typing_extensions.get_type_hints(each)["type"])}
+    return {
+        event_type: event
+        for event in events
+        for event_type in _literal_values(typing_extensions.get_type_hints(event)["type"])
+    }
 
 
 @functools.cache
@@ -2401,15 +2411,15 @@ def _check_bounds(call: _Call) -> None:
     """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
     for name in call.body.keys() & _BOUNDED_PARAMS:
         bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
-        kind = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
-        if bounds and value is not None and not (kind == "decimal" and isinstance(value, str)):
-            number = int(value) if kind == "integer" else value
-            for (beyond, side, end, sign, than), bound in zip(_BOUND_ERRORS, bounds, strict=True):
-                if beyond(number, bound):
+        number_type = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
+        if bounds and value is not None and not (number_type == "decimal" and isinstance(value, str)):
+            number = int(value) if number_type == "integer" else value
+            for (is_beyond, side, limit, sign, comparative), bound in zip(_BOUND_ERRORS, bounds, strict=True):
+                if is_beyond(number, bound):
                     if call.row.name in _JSON_SCHEMA_WORDING:
-                        _reject(f"{value} is {than} than the {end} of {bound:g} - '{name}'")
-                    expected = f"{kind} {side} {end} value. Expected a value {sign} {bound:g}, but got {value} instead."
-                    _reject(f"Invalid '{name}': {expected}", name, f"{kind}_{side}_{end[:3]}_value")
+                        _reject(f"{value} is {comparative} than the {limit} of {bound:g} - '{name}'")
+                    expected = f"{number_type} {side} {limit} value. Expected a value {sign} {bound:g}, but got {value} instead."
+                    _reject(f"Invalid '{name}': {expected}", name, f"{number_type}_{side}_{limit[:3]}_value")
 
 
 # ---- strict schemas --------------------------------------------------------------------------------------------------
@@ -2417,30 +2427,32 @@ def _check_bounds(call: _Call) -> None:
 
 def _check_strict_schemas(call: _Call) -> None:
     """Raises the 400 of a schema that says `strict` and is not as that wants it."""
-    for label, place, code, schema, strict in _request_schemas(call.body):
-        if strict and (flaw := next(_strict_schema_errors(schema), None)):
-            _reject(f"Invalid schema for {label}: {flaw}", place, code)
+    for label, param, code, schema, strict in _request_schemas(call.body):
+        if strict and (error := next(_strict_schema_errors(schema), None)):
+            _reject(f"Invalid schema for {label}: {error}", param, code)
 
 
 def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
     """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
-    for place, offer in _tool_definitions(body, ("function",)):
-        label, wrong = f"function '{offer.get('name')}'", "invalid_function_parameters"
-        yield _RequestSchema(label, f"{place}.parameters", wrong, offer.get("parameters"), offer.get("strict") is True)
-    for place, code, wanted in (
+    for param, definition in _tool_definitions(body, ("function",)):
+        label, error_code = f"function '{definition.get('name')}'", "invalid_function_parameters"
+        yield _RequestSchema(
+            label, f"{param}.parameters", error_code, definition.get("parameters"), definition.get("strict") is True
+        )
+    for param, code, output_format in (
         ("response_format", None, _get_dict(_get_dict(body, "response_format"), "json_schema")),
         ("text.format.schema", "invalid_json_schema", _get_dict(_get_dict(body, "text"), "format")),
     ):
-        if "schema" in wanted:
-            label = f"response_format '{wanted.get('name')}'"
-            yield _RequestSchema(label, place, code, wanted["schema"], wanted.get("strict") is True)
+        if "schema" in output_format:
+            label = f"response_format '{output_format.get('name')}'"
+            yield _RequestSchema(label, param, code, output_format["schema"], output_format.get("strict") is True)
 
 
 class _RequestSchema(NamedTuple):
     """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
 
     label: str
-    place: str
+    param: str
     code: str | None
     schema: Any
     strict: bool
@@ -2467,18 +2479,18 @@ def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
         return
     for key in sorted(_STRICT_FORBIDDEN_KEYWORDS & schema.keys()):
         yield f"In context={context}, '{key}' is not permitted."
-    properties, required, kind = _get_dict(schema, "properties"), schema.get("required"), schema.get("type")
-    is_object = properties or kind == "object" or (isinstance(kind, list) and "object" in kind)
+    properties, required, schema_type = _get_dict(schema, "properties"), schema.get("required"), schema.get("type")
+    is_object = properties or schema_type == "object" or (isinstance(schema_type, list) and "object" in schema_type)
     if is_object and schema.get("additionalProperties") is not False:
         yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
     for name in [name for name in properties if not (isinstance(required, list) and name in required)]:
-        told = "'required' is required to be supplied and to be an array including every key in properties."
-        yield f"In context={context}, {told} Missing '{name}'."
+        message = "'required' is required to be supplied and to be an array including every key in properties."
+        yield f"In context={context}, {message} Missing '{name}'."
     for key in ("properties", "$defs", "definitions"):
-        for name, inner in _get_dict(schema, key).items():
-            yield from _strict_schema_errors(inner, *context, key, name)
-    for index, inner in enumerate(_only_dicts(schema.get("anyOf"))):
-        yield from _strict_schema_errors(inner, *context, "anyOf", str(index))
+        for name, subschema in _get_dict(schema, key).items():
+            yield from _strict_schema_errors(subschema, *context, key, name)
+    for index, subschema in enumerate(_only_dicts(schema.get("anyOf"))):
+        yield from _strict_schema_errors(subschema, *context, "anyOf", str(index))
     yield from _strict_schema_errors(schema.get("items", ()), *context, "items")
 
 
@@ -2496,22 +2508,22 @@ class _Flaw(NamedTuple):
     value: Any = None
     expected: tuple[str, ...] = ()  # literals, or a JSON type
 
-    def refuse(self) -> typing.NoReturn:
+    def reject(self) -> typing.NoReturn:
         """Raise the 400 of this flaw."""
-        place = _param_path(self.path)
-        _reject(_FLAW_MESSAGES[self.code](self, place), place, self.code)
+        param = _param_path(self.path)
+        _reject(_FLAW_MESSAGES[self.code](self, param), param, self.code)
 
 
-def _check_type(name: str, value: Any, tp: Any, newer: bool = False) -> None:
+def _check_type(name: str, value: Any, tp: Any, lenient: bool = False) -> None:
     """Raise the 400 of a value that a parameter does not accept.
 
-    newer: accept literals that the installed SDK does not have, because the service may have learned them since. The
+    lenient: accept literals that the installed SDK does not have, because the service may have learned them since. The
         `type` of the value itself must still be a known one.
     """
     for flaw in _type_flaws(tp, value, (name,)):
         is_new_literal = flaw.code == "invalid_value" and flaw.path != (name, "type")
-        if not (newer and is_new_literal):
-            flaw.refuse()
+        if not (lenient and is_new_literal):
+            flaw.reject()
 
 
 def _param_path(path: _Path) -> str:
@@ -2531,19 +2543,19 @@ def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]],
     """Return the function that finds flaws for a type, and its first argument."""
     import typing_extensions
 
-    kind, args = _unwrap_type(tp)
-    if typing_extensions.is_typeddict(kind):
-        return _typed_dict_flaws, kind
-    if kind is typing.Union:
+    origin, args = _unwrap_type(tp)
+    if typing_extensions.is_typeddict(origin):
+        return _typed_dict_flaws, origin
+    if origin is typing.Union:
         members = _checked_members(args)
         return (_union_flaws, members) if len(members) > 1 else _flaw_finder(members[0])
-    if kind is typing.Literal:
+    if origin is typing.Literal:
         return (_scalar_flaws, bool) if isinstance(args[0], bool) else (_literal_flaws, args)
-    if args and kind in (dict, collections.abc.Mapping):
+    if args and origin in (dict, collections.abc.Mapping):
         return _mapping_flaws, args[1]
-    if args and kind.__name__ in _ARRAY_TYPES:
+    if args and origin.__name__ in _ARRAY_TYPES:
         return _array_flaws, args[0]
-    return (_scalar_flaws, kind) if kind in _SCALAR_TYPES else (_no_flaws, None)
+    return (_scalar_flaws, origin) if origin in _SCALAR_TYPES else (_no_flaws, None)
 
 
 # By name, because some releases of the SDK have a SequenceNotStr of their own.
@@ -2555,8 +2567,8 @@ def _checked_members(args: tuple[Any, ...]) -> tuple[Any, ...]:
     if typing.IO[bytes] in args:  # one file or several
         return (bytes,)
     literals = [literal for arg in args if _unwrap_type(arg)[0] is typing.Literal for literal in _unwrap_type(arg)[1]]
-    others = [arg for arg in args if _unwrap_type(arg)[0] is not typing.Literal and not _is_omission(arg)]
-    return (typing.Literal[tuple(literals)], *others) if literals else tuple(others)
+    other_types = [arg for arg in args if _unwrap_type(arg)[0] is not typing.Literal and not _is_omission(arg)]
+    return (typing.Literal[tuple(literals)], *other_types) if literals else tuple(other_types)
 
 
 def _is_omission(tp: Any) -> bool:
@@ -2579,11 +2591,11 @@ def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_F
         if flaw is None:
             return
         first_flaws.append((member, flaw))
-    best, first = max(first_flaws, key=lambda pair: _match_score(*pair, value))
-    alike = [flaw for _, flaw in first_flaws if (flaw.path, flaw.code) == (first.path, first.code)]
-    expected = dict.fromkeys(itertools.chain.from_iterable(flaw.expected for flaw in alike))
-    yield first._replace(expected=tuple(expected))
-    yield from itertools.islice(_type_flaws(best, value, path), 1, None)
+    best_member, first_flaw = max(first_flaws, key=lambda pair: _match_score(*pair, value))
+    same_flaws = [flaw for _, flaw in first_flaws if (flaw.path, flaw.code) == (first_flaw.path, first_flaw.code)]
+    expected = dict.fromkeys(itertools.chain.from_iterable(flaw.expected for flaw in same_flaws))
+    yield first_flaw._replace(expected=tuple(expected))
+    yield from itertools.islice(_type_flaws(best_member, value, path), 1, None)
 
 
 def _match_score(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
@@ -2739,9 +2751,9 @@ _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
 
 def _enumeration(words: Sequence[str]) -> str:
     """Return `a`, `a and b`, or `a, b, and c`."""
-    *others, last = words
-    comma = "," if len(others) > 1 else ""
-    return f"{', '.join(others)}{comma} and {last}" if others else last
+    *first_words, last_word = words
+    comma = "," if len(first_words) > 1 else ""
+    return f"{', '.join(first_words)}{comma} and {last_word}" if first_words else last_word
 
 
 # ---- objects that a request names ------------------------------------------------------------------------------------
@@ -2767,11 +2779,11 @@ def _require_target(call: _Call) -> dict[str, Any]:
 
 def _require_parents(call: _Call) -> None:
     """A child answers below its own parent only. Raises the parent's 404."""
-    resource, path = call.resource.parent, call.parent_ids
-    while resource and path:
-        if _to_key(path) not in call.store[resource.name]:
-            raise resource.not_found_error(path[-1], call.shape.parent_params[len(path) - 1])
-        resource, path = resource.parent, path[:-1]
+    resource, parent_ids = call.resource.parent, call.parent_ids
+    while resource and parent_ids:
+        if _to_key(parent_ids) not in call.store[resource.name]:
+            raise resource.not_found_error(parent_ids[-1], call.shape.parent_params[len(parent_ids) - 1])
+        resource, parent_ids = resource.parent, parent_ids[:-1]
 
 
 # ======================================================================================================================
@@ -2783,10 +2795,10 @@ class _CompactRepr:
     """Something whose repr leaves out what was not said."""
 
     def __repr__(self) -> str:
-        said = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        shown = (f"{name}={value!r}" for name, value in said.items() if value != defaults[name])
-        return f"{type(self).__name__}({', '.join(shown)})"
+        non_defaults = (f"{name}={value!r}" for name, value in values.items() if value != defaults[name])
+        return f"{type(self).__name__}({', '.join(non_defaults)})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -2825,15 +2837,18 @@ class Turn(_CompactRepr):
 
     def __add__(self, other: Any) -> Turn:
         other = Turn(other) if isinstance(other, str) else other
-        here = len(self.text or "")
-        moved = [dataclasses.replace(each, start=each.start + here, end=each.end + here) for each in other.citations]
+        offset = len(self.text or "")
+        shifted_citations = [
+            dataclasses.replace(citation, start=citation.start + offset, end=citation.end + offset)
+            for citation in other.citations
+        ]
         return Turn(
             text=(self.text or "") + (other.text or "") or None,
             tool_calls=self.tool_calls + other.tool_calls,
             refusal=self.refusal or other.refusal,
             stop=self.stop or other.stop,
             reasoning=(self.reasoning or "") + (other.reasoning or "") or None,
-            citations=(*self.citations, *moved),
+            citations=(*self.citations, *shifted_citations),
             structured=(self.structured or other.structured) and not (self.text and other.text),
         )
 
@@ -2841,20 +2856,20 @@ class Turn(_CompactRepr):
         return Turn(other) + self
 
 
-def _tool_call_type(made: ToolCall) -> str:
-    return "custom" if made.custom else "function"
+def _tool_call_type(tool_call: ToolCall) -> str:
+    return "custom" if tool_call.custom else "function"
 
 
-def _tool_call_fields(made: ToolCall) -> dict[str, Any]:
-    return {"name": made.name, "input" if made.custom else "arguments": made.arguments}
+def _tool_call_fields(tool_call: ToolCall) -> dict[str, Any]:
+    return {"name": tool_call.name, "input" if tool_call.custom else "arguments": tool_call.arguments}
 
 
 def _url_citation(citation: Citation, nested: bool = False) -> dict[str, Any]:
     """A citation of a page. Raises `TypeError` for one of a file."""
     if citation.url is None:
         raise TypeError(f"{citation!r}: no citation of a file here")
-    about = {"url": citation.url, "title": citation.title, "start_index": citation.start, "end_index": citation.end}
-    return {"type": "url_citation"} | ({"url_citation": about} if nested else about)
+    fields = {"url": citation.url, "title": citation.title, "start_index": citation.start, "end_index": citation.end}
+    return {"type": "url_citation"} | ({"url_citation": fields} if nested else fields)
 
 
 def _turn_to_text(turn: Turn) -> dict[str, Any]:
@@ -2879,17 +2894,23 @@ def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) ->
     Raises `ValueError`, to the author of the test.
     """
     answer = obj if isinstance(obj, dict) else {}
-    asked = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
-    place, offered, schema = f"{call.row.name}.response", dict(_offered_tools(asked)), _output_schema(asked)
-    texts, made = _output_texts_and_calls(asked) if turn is None else ([turn.text], turn.tool_calls)
+    request_fields = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
+    label, tools, schema = (
+        f"{call.row.name}.response",
+        dict(_offered_tools(request_fields)),
+        _output_schema(request_fields),
+    )
+    texts, tool_calls = _output_texts_and_calls(request_fields) if turn is None else ([turn.text], turn.tool_calls)
     if schema is not None and not (turn and turn.stop):
         for text in filter(None, texts):
-            _check_json_text(place, text, schema)
-    for each in made:
-        if offered and each.name not in offered:
-            raise ValueError(f"{place} calls {each.name!r}, but the request offers {', '.join(offered)}")
-        if not each.broken:
-            _check_json_text(f"{place}, the call of {each.name!r}", each.arguments, offered.get(each.name) or {})
+            _check_json_text(label, text, schema)
+    for tool_call in tool_calls:
+        if tools and tool_call.name not in tools:
+            raise ValueError(f"{label} calls {tool_call.name!r}, but the request offers {', '.join(tools)}")
+        if not tool_call.broken:
+            _check_json_text(
+                f"{label}, the call of {tool_call.name!r}", tool_call.arguments, tools.get(tool_call.name) or {}
+            )
 
 
 def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
@@ -2897,14 +2918,19 @@ def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[Too
     messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
     items = _only_dicts(obj.get("output"))
     texts = [message.get("content") for message in messages] + [
-        _extract_text(i) for i in items if i["type"] == "message"
+        _extract_text(output_item) for output_item in items if output_item["type"] == "message"
     ]
-    functions = [c["function"] for m in messages for c in m.get("tool_calls") or () if c["type"] == "function"]
+    functions = [
+        tool_call["function"]
+        for chat_message in messages
+        for tool_call in chat_message.get("tool_calls") or ()
+        if tool_call["type"] == "function"
+    ]
     functions += [item for item in items if item["type"] == "function_call"]
     return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
 
 
-def _check_json_text(place: str, text: str, schema: Any) -> None:
+def _check_json_text(label: str, text: str, schema: Any) -> None:
     """Raises `ValueError` where a text is no JSON that follows the schema."""
     try:
         import jsonschema
@@ -2915,14 +2941,14 @@ def _check_json_text(place: str, text: str, schema: Any) -> None:
     try:
         jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())  # which fetches nothing
     except ValueError:
-        raise ValueError(f"{place} is {text!r}, but the request wants JSON") from None
-    except referencing.exceptions.Unresolvable as reason:
-        raise ValueError(f"{place} cannot be checked against the request's schema: {reason}") from None
-    except jsonschema.SchemaError as reason:
-        _reject(f"Invalid schema for {place}: {reason.message}", code="invalid_json_schema")
-    except jsonschema.ValidationError as reason:
-        broken = f"{place} does not follow the request's schema at {reason.json_path}: {reason.message}"
-        raise ValueError(broken) from None
+        raise ValueError(f"{label} is {text!r}, but the request wants JSON") from None
+    except referencing.exceptions.Unresolvable as error:
+        raise ValueError(f"{label} cannot be checked against the request's schema: {error}") from None
+    except jsonschema.SchemaError as error:
+        _reject(f"Invalid schema for {label}: {error.message}", code="invalid_json_schema")
+    except jsonschema.ValidationError as error:
+        message = f"{label} does not follow the request's schema at {error.json_path}: {error.message}"
+        raise ValueError(message) from None
 
 
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
@@ -2931,26 +2957,31 @@ def _default_turn(body: Mapping[str, Any]) -> Turn | None:
     tools, name = dict(_offered_tools(body)), None
     if isinstance(choice, dict):
         allowed = _get_dict(choice, "allowed_tools") or choice
-        offered = [offer for offer, _ in _offered_tools(allowed)] if allowed.get("mode") == "required" else []
-        named = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
-        name = next(iter(offered), None) or named.get("name")
+        allowed_names = (
+            [tool_name for tool_name, _ in _offered_tools(allowed)] if allowed.get("mode") == "required" else []
+        )
+        named_tool = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
+        name = next(iter(allowed_names), None) or named_tool.get("name")
     if tools and (name in tools or choice == "required"):
         name = name if name in tools else next(iter(tools))
         schema = tools[name] or {}
-        made = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
-        return _fit_turn_to_tools(made, body)
+        turn = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
+        return _fit_turn_to_tools(turn, body)
     schema = _output_schema(body)
     return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
 
 
 def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
     """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
-    if turn.structured and (forced := (_default_turn(body) or Turn()).tool_calls):
-        made = dataclasses.replace(forced[0], arguments=turn.text)
-        return dataclasses.replace(turn, text=None, structured=False, tool_calls=(made,))
-    custom = _custom_tools(body)
+    if turn.structured and (forced_calls := (_default_turn(body) or Turn()).tool_calls):
+        tool_call = dataclasses.replace(forced_calls[0], arguments=turn.text)
+        return dataclasses.replace(turn, text=None, structured=False, tool_calls=(tool_call,))
+    custom_tools = _custom_tools(body)
     return dataclasses.replace(
-        turn, tool_calls=tuple(dataclasses.replace(made, custom=made.name in custom) for made in turn.tool_calls)
+        turn,
+        tool_calls=tuple(
+            dataclasses.replace(tool_call, custom=tool_call.name in custom_tools) for tool_call in turn.tool_calls
+        ),
     )
 
 
@@ -2958,26 +2989,32 @@ def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
     return dict(_offered_tools(body, ("custom",)))
 
 
-def _offered_tools(body: Mapping[str, Any], kinds: Sequence[str] = ("function", "custom")) -> Iterator[tuple[str, Any]]:
+def _offered_tools(
+    body: Mapping[str, Any], tool_types: Sequence[str] = ("function", "custom")
+) -> Iterator[tuple[str, Any]]:
     """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    return ((offer["name"], offer.get("parameters")) for _, offer in _tool_definitions(body, kinds) if "name" in offer)
+    return (
+        (definition["name"], definition.get("parameters"))
+        for _, definition in _tool_definitions(body, tool_types)
+        if "name" in definition
+    )
 
 
-def _tool_definitions(body: Mapping[str, Any], kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _tool_definitions(body: Mapping[str, Any], tool_types: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """What a request says of each tool of some kinds, after the place where it says that."""
     for index, tool in enumerate(_only_dicts(body.get("tools"))):
-        if (kind := tool.get("type")) in kinds:
-            inner = tool.get(kind)
-            yield f"tools[{index}]{f'.{kind}' if inner else ''}", inner or tool
+        if (tool_type := tool.get("type")) in tool_types:
+            nested = tool.get(tool_type)
+            yield f"tools[{index}]{f'.{tool_type}' if nested else ''}", nested or tool
 
 
 def _output_schema(body: Mapping[str, Any]) -> Any:
     """The JSON schema a request wants the answer to follow, `None` if it wants none."""
     text = body.get("text")
-    wanted = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
-    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_schema", "json_object"):
+    output_format = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    if not isinstance(output_format, dict) or output_format.get("type") not in ("json_schema", "json_object"):
         return None
-    return wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema") or {"type": "object"}
+    return output_format.get("schema") or (output_format.get("json_schema") or {}).get("schema") or {"type": "object"}
 
 
 # ---- text, tokens and log probabilities ------------------------------------------------------------------------------
@@ -3005,10 +3042,12 @@ def _extract_text(content: Any) -> str:
 def _fake_logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
     """How likely each token of a text was, and the `top` ones in its place: the same for the same text."""
     tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _split_text(text, 4)]
-    others = [{"top_logprobs": list(map(_token_logprob, best, itertools.count()))} for _, best in tokens]
+    top_logprobs = [
+        {"top_logprobs": list(map(_token_logprob, candidates, itertools.count()))} for _, candidates in tokens
+    ]
     return [
-        _token_logprob(token) | (other if top is not None else {})
-        for (token, _), other in zip(tokens, others, strict=True)
+        _token_logprob(token) | (top_fields if top is not None else {})
+        for (token, _), top_fields in zip(tokens, top_logprobs, strict=True)
     ]
 
 
@@ -3026,17 +3065,17 @@ def _token_logprob(token: str, rank: int = 0) -> dict[str, Any]:
 
 def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The log probabilities for each piece of a text: those of the tokens that begin in it, in the last all others."""
-    ends, shares, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
+    piece_ends, logprobs_per_piece, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
     for token in logprobs if pieces else ():
-        shares[min(bisect.bisect(ends, position), len(pieces) - 1)].append(token)
+        logprobs_per_piece[min(bisect.bisect(piece_ends, position), len(pieces) - 1)].append(token)
         position += len(token["token"])
-    return shares
+    return logprobs_per_piece
 
 
-def _usage_with_counts(obj: Mapping[str, Any], **figures: int) -> dict[str, Any]:
+def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> dict[str, Any]:
     """The usage of an answer with these figures, and their sum."""
     usage = obj.get("usage")
-    return {"usage": {**usage, **figures, "total_tokens": sum(figures.values())}} if usage else {}
+    return {"usage": {**usage, **counts, "total_tokens": sum(counts.values())}} if usage else {}
 
 
 # ---- scripts: what a test set, prepared ------------------------------------------------------------------------------
@@ -3090,18 +3129,23 @@ def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
     """
     try:
         return _generate_value(schema)
-    except (*_MALFORMED_INPUT_ERRORS, re.error) as reason:
-        why = _ENDLESS if isinstance(reason, RecursionError) else reason
-        place, code = next(
-            ((each.place, each.code) for each in _request_schemas(body) if each.schema is schema), (None, None)
+    except (*_MALFORMED_INPUT_ERRORS, re.error) as error:
+        detail = _ENDLESS_RECURSION if isinstance(error, RecursionError) else error
+        param, code = next(
+            (
+                (request_schema.param, request_schema.code)
+                for request_schema in _request_schemas(body)
+                if request_schema.schema is schema
+            ),
+            (None, None),
         )
-        _reject(f"Invalid schema for {label}: {why}", place, code)
+        _reject(f"Invalid schema for {label}: {detail}", param, code)
 
 
-_ENDLESS = "it leads back to itself without end"
+_ENDLESS_RECURSION = "it leads back to itself without end"
 
 
-class _Part(NamedTuple):
+class _SchemaPart(NamedTuple):
     """A schema that a value must satisfy, perhaps one of several, and the references that led to it from the root."""
 
     schema: Any
@@ -3113,11 +3157,11 @@ class _Generation:
     """What the functions of one generation share."""
 
     root: Any  # the schema that references point into
-    repeats: int  # how often one reference may lead back to itself
+    max_repeats: int  # how often one reference may lead back to itself
     has_formats: bool = False  # if the check met a `format`
     asserts_formats: bool = False  # if a value that has not the right format is invalid
     spent: int = 0
-    cuts: int = 0  # how many references were not followed because they had led back to themselves too often
+    skipped_refs: int = 0  # how many references were not followed because they had led back to themselves too often
     dead_ends: list[Any] = dataclasses.field(default_factory=list)  # schemas without a value, innermost first
     matches: dict[tuple[str, str], bool] = dataclasses.field(default_factory=dict)  # of patterns and texts
 
@@ -3131,23 +3175,23 @@ class _Generation:
 
 def _generate_value(schema: Any) -> Any:
     """Return the first valid value for a schema. Raise `ValueError` if none is found."""
-    for repeats in (1, 2, 3):  # the less recursion, the smaller the value
-        generation = _Generation(schema, repeats)
-        for value in _values([_Part(schema)], generation):
+    for max_repeats in (1, 2, 3):  # the less recursion, the smaller the value
+        generation = _Generation(schema, max_repeats)
+        for value in _valid_values([_SchemaPart(schema)], generation):
             return value
-        if not generation.cuts:
+        if not generation.skipped_refs:
             break
-    if generation.cuts and not generation.dead_ends:
-        raise ValueError(_ENDLESS)
+    if generation.skipped_refs and not generation.dead_ends:
+        raise ValueError(_ENDLESS_RECURSION)
     unsatisfied = next(filter(None, generation.dead_ends), schema)
     raise ValueError(f"the mock finds nothing that follows {_short_repr(unsatisfied)}; set a response")
 
 
-def _values(parts: list[_Part], generation: _Generation) -> Iterator[Any]:
+def _valid_values(parts: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
     """Yield values that are valid for all parts, simplest first: every suggestion that passes the check."""
     generation.spend(100)
     for plain in _expand(parts, generation):
-        cuts = generation.cuts
+        skipped_before = generation.skipped_refs
         outcomes = set()
         for value in _suggest(plain, generation):
             valid = _satisfies(value, parts, generation)
@@ -3155,7 +3199,7 @@ def _values(parts: list[_Part], generation: _Generation) -> Iterator[Any]:
             if valid:
                 yield value
         # where recursion was cut, there may be no suggestion although the schema contradicts itself nowhere
-        if outcomes == {False} or (not outcomes and cuts == generation.cuts):
+        if outcomes == {False} or (not outcomes and skipped_before == generation.skipped_refs):
             schemas = [part.schema for part in parts]
             generation.dead_ends.append(schemas[0] if len(schemas) == 1 else {"allOf": schemas})
 
@@ -3163,44 +3207,44 @@ def _values(parts: list[_Part], generation: _Generation) -> Iterator[Any]:
 # ---- from one schema to plain ones: no references, no alternatives ---------------------------------------------------
 
 
-def _expand(parts: list[_Part], generation: _Generation) -> Iterator[list[_Part]]:
+def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[_SchemaPart]]:
     """Yield the parts with references and combinations replaced: one list of plain parts for each choice there is."""
-    choices: list[tuple[list[_Part], list[_Part]]] = [([], parts)]
+    choices: list[tuple[list[_SchemaPart], list[_SchemaPart]]] = [([], parts)]
     while choices:
-        plain, others = choices.pop()
-        generation.spend(20 + len(plain) + len(others))
-        if not others:
+        plain, remaining = choices.pop()
+        generation.spend(20 + len(plain) + len(remaining))
+        if not remaining:
             yield plain
             continue
-        part, *others = others
+        part, *remaining = remaining
         keyword = next((key for key in _COMBINATIONS if isinstance(part.schema, dict) and key in part.schema), None)
         if keyword is not None:
             options = _options(part, keyword, generation)
-            choices += [(plain, [*option, *others]) for option in reversed(options)]
+            choices += [(plain, [*option, *remaining]) for option in reversed(options)]
         elif isinstance(part.schema, dict):
-            choices.append(([*plain, part], others))
+            choices.append(([*plain, part], remaining))
         elif part.schema is not False:
-            choices.append((plain, others))
+            choices.append((plain, remaining))
         else:
             generation.dead_ends.append(False)
 
 
-def _options(part: _Part, keyword: str, generation: _Generation) -> list[list[_Part]]:
+def _options(part: _SchemaPart, keyword: str, generation: _Generation) -> list[list[_SchemaPart]]:
     """Return the lists of parts that one keyword of a schema allows, each with the rest of the schema."""
     refs = part.refs
     if keyword == "$ref":
         refs += (part.schema["$ref"],)
-        if refs.count(part.schema["$ref"]) > generation.repeats:
-            generation.cuts += 1
+        if refs.count(part.schema["$ref"]) > generation.max_repeats:
+            generation.skipped_refs += 1
             return []
     rest = {key: argument for key, argument in part.schema.items() if key != keyword}
     options = _COMBINATIONS[keyword](part.schema, generation.root)
-    return [[part._replace(schema=rest), *(_Part(schema, refs) for schema in option)] for option in options]
+    return [[part._replace(schema=rest), *(_SchemaPart(schema, refs) for schema in option)] for option in options]
 
 
 # The keywords that combine schemas. For each one: the lists of schemas, one of which a value must satisfy in full.
 _COMBINATIONS: Mapping[str, Callable[[Any, Any], list[list[Any]]]] = {
-    "$ref": lambda schema, root: [[_resolve(schema["$ref"], root)]],
+    "$ref": lambda schema, root: [[_resolve_ref(schema["$ref"], root)]],
     "allOf": lambda schema, root: [schema["allOf"]],
     "anyOf": lambda schema, root: [[option] for option in schema["anyOf"]],
     "oneOf": lambda schema, root: [[option] for option in schema["oneOf"]],
@@ -3208,7 +3252,7 @@ _COMBINATIONS: Mapping[str, Callable[[Any, Any], list[list[Any]]]] = {
 }
 
 
-def _resolve(ref: str, root: Any) -> Any:
+def _resolve_ref(ref: str, root: Any) -> Any:
     """Return the schema that a JSON pointer (RFC 6901) in a URI fragment points to."""
     start, *keys = unquote(ref).split("/")
     node = root
@@ -3233,23 +3277,23 @@ def _list_index(key: str) -> int:
 # ---- suggestions -----------------------------------------------------------------------------------------------------
 
 
-def _suggest(plain: list[_Part], generation: _Generation) -> Iterator[Any]:
+def _suggest(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
     """Yield values that may be valid for plain parts, simplest first."""
     if not plain:
         yield {}
     elif any("const" in part.schema or "enum" in part.schema for part in plain):
-        yield from _named_values(plain, generation)
+        yield from _enumerated_values(plain, generation)
     else:
-        for name in _type_names(plain):
+        for name in _allowed_types(plain):
             yield from _SUGGESTIONS[name](plain, generation)
 
 
-def _arguments_of(plain: list[_Part], *keywords: str) -> list[Any]:
+def _arguments_of(plain: list[_SchemaPart], *keywords: str) -> list[Any]:
     """Return what the parts say for some keywords."""
     return [part.schema[keyword] for part in plain for keyword in keywords if keyword in part.schema]
 
 
-def _named_values(plain: list[_Part], generation: _Generation) -> Iterator[Any]:
+def _enumerated_values(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
     """Yield the values that the schemas name."""
     for value in [*_arguments_of(plain, "const"), *itertools.chain(*_arguments_of(plain, "enum"))]:
         for pattern in _arguments_of(plain, "pattern") if isinstance(value, str) else ():
@@ -3257,61 +3301,67 @@ def _named_values(plain: list[_Part], generation: _Generation) -> Iterator[Any]:
         yield value
 
 
-def _type_names(plain: list[_Part]) -> list[str]:
+def _allowed_types(plain: list[_SchemaPart]) -> list[str]:
     """Return the types that all parts allow. Without any, assume an object or a string. Raise `ValueError` for others."""
-    wanted = [[types] if isinstance(types, str) else types for types in _arguments_of(plain, "type")]
-    if not wanted:
+    type_lists = [[types] if isinstance(types, str) else types for types in _arguments_of(plain, "type")]
+    if not type_lists:
         return ["object" if _arguments_of(plain, "properties") else "string"]
-    names = list(itertools.chain(*wanted))
+    names = list(itertools.chain(*type_lists))
     for name in names:
         if not isinstance(name, str) or name not in _SUGGESTIONS:
             raise ValueError(f"{name!r} is not a valid type")
-    widened = [{*types, "integer"} if "number" in types else {*types} for types in wanted]
+    widened = [{*types, "integer"} if "number" in types else {*types} for types in type_lists]
     return [name for name in dict.fromkeys(names) if all(name in types for types in widened)]
 
 
-def _objects(plain: list[_Part], generation: _Generation) -> Iterator[dict[str, Any]]:
+def _suggest_objects(plain: list[_SchemaPart], generation: _Generation) -> Iterator[dict[str, Any]]:
     """Yield objects with the required properties only, and with as many others as they need."""
-    known = dict.fromkeys(itertools.chain(*_arguments_of(plain, "properties")))
+    properties = dict.fromkeys(itertools.chain(*_arguments_of(plain, "properties")))
     required = dict.fromkeys(itertools.chain(*_arguments_of(plain, "required")))
-    names = [*(name for name in known if name in required), *(name for name in required if name not in known)]
-    optional = itertools.chain((name for name in known if name not in required), map("key{}".format, itertools.count()))
+    names = [*(name for name in properties if name in required), *(name for name in required if name not in properties)]
+    optional = itertools.chain(
+        (name for name in properties if name not in required), map("key{}".format, itertools.count())
+    )
     missing = max(_arguments_of(plain, "minProperties"), default=0) - len(names)
     for name in itertools.islice(optional, max(missing, 0)):
         generation.spend(len(name))
         names.append(name)
-    for values in _in_step([_values(_property_parts(plain, name, generation), generation) for name in names]):
+    for values in _advance_together(
+        [_valid_values(_property_parts(plain, name, generation), generation) for name in names]
+    ):
         yield dict(zip(names, values, strict=True))
 
 
-def _property_parts(plain: list[_Part], name: str, generation: _Generation) -> list[_Part]:
+def _property_parts(plain: list[_SchemaPart], name: str, generation: _Generation) -> list[_SchemaPart]:
     """Return the parts that a property must satisfy."""
-    return [_Part(schema, part.refs) for part in plain for schema in _property_schemas(name, part.schema, generation)]
+    return [
+        _SchemaPart(schema, part.refs) for part in plain for schema in _property_schemas(name, part.schema, generation)
+    ]
 
 
-def _lists(plain: list[_Part], generation: _Generation) -> Iterator[list[Any]]:
+def _suggest_lists(plain: list[_SchemaPart], generation: _Generation) -> Iterator[list[Any]]:
     """Yield lists with an item for each of `prefixItems`, and more if they need more."""
     length = max(map(len, _arguments_of(plain, "prefixItems")), default=0)
     fixed = min([length, *_arguments_of(plain, "maxItems")])
     missing = max(max(_arguments_of(plain, "minItems"), default=0) - fixed, 0)
-    items = [_values(_item_parts(plain, index), generation) for index in range(fixed)]
-    item = _values(_item_parts(plain, length), generation)
+    items = [_valid_values(_item_parts(plain, index), generation) for index in range(fixed)]
+    item = _valid_values(_item_parts(plain, length), generation)
     if any(_arguments_of(plain, "uniqueItems")):
         distinct = _distinct(itertools.chain(items, itertools.repeat(item, missing)))
         if distinct is not None:
             yield distinct
         return
-    for values in _in_step([*items, item] if missing else items):
+    for values in _advance_together([*items, item] if missing else items):
         generation.spend(missing and missing * len(json.dumps(values[-1])))
         yield values[:fixed] + values[fixed:] * missing
 
 
-def _item_parts(plain: list[_Part], index: int) -> list[_Part]:
+def _item_parts(plain: list[_SchemaPart], index: int) -> list[_SchemaPart]:
     """Return the parts that an item of a list must satisfy."""
-    return [_Part(_item_schema(index, part.schema), part.refs) for part in plain]
+    return [_SchemaPart(_item_schema(index, part.schema), part.refs) for part in plain]
 
 
-def _in_step(streams: list[Iterator[Any]]) -> Iterator[list[Any]]:
+def _advance_together(streams: list[Iterator[Any]]) -> Iterator[list[Any]]:
     """Yield lists of the next value of every stream, or of its last value, until all have ended."""
     values = []
     for stream in streams:
@@ -3321,10 +3371,10 @@ def _in_step(streams: list[Iterator[Any]]) -> Iterator[list[Any]]:
         values.append(first)
     while True:
         yield values
-        following = [next(stream, _ENDED) for stream in streams]
-        if all(value is _ENDED for value in following):
+        next_values = [next(stream, _ENDED) for stream in streams]
+        if all(value is _ENDED for value in next_values):
             return
-        values = [old if new is _ENDED else new for old, new in zip(values, following, strict=True)]
+        values = [old if new is _ENDED else new for old, new in zip(values, next_values, strict=True)]
 
 
 _ENDED = object()
@@ -3341,54 +3391,54 @@ def _distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
     return list(values.values())
 
 
-def _numbers(plain: list[_Part], generation: _Generation, whole: bool = False) -> Iterator[Any]:
+def _suggest_numbers(plain: list[_SchemaPart], generation: _Generation, integers_only: bool = False) -> Iterator[Any]:
     """Yield the numbers from the one nearest to 0 on, those before it, and what is between bounds that are close."""
     lows = _arguments_of(plain, "minimum", "exclusiveMinimum")
     highs = _arguments_of(plain, "maximum", "exclusiveMaximum")
-    for step in map(_exactly, _arguments_of(plain, "multipleOf") or [1]):
-        if whole:
+    for step in map(_to_fraction, _arguments_of(plain, "multipleOf") or [1]):
+        if integers_only:
             step = step.numerator
-        first = max([0, *(math.ceil(_exactly(low) / step) * step for low in lows)])
-        first = min([first, *(math.floor(_exactly(high) / step) * step for high in highs)])
-        for number in range(_TRIES):
+        first = max([0, *(math.ceil(_to_fraction(low) / step) * step for low in lows)])
+        first = min([first, *(math.floor(_to_fraction(high) / step) * step for high in highs)])
+        for number in range(_MAX_TRIES):
             yield _as_number(first + number * step)
-        for number in range(1, _TRIES):
+        for number in range(1, _MAX_TRIES):
             yield _as_number(first - number * step)
     yield from [*lows, *highs]
     if lows and highs:
         yield (max(lows) + min(highs)) / 2
 
 
-_TRIES = 100  # how many numbers or texts are tried: enough for a list of different ones
+_MAX_TRIES = 100  # how many numbers or texts are tried: enough for a list of different ones
 
 
-def _exactly(number: float) -> Any:
+def _to_fraction(number: float) -> Any:
     """Return a number as the fraction that its decimal digits stand for: 0.1 is a tenth."""
     import fractions
 
     return fractions.Fraction(str(number))
 
 
-def _as_number(exact: Any) -> int | float:
-    return int(exact) if exact == int(exact) else float(exact)
+def _as_number(fraction: Any) -> int | float:
+    return int(fraction) if fraction == int(fraction) else float(fraction)
 
 
-def _texts(plain: list[_Part], generation: _Generation) -> Iterator[str]:
+def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterator[str]:
     """Yield the example of a format, texts made for a pattern, or plain ones of the right length."""
-    least = max(_arguments_of(plain, "minLength"), default=0)
-    most = min(_arguments_of(plain, "maxLength"), default=math.inf)
-    formatted = [_FORMATS[name] for name in _arguments_of(plain, "format") if name in _FORMATS]
+    min_length = max(_arguments_of(plain, "minLength"), default=0)
+    max_length = min(_arguments_of(plain, "maxLength"), default=math.inf)
+    examples = [_FORMAT_EXAMPLES[name] for name in _arguments_of(plain, "format") if name in _FORMAT_EXAMPLES]
     patterns = _arguments_of(plain, "pattern")
-    yield from formatted
+    yield from examples
     for pattern in patterns:
-        yield from _pattern_texts(pattern, least, generation)
-    for number in () if formatted or patterns else range(_TRIES):
-        generation.spend(least)
-        text = f"text{number or ''}".ljust(least, "x")
-        yield text[max(len(text) - most, 0) :]
+        yield from _pattern_texts(pattern, min_length, generation)
+    for number in () if examples or patterns else range(_MAX_TRIES):
+        generation.spend(min_length)
+        text = f"text{number or ''}".ljust(min_length, "x")
+        yield text[max(len(text) - max_length, 0) :]
 
 
-_FORMATS = {
+_FORMAT_EXAMPLES = {
     "date": "2024-01-01",
     "date-time": "2024-01-01T00:00:00Z",
     "duration": "P1D",
@@ -3403,21 +3453,21 @@ _FORMATS = {
 
 
 # The values to try for each type.
-_SUGGESTIONS: Mapping[str, Callable[[list[_Part], _Generation], Iterable[Any]]] = {
-    "array": _lists,
+_SUGGESTIONS: Mapping[str, Callable[[list[_SchemaPart], _Generation], Iterable[Any]]] = {
+    "array": _suggest_lists,
     "boolean": lambda plain, generation: [False, True],
-    "integer": functools.partial(_numbers, whole=True),
+    "integer": functools.partial(_suggest_numbers, integers_only=True),
     "null": lambda plain, generation: [None],
-    "number": _numbers,
-    "object": _objects,
-    "string": _texts,
+    "number": _suggest_numbers,
+    "object": _suggest_objects,
+    "string": _suggest_texts,
 }
 
 
 # ---- the check -------------------------------------------------------------------------------------------------------
 
 
-def _satisfies(value: Any, parts: list[_Part], generation: _Generation) -> bool:
+def _satisfies(value: Any, parts: list[_SchemaPart], generation: _Generation) -> bool:
     """Return True if a value is known to be valid for all parts, for validators that ignore `format` and for others."""
     try:
         for generation.asserts_formats in (False, True):
@@ -3435,18 +3485,20 @@ def _is_valid(value: Any, schema: Any, generation: _Generation) -> bool:
     if not isinstance(schema, dict):
         return schema is not False
     generation.spend(20)
-    if not all(_RULES[key](value, schema[key], schema, generation) for key in schema if key in _RULES):
+    if not all(_KEYWORD_RULES[key](value, schema[key], schema, generation) for key in schema if key in _KEYWORD_RULES):
         return False
-    return all(_is_valid(part, of, generation) for part, of in _nested(value, schema, generation))
+    return all(
+        _is_valid(inner, subschema, generation) for inner, subschema in _nested_values(value, schema, generation)
+    )
 
 
-def _nested(value: Any, schema: dict[str, Any], generation: _Generation) -> Iterator[tuple[Any, Any]]:
+def _nested_values(value: Any, schema: dict[str, Any], generation: _Generation) -> Iterator[tuple[Any, Any]]:
     """Yield what a value contains, each with a schema that it must satisfy."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield name, schema.get("propertyNames", True)
             yield value, schema.get("dependentSchemas", {}).get(name, True)
-            yield from ((inner, of) for of in _property_schemas(name, schema, generation))
+            yield from ((inner, subschema) for subschema in _property_schemas(name, schema, generation))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield inner, _item_schema(index, schema)
@@ -3454,33 +3506,33 @@ def _nested(value: Any, schema: dict[str, Any], generation: _Generation) -> Iter
 
 def _property_schemas(name: str, schema: dict[str, Any], generation: _Generation) -> list[Any]:
     """Return the schemas that a schema has for a property of this name."""
-    known = schema.get("properties", {})
-    named = [known[name]] if name in known else []
+    properties = schema.get("properties", {})
+    schemas = [properties[name]] if name in properties else []
     patterns = schema.get("patternProperties", {})
-    named += [inner for pattern, inner in patterns.items() if _matches(pattern, name, generation)]
-    return named or [schema.get("additionalProperties", True)]
+    schemas += [subschema for pattern, subschema in patterns.items() if _matches_pattern(pattern, name, generation)]
+    return schemas or [schema.get("additionalProperties", True)]
 
 
 def _item_schema(index: int, schema: dict[str, Any]) -> Any:
     """Return the schema that a schema has for the item of a list at this index."""
-    first = schema.get("prefixItems", ())
-    return first[index] if index < len(first) else schema.get("items", {})
+    prefix_items = schema.get("prefixItems", ())
+    return prefix_items[index] if index < len(prefix_items) else schema.get("items", {})
 
 
-def _for(types: tuple[type, ...], holds: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def _rule_for(types: tuple[type, ...], predicate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """Return a rule about values of some types; all others are valid."""
-    return lambda value, argument, *_: type(value) not in types or holds(value, argument)
+    return lambda value, argument, *_: type(value) not in types or predicate(value, argument)
 
 
-def _one_of_types(value: Any, types: Any) -> bool:
-    wanted = [types] if isinstance(types, str) else types
-    return any(name in wanted for name in _TYPE_NAMES[type(value)])
+def _has_type(value: Any, types: Any) -> bool:
+    allowed_types = [types] if isinstance(types, str) else types
+    return any(name in allowed_types for name in _TYPE_NAMES[type(value)])
 
 
 def _has_format(value: Any, name: Any, schema: Any, generation: _Generation) -> bool:
     """Return True if a text is the example of a known format, or formats are ignored."""
     generation.has_formats = True
-    return not (generation.asserts_formats and isinstance(value, str)) or _FORMATS.get(name, value) == value
+    return not (generation.asserts_formats and isinstance(value, str)) or _FORMAT_EXAMPLES.get(name, value) == value
 
 
 def _is_valid_if(value: Any, condition: Any, schema: dict[str, Any], generation: _Generation) -> bool:
@@ -3488,10 +3540,10 @@ def _is_valid_if(value: Any, condition: Any, schema: dict[str, Any], generation:
     return _is_valid(value, schema.get(keyword, True), generation)
 
 
-def _contains(value: Any, wanted: Any, schema: dict[str, Any], generation: _Generation) -> bool:
+def _contains(value: Any, item_schema: Any, schema: dict[str, Any], generation: _Generation) -> bool:
     if not isinstance(value, list):
         return True
-    count = sum(_is_valid(item, wanted, generation) for item in value)
+    count = sum(_is_valid(item, item_schema, generation) for item in value)
     return schema.get("minContains", 1) <= count <= schema.get("maxContains", math.inf)
 
 
@@ -3503,10 +3555,10 @@ def _equal_json(value: Any, other: Any) -> bool:
 _sorted_json = functools.partial(json.dumps, sort_keys=True)
 
 
-_for_numbers = functools.partial(_for, (int, float))
+_number_rule = functools.partial(_rule_for, (int, float))
 
 
-_for_lists, _for_objects, _for_texts = (functools.partial(_for, (type,)) for type in (list, dict, str))
+_list_rule, _object_rule, _text_rule = (functools.partial(_rule_for, (type,)) for type in (list, dict, str))
 
 
 _TYPE_NAMES = {
@@ -3520,36 +3572,38 @@ _TYPE_NAMES = {
 }
 
 
-# For each keyword: is the value valid for its argument? `_nested` has those about single properties and items.
-_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
-    "$ref": lambda value, ref, _, generation: _is_valid(value, _resolve(ref, generation.root), generation),
+# For each keyword: is the value valid for its argument? `_nested_values` has those about single properties and items.
+_KEYWORD_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
+    "$ref": lambda value, ref, _, generation: _is_valid(value, _resolve_ref(ref, generation.root), generation),
     "allOf": lambda value, parts, _, generation: all(_is_valid(value, part, generation) for part in parts),
     "anyOf": lambda value, options, _, generation: any(_is_valid(value, option, generation) for option in options),
     "const": lambda value, const, *_: _equal_json(value, const),
     "contains": _contains,
-    "dependentRequired": _for_objects(
+    "dependentRequired": _object_rule(
         lambda value, names: all(name in value for key in names.keys() & value.keys() for name in names[key])
     ),
     "enum": lambda value, named, *_: any(_equal_json(value, each) for each in named),
-    "exclusiveMaximum": _for_numbers(operator.lt),
-    "exclusiveMinimum": _for_numbers(operator.gt),
+    "exclusiveMaximum": _number_rule(operator.lt),
+    "exclusiveMinimum": _number_rule(operator.gt),
     "format": _has_format,
     "if": _is_valid_if,
-    "maximum": _for_numbers(operator.le),
-    "maxItems": _for_lists(lambda value, most: len(value) <= most),
-    "maxLength": _for_texts(lambda value, most: len(value) <= most),
-    "maxProperties": _for_objects(lambda value, most: len(value) <= most),
-    "minimum": _for_numbers(operator.ge),
-    "minItems": _for_lists(lambda value, least: len(value) >= least),
-    "minLength": _for_texts(lambda value, least: len(value) >= least),
-    "minProperties": _for_objects(lambda value, least: len(value) >= least),
-    "multipleOf": _for_numbers(lambda value, step: _exactly(value) % _exactly(step) == 0),
+    "maximum": _number_rule(operator.le),
+    "maxItems": _list_rule(lambda value, most: len(value) <= most),
+    "maxLength": _text_rule(lambda value, most: len(value) <= most),
+    "maxProperties": _object_rule(lambda value, most: len(value) <= most),
+    "minimum": _number_rule(operator.ge),
+    "minItems": _list_rule(lambda value, least: len(value) >= least),
+    "minLength": _text_rule(lambda value, least: len(value) >= least),
+    "minProperties": _object_rule(lambda value, least: len(value) >= least),
+    "multipleOf": _number_rule(lambda value, step: _to_fraction(value) % _to_fraction(step) == 0),
     "not": lambda value, unwanted, _, generation: not _is_valid(value, unwanted, generation),
     "oneOf": lambda value, options, _, generation: sum(_is_valid(value, each, generation) for each in options) == 1,
-    "pattern": lambda value, pattern, _, generation: not isinstance(value, str) or _matches(pattern, value, generation),
-    "required": _for_objects(lambda value, names: all(name in value for name in names)),
-    "type": lambda value, types, *_: _one_of_types(value, types),
-    "uniqueItems": _for_lists(lambda value, unique: not unique or len({*map(_sorted_json, value)}) == len(value)),
+    "pattern": lambda value, pattern, _, generation: (
+        not isinstance(value, str) or _matches_pattern(pattern, value, generation)
+    ),
+    "required": _object_rule(lambda value, names: all(name in value for name in names)),
+    "type": lambda value, types, *_: _has_type(value, types),
+    "uniqueItems": _list_rule(lambda value, unique: not unique or len({*map(_sorted_json, value)}) == len(value)),
 }
 
 
@@ -3560,10 +3614,10 @@ class _Undecided(ValueError):
     """To match a text against a pattern could take forever."""
 
 
-def _matches(pattern: str, text: str, generation: _Generation) -> bool:
+def _matches_pattern(pattern: str, text: str, generation: _Generation) -> bool:
     """Return True if a text matches. Raise `_Undecided` if the text is long and the pattern could backtrack forever."""
     if (pattern, text) not in generation.matches:
-        if len(text) > _SHORT and _may_backtrack(pattern):
+        if len(text) > _SAFE_TEXT_LENGTH and _may_backtrack(pattern):
             raise _Undecided(
                 f"the mock cannot tell if {_short_repr(text)} matches {_short_repr(pattern)}; set a response"
             )
@@ -3577,7 +3631,7 @@ def _may_backtrack(pattern: str) -> bool:
     return len(choices) > 1 or _looks_around(pattern)
 
 
-_SHORT = 20  # characters, of a text that any pattern can be tried on
+_SAFE_TEXT_LENGTH = 20  # characters, of a text that any pattern can be tried on
 
 
 def _try_pattern(pattern: str, text: str, generation: _Generation) -> None:
@@ -3593,41 +3647,46 @@ def _parse_pattern(pattern: str) -> Any:
 
 def _looks_around(pattern: str) -> bool:
     """Return True if a pattern asks what stands before or after a place, other than at its own start and end."""
-    return bool(re.search(_LOOKS, re.sub(_EDGES, "", repr(_parse_pattern(pattern)))))
+    return bool(re.search(_LOOK_AROUND, re.sub(_ANCHORS, "", repr(_parse_pattern(pattern)))))
 
 
 # In Python's own terms: the start and the end of a pattern, and the operations that look around.
-_EDGES, _LOOKS = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
+_ANCHORS, _LOOK_AROUND = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
 
 
-def _pattern_texts(pattern: str, least: int, generation: _Generation) -> Iterator[str]:
+def _pattern_texts(pattern: str, min_length: int, generation: _Generation) -> Iterator[str]:
     """Yield texts made for a regular expression, longer and longer."""
     parsed = _parse_pattern(pattern)
-    looks = _looks_around(pattern)
-    generation.spend(least)
-    for once, more in [(1, 0), (0, 0), *((1, number) for number in range(1, _TRIES)), (1, least)]:
-        text = _sample(parsed, _Repeats(once, more, generation))
-        texts = [text] if looks or "AT_END" in repr(parsed) else [text, text.ljust(least, "x")]
-        if looks and len(text) > _SHORT:
+    looks_around = _looks_around(pattern)
+    generation.spend(min_length)
+    for optional_repeats, extra_repeats in [
+        (1, 0),
+        (0, 0),
+        *((1, number) for number in range(1, _MAX_TRIES)),
+        (1, min_length),
+    ]:
+        text = _sample(parsed, _Repeats(optional_repeats, extra_repeats, generation))
+        texts = [text] if looks_around or "AT_END" in repr(parsed) else [text, text.ljust(min_length, "x")]
+        if looks_around and len(text) > _SAFE_TEXT_LENGTH:
             return
-        for each in texts:
-            _try_pattern(pattern, each, generation)
-            yield each
+        for candidate in texts:
+            _try_pattern(pattern, candidate, generation)
+            yield candidate
 
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Repeats:
     """How often the repeated pieces of a pattern occur: `once` each if they are optional, and `more` times in all."""
 
-    once: int
-    more: int
+    optional_repeats: int
+    extra_repeats: int
     generation: _Generation
 
     def times(self, least: int, most: int) -> int:
         """Return how often the next piece occurs."""
-        times = max(least, min(self.once, most))
-        extra = min(self.more, most - times)
-        self.more -= extra
+        times = max(least, min(self.optional_repeats, most))
+        extra = min(self.extra_repeats, most - times)
+        self.extra_repeats -= extra
         return times + extra
 
 
@@ -3643,8 +3702,10 @@ def _sample_class(members: list[Any], repeats: _Repeats) -> str:
     """Return a character of a class like `[a-z]`."""
     operation, argument = members[0]
     if str(operation) == "NEGATE":
-        found = [one for one in "a0 -_A.é" if not any(_is_member(one, *each) for each in members[1:])]
-        return found[0]
+        candidates = [
+            character for character in "a0 -_A.é" if not any(_is_member(character, *member) for member in members[1:])
+        ]
+        return candidates[0]
     if str(operation) == "CATEGORY":
         return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
     return chr(argument[0] if str(operation) == "RANGE" else argument)
@@ -3653,8 +3714,8 @@ def _sample_class(members: list[Any], repeats: _Repeats) -> str:
 def _is_member(character: str, operation: Any, argument: Any) -> bool:
     """Return True if a member of a class includes a character."""
     if str(operation) == "CATEGORY":
-        negated, name = re.fullmatch(r"CATEGORY_(?:UNI_)?(NOT_)?(\w+)", str(argument)).groups()
-        return bool(negated) != bool(re.match({"DIGIT": r"\d", "SPACE": r"\s"}.get(name, r"\w"), character))
+        negated, category = re.fullmatch(r"CATEGORY_(?:UNI_)?(NOT_)?(\w+)", str(argument)).groups()
+        return bool(negated) != bool(re.match({"DIGIT": r"\d", "SPACE": r"\s"}.get(category, r"\w"), character))
     low, high = argument if str(operation) == "RANGE" else (argument, argument)
     return low <= ord(character) <= high
 
@@ -3750,10 +3811,12 @@ def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
     """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
     template = _answer_template(call, script)
     if isinstance(template, dict):
-        model, asked = _select_model(call.response_type, template), _set_by_request(call, script)
-        known = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
-        beside = {key: asked[key] for key in template.keys() & asked.keys() - known}  # fields the types do not know
-        template = template | _fitting_fields(model, asked) | beside
+        model, requested = _select_model(call.response_type, template), _set_by_request(call, script)
+        model_fields = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
+        extra_fields = {
+            key: requested[key] for key in template.keys() & requested.keys() - model_fields
+        }  # fields the types do not know
+        template = template | _fitting_fields(model, requested) | extra_fields
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
     return _overlay(call.response_type, obj, derive(call, obj), script.set_fields) if derive else obj
@@ -3764,8 +3827,8 @@ def _answer_template(call: _Call, script: _Script) -> Any:
     if not script.templates:
         return _default_answer(call)
     if call.response_type not in script.templates:
-        takes = _describe_type(call.response_type)
-        raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {takes}")
+        expected = _describe_type(call.response_type)
+        raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {expected}")
     return script.templates[call.response_type]
 
 
@@ -3774,10 +3837,10 @@ def _default_answer(call: _Call) -> Any:
     if call.row.model in _TURN_CONVERTERS and (turn := _default_turn(call.body)):
         return _merge(call.response_type, _TURN_CONVERTERS[call.row.model](turn), call.row.name)
     default = call.behavior.default
-    if (said := default(call) if callable(default) else default) is not None:
-        return said
-    kind, args = _unwrap_type(call.response_type)
-    members = _select_members(args, call.body) if kind is typing.Union else ()
+    if (answer := default(call) if callable(default) else default) is not None:
+        return answer
+    origin, args = _unwrap_type(call.response_type)
+    members = _select_members(args, call.body) if origin is typing.Union else ()
     return _default_value(members[0] if members else call.response_type)
 
 
@@ -3786,11 +3849,11 @@ _VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that a
 
 def _set_by_request(call: _Call, script: _Script) -> dict[str, Any]:
     """What a request says and the test does not, but for nulls and other words for the default."""
-    asked, said = _requested_fields(call), script.set_fields
+    requested, set_fields = _requested_fields(call), script.set_fields
     return {
         key: item
-        for key, item in asked.items()
-        if key not in said and item not in (None, _VALUES_MEANING_DEFAULT.get(key))
+        for key, item in requested.items()
+        if key not in set_fields and item not in (None, _VALUES_MEANING_DEFAULT.get(key))
     }
 
 
@@ -3825,17 +3888,17 @@ def _returns_own_object(row: _Row) -> bool:
 def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
     """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
     behavior = call.behavior
-    if keep := behavior.store or _STORE_BY_VERB.get(call.shape.verb):
-        keep(call, obj, script)
+    if store_function := behavior.store or _STORE_BY_VERB.get(call.shape.verb):
+        store_function(call, obj, script)
     if behavior.content:
-        path = (*call.parent_ids, obj[call.resource.key_field])
-        call.store[f"{call.resource.name}.content"][_to_key(path)] = behavior.content(call)
+        id_path = (*call.parent_ids, obj[call.resource.key_field])
+        call.store[f"{call.resource.name}.content"][_to_key(id_path)] = behavior.content(call)
     if behavior.stages and (behavior.store or call.shape.verb == "create") and not script.sets_state:
         _apply_stages(call.store, call.resource, _to_key((*call.parent_ids, obj["id"])), behavior.stages)
     return obj
 
 
-def _move_on(call: _Call, stages: tuple[Any, ...]) -> None:
+def _run_stages(call: _Call, stages: tuple[Any, ...]) -> None:
     """Change the object of a call by stages, whatever state the test set."""
     _discard_set_state(call.store, call.resource.name, call.key)
     _apply_stages(call.store, call.resource, call.key, stages)
@@ -3843,16 +3906,16 @@ def _move_on(call: _Call, stages: tuple[Any, ...]) -> None:
 
 def _apply_stages(store: StateStore, resource: _Resource, key: Any, stages: tuple[Any, ...]) -> None:
     """Change a stored object by stages: the first applies now, each other one with a retrieve."""
-    first, *later = stages
-    store[resource.name][key].update(_with_set_fields(store, resource.name, key, first))
-    _schedule(store, resource.name, key, *later)
+    first_stage, *later_stages = stages
+    store[resource.name][key].update(_with_set_fields(store, resource.name, key, first_stage))
+    _schedule(store, resource.name, key, *later_stages)
 
 
 def _store_created(call: _Call, obj: Any, script: _Script) -> None:
     """Stores an object that was created."""
     if isinstance(obj, dict) and call.resource.key_field in obj:
-        named = {"id": obj["id"]} if "id" in _requested_fields(call) else {}
-        _insert_object(call.store, call.resource, call.parent_ids, obj, {**named, **script.set_fields})
+        requested_id = {"id": obj["id"]} if "id" in _requested_fields(call) else {}
+        _insert_object(call.store, call.resource, call.parent_ids, obj, {**requested_id, **script.set_fields})
 
 
 # What an answer leaves in the state, by the verb of its call.
@@ -3863,7 +3926,9 @@ _STORE_BY_VERB = {
 }
 
 
-def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
+def _add_related_object(
+    store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]
+) -> dict[str, Any]:
     """Store a new object that comes with another one, with defaults for the other fields, and return it."""
     obj = _stamp({**_default_value(_get_resource(resource).response_type), **fields}, store)
     _insert_object(store, _get_resource(resource), parents, obj)
@@ -3871,17 +3936,21 @@ def _add(store: StateStore, resource: str, parents: tuple[str, ...], fields: Map
 
 
 def _insert_object(
-    store: StateStore, resource: _Resource, parents: tuple[str, ...], obj: dict[str, Any], given: Mapping[str, Any] = {}
+    store: StateStore,
+    resource: _Resource,
+    parents: tuple[str, ...],
+    obj: dict[str, Any],
+    set_fields: Mapping[str, Any] = {},
 ) -> None:
     """Store an object under its id; under another one if that is taken, unless the test or the request gave the id."""
     _check_type(resource.key_field, obj[resource.key_field], str)
-    if resource.key_field == "id" and "id" not in given:
+    if resource.key_field == "id" and "id" not in set_fields:
         prefix = re.match(r"\D*", str(obj["id"]))
         while _to_key((*parents, obj["id"])) in store[resource.name]:
             obj["id"] = store._new_id(prefix[0] if prefix else "")
     key = _to_key((*parents, obj[resource.key_field]))
     store[resource.name][key] = obj
-    _save_set_fields(store, resource.name, key, given)
+    _save_set_fields(store, resource.name, key, set_fields)
 
 
 def _store_page_items(call: _Call, page: dict[str, Any], script: _Script) -> None:
@@ -3907,15 +3976,15 @@ def _handle_retrieve(call: _Call) -> Any:
 def _handle_update(call: _Call) -> Any:
     stored = _require_target(call)
     model = _select_model(call.response_type, stored)
-    asked = {key: value for key, value in _requested_fields(call).items() if key not in (*call.params, "id")}
-    kept = {key: value for key, value in asked.items() if key in stored and key not in _fields_of(model)}
-    if "expires_after" in asked and "expires_at" in stored:
-        kept |= {"expires_at": None} | _requested_expiry(call, stored)
-    changes = _stamp(_fitting_fields(model, asked), call.store) | kept
+    requested = {key: value for key, value in _requested_fields(call).items() if key not in (*call.params, "id")}
+    extra_fields = {key: value for key, value in requested.items() if key in stored and key not in _fields_of(model)}
+    if "expires_after" in requested and "expires_at" in stored:
+        extra_fields |= {"expires_at": None} | _requested_expiry(call, stored)
+    changes = _stamp(_fitting_fields(model, requested), call.store) | extra_fields
     _discard_set_fields(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
-        _move_on(call, call.behavior.stages)
+        _run_stages(call, call.behavior.stages)
     return _as_response(call, stored)
 
 
@@ -3924,11 +3993,11 @@ def _requested_expiry(call: _Call, obj: Mapping[str, Any]) -> dict[str, Any]:
     return _expiry_from(obj, call.body.get("expires_after") or {})
 
 
-def _expiry_from(obj: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    began = obj.get(str(after.get("anchor"))) or obj["created_at"]
+def _expiry_from(obj: Mapping[str, Any], expires_after: Mapping[str, Any]) -> dict[str, Any]:
+    anchor_time = obj.get(str(expires_after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
-        if unit in after:
-            return {"expires_at": began + int(after[unit]) * seconds}
+        if unit in expires_after:
+            return {"expires_at": anchor_time + int(expires_after[unit]) * seconds}
     return {}
 
 
@@ -3940,8 +4009,8 @@ def _handle_delete(call: _Call) -> Any:
 def _handle_content(call: _Call) -> bytes:
     """The bytes of a stored object, or the default ones."""
     _require_target(call)
-    kept = f"{call.resource.name}.content"
-    data = call.store[kept].get(call.key) if kept in _CONTENT_RESOURCES else None
+    content_resource = f"{call.resource.name}.content"
+    data = call.store[content_resource].get(call.key) if content_resource in _CONTENT_RESOURCES else None
     return _compose(call) if data is None else data
 
 
@@ -3949,7 +4018,7 @@ def _handle_action(call: _Call) -> Any:
     """Has the object go through what the row says, and answers with it or with what the action gives."""
     stored, stages = _require_target(call), call.behavior.stages
     if stages:
-        _move_on(call, stages)
+        _run_stages(call, stages)
     return _as_response(call, stored) if stages or _returns_own_object(call.row) else _compose(call)
 
 
@@ -3964,8 +4033,8 @@ def _project(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateS
         return stored
     if not _is_pydantic_model(resource.stored_type):  # of no create's making: as it is, with what it lacks
         return _stamp({key: item for key, item in _default_value(tp).items() if key not in stored}, store) | stored
-    others = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
-    extra = {key: item for key, item in stored.items() if key not in others}
+    model_fields = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
+    extra = {key: item for key, item in stored.items() if key not in model_fields}
     shared = _fitting_fields(tp, stored)
     missing = {key: item for key, item in _default_value(tp).items() if key not in shared}
     return {**extra, **shared, **_stamp(missing, store)}
@@ -3981,8 +4050,8 @@ def _handle_singleton(call: _Call) -> Any:
         objects.pop(key, None)
         return _compose(call)
     if key not in objects or call.row.method == "POST":
-        made = _compose(call)
-        objects[key] = objects.get(key, made) | _stamp(_fitting_fields(call.response_type, call.body), call.store)
+        obj = _compose(call)
+        objects[key] = objects.get(key, obj) | _stamp(_fitting_fields(call.response_type, call.body), call.store)
     return objects[key]
 
 
@@ -4000,8 +4069,8 @@ def _handle_list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
         _require_parents(call)
-    element = _page_item_type(call.response_type)
-    page["data"] = [_project(element, call.resource, item, call.store) for item in page["data"]]
+    item_type = _page_item_type(call.response_type)
+    page["data"] = [_project(item_type, call.resource, item, call.store) for item in page["data"]]
     return page
 
 
@@ -4022,19 +4091,19 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
     """Return one page of a resource's objects, as the query asks for it."""
     resource = _get_resource(_shape_of(row).resource)
     parents = tuple(parents)
-    order, size, most = resource.paging
+    order, default_limit, max_limit = resource.paging
     order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store._children(resource.name, *parents) if parents else _seeded_objects(store, resource)
     deleted = store._bookkeeping.metadata.get((resource.name, parents), _Metadata()).tombstones
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
-    keys, more = _first_matching(keys, objects, query, _page_limit(query, size, most))
+    keys, has_more = _first_matching(keys, objects, query, _page_limit(query, default_limit, max_limit))
     if any(_has_expired(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
         for key in [key for key, obj in objects.items() if _has_expired(resource, obj)]:
             _expire_if_due(store, resource, key)
         return _list_page(row, store, parents, query)
-    return _make_page(row, [_load_object(store, resource, key) for key in keys], more)
+    return _make_page(row, [_load_object(store, resource, key) for key in keys], has_more)
 
 
 def _keys_between(
@@ -4051,19 +4120,19 @@ def _keys_between(
     for name, cursor in cursors.items() if keys else ():
         if not cursor:
             continue
-        place = _cursor_place(objects, deleted, _to_key((*parents, cursor)))
-        if place is None:
-            _refuse_cursor(name, cursor)
+        cursor_slice = _cursor_slice(objects, deleted, _to_key((*parents, cursor)))
+        if cursor_slice is None:
+            _reject_cursor(name, cursor)
         if (name == "after") == newest_first:  # what is older
-            high = place.start
+            high = cursor_slice.start
         else:
-            low = place.stop
+            low = cursor_slice.stop
     if low > high:
-        _refuse_cursor("before", cursors["before"])
+        _reject_cursor("before", cursors["before"])
     return keys[low:high][::-1] if newest_first else keys[low:high]
 
 
-def _cursor_place(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor: Any) -> slice | None:
+def _cursor_slice(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor: Any) -> slice | None:
     """Return the place of a cursor in the order of creation: an empty one, between others, if it is deleted."""
     is_deleted = cursor not in objects
     while cursor not in objects and cursor in deleted:
@@ -4076,7 +4145,7 @@ def _cursor_place(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor
     return slice(position + is_deleted, position + 1)
 
 
-def _refuse_cursor(name: str, cursor: str | None) -> typing.NoReturn:
+def _reject_cursor(name: str, cursor: str | None) -> typing.NoReturn:
     _reject(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
 
 
@@ -4091,10 +4160,14 @@ def _first_matching(
     filters = {_FILTER_ALIASES.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
     backward = bool(query.get("before"))
     candidates = reversed(keys) if backward else iter(keys)
-    matching = (key for key in candidates if all(_matches_filter(objects[key], *each) for each in filters.items()))
-    found = list(itertools.islice(matching, limit + 1))
-    page = found[:limit]
-    return page[::-1] if backward else page, len(found) > limit
+    matching = (
+        key
+        for key in candidates
+        if all(_matches_filter(objects[key], *field_filter) for field_filter in filters.items())
+    )
+    first_keys = list(itertools.islice(matching, limit + 1))
+    page = first_keys[:limit]
+    return page[::-1] if backward else page, len(first_keys) > limit
 
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -4111,30 +4184,30 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
     """Whether a field is as a filter says, or there is none: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
-    head, *keys = re.findall(r"[^\[\]]+", name) or [name]
-    found = obj.get(head)
+    field, *keys = re.findall(r"[^\[\]]+", name) or [name]
+    actual = obj.get(field)
     for key in keys:
-        if isinstance(found, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
-            return _COMPARISONS[key](found, float(value))
-        found = found.get(key) if isinstance(found, dict) else None
-    return head not in obj or found == value or (found is not None and _matches_value(value, found))
+        if isinstance(actual, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
+            return _COMPARISONS[key](actual, float(value))
+        actual = actual.get(key) if isinstance(actual, dict) else None
+    return field not in obj or actual == value or (actual is not None and _matches_value(value, actual))
 
 
-def _page_limit(query: Mapping[str, str], size: int, most: int) -> int:
-    text = query.get("limit", str(size))
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        below = text.lstrip("-").isdecimal() and int(text) < 1
-        message = f"Invalid 'limit': expected an integer between 1 and {most}, but got '{text}' instead."
-        _reject(message, "limit", "integer_below_min_value" if below else "invalid_value")
+def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) -> int:
+    text = query.get("limit", str(default_limit))
+    if not text.isdecimal() or not 1 <= int(text) <= max_limit:
+        is_too_small = text.lstrip("-").isdecimal() and int(text) < 1
+        message = f"Invalid 'limit': expected an integer between 1 and {max_limit}, but got '{text}' instead."
+        _reject(message, "limit", "integer_below_min_value" if is_too_small else "invalid_value")
     return int(text)
 
 
-def _make_page(row: _Row, items: list[dict[str, Any]], more: bool = False) -> dict[str, Any]:
+def _make_page(row: _Row, items: list[dict[str, Any]], has_more: bool = False) -> dict[str, Any]:
     """A page with these objects."""
-    page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": more}
+    page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": has_more}
     page |= _implied_by_page(page, {})
     if "next" in page:
-        page["next"] = items[-1].get("id", items[-1].get("path")) if more else None
+        page["next"] = items[-1].get("id", items[-1].get("path")) if has_more else None
     return page
 
 
@@ -4182,8 +4255,8 @@ class _SocketSession:
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
             events = await self._handle(message)
-        except _ServiceError as refused:
-            events = [self.error_event(message, refused)]
+        except _ServiceError as service_error:
+            events = [self.error_event(message, service_error)]
         except _SetFault:  # of the network: the connection breaks
             events = [None]
         self.send(events, message)
@@ -4298,7 +4371,7 @@ def _handles(*message_types: str) -> Callable[[Any], Any]:
 
 async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
     """Return the events of the answer to a message. Raise the error that is the answer instead."""
-    answer = await _answer(message.call, message.wait, message.record, _events_to_come)
+    answer = await _answer(message.call, message.wait, message.record, _lazy_event_stream)
     if isinstance(answer, _PacedStream):
         return answer.steps()
     if isinstance(answer.stream, _PacedStream):
@@ -4306,10 +4379,10 @@ async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, 
     message.record.response = answer
     if not answer.is_error:
         raise TypeError(f"{message.call.row.name}.response is {answer!r}; a connection takes events, not a body")
-    raise _error_in(answer)
+    raise _error_from_response(answer)
 
 
-def _events_to_come(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
+def _lazy_event_stream(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
     """Return the events of an object, which are produced while they are sent."""
     return _PacedStream(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
@@ -4320,11 +4393,11 @@ async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
     if not isinstance(answer, httpx.Response):
         return answer
     if answer.is_error:
-        raise _error_in(answer)
+        raise _error_from_response(answer)
     return json.loads(answer.read())
 
 
-def _error_in(response: httpx.Response) -> _ServiceError:
+def _error_from_response(response: httpx.Response) -> _ServiceError:
     """Return the error that a response reports."""
     error = _ServiceError(response.status_code, "")
     error.envelope = json.loads(response.read())["error"]
@@ -4346,9 +4419,9 @@ _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 def _derive_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     filename, data, _ = _uploaded_file(call.body.get("file"))
     purpose = call.body.get("purpose")
-    kept = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
-    kept |= {"purpose": purpose} if purpose else {}
-    return {"filename": filename, "bytes": len(data)} | kept | _requested_expiry(call, obj)
+    fields = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
+    fields |= {"purpose": purpose} if purpose else {}
+    return {"filename": filename, "bytes": len(data)} | fields | _requested_expiry(call, obj)
 
 
 def _uploaded_file(value: Any) -> tuple[str, bytes, str]:
@@ -4385,8 +4458,8 @@ def _check_upload_parts(call: _Call) -> None:
     """The parts are there, and have the bytes and the checksum that were announced."""
     _check_upload_pending(call)
     upload, parts = _require_target(call), call.store["uploads.parts"]
-    if unknown := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
-        _reject(f"No such Part object: {unknown[0]}", "part_ids")
+    if unknown_ids := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
+        _reject(f"No such Part object: {unknown_ids[0]}", "part_ids")
     data = _join_parts(call)
     if len(data) != upload["bytes"]:
         _reject(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
@@ -4405,7 +4478,7 @@ def _complete_upload(call: _Call) -> Any:
     upload = _require_target(call)
     data = _join_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
-    _move_on(call, ({"status": "completed", "file": file},))
+    _run_stages(call, ({"status": "completed", "file": file},))
     _put_file(call.store, upload["file"], data)
     return upload
 
@@ -4485,7 +4558,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _response_behavior(**more: Any) -> _Behavior:
+def _response_behavior(**fields: Any) -> _Behavior:
     """What a call does that makes a response, over HTTP or a WebSocket."""
     return _Behavior(
         is_generated=True,
@@ -4495,7 +4568,7 @@ def _response_behavior(**more: Any) -> _Behavior:
         store=_store_response,
         events=_response_stream,
         get_messages=_conversation_items,
-        **more,
+        **fields,
     )
 
 
@@ -4510,18 +4583,20 @@ def _check_response(call: _Call) -> None:
     for tool in _only_dicts(call.body.get("tools")):
         if isinstance(id := tool.get("container"), str) and id in call.store["containers"]:
             _require_live_container(call, id)
-    called = {item.get("call_id") for item in _conversation_items(call) if "output" not in str(item.get("type"))}
+    call_ids = {item.get("call_id") for item in _conversation_items(call) if "output" not in str(item.get("type"))}
     for item in _only_dicts(call.body.get("input")):
-        kind, id = str(item.get("type")), item.get("call_id")
-        if kind.endswith("call_output") and id not in called:
-            _reject(f"No tool call found for {kind.replace('_', ' ')} with call_id {id}.", "input")
+        item_type, id = str(item.get("type")), item.get("call_id")
+        if item_type.endswith("call_output") and id not in call_ids:
+            _reject(f"No tool call found for {item_type.replace('_', ' ')} with call_id {id}.", "input")
 
 
 def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    answer = sum(map(_count_item_tokens, obj["output"]))
-    usage = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=answer)
-    if usage and (thought := sum(_count_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")):
-        usage["usage"]["output_tokens_details"] = {"reasoning_tokens": thought}
+    output_tokens = sum(map(_count_item_tokens, obj["output"]))
+    usage = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=output_tokens)
+    if usage and (
+        reasoning_tokens := sum(_count_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")
+    ):
+        usage["usage"]["output_tokens_details"] = {"reasoning_tokens": reasoning_tokens}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
     output = {"output": [_item_from_request(call, obj, position) for position in range(len(obj["output"]))]}
     return usage | output | _response_model_defaults(call.body, obj) | conversation | _response_filter_fields(call, obj)
@@ -4537,16 +4612,23 @@ def _count_item_tokens(item: Mapping[str, Any]) -> int:
     return _count_tokens(_extract_text(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
-def _response_model_defaults(asked: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+def _response_model_defaults(requested: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """What a response says by its model, under what the request said."""
-    ways = next(
-        (ways for pattern, ways in _supported_model_defaults() if re.match(pattern, str(response["model"]))), {}
+    model_defaults = next(
+        (
+            model_defaults
+            for pattern, model_defaults in _supported_model_defaults()
+            if re.match(pattern, str(response["model"]))
+        ),
+        {},
     )
-    fields = {key: value for key, value in ways.items() if key == "reasoning" or asked.get(key) is None}
-    said = {key: value for key, value in (asked.get("reasoning") or {}).items() if value is not None}
-    summary = {"summary": "detailed"} if said.get("summary") == "auto" else {}  # which one it was is told
-    unsaid = dict.fromkeys(("context", "effort", "summary"))
-    return fields | {"reasoning": unsaid | fields.get("reasoning", {}) | said | summary}
+    fields = {key: value for key, value in model_defaults.items() if key == "reasoning" or requested.get(key) is None}
+    requested_reasoning = {key: value for key, value in (requested.get("reasoning") or {}).items() if value is not None}
+    summary = (
+        {"summary": "detailed"} if requested_reasoning.get("summary") == "auto" else {}
+    )  # which one it was is told
+    empty_reasoning = dict.fromkeys(("context", "effort", "summary"))
+    return fields | {"reasoning": empty_reasoning | fields.get("reasoning", {}) | requested_reasoning | summary}
 
 
 # What a response says by its model where the request does not: the first pattern that the model's name begins with.
@@ -4586,9 +4668,10 @@ _RESPONSE_DEFAULTS_BY_MODEL = (
 @functools.cache
 def _supported_model_defaults() -> list[tuple[str, Mapping[str, Any]]]:
     """The same table, with what the installed release knows of reasoning."""
-    fitting = functools.partial(_fitting_fields, _sdk_type("shared.Reasoning"))
+    supported_reasoning = functools.partial(_fitting_fields, _sdk_type("shared.Reasoning"))
     return [
-        (pattern, ways | {"reasoning": fitting(ways["reasoning"])}) for pattern, ways in _RESPONSE_DEFAULTS_BY_MODEL
+        (pattern, model_defaults | {"reasoning": supported_reasoning(model_defaults["reasoning"])})
+        for pattern, model_defaults in _RESPONSE_DEFAULTS_BY_MODEL
     ]
 
 
@@ -4607,17 +4690,17 @@ def _store_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
 
 def _run_in_background(call: _Call, obj: dict[str, Any]) -> None:
     """Has a response come true over retrieves."""
-    begun = _in_progress_fields(call)
-    final = {key: obj[key] for key in begun}
-    obj |= begun | {"status": "queued"}
-    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final)
+    initial_fields = _in_progress_fields(call)
+    final_fields = {key: obj[key] for key in initial_fields}
+    obj |= initial_fields | {"status": "queued"}
+    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final_fields)
 
 
 def _in_progress_fields(call: _Call) -> dict[str, Any]:
     """What differs in a response that has only begun; in which tier it is processed is known in the end."""
     tier = call.body.get("service_tier") or "auto"
-    nothing = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
-    return {"status": "in_progress", "output": [], "service_tier": tier, **nothing}
+    empty_fields = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
+    return {"status": "in_progress", "output": [], "service_tier": tier, **empty_fields}
 
 
 def _to_items(value: Any) -> list[dict[str, Any]]:
@@ -4628,20 +4711,20 @@ def _to_items(value: Any) -> list[dict[str, Any]]:
 def _conversation_item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
     """An item as a conversation shows it, with an id."""
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
-        kind = "output_text" if item.get("role") == "assistant" else "input_text"
-        item = {**item, "content": [{"type": kind, "text": item["content"]}]}
-    shown = item = {"type": "message" if "role" in item else item.get("type"), **item}
+        part_type = "output_text" if item.get("role") == "assistant" else "input_text"
+        item = {**item, "content": [{"type": part_type, "text": item["content"]}]}
+    full_item = item = {"type": "message" if "role" in item else item.get("type"), **item}
     with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
-        shown = _stamp(_merge(_sdk_type("responses.ResponseItem"), item, "input"), store)
-    shown = shown if shown.get("id") is not None else {**shown, "id": store._new_id("item_")}
-    if not isinstance(shown["id"], str):
-        _reject(f"Invalid type for the id of an item: expected a string, but got {_short_repr(shown['id'])}.")
-    return shown | ({"status": "completed"} if shown.get("status", "") is None else {})
+        full_item = _stamp(_merge(_sdk_type("responses.ResponseItem"), item, "input"), store)
+    full_item = full_item if full_item.get("id") is not None else {**full_item, "id": store._new_id("item_")}
+    if not isinstance(full_item["id"], str):
+        _reject(f"Invalid type for the id of an item: expected a string, but got {_short_repr(full_item['id'])}.")
+    return full_item | ({"status": "completed"} if full_item.get("status", "") is None else {})
 
 
-def _find_tool(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _find_tool(tool_type: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The first tool of a type in a request or a response; an empty one where there is none."""
-    return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == kind), {})
+    return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == tool_type), {})
 
 
 def _cancel_response(call: _Call) -> Any:
@@ -4658,25 +4741,25 @@ def _list_input_items(call: _Call) -> dict[str, Any]:
     """What a response heard: of files not the bytes, of images the addresses if the query includes them."""
     page = _handle_list(call)
     with_images = "message.input_image.image_url" in (call.all_params.get("include") or ())
-    for number, item in enumerate(page["data"]):
+    for index, item in enumerate(page["data"]):
         if parts := _only_dicts(item.get("content")):
-            page["data"][number] = item | {"content": [_listed_part(part, with_images) for part in parts]}
+            page["data"][index] = item | {"content": [_listed_part(part, with_images) for part in parts]}
     return page
 
 
 def _listed_part(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
     if part.get("type") not in ("input_file", "input_image"):
         return part
-    shown = {"file_id": None, **part}
+    listed_part = {"file_id": None, **part}
     if part["type"] == "input_image":
-        return shown if with_images else shown | {"image_url": None}
-    return {key: item for key, item in shown.items() if key != "file_data"}
+        return listed_part if with_images else listed_part | {"image_url": None}
+    return {key: item for key, item in listed_part.items() if key != "file_data"}
 
 
 def _derive_compaction(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """What the user said stays, the rest becomes one compaction item."""
-    heard = [item for item in _conversation_items(call) if item.get("role") == "user"]
-    return {"output": [*map(_to_output_message, heard), *obj["output"]]}
+    user_items = [item for item in _conversation_items(call) if item.get("role") == "user"]
+    return {"output": [*map(_to_output_message, user_items), *obj["output"]]}
 
 
 def _conversation_items(call: _Call) -> list[dict[str, Any]]:
@@ -4686,15 +4769,15 @@ def _conversation_items(call: _Call) -> list[dict[str, Any]]:
 
 def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
     """The items of a conversation, or of the responses before, oldest first."""
-    turns: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
-    while not conversation and previous in store["responses"] and previous not in turns:
+    items_by_response: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
+    while not conversation and previous in store["responses"] and previous not in items_by_response:
         response = store["responses"][previous]
-        turns[previous] = [*store._metadata("responses", previous).input, *(response.get("output") or [])]
+        items_by_response[previous] = [*store._metadata("responses", previous).input, *(response.get("output") or [])]
         conversation = (response.get("conversation") or {}).get("id")
         previous = response.get("previous_response_id")
     if conversation:
         return list(store._children("conversations.items", conversation).values())
-    return [item for turn in reversed(turns.values()) for item in turn]
+    return [item for items in reversed(items_by_response.values()) for item in items]
 
 
 def _conversation_id(call: _Call) -> str | None:
@@ -4735,20 +4818,31 @@ def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) 
 
 
 def _turn_to_response(turn: Turn) -> dict[str, Any]:
-    state, sources = (
+    status_field, annotations = (
         {"status": "incomplete" if turn.stop else "completed"},
         list(map(_citation_annotation, turn.citations)),
     )
-    thought = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
-    said = [{"type": "output_text", "text": turn.text, "annotations": sources}] if turn.text is not None else []
-    refused = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
-    message = [{"type": "message", "content": [*said, *refused], **state}] if said or refused else []
-    kinds = {True: "custom_tool_call", False: "function_call"}
+    reasoning = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
+    text_parts = (
+        [{"type": "output_text", "text": turn.text, "annotations": annotations}] if turn.text is not None else []
+    )
+    refusal_parts = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
+    message = (
+        [{"type": "message", "content": [*text_parts, *refusal_parts], **status_field}]
+        if text_parts or refusal_parts
+        else []
+    )
+    item_types = {True: "custom_tool_call", False: "function_call"}
     calls = [
-        {"type": kinds[c.custom], "call_id": c.id or _NewId("call_"), **_tool_call_fields(c)} for c in turn.tool_calls
+        {
+            "type": item_types[tool_call.custom],
+            "call_id": tool_call.id or _NewId("call_"),
+            **_tool_call_fields(tool_call),
+        }
+        for tool_call in turn.tool_calls
     ]
     reason = _INCOMPLETE_REASONS.get(turn.stop)
-    output = [*(thought if turn.reasoning else ()), *message, *calls]
+    output = [*(reasoning if turn.reasoning else ()), *message, *calls]
     return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
 
 
@@ -4787,10 +4881,10 @@ _NOT_ECHOED: dict[str, dict[str, Any]] = {
 
 def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
     """Yield the events of a response, those after `starting_after` if the query has it."""
-    after = int(call.query.get("starting_after", -1))
-    for number, event in enumerate(_response_events(call, response, chunk)):
-        if number > after:
-            yield event["type"], event | {"sequence_number": number}
+    starting_after = int(call.query.get("starting_after", -1))
+    for sequence_number, event in enumerate(_response_events(call, response, chunk)):
+        if sequence_number > starting_after:
+            yield event["type"], event | {"sequence_number": sequence_number}
 
 
 def _response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
@@ -4861,9 +4955,9 @@ class _StreamedField(NamedTuple):
     def __call__(self, item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
         name = f"response.{item['type']}_{self.field}"
         text = item[self.field]
-        named = {"name": item["name"]} if "name" in item else {}
+        name_field = {"name": item["name"]} if "name" in item else {}
         yield from _delta_events(name, text, chunk)
-        yield {"type": f"{name}.done", self.field: text or ""} | named
+        yield {"type": f"{name}.done", self.field: text or ""} | name_field
 
 
 def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
@@ -4930,7 +5024,7 @@ def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> 
     item = response["output"][position]
     fields: dict[str, Any] = {}
     if "phase" not in item and re.match(_MODELS_WITH_PHASES, str(response["model"])):
-        precedes_call = any(later["type"].endswith("_call") for later in response["output"][position + 1 :])
+        precedes_call = any(later_item["type"].endswith("_call") for later_item in response["output"][position + 1 :])
         fields["phase"] = "commentary" if precedes_call else "final_answer"
     if "message.output_text.logprobs" in (call.body.get("include") or ()):
         top = int(call.body.get("top_logprobs") or 0)
@@ -4957,20 +5051,20 @@ def _refusal_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[st
 
 def _output_text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
     """Yield the events of a text, with each annotation after the piece that ends what it annotates."""
-    added, *deltas, done, closed = _part_events("output_text", part, "text", chunk)
+    added, *deltas, text_done, part_done = _part_events("output_text", part, "text", chunk)
     yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
     logprobs = part.get("logprobs") or []
-    shares = _logprobs_by_piece([delta["delta"] for delta in deltas], logprobs)
+    logprobs_per_piece = _logprobs_by_piece([delta["delta"] for delta in deltas], logprobs)
     annotations = list(enumerate(part["annotations"]))
     position = 0
-    for delta, share in zip(deltas, shares, strict=True):
-        yield delta | {"logprobs": share}
+    for delta, piece_logprobs in zip(deltas, logprobs_per_piece, strict=True):
+        yield delta | {"logprobs": piece_logprobs}
         position += len(delta["delta"])
         while annotations and (_annotation_end(annotations[0][1]) or math.inf) <= position:
             yield _annotation_event(*annotations.pop(0))
     yield from itertools.starmap(_annotation_event, annotations)
-    yield done | {"logprobs": logprobs}
-    yield closed | {"part": part | {"logprobs": []}}
+    yield text_done | {"logprobs": logprobs}
+    yield part_done | {"part": part | {"logprobs": []}}
 
 
 def _annotation_end(annotation: Mapping[str, Any]) -> int:
@@ -5020,8 +5114,8 @@ def _calling_program(call: _Call, response: Mapping[str, Any], position: int) ->
     """Return the program that calls a function, if only programs may call it; the call is then in progress."""
     item = response["output"][position]
     functions = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "function"]
-    named = [tool for tool in functions if tool.get("name") == item["name"]] or functions
-    if not named or any(tool.get("allowed_callers") != ["programmatic"] for tool in named):
+    named_functions = [tool for tool in functions if tool.get("name") == item["name"]] or functions
+    if not named_functions or any(tool.get("allowed_callers") != ["programmatic"] for tool in named_functions):
         return {}
     items = [*_conversation_items(call), *response["output"]]
     programs = [item["call_id"] for item in items if item.get("type") == "program"]
@@ -5159,8 +5253,8 @@ class _ResponsesSession(_SocketSession):
             _reject("Only tool outputs can be injected.", "input", "invalid_value")
         try:
             creator = self._creator_of(target, "response_id")
-        except _ServiceError as refused:
-            error = {key: refused.envelope[key] for key in ("code", "message")}
+        except _ServiceError as service_error:
+            error = {key: service_error.envelope[key] for key in ("code", "message")}
             return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
         self._queue_input(target, outputs)
         return [{"type": "response.inject.created", **fields, **_stream_field(creator)}]
@@ -5177,8 +5271,8 @@ class _ResponsesSession(_SocketSession):
             stream_field = _stream_field(creator)
             steer["id"] = message.call.store._new_id("steer_")
             self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
-        except _ServiceError as refused:
-            error = {key: refused.envelope[key] for key in ("type", "code", "message")}
+        except _ServiceError as service_error:
+            error = {key: service_error.envelope[key] for key in ("type", "code", "message")}
             return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_field]
         return [_steer_event("accepted", steer) | stream_field]
 
@@ -6124,7 +6218,7 @@ def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], calls: list[d
 def _add_run_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
     about = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
     about |= {"type": details["type"], "step_details": details, **fields}
-    _add(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), about)
+    _add_related_object(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), about)
 
 
 def _text_block_with_citations(turn: Turn) -> dict[str, Any]:
@@ -6142,7 +6236,7 @@ def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> di
     """Add a message to a thread, as a request describes it."""
     fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
     fields["content"] = _to_content_blocks(asked.get("content"))
-    message = _add(store, "beta.threads.messages", (thread,), fields)
+    message = _add_related_object(store, "beta.threads.messages", (thread,), fields)
     _attach_files(store, thread, asked)
     return message
 
@@ -6479,7 +6573,7 @@ def _store_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> No
 
 def _create_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
-    obj = _add(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), asked))
+    obj = _add_related_object(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), asked))
     _attach_initial_files(store, obj["id"], asked)
     return obj
 
@@ -6594,7 +6688,7 @@ def _cancel_file_batch(call: _Call) -> Any:
         for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
                 _finish_file_processing(call.store, file, "cancelled")
-        _move_on(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
+        _run_stages(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
     return batch
 
 
@@ -6983,7 +7077,7 @@ def _finish_fine_tuning_job(store: StateStore, job: dict[str, Any]) -> dict[str,
     own = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     name = job.get("fine_tuned_model") or own  # as the test set it
     about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
-    _add(store, "fine_tuning.jobs.checkpoints", (job["id"],), about)
+    _add_related_object(store, "fine_tuning.jobs.checkpoints", (job["id"],), about)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_job_event(store, job, "The job has successfully completed")
     tokens = _count_tokens(_file_text(store, job["training_file"]))
@@ -6991,7 +7085,7 @@ def _finish_fine_tuning_job(store: StateStore, job: dict[str, Any]) -> dict[str,
 
 
 def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
-    _add(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
+    _add_related_object(store, "fine_tuning.jobs.events", (job["id"],), {"message": message, "type": "message"})
 
 
 def _check_job_not_final(call: _Call) -> None:
@@ -8606,7 +8700,7 @@ def _store_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """A skill comes with its first version."""
     _store_created(call, obj, script)
     id, number = obj["id"], obj["latest_version"]
-    _add(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
+    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
     call.store["skills.versions.content"][id, number] = _skill_content(call)
 
 
