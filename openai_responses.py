@@ -5647,10 +5647,10 @@ _add_rows(
 
 def _check_tool_messages(call: _Call) -> None:
     """Tool messages answer calls of the messages before them."""
-    called: set[Any] = set()
+    call_ids: set[Any] = set()
     for index, message in enumerate(_chat_messages(call)):
-        called |= {made.get("id") for made in _only_dicts(message.get("tool_calls"))}
-        if message.get("role") == "tool" and message.get("tool_call_id") not in called:
+        call_ids |= {tool_call.get("id") for tool_call in _only_dicts(message.get("tool_calls"))}
+        if message.get("role") == "tool" and message.get("tool_call_id") not in call_ids:
             _reject(
                 "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
                 f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
@@ -5660,46 +5660,52 @@ def _check_tool_messages(call: _Call) -> None:
 
 def _derive_chat(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1))
-    repeated = choices[1:] if choices is not obj["choices"] else []
-    for made in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in repeated):
-        made["id"] = call.store._new_id("call_")  # each choice has calls of its own
-    thought = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    answer = thought + sum(_count_tokens(_output_text_of_message(choice["message"])) for choice in choices)
-    usage = _usage_with_counts(
-        obj, prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))), completion_tokens=answer
+    copies = choices[1:] if choices is not obj["choices"] else []
+    for tool_call in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in copies):
+        tool_call["id"] = call.store._new_id("call_")  # each choice has calls of its own
+    reasoning_tokens = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    completion_tokens = reasoning_tokens + sum(
+        _count_tokens(_output_text_of_message(choice["message"])) for choice in choices
     )
-    told = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
-    told |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
+    usage = _usage_with_counts(
+        obj, prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))), completion_tokens=completion_tokens
+    )
+    fields = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
+    fields |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
     choices = [_finalize_choice(call, choice) for choice in choices]
-    told |= _content_filter_fields(call) | ({"choices": choices} if choices != obj["choices"] else {})
-    return _chat_model_defaults(str(obj["model"]), usage) | told
+    fields |= _content_filter_fields(call) | ({"choices": choices} if choices != obj["choices"] else {})
+    return _chat_model_defaults(str(obj["model"]), usage) | fields
 
 
 def _output_text_of_message(message: Mapping[str, Any]) -> str:
     """Everything a model said in a message: text, refusal, the arguments of calls."""
-    calls = (made.get("function") or made.get("custom") or {} for made in message.get("tool_calls") or ())
+    called_tools = (
+        tool_call.get("function") or tool_call.get("custom") or {} for tool_call in message.get("tool_calls") or ()
+    )
     parts = [message.get("content"), message.get("refusal"), _get_dict(message, "audio").get("transcript")]
-    parts += [f.get("arguments") or f.get("input") for f in calls]
+    parts += [tool.get("arguments") or tool.get("input") for tool in called_tools]
     return "".join(filter(None, parts))
 
 
 def _finalize_choice(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
     """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
-    asked, message, told = call.body, choice["message"], {}
-    if choice["finish_reason"] == "tool_calls" and _get_dict(asked, "tool_choice").get("type") in (
+    body, message, fields = call.body, choice["message"], {}
+    if choice["finish_reason"] == "tool_calls" and _get_dict(body, "tool_choice").get("type") in (
         "custom",
         "function",
     ):
-        told["finish_reason"] = "stop"
-    if asked.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
-        top = int(asked.get("top_logprobs") or 0)
-        told["logprobs"] = {part: _fake_logprobs(message.get(part), top) or None for part in ("content", "refusal")}
-    if "audio" in (asked.get("modalities") or ()) and (text := message.get("content")):
-        sound = {"id": "audio_", "data": base64.b64encode(_SILENT_MP3).decode(), "transcript": text}
-        audio = {**sound, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
-        told["message"] = message | {"content": None, "audio": audio}
-    told |= _content_filter_fields(call, choice)
-    return choice | told if told else choice
+        fields["finish_reason"] = "stop"
+    if body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
+        top = int(body.get("top_logprobs") or 0)
+        fields["logprobs"] = {
+            field: _fake_logprobs(message.get(field), top) or None for field in ("content", "refusal")
+        }
+    if "audio" in (body.get("modalities") or ()) and (text := message.get("content")):
+        speech = {"id": "audio_", "data": base64.b64encode(_SILENT_MP3).decode(), "transcript": text}
+        audio = {**speech, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
+        fields["message"] = message | {"content": None, "audio": audio}
+    fields |= _content_filter_fields(call, choice)
+    return choice | fields if fields else choice
 
 
 # What models say that do not tell of their configuration.
@@ -5712,22 +5718,30 @@ _FINGERPRINTS_BY_MODEL = (
 def _chat_model_defaults(model: str, usage: dict[str, Any]) -> dict[str, Any]:
     """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
     if usage and "audio" in model:
-        asked, answer = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
-        heard = {
-            "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": 0, "image_tokens": 0, "text_tokens": asked}
+        prompt_tokens, completion_tokens = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
+        prompt_details = {
+            "prompt_tokens_details": {
+                "audio_tokens": 0,
+                "cached_tokens": 0,
+                "image_tokens": 0,
+                "text_tokens": prompt_tokens,
+            }
         }
-        said = {**(usage["usage"].get("completion_tokens_details") or {}), "text_tokens": answer}
-        usage["usage"] |= heard | {"completion_tokens_details": said}
-    told = next((told for pattern, told in _FINGERPRINTS_BY_MODEL if re.match(pattern, model)), {})
-    return usage | told
+        completion_details = {
+            **(usage["usage"].get("completion_tokens_details") or {}),
+            "text_tokens": completion_tokens,
+        }
+        usage["usage"] |= prompt_details | {"completion_tokens_details": completion_details}
+    defaults = next((defaults for pattern, defaults in _FINGERPRINTS_BY_MODEL if re.match(pattern, model)), {})
+    return usage | defaults
 
 
 def _store_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _store_created(call, obj, script)
-    used = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
-    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": used}  # told otherwise now
+    usage = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
+    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": usage}  # told otherwise now
     for index, message in enumerate(_chat_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
@@ -5745,11 +5759,11 @@ def _derive_completion(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
-    prompt, answer = (
-        sum(_count_tokens(_extract_text(p)) for p in prompts),
-        sum(_count_tokens(c["text"]) for c in choices),
+    prompt_tokens, completion_tokens = (
+        sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
+        sum(_count_tokens(completion["text"]) for completion in choices),
     )
-    usage = _usage_with_counts(obj, prompt_tokens=prompt, completion_tokens=answer)
+    usage = _usage_with_counts(obj, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     return usage | {
         "choices": [_add_completion_logprobs(call, choice) for choice in choices],
         **_content_filter_fields(call),
@@ -5766,14 +5780,20 @@ def _add_completion_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, A
     filters, top = _content_filter_fields(call, choice), call.body.get("logprobs")
     if top is None or choice.get("logprobs"):
         return choice | filters
-    told = _fake_logprobs(choice["text"], int(top))
-    tokens = [each["token"] for each in told]
-    best = [{other["token"]: other["logprob"] for other in each["top_logprobs"]} for each in told]
-    told = {"tokens": tokens, "token_logprobs": [each["logprob"] for each in told], "top_logprobs": best}
+    logprobs = _fake_logprobs(choice["text"], int(top))
+    tokens = [entry["token"] for entry in logprobs]
+    top_logprobs = [
+        {alternative["token"]: alternative["logprob"] for alternative in entry["top_logprobs"]} for entry in logprobs
+    ]
+    logprobs = {
+        "tokens": tokens,
+        "token_logprobs": [entry["logprob"] for entry in logprobs],
+        "top_logprobs": top_logprobs,
+    }
     return (
         choice
         | filters
-        | {"logprobs": told | {"text_offset": [*itertools.accumulate(map(len, tokens), initial=0)][:-1]}}
+        | {"logprobs": logprobs | {"text_offset": [*itertools.accumulate(map(len, tokens), initial=0)][:-1]}}
     )
 
 
@@ -5789,16 +5809,20 @@ def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> d
 
 
 def _turn_to_chat(turn: Turn) -> dict[str, Any]:
-    calls = [
-        {"id": c.id or _NewId("call_"), "type": _tool_call_type(c), _tool_call_type(c): _tool_call_fields(c)}
-        for c in turn.tool_calls
+    tool_calls = [
+        {
+            "id": tool_call.id or _NewId("call_"),
+            "type": _tool_call_type(tool_call),
+            _tool_call_type(tool_call): _tool_call_fields(tool_call),
+        }
+        for tool_call in turn.tool_calls
     ]
-    message = {"content": turn.text} | ({"tool_calls": calls} if calls else {})
+    message = {"content": turn.text} | ({"tool_calls": tool_calls} if tool_calls else {})
     message |= {"refusal": turn.refusal} if turn.refusal else {}
-    message |= {"annotations": [_url_citation(each, True) for each in turn.citations]} if turn.citations else {}
-    thought = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning or "")}}
+    message |= {"annotations": [_url_citation(citation, True) for citation in turn.citations]} if turn.citations else {}
+    usage = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning or "")}}
     choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
-    return {"choices": [choice]} | ({"usage": thought} if turn.reasoning else {})
+    return {"choices": [choice]} | ({"usage": usage} if turn.reasoning else {})
 
 
 def _turn_to_completion(turn: Turn) -> dict[str, Any]:
@@ -5829,62 +5853,64 @@ def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterat
 def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
     message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    filtered = [{_FILTER_KEY: {}}, {_FILTER_KEY: rest.pop(_FILTER_KEY)}] if _FILTER_KEY in rest else [{}, {}]
+    filters = [{_FILTER_KEY: {}}, {_FILTER_KEY: rest.pop(_FILTER_KEY)}] if _FILTER_KEY in rest else [{}, {}]
     logprobs = rest.pop("logprobs", None)
-    texts, opening = _chat_text_deltas(message, logprobs, chunk), _initial_chat_delta(message)
-    calls = [
+    text_deltas, initial_delta = _chat_text_deltas(message, logprobs, chunk), _initial_chat_delta(message)
+    call_deltas = [
         {"tool_calls": [{"index": index} | delta]}
-        for index, made in enumerate(message.get("tool_calls") or ())
-        for delta in _tool_call_deltas(made, chunk)
+        for index, tool_call in enumerate(message.get("tool_calls") or ())
+        for delta in _tool_call_deltas(tool_call, chunk)
     ]
-    if not texts and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
-        opening |= calls.pop(0)
-    yield opening, {"logprobs": None if texts else logprobs} | filtered[0]
-    for delta, told in texts:
-        yield delta, {"logprobs": told} | filtered[1]
-    for delta in (*_audio_deltas(message.get("audio"), chunk), *calls):
-        yield delta, {"logprobs": None} | filtered[0]
-    yield {}, {"logprobs": None} | filtered[0] | rest
+    if not text_deltas and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
+        initial_delta |= call_deltas.pop(0)
+    yield initial_delta, {"logprobs": None if text_deltas else logprobs} | filters[0]
+    for delta, piece_logprobs in text_deltas:
+        yield delta, {"logprobs": piece_logprobs} | filters[1]
+    for delta in (*_audio_deltas(message.get("audio"), chunk), *call_deltas):
+        yield delta, {"logprobs": None} | filters[0]
+    yield {}, {"logprobs": None} | filters[0] | rest
 
 
 def _chat_text_deltas(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
     """The texts of a message in pieces, with the log probabilities of each piece."""
-    told: list[tuple[dict[str, str], Any]] = []
+    deltas: list[tuple[dict[str, str], Any]] = []
     for key, text in message.items():
         if isinstance(text, str) and key != "role":
-            pieces, known = list(_split_text(text, chunk)), (logprobs or {}).get(key)
-            shares = (
-                [logprobs | {key: share} for share in _logprobs_by_piece(pieces, known)]
-                if known
+            pieces, text_logprobs = list(_split_text(text, chunk)), (logprobs or {}).get(key)
+            piece_logprobs = (
+                [logprobs | {key: tokens} for tokens in _logprobs_by_piece(pieces, text_logprobs)]
+                if text_logprobs
                 else [None] * len(pieces)
             )
-            told += zip(({key: piece} for piece in pieces), shares, strict=True)
-    return told
+            deltas += zip(({key: piece} for piece in pieces), piece_logprobs, strict=True)
+    return deltas
 
 
 def _initial_chat_delta(message: dict[str, Any]) -> dict[str, Any]:
     """The first delta: the role, texts that are still empty, and what does not come in pieces."""
-    whole = {
+    fields = {
         key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
     }
-    empty = {key: "" for key, value in whole.items() if isinstance(value, str) and key != "role"}
-    return {"role": message["role"], "content": None, "refusal": None} | whole | empty
+    empty = {key: "" for key, value in fields.items() if isinstance(value, str) and key != "role"}
+    return {"role": message["role"], "content": None, "refusal": None} | fields | empty
 
 
-def _tool_call_deltas(made: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
-    kind = made["type"]
-    field = "input" if kind == "custom" else "arguments"
-    yield {key: value for key, value in made.items() if key != kind} | {kind: made[kind] | {field: ""}}
-    for piece in _split_text(made[kind][field], chunk):
-        yield {kind: {field: piece}}
+def _tool_call_deltas(tool_call: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    tool_type = tool_call["type"]
+    field = "input" if tool_type == "custom" else "arguments"
+    yield {key: value for key, value in tool_call.items() if key != tool_type} | {
+        tool_type: tool_call[tool_type] | {field: ""}
+    }
+    for piece in _split_text(tool_call[tool_type][field], chunk):
+        yield {tool_type: {field: piece}}
 
 
 def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
     """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
     if audio:
-        said = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
-        first, *others = [*said, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
-        yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *others))
+        transcript_parts = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
+        first, *rest = [*transcript_parts, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
+        yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *rest))
 
 
 def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
@@ -5892,8 +5918,8 @@ def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | Non
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
         for piece in _split_text(choice["text"], chunk):
-            part = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
-            yield None, base | {"choices": [part]}
+            piece_choice = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
+            yield None, base | {"choices": [piece_choice]}
         yield None, base | {"choices": [choice | {"text": ""}]}
     if with_usage and completion.get("usage"):
         yield None, base | {"choices": [], "usage": completion["usage"]}
@@ -5926,7 +5952,7 @@ def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> dict[st
         "prompt": (_filter_results("jailbreak"), call.body.get("input")),
         "completion": (_filter_results(*_PROTECTED_MATERIAL, harmful=harmful), response["output"]),
     }
-    found = [
+    content_filters = [
         {
             "blocked": harmful and source == "completion",
             "source_type": source,
@@ -5936,14 +5962,14 @@ def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> dict[st
         }
         for source, (results, text) in sources.items()
     ]
-    return {"content_filters": found}
+    return {"content_filters": content_filters}
 
 
-def _filter_results(*kinds: str, harmful: bool = False) -> dict[str, Any]:
+def _filter_results(*detections: str, harmful: bool = False) -> dict[str, Any]:
     """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
     harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
     harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
-    return harms | {kind: {"filtered": False, "detected": False} for kind in kinds}
+    return harms | {detection: {"filtered": False, "detected": False} for detection in detections}
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
@@ -6067,7 +6093,7 @@ def _store_message(call: _Call, obj: dict[str, Any], script: _Script) -> None:
 
 def _update_message(call: _Call) -> dict[str, Any]:
     """What is changed is answered in the words of the API's first version, as it is to this day."""
-    return {key: item for key, item in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
+    return {key: value for key, value in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
 
 
 def _new_thread_messages(call: _Call) -> list[dict[str, Any]]:
@@ -6094,44 +6120,54 @@ def _derive_run(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
     inherited = {key: assistant[key] for key in _INHERITED_FIELDS if assistant.get(key) is not None}
     derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
-    if more := call.body.get("additional_instructions"):
-        derived["instructions"] = f"{derived.get('instructions', obj['instructions'])} {more}".strip()
+    if additional_instructions := call.body.get("additional_instructions"):
+        derived["instructions"] = (
+            f"{derived.get('instructions', obj['instructions'])} {additional_instructions}".strip()
+        )
     return derived
 
 
 def _store_thread_and_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
     """A thread, and a run on it."""
-    store, id, asked = call.store, run["thread_id"], call.body.get("thread") or {}
+    store, id, request_fields = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
-        thread = _new_object("beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), asked), "id": id})
+        thread = _new_object(
+            "beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), request_fields), "id": id}
+        )
         store["beta.threads"][id] = thread
-        _initialize_thread(store, thread, asked, _NOT_SET)
+        _initialize_thread(store, thread, request_fields, _NOT_SET)
     _store_run(call, run, script)
 
 
-def _initialize_thread(store: StateStore, thread: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
-    _create_tool_resources(store, thread, asked, script)
-    for message in _only_dicts(asked.get("messages")):
+def _initialize_thread(
+    store: StateStore, thread: dict[str, Any], request_fields: Mapping[str, Any], script: _Script
+) -> None:
+    _create_tool_resources(store, thread, request_fields, script)
+    for message in _only_dicts(request_fields.get("messages")):
         _add_message(store, thread["id"], message)
 
 
-def _create_tool_resources(store: StateStore, obj: dict[str, Any], asked: Mapping[str, Any], script: _Script) -> None:
+def _create_tool_resources(
+    store: StateStore, obj: dict[str, Any], request_fields: Mapping[str, Any], script: _Script
+) -> None:
     """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in script.set_fields or not asked.get("tool_resources"):
+    if "tool_resources" in script.set_fields or not request_fields.get("tool_resources"):
         return
-    resources = {kind: _copy_json(resource) for kind, resource in asked["tool_resources"].items() if resource}
+    resources = {
+        tool_type: _copy_json(resource) for tool_type, resource in request_fields["tool_resources"].items() if resource
+    }
     search = resources.get("file_search", {})
-    for described in _only_dicts(search.pop("vector_stores", None)):
-        search.setdefault("vector_store_ids", []).append(_create_vector_store(store, described)["id"])
+    for vector_store in _only_dicts(search.pop("vector_stores", None)):
+        search.setdefault("vector_store_ids", []).append(_create_vector_store(store, vector_store)["id"])
     obj["tool_resources"] = resources
 
 
 def _store_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
-    store, thread = call.store, run["thread_id"]
+    store, thread_id = call.store, run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
-        _add_message(store, thread, message)
-    _insert_object(store, _get_resource("beta.threads.runs"), (thread,), run, script.set_fields)
-    store._metadata("beta.threads.runs", (thread, run["id"])).created_by = call.row.name
+        _add_message(store, thread_id, message)
+    _insert_object(store, _get_resource("beta.threads.runs"), (thread_id,), run, script.set_fields)
+    store._metadata("beta.threads.runs", (thread_id, run["id"])).created_by = call.row.name
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
@@ -6143,11 +6179,16 @@ def _check_tool_outputs(call: _Call) -> None:
     run = _require_target(call)
     if run["status"] != "requires_action":
         _reject(f"Runs in status '{run['status']}' do not accept tool outputs.")
-    wanted = _get_dict(_get_dict(run, "required_action"), "submit_tool_outputs").get("tool_calls")
-    expected = [made.get("id") for made in _only_dicts(wanted)]
-    given = [output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))]
-    if wrong := [id for id in given if id not in expected] or [id for id in expected if id not in given]:
-        _reject(f"Expected tool outputs for call_ids {expected}, but '{wrong[0]}' is not as expected.", "tool_outputs")
+    tool_calls = _get_dict(_get_dict(run, "required_action"), "submit_tool_outputs").get("tool_calls")
+    expected_ids = [tool_call.get("id") for tool_call in _only_dicts(tool_calls)]
+    output_ids = [output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))]
+    if wrong_ids := [id for id in output_ids if id not in expected_ids] or [
+        id for id in expected_ids if id not in output_ids
+    ]:
+        _reject(
+            f"Expected tool outputs for call_ids {expected_ids}, but '{wrong_ids[0]}' is not as expected.",
+            "tool_outputs",
+        )
 
 
 def _resume_run(call: _Call, turn: Turn | None) -> Any:
@@ -6164,8 +6205,8 @@ def _resume_run(call: _Call, turn: Turn | None) -> Any:
 
 
 def _complete_tool_call_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
-    for made in step["step_details"]["tool_calls"]:
-        made["function"]["output"] = outputs.get(made["id"])
+    for tool_call in step["step_details"]["tool_calls"]:
+        tool_call["function"]["output"] = outputs.get(tool_call["id"])
     step |= {"status": "completed", "completed_at": int(time.time())}
 
 
@@ -6186,16 +6227,16 @@ def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> Non
 def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
     """Return what the end of a run changes in it, and add its message and its step."""
     if turn.tool_calls:
-        calls = [_run_tool_call(made, store) for made in turn.tool_calls]
-        _add_tool_call_step(store, run, calls)
-        action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+        tool_calls = [_run_tool_call(tool_call, store) for tool_call in turn.tool_calls]
+        _add_tool_call_step(store, run, tool_calls)
+        action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}
         return {"status": "requires_action", "required_action": action}
     content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_text_block_with_citations(turn)]
-    about = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
-    message = _add_message(store, run["thread_id"], about)
+    fields = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
+    message = _add_message(store, run["thread_id"], fields)
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
-    taken = {"usage": _run_usage(store, run, turn)}
-    usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), taken)["usage"]
+    changes = {"usage": _run_usage(store, run, turn)}
+    usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), changes)["usage"]
     _add_run_step(store, run, details, usage=usage)
     if turn.stop:
         reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
@@ -6204,40 +6245,46 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
     return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
 
 
-def _run_tool_call(made: ToolCall, store: StateStore) -> dict[str, Any]:
-    return {"id": made.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(made)}
+def _run_tool_call(tool_call: ToolCall, store: StateStore) -> dict[str, Any]:
+    return {"id": tool_call.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(tool_call)}
 
 
-def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], calls: list[dict[str, Any]]) -> None:
+def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], tool_calls: list[dict[str, Any]]) -> None:
     """The step of a run that waits for tools."""
-    shown = [{**made, "function": {**made["function"], "output": None}} for made in calls]
+    calls_without_output = [
+        {**tool_call, "function": {**tool_call["function"], "output": None}} for tool_call in tool_calls
+    ]
     waiting = {"status": "in_progress", "completed_at": None, "usage": None}
-    _add_run_step(store, run, {"type": "tool_calls", "tool_calls": shown}, **waiting)
+    _add_run_step(store, run, {"type": "tool_calls", "tool_calls": calls_without_output}, **waiting)
 
 
 def _add_run_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
-    about = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
-    about |= {"type": details["type"], "step_details": details, **fields}
-    _add_related_object(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), about)
+    step = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
+    step |= {"type": details["type"], "step_details": details, **fields}
+    _add_related_object(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), step)
 
 
 def _text_block_with_citations(turn: Turn) -> dict[str, Any]:
     """A text in a message of a thread, with the files it cites."""
     text = turn.text or ""
     annotations = [
-        {"type": "file_citation", "text": text[each.start : each.end], "file_citation": {"file_id": each.file_id}}
-        | {"start_index": each.start, "end_index": each.end}
-        for each in turn.citations
+        {
+            "type": "file_citation",
+            "text": text[citation.start : citation.end],
+            "file_citation": {"file_id": citation.file_id},
+        }
+        | {"start_index": citation.start, "end_index": citation.end}
+        for citation in turn.citations
     ]
     return {"type": "text", "text": {"value": text, "annotations": annotations}}
 
 
-def _add_message(store: StateStore, thread: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str, Any]) -> dict[str, Any]:
     """Add a message to a thread, as a request describes it."""
-    fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**asked, "thread_id": thread})
-    fields["content"] = _to_content_blocks(asked.get("content"))
-    message = _add_related_object(store, "beta.threads.messages", (thread,), fields)
-    _attach_files(store, thread, asked)
+    fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**request_fields, "thread_id": thread_id})
+    fields["content"] = _to_content_blocks(request_fields.get("content"))
+    message = _add_related_object(store, "beta.threads.messages", (thread_id,), fields)
+    _attach_files(store, thread_id, request_fields)
     return message
 
 
@@ -6251,18 +6298,18 @@ def _to_content_blocks(content: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _attach_files(store: StateStore, id: str, message: Mapping[str, Any]) -> None:
+def _attach_files(store: StateStore, thread_id: str, message: Mapping[str, Any]) -> None:
     """Makes the files attached to a message searchable, or readable, in its thread."""
-    thread = store["beta.threads"].get(id, {})
+    thread = store["beta.threads"].get(thread_id, {})
     resources = thread.get("tool_resources") or {}
     for attachment in _only_dicts(message.get("attachments")):
-        kinds = {tool.get("type") for tool in _only_dicts(attachment.get("tools"))}
-        if "file_search" in kinds:
+        tool_types = {tool.get("type") for tool in _only_dicts(attachment.get("tools"))}
+        if "file_search" in tool_types:
             search = resources.setdefault("file_search", {})
-            stores = search.get("vector_store_ids") or [_create_vector_store(store, {})["id"]]
-            search["vector_store_ids"] = stores
-            _create_vector_store_file(store, stores[0], {"file_id": attachment.get("file_id")})
-        if "code_interpreter" in kinds:
+            vector_store_ids = search.get("vector_store_ids") or [_create_vector_store(store, {})["id"]]
+            search["vector_store_ids"] = vector_store_ids
+            _create_vector_store_file(store, vector_store_ids[0], {"file_id": attachment.get("file_id")})
+        if "code_interpreter" in tool_types:
             resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
     if resources:
         thread["tool_resources"] = resources
@@ -6270,14 +6317,18 @@ def _attach_files(store: StateStore, id: str, message: Mapping[str, Any]) -> Non
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
     messages = _load_children(store, "beta.threads.messages", run["thread_id"])
-    prompt = _count_tokens(run.get("instructions") or "") + sum(
+    prompt_tokens = _count_tokens(run.get("instructions") or "") + sum(
         _count_tokens(_message_text(message)) for message in messages
     )
-    answer = _count_tokens(turn.text or turn.refusal or "") + sum(
-        _count_tokens(made.arguments) for made in turn.tool_calls
+    completion_tokens = _count_tokens(turn.text or turn.refusal or "") + sum(
+        _count_tokens(tool_call.arguments) for tool_call in turn.tool_calls
     )
-    figures = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
-    return figures | {
+    usage = {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }
+    return usage | {
         "prompt_token_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
@@ -6289,17 +6340,17 @@ def _message_text(message: Mapping[str, Any]) -> str:
 
 def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
     """Return the status of a run that an error, the reason of an early end, or a required action stand for."""
-    causes = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
-    for cause, status in causes.items():
-        if explicit.get(cause):
+    statuses = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
+    for field, status in statuses.items():
+        if explicit.get(field):
             return {"status": status, "completed_at": None}
     return {}
 
 
 def _turn_to_run(turn: Turn) -> dict[str, Any]:
     """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
-    if pages := [each for each in turn.citations if each.file_id is None]:
-        raise TypeError(f"{pages[0]!r}: messages of threads cite files only")
+    if url_citations := [citation for citation in turn.citations if citation.file_id is None]:
+        raise TypeError(f"{url_citations[0]!r}: messages of threads cite files only")
     return {}
 
 
@@ -6318,43 +6369,46 @@ def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator
     if "run_id" not in call.params:
         yield "thread.run.created", run
     steps = _run_steps(store, key)
-    answered = {output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))}
+    answered_ids = {output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))}
     for step in steps.values():
-        if answered & {made["id"] for made in step["step_details"].get("tool_calls") or ()}:
+        if answered_ids & {tool_call["id"] for tool_call in step["step_details"].get("tool_calls") or ()}:
             yield "thread.run.step.completed", step
-    new = steps if run["status"] == "requires_action" else {}  # the test set that the run waits for tools
+    new_steps = steps if run["status"] == "requires_action" else {}  # the test set that the run waits for tools
     while True:
-        for step in new.values():
+        for step in new_steps.values():
             yield from _step_events(store, step, chunk)
         yield f"thread.run.{run['status']}", run
         if not _has_pending_changes(store, "beta.threads.runs", key):
             break
         with store.lock:
-            before = _run_steps(store, key)
+            previous_steps = _run_steps(store, key)
             _advance(store, "beta.threads.runs", key)
             run = _copy_json(store["beta.threads.runs"][key])
-            new = {id: step for id, step in _run_steps(store, key).items() if id not in before}
+            new_steps = {id: step for id, step in _run_steps(store, key).items() if id not in previous_steps}
     yield "done", "[DONE]"
 
 
-def _run_steps(store: StateStore, run: tuple[str, str]) -> dict[Any, dict[str, Any]]:
+def _run_steps(store: StateStore, key: tuple[str, str]) -> dict[Any, dict[str, Any]]:
     """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
     with store.lock:
-        return _copy_json(store._children("beta.threads.runs.steps", *run))
+        return _copy_json(store._children("beta.threads.runs.steps", *key))
 
 
 def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
-    opened = step | {"status": "in_progress", "completed_at": None, "usage": None}
+    initial = step | {"status": "in_progress", "completed_at": None, "usage": None}
     details = step["step_details"]
     if details["type"] == "tool_calls":
-        opened |= {"step_details": {"type": "tool_calls", "tool_calls": []}}
-    yield "thread.run.step.created", opened
-    yield "thread.run.step.in_progress", opened
+        initial |= {"step_details": {"type": "tool_calls", "tool_calls": []}}
+    yield "thread.run.step.created", initial
+    yield "thread.run.step.in_progress", initial
     if details["type"] == "tool_calls":
-        for index, made in enumerate(details["tool_calls"]):
-            for delta in _tool_call_deltas(made, chunk):
-                changed = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
-                yield "thread.run.step.delta", _delta(step, "thread.run.step.delta", {"step_details": changed})
+        for index, tool_call in enumerate(details["tool_calls"]):
+            for delta in _tool_call_deltas(tool_call, chunk):
+                step_details = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
+                yield (
+                    "thread.run.step.delta",
+                    _delta_event(step, "thread.run.step.delta", {"step_details": step_details}),
+                )
     else:
         message = store["beta.threads.messages"][step["thread_id"], details["message_creation"]["message_id"]]
         yield from _thread_message_events(message, chunk)
@@ -6363,13 +6417,13 @@ def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> 
 
 
 def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
-    opened = message | {"status": "in_progress", "content": []}
-    yield "thread.message.created", opened
-    yield "thread.message.in_progress", opened
+    initial = message | {"status": "in_progress", "content": []}
+    yield "thread.message.created", initial
+    yield "thread.message.in_progress", initial
     for index, block in enumerate(message["content"]):
         for part in _block_deltas(block, chunk):
-            changed = {"content": [{"index": index, "type": block["type"]} | part]}
-            yield "thread.message.delta", _delta(message, "thread.message.delta", changed)
+            delta = {"content": [{"index": index, "type": block["type"]} | part]}
+            yield "thread.message.delta", _delta_event(message, "thread.message.delta", delta)
     yield f"thread.message.{message['status']}", message
 
 
@@ -6381,8 +6435,8 @@ def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str
         yield from ({"text": {"value": piece}} for piece in _split_text(block["text"]["value"], chunk))
 
 
-def _delta(of: Mapping[str, Any], kind: str, delta: dict[str, Any]) -> dict[str, Any]:
-    return {"id": of["id"], "object": kind, "delta": delta}
+def _delta_event(obj: Mapping[str, Any], object_type: str, delta: dict[str, Any]) -> dict[str, Any]:
+    return {"id": obj["id"], "object": object_type, "delta": delta}
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
@@ -6517,8 +6571,8 @@ _add_rows(
 def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[_Event]:
     """A session that was created and waits."""
     session = {"session_id": call.params["session_id"]}
-    for kind in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new_object(f"beta.{kind}", call.store, session)
+    for event_model in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
+        event = _new_object(f"beta.{event_model}", call.store, session)
         yield event["type"], event
 
 
@@ -6571,18 +6625,23 @@ def _store_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> No
     _attach_initial_files(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
 
-def _create_vector_store(store: StateStore, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _create_vector_store(store: StateStore, request_fields: Mapping[str, Any]) -> dict[str, Any]:
     """A vector store made along with something else."""
-    obj = _add_related_object(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), asked))
-    _attach_initial_files(store, obj["id"], asked)
+    obj = _add_related_object(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), request_fields))
+    _attach_initial_files(store, obj["id"], request_fields)
     return obj
 
 
-def _attach_initial_files(store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False) -> None:
+def _attach_initial_files(
+    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], done: bool = False
+) -> None:
     """The files a vector store is made with."""
-    for file in asked.get("file_ids") or ():
+    for file_id in request_fields.get("file_ids") or ():
         _create_vector_store_file(
-            store, id, {"file_id": file, "chunking_strategy": asked.get("chunking_strategy")}, done
+            store,
+            vector_store_id,
+            {"file_id": file_id, "chunking_strategy": request_fields.get("chunking_strategy")},
+            done,
         )
 
 
@@ -6592,9 +6651,9 @@ def _store_vector_store_file(call: _Call, file: dict[str, Any], script: _Script)
 
 def _list_and_advance(call: _Call) -> Any:
     """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
-    owner = call.resource.parent
-    for key in [_to_key(call.parent_ids)] if owner else list(call.objects):
-        _advance(call.store, (owner or call.resource).name, key)
+    parent = call.resource.parent
+    for key in [_to_key(call.parent_ids)] if parent else list(call.objects):
+        _advance(call.store, (parent or call.resource).name, key)
     return _handle_list(call)
 
 
@@ -6602,16 +6661,16 @@ def _detach_file(store: StateStore, key: Any, file: dict[str, Any]) -> None:
     """A file that leaves a vector store leaves its counts and its batches."""
     _update_file_counts(store, key[0], file, -1)
     batches = store["vector_stores.file_batches.files"]
-    for listed in [listed for listed in batches if listed[::2] == key]:
-        del batches[listed]
+    for batch_key in [batch_key for batch_key in batches if batch_key[::2] == key]:
+        del batches[batch_key]
 
 
 def _store_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     _store_created(call, obj, script)
     path = (*call.parent_ids, obj["id"])
     done = _sets_file_states(script)
-    for asked in _requested_batch_files(call.body):
-        file = _create_vector_store_file(call.store, call.parent_ids[0], asked, done)
+    for request_fields in _requested_batch_files(call.body):
+        file = _create_vector_store_file(call.store, call.parent_ids[0], request_fields, done)
         call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
     state = _file_batch_state(call.store, path)
     if done:
@@ -6633,51 +6692,55 @@ def _requested_batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _create_vector_store_file(
-    store: StateStore, id: str, asked: Mapping[str, Any], done: bool = False
+    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], done: bool = False
 ) -> dict[str, Any]:
-    file = _new_object("vector_stores.VectorStoreFile", store, _vector_store_file_fields(store, id, asked))
+    file = _new_object(
+        "vector_stores.VectorStoreFile", store, _vector_store_file_fields(store, vector_store_id, request_fields)
+    )
     _insert_vector_store_file(store, file, done)
     return file
 
 
-def _vector_store_file_fields(store: StateStore, id: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _vector_store_file_fields(
+    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any]
+) -> dict[str, Any]:
     """What a file is in a vector store, from what was asked for."""
-    file, strategy = asked.get("file_id"), asked.get("chunking_strategy") or {}
-    fields = {"vector_store_id": id, "usage_bytes": len(store["files.content"].get(file, b""))}
-    fields |= {"id": file} if file else {}
-    fields |= {"attributes": asked["attributes"]} if asked.get("attributes") else {}
+    file_id, strategy = request_fields.get("file_id"), request_fields.get("chunking_strategy") or {}
+    fields = {"vector_store_id": vector_store_id, "usage_bytes": len(store["files.content"].get(file_id, b""))}
+    fields |= {"id": file_id} if file_id else {}
+    fields |= {"attributes": request_fields["attributes"]} if request_fields.get("attributes") else {}
     return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
 
 
 def _insert_vector_store_file(
-    store: StateStore, file: dict[str, Any], done: bool, given: Mapping[str, Any] = {}
+    store: StateStore, file: dict[str, Any], done: bool, set_fields: Mapping[str, Any] = {}
 ) -> None:
     """Add a file to a vector store. Unless that is done, the store reads it with the next retrieve or list."""
-    files, id = store["vector_stores.files"], file["vector_store_id"]
-    if (key := (id, file["id"])) in files:
-        _update_file_counts(store, id, files[key], -1)
+    files, vector_store_id = store["vector_stores.files"], file["vector_store_id"]
+    if (key := (vector_store_id, file["id"])) in files:
+        _update_file_counts(store, vector_store_id, files[key], -1)
     files[key] = file
-    _save_set_fields(store, "vector_stores.files", key, given)
+    _save_set_fields(store, "vector_stores.files", key, set_fields)
     if not done:
         unread = {"status": "in_progress", "usage_bytes": 0}
         file.update(_with_set_fields(store, "vector_stores.files", key, unread))
-    _update_file_counts(store, id, file, 1)
+    _update_file_counts(store, vector_store_id, file, 1)
     if not done:
         _schedule(store, "vector_stores.files", key, _finish_file_processing)
-    if not done and id in store["vector_stores"]:
-        _schedule(store, "vector_stores", id, _process_pending_files)
+    if not done and vector_store_id in store["vector_stores"]:
+        _schedule(store, "vector_stores", vector_store_id, _process_pending_files)
 
 
-def _process_pending_files(store: StateStore, owner: dict[str, Any]) -> dict[str, Any]:
+def _process_pending_files(store: StateStore, vector_store: dict[str, Any]) -> dict[str, Any]:
     """A vector store goes on with the files it is reading, and follows them by itself."""
-    for key in store._children("vector_stores.files", owner["id"]):
+    for key in store._children("vector_stores.files", vector_store["id"]):
         _advance(store, "vector_stores.files", key)
     return {}
 
 
 def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    for id, _, file in store._children("vector_stores.file_batches.files", *path):
-        _advance(store, "vector_stores.files", (id, file))
+    for vector_store_id, _, file_id in store._children("vector_stores.file_batches.files", *path):
+        _advance(store, "vector_stores.files", (vector_store_id, file_id))
     return _file_batch_state(store, path)
 
 
@@ -6694,38 +6757,38 @@ def _cancel_file_batch(call: _Call) -> Any:
 
 def _finish_file_processing(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
     """End the reading of a file by its vector store, and count it there as what it is now."""
-    id = file["vector_store_id"]
-    _update_file_counts(store, id, file, -1)
-    read = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
-    changes = {"status": status, "usage_bytes": read}
-    file.update(_with_set_fields(store, "vector_stores.files", (id, file["id"]), changes))
-    _update_file_counts(store, id, file, 1)
+    vector_store_id = file["vector_store_id"]
+    _update_file_counts(store, vector_store_id, file, -1)
+    usage_bytes = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
+    changes = {"status": status, "usage_bytes": usage_bytes}
+    file.update(_with_set_fields(store, "vector_stores.files", (vector_store_id, file["id"]), changes))
+    _update_file_counts(store, vector_store_id, file, 1)
     return {}
 
 
-def _update_file_counts(store: StateStore, id: str, file: Mapping[str, Any], sign: int) -> None:
+def _update_file_counts(store: StateStore, vector_store_id: str, file: Mapping[str, Any], sign: int) -> None:
     """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
-    if id not in store["vector_stores"]:
+    if vector_store_id not in store["vector_stores"]:
         return
-    owner = _load_object(store, _get_resource("vector_stores"), id)
-    counts, status = owner["file_counts"], file.get("status", "completed")
+    vector_store = _load_object(store, _get_resource("vector_stores"), vector_store_id)
+    counts, status = vector_store["file_counts"], file.get("status", "completed")
     counts = counts | {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
-    size = owner["usage_bytes"] + sign * file.get("usage_bytes", 0)
+    size = vector_store["usage_bytes"] + sign * file.get("usage_bytes", 0)
     changes = {"file_counts": counts, "usage_bytes": size, "last_active_at": int(time.time())}
-    owner.update(_with_set_fields(store, "vector_stores", id, changes))
-    if owner["status"] != "expired":
-        reading = owner["file_counts"]["in_progress"] > 0
-        changes = {"status": "in_progress" if reading else "completed"}
-        changes |= _expiry_from(owner, _get_dict(owner, "expires_after"))
-        owner.update(_with_set_fields(store, "vector_stores", id, changes))
+    vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
+    if vector_store["status"] != "expired":
+        is_processing = vector_store["file_counts"]["in_progress"] > 0
+        changes = {"status": "in_progress" if is_processing else "completed"}
+        changes |= _expiry_from(vector_store, _get_dict(vector_store, "expires_after"))
+        vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
 
 
 def _file_batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
     """The counts of a batch: how far the files of it are that are still in the vector store."""
     files = store._children("vector_stores.file_batches.files", *path).values()
     counts = collections.Counter(file["status"] for file in files)
-    none = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
-    return {"status": "completed", "file_counts": {**none, **counts, "total": len(files)}}
+    zeros = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
+    return {"status": "completed", "file_counts": {**zeros, **counts, "total": len(files)}}
 
 
 def _vector_store_file_content(call: _Call) -> Any:
@@ -6739,17 +6802,17 @@ def _search_vector_store(call: _Call) -> Any:
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
     hits = _search_hits(call.store, call.item_id, _split_words(" ".join(queries)), call.body.get("filters"))
-    least = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
-    most = int(call.body.get("max_num_results") or 10)
-    found = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= least][:most]
+    min_score = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
+    max_results = int(call.body.get("max_num_results") or 10)
+    results = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= min_score][:max_results]
     rewritten = [" ".join(_split_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
-    told = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
-    return _make_page(call.row, found) | told
+    fields = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
+    return _make_page(call.row, results) | fields
 
 
-def _search_hits(store: StateStore, id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
+def _search_hits(store: StateStore, vector_store_id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
     """Every chunk of the files that pass a filter, with its score, best first."""
-    stored = _load_children(store, "vector_stores.files", id)
+    stored = _load_children(store, "vector_stores.files", vector_store_id)
     files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
     chunks = [(file, chunk) for file in files for chunk in _split_chunks(file, _file_text(store, file["id"]))]
     ranked = _rank_texts(words, [_split_words(chunk) for _, chunk in chunks])
@@ -6760,12 +6823,12 @@ def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:
     """Whether a file's attributes are as a filter wants them."""
     if not condition:
         return True
-    kind = condition.get("type") if isinstance(condition, dict) else None
-    if kind in ("and", "or"):
+    filter_type = condition.get("type") if isinstance(condition, dict) else None
+    if filter_type in ("and", "or"):
         parts = (_passes_filter(part, attributes) for part in condition.get("filters") or ())
-        return all(parts) if kind == "and" else any(parts)
-    if (compare := _COMPARISONS.get(str(kind))) is None:
-        _reject(f"Invalid filter type: '{kind}'.", "filters")
+        return all(parts) if filter_type == "and" else any(parts)
+    if (compare := _COMPARISONS.get(str(filter_type))) is None:
+        _reject(f"Invalid filter type: '{filter_type}'.", "filters")
     if not {"key", "value"} <= condition.keys():
         _reject(f"Invalid filter: {_short_repr(condition)} needs 'key' and 'value'.", "filters")
     if condition["key"] not in attributes:
@@ -6785,10 +6848,10 @@ def _split_chunks(file: Mapping[str, Any], text: str) -> list[str]:
 
 def _rank_texts(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
     """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
-    holding = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
-    weights = {word: math.log(1 + len(texts) / count) for word, count in holding.items() if count}
-    whole = sum(weights.values()) + (len(holding) - len(weights)) or 1
-    scores = [sum(weights[word] for word in weights.keys() & set(text)) / whole for text in texts]
+    document_frequencies = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
+    weights = {word: math.log(1 + len(texts) / count) for word, count in document_frequencies.items() if count}
+    total_weight = sum(weights.values()) + (len(document_frequencies) - len(weights)) or 1
+    scores = [sum(weights[word] for word in weights.keys() & set(text)) / total_weight for text in texts]
     return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
 
 
@@ -6798,8 +6861,8 @@ def _split_words(text: str) -> list[str]:
 
 def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
     filename = store["files"].get(file["id"], {}).get("filename", file["id"])
-    about = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
-    return about | {"score": score, "content": [{"type": "text", "text": chunk}]}
+    fields = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
+    return fields | {"score": score, "content": [{"type": "text", "text": chunk}]}
 
 
 _add_rows(
@@ -6882,30 +6945,30 @@ def _derive_batch(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
     """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
-    note = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
+    metadata = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
     with call.store.lock:
-        if note.paused or note.pending != [_finish_batch] or call.key not in call.objects:
+        if metadata.paused or metadata.pending != [_finish_batch] or call.key not in call.objects:
             return
-        note.paused, lines = True, _batch_lines(call.store, call.objects[call.key])
+        metadata.paused, lines = True, _batch_lines(call.store, call.objects[call.key])
     try:
-        note.results = [await _answer_batch_line(call, line, wait) for line in lines]
+        metadata.results = [await _answer_batch_line(call, line, wait) for line in lines]
     finally:
-        note.paused = False
+        metadata.paused = False
 
 
 def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
     """What the end of a batch changes in it: its results stand in files."""
-    note = store._metadata("batches", batch["id"])
-    results, note.results = note.results, []
-    good = [result for result in results if _line_succeeded(result)]
-    bad = [result for result in results if not _line_succeeded(result)]
+    metadata = store._metadata("batches", batch["id"])
+    results, metadata.results = metadata.results, []
+    succeeded = [result for result in results if _line_succeeded(result)]
+    failed = [result for result in results if not _line_succeeded(result)]
     files = {
-        f"{kind}_file_id": _add_results(store, batch, kind, some)
-        for kind, some in (("output", good), ("error", bad))
-        if some and not batch.get(f"{kind}_file_id")  # as the test set it
+        f"{result_type}_file_id": _add_results_file(store, batch, result_type, file_results)
+        for result_type, file_results in (("output", succeeded), ("error", failed))
+        if file_results and not batch.get(f"{result_type}_file_id")  # as the test set it
     }
-    counts = {"total": len(results), "completed": len(good), "failed": len(bad)}
-    files |= _batch_usage([result["response"]["body"] for result in good])
+    counts = {"total": len(results), "completed": len(succeeded), "failed": len(failed)}
+    files |= _batch_usage([result["response"]["body"] for result in succeeded])
     return {
         "status": "completed",
         "completed_at": _Timestamp(),
@@ -6919,10 +6982,12 @@ def _line_succeeded(result: Mapping[str, Any]) -> bool:
     return (result["response"] or {}).get("status_code") == 200
 
 
-def _add_results(store: StateStore, batch: Mapping[str, Any], kind: str, results: list[dict[str, Any]]) -> str:
+def _add_results_file(
+    store: StateStore, batch: Mapping[str, Any], result_type: str, results: list[dict[str, Any]]
+) -> str:
     """Add a file with results of a batch, and return its id."""
     data = _to_jsonl(results)
-    file = _file_object(store, f"{batch['id']}_{kind}.jsonl", data, "batch_output")
+    file = _file_object(store, f"{batch['id']}_{result_type}.jsonl", data, "batch_output")
     _put_file(store, file, data)
     return file["id"]
 
@@ -6935,13 +7000,13 @@ def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
     """The model of the answers of a batch, and what they took."""
     answers = [body for body in bodies if isinstance(body, dict)]
     usages = [_get_dict(body, "usage") for body in answers]
-    read, total = (
+    input_tokens, total_tokens = (
         sum(usage[name] for usage in usages for name in names if isinstance(usage.get(name), int))
         for names in (("input_tokens", "prompt_tokens"), ("total_tokens",))
     )
-    taken = {"input_tokens": read, "output_tokens": total - read, "total_tokens": total}
+    counts = {"input_tokens": input_tokens, "output_tokens": total_tokens - input_tokens, "total_tokens": total_tokens}
     model = next((body["model"] for body in answers if isinstance(body.get("model"), str)), None)
-    return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | taken}
+    return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | counts}
 
 
 def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
@@ -6958,34 +7023,40 @@ async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> dict[str, A
         "error": None,
     }
     try:
-        asked = _decode_json_object(line.encode())
-        result["custom_id"] = asked.get("custom_id")
-        response = await _answer(_batch_line_call(call.mock, asked), wait)
+        request = _decode_json_object(line.encode())
+        result["custom_id"] = request.get("custom_id")
+        response = await _answer(_batch_line_call(call.mock, request), wait)
         body = json.loads(response.read())
     except AssertionError:  # the test's own
         raise
-    except Exception as reason:
-        return result | {"error": {"code": _line_error_code(reason), "message": str(reason) or repr(reason)}}
-    shown = {"status_code": response.status_code, "request_id": response.headers.get("x-request-id", ""), "body": body}
-    return result | {"response": shown}
+    except Exception as error:
+        return result | {"error": {"code": _line_error_code(error), "message": str(error) or repr(error)}}
+    response_fields = {
+        "status_code": response.status_code,
+        "request_id": response.headers.get("x-request-id", ""),
+        "body": body,
+    }
+    return result | {"response": response_fields}
 
 
-def _batch_line_call(mock: OpenAIMock, asked: Mapping[str, Any]) -> _Call:
+def _batch_line_call(mock: OpenAIMock, request: Mapping[str, Any]) -> _Call:
     """The call a line of a batch makes. Raises the 400 of an URL that is none."""
-    path, method = str(asked.get("url")).removeprefix("/v1"), str(asked.get("method", "POST"))
-    found = _find_row(method, path)
-    if found is None:
-        _reject(f"Invalid URL ({method} {asked.get('url')})", "url", "invalid_url")
-    if not isinstance(body := asked.get("body") or {}, dict):
+    path, method = str(request.get("url")).removeprefix("/v1"), str(request.get("method", "POST"))
+    row_and_params = _find_row(method, path)
+    if row_and_params is None:
+        _reject(f"Invalid URL ({method} {request.get('url')})", "url", "invalid_url")
+    if not isinstance(body := request.get("body") or {}, dict):
         _reject(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
-    return _Call(mock, *found, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False}))
+    return _Call(
+        mock, *row_and_params, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False})
+    )
 
 
-def _line_error_code(reason: Exception) -> str:
+def _line_error_code(error: Exception) -> str:
     """What the service calls that which kept a line from an answer in JSON."""
-    if isinstance(reason, _ServiceError):
-        return reason.envelope["code"] or "invalid_request"
-    return "network_error" if isinstance(reason, _SetFault) else "server_error"
+    if isinstance(error, _ServiceError):
+        return error.envelope["code"] or "invalid_request"
+    return "network_error" if isinstance(error, _SetFault) else "server_error"
 
 
 def _implied_by_request_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -7049,9 +7120,9 @@ _AUTO_HYPERPARAMETERS = {"batch_size": "auto", "learning_rate_multiplier": "auto
 def _derive_fine_tuning_job(call: _Call, job: dict[str, Any]) -> dict[str, Any]:
     """The figures of the method that was asked for stand beside it too."""
     method = call.body.get("method") or {}
-    figures = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
-    told = {name: figures.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}
-    return {"hyperparameters": told} if figures else {}
+    requested = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
+    hyperparameters = {name: requested.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}
+    return {"hyperparameters": hyperparameters} if requested else {}
 
 
 def _check_training_files(call: _Call) -> None:
@@ -7074,10 +7145,10 @@ def _change_job_status(store: StateStore, job: dict[str, Any], status: str, mess
 def _finish_fine_tuning_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
     suffix = job.get("user_provided_suffix") or ""
-    own = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
-    name = job.get("fine_tuned_model") or own  # as the test set it
-    about = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
-    _add_related_object(store, "fine_tuning.jobs.checkpoints", (job["id"],), about)
+    default_name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
+    name = job.get("fine_tuned_model") or default_name  # as the test set it
+    checkpoint = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
+    _add_related_object(store, "fine_tuning.jobs.checkpoints", (job["id"],), checkpoint)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_job_event(store, job, "The job has successfully completed")
     tokens = _count_tokens(_file_text(store, job["training_file"]))
@@ -7101,8 +7172,8 @@ def _check_job_paused(call: _Call) -> None:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
-def _set_job_paused(call: _Call, held: bool) -> Any:
-    call.store._metadata("fine_tuning.jobs", call.key).paused = held
+def _set_job_paused(call: _Call, paused: bool) -> Any:
+    call.store._metadata("fine_tuning.jobs", call.key).paused = paused
     return _require_target(call)
 
 
@@ -7121,8 +7192,8 @@ _SDK_MODEL_LITERALS = (
 
 def _initial_models() -> dict[str, Any]:
     """The models in the SDK's own literals."""
-    lists = [*map(_sdk_type, _SDK_MODEL_LITERALS), _param_types("completions.create")["model"]]
-    names = dict.fromkeys(name for known in lists for name in _literal_values(known))
+    literals = [*map(_sdk_type, _SDK_MODEL_LITERALS), _param_types("completions.create")["model"]]
+    names = dict.fromkeys(name for literal in literals for name in _literal_values(literal))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
 
@@ -7220,10 +7291,10 @@ _add_rows(
             ),
         ),
         "fine_tuning.jobs.pause": _Behavior(
-            check=_check_job_not_final, handler=functools.partial(_set_job_paused, held=True)
+            check=_check_job_not_final, handler=functools.partial(_set_job_paused, paused=True)
         ),
         "fine_tuning.jobs.resume": _Behavior(
-            check=_check_job_paused, handler=functools.partial(_set_job_paused, held=False)
+            check=_check_job_paused, handler=functools.partial(_set_job_paused, paused=False)
         ),
         "models.delete": _Behavior(check=_check_model_deletable),
     },
@@ -7249,11 +7320,14 @@ def _default_captions(call: _Call) -> str | None:
 
 def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
     """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
-    form, fields = call.body.get("response_format"), _fields_of(call.response_type) if isinstance(obj, dict) else {}
+    response_format, fields = (
+        call.body.get("response_format"),
+        _fields_of(call.response_type) if isinstance(obj, dict) else {},
+    )
     derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
     if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
         derived["logprobs"] = _fake_logprobs(obj["text"])
-    if form == "diarized_json":
+    if response_format == "diarized_json":
         segment = {
             "id": "seg_0",
             "type": "transcript.text.segment",
@@ -7262,7 +7336,7 @@ def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
             "end": obj["duration"],
         }
         derived["segments"] = obj["segments"] or [segment | {"text": obj["text"]}]
-    return derived | (_transcript_timestamps(call, obj) if form == "verbose_json" else {})
+    return derived | (_transcript_timestamps(call, obj) if response_format == "verbose_json" else {})
 
 
 def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
@@ -7270,18 +7344,20 @@ def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     seconds = math.ceil(transcript.get("duration") or 1)
     if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
         return {"type": "duration", "seconds": seconds}
-    asked, answer = _count_tokens(str(call.body.get("prompt") or "")), _count_tokens(transcript["text"])
-    details = {"text_tokens": asked, "audio_tokens": 10 * seconds}
+    text_tokens, output_tokens = _count_tokens(str(call.body.get("prompt") or "")), _count_tokens(transcript["text"])
+    details = {"text_tokens": text_tokens, "audio_tokens": 10 * seconds}
     usage = {"type": "tokens", "input_tokens": sum(details.values()), "input_token_details": details}
-    return usage | {"output_tokens": answer, "total_tokens": usage["input_tokens"] + answer}
+    return usage | {"output_tokens": output_tokens, "total_tokens": usage["input_tokens"] + output_tokens}
 
 
 def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
-    wanted, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
+    granularities, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
     words = text.split()
-    length = transcript["duration"] / (len(words) or 1)
-    spoken = [{"word": word, "start": i * length, "end": (i + 1) * length} for i, word in enumerate(words)]
+    word_duration = transcript["duration"] / (len(words) or 1)
+    timed_words = [
+        {"word": word, "start": i * word_duration, "end": (i + 1) * word_duration} for i, word in enumerate(words)
+    ]
     segment = {
         "text": f" {text}",
         "start": 0.0,
@@ -7289,7 +7365,11 @@ def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[s
         "tokens": list(range(_count_tokens(text))),
     }
     segments = [_default_value(_sdk_type("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
-    return {f"{kind}s": told for kind, told in (("word", spoken), ("segment", segments)) if kind in wanted}
+    return {
+        f"{granularity}s": items
+        for granularity, items in (("word", timed_words), ("segment", segments))
+        if granularity in granularities
+    }
 
 
 def _image_from_bytes(value: Any) -> dict[str, Any] | None:
@@ -7298,16 +7378,16 @@ def _image_from_bytes(value: Any) -> dict[str, Any] | None:
 
 
 def _derive_images(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
-    form, model = call.body.get("response_format"), str(call.body.get("model", ""))
-    as_url = not call.wants_stream and (form == "url" or (model.startswith("dall-e") and form != "b64_json"))
-    picture = (
-        {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
+    response_format, model = call.body.get("response_format"), str(call.body.get("model", ""))
+    as_url = not call.wants_stream and (
+        response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
     )
+    fields = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
     if model == "dall-e-3":  # for which another model writes the prompt anew
-        picture["revised_prompt"] = str(call.body.get("prompt"))
-    given = obj["data"] or []
-    images = given if len(given) != 1 else given * int(call.body.get("n") or 1)
-    data = [image if image.get("url") or image.get("b64_json") else {**image, **picture} for image in images]
+        fields["revised_prompt"] = str(call.body.get("prompt"))
+    initial_images = obj["data"] or []
+    images = initial_images if len(initial_images) != 1 else initial_images * int(call.body.get("n") or 1)
+    data = [image if image.get("url") or image.get("b64_json") else {**image, **fields} for image in images]
     return {
         "data": data,
         **(_image_settings_and_usage(call, len(data)) if model.startswith("gpt-image") else {"size": None}),
@@ -7316,27 +7396,30 @@ def _derive_images(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _image_settings_and_usage(call: _Call, number: int) -> dict[str, Any]:
     """How images were made, and what they took."""
-    asked = {key: call.body[key] for key in _IMAGE_DEFAULTS.keys() & call.body.keys() if call.body[key] != "auto"}
-    said = _fitting_fields(call.response_type, asked)  # as far as the SDK's types know it
-    text, drawn = _count_tokens(_extract_text(call.body.get("prompt"))), 4160 * number
-    usage = {"input_tokens": text, "input_tokens_details": {"image_tokens": 0, "text_tokens": text}}
-    usage |= {"output_tokens": drawn, "output_tokens_details": {"image_tokens": drawn, "text_tokens": 0}}
-    return {**_IMAGE_DEFAULTS, **said, "usage": usage | {"total_tokens": text + drawn}}
+    requested = {key: call.body[key] for key in _IMAGE_DEFAULTS.keys() & call.body.keys() if call.body[key] != "auto"}
+    settings = _fitting_fields(call.response_type, requested)  # as far as the SDK's types know it
+    text_tokens, image_tokens = _count_tokens(_extract_text(call.body.get("prompt"))), 4160 * number
+    usage = {"input_tokens": text_tokens, "input_tokens_details": {"image_tokens": 0, "text_tokens": text_tokens}}
+    usage |= {"output_tokens": image_tokens, "output_tokens_details": {"image_tokens": image_tokens, "text_tokens": 0}}
+    return {**_IMAGE_DEFAULTS, **settings, "usage": usage | {"total_tokens": text_tokens + image_tokens}}
 
 
-def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, kind: str) -> Iterator[_Event]:
+def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, event_prefix: str) -> Iterator[_Event]:
     """Partial images, as many as asked for, then the whole one."""
-    about = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
-    about |= {key: images[key] for key in about if images.get(key)} | {"created_at": images["created"]}
+    settings = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
+    settings |= {key: images[key] for key in settings if images.get(key)} | {"created_at": images["created"]}
     usage = images.get("usage") or _stamp(
         _default_value(_fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
     )
     for image in images["data"]:
         for index in range(int(call.body.get("partial_images") or 0)):
-            name = f"{kind}.partial_image"
-            yield name, about | {"type": name, "b64_json": image.get("b64_json"), "partial_image_index": index}
-        name = f"{kind}.completed"
-        yield name, about | {"type": name, "b64_json": image.get("b64_json"), "usage": usage}
+            event_type = f"{event_prefix}.partial_image"
+            yield (
+                event_type,
+                settings | {"type": event_type, "b64_json": image.get("b64_json"), "partial_image_index": index},
+            )
+        event_type = f"{event_prefix}.completed"
+        yield event_type, settings | {"type": event_type, "b64_json": image.get("b64_json"), "usage": usage}
 
 
 def _transcription_events(call: _Call, transcription: Any, chunk: int | None) -> Iterator[_Event]:
@@ -7346,10 +7429,14 @@ def _transcription_events(call: _Call, transcription: Any, chunk: int | None) ->
     if call.body.get("response_format") == "diarized_json":
         pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
     else:
-        texts, told = list(_split_text(transcription["text"], chunk)), transcription.get("logprobs")
-        shares = [{"logprobs": share} if told else {} for share in _logprobs_by_piece(texts, told or ())]
+        texts, logprobs = list(_split_text(transcription["text"], chunk)), transcription.get("logprobs")
+        piece_logprobs = [
+            {"logprobs": logprobs_field} if logprobs else {}
+            for logprobs_field in _logprobs_by_piece(texts, logprobs or ())
+        ]
         pieces = [
-            {"type": "transcript.text.delta", "delta": text} | share for text, share in zip(texts, shares, strict=True)
+            {"type": "transcript.text.delta", "delta": text} | logprobs_field
+            for text, logprobs_field in zip(texts, piece_logprobs, strict=True)
         ]
     done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
     pieces.append({"type": "transcript.text.done", "text": transcription["text"]} | done)
@@ -7360,8 +7447,8 @@ def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[_Ev
     for i in range(0, len(audio), chunk or 256):
         piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
         yield None, {"type": "speech.audio.delta", "audio": piece}
-    asked = _count_tokens(str(call.body.get("input", "")))
-    usage = {"input_tokens": asked, "output_tokens": len(audio), "total_tokens": asked + len(audio)}
+    input_tokens = _count_tokens(str(call.body.get("input", "")))
+    usage = {"input_tokens": input_tokens, "output_tokens": len(audio), "total_tokens": input_tokens + len(audio)}
     yield None, {"type": "speech.audio.done", "usage": usage}
     yield None, "[DONE]"
 
@@ -7419,13 +7506,13 @@ _add_rows(
             is_generated=True,
             coerce=_image_from_bytes,
             derive=_derive_images,
-            events=functools.partial(_image_events, kind="image_edit"),
+            events=functools.partial(_image_events, event_prefix="image_edit"),
         ),
         "images.generate": _Behavior(
             is_generated=True,
             coerce=_image_from_bytes,
             derive=_derive_images,
-            events=functools.partial(_image_events, kind="image_generation"),
+            events=functools.partial(_image_events, event_prefix="image_generation"),
         ),
     },
 )
@@ -7453,8 +7540,8 @@ def _all_numbers(values: Iterable[Any]) -> bool:
 def _one_embedding_per_input(embeddings: list[dict[str, Any]], call: _Call) -> dict[str, Any]:
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
-        have = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
-        raise AssertionError(f"{have}; set one vector for all, or one for each")
+        message = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
+        raise AssertionError(f"{message}; set one vector for all, or one for each")
     return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
 
@@ -7479,10 +7566,10 @@ def _embedding_inputs(value: Any) -> list[str]:
 
 def _generate_embedding(text: str, size: int) -> list[float]:
     """A vector of unit length, the same for the same text everywhere."""
-    drawn = random.Random(_encode_utf8(text)).randbytes(2 * size)  # an own generator: the global one is the test's
-    vector = struct.unpack(f"<{size}h", drawn)  # all at once: a number each would cost ten times as much
-    length = math.hypot(*vector) or 1
-    return [x / length for x in vector]
+    data = random.Random(_encode_utf8(text)).randbytes(2 * size)  # an own generator: the global one is the test's
+    vector = struct.unpack(f"<{size}h", data)  # all at once: a number each would cost ten times as much
+    norm = math.hypot(*vector) or 1
+    return [component / norm for component in vector]
 
 
 def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
@@ -7496,9 +7583,11 @@ def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
 
 def _derive_moderations(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     value = call.body.get("input", "")
-    parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
+    has_parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
     result = _default_value(_list_item_type(_fields_of(call.response_type)["results"].type))
-    return {"results": [_copy_json(result) for _ in range(len(value) if isinstance(value, list) and not parts else 1)]}
+    return {
+        "results": [_copy_json(result) for _ in range(len(value) if isinstance(value, list) and not has_parts else 1)]
+    }
 
 
 def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -7506,9 +7595,10 @@ def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     _check_questions(call)
     questions = _only_dicts(call.body.get("questions"))
     answers = [
-        _DEFAULT_DECISIONS[each["type"]](each) | {k: each.get(k) for k in ("type", "name")} for each in questions
+        _DEFAULT_DECISIONS[question["type"]](question) | {k: question.get(k) for k in ("type", "name")}
+        for question in questions
     ]
-    texts = [call.body.get("input"), *(each.get("instructions") for each in questions)]
+    texts = [call.body.get("input"), *(question.get("instructions") for question in questions)]
     return {"answers": answers} | _usage_with_counts(
         obj, input_tokens=_count_tokens("".join(map(_extract_text, texts))), output_tokens=len(answers)
     )
@@ -7521,16 +7611,18 @@ _REQUIRED_QUESTION_FIELDS = {"choice": [("choices", "value")], "score": [("level
 def _check_questions(call: _Call) -> None:
     """Raises the 400 of a question without what is to be decided between."""
     for index, question in enumerate(_only_dicts(call.body.get("questions"))):
-        for name, inner in _REQUIRED_QUESTION_FIELDS.get(str(question.get("type")), ()):
-            place, members = f"questions[{index}].{name}", _only_dicts(question.get(name))
-            lacking = [f"{place}[{number}].{inner}" for number, each in enumerate(members) if inner not in each]
-            if missing := next(iter(lacking), None if members else place):
+        for name, field in _REQUIRED_QUESTION_FIELDS.get(str(question.get("type")), ()):
+            path, members = f"questions[{index}].{name}", _only_dicts(question.get(name))
+            missing_params = [
+                f"{path}[{number}].{field}" for number, member in enumerate(members) if field not in member
+            ]
+            if missing := next(iter(missing_params), None if members else path):
                 _reject(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
 
 
-def _certain_first(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_probabilities(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """How likely each of several is: the first is, the others are not."""
-    return [{**each, "probability": float(index == 0)} for index, each in enumerate(members)]
+    return [{**member, "probability": float(index == 0)} for index, member in enumerate(members)]
 
 
 # What is answered to a question, by its type.
@@ -7539,12 +7631,12 @@ _DEFAULT_DECISIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] 
     "choice": lambda question: {
         "choice": question["choices"][0]["value"],
         "confidence": 1.0,
-        "probabilities": _certain_first({"value": each["value"]} for each in question["choices"]),
+        "probabilities": _with_probabilities({"value": each["value"]} for each in question["choices"]),
     },
     "score": lambda question: {
         "score": 0.0,
         "confidence": 1.0,
-        "probabilities": _certain_first(
+        "probabilities": _with_probabilities(
             {"label": each["label"], "value": value} for value, each in enumerate(question["levels"])
         ),
     },
@@ -7608,13 +7700,14 @@ def _turn_to_realtime_response(turn: Turn) -> dict[str, Any]:
     """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
     if turn.citations:
         raise TypeError(f"{turn!r}: no citation here")
-    said, state = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
-    message = {"type": "message", "role": "assistant", "content": [{"text": said}], "status": state}
-    calls = [
-        {"type": "function_call", "call_id": c.id or _NewId("call_"), **_tool_call_fields(c)} for c in turn.tool_calls
+    text, status = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
+    message = {"type": "message", "role": "assistant", "content": [{"text": text}], "status": status}
+    tool_calls = [
+        {"type": "function_call", "call_id": tool_call.id or _NewId("call_"), **_tool_call_fields(tool_call)}
+        for tool_call in turn.tool_calls
     ]
-    details = {"status_details": {"type": state, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
-    return {"output": [*([message] if said is not None else ()), *calls], "status": state, **details}
+    details = {"status_details": {"type": status, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
+    return {"output": [*([message] if text is not None else ()), *tool_calls], "status": status, **details}
 
 
 _SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
@@ -7939,10 +8032,10 @@ class _RealtimeSession(_AudioSession):
 
     def _check_tool_output(self, item: Mapping[str, Any]) -> None:
         """Raise the 400 of a tool output without a tool call in the conversation."""
-        call_ids = [each.get("call_id") for each in self.items.values() if each["type"] == "function_call"]
+        call_ids = [existing.get("call_id") for existing in self.items.values() if existing["type"] == "function_call"]
         if item["type"] == "function_call_output" and item.get("call_id") not in call_ids:
-            message = f"Tool call ID '{item.get('call_id')}' not found in conversation."
-            _reject(message, "item.call_id", "invalid_tool_call_id")
+            error = f"Tool call ID '{item.get('call_id')}' not found in conversation."
+            _reject(error, "item.call_id", "invalid_tool_call_id")
 
     # input audio
 
@@ -8010,8 +8103,8 @@ class _RealtimeSession(_AudioSession):
         position = {"item_id": item["id"], "content_index": 0}
         try:
             text = await _transcript(message, settings)
-        except _ServiceError as refused:
-            return [{"type": f"{prefix}.failed", "error": refused.envelope, **position}]
+        except _ServiceError as error:
+            return [{"type": f"{prefix}.failed", "error": error.envelope, **position}]
         item["content"][0]["transcript"] = text
         deltas = [{"type": f"{prefix}.delta", "delta": piece, **position} for piece in _split_text(text, None)]
         usage = {"type": "duration", "seconds": duration_ms / 1000}
@@ -8248,16 +8341,16 @@ _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 def _with_modality(call: _Call, item: dict[str, Any]) -> dict[str, Any]:
     """Return an output item with its content as audio or as text, whichever the response has."""
-    shown = {"object": "realtime.item", **item}
+    converted = {"object": "realtime.item", **item}
     if "content" not in item:
-        return shown
+        return converted
     modalities = call.body.get("output_modalities") or call.body.get("modalities") or ["audio"]
     part_type, field = ("output_audio", "transcript") if "audio" in modalities else ("output_text", "text")
-    shown["content"] = []
+    converted["content"] = []
     for part in item["content"] or ():
         text = part.get("text", part.get("transcript", _DEFAULT_TEXT)) or ""
-        shown["content"].append({"type": part_type, field: text, "audio": part.get("audio")})
-    return shown
+        converted["content"].append({"type": part_type, field: text, "audio": part.get("audio")})
+    return converted
 
 
 def _stream_message(session: _AudioSession, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
@@ -8389,7 +8482,7 @@ class _LiveSession(_SpeechSession):
         self.muted = False
         self.response_items: list[dict[str, Any]] = []  # the input of a response
         self.decision_items: dict[str, dict[str, Any]] = {}  # the input of a decision, besides the transcript
-        self.decided: set[str] = set()  # the ids of the events that asked for a decision
+        self.decided_event_ids: set[str] = set()  # the ids of the events that asked for a decision
 
     def settings_model(self) -> str:
         return "live.SessionResource"
@@ -8455,9 +8548,9 @@ class _LiveSession(_SpeechSession):
         params = _get_dict(_get_dict(self.settings, "delegation"), "decisions")
         if not params:
             _reject("The session does not delegate to decisions.", "session.delegation", "invalid_value")
-        if event_id in self.decided:
+        if event_id in self.decided_event_ids:
             _reject(f"A decision was made for the event '{event_id}' already.", "event_id", "invalid_value")
-        self.decided.add(event_id)
+        self.decided_event_ids.add(event_id)
         return [await self._decision_event(message, params, delegation_id=message.call.store._new_id("delegation_"))]
 
     async def _with_triggered_decisions(
@@ -8485,8 +8578,8 @@ class _LiveSession(_SpeechSession):
         request = message.with_body(body).for_endpoint("decisions.create", session=None)
         try:
             decision = await _answer_with_json(request)
-        except _ServiceError as refused:
-            return self.error_event(message, refused)
+        except _ServiceError as error:
+            return self.error_event(message, error)
         return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **fields}
 
     @_handles("decision.item.create")
@@ -8650,10 +8743,10 @@ _add_rows(
 def _derive_eval(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """The schema of what is evaluated: the item of the application, and what a model said to it."""
     config = _get_dict(call.body, "data_source_config")
-    parts = {"item": config.get("item_schema") or {"type": "object"}}
+    properties = {"item": config.get("item_schema") or {"type": "object"}}
     if config.get("include_sample_schema") or config.get("type") != "custom":
-        parts["sample"] = {"type": "object"}
-    schema = {"type": "object", "properties": parts, "required": list(parts)}
+        properties["sample"] = {"type": "object"}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
     return {"data_source_config": obj["data_source_config"] | {"schema": schema}}
 
 
@@ -8661,12 +8754,12 @@ def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
     """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
     source = _get_dict(_get_dict(run, "data_source"), "source")
     total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
-    bad = run["result_counts"]["errored"] + run["result_counts"]["failed"]
-    counted = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - bad, 0), "total": total}}
-    counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), counted)["result_counts"]
+    unsuccessful = run["result_counts"]["errored"] + run["result_counts"]["failed"]
+    changes = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - unsuccessful, 0), "total": total}}
+    counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), changes)["result_counts"]
     criteria = _only_dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
-    each_counts = {"passed": counts["passed"], "failed": counts["failed"]}
-    results = [{"testing_criteria": each.get("name"), **each_counts} for each in criteria]
+    criterion_counts = {"passed": counts["passed"], "failed": counts["failed"]}
+    results = [{"testing_criteria": criterion.get("name"), **criterion_counts} for criterion in criteria]
     return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
 
 
@@ -8699,9 +8792,9 @@ def _container_file_content(call: _Call) -> bytes:
 def _store_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
     """A skill comes with its first version."""
     _store_created(call, obj, script)
-    id, number = obj["id"], obj["latest_version"]
-    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": number})
-    call.store["skills.versions.content"][id, number] = _skill_content(call)
+    id, version = obj["id"], obj["latest_version"]
+    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
+    call.store["skills.versions.content"][id, version] = _skill_content(call)
 
 
 def _skill_content(call: _Call) -> bytes:
@@ -8715,9 +8808,9 @@ def _derive_skill_version(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
 
 def _derive_skill(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     """A skill's name and description, as the head of its SKILL.md says them."""
-    head = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
-    found = re.findall(r"^(name|description): *(.+)$", head, re.MULTILINE)
-    return {key: value.strip() for key, value in dict(found).items()}
+    text = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
+    matches = re.findall(r"^(name|description): *(.+)$", text, re.MULTILINE)
+    return {key: value.strip() for key, value in dict(matches).items()}
 
 
 def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
@@ -8849,33 +8942,33 @@ _add_rows(
 
 def _assignment_behavior(param: str, source: str) -> _Behavior:
     """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
-    about = {"param": param, "source": source}
+    arguments = {"param": param, "source": source}
     return _Behavior(
-        derive=functools.partial(_derive_assignment, **about),
-        store=functools.partial(_store_assignment, **about),
+        derive=functools.partial(_derive_assignment, **arguments),
+        store=functools.partial(_store_assignment, **arguments),
         stores_answer=False,
     )
 
 
 def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
     """Both sides of an assignment, as the answer shows them."""
-    id, owners = call.body.get(param), call.resource.parent
-    owner = call.store[owners.name].get(_to_key(call.parent_ids), {}) if owners else {}
+    id, parent_resource = call.body.get(param), call.resource.parent
+    parent = call.store[parent_resource.name].get(_to_key(call.parent_ids), {}) if parent_resource else {}
     assigned = _find_assigned(call, id, source) | ({"id": id} if id else {})
-    sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): owner}
-    shown = {kind: side for kind, side in sides.items() if isinstance(obj.get(kind), dict)}
-    types_of = _fields_of(call.response_type)
+    sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): parent}
+    included = {name: side for name, side in sides.items() if isinstance(obj.get(name), dict)}
+    field_types = _fields_of(call.response_type)
     return {
-        kind: obj[kind] | _fitting_fields(types_of[kind].type, side) | ({"id": side["id"]} if "id" in side else {})
-        for kind, side in shown.items()
+        name: obj[name] | _fitting_fields(field_types[name].type, side) | ({"id": side["id"]} if "id" in side else {})
+        for name, side in included.items()
     }
 
 
 def _store_assignment(call: _Call, obj: dict[str, Any], script: _Script, param: str, source: str) -> None:
-    shown = obj.get(param.removesuffix("_id")) or {}
-    id = shown.get("id") or obj.get(param) or call.body.get(param)
+    assigned = obj.get(param.removesuffix("_id")) or {}
+    id = assigned.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
-    call.objects[(*call.parent_ids, id)] = {**_find_assigned(call, id, source), **shown, "id": id, param: id}
+    call.objects[(*call.parent_ids, id)] = {**_find_assigned(call, id, source), **assigned, "id": id, param: id}
 
 
 def _derive_project_group(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -8906,8 +8999,8 @@ def _set_certificates_active(call: _Call, active: bool) -> Any:
             call.store["admin.organization.projects.certificates"][(*call.parent_ids, id)] = certificate
         certificate["active"] = active
         changed.append(_project(_page_item_type(call.response_type), resource, certificate, call.store))
-    shown = _default_value(_page_item_type(call.response_type))["object"]
-    return _make_page(call.row, changed) | {"object": f"{shown}.{'activation' if active else 'deactivation'}"}
+    object_type = _default_value(_page_item_type(call.response_type))["object"]
+    return _make_page(call.row, changed) | {"object": f"{object_type}.{'activation' if active else 'deactivation'}"}
 
 
 def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
@@ -8922,17 +9015,17 @@ def _store_service_account(call: _Call, obj: dict[str, Any], script: _Script) ->
         _store_api_key(call, obj["api_key"], script)
 
 
-def _store_api_key(call: _Call, key: dict[str, Any], script: _Script) -> None:
+def _store_api_key(call: _Call, api_key: dict[str, Any], script: _Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
-    stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), key))
-    call.store["admin.organization.projects.api_keys"][(*call.parent_ids, key["id"])] = stored
+    stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), api_key))
+    call.store["admin.organization.projects.api_keys"][(*call.parent_ids, api_key["id"])] = stored
 
 
 def _list_projects(call: _Call) -> Any:
     """Archived projects are listed when asked for."""
-    hidden = call.query.get("include_archived") != "true"
-    return _handle_list(call, {**call.query, "status": "active"} if hidden else call.query)
+    only_active = call.query.get("include_archived") != "true"
+    return _handle_list(call, {**call.query, "status": "active"} if only_active else call.query)
 
 
 _add_rows(
