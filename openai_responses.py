@@ -2047,7 +2047,7 @@ class _Call:
 
     @functools.cached_property
     def is_azure(self) -> bool:
-        return self.deployment is not None or re.match(_AZURE, _httpx_request(self.request).raw_url) is not None
+        return self.deployment is not None or re.match(_AZURE_BASE, _httpx_request(self.request).raw_url) is not None
 
     @functools.cached_property
     def input_items(self) -> list[dict[str, Any]]:
@@ -4373,9 +4373,9 @@ async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, 
     """Return the events of the answer to a message. Raise the error that is the answer instead."""
     answer = await _answer(message.call, message.wait, message.record, _lazy_event_stream)
     if isinstance(answer, _PacedStream):
-        return answer.steps()
+        return answer.timed_messages()
     if isinstance(answer.stream, _PacedStream):
-        return answer.stream.steps()
+        return answer.stream.timed_messages()
     message.record.response = answer
     if not answer.is_error:
         raise TypeError(f"{message.call.row.name}.response is {answer!r}; a connection takes events, not a body")
@@ -9129,14 +9129,14 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
     if call.wants_stream and (events := call.behavior.events):
         obj = _copy_json(obj)  # what is stored may change while this is still being read
-        quick = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
-        return _stream_response(call, (_batch_events if quick else iter)(events(call, obj, pace.chunk)), pace)
+        unpaced = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
+        return _stream_response(call, (_batch_events if unpaced else iter)(events(call, obj, pace.chunk)), pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
         size = pace.chunk or len(obj)
         return _stream_response(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
     if isinstance(obj, (bytes, str)):
-        kind = "text/plain; charset=utf-8" if isinstance(obj, str) else _binary_content_type(call)
-        return _make_response(call, 200, obj.encode() if isinstance(obj, str) else obj, kind)
+        content_type = "text/plain; charset=utf-8" if isinstance(obj, str) else _binary_content_type(call)
+        return _make_response(call, 200, obj.encode() if isinstance(obj, str) else obj, content_type)
     if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
         obj = {"id": call.params.get(call.shape.item_param), "object": f"{call.resource.noun}.deleted", "deleted": True}
     response = _json_response(call, {} if obj is None else obj)
@@ -9153,19 +9153,19 @@ def _stream_response(call: _Call, events: Any, pace: Pace) -> httpx.Response:
 
 def _binary_content_type(call: _Call) -> str:
     """The content type of a download: of speech that of its format, of a file with a path that of its name."""
-    if form := call.behavior.default_audio_format and call.body.get(
+    if audio_format := call.behavior.default_audio_format and call.body.get(
         "response_format", call.behavior.default_audio_format
     ):
-        return f"audio/{'mpeg' if form == 'mp3' else form}"
+        return f"audio/{'mpeg' if audio_format == 'mp3' else audio_format}"
     path = call.objects.get(call.key, {}).get("path") if call.shape.item_param else None
-    kind = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
-    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+    content_type = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
+    return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
 
 
 def _batch_events(events: Iterator[_Event]) -> Iterator[bytes]:
     """Ever more events at once."""
-    for number in itertools.count():
-        batch = list(itertools.islice(events, min(2**number, 256)))
+    for exponent in itertools.count():
+        batch = list(itertools.islice(events, min(2**exponent, 256)))
         if not batch:
             return
         yield b"".join(map(_encode_event, batch))
@@ -9234,8 +9234,8 @@ def _response_headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes
 
 
 @functools.lru_cache(maxsize=1)
-def _http_date(second: int) -> bytes:
-    return email.utils.formatdate(second, usegmt=True).encode()
+def _http_date(timestamp: int) -> bytes:
+    return email.utils.formatdate(timestamp, usegmt=True).encode()
 
 
 class _LazyResponse(httpx.Response):
@@ -9277,19 +9277,19 @@ class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
 
     def __init__(self, source: Any) -> None:
-        self.source, self.reading = source, None
+        self.source, self.iterator = source, None
 
     def __iter__(self) -> Iterator[bytes]:
-        self.reading = iter(self.source) if hasattr(self.source, "__iter__") else _to_sync_iterator(self.source)
-        return self.reading
+        self.iterator = iter(self.source) if hasattr(self.source, "__iter__") else _to_sync_iterator(self.source)
+        return self.iterator
 
     def __aiter__(self) -> Any:
         return self.source.__aiter__() if hasattr(self.source, "__aiter__") else _to_async_iterator(self.source)
 
     def close(self) -> None:
-        for each in (self.reading, self.source):
-            if hasattr(each, "close"):
-                each.close()
+        for iterable in (self.iterator, self.source):
+            if hasattr(iterable, "close"):
+                iterable.close()
 
     async def aclose(self) -> None:
         if hasattr(self.source, "aclose"):
@@ -9313,7 +9313,7 @@ class _PacedStream(_SyncAsyncStream):
         self.pace, self.request = pace, request
 
     def __iter__(self) -> Iterator[bytes]:
-        for delay, event in self._timed():
+        for delay, event in self._timed_events():
             time.sleep(delay)
             yield self._fault() if event is _STREAM_FAULT else _encode_event(_to_event(event))
 
@@ -9329,16 +9329,16 @@ class _PacedStream(_SyncAsyncStream):
                 return
             number, event = number + 1, await anext(source, _STREAM_END)
 
-    def steps(self) -> Iterator[tuple[float, Any]]:
+    def timed_messages(self) -> Iterator[tuple[float, Any]]:
         """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
         fault = self.pace.fault
-        for delay, event in self._timed():
+        for delay, event in self._timed_events():
             if event is not _STREAM_FAULT:
                 yield delay, _to_event(event)[1]
             elif fault != b"":
                 yield delay, fault if isinstance(fault, (dict, str, int)) else None
 
-    def _timed(self) -> Iterator[tuple[float, Any]]:
+    def _timed_events(self) -> Iterator[tuple[float, Any]]:
         """The events with the seconds before each, and in the end, or early, the mark of the fault."""
         self.source = source = (
             _to_sync_iterator(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
@@ -9413,13 +9413,13 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
     """
     try:
         with call.store.lock:
-            chosen = _select_response(call)
-            if checked := _needs_check(call, chosen):  # first: what is refused takes no step of a list
+            scripted = _select_response(call)
+            if checked := _needs_check(call, scripted):  # first: what is refused takes no step of a list
                 with _attribute_errors(call):
                     _check_request(call)
             if record:
-                record.answered_by = chosen
-            script = chosen._next_script() if chosen else _NOT_SET
+                record.answered_by = scripted
+            script = scripted._next_script() if scripted else _NOT_SET
         script = await _resolve_script(call, script, wait)
         if isinstance(script, httpx.Response):
             return script
@@ -9427,28 +9427,28 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
             await _prepare_default_answer(call, wait, checked)
         with call.store.lock, _attribute_errors(call):
             return (reply or _reply)(call, _build_answer(call, script), script.pace)
-    except _ServiceError as refused:
-        return _json_response(call, {"error": refused.envelope}, refused.status)
+    except _ServiceError as error:
+        return _json_response(call, {"error": error.envelope}, error.status)
 
 
 def _select_response(call: _Call) -> Scripted | None:
     """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
-    chosen = call.mock._endpoint(call.row)._select(call)
-    if chosen is None and call.behavior.fallback_to:
-        beta = "beta." if call.row.name.startswith("beta.") else ""
-        return call.mock._endpoint(_rows()[beta + call.behavior.fallback_to])._select(call)
-    if chosen or not call.behavior.resume:
-        return chosen
-    note = call.store._bookkeeping.metadata.get((call.resource.name, call.key), _Metadata())
-    chosen = call.mock._endpoint(_rows()[note.created_by])._select(call) if note.created_by else None
-    return None if chosen and isinstance(chosen._response, Mapping) else chosen  # that told how it begins
+    scripted = call.mock._endpoint(call.row)._select(call)
+    if scripted is None and call.behavior.fallback_to:
+        prefix = "beta." if call.row.name.startswith("beta.") else ""
+        return call.mock._endpoint(_rows()[prefix + call.behavior.fallback_to])._select(call)
+    if scripted or not call.behavior.resume:
+        return scripted
+    metadata = call.store._bookkeeping.metadata.get((call.resource.name, call.key), _Metadata())
+    scripted = call.mock._endpoint(_rows()[metadata.created_by])._select(call) if metadata.created_by else None
+    return None if scripted and isinstance(scripted._response, Mapping) else scripted  # that told how it begins
 
 
-def _needs_check(call: _Call, chosen: Scripted | None) -> bool:
+def _needs_check(call: _Call, scripted: Scripted | None) -> bool:
     """What is set is served whatever the state holds; what another call began, as the state says."""
-    if chosen is None or call.mock._strict or call.session is not None:
+    if scripted is None or call.mock._strict or call.session is not None:
         return True
-    return chosen._row.path != call.row.path
+    return scripted._row.path != call.row.path
 
 
 async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script | httpx.Response:
@@ -9460,9 +9460,9 @@ async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script 
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
-        settled = value if isinstance(value, _Script) else _prepare(call.row, value)
-        keeps_pace = settled is _NOT_SET or settled.pace != _NO_DELAY
-        script = settled if keeps_pace else dataclasses.replace(settled, pace=script.pace)
+        resolved = value if isinstance(value, _Script) else _prepare(call.row, value)
+        keeps_pace = resolved is _NOT_SET or resolved.pace != _NO_DELAY
+        script = resolved if keeps_pace else dataclasses.replace(resolved, pace=script.pace)
     return script
 
 
@@ -9477,10 +9477,10 @@ def _prepare(row: _Row, value: Any) -> _Script:
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
         raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    if (taken := _coerced_value(row, value)) is not None:
-        return _Script(resolve=taken) if callable(taken) else _Script(_merge_templates(row, taken))
-    for takes, prepare in _PREPARERS:
-        if takes(value):
+    if (coerced := _coerced_value(row, value)) is not None:
+        return _Script(resolve=coerced) if callable(coerced) else _Script(_merge_templates(row, coerced))
+    for accepts, prepare in _PREPARERS:
+        if accepts(value):
             return prepare(row, value)
     raise TypeError(
         f"{place} cannot be {value!r}; it takes a dict, a model, {_accepted_text(row)}an httpx.Response, an exception, "
@@ -9490,8 +9490,8 @@ def _prepare(row: _Row, value: Any) -> _Script:
 
 def _coerced_value(row: _Row, value: Any) -> Any:
     """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
-    takes = _behavior_of(row.name).coerce
-    return takes(value) if takes else None
+    coerce = _behavior_of(row.name).coerce
+    return coerce(value) if coerce else None
 
 
 def _accepted_text(row: _Row) -> str:
@@ -9575,25 +9575,25 @@ def _prepare_turn(row: _Row, turn: Turn) -> _Script:
     """What the model says; where that depends on the tools of the request, it is known when the call comes."""
     if row.model not in _TURN_CONVERTERS:
         raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
-    said = _turn_script(row, turn)
+    unfitted_script = _turn_script(row, turn)
 
     def resolve(call: _Call) -> _Script:
-        offered = _fit_turn_to_tools(turn, call.body)
-        return said if offered == turn else _turn_script(row, offered)
+        fitted_turn = _fit_turn_to_tools(turn, call.body)
+        return unfitted_script if fitted_turn == turn else _turn_script(row, fitted_turn)
 
-    return _Script(resolve=resolve) if turn.tool_calls or turn.structured else said
+    return _Script(resolve=resolve) if turn.tool_calls or turn.structured else unfitted_script
 
 
 def _turn_script(row: _Row, turn: Turn) -> _Script:
     try:
         return _Script(_merge_templates(row, _TURN_CONVERTERS[row.model](turn)), turn=turn)
-    except TypeError as reason:
-        raise TypeError(f"{row.name}.response cannot be {reason}") from None
+    except TypeError as error:
+        raise TypeError(f"{row.name}.response cannot be {error}") from None
 
 
 def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
-    templates, reasons = {}, []
+    templates, errors = {}, []
     models = [
         *filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior_of(row.name).types_by_format.values()))))
     ]
@@ -9602,27 +9602,29 @@ def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
             templates[model] = (
                 value.get("text", _DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
             )
-        except ValueError as reason:
-            reasons.append(reason)
-    known = _known_keys(templates, value)
-    if reasons and (not templates.keys() - {str} or value.keys() & _known_keys(models, value) - known):
-        raise reasons[0]
-    if value and known and not value.keys() & known:
+        except ValueError as error:
+            errors.append(error)
+    template_keys = _keys_of_models(templates, value)
+    if errors and (not templates.keys() - {str} or value.keys() & _keys_of_models(models, value) - template_keys):
+        raise errors[0]
+    if value and template_keys and not value.keys() & template_keys:
         _reject_foreign_fields(row, value, next(iter(templates)))
     return templates
 
 
-def _known_keys(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
+def _keys_of_models(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
     """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
-    members = [each for each in (_select_model(model, value) for model in models) if _is_pydantic_model(each)]
-    return {name for each in members for name in (*_fields_of(each), *_default_value(each), *_wire_names_of(each))}
+    members = [member for member in (_select_model(model, value) for model in models) if _is_pydantic_model(member)]
+    return {
+        name for member in members for name in (*_fields_of(member), *_default_value(member), *_wire_names_of(member))
+    }
 
 
 def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
     """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
     member = _select_model(model, value)
-    homes = [_find_field_path(member, key) for key in value]
-    hint = f"; {', '.join(homes)} is where it belongs" if all(homes) else ""
+    field_paths = [_find_field_path(member, key) for key in value]
+    hint = f"; {', '.join(field_paths)} is where it belongs" if all(field_paths) else ""
     json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _TURN_CONVERTERS else ""
     raise ValueError(
         f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
@@ -9661,7 +9663,7 @@ class _SetFault(Exception):
 
 
 def _is_response(value: Any) -> bool:
-    return isinstance(value, tuple(family.Response for family in _http_libs()))
+    return isinstance(value, tuple(http_lib.Response for http_lib in _http_libs()))
 
 
 def _http_libs() -> list[Any]:
@@ -9679,16 +9681,20 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
         headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
         headers.append((b"content-length", b"%d" % len(content)))
 
-    readings = itertools.count()
+    read_count = itertools.count()
 
     def resolve(call: _Call) -> _LazyResponse:
-        if isinstance(source, (Iterator, AsyncIterator)) and next(readings):
+        if isinstance(source, (Iterator, AsyncIterator)) and next(read_count):
             raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
         body = _SyncAsyncStream(source) if content is None else httpx.ByteStream(content)
-        own = [pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]]
+        default_headers = [
+            pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]
+        ]
         if content is not None and value.status_code < 300:
             _store_complete_response(call, content)
-        return _LazyResponse(value.status_code, headers=[*headers, *own], extensions=extensions, stream=body)
+        return _LazyResponse(
+            value.status_code, headers=[*headers, *default_headers], extensions=extensions, stream=body
+        )
 
     return _Script(resolve=resolve)
 
@@ -9716,23 +9722,27 @@ _CALLABLE_PARAMS = ("body", "conversation", "tools", "route", "state_store")
 def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
     """A function of the request and, by name, of what else it asks for."""
     parameters = inspect.signature(value).parameters
-    first = next(iter(parameters.values()), None)
-    if first is None or first.name in _CALLABLE_PARAMS or first.kind is first.KEYWORD_ONLY:
+    first_parameter = next(iter(parameters.values()), None)
+    if (
+        first_parameter is None
+        or first_parameter.name in _CALLABLE_PARAMS
+        or first_parameter.kind is first_parameter.KEYWORD_ONLY
+    ):
         raise TypeError(
             f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_CALLABLE_PARAMS)} too"
         )
 
     def resolve(call: _Call) -> Any:
-        offers = {
+        arguments = {
             "body": _copy_json(call.body),
             "tools": _copy_json(call.body.get("tools") or []),
             "state_store": call.store,
         }
-        offers |= {"route": call.mock._endpoint(row).route, **call.params}
+        arguments |= {"route": call.mock._endpoint(row).route, **call.params}
         if "conversation" in parameters:
             with call.store.lock:
-                offers["conversation"] = _conversation_of(call)
-        return value(call.request, **_select_arguments(value, offers))
+                arguments["conversation"] = _conversation_of(call)
+        return value(call.request, **_select_arguments(value, arguments))
 
     return _Script(resolve=resolve)
 
@@ -9744,12 +9754,12 @@ def _conversation_of(call: _Call) -> list[dict[str, Any]]:
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
 
 
-def _select_arguments(function: Callable[..., Any], offers: Mapping[str, Any]) -> dict[str, Any]:
+def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the offers a function has parameters for."""
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return dict(offers)
-    return {name: offer for name, offer in offers.items() if name in parameters}
+        return dict(arguments)
+    return {name: argument for name, argument in arguments.items() if name in parameters}
 
 
 def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
@@ -9766,8 +9776,8 @@ def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
         )
     try:
         return _prepare(row, step)
-    except (TypeError, ValueError) as reason:
-        raise type(reason)(f"step {number}: {reason}") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"step {number}: {error}") from None
 
 
 def _is_step_list(value: Any) -> bool:
@@ -9789,22 +9799,22 @@ def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
 
 def _is_stream(value: Any) -> bool:
     """Whether a value gives events: a generator or a function that makes one, plain or asynchronous."""
-    functions = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
-    streams = isinstance(value, (Iterator, AsyncIterator, EventStream))
-    return functions or (streams and not isinstance(value, unittest.mock.NonCallableMock))
+    is_function = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
+    is_iterator = isinstance(value, (Iterator, AsyncIterator, EventStream))
+    return is_function or (is_iterator and not isinstance(value, unittest.mock.NonCallableMock))
 
 
 def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
     """A stream event by event, from the start for each call; from an iterator for one."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
-    readings = itertools.count()
+    read_count = itertools.count()
 
     def resolve(call: _Call) -> httpx.Response:
         place = f"{row.name}.response"
         if call.behavior.events and not call.wants_stream and row.model != "bytes":
             raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
-        if isinstance(value, (Iterator, AsyncIterator)) and next(readings):
+        if isinstance(value, (Iterator, AsyncIterator)) and next(read_count):
             raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
         arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
         return _stream_response(call, value(*arguments) if callable(value) else value, pace)
@@ -9857,7 +9867,7 @@ _AZURE_GATEWAY = r"https://[\w.-]+\.azure-api\.(?:net|us|cn)"
 
 
 # The partitions of AWS, each with the suffix of its IPv4 hosts and that of its dual-stack hosts.
-_AWS = (
+_AWS_DOMAINS = (
     r"(?:amazonaws\.com|api\.aws|amazonaws\.com\.cn|api\.amazonwebservices\.com\.cn|amazonaws\.eu"
     r"|api\.amazonwebservices\.eu|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|cloud\.adc-e\.uk"
     r"|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)"
@@ -9875,7 +9885,7 @@ _CLIENT_BASES = {
     "https://*.azure-api.net/openai": _AZURE_GATEWAY + r"(?:/[^/?]+)*?(?=/openai/)",
     "https://bedrock-mantle.*.api.aws/openai/v1": r"https://bedrock-mantle\.[a-z\d-]+\.api\.aws(?:/openai)?/v1",
     "https://bedrock-runtime.*.amazonaws.com/openai/v1": (
-        r"https://bedrock-runtime(?:-fips)?\.[a-z\d-]+\." + _AWS + "/openai/v1"
+        r"https://bedrock-runtime(?:-fips)?\.[a-z\d-]+\." + _AWS_DOMAINS + "/openai/v1"
     ),
     "https://*aiplatform.googleapis.com/v1/.../publishers/openai/v1": (
         r"https://(?:[a-z\d-]+-)?aiplatform\.googleapis\.com/v1/projects/[^/]+/locations/[^/]+/publishers/openai/v1"
@@ -9908,7 +9918,7 @@ def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | 
 _TOKEN_URLS = ("https://auth.openai.com/oauth/token", "https://mtls.auth.openai.com/oauth/token")
 
 
-_TOKEN = {
+_TOKEN_RESPONSE = {
     "access_token": "mock-access-token",
     "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
     "token_type": "Bearer",
@@ -9919,14 +9929,14 @@ _TOKEN = {
 def _answer_unlogged(request: httpx.Request) -> httpx.Response:
     """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
     if _httpx_request(request).raw_url.startswith(_TOKEN_URLS):
-        return httpx.Response(200, json=_TOKEN)
+        return httpx.Response(200, json=_TOKEN_RESPONSE)
     return httpx.Response(204)
 
 
-_PUBLIC = "https://api.openai.com/v1"
+_PUBLIC_BASE = "https://api.openai.com/v1"
 
 
-_AZURE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
+_AZURE_BASE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
 
 
 # ---- the router ------------------------------------------------------------------------------------------------------
@@ -9937,25 +9947,25 @@ class Router(respx.MockRouter):
 
     def __init__(self, mock: OpenAIMock, **settings: Any) -> None:
         super().__init__(**{"assert_all_called": False, "using": _Interceptor.name, **settings})
-        self._mock, self._entered = mock, 0
-        self._older: list[Any] = []  # the routers of other mockers that were there before
+        self._mock, self._entry_count = mock, 0
+        self._earlier_routers: list[Any] = []  # the routers of other mockers that were there before
 
     def __call__(self, func: Any = None, **settings: Any) -> Any:
         return super().__call__(func) if func else Router(self._mock, **settings)
 
     def start(self) -> None:
         """Answers from now on. It may be entered again within, and is the innermost then: the last to leave stops it."""
-        self._entered += 1
-        if self._entered > 1:
+        self._entry_count += 1
+        if self._entry_count > 1:
             return self.Mocker.register(self)
         self._mock._start()
-        self._older = _other_mockers_routers()
+        self._earlier_routers = _other_mockers_routers()
         super().start()
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
         """Stops answering. Routes and calls stay, unless told otherwise."""
-        self._entered = max(self._entered - 1, 0)
-        if self._entered:
+        self._entry_count = max(self._entry_count - 1, 0)
+        if self._entry_count:
             self.Mocker.unregister(self)
             return
         _flush_traces()
@@ -9971,16 +9981,16 @@ class Router(respx.MockRouter):
         """The same for asynchronous clients."""
         return await self._handle(request, super().async_handler, _await_if_needed)
 
-    async def _handle(self, request: Any, own_routes: Callable[[Any], Any], wait: _Wait) -> httpx.Response:
+    async def _handle(self, request: Any, handle_own_routes: Callable[[Any], Any], wait: _Wait) -> httpx.Response:
         request = _httpx_request(request)
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    return self._log_response(request, await _await_if_needed(own_routes(request)))
+                    return self._log_response(request, await _await_if_needed(handle_own_routes(request)))
             return await self._exchange(request, wait)
-        except Exception as reason:
-            surfaced = _to_client_exception(reason, request)
-            raise surfaced from surfaced.__cause__
+        except Exception as error:
+            client_exception = _to_client_exception(error, request)
+            raise client_exception from client_exception.__cause__
 
     def _log_response(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         """What a user's own route answered; where that was a call of the API, the journal has it too."""
@@ -10011,8 +10021,8 @@ class Router(respx.MockRouter):
         """Adds a request to the journal; one that is no call to RESPX's calls too."""
         if call is None:
             self.record(request, response=None)
-        about = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
-        record = Record(*about)
+        fields = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
+        record = Record(*fields)
         for mock in filter(None, (self._mock, self._mock._parent_mock)):
             mock._request_log.append(record)
         return record
@@ -10028,8 +10038,8 @@ def _run_without_waiting(coroutine: Any) -> Any:
     """The result of a coroutine that never waits."""
     try:
         coroutine.send(None)
-    except StopIteration as done:
-        return done.value
+    except StopIteration as stop:
+        return stop.value
     raise RuntimeError("an exchange with a synchronous client waited")
 
 
@@ -10048,18 +10058,18 @@ _ended_in_fault = contextvars.ContextVar(
 )  # whether the last exchange ended in a fault of the test
 
 
-def _to_client_exception(reason: Exception, request: httpx.Request) -> BaseException:
+def _to_client_exception(error: Exception, request: httpx.Request) -> BaseException:
     """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
-    if isinstance(reason, _SetFault):
+    if isinstance(error, _SetFault):
         _ended_in_fault.set(True)
-        return reason.fault
-    if isinstance(reason, (PassThrough, *(family.RequestError for family in _http_libs()))) or not _sdk_would_retry(
+        return error.fault
+    if isinstance(error, (PassThrough, *(http_lib.RequestError for http_lib in _http_libs()))) or not _sdk_would_retry(
         request
     ):
-        return reason
-    mistake = MockError(f"{type(reason).__name__}: {reason}")
-    mistake.__cause__ = reason
-    return mistake
+        return error
+    mock_error = MockError(f"{type(error).__name__}: {error}")
+    mock_error.__cause__ = error
+    return mock_error
 
 
 def _sdk_would_retry(request: httpx.Request) -> bool:
@@ -10074,13 +10084,13 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
         return None
     if route.is_pass_through:
         raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
-    effect = route.side_effect
-    params = _select_arguments(effect, call.params) if inspect.isroutine(effect) else {}
+    side_effect = route.side_effect
+    params = _select_arguments(side_effect, call.params) if inspect.isroutine(side_effect) else {}
     try:
         result = route.resolve(call.request, **params)
         return await wait(result) if inspect.isawaitable(result) else result
-    except SideEffectError as reason:
-        raise reason.origin from None
+    except SideEffectError as error:
+        raise error.origin from None
 
 
 def _patch_retry_timeout(method: Any) -> Any:
@@ -10115,9 +10125,9 @@ def _patch_sdk_request(send: Any) -> Any:
 def _unwrap_mock_errors() -> Iterator[None]:
     try:
         yield
-    except MockError as veiled:
-        mistake = veiled.__cause__ or veiled
-        raise mistake from mistake.__cause__
+    except MockError as mock_error:
+        cause = mock_error.__cause__ or mock_error
+        raise cause from cause.__cause__
 
 
 def _sdk_retries_all_exceptions() -> bool:
@@ -10169,31 +10179,31 @@ _SDK_EXCEPTION_FAULTS = {
 
 def _native_error(fault: Any, request: httpx.Request) -> BaseException:
     """A network fault as the client's own family knows it; a class becomes an instance."""
-    kind = fault if inspect.isclass(fault) else type(fault)
+    fault_type = fault if inspect.isclass(fault) else type(fault)
     name = (
-        _SDK_EXCEPTION_FAULTS.get(kind.__name__, kind.__name__)
-        if kind.__module__.startswith("openai")
-        else kind.__name__
+        _SDK_EXCEPTION_FAULTS.get(fault_type.__name__, fault_type.__name__)
+        if fault_type.__module__.startswith("openai")
+        else fault_type.__name__
     )
-    if not kind.__module__.startswith(("httpx", "openai")):
+    if not fault_type.__module__.startswith(("httpx", "openai")):
         return fault() if inspect.isclass(fault) else fault
     message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
-    own = getattr(getattr(request, "http_lib", httpx), name, None)
-    return own(message, request=request) if own else fault
+    native_type = getattr(getattr(request, "http_lib", httpx), name, None)
+    return native_type(message, request=request) if native_type else fault
 
 
 def _native_response(response: httpx.Response, request: Any) -> Any:
     """A response as the client's family wants it, its body still to be read."""
-    family = sys.modules[type(request).__module__.partition(".")[0]]
-    body = _native_stream_class(family)(response.stream)  # which closes what it reads
+    http_lib = sys.modules[type(request).__module__.partition(".")[0]]
+    body = _native_stream_class(http_lib)(response.stream)  # which closes what it reads
     headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
-    return family.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
+    return http_lib.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
 
 
 @functools.cache
-def _native_stream_class(family: types.ModuleType) -> Callable[[Any], Any]:
+def _native_stream_class(http_lib: types.ModuleType) -> Callable[[Any], Any]:
     """A class that makes a body of any family one of this."""
-    return type("Stream", (_SyncAsyncStream, family.SyncByteStream, family.AsyncByteStream), {})
+    return type("Stream", (_SyncAsyncStream, http_lib.SyncByteStream, http_lib.AsyncByteStream), {})
 
 
 # ---- patches ---------------------------------------------------------------------------------------------------------
@@ -10205,21 +10215,21 @@ def _patch_transport_init(init: Any) -> Any:
     @functools.wraps(init)
     def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
         if not args and settings.get("verify", True) is True and settings.get("cert") is None:
-            trust = (
+            trust_settings = (
                 bool(settings.get("trust_env", True)),
                 os.environ.get("SSL_CERT_FILE"),
                 os.environ.get("SSL_CERT_DIR"),
             )
-            settings["verify"] = _shared_ssl_context(sys.modules[init.__module__.partition(".")[0]], *trust)
+            settings["verify"] = _shared_ssl_context(sys.modules[init.__module__.partition(".")[0]], *trust_settings)
         init(transport, *args, **settings)
 
     return __init__
 
 
 @functools.cache
-def _shared_ssl_context(family: Any, trust_env: bool, *variables: str | None) -> Any:
+def _shared_ssl_context(http_lib: Any, trust_env: bool, *variables: str | None) -> Any:
     """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
-    return _LazySSLContext(lambda: family.create_ssl_context(trust_env=trust_env))
+    return _LazySSLContext(lambda: http_lib.create_ssl_context(trust_env=trust_env))
 
 
 class _LazySSLContext:
@@ -10228,32 +10238,32 @@ class _LazySSLContext:
 
     __class__ = property(lambda self: ssl.SSLContext)  # what a client asks of one it is given
 
-    def __init__(self, make: Callable[[], ssl.SSLContext]) -> None:
-        self.made = functools.cache(make)
+    def __init__(self, create_context: Callable[[], ssl.SSLContext]) -> None:
+        self.get_context = functools.cache(create_context)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.made(), name)
+        return getattr(self.get_context(), name)
 
 
 def _routers_for(lib: str) -> Iterator[Any]:
     """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
-    others = _other_mockers_routers(lib)
+    other_routers = _other_mockers_routers(lib)
     for router in _active_routers():
-        if any(other not in router._older for other in others):
+        if any(other_router not in router._earlier_routers for other_router in other_routers):
             yield None
-            others = []
+            other_routers = []
         yield router
-    if others:
+    if other_routers:
         yield None
 
 
 def _other_mockers_routers(lib: str = "") -> list[Any]:
     """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
-    busy = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
+    mockers = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
     if lib:
-        core = f"{lib.replace('httpx', 'httpcore')}."
-        busy = [mocker for mocker in busy if any(target.startswith(core) for target in mocker.targets)]
-    return [router for mocker in busy for router in mocker.routers]
+        prefix = f"{lib.replace('httpx', 'httpcore')}."
+        mockers = [mocker for mocker in mockers if any(target.startswith(prefix) for target in mocker.targets)]
+    return [router for mocker in mockers for router in mocker.routers]
 
 
 def _active_routers(url: str = "") -> list[Any]:
@@ -10306,8 +10316,8 @@ class _Interceptor(Mocker):
 @functools.cache
 def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
     """Return the class, the method and the patch of each entry of `_PATCHES` whose package is installed."""
-    there = [(target, patches) for target, patches in _PATCHES.items() if _is_installed(target.partition(":")[0])]
-    owners = [(pkgutil.resolve_name(target), patches) for target, patches in there]
+    installed = [(target, patches) for target, patches in _PATCHES.items() if _is_installed(target.partition(":")[0])]
+    owners = [(pkgutil.resolve_name(target), patches) for target, patches in installed]
     return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
 
@@ -10363,7 +10373,7 @@ def _loaded_patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
     """Return the same for the modules of the lower level that are imported, completely."""
     modules = [(sys.modules.get(name), owners) for name, owners in _LOWER_PATCHES.items()]
     loaded = [module for module, owners in modules if all(hasattr(module, owner) for owner in owners)]
-    return [each for module in loaded for each in _patches_of_module(module)]
+    return [patch for module in loaded for patch in _patches_of_module(module)]
 
 
 @functools.lru_cache(maxsize=8)
@@ -10372,7 +10382,7 @@ def _patches_of_module(module: types.ModuleType) -> list[tuple[Any, str, Callabl
     return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
 
-_own_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
+_patch_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
 
 
 def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
@@ -10384,13 +10394,13 @@ def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
         return
     patched = _cached_patch(patch, original)
     if patched is not original:
-        _own_codes.add(patched.__code__)
+        _patch_codes.add(patched.__code__)
         setattr(owner, name, patched)
 
 
 def _is_own_patch(function: Any) -> bool:
     """Return True if a function is a patch of this module."""
-    return type(function) is types.FunctionType and function.__code__ in _own_codes
+    return type(function) is types.FunctionType and function.__code__ in _patch_codes
 
 
 def _is_wrapped(owner: type, method: Any) -> bool:
@@ -10400,7 +10410,7 @@ def _is_wrapped(owner: type, method: Any) -> bool:
     if _is_replacement(method):
         return False
     # httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it
-    return _package(method.__globals__["__name__"]) not in {_package(each.__module__) for each in owner.__mro__}
+    return _package(method.__globals__["__name__"]) not in {_package(cls.__module__) for cls in owner.__mro__}
 
 
 # Packages that replace the method of a transport in order to answer, to record or to play back.
@@ -10431,7 +10441,7 @@ def _patch_handle_request(method: Any) -> Any:
 
     @functools.wraps(method)
     def handle_request(transport: Any, request: Any) -> Any:
-        return _ask_sync(request, types.MethodType(method, transport))
+        return _dispatch_sync(request, types.MethodType(method, transport))
 
     return handle_request
 
@@ -10441,19 +10451,19 @@ def _patch_handle_async_request(method: Any) -> Any:
 
     @functools.wraps(method)
     async def handle_async_request(transport: Any, request: Any) -> Any:
-        return await _ask_async(request, types.MethodType(method, transport))
+        return await _dispatch_async(request, types.MethodType(method, transport))
 
     return handle_async_request
 
 
 # The host of the request that is being passed through, so that the lower level lets it through. A task that is started
 # meanwhile inherits the context and keeps it, so the list is emptied at the end.
-_passing: contextvars.ContextVar[list[str]] = contextvars.ContextVar("passing")
+_passed_hosts: contextvars.ContextVar[list[str]] = contextvars.ContextVar("passing")
 
 
-def _is_passing(host: str) -> bool:
+def _is_passed_host(host: str) -> bool:
     """Return True if the lower level should let a request through: the upper level did, or no mock is active."""
-    return not _Interceptor.routers or host in _passing.get(())
+    return not _Interceptor.routers or host in _passed_hosts.get(())
 
 
 def _patch_transport_for_url(method: Any) -> Any:
@@ -10494,19 +10504,19 @@ class _AnsweringTransport:
         self.transport, self.lib = transport, lib
 
     def handle_request(self, request: Any) -> Any:
-        return _ask_sync(request, self.transport.handle_request, self.lib)
+        return _dispatch_sync(request, self.transport.handle_request, self.lib)
 
     async def handle_async_request(self, request: Any) -> Any:
-        return await _ask_async(request, self.transport.handle_async_request, self.lib)
+        return await _dispatch_async(request, self.transport.handle_async_request, self.lib)
 
 
-def _ask_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
+def _dispatch_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
     """Return the response to a request of httpx or httpx2. `lib` is the library that sends it, if it is another one."""
     request.read()
     return _run_without_waiting(_dispatch(request, "handler", network, lib))
 
 
-async def _ask_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
+async def _dispatch_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
     """Return the response to a request of an asynchronous client."""
     await request.aread()
     return await _dispatch(request, "async_handler", network, lib)
@@ -10526,8 +10536,8 @@ async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], l
             return _native_response(await _await_if_needed(getattr(router, handler)(converted)), request)
         except PassThrough:
             return await _pass_through(request, network)
-        except (AllMockedAssertionError, MockError) as reason:
-            if isinstance(reason, MockError) and not isinstance(reason.__cause__, AllMockedAssertionError):
+        except (AllMockedAssertionError, MockError) as error:
+            if isinstance(error, MockError) and not isinstance(error.__cause__, AllMockedAssertionError):
                 raise  # it is known, and a mistake
     if not _Interceptor.routers or (_is_replacement(network) and not _active_routers(converted.raw_url)):
         return await _pass_through(request, network)
@@ -10537,12 +10547,12 @@ async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], l
 async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
     """Return the response of the network."""
     hosts = [request.url.raw_host.decode()]
-    token = _passing.set(hosts)
+    token = _passed_hosts.set(hosts)
     try:
         return await _await_if_needed(network(request))
     finally:
         hosts.clear()
-        _passing.reset(token)
+        _passed_hosts.reset(token)
 
 
 def _unmatched_error(request: _LazyRequest) -> BaseException:
@@ -10589,11 +10599,13 @@ def _patch_pool(method: Any) -> Any:
 
     @functools.wraps(method)
     def handle_request(pool: Any, request: Any) -> Any:
-        if _is_passing(request.url.host.decode()):
+        if _is_passed_host(request.url.host.decode()):
             return method(pool, request)
         converted = _from_httpcore(request)
         with _errors_of_httpcore(request):
-            return _to_httpcore(_ask_sync(converted, lambda _: method(pool, _with_body(request, converted))), request)
+            return _to_httpcore(
+                _dispatch_sync(converted, lambda _: method(pool, _with_body(request, converted))), request
+            )
 
     return handle_request
 
@@ -10603,12 +10615,12 @@ def _patch_async_pool(method: Any) -> Any:
 
     @functools.wraps(method)
     async def handle_async_request(pool: Any, request: Any) -> Any:
-        if _is_passing(request.url.host.decode()):
+        if _is_passed_host(request.url.host.decode()):
             return await method(pool, request)
         converted = _from_httpcore(request)
         with _errors_of_httpcore(request):
-            answer = await _ask_async(converted, lambda _: method(pool, _with_body(request, converted)))
-            return _to_httpcore(answer, request)
+            response = await _dispatch_async(converted, lambda _: method(pool, _with_body(request, converted)))
+            return _to_httpcore(response, request)
 
     return handle_async_request
 
@@ -10626,9 +10638,13 @@ def _from_httpcore(request: Any) -> Any:
     """Convert a request of httpcore or httpcore2 to one of httpx or httpx2."""
     http_lib = importlib.import_module(_httpcore_of(request).__name__.replace("httpcore", "httpx"))
     url = request.url
-    link = http_lib.URL(scheme=url.scheme.decode(), host=url.host.decode(), port=url.port, raw_path=url.target)
+    httpx_url = http_lib.URL(scheme=url.scheme.decode(), host=url.host.decode(), port=url.port, raw_path=url.target)
     return http_lib.Request(
-        request.method.decode(), link, headers=request.headers, stream=request.stream, extensions=request.extensions
+        request.method.decode(),
+        httpx_url,
+        headers=request.headers,
+        stream=request.stream,
+        extensions=request.extensions,
     )
 
 
@@ -10637,11 +10653,11 @@ def _errors_of_httpcore(request: Any) -> Iterator[None]:
     """Raise network errors of httpx as the errors of the same name in httpcore."""
     try:
         yield
-    except tuple(lib.RequestError for lib in _http_libs()) as error:
-        own = getattr(_httpcore_of(request), type(error).__name__, None)
-        if own is None:
+    except tuple(http_lib.RequestError for http_lib in _http_libs()) as error:
+        httpcore_error = getattr(_httpcore_of(request), type(error).__name__, None)
+        if httpcore_error is None:
             raise
-        raise own(str(error)) from error
+        raise httpcore_error(str(error)) from error
 
 
 def _with_body(request: Any, converted: Any) -> Any:
@@ -10698,7 +10714,7 @@ def _is_left_to_aiohttp(req: Any) -> bool:
     This holds for requests that were passed through, for WebSockets of other programs, for the test client of aiohttp,
     whose server is part of the test, and for what vcrpy records or plays back.
     """
-    if _is_passing(req.url.raw_host):
+    if _is_passed_host(req.url.raw_host):
         return True
     if "upgrade" in req.headers and not _is_from_sdk(req.headers):
         return True
@@ -10734,7 +10750,7 @@ class _MemoryConnection(asyncio.Transport):
         self.server = h11.Connection(h11.SERVER, max_incomplete_event_size=2**20)
         self.written, self.body = bytearray(), bytearray()
         self.head: Any = None
-        self.real: Any = None  # the real connection
+        self.real_connection: Any = None  # the real connection
         self.task: asyncio.Task[None] | None = None
         self.closed = False
         self.may_write = asyncio.Event()
@@ -10769,7 +10785,7 @@ class _MemoryConnection(asyncio.Transport):
         headers, stream = self.head.headers.raw_items(), httpx.ByteStream(bytes(self.body))
         request = httpx.Request(self.head.method.decode(), str(self.req.url), headers=headers, stream=stream)
         try:
-            response = await _ask_async(request, self._use_network, "aiohttp")
+            response = await _dispatch_async(request, self._use_network, "aiohttp")
             if response is not None:
                 await self._write_response(response)
         except (Exception, MockError) as error:  # aiohttp raises it in the caller
@@ -10790,9 +10806,9 @@ class _MemoryConnection(asyncio.Transport):
 
     async def _use_network(self, request: Any) -> None:
         """Open the real connection, and have aiohttp use it from here on."""
-        self.real = await self.connect()
-        self.real.transport.set_protocol(self.protocol)
-        self.real.transport.write(bytes(self.written))
+        self.real_connection = await self.connect()
+        self.real_connection.transport.set_protocol(self.protocol)
+        self.real_connection.transport.write(bytes(self.written))
 
     def _fail(self, error: BaseException) -> None:
         payload = self.protocol._payload
@@ -10814,8 +10830,8 @@ class _MemoryConnection(asyncio.Transport):
         self.closed = True
         if self.task:
             self.task.cancel()
-        if self.real:
-            self.real.close()
+        if self.real_connection:
+            self.real_connection.close()
 
     abort = close
 
@@ -10823,9 +10839,9 @@ class _MemoryConnection(asyncio.Transport):
 def _aiohttp_error(error: BaseException) -> BaseException:
     """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
     aiohttp = sys.modules["aiohttp"]
-    if isinstance(error, tuple(lib.TimeoutException for lib in _http_libs())):
+    if isinstance(error, tuple(http_lib.TimeoutException for http_lib in _http_libs())):
         return aiohttp.ServerTimeoutError(str(error))
-    if isinstance(error, tuple(lib.RequestError for lib in _http_libs())):
+    if isinstance(error, tuple(http_lib.RequestError for http_lib in _http_libs())):
         return aiohttp.ClientConnectionError(str(error))
     return error
 
@@ -10904,13 +10920,13 @@ class _WebSocketServer:
                     self.inbox.append(self.fragments)
                     self.fragments = b""
 
-    async def step(self, wait: _Wait) -> bool:
+    async def process_next(self, wait: _Wait) -> bool:
         """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
         if self.inbox:
-            heard = self.inbox.popleft()
-            await (self.session.receive(heard, wait) if self.session else self._open(heard, wait))
-        elif self.session and not self._is_over() and (coming := self.session.next_event()):
-            delay, event = coming
+            message = self.inbox.popleft()
+            await (self.session.receive(message, wait) if self.session else self._open(message, wait))
+        elif self.session and not self._is_closed() and (next_event := self.session.next_event()):
+            delay, event = next_event
             if delay:
                 await wait(_sleep(delay))
             self._send(event)
@@ -10918,7 +10934,7 @@ class _WebSocketServer:
             return False
         return True
 
-    def _is_over(self) -> bool:
+    def _is_closed(self) -> bool:
         return self.broken or self.protocol.state.name != "OPEN"
 
     def _send(self, event: Any) -> None:
@@ -10931,16 +10947,16 @@ class _WebSocketServer:
 
     async def _open(self, handshake: Any, wait: _Wait) -> None:
         """Accepts a connection, or refuses it with the response that is next in the list."""
-        opening = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
-        opened = await _open_session(self.router, opening, wait)
-        if isinstance(opened, httpx.Response):
-            answer = self.protocol.reject(opened.status_code, opened.read().decode())
-            answer.headers.pop("Content-Type")
-            answer.headers["Content-Type"] = "application/json"
-            self.protocol.send_response(answer)
+        request = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
+        result = await _open_session(self.router, request, wait)
+        if isinstance(result, httpx.Response):
+            rejection = self.protocol.reject(result.status_code, result.read().decode())
+            rejection.headers.pop("Content-Type")
+            rejection.headers["Content-Type"] = "application/json"
+            self.protocol.send_response(rejection)
         else:
             self.protocol.send_response(self.protocol.accept(handshake))
-            self.session = opened
+            self.session = result
 
 
 def _encode_message(event: Any) -> bytes:
@@ -10948,13 +10964,13 @@ def _encode_message(event: Any) -> bytes:
     return _encode_utf8(event if isinstance(event, str) else _json_encode(event))
 
 
-async def _open_session(router: Router, opening: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
+async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
     """The session of a connection, or the response it is refused with."""
-    call = router._mock._to_call(opening)
-    record = router._record(httpx.Request("GET", opening.url, headers=opening.headers), call)
-    if refused := await _handshake_rejection(call, wait, record):
-        record.response = refused
-        return refused
+    call = router._mock._to_call(request)
+    record = router._record(httpx.Request("GET", request.url, headers=request.headers), call)
+    if rejection := await _handshake_rejection(call, wait, record):
+        record.response = rejection
+        return rejection
     record.response = httpx.Response(101)
     session = _SOCKET_SESSIONS[call.row.name](call, router)
     session.open(wait, record)
@@ -10970,8 +10986,8 @@ async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> http
         if call.mock._strict:
             _check_api_key(call)
         return await _answer(call, wait, record) if _is_response(step) else None
-    except _ServiceError as refused:
-        return _json_response(call, {"error": refused.envelope}, refused.status)
+    except _ServiceError as error:
+        return _json_response(call, {"error": error.envelope}, error.status)
 
 
 def _is_connecting_from_sdk(headers: Any) -> bool:
@@ -11000,37 +11016,37 @@ def _patch_create_connection(create_connection: Any) -> Any:
     """How the asynchronous client gets its transport: one that leads to the far end."""
 
     @functools.wraps(create_connection)
-    async def create_connection_here(connecting: Any) -> Any:
-        if (far := _websocket_server_for(connecting.uri, connecting.additional_headers)) is None:
-            return await create_connection(connecting)
+    async def create_loopback_connection(client: Any) -> Any:
+        if (server := _websocket_server_for(client.uri, client.additional_headers)) is None:
+            return await create_connection(client)
         from websockets.uri import parse_uri
 
-        make = getattr(connecting, "protocol_factory", None) or connecting.factory  # in releases up to 16, and since
-        connection = make(parse_uri(connecting.uri))
-        connection.connection_made(_LoopbackTransport(far, connection))
+        factory = getattr(client, "protocol_factory", None) or client.factory  # in releases up to 16, and since
+        connection = factory(parse_uri(client.uri))
+        connection.connection_made(_LoopbackTransport(server, connection))
         return connection
 
-    return create_connection_here
+    return create_loopback_connection
 
 
 class _LoopbackTransport(asyncio.Transport):
     """A transport that carries bytes to the far end and back."""
 
-    def __init__(self, far: _WebSocketServer, connection: Any) -> None:
+    def __init__(self, server: _WebSocketServer, connection: Any) -> None:
         super().__init__()
-        self.far, self.connection, self.lost = far, connection, False
-        self.heard = asyncio.Event()
-        self.task = asyncio.get_running_loop().create_task(self._carry())
+        self.server, self.connection, self.closed = server, connection, False
+        self.wakeup = asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self._relay())
 
     def write(self, data: bytes) -> None:
-        self.far.receive(data)
-        self.heard.set()
+        self.server.receive(data)
+        self.wakeup.set()
 
     def can_write_eof(self) -> bool:
         return False
 
     def is_closing(self) -> bool:
-        return self.lost
+        return self.closed
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Nothing is ever held back."""
@@ -11040,32 +11056,32 @@ class _LoopbackTransport(asyncio.Transport):
 
     resume_reading = pause_reading
 
-    def close(self, reason: BaseException | None = None) -> None:
-        if not self.lost:
-            self.lost = True
-            self.heard.set()
-            self.connection.connection_lost(reason)
+    def close(self, error: BaseException | None = None) -> None:
+        if not self.closed:
+            self.closed = True
+            self.wakeup.set()
+            self.connection.connection_lost(error)
 
     abort = close
 
-    async def _carry(self) -> None:
+    async def _relay(self) -> None:
         """Has what happens at the far end happen, in order, until the connection is lost."""
         try:
-            while not self.lost:
-                self.heard.clear()
-                moved = await self.far.step(_await_if_needed)
+            while not self.closed:
+                self.wakeup.clear()
+                processed = await self.server.process_next(_await_if_needed)
                 self._deliver()
-                await (asyncio.sleep(0) if moved or self.lost else self.heard.wait())
-        except Exception as mistake:  # the client raises it as the reason why its connection is gone
-            self.close(mistake)
+                await (asyncio.sleep(0) if processed or self.closed else self.wakeup.wait())
+        except Exception as error:  # the client raises it as the reason why its connection is gone
+            self.close(error)
 
     def _deliver(self) -> None:
-        for data in self.far.protocol.data_to_send():
-            if data and not self.lost:
+        for data in self.server.protocol.data_to_send():
+            if data and not self.closed:
                 self.connection.data_received(data)
             else:
                 self.close()
-        if self.far.broken:
+        if self.server.broken:
             self.close()
 
 
@@ -11073,11 +11089,11 @@ def _patch_connect(connect: Any) -> Any:
     """The function that opens synchronous connections: those to the API end here."""
 
     @functools.wraps(connect)
-    def connect_here(uri: str, *args: Any, **settings: Any) -> Any:
-        far = _websocket_server_for(uri, settings.get("additional_headers"))
-        return connect(uri, *args, **settings) if far is None else _SyncConnection(far, uri, settings)
+    def connect_to_mock(uri: str, *args: Any, **settings: Any) -> Any:
+        server = _websocket_server_for(uri, settings.get("additional_headers"))
+        return connect(uri, *args, **settings) if server is None else _SyncConnection(server, uri, settings)
 
-    return connect_here
+    return connect_to_mock
 
 
 # The methods to patch, by class, with the function that makes each patch.
@@ -11097,16 +11113,16 @@ _PATCHES = {
 class _SyncConnection:
     """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
 
-    def __init__(self, far: _WebSocketServer, uri: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, server: _WebSocketServer, uri: str, settings: Mapping[str, Any]) -> None:
         from websockets.client import ClientProtocol
         from websockets.uri import parse_uri
 
-        self.far, self.protocol, self.messages = far, ClientProtocol(parse_uri(uri)), collections.deque[Any]()
+        self.server, self.protocol, self.messages = server, ClientProtocol(parse_uri(uri)), collections.deque[Any]()
         self.request, self.response = self.protocol.connect(), None
         self.request.headers.update(settings.get("additional_headers") or {})
         self.protocol.send_request(self.request)
         self._exchange()
-        self._step()
+        self._process_next()
         if self.protocol.handshake_exc:
             raise self.protocol.handshake_exc
 
@@ -11115,17 +11131,17 @@ class _SyncConnection:
         data = message.encode() if isinstance(message, str) else message
         (self.protocol.send_text if text or isinstance(message, str) else self.protocol.send_binary)(data)
         self._exchange()
-        while self.far.inbox:
-            self._step()
+        while self.server.inbox:
+            self._process_next()
 
     def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes:
         """The next message. Raises `TimeoutError` or, if it were to wait for ever, `AssertionError`."""
         while not self.messages:
             self._check_open()
-            if not self._step() and not self.messages and self.protocol.state.name == "OPEN":
+            if not self._process_next() and not self.messages and self.protocol.state.name == "OPEN":
                 if timeout is not None:
                     raise TimeoutError("nothing is on its way")
-                raise AssertionError(f"recv() would wait for ever: {_waiting_reason(self.far.session)}")
+                raise AssertionError(f"recv() would wait for ever: {_waiting_reason(self.server.session)}")
         data = self.messages.popleft()
         return data if decode is False else data.decode()
 
@@ -11151,27 +11167,27 @@ class _SyncConnection:
         if self.protocol.state.name != "OPEN":
             raise self.protocol.close_exc
 
-    def _step(self) -> bool:
-        moved = _run_without_waiting(self.far.step(_wait_in_thread))
+    def _process_next(self) -> bool:
+        processed = _run_without_waiting(self.server.process_next(_wait_in_thread))
         self._exchange()
-        return moved
+        return processed
 
     def _exchange(self) -> None:
         """Carries bytes between the two ends until neither has any."""
-        moved = True
-        while moved:
-            there, back = self.protocol.data_to_send(), self.far.protocol.data_to_send()
-            for data in filter(None, there):
-                self.far.receive(data)
-            for data in back:
+        pending = True
+        while pending:
+            client_data, server_data = self.protocol.data_to_send(), self.server.protocol.data_to_send()
+            for data in filter(None, client_data):
+                self.server.receive(data)
+            for data in server_data:
                 self.protocol.receive_data(data) if data else self.protocol.receive_eof()
             for event in self.protocol.events_received():
-                self._take(event)
-            moved = there or back
-        if self.far.broken:
+                self._receive_event(event)
+            pending = client_data or server_data
+        if self.server.broken:
             self.protocol.receive_eof()
 
-    def _take(self, event: Any) -> None:
+    def _receive_event(self, event: Any) -> None:
         if not hasattr(event, "opcode"):
             self.response = event
         elif event.opcode < 8:
@@ -11179,8 +11195,8 @@ class _SyncConnection:
 
 
 def _waiting_reason(session: _SocketSession) -> str:
-    sent = ", ".join(session.received_types) or "nothing"
-    return f"the client sent {sent}, all that came of it was received, and the session waits for more"
+    sent_types = ", ".join(session.received_types) or "nothing"
+    return f"the client sent {sent_types}, all that came of it was received, and the session waits for more"
 
 
 # ======================================================================================================================
@@ -11201,31 +11217,31 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
     elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
-        own = mock.for_key(_request_api_key(headers))
+        key_mock = mock.for_key(_request_api_key(headers))
         response = _add_cors_headers(
-            await _answer_served(own, _ASGIRequest(own, scope["method"], scope, content)), headers
+            await _answer_served(key_mock, _ASGIRequest(key_mock, scope["method"], scope, content)), headers
         )
-        _enforce_limits(own)
+        _enforce_limits(key_mock)
     await _send(response, receive, send)
 
 
-async def _receive_body(receive: Any, largest: int) -> bytes | httpx.Response | None:
+async def _receive_body(receive: Any, max_size: int) -> bytes | httpx.Response | None:
     """A body; the 413 of one that is too large; `None` where the client left."""
     pieces, size = [], 0
     while (message := await receive())["type"] == "http.request":
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
-        if size > largest:
-            return _server_error(413, f"The body of the request is larger than {largest} bytes.")
+        if size > max_size:
+            return _server_error(413, f"The body of the request is larger than {max_size} bytes.")
         if not message.get("more_body"):
             return b"".join(pieces)
     return None
 
 
-def _add_cors_headers(response: httpx.Response, asked: Mapping[str, str]) -> httpx.Response:
+def _add_cors_headers(response: httpx.Response, request_headers: Mapping[str, str]) -> httpx.Response:
     """A response that a page of any origin may read, as those of the API."""
-    if "origin" in asked:
-        allowed = {"origin": "*", "methods": "*", "headers": asked.get("access-control-request-headers", "*")}
+    if "origin" in request_headers:
+        allowed = {"origin": "*", "methods": "*", "headers": request_headers.get("access-control-request-headers", "*")}
         response.headers.update({f"access-control-allow-{name}": value for name, value in allowed.items()})
         response.headers["access-control-expose-headers"] = "*"
     return response
@@ -11236,23 +11252,23 @@ async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
     _ended_in_fault.set(False)
     try:
         return await mock.router.async_handler(request)
-    except (Exception, MockError) as reason:
+    except (Exception, MockError) as error:
         if _ended_in_fault.get():  # a body that breaks before its first byte, of a status that is tried again
-            if isinstance(reason, httpx.TimeoutException):
+            if isinstance(error, httpx.TimeoutException):
                 await _sleep(_client_timeout(request.headers))
-            broken = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=reason), request)
-            return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken)
-        return _mistake_response(reason)
+            broken_stream = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=error), request)
+            return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken_stream)
+        return _mistake_response(error)
 
 
-_LONGEST_TIMEOUT = 10  # seconds: who would wait longer is not kept waiting
+_MAX_CLIENT_TIMEOUT = 10  # seconds: who would wait longer is not kept waiting
 
 
 def _client_timeout(headers: Mapping[str, str]) -> float:
     """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
-    said = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
-    seconds = float(said) if re.fullmatch(r"\d+(\.\d+)?", said) else _LONGEST_TIMEOUT + 1
-    return seconds + 1 if seconds <= _LONGEST_TIMEOUT else 0
+    header = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
+    seconds = float(header) if re.fullmatch(r"\d+(\.\d+)?", header) else _MAX_CLIENT_TIMEOUT + 1
+    return seconds + 1 if seconds <= _MAX_CLIENT_TIMEOUT else 0
 
 
 async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
@@ -11267,20 +11283,20 @@ async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any)
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answers a connection, with the session that a client in this process has."""
     await receive()
-    own = mock.for_key(_request_api_key(_request_headers(scope)))
+    key_mock = mock.for_key(_request_api_key(_request_headers(scope)))
     try:
-        opened = await _open_session(own.router, _ASGIRequest(own, "WS", scope), _await_if_needed)
-    except (Exception, MockError) as reason:
-        opened = _mistake_response(reason)
-    if not isinstance(opened, httpx.Response):
-        offered = {"realtime"}.intersection(scope.get("subprotocols", ()))
-        await send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
-        await _exchange_messages(_ASGIWebSocketServer(opened), receive, send)
+        result = await _open_session(key_mock.router, _ASGIRequest(key_mock, "WS", scope), _await_if_needed)
+    except (Exception, MockError) as error:
+        result = _mistake_response(error)
+    if not isinstance(result, httpx.Response):
+        subprotocols = {"realtime"}.intersection(scope.get("subprotocols", ()))
+        await send({"type": "websocket.accept", "subprotocol": next(iter(subprotocols), None)})
+        await _exchange_messages(_ASGIWebSocketServer(result), receive, send)
     elif "websocket.http.response" in (scope.get("extensions") or {}):
-        await _send(opened, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
+        await _send(result, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
     else:
         await send({"type": "websocket.close"})
-    _enforce_limits(own)
+    _enforce_limits(key_mock)
 
 
 _SCOPE_HANDLERS = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
@@ -11289,8 +11305,8 @@ _SCOPE_HANDLERS = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket"
 def _request_api_key(headers: Mapping[str, str]) -> str:
     """The API key of a request; a browser's WebSocket has it in its subprotocols."""
     key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
-    found = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
-    return key or (found[1] if found else "")
+    match = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
+    return key or (match[1] if match else "")
 
 
 def _request_headers(scope: Any) -> dict[str, str]:
@@ -11313,47 +11329,47 @@ def _request_path(scope: Any) -> str:
     return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
 
 
-async def _exchange_messages(end: _ASGIWebSocketServer, receive: Any, send: Any) -> None:
+async def _exchange_messages(server: _ASGIWebSocketServer, receive: Any, send: Any) -> None:
     """Carries messages to a session and its events back, in order, until one of the two ends it."""
     import anyio
 
-    heard = anyio.Event()
+    message_received = anyio.Event()
 
     async def listen() -> None:
         while (message := await receive())["type"] == "websocket.receive":
-            end.inbox.append(message.get("text") or message.get("bytes") or "")
-            heard.set()
+            server.inbox.append(message.get("text") or message.get("bytes") or "")
+            message_received.set()
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
         group.start_soon(listen)
-        while not end.broken:
-            heard = anyio.Event()
-            moved = await _step(end)
-            while end.outbox:
-                await send(end.outbox.pop(0))
-            await (anyio.sleep(0) if moved or end.broken else heard.wait())
+        while not server.broken:
+            message_received = anyio.Event()
+            processed = await _process_next(server)
+            while server.outbox:
+                await send(server.outbox.pop(0))
+            await (anyio.sleep(0) if processed or server.broken else message_received.wait())
         group.cancel_scope.cancel()
 
 
-async def _step(end: _ASGIWebSocketServer) -> bool:
+async def _process_next(server: _ASGIWebSocketServer) -> bool:
     try:
-        return await end.step(_await_if_needed)
-    except (Exception, MockError) as reason:
-        _mistake_response(reason)
-        end.close(1011, str(reason))
+        return await server.process_next(_await_if_needed)
+    except (Exception, MockError) as error:
+        _mistake_response(error)
+        server.close(1011, str(error))
         return True
 
 
-def _mistake_response(reason: BaseException) -> httpx.Response:
+def _mistake_response(error: BaseException) -> httpx.Response:
     """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
     import logging
 
-    reason = (isinstance(reason, MockError) and reason.__cause__) or reason
-    if not isinstance(reason, AssertionError):
-        logging.getLogger("openai_responses").error("%s", reason, exc_info=reason)
-    known = not isinstance(reason, AllMockedAssertionError)
-    return _server_error(500 if known else 404, str(reason), "mock_error")
+    error = (isinstance(error, MockError) and error.__cause__) or error
+    if not isinstance(error, AssertionError):
+        logging.getLogger("openai_responses").error("%s", error, exc_info=error)
+    is_matched = not isinstance(error, AllMockedAssertionError)
+    return _server_error(500 if is_matched else 404, str(error), "mock_error")
 
 
 def _server_error(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
@@ -11374,7 +11390,7 @@ class _ASGIWebSocketServer(_WebSocketServer):
         self.inbox: collections.deque[Any] = collections.deque()
         self.outbox: list[dict[str, Any]] = []
 
-    def _is_over(self) -> bool:
+    def _is_closed(self) -> bool:
         return self.broken
 
     def _send(self, event: Any) -> None:
@@ -11385,8 +11401,8 @@ class _ASGIWebSocketServer(_WebSocketServer):
 
     def close(self, code: int, reason: str) -> None:
         self.broken = True
-        shown = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore")
-        self.outbox.append({"type": "websocket.close", "code": code, "reason": shown})
+        short_reason = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore")
+        self.outbox.append({"type": "websocket.close", "code": code, "reason": short_reason})
 
 
 async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
@@ -11406,19 +11422,19 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
 
     fault = None
 
-    async def leave() -> None:
+    async def cancel_on_disconnect() -> None:
         await receive()  # after the body there comes nothing but that the client is gone
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(leave)
+        group.start_soon(cancel_on_disconnect)
         try:
             async for piece in stream:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await anyio.sleep(0)  # a stream without pauses is not alone, and notices that its client left
             await send({"type": "http.response.body"})
-        except Exception as reason:  # out of the group it would come as a group of exceptions
-            fault = reason
+        except Exception as error:  # out of the group it would come as a group of exceptions
+            fault = error
             await send({"type": "http.response.body", "body": b"", "more_body": True})  # else granian makes it a 500
         group.cancel_scope.cancel()
     await stream.aclose()
@@ -11428,10 +11444,14 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
 
 def _enforce_limits(mock: OpenAIMock) -> None:
     """Forgets the oldest requests of a mock, and of the one it is of."""
-    for each in filter(None, (mock, mock._parent_mock)):
-        routes = [endpoint.__dict__.get("route") for endpoint in list(each._endpoints.values())]
-        for kept in (each._request_log, each.router.calls, *(route.calls for route in routes if route)):
-            del kept[: max(len(kept) - each._limits["records"], 0)]
+    for limited_mock in filter(None, (mock, mock._parent_mock)):
+        routes = [endpoint.__dict__.get("route") for endpoint in list(limited_mock._endpoints.values())]
+        for entries in (
+            limited_mock._request_log,
+            limited_mock.router.calls,
+            *(route.calls for route in routes if route),
+        ):
+            del entries[: max(len(entries) - limited_mock._limits["records"], 0)]
 
 
 # What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
@@ -11454,18 +11474,18 @@ _CONTROL_ERROR_STATUS = {
 def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
     """What comes of a request to the control plane."""
     first, _, name = path[1:].partition("/")
-    act = _CONTROL_ROUTES.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
-    if act is None:
-        there = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
-        return _server_error(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {there}")
+    handler = _CONTROL_ROUTES.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
+    if handler is None:
+        routes = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
+        return _server_error(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {routes}")
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     try:
-        done = act(_ControlRequest(server, key, unquote(name), query, content))
-    except tuple(_CONTROL_ERROR_STATUS) as reason:
-        status = next(status for kind, status in _CONTROL_ERROR_STATUS.items() if isinstance(reason, kind))
-        return _server_error(status, str(reason))
-    answer = json.dumps(done, default=_json_fallback)
-    return httpx.Response(200, content=answer, headers={"content-type": "application/json"})
+        result = handler(_ControlRequest(server, key, unquote(name), query, content))
+    except tuple(_CONTROL_ERROR_STATUS) as error:
+        status = next(status for error_type, status in _CONTROL_ERROR_STATUS.items() if isinstance(error, error_type))
+        return _server_error(status, str(error))
+    body = json.dumps(result, default=_json_fallback)
+    return httpx.Response(200, content=body, headers={"content-type": "application/json"})
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -11499,18 +11519,18 @@ def _json_fallback(value: Any) -> dict[str, str]:
     return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _short_repr(value)}
 
 
-def _reset_key(order: _ControlRequest) -> None:
+def _reset_key(request: _ControlRequest) -> None:
     """A key's mock begins again as the server's; without a key, everything is taken back."""
-    if order.mock is order.server:
-        order.server.reset()
+    if request.mock is request.server:
+        request.server.reset()
     else:
-        del order.server._key_mocks[order.key]
+        del request.server._key_mocks[request.key]
 
 
-def _set_response(scripted: Scripted, said: Any) -> Any:
-    scripted.response = _decode_value(said)
-    for each in (scripted, *scripted._per_key_copies()):
-        each._json_form = said
+def _set_response(scripted: Scripted, value: Any) -> Any:
+    scripted.response = _decode_value(value)
+    for target in (scripted, *scripted._per_key_copies()):
+        target._json_form = value
     return _response_json(scripted)
 
 
@@ -11519,8 +11539,8 @@ def _all_responses(mock: OpenAIMock) -> dict[str, Any]:
 
 
 def _rule_json(rule: Rule) -> dict[str, Any]:
-    given = {"what": rule._condition, "tool_result": rule._tool_result}
-    when = {name: value for name, value in given.items() if value is not None} | rule._subset
+    conditions = {"what": rule._condition, "tool_result": rule._tool_result}
+    when = {name: value for name, value in conditions.items() if value is not None} | rule._subset
     return {"when": when, "response": _response_json(rule), "call_count": rule.call_count}
 
 
@@ -11529,36 +11549,36 @@ def _response_json(scripted: Scripted) -> Any:
     return scripted.response if scripted._json_form is None else scripted._json_form
 
 
-def _remove_rules(order: _ControlRequest) -> None:
+def _remove_rules(request: _ControlRequest) -> None:
     """Takes back the rule that a request names, or all of the endpoint."""
-    for rule in [_find_rule(order)] if order.content else list(order.endpoint._rules):
+    for rule in [_find_rule(request)] if request.content else list(request.endpoint._rules):
         rule.remove()
 
 
-def _find_rule(order: _ControlRequest) -> Rule:
+def _find_rule(request: _ControlRequest) -> Rule:
     """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
-    said = order.body
-    if not isinstance(said, dict) or not isinstance(said.get("when"), dict):
-        raise ValueError(f'the rule is {_short_repr(said)}; expected {{"when": {{...}}, "response": ...}}')
-    wanted = {name: _decode_value(item) for name, item in said["when"].items()}
-    return order.endpoint.when(wanted.pop("what", None), **wanted)
+    body = request.body
+    if not isinstance(body, dict) or not isinstance(body.get("when"), dict):
+        raise ValueError(f'the rule is {_short_repr(body)}; expected {{"when": {{...}}, "response": ...}}')
+    conditions = {name: _decode_value(value) for name, value in body["when"].items()}
+    return request.endpoint.when(conditions.pop("what", None), **conditions)
 
 
-def _decode_value(said: Any) -> Any:
+def _decode_value(value: Any) -> Any:
     """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
-    if isinstance(said, list):
-        return [_decode_value(item) for item in said]
-    if not isinstance(said, dict) or len(said) != 1 or not (form := next(iter(said))).startswith("$"):
-        return said
-    if (make := _JSON_BUILDERS.get(form[1:])) is None:
+    if isinstance(value, list):
+        return [_decode_value(item) for item in value]
+    if not isinstance(value, dict) or len(value) != 1 or not (key := next(iter(value))).startswith("$"):
+        return value
+    if (builder := _JSON_BUILDERS.get(key[1:])) is None:
         raise ValueError(
-            f"no form {form!r}.{_did_you_mean(form[1:], _JSON_BUILDERS)} There is: ${', $'.join(_JSON_BUILDERS)}"
+            f"no form {key!r}.{_did_you_mean(key[1:], _JSON_BUILDERS)} There is: ${', $'.join(_JSON_BUILDERS)}"
         )
-    given = said[form]
+    arguments = value[key]
     return (
-        make(**{name: _decode_value(item) for name, item in given.items()})
-        if isinstance(given, dict)
-        else make(_decode_value(given))
+        builder(**{name: _decode_value(item) for name, item in arguments.items()})
+        if isinstance(arguments, dict)
+        else builder(_decode_value(arguments))
     )
 
 
@@ -11566,14 +11586,14 @@ _RECORD_FIELDS = ["endpoint", "method", "path", "query", "params", "body", "head
 
 
 def _record_json(record: Record) -> dict[str, Any]:
-    shown = {name: getattr(record, name) for name in _RECORD_FIELDS}
-    return shown | {"answered_by": str(record.answered_by or "default")}
+    fields = {name: getattr(record, name) for name in _RECORD_FIELDS}
+    return fields | {"answered_by": str(record.answered_by or "default")}
 
 
-def _record_matches(order: _ControlRequest, shown: dict[str, Any]) -> bool:
+def _record_matches(request: _ControlRequest, record_fields: dict[str, Any]) -> bool:
     """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
-    fields = shown["query"] | shown["params"] | shown["body"] | shown
-    return all(_matches_value(text, fields.get(name)) for name, text in order.query.items())
+    searched_fields = record_fields["query"] | record_fields["params"] | record_fields["body"] | record_fields
+    return all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items())
 
 
 # What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
@@ -11602,14 +11622,17 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
     import signal
 
-    said = _parse_arguments(arguments)
-    server = _uvicorn_server(_mock_from_options(said))
-    listening = _listen_at(said.host, said.port)
-    for ending in (signal.SIGINT, signal.SIGTERM):  # there is nothing to save; in a container there would be no handler
-        signal.signal(ending, lambda *_: os._exit(0))
+    options = _parse_arguments(arguments)
+    server = _uvicorn_server(_mock_from_options(options))
+    listener = _listen_at(options.host, options.port)
+    for signal_number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # there is nothing to save; in a container there would be no handler
+        signal.signal(signal_number, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
-    _on_startup(server, lambda: print(f"{_root_url(listening, said.host)}/v1", flush=True))
-    server.run([listening])
+    _on_startup(server, lambda: print(f"{_root_url(listener, options.host)}/v1", flush=True))
+    server.run([listener])
 
 
 _LIMIT_HELP = {
@@ -11622,8 +11645,8 @@ _LIMIT_HELP = {
 def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     import argparse
 
-    about = "Serves a mock of the OpenAI API, and prints its URL."
-    parser = argparse.ArgumentParser("python -m openai_responses", description=about)
+    description = "Serves a mock of the OpenAI API, and prints its URL."
+    parser = argparse.ArgumentParser("python -m openai_responses", description=description)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)"
     )
@@ -11633,9 +11656,9 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     )
     parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
     parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, what in _LIMIT_HELP.items():
+    for name, unit in _LIMIT_HELP.items():
         parser.add_argument(
-            f"--{name}", type=_non_negative_int, help=f"at most so many {what} (default: {_DEFAULT_LIMITS[name]})"
+            f"--{name}", type=_non_negative_int, help=f"at most so many {unit} (default: {_DEFAULT_LIMITS[name]})"
         )
     return parser.parse_args(arguments)
 
@@ -11644,18 +11667,18 @@ def _port(text: str) -> int:
     return _non_negative_int(text, 2**16)
 
 
-def _non_negative_int(text: str, below: int = sys.maxsize) -> int:
+def _non_negative_int(text: str, limit: int = sys.maxsize) -> int:
     """Raises `ValueError` for what is none."""
-    return range(below).index(int(text))
+    return range(limit).index(int(text))
 
 
-def _mock_from_options(said: Any) -> OpenAIMock:
+def _mock_from_options(options: Any) -> OpenAIMock:
     """The mock that the command line describes, which goes before what the script says of it."""
-    script = _load_script(said.script) if said.script else {}
-    mock = script.get("openai_mock") or OpenAIMock()
-    mock._strict, mock._only_scripted = mock._strict or said.strict, mock._only_scripted or said.only_scripted
-    mock._limits |= {name: number for name in _DEFAULT_LIMITS if (number := getattr(said, name)) is not None}
-    if set_up := script.get("set_up"):
+    script_globals = _load_script(options.script) if options.script else {}
+    mock = script_globals.get("openai_mock") or OpenAIMock()
+    mock._strict, mock._only_scripted = mock._strict or options.strict, mock._only_scripted or options.only_scripted
+    mock._limits |= {name: number for name in _DEFAULT_LIMITS if (number := getattr(options, name)) is not None}
+    if set_up := script_globals.get("set_up"):
         set_up(mock)
     return mock
 
@@ -11665,41 +11688,41 @@ def _load_script(path: str) -> dict[str, Any]:
     import runpy
 
     try:
-        script = runpy.run_path(path)
-    except OSError as reason:
-        sys.exit(f"--script {path}: {reason.strerror}")
-    if not (callable(script.get("set_up")) or isinstance(script.get("openai_mock"), OpenAIMock)):
+        script_globals = runpy.run_path(path)
+    except OSError as error:
+        sys.exit(f"--script {path}: {error.strerror}")
+    if not (callable(script_globals.get("set_up")) or isinstance(script_globals.get("openai_mock"), OpenAIMock)):
         sys.exit(f"--script {path}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)")
-    return script
+    return script_globals
 
 
-_mounts = itertools.count(1)
+_mount_numbers = itertools.count(1)
 
 
-_mounted: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the first part of the path
+_mounted_mocks: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the first part of the path
 
 
 @contextlib.contextmanager
 def _serve_in_thread(mock: OpenAIMock) -> Iterator[Server]:
     """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
-    name = f"mock-{next(_mounts)}"
-    _mounted[name] = mock
+    name = f"mock-{next(_mount_numbers)}"
+    _mounted_mocks[name] = mock
     try:
         yield Server(mock, f"{_server_thread_url()}/{name}/v1")
     finally:
-        del _mounted[name]
+        del _mounted_mocks[name]
 
 
 @functools.cache
 def _server_thread_url() -> str:
     """The URL of the server in this process's thread."""
     server, ready = _uvicorn_server(_serve_mounted, lifespan="off"), threading.Event()
-    listening = _listen_at("127.0.0.1", 0)
+    listener = _listen_at("127.0.0.1", 0)
     _on_startup(server, ready.set)
-    threading.Thread(target=server.run, args=([listening],), daemon=True).start()
+    threading.Thread(target=server.run, args=([listener],), daemon=True).start()
     if not ready.wait(60):
         raise RuntimeError("the server of this process did not start")
-    return _root_url(listening, "127.0.0.1")
+    return _root_url(listener, "127.0.0.1")
 
 
 def _uvicorn_server(app: Any, **settings: Any) -> Any:
@@ -11713,7 +11736,7 @@ def _uvicorn_server(app: Any, **settings: Any) -> Any:
 
 async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
     name = scope["path"].split("/")[1]
-    await _mounted[name]({**scope, "root_path": f"/{name}"}, receive, send)
+    await _mounted_mocks[name]({**scope, "root_path": f"/{name}"}, receive, send)
 
 
 def _listen_at(host: str, port: int) -> Any:
@@ -11722,26 +11745,26 @@ def _listen_at(host: str, port: int) -> Any:
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as reason:
-        sys.exit(f"cannot listen at {host}:{port}: {reason}. Give another --port; 0 finds a free one")
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections have it too
-    return listening
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        sys.exit(f"cannot listen at {host}:{port}: {error}. Give another --port; 0 finds a free one")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections have it too
+    return listener
 
 
-def _on_startup(server: Any, then: Callable[[], None]) -> None:
+def _on_startup(server: Any, callback: Callable[[], None]) -> None:
     """Has something done when a server answers."""
     startup = server.startup
 
-    async def started(sockets: Any) -> None:
+    async def startup_and_notify(sockets: Any) -> None:
         await startup(sockets)
-        then()
+        callback()
 
-    server.startup = started
+    server.startup = startup_and_notify
 
 
-def _root_url(listening: Any, host: str) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+def _root_url(listener: Any, host: str) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 # ======================================================================================================================
@@ -11783,9 +11806,9 @@ def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwar
     """
     if arguments is not None and kwargs:
         raise TypeError(f"tool_call({name!r}, ...) takes its arguments as a dict or as keywords, not as both")
-    given = kwargs if arguments is None else arguments
-    text = given if isinstance(given, str) else json.dumps(_to_json(given, f"tool_call({name!r})"), ensure_ascii=False)
-    return Turn(tool_calls=(ToolCall(name, text, id, isinstance(given, str)),))
+    value = kwargs if arguments is None else arguments
+    text = value if isinstance(value, str) else json.dumps(_to_json(value, f"tool_call({name!r})"), ensure_ascii=False)
+    return Turn(tool_calls=(ToolCall(name, text, id, isinstance(value, str)),))
 
 
 def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
@@ -11904,19 +11927,26 @@ def error(
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error({status!r}) is no error; the status is a number between 400 and 599, as in error(429)")
-    kind, text, usual = _ERROR_DEFAULTS.get(status, _ERROR_DEFAULTS[500 if status > 500 else 400])
-    envelope = {"message": message or text, "type": type or kind, "param": param, "code": code or usual}
-    pause = f"{1 if retry_after is None else retry_after * 1000:g}"
-    retried = {"retry-after-ms": pause} if status in _RETRIED_STATUSES or status >= 500 else {}
-    return _ErrorResponse(status, json={"error": envelope}, headers={**retried, **(headers or {})})
+    default_type, default_message, default_code = _ERROR_DEFAULTS.get(
+        status, _ERROR_DEFAULTS[500 if status > 500 else 400]
+    )
+    envelope = {
+        "message": message or default_message,
+        "type": type or default_type,
+        "param": param,
+        "code": code or default_code,
+    }
+    retry_after_ms = f"{1 if retry_after is None else retry_after * 1000:g}"
+    retry_headers = {"retry-after-ms": retry_after_ms} if status in _RETRIED_STATUSES or status >= 500 else {}
+    return _ErrorResponse(status, json={"error": envelope}, headers={**retry_headers, **(headers or {})})
 
 
 class _ErrorResponse(httpx.Response):
     """An error of the API as a value; made by `error()`."""
 
     def __repr__(self) -> str:
-        said = self.json()["error"]
-        return f"error({self.status_code}, {said['message']!r}, code={said['code']!r})"
+        fields = self.json()["error"]
+        return f"error({self.status_code}, {fields['message']!r}, code={fields['code']!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _ErrorResponse) and self._comparable == other._comparable
@@ -12122,9 +12152,9 @@ class StateStore(collections.UserDict):
 
     def _new_id(self, prefix: str) -> str:
         """The next id: deterministic; that nothing stored by hand has it, `_insert_object` sees to."""
-        numbers = self._bookkeeping.id_counters
-        numbers[prefix] += 1
-        return f"{prefix}{numbers[prefix]:024d}"
+        counters = self._bookkeeping.id_counters
+        counters[prefix] += 1
+        return f"{prefix}{counters[prefix]:024d}"
 
     def _children(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
         """The objects below parents by key, in order."""
@@ -12221,9 +12251,9 @@ class _NoNewAttributes:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
-            there = [own for own in dir(type(self)) if not own.startswith("_")]
+            attributes = [attribute for attribute in dir(type(self)) if not attribute.startswith("_")]
             raise AttributeError(
-                f"{self!r} has no {name!r} to set.{_did_you_mean(name, there)} There is: {', '.join(there)}"
+                f"{self!r} has no {name!r} to set.{_did_you_mean(name, attributes)} There is: {', '.join(attributes)}"
             )
         super().__setattr__(name, value)
 
@@ -12257,14 +12287,14 @@ class Scripted(_NoNewAttributes):
     def response(self, value: Any) -> None:
         self._script = _prepare(self._row, value)
         self._response, self._hit_count, self._json_form = value, 0, None
-        for heir in self._per_key_copies():
-            heir.response = value
+        for key_copy in self._per_key_copies():
+            key_copy.response = value
 
     @response.deleter
     def response(self) -> None:
         self._response = self._script = None
-        for heir in self._per_key_copies():
-            del heir.response
+        for key_copy in self._per_key_copies():
+            del key_copy.response
 
     def _same_on(self, mock: OpenAIMock) -> Any:
         """The same on another mock."""
@@ -12314,11 +12344,15 @@ class Scripted(_NoNewAttributes):
         Raises `AssertionError` with the difference, `TypeError` for a name that is nearly one of the call's.
         """
         self.assert_called()
-        wanted, asked = self._expected_params(expected, subset), _all_params(self.requests[-1])
-        if (place := _first_mismatch(asked, wanted)) is not None:
-            have = _pretty_json_lines({key: asked[key] for key in wanted if key in asked})
-            diff = difflib.unified_diff(_pretty_json_lines(wanted), have, "expected", "was called with", lineterm="")
-            raise AssertionError("\n".join([f"{self} was called otherwise: {place}", *diff]))
+        expected_params, actual_params = self._expected_params(expected, subset), _all_params(self.requests[-1])
+        if (mismatch := _first_mismatch(actual_params, expected_params)) is not None:
+            actual_lines = _pretty_json_lines(
+                {key: actual_params[key] for key in expected_params if key in actual_params}
+            )
+            diff = difflib.unified_diff(
+                _pretty_json_lines(expected_params), actual_lines, "expected", "was called with", lineterm=""
+            )
+            raise AssertionError("\n".join([f"{self} was called otherwise: {mismatch}", *diff]))
 
     def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
         """A deep subset: asserts that one of the requests said this; dicts and lists may have had more.
@@ -12326,16 +12360,16 @@ class Scripted(_NoNewAttributes):
         Raises as `assert_called_with` does, with what differs in each.
         """
         self.assert_called()
-        wanted = self._expected_params(expected, subset)
-        places = [_first_mismatch(_all_params(record), wanted) for record in self.requests]
-        if None not in places:
-            raise AssertionError(f"{self} was never called with {wanted!r}: {'; '.join(map(str, places))}")
+        expected_params = self._expected_params(expected, subset)
+        mismatches = [_first_mismatch(_all_params(record), expected_params) for record in self.requests]
+        if None not in mismatches:
+            raise AssertionError(f"{self} was never called with {expected_params!r}: {'; '.join(map(str, mismatches))}")
 
     def _expected_params(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
         """What a request is to say. Raises `TypeError` for a parameter that is nearly one of the call's."""
-        wanted = {**(expected or {}), **subset}
-        _check_param_spelling(f"{self}: ", self._row, wanted)
-        return wanted
+        params = {**(expected or {}), **subset}
+        _check_param_spelling(f"{self}: ", self._row, params)
+        return params
 
     def _next_script(self) -> _Script:
         self._hit_count += 1
@@ -12348,7 +12382,7 @@ class Scripted(_NoNewAttributes):
         return script
 
     def _total_hits(self) -> int:
-        return self._hit_count + sum(heir._hit_count for heir in self._per_key_copies())
+        return self._hit_count + sum(key_copy._hit_count for key_copy in self._per_key_copies())
 
     def _unused_steps(self) -> int:
         return max(((self._script and self._script.step_count) or 0) - self._total_hits(), 0)
@@ -12378,8 +12412,8 @@ class Endpoint(Scripted):
     @property
     def requests(self) -> list[Record]:
         """The calls in the journal, oldest first; `requests[0]["model"]` reads a body."""
-        own = (self._row.name, self._row.method)  # of connections the messages, not the handshake
-        return [record for record in self._mock.requests if (record.endpoint, record.method) == own]
+        name_and_method = (self._row.name, self._row.method)  # of connections the messages, not the handshake
+        return [record for record in self._mock.requests if (record.endpoint, record.method) == name_and_method]
 
     @property
     def state_store(self) -> StateStore:
@@ -12412,11 +12446,11 @@ class Endpoint(Scripted):
                 f"{self._row.name}.when({what!r}): this call brings no text; name a field, or set a function"
             )
         _check_param_spelling(f"{self._row.name}.when: ", self._row, subset)
-        asked = (what, tool_result, subset)
+        criteria = (what, tool_result, subset)
         for rule in self._rules:
-            if (rule._condition, rule._tool_result, rule._subset) == asked:
+            if (rule._condition, rule._tool_result, rule._subset) == criteria:
                 return rule
-        self._rules.append(Rule(self, *asked))
+        self._rules.append(Rule(self, *criteria))
         return self._rules[-1]
 
     def _select(self, call: _Call) -> Scripted | None:
@@ -12431,9 +12465,9 @@ class Endpoint(Scripted):
         return None
 
     def _closest_rule(self, call: _Call) -> str:
-        reasons = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
-        closest = min(reasons, key=lambda rule: (len(reasons[rule]), -len(rule._subset)))
-        return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {reasons[closest][0]}"
+        mismatches = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
+        closest = min(mismatches, key=lambda rule: (len(mismatches[rule]), -len(rule._subset)))
+        return f"no rule takes this call of {self._row.name}; closest: {closest!r}, but {mismatches[closest][0]}"
 
 
 class _EndpointURL(respx.patterns.Pattern):
@@ -12450,10 +12484,10 @@ class _EndpointURL(respx.patterns.Pattern):
 
     def match(self, request: Any) -> respx.patterns.Match:
         mock, row = self.value
-        found = re.match(_url_pattern(row, mock._bases), str(request.url))
-        if found is None:
+        url_match = re.match(_url_pattern(row, mock._bases), str(request.url))
+        if url_match is None:
             return respx.patterns.Match(False)
-        return respx.patterns.Match(True, **found.groupdict())
+        return respx.patterns.Match(True, **url_match.groupdict())
 
 
 @functools.cache
@@ -12461,37 +12495,37 @@ def _url_pattern(row: _Row, bases: tuple[str, ...]) -> str:
     """The URLs of a row below the bases, as a regular expression."""
     path, _, query = row.path.partition("?")
     pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/?]+)", re.escape(path))
-    beta = r"\?(?:.*&)?beta=true(?:&.*)?" if query else r"(?:\?.*)?"
-    return f"^{_base_pattern(*bases).replace('?P<deployment>', '?:')}{pattern}{beta}$"
+    query_pattern = r"\?(?:.*&)?beta=true(?:&.*)?" if query else r"(?:\?.*)?"
+    return f"^{_base_pattern(*bases).replace('?P<deployment>', '?:')}{pattern}{query_pattern}$"
 
 
 class Rule(Scripted):
     """A response for some requests of an endpoint only; made by `endpoint.when(...)`."""
 
-    def __init__(self, endpoint: Endpoint, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
+    def __init__(self, endpoint: Endpoint, condition: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
         super().__init__(endpoint._mock, endpoint._row)
-        self._endpoint, self._condition, self._tool_result, self._subset = endpoint, what, tool_result, subset
+        self._endpoint, self._condition, self._tool_result, self._subset = endpoint, condition, tool_result, subset
 
     @property
     def requests(self) -> list[Record]:
         """The requests it answered, oldest first."""
-        own = (self, *self._per_key_copies())
-        return [record for record in self._mock.requests if record.answered_by in own]
+        rules = (self, *self._per_key_copies())
+        return [record for record in self._mock.requests if record.answered_by in rules]
 
     def remove(self) -> None:
         """Takes the rule back: it answers no more."""
         self._endpoint._rules[:] = [rule for rule in self._endpoint._rules if rule is not self]
-        for heir in self._per_key_copies():
-            heir.remove()
+        for key_copy in self._per_key_copies():
+            key_copy.remove()
 
     def _same_on(self, mock: OpenAIMock) -> Rule:
         return self._endpoint._same_on(mock).when(self._condition, tool_result=self._tool_result, **self._subset)
 
     def __repr__(self) -> str:
-        shown = [repr(self._condition)] if self._condition is not None else []
-        shown += [f"tool_result={self._tool_result}"] if self._tool_result is not None else []
-        shown += [f"{key}={value!r}" for key, value in self._subset.items()]
-        return f"{self._row.name}.when({', '.join(shown)})"
+        arguments = [repr(self._condition)] if self._condition is not None else []
+        arguments += [f"tool_result={self._tool_result}"] if self._tool_result is not None else []
+        arguments += [f"{key}={value!r}" for key, value in self._subset.items()]
+        return f"{self._row.name}.when({', '.join(arguments)})"
 
     def _mismatches(self, call: _Call) -> Iterator[str]:
         """Why the rule does not take a call, a word for each of its conditions that is not met."""
@@ -12537,10 +12571,10 @@ def _resolve_name(mock: OpenAIMock, name: str) -> Any:
     if _is_namespace(name):
         return Namespace(mock, name)
     owner, _, last = name.rpartition(".")
-    where, there = f"openai_mock.{owner}" if owner else "openai_mock", _names_below(owner)
+    owner_text, names = f"openai_mock.{owner}" if owner else "openai_mock", _names_below(owner)
     if not owner:
-        there = sorted({*there, *(own for own in dir(type(mock)) if not own.startswith("_"))})
-    raise AttributeError(f"{where} has no {last!r}.{_did_you_mean(last, there)} There is: {', '.join(there)}")
+        names = sorted({*names, *(attribute for attribute in dir(type(mock)) if not attribute.startswith("_"))})
+    raise AttributeError(f"{owner_text} has no {last!r}.{_did_you_mean(last, names)} There is: {', '.join(names)}")
 
 
 def _names_below(path: str) -> list[str]:
@@ -12614,8 +12648,8 @@ class Record:
         return _all_params(self)[name]
 
     def __repr__(self) -> str:
-        what = f" {self._subject}" if self._subject else ""
-        return f"<{self.endpoint or f'{self.method} {self.path}'}{what}: {self._outcome}>"
+        subject = f" {self._subject}" if self._subject else ""
+        return f"<{self.endpoint or f'{self.method} {self.path}'}{subject}: {self._outcome}>"
 
     @property
     def _subject(self) -> Any:
@@ -12649,8 +12683,8 @@ def _has_text_input(row: _Row) -> bool:
 
 def _last_user_text(call: _Call) -> str:
     """The text of what the user said last, in this request or before it."""
-    heard = [message for message in _conversation_of(call) if message.get("role") == "user"]
-    return _extract_text(heard[-1]) if heard else ""
+    user_messages = [message for message in _conversation_of(call) if message.get("role") == "user"]
+    return _extract_text(user_messages[-1]) if user_messages else ""
 
 
 def _has_tool_results(call: _Call) -> bool:
@@ -12659,11 +12693,11 @@ def _has_tool_results(call: _Call) -> bool:
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
-def _check_param_spelling(where: str, row: _Row, names: Iterable[str]) -> None:
-    known = {"tool_result", *_param_names(row.name), *_path_params(row.path)} if names else set()
-    for name in set(names) - known:
-        if closest := _did_you_mean(name, known, 0.75):
-            raise TypeError(f"{where}the call has no parameter {name!r}.{closest}")
+def _check_param_spelling(prefix: str, row: _Row, names: Iterable[str]) -> None:
+    param_names = {"tool_result", *_param_names(row.name), *_path_params(row.path)} if names else set()
+    for name in set(names) - param_names:
+        if suggestion := _did_you_mean(name, param_names, 0.75):
+            raise TypeError(f"{prefix}the call has no parameter {name!r}.{suggestion}")
 
 
 def _first_mismatch(body: Any, subset: Any, place: str = "") -> str | None:
@@ -12692,13 +12726,13 @@ def _first_truthy(items: Iterator[Any]) -> Any:
 
 def _missing_items(body: list[Any], subset: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """The expected elements that a list has not, with their position; each of its elements stands for one."""
-    left = list(body)
+    unmatched = list(body)
     for position, item in enumerate(subset):
-        found = next((i for i, element in enumerate(left) if _first_mismatch(element, item) is None), None)
-        if found is None:
+        match_index = next((i for i, element in enumerate(unmatched) if _first_mismatch(element, item) is None), None)
+        if match_index is None:
             yield position, item
         else:
-            del left[found]
+            del unmatched[match_index]
 
 
 def _matches_value(value: Any, expected: Any) -> bool:
@@ -12782,8 +12816,8 @@ def mock(
     as a context manager, `async with` too. The arguments are those of `OpenAIMock`.
     """
     switches = {"strict": strict, "only_scripted": only_scripted, "assert_all_used": assert_all_used}
-    given = {"base_url": base_url, "state": state}
-    settings = {name: value for name, value in given.items() if value is not None}
+    options = {"base_url": base_url, "state": state}
+    settings = {name: value for name, value in options.items() if value is not None}
     decorator = _MockDecorator(settings | {name: True for name, value in switches.items() if value})
     return decorator if func is None else decorator(func)
 
@@ -12918,7 +12952,7 @@ class OpenAIMock(_NoNewAttributes):
         if self._base_url:
             return (self._base_url,)
         self._read_environment()
-        return (_PUBLIC, *self._environment_bases, *_CLIENT_BASES)
+        return (_PUBLIC_BASE, *self._environment_bases, *_CLIENT_BASES)
 
     def _read_environment(self) -> None:
         """Add the `OPENAI_BASE_URL` of now: a test may set it at any time, and a client keeps the one it was made with."""
@@ -12979,22 +13013,22 @@ class OpenAIMock(_NoNewAttributes):
         if not key or not self._limits["keys"]:
             return self
         with self.state.lock:
-            own = self._key_mocks.pop(key, None) or self._copy_for_key()
+            key_mock = self._key_mocks.pop(key, None) or self._copy_for_key()
             if len(self._key_mocks) == self._limits["keys"]:
                 del self._key_mocks[next(iter(self._key_mocks))]
-            self._key_mocks[key] = own
-        return own
+            self._key_mocks[key] = key_mock
+        return key_mock
 
     def _copy_for_key(self) -> OpenAIMock:
         """A mock that begins as this one."""
-        heir = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
-        heir._parent_mock, heir._limits, heir.router.routes = self, self._limits, self.router.routes
+        key_mock = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
+        key_mock._parent_mock, key_mock._limits, key_mock.router.routes = self, self._limits, self.router.routes
         for endpoint in list(self._endpoints.values()):
             for scripted in (endpoint, *endpoint._rules):
                 if scripted._script:
-                    own = scripted._same_on(heir)
-                    own.response, own._json_form = scripted.response, scripted._json_form
-        return heir
+                    scripted_copy = scripted._same_on(key_mock)
+                    scripted_copy.response, scripted_copy._json_form = scripted.response, scripted._json_form
+        return key_mock
 
     def __enter__(self) -> OpenAIMock:
         return self.start()
@@ -13018,14 +13052,14 @@ class OpenAIMock(_NoNewAttributes):
 
         Raises `AssertionError` that names those left over.
         """
-        left = []
+        unused = []
         for endpoint in self._endpoints.values():
-            left += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._total_hits()]
+            unused += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._total_hits()]
             for scripted in (endpoint, *endpoint._rules):
                 if steps := scripted._unused_steps():
-                    left.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")
-        if left:
-            raise AssertionError("not everything was used: " + "; ".join(left))
+                    unused.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")
+        if unused:
+            raise AssertionError("not everything was used: " + "; ".join(unused))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -13055,17 +13089,17 @@ class OpenAIMock(_NoNewAttributes):
         path, deployment = self._locate(request, url, is_beta) or ("", None)
         if path == "/traces/ingest" or (url in _TOKEN_URLS and request.method == "POST"):
             return None
-        found = _find_row(request.method, path, is_beta)
-        if found is None:
+        row_and_params = _find_row(request.method, path, is_beta)
+        if row_and_params is None:
             raise RequestNotMocked(self._unmatched_message(request))
-        return _Call(self, *found, request, deployment)
+        return _Call(self, *row_and_params, request, deployment)
 
     def _locate(self, request: httpx.Request, url: str, is_beta: bool = False) -> tuple[str, str | None] | None:
         """Return the path of a request below its base URL, and the Azure deployment. `None` if the mock isn't there."""
         # the most common base on its own first, because it takes longer to read the environment
-        below = _strip_base(url, (self._base_url or _PUBLIC,)) or _strip_base(url, self._bases)
-        if below or not self._serves_any_host(request):
-            return below
+        location = _strip_base(url, (self._base_url or _PUBLIC_BASE,)) or _strip_base(url, self._bases)
+        if location or not self._serves_any_host(request):
+            return location
         base, path = _split_base(request.method, url, is_beta) or ("", httpx.URL(url).path)
         deployment = re.search("/deployments/([^/]+)$", base)
         return path, deployment and unquote(deployment[1])
@@ -13077,18 +13111,20 @@ class OpenAIMock(_NoNewAttributes):
     def _unmatched_message(self, request: httpx.Request) -> str:
         """Why a request is not answered, and what may have been meant."""
         url = _strip_userinfo(str(request.url)).partition("?")[0]
-        below = self._locate(request, url)
-        if below is None:
+        location = self._locate(request, url)
+        if location is None:
             method = "WS" if request.url.scheme in ("ws", "wss") else request.method
             split = _split_base(method, url) or _split_base(method, url, beta=True)
-            line = f"write OpenAIMock(base_url={json.dumps(re.sub('^ws', 'http', split[0]))}), or " if split else ""
+            base_url_hint = (
+                f"write OpenAIMock(base_url={json.dumps(re.sub('^ws', 'http', split[0]))}), or " if split else ""
+            )
             return (
-                f"{request.method} {url} would reach the network. To have it answered, {line}add a route to "
+                f"{request.method} {url} would reach the network. To have it answered, {base_url_hint}add a route to "
                 "`openai_mock.router`, which can also pass it through. "
                 f"The mock answers at {', '.join(self._bases)} only"
             )
-        known = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
-        return f"no endpoint of the API: {request.method} {below[0]}.{_did_you_mean(f'{request.method} {below[0]}', known)}"
+        endpoints = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
+        return f"no endpoint of the API: {request.method} {location[0]}.{_did_you_mean(f'{request.method} {location[0]}', endpoints)}"
 
 
 @functools.lru_cache(maxsize=16)
@@ -13097,14 +13133,14 @@ def _environment_base(url: str) -> str:
     return _normalize_base_url(url, "OPENAI_BASE_URL")
 
 
-def _normalize_base_url(url: Any, said: str = "base_url") -> str:
+def _normalize_base_url(url: Any, name: str = "base_url") -> str:
     """A base URL as requests have it. Raises `ValueError` for what is no URL."""
     with contextlib.suppress(httpx.InvalidURL):
         parsed = httpx.URL(str(url))
         if parsed.scheme in ("http", "https") and parsed.host:
             return _strip_userinfo(str(parsed)).rstrip("/")
-    told = re.sub(r"(?<=[\"'])(\w+://)?.*@", r"\1***@", repr(url))  # a user and a password are not shown
-    raise ValueError(f"{said} is {told}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
+    masked_url = re.sub(r"(?<=[\"'])(\w+://)?.*@", r"\1***@", repr(url))  # a user and a password are not shown
+    raise ValueError(f"{name} is {masked_url}; expected a URL with scheme and host, such as 'http://localhost:8000/v1'")
 
 
 def _strip_userinfo(url: str) -> str:
@@ -13149,23 +13185,25 @@ def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str)
     secret: the webhook's signing secret, which the application verifies it with.
     Raises `ValueError` for a type the SDK does not know, a partial the event does not take, or what is no secret.
     """
-    events = _webhook_events()
-    if kind not in events:
-        raise ValueError(f"no webhook is of type {kind!r}.{_did_you_mean(kind, events)} There is: {', '.join(events)}")
+    event_models = _webhook_events()
+    if kind not in event_models:
+        raise ValueError(
+            f"no webhook is of type {kind!r}.{_did_you_mean(kind, event_models)} There is: {', '.join(event_models)}"
+        )
     id, now = f"evt_{next(_webhook_numbers):024d}", str(int(time.time()))
     partial = {"id": id, "object": "event", "type": kind, "data": data or {}}
-    body = json.dumps(_stamp(_merge(events[kind], partial, f"webhook({kind!r})"), StateStore()))
+    body = json.dumps(_stamp(_merge(event_models[kind], partial, f"webhook({kind!r})"), StateStore()))
     signature = hmac.digest(_signing_key(secret), f"{id}.{now}.{body}".encode(), "sha256")
-    signed = {"webhook-id": id, "webhook-timestamp": now}
-    signed["webhook-signature"] = f"v1,{base64.b64encode(signature).decode()}"
-    return Webhook(body, {"content-type": "application/json", **signed})
+    signature_headers = {"webhook-id": id, "webhook-timestamp": now}
+    signature_headers["webhook-signature"] = f"v1,{base64.b64encode(signature).decode()}"
+    return Webhook(body, {"content-type": "application/json", **signature_headers})
 
 
 @functools.cache
 def _webhook_events() -> Mapping[str, Any]:
     """The models of the SDK's webhook events by type."""
     models = _union_members(_sdk_type("webhooks.UnwrapWebhookEvent"))
-    return {kind: model for model in models for kind in _literal_values(_fields_of(model)["type"].type)}
+    return {event_type: model for model in models for event_type in _literal_values(_fields_of(model)["type"].type)}
 
 
 def _signing_key(secret: str) -> bytes:
@@ -13196,14 +13234,14 @@ class Webhook:
 
 def _register_module(name: str, **members: Any) -> types.ModuleType:
     """A submodule of this single module, for `from openai_responses.ext.httpx import MockTransport`."""
-    full = f"{__name__}.{name}"
+    full_name = f"{__name__}.{name}"
     # pytest can't rewrite the assertions of a module without a file, and would warn about it
-    module = types.ModuleType(full, f"`{full}`, made by `{__name__}`. PYTEST_DONT_REWRITE")
-    module.__spec__ = ModuleSpec(full, None)
+    module = types.ModuleType(full_name, f"`{full_name}`, made by `{__name__}`. PYTEST_DONT_REWRITE")
+    module.__spec__ = ModuleSpec(full_name, None)
     module.__path__ = []
     module.__dict__.update(members)
-    module = sys.modules.setdefault(full, module)
-    owner, _, last = full.rpartition(".")
+    module = sys.modules.setdefault(full_name, module)
+    owner, _, last = full_name.rpartition(".")
     setattr(sys.modules[owner], last, module)
     return module
 
@@ -13235,9 +13273,9 @@ def _builder_store() -> StateStore:
 def _build_created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
     """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
     row, request = _rows()[name], _httpx_request(request)
-    found = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
+    match = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
     params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
-    call = _Call(OpenAIMock(state=_builder_store()), row, params | (found.groupdict() if found else {}) | ids, request)
+    call = _Call(OpenAIMock(state=_builder_store()), row, params | (match.groupdict() if match else {}) | ids, request)
     return _to_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
 
 
@@ -13409,17 +13447,19 @@ def _mock_stash_key() -> Any:
 def _report_line(record: Record) -> str:
     """A request in a line: what was asked, what came of it, and why."""
     body = record.body
-    said = body.get("messages") or body.get("input") or body.get("prompt") or ""
-    last = _short_repr(_extract_text(said[-1] if isinstance(said, list) and said else said))
+    user_input = body.get("messages") or body.get("input") or body.get("prompt") or ""
+    last_text = _short_repr(
+        _extract_text(user_input[-1] if isinstance(user_input, list) and user_input else user_input)
+    )
     parts = [
         record.endpoint or f"{record.method} {record.path}",
         record._outcome,
         record._subject,
-        last,
+        last_text,
     ]
-    retry, why = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"
-    shown = " ".join(str(part) for part in (*parts, retry, why) if part and part != "''")
-    return f"{shown} in {1000 * record.duration:.1f} ms"
+    retry, answered_by = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"
+    line = " ".join(str(part) for part in (*parts, retry, answered_by) if part and part != "''")
+    return f"{line} in {1000 * record.duration:.1f} ms"
 
 
 __path__: list[str] = []  # makes submodules importable
