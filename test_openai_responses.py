@@ -76,17 +76,17 @@ except ImportError:
     httpx2 = None
 
 # What the module keeps to itself and these tests look at, here and nowhere else.
-TABLE = [openai_responses._Row(*row) for row in openai_responses._ROUTES]  # of every generation of the SDK
+ROUTES = [openai_responses._Row(*row) for row in openai_responses._ROUTES]  # of every generation of the SDK
 HELPERS = openai_responses._HELPERS  # `chat.completions.parse` leads to `chat.completions.create`
-NAMES = openai_responses._endpoint_names()  # what the installed SDK has, helpers included
-ROWS = {name: row for name, row in openai_responses._rows().items() if name in NAMES}
-HTTP_ROWS = sorted(name for name, row in ROWS.items() if row.method != "WS")
+ENDPOINT_NAMES = openai_responses._endpoint_names()  # what the installed SDK has, helpers included
+ROWS = {name: row for name, row in openai_responses._rows().items() if name in ENDPOINT_NAMES}
+HTTP_NAMES = sorted(name for name, row in ROWS.items() if row.method != "WS")
 # the keys of the state, with the path parameters of their parents
 _RESOURCES = {name: resource.parent_params for name, resource in openai_responses._all_resources().items()}
-CONTENTS = openai_responses._CONTENT_RESOURCES  # those of them that hold bytes
-parameters_of = openai_responses._param_names  # what a call takes
-shape_of = openai_responses._shape_of  # what a row does, and which ids lead there
-type_of = openai_responses._sdk_type  # the SDK's type behind a row's model
+CONTENT_RESOURCES = openai_responses._CONTENT_RESOURCES  # those of them that hold bytes
+_param_names = openai_responses._param_names  # what a call takes
+_shape_of = openai_responses._shape_of  # what a row does, and which ids lead there
+_sdk_type = openai_responses._sdk_type  # the SDK's type behind a row's model
 
 
 def resource_of(row):
@@ -95,31 +95,33 @@ def resource_of(row):
 
 
 ROOT = pathlib.Path(__file__).parent
-KEY = "sk-very-secret"
-URL = "https://api.openai.com/v1"
+API_KEY = "sk-very-secret"
+BASE_URL = "https://api.openai.com/v1"
 OPENAI_2 = openai.__version__.startswith("2.")
-SWALLOWS = not hasattr(openai._base_client, "request_exceptions")  # as all do before 3.15: any exception is a retry
-FAMILY = httpx if OPENAI_2 else httpx2  # what the SDK's clients are made of
-FAMILIES = [family for family in (httpx, httpx2) if family]
+SDK_RETRIES_ALL_EXCEPTIONS = not hasattr(
+    openai._base_client, "request_exceptions"
+)  # as all do before 3.15: any exception is a retry
+HTTP_LIB = httpx if OPENAI_2 else httpx2  # what the SDK's clients are made of
+HTTP_LIBS = [family for family in (httpx, httpx2) if family]
 
-USER = [{"role": "user", "content": "What is the weather in Tokyo?"}]
-CHAT = {"model": "gpt-4o", "messages": USER}
-ASK = {"model": "gpt-4o", "input": "Hi"}  # the responses API
-CREATE = "chat.completions.create"
-UNICODE = "Grüße, 世界! 🎉👩‍👩‍👧  zwei\n\nZeilen\t\u2028 e\u0301nd "
-UNKNOWN = "unknown-1"  # an id that nothing has
+USER_MESSAGES = [{"role": "user", "content": "What is the weather in Tokyo?"}]
+CHAT_REQUEST = {"model": "gpt-4o", "messages": USER_MESSAGES}
+INPUT_REQUEST = {"model": "gpt-4o", "input": "Hi"}  # the responses API
+CHAT_CREATE = "chat.completions.create"
+UNICODE_TEXT = "Grüße, 世界! 🎉👩‍👩‍👧  zwei\n\nZeilen\t\u2028 e\u0301nd "
+UNKNOWN_ID = "unknown-1"  # an id that nothing has
 
 
 def object_schema(properties):
-    closed = {"required": sorted(properties), "additionalProperties": False}
-    return {"type": "object", "properties": properties} | closed
+    object_keywords = {"required": sorted(properties), "additionalProperties": False}
+    return {"type": "object", "properties": properties} | object_keywords
 
 
-CITY = object_schema({"city": {"type": "string"}})
-WEATHER = {"name": "get_weather", "parameters": CITY}
-TOOL = {"type": "function", "function": WEATHER}  # of chat completions and assistants
-FLAT_TOOL = {"type": "function", "strict": True, **WEATHER}  # of responses
-LOOP = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
+CITY_SCHEMA = object_schema({"city": {"type": "string"}})
+WEATHER_FUNCTION = {"name": "get_weather", "parameters": CITY_SCHEMA}
+CHAT_TOOL = {"type": "function", "function": WEATHER_FUNCTION}  # of chat completions and assistants
+RESPONSES_TOOL = {"type": "function", "strict": True, **WEATHER_FUNCTION}  # of responses
+TOOL_LOOP_STEPS = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
 
 
 class Person(pydantic.BaseModel):
@@ -137,7 +139,7 @@ class Town(pydantic.BaseModel):
 ADA = Person(name="Ada", age=36, tags=["a b", "ü"])
 OSLO = {"city": "Oslo"}
 TURNS = {
-    "text": "Hello there, how are you?", "unicode": UNICODE, "empty": "", "blank": "  \n ",
+    "text": "Hello there, how are you?", "unicode": UNICODE_TEXT, "empty": "", "blank": "  \n ",
     "one tool call": tool_call("get_weather", city="Tōkyō"), "tool call without arguments": tool_call("now"),
     "parallel tool calls": tool_call("get_weather", OSLO) + tool_call("get_time", OSLO | {"at": [1, 2.5, None]}),
     "text and tool call": "Let me look. " + tool_call("get_weather", city="Rome"),
@@ -151,28 +153,28 @@ for profile, number in (("dev", 10), ("ci", 50), ("deep", 10_000)):
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
-def either(*values):
+def fixture_of_values(*values):
     """A fixture that runs its tests once with each value."""
     return pytest.fixture(params=values)(lambda request: request.param)
 
 
-kind = either("sync", "async")  # which of the SDK's two clients is used
-family = either(*FAMILIES)
-mode = either("chat.completions", "responses")  # in which of the two APIs a model is asked
+kind = fixture_of_values("sync", "async")  # which of the SDK's two clients is used
+family = fixture_of_values(*HTTP_LIBS)
+mode = fixture_of_values("chat.completions", "responses")  # in which of the two APIs a model is asked
 
 
-def new(kind="sync", **options):
-    return (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)(api_key=KEY, **options)
+def new_client(kind="sync", **options):
+    return (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)(api_key=API_KEY, **options)
 
 
 @functools.cache
 def sdk(kind="sync", strict=True):
     """A client that is made once: making one takes longer than most tests."""
-    admin = {"admin_api_key": KEY} if "admin_api_key" in inspect.signature(openai.OpenAI).parameters else {}
-    return new(kind, _strict_response_validation=strict, **admin)
+    admin = {"admin_api_key": API_KEY} if "admin_api_key" in inspect.signature(openai.OpenAI).parameters else {}
+    return new_client(kind, _strict_response_validation=strict, **admin)
 
 
-def lenient(kind="sync"):
+def lenient_client(kind="sync"):
     """A client for what the SDK's own types do not allow: pieces of completions, vectors on the wire."""
     return sdk(kind, strict=False)
 
@@ -188,14 +190,14 @@ def create(openai_mock):
     return openai_mock.chat.completions.create
 
 
-def below(name):
+def resource_fixture(name):
     """A fixture that is a resource of the client's."""
 
     @pytest.fixture
     def resource(client):
-        if not any(each.startswith(f"{name}.") for each in NAMES):
+        if not any(endpoint.startswith(f"{name}.") for endpoint in ENDPOINT_NAMES):
             pytest.skip(f"this SDK has no {name}")
-        return reach(client, name)
+        return lookup(client, name)
 
     return resource
 
@@ -205,87 +207,87 @@ def cases(names, *rows):
     return pytest.mark.parametrize(names, rows)
 
 
-def needs(*names):
+def requires(*names):
     """Marks a test of calls that not every release has, where neither its code nor its case names them."""
-    missing = [name for name in names if name not in NAMES]
+    missing = [name for name in names if name not in ENDPOINT_NAMES]
     return pytest.mark.skipif(bool(missing), reason=f"this SDK has no {', '.join(missing)}")
 
 
-def skip_where_lacking(code):
+def skip_if_missing(code):
     """Skips a test of code that speaks of what this SDK does not have."""
-    if lacking := [name for name in LACKING if name in code and re.search(rf"\b{name}\b", code)]:
-        pytest.skip(f"this SDK has no {', '.join(lacking)}")
+    if missing := [name for name in MISSING_NAMES if name in code and re.search(rf"\b{name}\b", code)]:
+        pytest.skip(f"this SDK has no {', '.join(missing)}")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def garbage_is_looked_for_among_what_is_new():
+def reduce_gc_overhead():
     """The SDK and these tests stay: to look through them again and again took a seventh of the time."""
     gc.freeze()
     gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True)
-def calls_of_this_release(request):
+def skip_missing_endpoints(request):
     """Skips a test whose code or case names what this SDK does not have."""
     case = getattr(request.node, "callspec", None)
-    for said in (request.function, *(case.params.values() if case else ())) if LACKING else ():
-        skip_where_lacking(code_of(said) if inspect.isfunction(said) or inspect.ismethod(said) else repr(said))
+    for value in (request.function, *(case.params.values() if case else ())) if MISSING_NAMES else ():
+        skip_if_missing(source_of(value) if inspect.isfunction(value) or inspect.ismethod(value) else repr(value))
 
 
 @functools.cache
-def code_of(function):
+def source_of(function):
     """The code of a function, without its decorators."""
     return re.split(r"^\s*(?:async )?def ", inspect.getsource(function), maxsplit=1, flags=re.MULTILINE)[-1]
 
 
-def reach(start, name):
+def lookup(start, name):
     """What a dotted name leads to."""
     return functools.reduce(getattr, name.split("."), start)
 
 
-def play(kind, scene, *args):
+def run_with_client(kind, coroutine_function, *args):
     """What a coroutine function gives that takes the client."""
-    return finish(kind, scene(sdk(kind), *args))
+    return finish(kind, coroutine_function(sdk(kind), *args))
 
 
 def finish(kind, coroutine):
     """The result of a coroutine; of a synchronous client without a loop, as nothing ever waits there."""
     if kind == "async":
         return asyncio.run(coroutine)
-    with pytest.raises(StopIteration) as done:
+    with pytest.raises(StopIteration) as stop:
         coroutine.send(None)
-    return done.value.value
+    return stop.value.value
 
 
-def with_either_client(test):
+def with_both_clients(test):
     """Runs a coroutine function once with each of the SDK's clients."""
-    others = [each for each in inspect.signature(test).parameters.values() if each.name != "client"]
+    parameters = [parameter for parameter in inspect.signature(test).parameters.values() if parameter.name != "client"]
 
     @functools.wraps(test)
     def run(kind, **fixtures):
         finish(kind, test(client=sdk(kind), **fixtures))
 
-    run.__signature__ = inspect.Signature([inspect.Parameter("kind", others[0].kind), *others])
+    run.__signature__ = inspect.Signature([inspect.Parameter("kind", parameters[0].kind), *parameters])
     return run
 
 
-async def get(value):
+async def awaited(value):
     return await value if inspect.isawaitable(value) else value
 
 
 async def collect(events):
     """All the events of a stream of either kind."""
-    events = await get(events)
+    events = await awaited(events)
     return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
 
 
-def holds(whole, part):
+def contains(actual, expected):
     """Whether a value has all of another, at any depth."""
-    if isinstance(part, dict):
-        return all(key in whole and holds(whole[key], value) for key, value in part.items())
-    if isinstance(part, list):
-        return len(whole) == len(part) and all(map(holds, whole, part))
-    return whole == part
+    if isinstance(expected, dict):
+        return all(key in actual and contains(actual[key], value) for key, value in expected.items())
+    if isinstance(expected, list):
+        return len(actual) == len(expected) and all(map(contains, actual, expected))
+    return actual == expected
 
 
 @contextlib.asynccontextmanager
@@ -298,61 +300,61 @@ async def enter(manager):
             yield entered
 
 
-def ask(text, **more):
+def complete(text, **options):
     """What the model answers to a text."""
-    body = {"model": "m", "messages": [{"role": "user", "content": text}]} | more
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]} | options
     return sdk().chat.completions.create(**body).choices[0].message.content
 
 
-def chat(client, whole=False, **more):
+def chat(client, full=False, **options):
     """The choice of a chat call, or the whole completion."""
-    completion = client.chat.completions.create(**CHAT | more)
-    return completion if whole else completion.choices[0]
+    completion = client.chat.completions.create(**CHAT_REQUEST | options)
+    return completion if full else completion.choices[0]
 
 
-async def chat_text(client, **more):
-    return (await chat_plain(client, **more)).choices[0].message.content
+async def chat_text(client, **options):
+    return (await chat_plain(client, **options)).choices[0].message.content
 
 
 async def streamed_text(client):
-    pieces = await collect(client.chat.completions.create(**CHAT, stream=True))
+    pieces = await collect(client.chat.completions.create(**CHAT_REQUEST, stream=True))
     return "".join(piece.choices[0].delta.content or "" for piece in pieces)
 
 
-async def chat_plain(client, **more):
-    return await get(client.chat.completions.create(**CHAT | more))
+async def chat_plain(client, **options):
+    return await awaited(client.chat.completions.create(**CHAT_REQUEST | options))
 
 
-async def chat_streamed(client, **more):
-    manager = client.chat.completions.stream(**CHAT | more, stream_options={"include_usage": True})
+async def chat_streamed(client, **options):
+    manager = client.chat.completions.stream(**CHAT_REQUEST | options, stream_options={"include_usage": True})
     async with enter(manager) as events:
         await collect(events)
-        return await get(events.get_final_completion())
+        return await awaited(events.get_final_completion())
 
 
 def plain_and_streamed(kind, response, endpoint, plain, streaming):
     """What the plain and the streamed call give, each from a new mock with the same response."""
     results = []
-    for call in (plain, streaming):
+    for coroutine_function in (plain, streaming):
         with OpenAIMock() as openai_mock:
             if response is not None:
-                reach(openai_mock, endpoint).response = response
-            results.append(play(kind, call))
+                lookup(openai_mock, endpoint).response = response
+            results.append(run_with_client(kind, coroutine_function))
     return results
 
 
-async def promise(value):
+async def async_value(value):
     await asyncio.sleep(0)
     return value
 
 
-def ready_chat(text="ready"):
+def chat_json(text="ready"):
     """The JSON of a completion, whole."""
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
 
 
-def ready_file(id):
+def file_json(id):
     """The JSON of a file, whole."""
     file = {"object": "file", "filename": "a.txt", "bytes": 2, "created_at": 1, "purpose": "batch"}
     return file | {"id": id, "status": "processed"}
@@ -360,17 +362,17 @@ def ready_file(id):
 
 def request_of(row, body=b"{}", /, **query):
     """A request to a row, with made-up ids in its path."""
-    url = URL + re.sub(r"{(\w+)}", r"\1-1", row.path)
-    sent = {"headers": {"content-type": "application/json"}, "content": body} if row.method == "POST" else {}
-    return httpx.Request(row.method, url, params=query or None, **sent)
+    url = BASE_URL + re.sub(r"{(\w+)}", r"\1-1", row.path)
+    content_options = {"headers": {"content-type": "application/json"}, "content": body} if row.method == "POST" else {}
+    return httpx.Request(row.method, url, params=query or None, **content_options)
 
 
-def furnished(**options):
+def populated_mock(**options):
     """A mock with an object under every id that `request_of` makes up."""
     openai_mock = OpenAIMock(**options)
-    for shape in map(shape_of, ROWS.values()):
+    for shape in map(_shape_of, ROWS.values()):
         ids = tuple(f"{name}-1" for name in (*shape.parent_params, shape.item_param))
-        if shape.item_param and shape.resource not in CONTENTS:
+        if shape.item_param and shape.resource not in CONTENT_RESOURCES:
             openai_mock.state[shape.resource][ids if len(ids) > 1 else ids[0]] = {}
     return openai_mock
 
@@ -383,64 +385,71 @@ def sent(openai_mock, name, body, /, **query):
     return response
 
 
-def wire(path, body):
+def post_stream(path, body):
     """The (event, data) pairs that go over the wire for a streamed call."""
-    answer = httpx.post(URL + path, headers={"authorization": f"Bearer {KEY}"}, json=body | {"stream": True})
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    return sse(answer.text)
+    response = httpx.post(BASE_URL + path, headers={"authorization": f"Bearer {API_KEY}"}, json=body | {"stream": True})
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("text/event-stream")
+    return parse_sse(response.text)
 
 
-def sse(text):
+def parse_sse(text):
     """The (event, data) pairs of a body of server-sent events; data as JSON but for the last words."""
     frames = [frame.split("\n") for frame in text.split("\n\n")]
     assert frames.pop() == [""], "the last event needs its blank line"
     fields = [dict(line.split(": ", 1) for line in frame) for frame in frames]
-    return [(f.get("event"), f["data"] if f["data"] == "[DONE]" else json.loads(f["data"])) for f in fields]
+    return [
+        (event.get("event"), event["data"] if event["data"] == "[DONE]" else json.loads(event["data"]))
+        for event in fields
+    ]
 
 
 @functools.cache
-def members(name, field="type"):
+def union_members(name, field="type"):
     """The members of one of the SDK's unions, by what tells them apart."""
-    members = typing.get_args(typing.get_args(type_of(name))[0])
-    return {kind: each for each in members for kind in typing.get_args(each.model_fields[field].annotation)[:1]}
+    union = typing.get_args(typing.get_args(_sdk_type(name))[0])
+    return {
+        type_name: member
+        for member in union
+        for type_name in typing.get_args(member.model_fields[field].annotation)[:1]
+    }
 
 
 # what other releases have: calls, items, a format
-LACKING = sorted({*HELPERS, *(row.name for row in TABLE)} - {*NAMES})
-LATER = {"apply_patch_call", "shell_call", "shell_call_output", "tool_search_call", "tool_search_output"}
-LACKING += sorted(LATER - {*members("responses.ResponseOutputItem")})
-LACKING += sorted({"diarized_json"} - {*typing.get_args(openai.types.AudioResponseFormat)})
+MISSING_NAMES = sorted({*HELPERS, *(row.name for row in ROUTES)} - {*ENDPOINT_NAMES})
+NEWER_ITEM_TYPES = {"apply_patch_call", "shell_call", "shell_call_output", "tool_search_call", "tool_search_output"}
+MISSING_NAMES += sorted(NEWER_ITEM_TYPES - {*union_members("responses.ResponseOutputItem")})
+MISSING_NAMES += sorted({"diarized_json"} - {*typing.get_args(openai.types.AudioResponseFormat)})
 
 
 def valid(model, data):
     """Asserts that JSON is what a model of the SDK says, strictly; a union by the name it has in `openai.types`."""
     if isinstance(model, str):
         field = "event" if model.endswith("AssistantStreamEvent") else "type"
-        model = members(model, field)[data[field]]
+        model = union_members(model, field)[data[field]]
     return model.model_validate_json(json.dumps(data), strict=True)
 
 
-def settled(value):
+def normalized(value):
     """A model or JSON without what the wire leaves out: times, nulls, what the SDK parses, a call's place in a list."""
     if isinstance(value, pydantic.BaseModel):
         value = value.to_dict(exclude_unset=False, warnings=False)
     if isinstance(value, list):
-        return [settled(item) for item in value]
+        return [normalized(item) for item in value]
     if not isinstance(value, dict):
         return value
     skipped = {"parsed", "parsed_arguments", "created"} | ({"index"} if "function" in value else set())
-    kept = {k: v for k, v in value.items() if k not in skipped and not k.endswith("_at")}
-    return {key: settled(item) for key, item in kept.items() if item is not None}
+    fields = {k: v for k, v in value.items() if k not in skipped and not k.endswith("_at")}
+    return {key: normalized(item) for key, item in fields.items() if item is not None}
 
 
 def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
     """What a fresh interpreter prints and complains."""
-    command, environment = [sys.executable, *arguments], {**os.environ, **environment}
+    argv, environment = [sys.executable, *arguments], {**os.environ, **environment}
     settings = {"cwd": cwd, "env": environment, "timeout": timeout}
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", **settings)
-    assert not succeeds or done.returncode == 0, done.stdout + done.stderr
-    return done
+    completed = subprocess.run(argv, capture_output=True, text=True, encoding="utf-8", **settings)
+    assert not succeeds or completed.returncode == 0, completed.stdout + completed.stderr
+    return completed
 
 
 @pytest.fixture
@@ -453,14 +462,21 @@ def run_suite(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     settings = ["-p", "openai_responses", "-p", "no:cacheprovider", "-W", "ignore"]
     settings += ["-c", os.devnull, "--rootdir", str(tmp_path)]
-    within = ["--import-mode=importlib", "-p", "no:unraisableexception", "test_it.py"]  # it collects garbage, twice
+    in_process_options = [
+        "--import-mode=importlib",
+        "-p",
+        "no:unraisableexception",
+        "test_it.py",
+    ]  # it collects garbage, twice
 
     def run(code, *options, apart=False):
         (tmp_path / "test_it.py").write_text(inspect.cleandoc(code), encoding="utf-8")
         if apart:
-            done = python("-m", "pytest", *settings, *options, succeeds=False, PYTHONPATH=str(ROOT))
-            return pytest.RunResult(done.returncode, done.stdout.splitlines(), done.stderr.splitlines(), 0)
-        status = pytest.main([*settings, *options, *within])
+            completed = python("-m", "pytest", *settings, *options, succeeds=False, PYTHONPATH=str(ROOT))
+            return pytest.RunResult(
+                completed.returncode, completed.stdout.splitlines(), completed.stderr.splitlines(), 0
+            )
+        status = pytest.main([*settings, *options, *in_process_options])
         assert not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values()), "a mock was left running"
         del sys.modules["test_it"]
         return pytest.RunResult(status, capsys.readouterr().out.splitlines(), [], 0)
@@ -468,21 +484,21 @@ def run_suite(tmp_path, monkeypatch, capsys):
     return run
 
 
-def failing(error, call, *args, **arguments):
+def raised_by(error, call, *args, **arguments):
     """The exception of a call that has to fail."""
     with pytest.raises(error) as raised:
         call(*args, **arguments)
     return raised.value
 
 
-not_found = functools.partial(failing, openai.NotFoundError)
-refused = functools.partial(failing, openai.BadRequestError)
+not_found = functools.partial(raised_by, openai.NotFoundError)
+bad_request = functools.partial(raised_by, openai.BadRequestError)
 
 
-def mistaken(kind, words, call, *args, **arguments):
+def assert_raises(error, pattern, call, *args, **arguments):
     """Expects a mistake of the author, as itself."""
-    raised = failing(kind, call, *args, **arguments)
-    assert re.search(words, str(raised)) and not isinstance(raised, openai.OpenAIError)
+    raised = raised_by(error, call, *args, **arguments)
+    assert re.search(pattern, str(raised)) and not isinstance(raised, openai.OpenAIError)
 
 
 PATCHED = ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "websockets")
@@ -490,13 +506,23 @@ PATCHED = ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "websockets")
 
 def seams():
     """What the packages below the SDK are made of: every function and class, and all that stands in the classes."""
-    found = {}
+    attributes = {}
     for name, module in [*sys.modules.items()]:
         if name.partition(".")[0] in PATCHED or name == "openai._base_client":
-            found |= {(name, key): value for key, value in vars(module).items() if callable(value)}
-    own = [(name, key, value) for (name, key), value in found.items() if getattr(value, "__module__", "") == name]
-    inner = {(*key, a): each for *key, value in own for a, each in getattr(value, "__dict__", {}).items()}
-    return {key: each for key, each in (found | inner).items() if not str(key[-1]).startswith("__pydantic")}
+            attributes |= {(name, key): value for key, value in vars(module).items() if callable(value)}
+    owned = [
+        (name, key, value) for (name, key), value in attributes.items() if getattr(value, "__module__", "") == name
+    ]
+    class_attributes = {
+        (*key, attribute): member
+        for *key, value in owned
+        for attribute, member in getattr(value, "__dict__", {}).items()
+    }
+    return {
+        key: member
+        for key, member in (attributes | class_attributes).items()
+        if not str(key[-1]).startswith("__pydantic")
+    }
 
 
 def changed_since(before):
@@ -504,7 +530,7 @@ def changed_since(before):
     return [key for key, value in before.items() if after.get(key) is not value]
 
 
-def states(retrieve, number):
+def statuses(retrieve, number):
     """The statuses an object goes through as it is looked at."""
     return [retrieve().status for _ in range(number)]
 
@@ -517,21 +543,21 @@ def add_stores(client, count):
     return [client.vector_stores.create(name=f"{i}").id for i in range(count)]
 
 
-def a_store(client):
+def add_store(client):
     return client.vector_stores.create().id
 
 
-def add_job(client, **more):
+def add_job(client, **options):
     file = add_file(client, b"{}", "in.jsonl", "fine-tune")
-    return client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=file, **more)
+    return client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=file, **options)
 
 
 def add_thread(client, *texts):
     return client.beta.threads.create(messages=[{"role": "user", "content": text} for text in texts]).id
 
 
-def add_assistant(client, **more):
-    return client.beta.assistants.create(**{"model": "gpt-4o"} | more).id
+def add_assistant(client, **options):
+    return client.beta.assistants.create(**{"model": "gpt-4o"} | options).id
 
 
 def thread_texts(client, thread):
@@ -542,59 +568,59 @@ def thread_texts(client, thread):
 # THE ROUTE TABLE
 # ======================================================================================================================
 
-PINNED = {"2.54.0": 293, "3.54.0": 404}  # the rows of the releases the table was made from
+ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404}  # the rows of the releases the table was made from
 
 
-SURFACE = runpy.run_path(str(ROOT / "docs" / "development" / "missing_rows.py"))
+MISSING_ROWS_SCRIPT = runpy.run_path(str(ROOT / "docs" / "development" / "missing_rows.py"))
 
 
 @pytest.mark.filterwarnings("default:openai .* has rows:UserWarning")  # a newer SDK is no failure
 def test_table_equals_the_surface_of_the_sdk():
-    there = {row[:3] for row in SURFACE["surface"](sdk()) if row[0] not in HELPERS}
+    sdk_rows = {row[:3] for row in MISSING_ROWS_SCRIPT["surface"](sdk()) if row[0] not in HELPERS}
     table = {(row.name, row.method, row.path) for row in ROWS.values() if row.method != "WS"}
-    missing, gone = sorted(there - table), sorted(table - there)
-    if openai.__version__ in PINNED:
-        assert (missing, gone) == ([], [])
-    elif there != table:
-        words = f"openai {openai.__version__} has rows the table lacks: {missing}; and lacks: {gone}"
-        warnings.warn(words, stacklevel=1)
+    missing, extra = sorted(sdk_rows - table), sorted(table - sdk_rows)
+    if openai.__version__ in ROW_COUNTS:
+        assert (missing, extra) == ([], [])
+    elif sdk_rows != table:
+        message = f"openai {openai.__version__} has rows the table lacks: {missing}; and lacks: {extra}"
+        warnings.warn(message, stacklevel=1)
 
 
-def test_missing_rows_are_printed_ready_to_paste(monkeypatch):
-    missing_rows = SURFACE["missing_rows"]
-    if openai.__version__ in PINNED:
+def test_missing_rows_are_printed_as_table_rows(monkeypatch):
+    missing_rows = MISSING_ROWS_SCRIPT["missing_rows"]
+    if openai.__version__ in ROW_COUNTS:
         assert missing_rows() == []
-    gone = {"files.list", "files.delete", "files.content", "chat.completions.create", "beta.threads.retrieve"}
-    rows = {name: row for name, row in openai_responses._rows().items() if name not in gone}
+    removed = {"files.list", "files.delete", "files.content", "chat.completions.create", "beta.threads.retrieve"}
+    rows = {name: row for name, row in openai_responses._rows().items() if name not in removed}
     monkeypatch.setattr(openai_responses, "_rows", lambda: rows)
     printed = {row[0]: row for row in ast.literal_eval(f"[{''.join(missing_rows())}]")}
-    assert {name: printed[name] for name in gone} == {name: ROWS[name][:4] for name in gone}
+    assert {name: printed[name] for name in removed} == {name: ROWS[name][:4] for name in removed}
 
 
-@pytest.mark.skipif(openai.__version__ not in PINNED, reason="the numbers are those of the pinned releases")
+@pytest.mark.skipif(openai.__version__ not in ROW_COUNTS, reason="the numbers are those of the pinned releases")
 def test_table_has_the_known_number_of_rows():
-    assert len(ROWS) == PINNED[openai.__version__]
+    assert len(ROWS) == ROW_COUNTS[openai.__version__]
 
 
-def test_rows_stand_once_for_each_release():
+def test_route_names_are_unique_for_each_release():
     for release in ((2, 0, 0), (3, 22, 1), (3, 23, 0), (4, 0, 0)):
-        seen = [row.name for row in TABLE if row.since <= release < row.until]
-        assert len(seen) == len(set(seen))
+        names = [row.name for row in ROUTES if row.since <= release < row.until]
+        assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("helper, target", sorted(HELPERS.items()))
-def test_helpers_lead_to_rows(helper, target):
-    assert target in {row.name for row in TABLE}
-    if helper in NAMES:
+def test_helpers_resolve_to_routed_endpoints(helper, target):
+    assert target in {row.name for row in ROUTES}
+    if helper in ENDPOINT_NAMES:
         openai_mock = OpenAIMock()
-        assert reach(openai_mock, helper) is reach(openai_mock, target)
+        assert lookup(openai_mock, helper) is lookup(openai_mock, target)
 
 
-def test_twins_are_one_endpoint(openai_mock):
+def test_aliases_share_one_endpoint(openai_mock):
     assert openai_mock.files.retrieve_content is openai_mock.files.content
 
 
-def test_beta_responses_are_endpoints_of_their_own(openai_mock):
+def test_beta_responses_have_separate_endpoints(openai_mock):
     assert openai_mock.beta.responses.create is not openai_mock.responses.create
 
 
@@ -603,8 +629,8 @@ def test_beta_responses_are_endpoints_of_their_own(openai_mock):
 # ======================================================================================================================
 
 
-def test_tables_speak_of_what_there_is():
-    rows, resources = {row.name for row in TABLE}, {*_RESOURCES, "admin"}  # "admin" is above its resources
+def test_behavior_and_resource_rows_name_existing_endpoints():
+    rows, resources = {row.name for row in ROUTES}, {*_RESOURCES, "admin"}  # "admin" is above its resources
     assert set(openai_responses._BEHAVIORS) <= rows and set(openai_responses._RESOURCES) <= resources
     assert not {f"beta.{name}" for name in openai_responses._BEHAVIORS} & set(openai_responses._BEHAVIORS)
     for name, behavior in openai_responses._BEHAVIORS.items():
@@ -620,40 +646,40 @@ def test_tables_speak_of_what_there_is():
     ("skills.create", "skill_"), ("uploads.create", "upload_"), ("vector_stores.create", "vs_"),
     ("videos.create", "video_"),
 )  # fmt: skip
-def test_ids_have_the_real_prefixes_and_are_the_same_every_time(name, prefix):
+def test_ids_have_api_prefixes_and_are_deterministic(name, prefix):
     def ids():
         openai_mock = OpenAIMock()
-        reach(openai_mock, name).response = {}
+        lookup(openai_mock, name).response = {}
         return [openai_mock.router.handler(request_of(ROWS[name])).json()["id"] for _ in range(3)]
 
     assert all(re.fullmatch(rf"{prefix}\w+", id) for id in ids())
     assert len(set(ids())) == 3 and ids() == ids()
 
 
-def test_new_ids_skip_those_already_stored(openai_mock, client):
+def test_new_ids_skip_stored_ids(openai_mock, client):
     first = client.containers.create(name="x").id
-    with OpenAIMock(state={"containers": {first: {"id": first, "name": "kept"}}}) as other:
-        made = client.containers.create(name="y").id
-    assert made != first and other.state["containers"][first]["name"] == "kept"
+    with OpenAIMock(state={"containers": {first: {"id": first, "name": "kept"}}}) as second_mock:
+        second = client.containers.create(name="y").id
+    assert second != first and second_mock.state["containers"][first]["name"] == "kept"
 
 
-def test_children_belong_to_their_parent_and_go_with_it(openai_mock, client):
-    threads, thread, other = client.beta.threads, add_thread(client, "Hi"), add_thread(client, "Ho")
+def test_child_objects_are_scoped_to_and_deleted_with_their_parent(openai_mock, client):
+    threads, thread, other_thread = client.beta.threads, add_thread(client, "Hi"), add_thread(client, "Ho")
     message = threads.messages.list(thread).data[0].id
     run = threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client)).id
     step = threads.runs.steps.list(run, thread_id=thread).data[0].id
-    strangers = [
+    requests = [
         lambda thread: threads.messages.retrieve(message, thread_id=thread),
         lambda thread: threads.messages.delete(message, thread_id=thread),
         lambda thread: threads.runs.retrieve(run, thread_id=thread),
         lambda thread: threads.runs.steps.list(run, thread_id=thread),
         lambda thread: threads.runs.steps.retrieve(step, run_id=run, thread_id=thread),
     ]
-    for call in strangers:
-        not_found(call, other)
-    assert len(threads.messages.list(other).data) == 1
+    for call in requests:
+        not_found(call, other_thread)
+    assert len(threads.messages.list(other_thread).data) == 1
     threads.delete(thread)
-    for call in strangers:
+    for call in requests:
         not_found(call, thread)
     children = ("beta.threads.messages", "beta.threads.runs", "beta.threads.runs.steps")
     assert not [key for name in children for key in openai_mock.state[name] if key[0] == thread]
@@ -664,24 +690,24 @@ def test_children_belong_to_their_parent_and_go_with_it(openai_mock, client):
 # ======================================================================================================================
 
 
-def test_tool_calls_take_the_place_of_content(create, client):
+def test_tool_calls_replace_default_content(create, client):
     calls = [{"function": {"name": name, "arguments": "{}"}} for name in "fg"]
     create.response = {"choices": [{"message": {"tool_calls": calls}}]}
-    choice = client.chat.completions.create(**CHAT).choices[0]
+    choice = client.chat.completions.create(**CHAT_REQUEST).choices[0]
     assert (choice.message.content, choice.finish_reason) == (None, "tool_calls")
     assert [call.type for call in choice.message.tool_calls] == ["function", "function"]
     ids = [call.id for call in choice.message.tool_calls]
     assert len(set(ids)) == 2 and all(id.startswith("call_") for id in ids)
 
 
-FOUR = {"choices": [{"message": {"content": "four"}}]}
+CHAT_PARTIAL = {"choices": [{"message": {"content": "four"}}]}
 
 
 @cases(
     "name, partial, expected",
-    (CREATE, FOUR | {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}, {"total_tokens": 7}),
-    (CREATE, FOUR | {"usage": {"prompt_tokens": 7}}, {"completion_tokens": 1, "total_tokens": 8}),
-    (CREATE, FOUR | {"usage": {"prompt_tokens": 3, "total_tokens": 90}}, {"completion_tokens": 1}),
+    (CHAT_CREATE, CHAT_PARTIAL | {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}, {"total_tokens": 7}),
+    (CHAT_CREATE, CHAT_PARTIAL | {"usage": {"prompt_tokens": 7}}, {"completion_tokens": 1, "total_tokens": 8}),
+    (CHAT_CREATE, CHAT_PARTIAL | {"usage": {"prompt_tokens": 3, "total_tokens": 90}}, {"completion_tokens": 1}),
     ("responses.create", {"usage": {"input_tokens": 5, "output_tokens": 6}}, {"total_tokens": 11}),
     ("batches.create", {"usage": {"input_tokens": 5, "output_tokens": 6}}, {"total_tokens": 11}),
     ("batches.create", {"usage": {"input_tokens": 5, "total_tokens": 90}}, {"output_tokens": 0}),
@@ -692,10 +718,10 @@ FOUR = {"choices": [{"message": {"content": "four"}}]}
         {"total_tokens": 11},
     ),
 )
-def test_figures_of_usage_are_completed_one_by_one(openai_mock, name, partial, expected):
-    reach(openai_mock, name).response = partial
-    usage = sent(openai_mock, name, {**CHAT, **ASK}).json()["usage"]
-    assert holds(usage, partial["usage"] | expected)
+def test_missing_usage_counts_are_filled_individually(openai_mock, name, partial, expected):
+    lookup(openai_mock, name).response = partial
+    usage = sent(openai_mock, name, {**CHAT_REQUEST, **INPUT_REQUEST}).json()["usage"]
+    assert contains(usage, partial["usage"] | expected)
 
 
 @cases(
@@ -705,12 +731,12 @@ def test_figures_of_usage_are_completed_one_by_one(openai_mock, name, partial, e
     ({"incomplete_details": {"reason": "max_output_tokens"}}, "incomplete"),
     ({"error": {"code": "server_error", "message": "sorry"}, "status": "cancelled"}, "cancelled"),
 )
-def test_status_of_a_response_follows(openai_mock, client, partial, status):
+def test_response_status_is_derived_from_error_and_incomplete_details(openai_mock, client, partial, status):
     openai_mock.responses.create.response = partial
-    assert client.responses.create(**ASK).status == status
+    assert client.responses.create(**INPUT_REQUEST).status == status
 
 
-def test_user_goes_before_request_and_request_before_default(openai_mock, client):
+def test_set_value_overrides_request_which_overrides_default(openai_mock, client):
     create = functools.partial(client.responses.create, input="x", instructions="asked", metadata={"a": "asked"})
     assert create().model == openai_responses._DEFAULT_MODEL
     response = create()
@@ -721,75 +747,87 @@ def test_user_goes_before_request_and_request_before_default(openai_mock, client
     assert (response.model, response.metadata, response.instructions) == ("gpt-set", {"b": "set"}, "asked")
 
 
-def test_request_fields_the_answer_does_not_have_do_not_leak(create, client):
+def test_request_only_fields_are_not_echoed(create, client):
     raw = client.chat.completions.with_raw_response
     for response in ({}, {"choices": [{"message": {"content": "a"}}]}):
         if response:
             create.response = response
-        answer = raw.create(**CHAT, temperature=0.5, seed=3, stop=["x"])
+        answer = raw.create(**CHAT_REQUEST, temperature=0.5, seed=3, stop=["x"])
         assert not json.loads(answer.content).keys() - ChatCompletion.model_fields.keys()
 
 
-PLAIN_TEXT, INTERPRETER = {"type": "text"}, {"type": "code_interpreter"}
-THINKING = {name: str(field.annotation) for name, field in openai.types.Reasoning.model_fields.items()}
-STANDARD = {"context": "current_turn", "mode": "standard"}
-STANDARD = {"context": None} | {key: value for key, value in STANDARD.items() if key in THINKING}
-NO_EFFORT = "none" if "none" in re.findall(r"'(\w+)'", THINKING["effort"]) else None
-RETENTION = str(openai.types.responses.Response.model_fields.get("prompt_cache_retention"))
-KEPT = None if "'in-memory'" in RETENTION else "in_memory"  # by its older name nobody says it
-DETAILS = {"prompt_tokens_details": None, "completion_tokens_details": None}
+PLAIN_TEXT, INTERPRETER_TOOL = {"type": "text"}, {"type": "code_interpreter"}
+REASONING_FIELDS = {name: str(field.annotation) for name, field in openai.types.Reasoning.model_fields.items()}
+REASONING_DEFAULTS = {"context": "current_turn", "mode": "standard"}
+REASONING_DEFAULTS = {"context": None} | {
+    key: value for key, value in REASONING_DEFAULTS.items() if key in REASONING_FIELDS
+}
+DEFAULT_EFFORT = "none" if "none" in re.findall(r"'(\w+)'", REASONING_FIELDS["effort"]) else None
+RETENTION_TYPE = str(openai.types.responses.Response.model_fields.get("prompt_cache_retention"))
+RETENTION = None if "'in-memory'" in RETENTION_TYPE else "in_memory"  # by its older name nobody says it
+NULL_DETAILS = {"prompt_tokens_details": None, "completion_tokens_details": None}
 FUNCTION_TOOL = {"type": "function", "name": "f", "parameters": {}}
-NOT_SAID = {"description": None, "output_schema": None, "strict": True}
-PAGES_TOOL = {"type": "web_search", "search_context_size": "low"}
-PICTURE_TOOL = {"type": "image_generation", "quality": "low"}
-SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
-SEARCHES = {"filters": None, "max_num_results": 20, "ranking_options": {"ranker": "auto", "score_threshold": 0.0}}
-UNLIKELY = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses._DEFAULT_TEXT}
-BARE_TOOL = {"type": "function", "function": {"name": "f"}}
-TOLD_OF_IT = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
-TOOL_AS_TOLD = {"type": "function", "function": TOLD_OF_IT}
+FUNCTION_DEFAULTS = {"description": None, "output_schema": None, "strict": True}
+WEB_SEARCH_TOOL = {"type": "web_search", "search_context_size": "low"}
+IMAGE_TOOL = {"type": "image_generation", "quality": "low"}
+FILE_SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
+FILE_SEARCH_DEFAULTS = {
+    "filters": None,
+    "max_num_results": 20,
+    "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
+}
+COMPLETION_CHOICE = {"finish_reason": "stop", "index": 0, "logprobs": None, "text": openai_responses._DEFAULT_TEXT}
+MINIMAL_CHAT_TOOL = {"type": "function", "function": {"name": "f"}}
+FILLED_FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
+FILLED_CHAT_TOOL = {"type": "function", "function": FILLED_FUNCTION}
 SIZED = {"quality": "auto", "size": "1024x1536"}
 
 
 @cases(
     "path, body, expected",
     ("/responses", {}, {"reasoning": {"context": None, "effort": None, "summary": None}}),
-    ("/responses", {}, {"text": {"format": PLAIN_TEXT, "verbosity": "medium"}, "prompt_cache_retention": KEPT}),
+    ("/responses", {}, {"text": {"format": PLAIN_TEXT, "verbosity": "medium"}, "prompt_cache_retention": RETENTION}),
     ("/responses", {}, {"top_logprobs": 0, "store": True, "frequency_penalty": 0.0}),
     ("/responses", {"store": False, "temperature": None}, {"store": False, "temperature": 1.0}),
     ("/responses", {"service_tier": "auto"}, {"service_tier": "default"}),
     ("/responses", {"service_tier": "flex"}, {"service_tier": "flex"}),
     ("/responses", {"text": {"verbosity": "low"}}, {"text": {"format": PLAIN_TEXT, "verbosity": "low"}}),
     ("/responses", {"model": "o3-mini", "reasoning": {"effort": "high"}},
-     {"reasoning": STANDARD | {"effort": "high", "summary": None}}),
+     {"reasoning": REASONING_DEFAULTS | {"effort": "high", "summary": None}}),
     ("/responses", {"model": "gpt-5.2", "reasoning": {"summary": "auto"}},
-     {"reasoning": STANDARD | {"effort": NO_EFFORT, "summary": "detailed"}, "top_p": 0.98}),
+     {"reasoning": REASONING_DEFAULTS | {"effort": DEFAULT_EFFORT, "summary": "detailed"}, "top_p": 0.98}),
     ("/responses", {"model": "gpt-5.2", "top_p": 0.5}, {"top_p": 0.5, "prompt_cache_retention": "24h"}),
-    ("/responses", {"tools": [SEARCH_TOOL]}, {"tools": [SEARCH_TOOL | SEARCHES]}),
-    ("/responses", {"tools": [FUNCTION_TOOL]}, {"tools": [FUNCTION_TOOL | NOT_SAID]}),
-    ("/responses", {"tools": [FUNCTION_TOOL | {"description": ""}]}, {"tools": [FUNCTION_TOOL | NOT_SAID]}),
+    ("/responses", {"tools": [FILE_SEARCH_TOOL]}, {"tools": [FILE_SEARCH_TOOL | FILE_SEARCH_DEFAULTS]}),
+    ("/responses", {"tools": [FUNCTION_TOOL]}, {"tools": [FUNCTION_TOOL | FUNCTION_DEFAULTS]}),
+    ("/responses", {"tools": [FUNCTION_TOOL | {"description": ""}]}, {"tools": [FUNCTION_TOOL | FUNCTION_DEFAULTS]}),
     ("/chat/completions", {"metadata": {"a": "b"}}, {"metadata": None}),
     ("/chat/completions", {"model": "gpt-5-nano"}, {"system_fingerprint": None}),
     ("/chat/completions", {"store": True}, {"metadata": None, "system_fingerprint": "fp_44709d6fcb"}),
     ("/chat/completions", {"model": "gpt-4"}, {"system_fingerprint": None}),
     ("/chat/completions", {"model": "gpt-4o-search-preview"}, {"system_fingerprint": "", "service_tier": None}),
-    ("/completions", {}, {"choices": [UNLIKELY]}),
-    ("/completions", {}, {"usage": DETAILS | {"prompt_tokens": 1, "completion_tokens": 6, "total_tokens": 7}}),
+    ("/completions", {}, {"choices": [COMPLETION_CHOICE]}),
+    ("/completions", {}, {"usage": NULL_DETAILS | {"prompt_tokens": 1, "completion_tokens": 6, "total_tokens": 7}}),
     ("/assistants", {}, {"metadata": {}, "temperature": 1.0, "top_p": 1.0}),
     ("/assistants", {}, {"response_format": "auto", "tool_resources": {}}),
-    ("/assistants", {"tools": [INTERPRETER]}, {"tool_resources": {"code_interpreter": {"file_ids": []}}}),
+    ("/assistants", {"tools": [INTERPRETER_TOOL]}, {"tool_resources": {"code_interpreter": {"file_ids": []}}}),
     ("/threads/runs", {}, {"tool_choice": "auto", "truncation_strategy": {"type": "auto", "last_messages": None}}),
     ("/threads/runs", {}, {"top_p": 1.0}),
-    ("/assistants", {"tools": [BARE_TOOL]}, {"tools": [TOOL_AS_TOLD]}),
+    ("/assistants", {"tools": [MINIMAL_CHAT_TOOL]}, {"tools": [FILLED_CHAT_TOOL]}),
     ("/containers", {"name": "c"}, {"object": "container", "status": "running"}),
     ("/containers", {"name": "c"}, {"expires_after": {"anchor": "last_active_at", "minutes": 20}}),
     ("/images/generations", SIZED | {"model": "gpt-image-1"}, SIZED | {"background": "opaque", "quality": "high"}),
     ("/images/generations", {"model": "dall-e-2", "size": "256x256"}, {"size": None, "usage": None}),
 )  # fmt: skip
-def test_what_the_service_always_says_is_said(client, path, body, expected):
+def test_response_defaults_match_the_api(client, path, body, expected):
     assistant = add_assistant(client)
-    said = {"model": "gpt-4o", "input": "Hi", "messages": USER, "prompt": "Hi", "assistant_id": assistant} | body
-    answer = client.post(path, body=said, cast_to=object)
+    request = {
+        "model": "gpt-4o",
+        "input": "Hi",
+        "messages": USER_MESSAGES,
+        "prompt": "Hi",
+        "assistant_id": assistant,
+    } | body
+    answer = client.post(path, body=request, cast_to=object)
     assert {key: answer.get(key) for key in expected} == expected
 
 
@@ -798,8 +836,8 @@ def test_what_the_service_always_says_is_said(client, path, body, expected):
     ("/audio/speech", {"model": "tts-1", "voice": "alloy", "input": "Hi"}, "audio/mpeg"),
     ("/files/file-0", None, "application/json"),
 )
-def test_headers_are_those_of_the_service(openai_mock, path, body, sort):
-    headers = httpx.request("POST" if body else "GET", URL + path, json=body).headers
+def test_response_headers_match_the_api(openai_mock, path, body, sort):
+    headers = httpx.request("POST" if body else "GET", BASE_URL + path, json=body).headers
     assert headers["content-type"] == sort
     assert {"date", "openai-organization", "openai-project", "openai-version"} <= headers.keys()
     assert headers["x-content-type-options"] == "nosniff" and "strict-transport-security" in headers
@@ -808,42 +846,42 @@ def test_headers_are_those_of_the_service(openai_mock, path, body, sort):
 
 @cases(
     "tool, says, lacks",
-    (PAGES_TOOL, {"return_token_budget": "default", "search_content_types": ["text"]}, ()),
-    (PAGES_TOOL | {"external_web_access": True}, PAGES_TOOL, ("external_web_access",)),
-    (PICTURE_TOOL | {"action": "edit"}, PICTURE_TOOL, ("action",)),
-    (PICTURE_TOOL | {"input_fidelity": "high"}, PICTURE_TOOL, ("input_fidelity",)),
-    (PICTURE_TOOL | {"input_image_mask": {"file_id": "file-1"}}, PICTURE_TOOL, ("input_image_mask",)),
+    (WEB_SEARCH_TOOL, {"return_token_budget": "default", "search_content_types": ["text"]}, ()),
+    (WEB_SEARCH_TOOL | {"external_web_access": True}, WEB_SEARCH_TOOL, ("external_web_access",)),
+    (IMAGE_TOOL | {"action": "edit"}, IMAGE_TOOL, ("action",)),
+    (IMAGE_TOOL | {"input_fidelity": "high"}, IMAGE_TOOL, ("input_fidelity",)),
+    (IMAGE_TOOL | {"input_image_mask": {"file_id": "file-1"}}, IMAGE_TOOL, ("input_image_mask",)),
 )
-def test_a_tool_is_told_as_the_service_understands_it(client, tool, says, lacks):
-    (told,) = client.responses.create(**ASK, tools=[tool]).to_dict()["tools"]
-    assert holds(told, says) and not told.keys() & set(lacks)
+def test_response_tools_are_normalized(client, tool, says, lacks):
+    (returned,) = client.responses.create(**INPUT_REQUEST, tools=[tool]).to_dict()["tools"]
+    assert contains(returned, says) and not returned.keys() & set(lacks)
 
 
-def test_plain_values_come_back_as_they_were_sent(client):
-    store, file = a_store(client), add_file(client)
+def test_scalar_values_round_trip(client):
+    store, file = add_store(client), add_file(client)
     client.vector_stores.files.create(store, file_id=file)
     attributes = {"flag": True, "number": 1.5, "text": "a"}
     updated = client.vector_stores.files.update(file, vector_store_id=store, attributes=attributes)
     assert updated.attributes == attributes and updated.attributes["flag"] is True
-    assert lenient().files.create(file=b"x", purpose="evals").purpose == "evals"
+    assert lenient_client().files.create(file=b"x", purpose="evals").purpose == "evals"
     assert client.models.retrieve("gpt-3.5-turbo-instruct").id == "gpt-3.5-turbo-instruct"
     moderation = client.moderations.create(input="Hi")
     assert (moderation.model, moderation.results[0].categories.illicit) == ("omni-moderation-latest", False)
 
 
-def test_objects_of_builders_have_ids_of_their_own(openai_mock, client):
+def test_builder_objects_get_unique_ids(openai_mock, client):
     build, thread = helper("builders.messages.build_message"), add_thread(client, "Hi")
     stored = openai_mock.state.beta.threads.messages
     stored.put(build({"thread_id": thread, "content": []}))
     first, second = stored.list(thread_id=thread, order="asc")
     assert first.id != second.id and len(client.beta.threads.messages.list(thread).data) == 2
-    assert [found.id for found in stored.list(thread_id=thread, order="asc", after=first.id)] == [second.id]
+    assert [message.id for message in stored.list(thread_id=thread, order="asc", after=first.id)] == [second.id]
 
 
-def test_global_random_is_left_alone(client):
+def test_global_random_state_is_unchanged(client):
     before = random.getstate()
     client.embeddings.create(model="text-embedding-3-small", input="x", encoding_format="float")
-    client.chat.completions.create(**CHAT)
+    client.chat.completions.create(**CHAT_REQUEST)
     assert random.getstate() == before
 
 
@@ -852,9 +890,9 @@ def test_global_random_is_left_alone(client):
 # ======================================================================================================================
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name in {*HTTP_ROWS, *HELPERS}])
-def test_every_row_answers_an_empty_partial_with_what_the_sdk_parses_strictly(openai_mock, name):
-    reach(openai_mock, name).response = {}
+@pytest.mark.parametrize("name", [name for name in ENDPOINT_NAMES if name in {*HTTP_NAMES, *HELPERS}])
+def test_every_endpoint_completes_an_empty_partial_to_a_strictly_valid_response(openai_mock, name):
+    lookup(openai_mock, name).response = {}
     row = ROWS[HELPERS.get(name, name)]
     response = openai_mock.router.handler(request_of(row))
     assert response.status_code == 200
@@ -862,25 +900,25 @@ def test_every_row_answers_an_empty_partial_with_what_the_sdk_parses_strictly(op
     if response.headers["content-type"].startswith("text/event-stream"):
         data = re.search(rb"data: (.*)", data)[1]
     if row.model not in ("bytes", "str", "None"):
-        pydantic.TypeAdapter(type_of(row.model)).validate_json(data, strict=True)
+        pydantic.TypeAdapter(_sdk_type(row.model)).validate_json(data, strict=True)
 
 
 def test_chat_partial_is_completed_at_every_depth(create, client):
     create.response = {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}
-    completion = client.chat.completions.create(**CHAT)
+    completion = client.chat.completions.create(**CHAT_REQUEST)
     assert [choice.index for choice in completion.choices] == [0, 1]
     assert {(c.message.role, c.finish_reason, c.logprobs) for c in completion.choices} == {("assistant", "stop", None)}
     assert [choice.message.content for choice in completion.choices] == ["a", "b"]
     assert completion.object == "chat.completion" and completion.id.startswith("chatcmpl-")
 
 
-BASE64 = [{"object": "embedding", "index": 0, "embedding": "AAAAPw=="}]
-QUOTA = {"code": "insufficient_quota", "message": "No more."}
+BASE64_EMBEDDINGS = [{"object": "embedding", "index": 0, "embedding": "AAAAPw=="}]
+QUOTA_ERROR = {"code": "insufficient_quota", "message": "No more."}
 
 
-def whole(openai_mock, name, changes):
+def complete_response(openai_mock, name, changes):
     """An answer with all that its type asks for, and changes to it."""
-    reach(openai_mock, name).response = {}
+    lookup(openai_mock, name).response = {}
     return sent(openai_mock, name, {}).json() | changes
 
 
@@ -889,44 +927,53 @@ def whole(openai_mock, name, changes):
     ("beta.threads.runs.create", {"instructions": None}),
     ("vector_stores.create", {"name": None, "last_active_at": 7}),
     ("vector_stores.file_batches.create", {"object": "vector_store.file_batch"}),
-    ("embeddings.create", {"data": BASE64}),
-    ("responses.create", {"error": QUOTA, "status": "failed"}),
+    ("embeddings.create", {"data": BASE64_EMBEDDINGS}),
+    ("responses.create", {"error": QUOTA_ERROR, "status": "failed"}),
     ("responses.delete", {"object": "response.deleted", "deleted": True}),
 )
-def test_a_whole_object_comes_back_as_it_was_set(openai_mock, name, changes):
-    reach(openai_mock, name).response = said = whole(openai_mock, name, changes)
-    assert sent(openai_mock, name, {}).json() == said
+def test_complete_object_is_returned_as_set(openai_mock, name, changes):
+    lookup(openai_mock, name).response = response = complete_response(openai_mock, name, changes)
+    assert sent(openai_mock, name, {}).json() == response
 
 
-SEVEN, FIVE = {"choices": [{"finish_reason": 7, "message": {}}]}, {"choices": [{"message": {"content": 5}}]}
+INTEGER_FINISH_REASON, INTEGER_CONTENT = (
+    {"choices": [{"finish_reason": 7, "message": {}}]},
+    {"choices": [{"message": {"content": 5}}]},
+)
 
 
-@cases("mistake", {"choices": 5}, SEVEN, FIVE, {"model": 5})
-def test_a_whole_object_still_has_its_types(openai_mock, create, mistake):
-    said = whole(openai_mock, CREATE, mistake)
+@cases("mistake", {"choices": 5}, INTEGER_FINISH_REASON, INTEGER_CONTENT, {"model": 5})
+def test_complete_object_with_wrong_types_is_rejected(openai_mock, create, mistake):
+    response = complete_response(openai_mock, CHAT_CREATE, mistake)
     with pytest.raises(ValueError, match=", but takes "):
-        create.response = said
+        create.response = response
 
 
-TOKEN = {"token": "a", "logprob": -0.5}
-LOGPROBS = {"content": [TOKEN | {"top_logprobs": [], "bytes": None}], "refusal": None}
-MADE = {"content": "a", "reasoning_content": "because"}
-CALLING = {"content": "let me see", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
+TOKEN_LOGPROB = {"token": "a", "logprob": -0.5}
+FILLED_LOGPROBS = {"content": [TOKEN_LOGPROB | {"top_logprobs": [], "bytes": None}], "refusal": None}
+MESSAGE_WITH_EXTRA_FIELD = {"content": "a", "reasoning_content": "because"}
+MESSAGE_WITH_TOOL_CALL = {"content": "let me see", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
 
 
 @cases(
     "choice, expected",
-    ({"logprobs": {"content": [TOKEN]}}, {"logprobs": LOGPROBS}),
+    ({"logprobs": {"content": [TOKEN_LOGPROB]}}, {"logprobs": FILLED_LOGPROBS}),
     ({"index": 7}, {"index": 7}),
-    ({"message": MADE, "native_finish_reason": "STOP"}, {"message": MADE, "native_finish_reason": "STOP"}),
-    ({"message": CALLING, "finish_reason": "stop"}, {"message": CALLING, "finish_reason": "stop"}),
+    (
+        {"message": MESSAGE_WITH_EXTRA_FIELD, "native_finish_reason": "STOP"},
+        {"message": MESSAGE_WITH_EXTRA_FIELD, "native_finish_reason": "STOP"},
+    ),
+    (
+        {"message": MESSAGE_WITH_TOOL_CALL, "finish_reason": "stop"},
+        {"message": MESSAGE_WITH_TOOL_CALL, "finish_reason": "stop"},
+    ),
     ({"message": {"refusal": "no"}}, {"message": {"content": None, "refusal": "no"}}),
 )
-def test_choice_keeps_what_was_set_and_is_completed(create, client, choice, expected):
+def test_set_choice_is_kept_and_completed(create, client, choice, expected):
     create.response = {"choices": [choice, {}], "provider": "other"}
-    completion = client.chat.completions.create(**CHAT)
+    completion = client.chat.completions.create(**CHAT_REQUEST)
     first, second = completion.model_dump()["choices"]
-    assert holds(first, expected) and second["index"] == 1 and completion.provider == "other"
+    assert contains(first, expected) and second["index"] == 1 and completion.provider == "other"
 
 
 @cases(
@@ -940,16 +987,18 @@ def test_choice_keeps_what_was_set_and_is_completed(create, client, choice, expe
     ({"type": "mcp_call", "name": "f", "server_label": "s"}, "mcp_call"),
     ({"type": "image_generation_call", "result": "aGk="}, "image_generation_call"),
 )
-def test_union_member_is_picked_by_literals_then_by_keys(openai_mock, client, item, expected):
+def test_union_member_is_selected_by_literals_then_by_keys(openai_mock, client, item, expected):
     openai_mock.responses.create.response = {"output": [item]}
-    (made,) = client.responses.create(**ASK).output
-    assert made.type == expected
-    assert {k: v for k, v in item.items() if isinstance(v, str)}.items() <= made.model_dump(exclude_unset=True).items()
+    (output_item,) = client.responses.create(**INPUT_REQUEST).output
+    assert output_item.type == expected
+    assert {k: v for k, v in item.items() if isinstance(v, str)}.items() <= output_item.model_dump(
+        exclude_unset=True
+    ).items()
 
 
-def test_message_of_a_response_is_completed(openai_mock, client):
+def test_response_message_is_completed(openai_mock, client):
     openai_mock.responses.create.response = {"output": [{"content": [{"text": "hi"}]}]}
-    response = client.responses.create(**ASK)
+    response = client.responses.create(**INPUT_REQUEST)
     assert response.output_text == "hi" and response.status == "completed"
     assert response.output[0].role == "assistant" and response.output[0].content[0].annotations == []
 
@@ -957,28 +1006,32 @@ def test_message_of_a_response_is_completed(openai_mock, client):
 @cases(
     "name, partial, words",
     ("audio.transcriptions.create", {"duration": "x"}, "duration is 'x', but takes float"),
-    (CREATE, {"choises": []}, ".response has no field 'choises'; did you mean 'choices'?"),
-    (CREATE, {"choices": [{"mesage": {}}]}, ".choices[0] has no field 'mesage'; did you mean 'message'?"),
+    (CHAT_CREATE, {"choises": []}, ".response has no field 'choises'; did you mean 'choices'?"),
+    (CHAT_CREATE, {"choices": [{"mesage": {}}]}, ".choices[0] has no field 'mesage'; did you mean 'message'?"),
     ("responses.create", {"outputs": []}, ".response has no field 'outputs'; did you mean 'output'?"),
     ("responses.create", {"output": [{"contnt": []}]}, ".output[0] has no field 'contnt'; did you mean 'content'?"),
     ("responses.create", {"output": [{"content": [{"txt": "hi"}]}]}, "[0] has no field 'txt'; did you mean 'text'?"),
     ("responses.create", {"output": [{"content": [], "staus": "x"}]}, "no field 'staus'; did you mean 'status'?"),
     ("files.create", {"file_name": "x"}, ".response has no field 'file_name'; did you mean 'filename'?"),
     ("files.list", {"data": [{"purposes": "batch"}]}, ".data[0] has no field 'purposes'; did you mean 'purpose'?"),
-    (CREATE, {"choices": "x"}, "response.choices is 'x', but takes list of"),
-    (CREATE, {"choices": [{"finish_reason": "nope"}]}, "[0].finish_reason is 'nope', but takes 'stop' or 'length'"),
-    (CREATE, {"created": "soon"}, "response.created is 'soon', but takes int"),
-    (CREATE, FIVE, "choices[0].message.content is 5, but takes str"),
-    (CREATE, {"usage": {"total_tokens": "many"}}, "usage.total_tokens is 'many', but takes int"),
+    (CHAT_CREATE, {"choices": "x"}, "response.choices is 'x', but takes list of"),
+    (
+        CHAT_CREATE,
+        {"choices": [{"finish_reason": "nope"}]},
+        "[0].finish_reason is 'nope', but takes 'stop' or 'length'",
+    ),
+    (CHAT_CREATE, {"created": "soon"}, "response.created is 'soon', but takes int"),
+    (CHAT_CREATE, INTEGER_CONTENT, "choices[0].message.content is 5, but takes str"),
+    (CHAT_CREATE, {"usage": {"total_tokens": "many"}}, "usage.total_tokens is 'many', but takes int"),
     ("responses.create", {"status": "done"}, "response.status is 'done', but takes 'completed'"),
     ("files.create", {"bytes": "many"}, "response.bytes is 'many', but takes int"),
     ("embeddings.create", {"data": [{"embedding": ["x"]}]}, "data[0].embedding[0] is 'x', but takes float"),
 )
-def test_wrong_partials_are_refused_where_they_are_set(openai_mock, name, partial, words):
+def test_invalid_partials_raise_on_assignment(openai_mock, name, partial, words):
     with pytest.raises(ValueError) as caught:
-        reach(openai_mock, name).response = partial
+        lookup(openai_mock, name).response = partial
     assert str(caught.value).startswith(name) and words in str(caught.value)
-    assert reach(openai_mock, name).response is None
+    assert lookup(openai_mock, name).response is None
 
 
 @cases(
@@ -987,36 +1040,38 @@ def test_wrong_partials_are_refused_where_they_are_set(openai_mock, name, partia
     ("vector_stores.files.create", {"attributes": {"attribute": "x", "file_idd": 3}}),
     ("responses.create", {"tools": [FUNCTION_TOOL | {"parameters": {"propertys": {}, "typ": "x"}}]}),
 )
-def test_keys_of_free_dicts_are_never_near_misses(openai_mock, name, partial):
-    reach(openai_mock, name).response = partial
-    assert reach(openai_mock, name).response == partial
+def test_keys_of_untyped_dicts_are_not_spell_checked(openai_mock, name, partial):
+    lookup(openai_mock, name).response = partial
+    assert lookup(openai_mock, name).response == partial
 
 
-def test_fields_can_be_set_by_the_sdks_own_models(create, client):
-    first = client.chat.completions.create(**CHAT)
+def test_sdk_model_can_be_set_as_response(create, client):
+    first = client.chat.completions.create(**CHAT_REQUEST)
     create.response = first
-    assert client.chat.completions.create(**CHAT).model_dump() == first.model_dump()
+    assert client.chat.completions.create(**CHAT_REQUEST).model_dump() == first.model_dump()
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 some, pick = functools.partial(st.fixed_dictionaries, {}), st.sampled_from
 calls = st.fixed_dictionaries({"function": st.fixed_dictionaries({"name": texts, "arguments": texts})})
 messages = some(optional={"content": st.none() | texts, "refusal": texts, "tool_calls": st.lists(calls, max_size=2)})
-reasons = st.sampled_from(["stop", "length", "tool_calls", "content_filter"])
-choices = st.lists(some(optional={"message": messages, "finish_reason": reasons}), max_size=3)
-usages = some(optional=dict.fromkeys(("prompt_tokens", "completion_tokens"), st.integers(0, 10**9)))
-tiers = st.none() | st.sampled_from(["auto", "default"])
-partials = some(optional={"choices": choices, "usage": usages, "model": texts, "service_tier": tiers})
+finish_reasons = st.sampled_from(["stop", "length", "tool_calls", "content_filter"])
+choices = st.lists(some(optional={"message": messages, "finish_reason": finish_reasons}), max_size=3)
+partial_usages = some(optional=dict.fromkeys(("prompt_tokens", "completion_tokens"), st.integers(0, 10**9)))
+service_tiers = st.none() | st.sampled_from(["auto", "default"])
+chat_partials = some(
+    optional={"choices": choices, "usage": partial_usages, "model": texts, "service_tier": service_tiers}
+)
 
 
-@given(partials)
-def test_any_partial_of_a_chat_completion_parses_strictly_and_keeps_what_was_set(partial):
+@given(chat_partials)
+def test_any_chat_partial_parses_strictly_and_keeps_set_fields(partial):
     openai_mock = OpenAIMock()
     openai_mock.chat.completions.create.response = partial
-    response = sent(openai_mock, CREATE, CHAT)
+    response = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST)
     answer = response.json()
     pydantic.TypeAdapter(ChatCompletion).validate_json(response.content, strict=True)
-    assert holds(answer, partial)
+    assert contains(answer, partial)
     if "choices" in partial:
         assert [choice["index"] for choice in answer["choices"]] == list(range(len(partial["choices"])))
     usage = answer["usage"]
@@ -1028,21 +1083,21 @@ def test_any_partial_of_a_chat_completion_parses_strictly_and_keeps_what_was_set
 # ======================================================================================================================
 
 
-def test_plain_dicts_put_by_hand_are_served(openai_mock, client):
-    openai_mock.state["files"]["file-1"] = ready_file("file-1")
+def test_plain_dicts_in_the_state_are_served(openai_mock, client):
+    openai_mock.state["files"]["file-1"] = file_json("file-1")
     openai_mock.state["files.content"]["file-1"] = b"hi"
     assert client.files.retrieve("file-1").filename == "a.txt" and client.files.content("file-1").read() == b"hi"
-    assert [f.id for f in client.files.list()] == ["file-1"]
-    store = a_store(client)
-    by_hand = {"id": "file-1", "vector_store_id": store, "object": "vector_store.file", "usage_bytes": 0}
-    made = by_hand | {"created_at": 1, "status": "completed", "last_error": None}
-    openai_mock.state["vector_stores.files"][store, "file-1"] = made
+    assert [file.id for file in client.files.list()] == ["file-1"]
+    store = add_store(client)
+    partial = {"id": "file-1", "vector_store_id": store, "object": "vector_store.file", "usage_bytes": 0}
+    stored = partial | {"created_at": 1, "status": "completed", "last_error": None}
+    openai_mock.state["vector_stores.files"][store, "file-1"] = stored
     assert client.vector_stores.files.retrieve("file-1", vector_store_id=store).id == "file-1"
     with pytest.raises(KeyError, match=r"vector_stores\.files"):
         openai_mock.state["vector_stores.filez"]
 
 
-def test_objects_put_in_by_hand_get_the_fields_they_lack(openai_mock, client):
+def test_incomplete_stored_objects_are_completed_on_use(openai_mock, client):
     openai_mock.state["vector_stores"]["vs_hand"] = {"id": "vs_hand"}
     client.vector_stores.files.create("vs_hand", file_id=add_file(client))
     assert client.vector_stores.retrieve("vs_hand").file_counts.total == 1
@@ -1050,7 +1105,7 @@ def test_objects_put_in_by_hand_get_the_fields_they_lack(openai_mock, client):
     assert client.batches.cancel("batch_hand").status == "cancelling"
 
 
-def test_state_is_plain_dicts_as_they_go_over_the_wire(openai_mock, client):
+def test_state_holds_plain_json_dicts(openai_mock, client):
     assert openai_mock.state["files"] == {}
     file = add_file(client)
     assert (len(openai_mock.state), sorted(openai_mock.state.keys())) == (2, ["files", "files.content"])
@@ -1060,29 +1115,29 @@ def test_state_is_plain_dicts_as_they_go_over_the_wire(openai_mock, client):
 
 def test_store_interface(openai_mock, client):
     state, file = openai_mock.state, client.files.create(file=("a.txt", b"a"), purpose="user_data")
-    found = state.files.get(file.id)
-    assert isinstance(found, openai.types.FileObject) and found == file
-    found.filename = "b.txt"
+    file_model = state.files.get(file.id)
+    assert isinstance(file_model, openai.types.FileObject) and file_model == file
+    file_model.filename = "b.txt"
     assert client.files.retrieve(file.id).filename == "a.txt"
-    state.files.put(found)
+    state.files.put(file_model)
     assert client.files.retrieve(file.id).filename == "b.txt"
     state.files.content.put(file.id, b"other")
     assert state.files.content.get(file.id) == b"other" == client.files.content(file.id).read()
     assert state.files.content.delete(file.id) and state.files.content.get(file.id) is None
-    assert [f.id for f in state.files.list(purpose="user_data")] == [file.id]
+    assert [item.id for item in state.files.list(purpose="user_data")] == [file.id]
     assert state.files.list(purpose="batch") == []
     assert (state.files.delete(file.id), state.files.delete(file.id), state.files.get(file.id)) == (True, False, None)
     thread = add_thread(client, "0", "1", "2")
     messages = state.beta.threads.messages.list(thread, limit=2, order="asc")
-    assert [m.content[0].text.value for m in messages] == ["0", "1"]
-    moved = messages[0].model_copy(update={"id": "msg_new"})
-    state.beta.threads.messages.put(moved)
-    assert client.beta.threads.messages.retrieve("msg_new", thread_id=thread).content == moved.content
+    assert [message.content[0].text.value for message in messages] == ["0", "1"]
+    copied = messages[0].model_copy(update={"id": "msg_new"})
+    state.beta.threads.messages.put(copied)
+    assert client.beta.threads.messages.retrieve("msg_new", thread_id=thread).content == copied.content
     with pytest.raises(AttributeError, match="files"):
         _ = state.filez
 
 
-def test_content_stores_keep_bytes():
+def test_content_store_stores_bytes():
     store = ContentStore()
     store.put("file-1", b"x")
     assert (store.get("file-1"), store.delete("file-1"), store.delete("file-1")) == (b"x", True, False)
@@ -1094,25 +1149,25 @@ def test_one_state_serves_several_mocks(client, state):
     files = state["files"]
     with OpenAIMock(state=state):
         file = client.files.create(file=("a.txt", b"a"), purpose="user_data")
-    with OpenAIMock(state=state) as other:
+    with OpenAIMock(state=state) as second_mock:
         assert client.files.retrieve(file.id) == file and add_file(client, name="b.txt") != file.id
-    assert len(files) == 2 and (other.state is state) == isinstance(state, StateStore)
+    assert len(files) == 2 and (second_mock.state is state) == isinstance(state, StateStore)
 
 
-def test_two_mocks_on_one_plain_dict_share_all_of_it(client):
+def test_mocks_on_one_plain_dict_share_pending_state_and_ids(client):
     state = {}
-    with OpenAIMock(state=state) as one, OpenAIMock(state=state) as other:
-        queued = client.responses.create(**ASK, background=True).id
-        assert list(state["responses"]) == [queued] and one.state is not other.state
+    with OpenAIMock(state=state) as first_mock, OpenAIMock(state=state) as second_mock:
+        response_id = client.responses.create(**INPUT_REQUEST, background=True).id
+        assert list(state["responses"]) == [response_id] and first_mock.state is not second_mock.state
     with OpenAIMock(state=state):
-        assert states(lambda: client.responses.retrieve(queued), 3) == ["in_progress", "completed", "completed"]
+        assert statuses(lambda: client.responses.retrieve(response_id), 3) == ["in_progress", "completed", "completed"]
         assert add_file(client) != add_file(client)
     with OpenAIMock(state=state):
         assert len({add_file(client), *state["files"]}) == 3 == len(state["files"])
 
 
-def test_what_is_forgotten_leaves_nothing_behind(openai_mock, client):
-    for response in [client.responses.create(**ASK, background=True).id for _ in range(3)]:
+def test_deleted_objects_leave_no_metadata(openai_mock, client):
+    for response in [client.responses.create(**INPUT_REQUEST, background=True).id for _ in range(3)]:
         client.responses.delete(response)
     file = add_file(client, b"cats sleep")
     store = client.vector_stores.create(file_ids=[file]).id
@@ -1124,22 +1179,22 @@ def test_what_is_forgotten_leaves_nothing_behind(openai_mock, client):
     assert not any(openai_mock.state.values()) and not openai_mock.state._bookkeeping.metadata
 
 
-@needs("admin.organization.projects.create")
-def test_a_resource_there_is_one_of_is_found_by_its_parent(openai_mock, client):
+@requires("admin.organization.projects.create")
+def test_singleton_resource_is_found_by_parent_id(openai_mock, client):
     openai_mock.state["admin.organization.projects.data_retention"]["proj_1"] = {"object": "x"}
     assert openai_mock.state.admin.organization.projects.data_retention.get("proj_1").object == "x"
 
 
-def test_cycles_in_the_state_end(openai_mock, client):
+def test_cyclic_previous_response_ids_terminate(openai_mock, client):
     openai_mock.state["responses"]["resp_1"] = {"id": "resp_1", "previous_response_id": "resp_1", "output": []}
-    assert client.responses.create(**ASK, previous_response_id="resp_1").previous_response_id == "resp_1"
+    assert client.responses.create(**INPUT_REQUEST, previous_response_id="resp_1").previous_response_id == "resp_1"
 
 
 def test_assigning_a_store_keeps_responses_and_routes(openai_mock, create):
     create.response = "kept"
-    ask("Hi")
+    complete("Hi")
     openai_mock.state = StateStore({"containers": {}})
-    assert ask("Hi") == "kept" and create.route.call_count == 2
+    assert complete("Hi") == "kept" and create.route.call_count == 2
     assert create.state_store is openai_mock.state
 
 
@@ -1147,89 +1202,94 @@ steps = st.tuples(st.sampled_from(["put", "delete", "list"]), st.integers(0, 2),
 
 
 @given(st.lists(steps, max_size=40))
-def test_children_are_listed_as_their_dict_has_them(steps):
+def test_children_are_listed_in_dict_order(steps):
     store = StateStore()
     objects = store["vector_stores.files"]
-    for act, parent, number in steps:
+    for operation, parent, number in steps:
         key = (f"vs_{parent}", f"file-{number}")
-        if act == "put":
+        if operation == "put":
             objects[key] = {"id": key[1]}
-        elif act == "delete":
+        elif operation == "delete":
             objects.pop(key, None)
         else:
             assert list(store._children("vector_stores.files", key[0])) == [k for k in objects if k[0] == key[0]]
 
 
-def test_threads_lose_nothing(openai_mock, client):
+def test_concurrent_threads_lose_no_writes(openai_mock, client):
     def work(number):
-        made = [client.vector_stores.create(name=f"{number}-{i}").id for i in range(6)]
-        client.vector_stores.update(made[0], name=f"{number} updated")
-        assert set(made) <= {item.id for item in client.vector_stores.list(limit=100)}
-        client.vector_stores.delete(made[1])
-        return made
+        created = [client.vector_stores.create(name=f"{number}-{i}").id for i in range(6)]
+        client.vector_stores.update(created[0], name=f"{number} updated")
+        assert set(created) <= {item.id for item in client.vector_stores.list(limit=100)}
+        client.vector_stores.delete(created[1])
+        return created
 
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
-        made = list(pool.map(work, range(32)))
-    ids = [id for some in made for id in some]
+        created = list(pool.map(work, range(32)))
+    ids = [id for group in created for id in group]
     assert len(set(ids)) == len(ids) == 192
     stored = openai_mock.state["vector_stores"]
-    assert set(stored) == {id for some in made for id in some if id != some[1]}
-    assert [stored[some[0]]["name"] for some in made] == [f"{number} updated" for number in range(32)]
+    assert set(stored) == {id for group in created for id in group if id != group[1]}
+    assert [stored[group[0]]["name"] for group in created] == [f"{number} updated" for number in range(32)]
     assert openai_mock.vector_stores.create.route.call_count == 192
 
 
-def test_a_state_shows_its_resources_and_is_a_dict():
-    shown = set(dir(StateStore()))
-    assert shown == {name.partition(".")[0] for name in _RESOURCES} | {name for name in dir(dict) if name[0] != "_"}
+def test_dir_of_state_store_lists_resources_and_dict_methods():
+    names = set(dir(StateStore()))
+    assert names == {name.partition(".")[0] for name in _RESOURCES} | {name for name in dir(dict) if name[0] != "_"}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a child of another kind begins without the mock")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_is_answered_whoever_held_the_lock(openai_mock):
+def test_forked_child_is_mocked_while_another_thread_holds_the_lock(openai_mock):
     def run():
-        with OpenAIMock() as own:
-            own.chat.completions.create.response = "own"
-            os._exit(ask("Hi") != "own" or len(openai_mock.requests) != 1)
+        with OpenAIMock() as child_mock:
+            child_mock.chat.completions.create.response = "own"
+            os._exit(complete("Hi") != "own" or len(openai_mock.requests) != 1)
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        ask("Hi"), pool.submit(StateStore.lock.acquire).result()
+        complete("Hi"), pool.submit(StateStore.lock.acquire).result()
         child = multiprocessing.get_context("fork").Process(target=run)
         child.start(), child.join(20), child.kill()
         pool.submit(StateStore.lock.release).result()
     assert child.exitcode == 0 and len(openai_mock.requests) == 1
 
 
-def test_threads_share_a_mock(openai_mock, create):
+def test_concurrent_threads_share_a_mock(openai_mock, create):
     create.response = [str(number) for number in range(1600)]
 
     answer = openai_mock.router.handler
 
     def work(thread):
-        bodies = {CREATE: CHAT, "vector_stores.create": {"name": thread}, "responses.create": ASK, "files.list": {}}
+        bodies = {
+            CHAT_CREATE: CHAT_REQUEST,
+            "vector_stores.create": {"name": thread},
+            "responses.create": INPUT_REQUEST,
+            "files.list": {},
+        }
         chat, store, response, files = (request_of(ROWS[name], json.dumps(body)) for name, body in bodies.items())
-        said, ids = [], []
+        contents, ids = [], []
         for _ in range(50):
-            said.append(answer(chat).json()["choices"][0]["message"]["content"])
+            contents.append(answer(chat).json()["choices"][0]["message"]["content"])
             ids += [answer(store).json()["id"], answer(response).json()["id"]]
             openai_mock.state.vector_stores.get(ids[-2])
             answer(files)
-        return said, ids
+        return contents, ids
 
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         results = zip(*pool.map(work, map(str, range(32))), strict=True)
-    said, ids = ([*itertools.chain(*each)] for each in results)
-    assert sorted(said, key=int) == create.response and len(set(ids)) == len(ids) == 3200
+    contents, ids = ([*itertools.chain(*columns)] for columns in results)
+    assert sorted(contents, key=int) == create.response and len(set(ids)) == len(ids) == 3200
     assert create.call_count == create.route.call_count == len(create.requests) == 1600
     assert len(openai_mock.requests) == openai_mock.router.calls.call_count == 32 * 200
 
 
-def test_event_loops_share_a_mock(openai_mock):
+def test_concurrent_event_loops_share_a_mock(openai_mock):
     async def scene():
         return await asyncio.gather(*(chat_text(sdk("async")) for _ in range(10)))
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        said = [*itertools.chain(*pool.map(lambda _: asyncio.run(scene()), range(4)))]
-    assert said == 40 * [openai_responses._DEFAULT_TEXT] and len(openai_mock.requests) == 40
+        contents = [*itertools.chain(*pool.map(lambda _: asyncio.run(scene()), range(4)))]
+    assert contents == 40 * [openai_responses._DEFAULT_TEXT] and len(openai_mock.requests) == 40
 
 
 # ======================================================================================================================
@@ -1244,7 +1304,7 @@ def test_event_loops_share_a_mock(openai_mock):
     ("/embeddings", {"model": "m"}, "input"),
     ("/images/generations", {}, "prompt"),
 )
-def test_missing_required_parameters_are_refused_where_nothing_is_set(create, client, path, body, name):
+def test_missing_required_parameters_are_rejected_unless_a_response_is_set(create, client, path, body, name):
     with pytest.raises(openai.BadRequestError, match=f"Missing required parameter: '{name}'") as raised:
         client.post(path, body=body, cast_to=object)
     assert (raised.value.param, raised.value.code) == (name, "missing_required_parameter")
@@ -1252,7 +1312,7 @@ def test_missing_required_parameters_are_refused_where_nothing_is_set(create, cl
     assert client.post("/chat/completions", body={}, cast_to=ChatCompletion).choices[0].message.content == "fine"
 
 
-def a_post(path, body):
+def post(path, body):
     return lambda client: client.post(path, body=body, cast_to=object)
 
 
@@ -1263,71 +1323,71 @@ def a_post(path, body):
     (lambda c: c.responses.retrieve("resp_0"), None, None, "Response with id 'resp_0' not found."),
     (lambda c: c.chat.completions.retrieve("c"), "completion_id", "not_found", "Completion c not found"),
     (lambda c: c.fine_tuning.jobs.retrieve("j"), "fine_tune_id", "fine_tune_not_found", "Could not find fine tune: j"),
-    (a_post("/files", {"purpose": "fun", "file": "x"}), "purpose", "invalid_value",
+    (post("/files", {"purpose": "fun", "file": "x"}), "purpose", "invalid_value",
      "Invalid value: 'fun'. Supported values are: "),
-    (a_post("/responses", {"input": [{"type": "message", "role": "user", "content": 5}]}), "input[0].content",
+    (post("/responses", {"input": [{"type": "message", "role": "user", "content": 5}]}), "input[0].content",
      "invalid_type", "Invalid type for 'input[0].content': expected a string, but got an integer instead."),
-    (a_post("/responses", {"service_tier": "fast!"}), "service_tier", "invalid_value",
+    (post("/responses", {"service_tier": "fast!"}), "service_tier", "invalid_value",
      "Invalid value: 'fast!'. Supported values are: 'auto', 'default', 'flex', 'scale', "),
-    (a_post("/responses", {"metadata": {"a": True}}), "metadata.a", "invalid_type",
+    (post("/responses", {"metadata": {"a": True}}), "metadata.a", "invalid_type",
      "Invalid type for 'metadata.a': expected a string, but got a boolean instead."),
-    (a_post("/responses", {"stream": "soon"}), "stream", "invalid_type",
+    (post("/responses", {"stream": "soon"}), "stream", "invalid_type",
      "Invalid type for 'stream': expected a boolean, but got a string instead."),
-    (a_post("/responses", {"truncation": "all"}), "truncation", "invalid_value",
+    (post("/responses", {"truncation": "all"}), "truncation", "invalid_value",
      "Invalid value: 'all'. Supported values are: 'auto' and 'disabled'."),
-    (a_post("/responses", {"input": [{"role": "narrator", "content": "Hi"}]}), "input[0].role", "invalid_value",
+    (post("/responses", {"input": [{"role": "narrator", "content": "Hi"}]}), "input[0].role", "invalid_value",
      "Invalid value: 'narrator'. Supported values are: 'user', 'assistant', 'system', and 'developer'."),
-    (a_post("/responses", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
+    (post("/responses", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
      "Invalid value: 'dance'. Supported values are: 'message', "),
-    (a_post("/responses", {"input": [{"role": "user", "content": [{"type": "text"}]}]}), "input[0].content[0].type",
+    (post("/responses", {"input": [{"role": "user", "content": [{"type": "text"}]}]}), "input[0].content[0].type",
      "invalid_value", "Invalid value: 'text'. Supported values are: 'input_text', 'input_image', "),
-    (a_post("/conversations", {"items": [{"type": "message", "role": "narrator"}]}), "items[0].role", "invalid_value",
+    (post("/conversations", {"items": [{"type": "message", "role": "narrator"}]}), "items[0].role", "invalid_value",
      "Invalid value: 'narrator'. Supported values are: "),
-    (a_post("/moderations", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
+    (post("/moderations", {"input": [{"type": "dance"}]}), "input[0].type", "invalid_value",
      "Invalid value: 'dance'. Supported values are: 'image_url' and 'text'."),
-    (a_post("/chat/completions", CHAT | {"messages": [{"role": "user", "content": [{"type": "dance"}]}]}),
+    (post("/chat/completions", CHAT_REQUEST | {"messages": [{"role": "user", "content": [{"type": "dance"}]}]}),
      "messages[0].content[0].type", "invalid_value", "Invalid value: 'dance'. Supported values are: 'text', "),
-    (a_post("/chat/completions", CHAT | {"messages": [{"role": "user", "content": 5}]}), "messages[0].content",
+    (post("/chat/completions", CHAT_REQUEST | {"messages": [{"role": "user", "content": 5}]}), "messages[0].content",
      "invalid_type", "Invalid type for 'messages[0].content': expected a string, but got an integer instead."),
-    (a_post("/chat/completions", CHAT | {"messages": [{"content": "Hi"}]}), "messages[0].role",
+    (post("/chat/completions", CHAT_REQUEST | {"messages": [{"content": "Hi"}]}), "messages[0].role",
      "missing_required_parameter", "Missing required parameter: 'messages[0].role'."),
-    (a_post("/chat/completions", CHAT | {"tool_choice": {"type": "dance"}}), "tool_choice.type", "invalid_value",
+    (post("/chat/completions", CHAT_REQUEST | {"tool_choice": {"type": "dance"}}), "tool_choice.type", "invalid_value",
      "Invalid value: 'dance'. Supported values are: "),
-    (a_post("/chat/completions", CHAT | {"tool_choice": {}}), "tool_choice.type", "missing_required_parameter",
+    (post("/chat/completions", CHAT_REQUEST | {"tool_choice": {}}), "tool_choice.type", "missing_required_parameter",
      "Missing required parameter: 'tool_choice.type'."),
-    (a_post("/responses", {"tools": [{"type": "function", "name": 5}]}), "tools[0].name", "invalid_type",
+    (post("/responses", {"tools": [{"type": "function", "name": 5}]}), "tools[0].name", "invalid_type",
      "Invalid type for 'tools[0].name': expected a string, but got an integer instead."),
-    (a_post("/responses", {"tools": [{"type": "function", "name": 5, "server_label": "a", "server_url": "b"}]}),
+    (post("/responses", {"tools": [{"type": "function", "name": 5, "server_label": "a", "server_url": "b"}]}),
      "tools[0].name", "invalid_type", "Invalid type for 'tools[0].name': "),
-    (a_post("/responses", {"tools": [{"name": 5, "type": "dance"}]}), "tools[0].type", "invalid_value",
+    (post("/responses", {"tools": [{"name": 5, "type": "dance"}]}), "tools[0].type", "invalid_value",
      "Invalid value: 'dance'. Supported values are: 'function', "),
-    (a_post("/responses", {"tools": [{"type": "mcp", "require_approval": "no"}]}), "tools[0].require_approval",
+    (post("/responses", {"tools": [{"type": "mcp", "require_approval": "no"}]}), "tools[0].require_approval",
      "invalid_value", "Invalid value: 'no'. Supported values are: 'always' and 'never'."),
-    (a_post("/responses", {"input": [{}]}), "input[0].role", "missing_required_parameter",
+    (post("/responses", {"input": [{}]}), "input[0].role", "missing_required_parameter",
      "Missing required parameter: 'input[0].role'."),
-    (a_post("/responses", {"input": [{"call_id": "call_1", "output": "x"}]}), "input[0].type",
+    (post("/responses", {"input": [{"call_id": "call_1", "output": "x"}]}), "input[0].type",
      "missing_required_parameter", "Missing required parameter: 'input[0].type'."),
-    (a_post("/responses", {"input": [{"role": "assistant", "content": [{"type": "output_text", "text": 5}]}]}),
+    (post("/responses", {"input": [{"role": "assistant", "content": [{"type": "output_text", "text": 5}]}]}),
      "input[0].content[0].text", "invalid_type",
      "Invalid type for 'input[0].content[0].text': expected a string, but got an integer instead."),
-    (a_post("/responses", {"text": {"verbosity": "loud", "format": {"type": "dance"}}}), "text.verbosity",
+    (post("/responses", {"text": {"verbosity": "loud", "format": {"type": "dance"}}}), "text.verbosity",
      "invalid_value", "Invalid value: 'loud'. Supported values are: 'low', 'medium', and 'high'."),
-    (a_post("/responses", {"truncation": 5}), "truncation", "invalid_type",
+    (post("/responses", {"truncation": 5}), "truncation", "invalid_type",
      "Invalid type for 'truncation': expected a string, but got an integer instead."),
-    (a_post("/responses", {"metadata": "a"}), "metadata", "invalid_type",
+    (post("/responses", {"metadata": "a"}), "metadata", "invalid_type",
      "Invalid type for 'metadata': expected an object, but got a string instead."),
-    (a_post("/responses", {"top_logprobs": 1.5}), "top_logprobs", "invalid_type",
+    (post("/responses", {"top_logprobs": 1.5}), "top_logprobs", "invalid_type",
      "Invalid type for 'top_logprobs': expected an integer, but got a decimal instead."),
-    (a_post("/chat/completions", CHAT | {"messages": [{"role": "user", "content": None}]}), "messages[0].content",
+    (post("/chat/completions", CHAT_REQUEST | {"messages": [{"role": "user", "content": None}]}), "messages[0].content",
      "invalid_type", "Invalid type for 'messages[0].content': expected a string, but got null instead."),
-    (a_post("/images/edits", {"image": 5, "prompt": "x"}), "image", "invalid_type",
+    (post("/images/edits", {"image": 5, "prompt": "x"}), "image", "invalid_type",
      "Invalid type for 'image': expected a file, but got an integer instead."),
-    (a_post("/moderations", {"input": ["a", 5]}), "input[1]", "invalid_type",
+    (post("/moderations", {"input": ["a", 5]}), "input[1]", "invalid_type",
      "Invalid type for 'input[1]': expected a string, but got an integer instead."),
 )  # fmt: skip
 @openai_responses.mock(strict=True)
-def test_errors_name_the_place(client, call, param, code, message):
-    error = failing(openai.APIStatusError, call, client).body
+def test_errors_name_param_code_and_message(client, call, param, code, message):
+    error = raised_by(openai.APIStatusError, call, client).body
     assert (error["param"], error["code"]) == (param, code) and error["message"].startswith(message)
 
 
@@ -1345,107 +1405,111 @@ def test_errors_name_the_place(client, call, param, code, message):
     ("/responses", {"input": [{"role": "user", "content": "Hi", "id": None, "phase": None}]}),
 )
 @openai_responses.mock(strict=True)
-def test_null_is_not_given(client, path, body):
-    assert client.post(path, body=CHAT | body if path.startswith("/chat") else ASK | body, cast_to=object)["id"]
+def test_null_optional_parameters_are_accepted(client, path, body):
+    assert client.post(
+        path, body=CHAT_REQUEST | body if path.startswith("/chat") else INPUT_REQUEST | body, cast_to=object
+    )["id"]
 
 
 @openai_responses.mock(strict=True)
-def test_variables_of_a_prompt_may_be_content_without_optional_keys(client):
+def test_prompt_variables_accept_content_without_optional_keys(client):
     image = {"type": "input_image", "image_url": "https://example.com/a.png"}
     prompt = {"id": "pmpt_1", "variables": {"city": "Oslo", "picture": image}}
     assert client.responses.create(model="m", prompt=prompt).id
     prompt["variables"]["picture"] = {"type": "dance"}
-    assert refused(client.responses.create, model="m", prompt=prompt).param == "prompt.variables.picture.type"
+    assert bad_request(client.responses.create, model="m", prompt=prompt).param == "prompt.variables.picture.type"
 
 
-@needs("beta.agents.create")
+@requires("beta.agents.create")
 @openai_responses.mock(strict=True)
-def test_keys_are_checked_by_their_name_on_the_wire(client):
-    call = a_post("/agents", {"model": "m", "compaction": {"async": "soon"}})
-    assert failing(openai.BadRequestError, call, client).param == "compaction.async"
+def test_aliased_params_are_validated_by_wire_name(client):
+    call = post("/agents", {"model": "m", "compaction": {"async": "soon"}})
+    assert raised_by(openai.BadRequestError, call, client).param == "compaction.async"
 
 
-def test_errors_of_a_form_are_not_about_numbers_and_booleans_that_are_strings(openai_mock):
+def test_form_numbers_and_booleans_may_be_strings(openai_mock):
     form = {"stream": "true", "output_compression": "50", "n": "many", "model": "gpt-image-1", "prompt": "x"}
     files = [("image[]", b"png"), ("image[]", b"png")]
-    refusal = httpx.post(f"{URL}/images/edits", data=form, files=files)
+    refusal = httpx.post(f"{BASE_URL}/images/edits", data=form, files=files)
     assert refusal.status_code == 400
     assert refusal.json()["error"]["param"] == "n"
-    assert httpx.post(f"{URL}/images/edits", data=form | {"n": "2"}, files=files).status_code == 200
+    assert httpx.post(f"{BASE_URL}/images/edits", data=form | {"n": "2"}, files=files).status_code == 200
 
 
-def test_a_message_needs_no_type(client):
-    said = {"role": "assistant", "content": [{"type": "output_text", "text": "Hi", "annotations": []}]}
+def test_input_message_may_omit_type(client):
+    message = {"role": "assistant", "content": [{"type": "output_text", "text": "Hi", "annotations": []}]}
     with OpenAIMock(strict=True):
-        assert client.responses.create(model="m", input=[said]).id
+        assert client.responses.create(model="m", input=[message]).id
 
 
-def test_bodies_that_are_no_json_are_refused_without_a_retry(openai_mock):
+def test_invalid_json_bodies_are_rejected_without_retry(openai_mock):
     for content in (b"{broken", b"[1]", b"\xff"):
-        answer = sent(openai_mock, CREATE, content)
-        assert answer.status_code == 400 and answer.json()["error"]["message"]
+        response = sent(openai_mock, CHAT_CREATE, content)
+        assert response.status_code == 400 and response.json()["error"]["message"]
     assert [request.status for request in openai_mock.requests] == [400] * 3
 
 
-@needs("realtime.calls.accept")
-def test_bodies_of_other_kinds_than_json_are_taken(openai_mock, client):
+@requires("realtime.calls.accept")
+def test_non_json_bodies_are_accepted(openai_mock, client):
     openai_mock.realtime.calls.create.response = b"v=0 answer"
     assert client.realtime.calls.create(sdp="v=0").read() == b"v=0 answer"
 
 
-odd_words = pick(["x", "two", "-1", "and", "static", "function", "json_schema", "tool", "message", "required"])
-odd_keys = pick(["id", "type", "role", "content", "filters", "key", "schema", "name", "function", "a"])
-odd_leaves = st.none() | st.booleans() | pick([-1, 0, 2, 1.5, 10**9, 10**30, "file-1", "\ud800"]) | odd_words
-odd_dicts = functools.partial(st.dictionaries, odd_keys, max_size=4)
-odd_values = st.recursive(odd_leaves, lambda inner: st.lists(inner, max_size=2) | odd_dicts(inner), max_leaves=6)
+fuzz_words = pick(["x", "two", "-1", "and", "static", "function", "json_schema", "tool", "message", "required"])
+fuzz_keys = pick(["id", "type", "role", "content", "filters", "key", "schema", "name", "function", "a"])
+fuzz_scalars = st.none() | st.booleans() | pick([-1, 0, 2, 1.5, 10**9, 10**30, "file-1", "\ud800"]) | fuzz_words
+fuzz_dicts = functools.partial(st.dictionaries, fuzz_keys, max_size=4)
+fuzz_values = st.recursive(fuzz_scalars, lambda inner: st.lists(inner, max_size=2) | fuzz_dicts(inner), max_leaves=6)
 
 
-@given(st.sampled_from(HTTP_ROWS), st.data())
+@given(st.sampled_from(HTTP_NAMES), st.data())
 def test_no_request_raises_from_inside(name, data):
-    openai_mock, names = furnished(), st.sampled_from(parameters_of(name) or ("x",))
-    body = data.draw(st.dictionaries(names, odd_values, max_size=6))
-    queries = st.dictionaries(names | st.sampled_from(["limit", "after", "a[gte]", "[]", ""]), odd_words, max_size=3)
+    openai_mock, names = populated_mock(), st.sampled_from(_param_names(name) or ("x",))
+    body = data.draw(st.dictionaries(names, fuzz_values, max_size=6))
+    queries = st.dictionaries(names | st.sampled_from(["limit", "after", "a[gte]", "[]", ""]), fuzz_words, max_size=3)
     response = sent(openai_mock, name, body, **data.draw(queries))
     assert response.status_code in (200, 204, 400, 403, 404), response.text
     if "json" in response.headers.get("content-type", ""):
         json.loads(response.content, parse_constant=pytest.fail)
 
 
-def test_a_run_put_by_hand_may_wait_for_nothing(client):
-    openai_mock = furnished()
+def test_stored_run_without_required_action_accepts_empty_outputs(client):
+    openai_mock = populated_mock()
     openai_mock.state["beta.threads.runs"]["thread_id-1", "run_id-1"] = {"status": "requires_action"}
     submitted = sent(openai_mock, "beta.threads.runs.submit_tool_outputs", {"tool_outputs": []})
     assert submitted.json()["status"] == "queued"
 
 
-@given(st.sampled_from(HTTP_ROWS), st.data())
-def test_any_partial_of_any_call_is_served_or_refused_where_it_is_set(name, data):
-    model = type_of(ROWS[name].model)
+@given(st.sampled_from(HTTP_NAMES), st.data())
+def test_any_partial_of_any_endpoint_is_served_or_rejected_on_assignment(name, data):
+    model = _sdk_type(ROWS[name].model)
     fields = sorted(field.alias or name for name, field in getattr(model, "model_fields", {}).items()) or ["x"]
-    partial = data.draw(st.dictionaries(st.sampled_from(fields) | odd_keys, odd_values, max_size=3))
-    openai_mock = furnished()
+    partial = data.draw(st.dictionaries(st.sampled_from(fields) | fuzz_keys, fuzz_values, max_size=3))
+    openai_mock = populated_mock()
     try:
-        reach(openai_mock, name).response = partial
-    except ValueError as reason:
-        assert ".response" in str(reason)
+        lookup(openai_mock, name).response = partial
+    except ValueError as mistake:
+        assert ".response" in str(mistake)
         return
-    shown = sent(openai_mock, name, {}).content
-    if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and shown.startswith(b"{"):
-        assert holds(json.loads(shown), {key: value for key, value in partial.items() if value not in ({}, [], None)})
+    content = sent(openai_mock, name, {}).content
+    if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and content.startswith(b"{"):
+        assert contains(
+            json.loads(content), {key: value for key, value in partial.items() if value not in ({}, [], None)}
+        )
 
 
-@given(pick(HTTP_ROWS), odd_dicts(odd_values))
-def test_any_object_put_into_the_state_by_hand_is_served(name, garbage):
-    openai_mock, (_, resource, parents, item) = furnished(), shape_of(ROWS[name])
-    if item and resource not in CONTENTS:
-        ids = tuple(f"{each}-1" for each in (*parents, item))
+@given(pick(HTTP_NAMES), fuzz_dicts(fuzz_values))
+def test_any_object_in_the_state_is_served(name, garbage):
+    openai_mock, (_, resource, parents, item) = populated_mock(), _shape_of(ROWS[name])
+    if item and resource not in CONTENT_RESOURCES:
+        ids = tuple(f"{param}-1" for param in (*parents, item))
         openai_mock.state[resource][ids if len(ids) > 1 else ids[0]] = garbage
     if ROWS[name].method == "GET":
         assert sent(openai_mock, name, {}).status_code in (200, 400, 404)
 
 
-A_FILE = openai.types.FileObject(**ready_file("file-1"))
-FILE_IN_STORE = "vector_stores.files"
+FILE_MODEL = openai.types.FileObject(**file_json("file-1"))
+STORE_FILES = "vector_stores.files"
 
 
 @cases(
@@ -1453,24 +1517,24 @@ FILE_IN_STORE = "vector_stores.files"
     (
         "files",
         "file-1",
-        A_FILE,
+        FILE_MODEL,
         r"state\['files'\]\['file-1'\] is FileObject.*; state.files.put\(...\) takes a model too",
     ),
     ("files", "file-1", None, r"state\['files'\]\['file-1'\] is None; expected dict"),
     ("files", ("a", "file-1"), {}, r"state\['files'\] has the key \('a', 'file-1'\); expected a string"),
-    (FILE_IN_STORE, "file-1", {}, r"has the key 'file-1'; expected \(vector_store_id, id\) of strings"),
-    (FILE_IN_STORE, ("vs_1", 1), {}, r"has the key \('vs_1', 1\); expected \(vector_store_id, id\) of strings"),
+    (STORE_FILES, "file-1", {}, r"has the key 'file-1'; expected \(vector_store_id, id\) of strings"),
+    (STORE_FILES, ("vs_1", 1), {}, r"has the key \('vs_1', 1\); expected \(vector_store_id, id\) of strings"),
 )
-def test_what_no_call_can_serve_from_the_state_is_named(client, openai_mock, resource, key, value, words):
+def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mock, resource, key, value, words):
     openai_mock.state[resource][key] = value
-    if resource == FILE_IN_STORE:
+    if resource == STORE_FILES:
         openai_mock.state["vector_stores"]["vs_1"] = {}
-        mistaken(TypeError, words, client.vector_stores.files.retrieve, "file-1", vector_store_id="vs_1")
+        assert_raises(TypeError, words, client.vector_stores.files.retrieve, "file-1", vector_store_id="vs_1")
     else:
-        mistaken(TypeError, words, client.files.retrieve, "file-1")
+        assert_raises(TypeError, words, client.files.retrieve, "file-1")
         if value != {}:
-            mistaken(TypeError, words, client.files.list)
-    assert re.search(words, str(failing(TypeError, OpenAIMock, state=openai_mock.state.data)))
+            assert_raises(TypeError, words, client.files.list)
+    assert re.search(words, str(raised_by(TypeError, OpenAIMock, state=openai_mock.state.data)))
 
 
 @cases(
@@ -1479,60 +1543,60 @@ def test_what_no_call_can_serve_from_the_state_is_named(client, openai_mock, res
     ({"files.content": {"file-1": "text"}}, "['file-1'] is 'text'; expected bytes"),
     ({"admin.organization.spend_limit": {"a": {}}}, "has the key 'a'; expected () of strings"),
 )  # fmt: skip
-def test_a_state_is_refused_that_no_call_can_serve(state, words):
-    assert words in str(failing(TypeError, OpenAIMock, state=state))
+def test_invalid_initial_state_is_rejected(state, words):
+    assert words in str(raised_by(TypeError, OpenAIMock, state=state))
 
 
-def test_what_json_cannot_say_is_named(openai_mock, client):
-    openai_mock.state["files"]["file-1"] = cycle = ready_file("file-1")
+def test_unserializable_stored_values_raise_an_error(openai_mock, client):
+    openai_mock.state["files"]["file-1"] = cycle = file_json("file-1")
     cycle["itself"] = cycle
-    mistaken(TypeError, "cannot go over the wire: Circular reference", client.files.retrieve, "file-1")
+    assert_raises(TypeError, "cannot go over the wire: Circular reference", client.files.retrieve, "file-1")
     cycle["itself"] = {1}
-    mistaken(TypeError, "cannot go over the wire: Object of type set", client.files.retrieve, "file-1")
+    assert_raises(TypeError, "cannot go over the wire: Object of type set", client.files.retrieve, "file-1")
 
 
-def test_a_singleton_in_the_state_has_the_key_of_its_parents(openai_mock):
+def test_singleton_keys_are_parent_ids(openai_mock):
     for name, resource in openai_responses._all_resources().items():
-        if {shape_of(row).verb for row in resource.rows} == {"singleton"}:
+        if {_shape_of(row).verb for row in resource.rows} == {"singleton"}:
             key = tuple(f"{parent}-1" for parent in resource.parent_params)
             openai_mock.state[name][key[0] if len(key) == 1 else key] = {}
     assert OpenAIMock(state=openai_mock.state.data).state == openai_mock.state
 
 
-@pytest.mark.parametrize("kind", sorted(members("conversations.ConversationItem")))
-def test_items_that_are_set_without_an_id_are_kept(openai_mock, kind):
+@pytest.mark.parametrize("kind", sorted(union_members("conversations.ConversationItem")))
+def test_set_items_without_an_id_are_stored(openai_mock, kind):
     openai_mock.conversations.items.create.response = {"data": [{"type": kind}]}
     (item,) = sent(openai_mock, "conversations.items.create", {"items": []}).json()["data"]
-    kept = openai_mock.state["conversations.items"]
-    assert list(kept.values()) == [item] and len(kept) == 1
+    stored = openai_mock.state["conversations.items"]
+    assert list(stored.values()) == [item] and len(stored) == 1
 
 
-def test_what_was_put_in_by_hand_is_listed_with_what_it_lacks(openai_mock, client):
+def test_incomplete_stored_objects_are_completed_in_lists(openai_mock, client):
     openai_mock.state["files"]["file-1"] = {"filename": "a.txt"}
     (listed,) = client.files.list()
     assert (listed.id, listed.filename, listed.bytes) == ("file-1", "a.txt", 0)
 
 
-def test_messages_put_in_by_hand_are_heard():
+def test_run_over_incomplete_stored_messages_completes():
     state = {"beta.threads": {"t": {}}, "beta.threads.messages": {("t", "msg_1"): {}}, "beta.assistants": {"a": {}}}
     with OpenAIMock(state=state):
         run = sdk().beta.threads.runs.create_and_poll(thread_id="t", assistant_id="a")
         assert run.status == "completed" and thread_texts(sdk(), "t") == [openai_responses._DEFAULT_TEXT] * 2
 
 
-def test_a_file_put_into_a_store_by_hand_is_searched(openai_mock):
+def test_file_added_through_the_state_is_searched(openai_mock):
     openai_mock.state["vector_stores"]["vector_store_id-1"] = {}
     openai_mock.state["vector_stores.files"]["vector_store_id-1", "file-1"] = {}
     openai_mock.state["files"]["file-1"], openai_mock.state["files.content"]["file-1"] = {}, b"cows sleep"
-    found = sent(openai_mock, "vector_stores.search", {"query": "cows"}).json()["data"]
-    assert [(hit["file_id"], hit["content"][0]["text"]) for hit in found] == [("file-1", "cows sleep")]
+    hits = sent(openai_mock, "vector_stores.search", {"query": "cows"}).json()["data"]
+    assert [(hit["file_id"], hit["content"][0]["text"]) for hit in hits] == [("file-1", "cows sleep")]
 
 
-MALFORMED = [
+MALFORMED_REQUESTS = [
     ("containers.files.create", {"file": [], "file_id": []}, "Invalid type for 'file_id'"),
     (
         "responses.create",
-        ASK | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
+        INPUT_REQUEST | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
         "Invalid type for 'input[0].call_id'",
     ),
     ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
@@ -1546,20 +1610,22 @@ MALFORMED = [
     ("admin.organization.groups.roles.create", {"role_id": 5}, "Invalid type for 'role_id'"),
     (
         "decisions.create",
-        ASK | {"questions": [{"type": "predicate"}, {"type": "choice", "choices": [{"value": "a"}, {}]}]},
+        INPUT_REQUEST | {"questions": [{"type": "predicate"}, {"type": "choice", "choices": [{"value": "a"}, {}]}]},
         "Missing required parameter: 'questions[1].choices[1].value'.",
     ),
-    ("decisions.create", ASK | {"questions": [{"type": "score"}]}, "parameter: 'questions[0].levels'."),
-    (CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
-    (CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
-    (CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
-    (CREATE, b'{"model": "\xff"}', "could not read the body"),
+    ("decisions.create", INPUT_REQUEST | {"questions": [{"type": "score"}]}, "parameter: 'questions[0].levels'."),
+    (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
+    (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
+    (CHAT_CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
+    (CHAT_CREATE, b'{"model": "\xff"}', "could not read the body"),
 ]
 
 
-@pytest.mark.parametrize("name, body, words", MALFORMED, ids=[f"{name}-{words}" for name, _, words in MALFORMED])
-def test_malformed_requests_get_the_400_of_the_service(name, body, words):
-    openai_mock = furnished()
+@pytest.mark.parametrize(
+    "name, body, words", MALFORMED_REQUESTS, ids=[f"{name}-{words}" for name, _, words in MALFORMED_REQUESTS]
+)
+def test_malformed_requests_get_the_api_400(name, body, words):
+    openai_mock = populated_mock()
     openai_mock.state["vector_stores.files"]["vector_store_id-1", "f"] = {"id": "f", "attributes": {"a": 1}}
     openai_mock.state["files.content"]["f"] = b"x"
     response = sent(openai_mock, name, body)
@@ -1572,60 +1638,63 @@ def test_malformed_requests_get_the_400_of_the_service(name, body, words):
     ("application/x-www-form-urlencoded", b"purpose=\xff"),
     ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\xff\r\n--b--\r\n'),
 )
-def test_malformed_forms_get_the_400_of_the_service(openai_mock, content_type, content):
-    response = httpx.post(f"{URL}/files", content=content, headers={"content-type": content_type})
+def test_malformed_forms_get_the_api_400(openai_mock, content_type, content):
+    response = httpx.post(f"{BASE_URL}/files", content=content, headers={"content-type": content_type})
     assert response.status_code == 400 and response.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_a_mistake_is_blamed_on_the_request_only_where_that_is_wrong(create, monkeypatch):
-    def mistake(*arguments):
+def test_internal_errors_become_400_only_for_invalid_requests(create, monkeypatch):
+    def raise_mistake(*arguments):
         raise TypeError("a mistake")
 
-    ask_wrong = functools.partial(ask, "Hi", extra_body={"temperature": "hot"})
-    create.response = mistake
-    mistaken(TypeError, "a mistake", ask_wrong)
+    send_invalid = functools.partial(complete, "Hi", extra_body={"temperature": "hot"})
+    create.response = raise_mistake
+    assert_raises(TypeError, "a mistake", send_invalid)
     del create.response
-    monkeypatch.setattr(openai_responses, "_count_tokens", mistake)
-    mistaken(TypeError, "a mistake", ask, "Hi")
-    assert refused(ask_wrong).param == "temperature"
+    monkeypatch.setattr(openai_responses, "_count_tokens", raise_mistake)
+    assert_raises(TypeError, "a mistake", complete, "Hi")
+    assert bad_request(send_invalid).param == "temperature"
 
 
-ABOVE = "integer_above_max_value"
+ABOVE_MAX = "integer_above_max_value"
 
 
 @cases(
     "name, more, code",
-    (CREATE, CHAT | {"n": 10**9}, ABOVE),
-    (CREATE, CHAT | {"n": -1}, "integer_below_min_value"),
-    (CREATE, CHAT | {"temperature": 2.1}, "decimal_above_max_value"),
-    (CREATE, CHAT | {"presence_penalty": -3}, "decimal_below_min_value"),
-    ("responses.create", ASK | {"top_p": 1.5}, "decimal_above_max_value"),
-    (CREATE, CHAT | {"top_logprobs": 21}, ABOVE),
-    ("completions.create", {"model": "m", "prompt": "x", "logprobs": 6}, ABOVE),
-    ("images.generate", {"prompt": "x", "n": 11}, ABOVE),
-    ("images.generate", {"prompt": "x", "stream": True, "partial_images": 4}, ABOVE),
-    ("vector_stores.search", {"query": "x", "max_num_results": 51}, ABOVE),
+    (CHAT_CREATE, CHAT_REQUEST | {"n": 10**9}, ABOVE_MAX),
+    (CHAT_CREATE, CHAT_REQUEST | {"n": -1}, "integer_below_min_value"),
+    (CHAT_CREATE, CHAT_REQUEST | {"temperature": 2.1}, "decimal_above_max_value"),
+    (CHAT_CREATE, CHAT_REQUEST | {"presence_penalty": -3}, "decimal_below_min_value"),
+    ("responses.create", INPUT_REQUEST | {"top_p": 1.5}, "decimal_above_max_value"),
+    (CHAT_CREATE, CHAT_REQUEST | {"top_logprobs": 21}, ABOVE_MAX),
+    ("completions.create", {"model": "m", "prompt": "x", "logprobs": 6}, ABOVE_MAX),
+    ("images.generate", {"prompt": "x", "n": 11}, ABOVE_MAX),
+    ("images.generate", {"prompt": "x", "stream": True, "partial_images": 4}, ABOVE_MAX),
+    ("vector_stores.search", {"query": "x", "max_num_results": 51}, ABOVE_MAX),
     ("vector_stores.search", {"query": "x", "max_num_results": 0}, "integer_below_min_value"),
 )
 @pytest.mark.parametrize("response", [None, {}])
-def test_numbers_are_bounded_as_the_service_bounds_them(name, more, code, response):
-    openai_mock = furnished()
+def test_out_of_range_numbers_are_rejected(name, more, code, response):
+    openai_mock = populated_mock()
     if response is not None:
-        reach(openai_mock, name).response = response
+        lookup(openai_mock, name).response = response
     error = sent(openai_mock, name, more).json()["error"]
     assert error["code"] == code and error["param"] in more
 
 
-def test_a_number_out_of_bounds_is_refused_in_the_words_of_the_service(client):
-    words = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
-    assert refused(chat, client, temperature=2.5).body["message"] == words
-    for size, words in ((-42, "-42 is less than the minimum of 1"), (5000, "5000 is greater than the maximum of 3072")):
-        error = refused(client.embeddings.create, model="m", input="x", dimensions=size).body
-        assert error["message"] == f"{words} - 'dimensions'" and error["code"] is error["param"] is None
+def test_out_of_range_number_errors_match_the_api_message(client):
+    message = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
+    assert bad_request(chat, client, temperature=2.5).body["message"] == message
+    for size, message in (
+        (-42, "-42 is less than the minimum of 1"),
+        (5000, "5000 is greater than the maximum of 3072"),
+    ):
+        error = bad_request(client.embeddings.create, model="m", input="x", dimensions=size).body
+        assert error["message"] == f"{message} - 'dimensions'" and error["code"] is error["param"] is None
     assert chat(client, temperature=2, top_p=0, frequency_penalty=-2.0, n=None)
 
 
-DAY = 86400
+DAY_SECONDS = 86400
 
 
 @cases(
@@ -1635,128 +1704,144 @@ DAY = 86400
     ("videos.list", "2026-09-24"),
     ("evals.runs.list", "2026-11-30"),
 )
-def test_strict_mode_answers_404_for_what_was_shut_down(monkeypatch, name, until):
+def test_strict_mode_returns_404_for_endpoints_after_shutdown(monkeypatch, name, until):
     day = calendar.timegm(time.strptime(until, "%Y-%m-%d"))
     for strict, now, status in (
         (True, day - 1, 200),
         (True, day, 404),
-        (True, day + 900 * DAY, 404),
+        (True, day + 900 * DAY_SECONDS, 404),
         (False, day, 200),
     ):
         monkeypatch.setattr(time, "time", lambda now=now: now)
-        openai_mock = furnished(strict=strict)
+        openai_mock = populated_mock(strict=strict)
         request = request_of(ROWS[name])
-        request.headers["authorization"] = f"Bearer {KEY}"
+        request.headers["authorization"] = f"Bearer {API_KEY}"
         response = openai_mock.router.handler(request)
         assert response.status_code == status
     with OpenAIMock(strict=True):
-        assert sdk().responses.create(**ASK).output_text
+        assert sdk().responses.create(**INPUT_REQUEST).output_text
 
 
-OPEN = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
-CLOSED = OPEN | {"additionalProperties": False}
+OPEN_SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+CLOSED_SCHEMA = OPEN_SCHEMA | {"additionalProperties": False}
 
 
-def in_chat(schema, **more):
-    return CREATE, CHAT | {
-        "tools": [TOOL, {"type": "function", "function": {"name": "f", "parameters": schema, **more}}]
+def chat_tool_request(schema, **options):
+    return CHAT_CREATE, CHAT_REQUEST | {
+        "tools": [CHAT_TOOL, {"type": "function", "function": {"name": "f", "parameters": schema, **options}}]
     }
 
 
-def in_responses(schema, **more):
-    return "responses.create", ASK | {"tools": [{"type": "function", "name": "f", "parameters": schema, **more}]}
-
-
-def in_format(schema, **more):
-    return "responses.create", ASK | {
-        "text": {"format": {"type": "json_schema", "name": "n", "schema": schema, **more}}
+def responses_tool_request(schema, **options):
+    return "responses.create", INPUT_REQUEST | {
+        "tools": [{"type": "function", "name": "f", "parameters": schema, **options}]
     }
 
 
-def in_response_format(schema, **more):
-    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, **more}}
-    return CREATE, CHAT | {"response_format": wanted}
+def text_format_request(schema, **options):
+    return "responses.create", INPUT_REQUEST | {
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": schema, **options}}
+    }
+
+
+def response_format_request(schema, **options):
+    response_format = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, **options}}
+    return CHAT_CREATE, CHAT_REQUEST | {"response_format": response_format}
 
 
 @cases(
     "make, label, place, code",
-    (in_chat, "function 'f'", "tools[1].function.parameters", "invalid_function_parameters"),
-    (in_responses, "function 'f'", "tools[0].parameters", "invalid_function_parameters"),
-    (in_format, "response_format 'n'", "text.format.schema", "invalid_json_schema"),
-    (in_response_format, "response_format 'n'", "response_format", None),
+    (chat_tool_request, "function 'f'", "tools[1].function.parameters", "invalid_function_parameters"),
+    (responses_tool_request, "function 'f'", "tools[0].parameters", "invalid_function_parameters"),
+    (text_format_request, "response_format 'n'", "text.format.schema", "invalid_json_schema"),
+    (response_format_request, "response_format 'n'", "response_format", None),
 )
-def test_strict_mode_refuses_schemas_that_leave_something_open(make, label, place, code):
+def test_strict_mode_rejects_incomplete_strict_schemas(make, label, place, code):
     openai_mock = OpenAIMock(strict=True)
     flaws = (
-        (OPEN, "context=(), 'additionalProperties' is required"),
-        (CLOSED | {"required": []}, "context=(), 'required' is required"),
-        (CLOSED | {"properties": {"a": OPEN}}, "context=('properties', 'a'), 'additional"),
+        (OPEN_SCHEMA, "context=(), 'additionalProperties' is required"),
+        (CLOSED_SCHEMA | {"required": []}, "context=(), 'required' is required"),
+        (CLOSED_SCHEMA | {"properties": {"a": OPEN_SCHEMA}}, "context=('properties', 'a'), 'additional"),
         (
-            CLOSED | {"properties": {"a": {"type": "array", "items": OPEN}}},
+            CLOSED_SCHEMA | {"properties": {"a": {"type": "array", "items": OPEN_SCHEMA}}},
             "context=('properties', 'a', 'items'), 'add",
         ),
-        (CLOSED | {"properties": {"a": {"anyOf": [CLOSED, OPEN]}}}, "context=('properties', 'a', 'anyOf', '1'), 'add"),
-        (CLOSED | {"$defs": {"b": OPEN}}, "context=('$defs', 'b'), 'additional"),
-        (CLOSED | {"properties": {"a": {"oneOf": [CLOSED]}}}, "context=('properties', 'a'), 'oneOf' is not permitted."),
+        (
+            CLOSED_SCHEMA | {"properties": {"a": {"anyOf": [CLOSED_SCHEMA, OPEN_SCHEMA]}}},
+            "context=('properties', 'a', 'anyOf', '1'), 'add",
+        ),
+        (CLOSED_SCHEMA | {"$defs": {"b": OPEN_SCHEMA}}, "context=('$defs', 'b'), 'additional"),
+        (
+            CLOSED_SCHEMA | {"properties": {"a": {"oneOf": [CLOSED_SCHEMA]}}},
+            "context=('properties', 'a'), 'oneOf' is not permitted.",
+        ),
     )
-    ask = lambda *args, **more: answered(openai_mock, *make(*args, **more))  # noqa: E731
+    send_schema = lambda *args, **options: send_with_key(openai_mock, *make(*args, **options))  # noqa: E731
     for schema, words in flaws:
-        error = ask(schema, strict=True)["error"]
+        error = send_schema(schema, strict=True)["error"]
         assert error["message"].startswith(f"Invalid schema for {label}: In ") and words in error["message"]
         assert (error["param"], error["code"]) == (place, code)
-    for taken in (ask(CLOSED, strict=True), ask(OPEN), ask(OPEN, strict=False)):
-        assert "id" in taken
-    for odd in ({"type": "object", "required": 1, "properties": {"a": 1}}, {"type": ["object", "null"]}):
-        assert "additionalProperties" in ask(odd, strict=True)["error"]["message"]
+    for response in (
+        send_schema(CLOSED_SCHEMA, strict=True),
+        send_schema(OPEN_SCHEMA),
+        send_schema(OPEN_SCHEMA, strict=False),
+    ):
+        assert "id" in response
+    for invalid_schema in ({"type": "object", "required": 1, "properties": {"a": 1}}, {"type": ["object", "null"]}):
+        assert "additionalProperties" in send_schema(invalid_schema, strict=True)["error"]["message"]
 
 
-def answered(openai_mock, name, body):
+def send_with_key(openai_mock, name, body):
     """The JSON of an answer to a request with a key."""
     request = request_of(ROWS[name], json.dumps(body).encode())
-    request.headers["authorization"] = f"Bearer {KEY}"
+    request.headers["authorization"] = f"Bearer {API_KEY}"
     return json.loads(openai_mock.router.handler(request).read())
 
 
-def test_a_schema_that_is_none_is_named_with_its_place():
-    nonsense, forced = {"type": "nonsense"}, {"tool_choice": "required"}
-    for make, place in ((in_responses, "tools[0].parameters"), (in_format, "text.format.schema")):
+def test_invalid_schema_error_names_its_param():
+    nonsense, required_choice = {"type": "nonsense"}, {"tool_choice": "required"}
+    for make, place in ((responses_tool_request, "tools[0].parameters"), (text_format_request, "text.format.schema")):
         name, body = make(nonsense)
-        error = answered(OpenAIMock(), name, body | (forced if "tools" in body else {}))["error"]
+        error = send_with_key(OpenAIMock(), name, body | (required_choice if "tools" in body else {}))["error"]
         assert error["param"] == place and "'nonsense' is not a valid type" in error["message"]
-    strictly = OpenAIMock(strict=True)
-    strictly.responses.create.response = tool_call("f", {"a": 1})
-    assert "nonsense" in answered(strictly, *in_responses(nonsense))["error"]["message"]
+    strict_mock = OpenAIMock(strict=True)
+    strict_mock.responses.create.response = tool_call("f", {"a": 1})
+    assert "nonsense" in send_with_key(strict_mock, *responses_tool_request(nonsense))["error"]["message"]
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_lists_all_the_values_there_are(client, openai_mock):
-    caught = refused(client.chat.completions.create, model="m", messages=[*USER, {"role": "x", "content": "Hi"}])
+def test_strict_mode_error_lists_all_supported_values(client, openai_mock):
+    caught = bad_request(
+        client.chat.completions.create, model="m", messages=[*USER_MESSAGES, {"role": "x", "content": "Hi"}]
+    )
     assert caught.param == "messages[1].role" and caught.code == "invalid_value"
     assert all(f"'{role}'" in str(caught) for role in ("developer", "system", "user", "assistant", "tool", "function"))
 
 
 @cases(
     "name, body, model, status, words",
-    (CREATE, CHAT, "davinci-002", 404, "Did you mean to use v1/completions?"),
-    (CREATE, CHAT, "text-embedding-3-small", 403, "not allowed to sample"),
+    (CHAT_CREATE, CHAT_REQUEST, "davinci-002", 404, "Did you mean to use v1/completions?"),
+    (CHAT_CREATE, CHAT_REQUEST, "text-embedding-3-small", 403, "not allowed to sample"),
     ("completions.create", {"prompt": "x"}, "gpt-5.5", 404, "Did you mean to use v1/chat/completions?"),
     ("completions.create", {"prompt": "x"}, "gpt-3.5-turbo-instruct", 200, ""),
     ("embeddings.create", {"input": "x"}, "gpt-4o", 403, "not allowed to generate embeddings"),
     ("embeddings.create", {"input": "x"}, "a-model-of-tomorrow", 200, ""),
 )
-def test_strict_mode_knows_which_models_are_for_something_else(name, body, model, status, words):
+def test_strict_mode_rejects_models_of_other_endpoints(name, body, model, status, words):
     for strict in (True, False):
-        answer = answered(OpenAIMock(strict=strict), name, body | {"model": model})
+        answer = send_with_key(OpenAIMock(strict=strict), name, body | {"model": model})
         assert words in answer["error"]["message"] if strict and words else answer["object"]
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_takes_what_the_api_has_beside_the_sdk(client, openai_mock):
+def test_strict_mode_accepts_api_params_missing_from_the_sdk(client, openai_mock):
     images = [{"image_url": "https://example.com/a.png"}]
     client.post("/images/edits", body={"model": "gpt-image-1", "prompt": "x", "images": images}, cast_to=object)
 
 
-LAUGHS = {f"d{i}": {"type": "array", "minItems": 10, "items": {"$ref": f"#/$defs/d{i + 1}"}} for i in range(9)}
+BILLION_LAUGHS_DEFS = {
+    f"d{i}": {"type": "array", "minItems": 10, "items": {"$ref": f"#/$defs/d{i + 1}"}} for i in range(9)
+}
 
 
 @cases(
@@ -1771,65 +1856,68 @@ LAUGHS = {f"d{i}": {"type": "array", "minItems": 10, "items": {"$ref": f"#/$defs
     ({"type": "string", "pattern": "a{1000000000}"}, "asks for"),
     ({"type": "string", "minLength": 10**9}, "asks for"),
     ({"type": "array", "minItems": 10**9}, "asks for"),
-    ({"$ref": "#/$defs/d0", "$defs": LAUGHS | {"d9": {"type": "string"}}}, "asks for"),
+    ({"$ref": "#/$defs/d0", "$defs": BILLION_LAUGHS_DEFS | {"d9": {"type": "string"}}}, "asks for"),
 )
-def test_a_schema_nothing_can_be_made_of_is_refused_by_name(client, schema, words):
+def test_unsatisfiable_schema_error_names_the_schema(client, schema, words):
     response_format, _ = formats(schema)
-    assert words in refused(client.chat.completions.create, **CHAT, response_format=response_format).body["message"]
+    assert (
+        words
+        in bad_request(client.chat.completions.create, **CHAT_REQUEST, response_format=response_format).body["message"]
+    )
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
-    body = refused(client.chat.completions.create, **CHAT, tools=[tool], tool_choice="required").body
+    body = bad_request(client.chat.completions.create, **CHAT_REQUEST, tools=[tool], tool_choice="required").body
     assert words in body["message"] and "function 'f'" in body["message"]
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_what_is_no_json_is_refused_where_it_is_set(openai_mock, number):
+def test_non_json_values_raise_on_assignment(openai_mock, number):
     for partial in ({"choices": [{"logprobs": {"content": [{"logprob": number}]}}]}, {"extra": number}):
         with pytest.raises(ValueError, match="no JSON"):
             openai_mock.chat.completions.create.response = partial
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_fetches_no_schema(create):
+def test_strict_mode_does_not_fetch_remote_schemas(create):
     create.response = "1"
     response_format, _ = formats({"$ref": "https://example.com/schema"})
-    mistaken(ValueError, "cannot be checked", ask, "Hi", response_format=response_format)
+    assert_raises(ValueError, "cannot be checked", complete, "Hi", response_format=response_format)
 
 
-def test_a_user_in_a_base_url_is_not_shown_and_does_not_matter():
-    url = f"http://user:{KEY}@localhost:1234/v1"
+def test_base_url_credentials_are_hidden_and_ignored():
+    url = f"http://user:{API_KEY}@localhost:1234/v1"
     with OpenAIMock(base_url=url) as openai_mock:
         for base_url in (url, "http://localhost:1234/v1"):
-            assert new(base_url=base_url).models.retrieve("gpt-4o").id == "gpt-4o"
-        assert KEY not in repr(openai_mock) + repr(openai_mock.requests)
+            assert new_client(base_url=base_url).models.retrieve("gpt-4o").id == "gpt-4o"
+        assert API_KEY not in repr(openai_mock) + repr(openai_mock.requests)
 
 
 @pytest.mark.parametrize("name", ["Ocp-Apim-Subscription-Key", "apikey", "x-functions-key", "Api-Key", "Set-Cookie"])
-def test_keys_by_any_name_are_not_shown(openai_mock, client, name):
-    client.models.retrieve("gpt-4o", extra_headers={name: KEY})
-    assert KEY not in f"{openai_mock.requests[-1].headers} {openai_mock.requests}"
+def test_credential_headers_are_redacted(openai_mock, client, name):
+    client.models.retrieve("gpt-4o", extra_headers={name: API_KEY})
+    assert API_KEY not in f"{openai_mock.requests[-1].headers} {openai_mock.requests}"
 
 
-def test_half_a_surrogate_pair_has_an_embedding(openai_mock):
+def test_lone_surrogate_gets_an_embedding(openai_mock):
     assert sent(openai_mock, "embeddings.create", {"model": "m", "input": "\ud800"}).status_code == 200
 
 
-def test_many_embeddings_are_drawn_at_once(openai_mock, monkeypatch):
+def test_embedding_vectors_are_drawn_in_one_call(openai_mock, monkeypatch):
     """A number each cost ten times as much."""
-    drawn = []
+    sizes = []
     randbytes = random.Random.randbytes
-    monkeypatch.setattr(random.Random, "randbytes", lambda self, size: drawn.append(size) or randbytes(self, size))
+    monkeypatch.setattr(random.Random, "randbytes", lambda self, size: sizes.append(size) or randbytes(self, size))
     monkeypatch.setattr(random.Random, "random", lambda self: pytest.fail("a number of its own"))
-    vectors = lenient().embeddings.create(model="m", input=[f"text {n}" for n in range(100)]).data
-    assert drawn == [2 * 1536] * 100 and vectors[0].embedding != vectors[1].embedding
+    vectors = lenient_client().embeddings.create(model="m", input=[f"text {n}" for n in range(100)]).data
+    assert sizes == [2 * 1536] * 100 and vectors[0].embedding != vectors[1].embedding
 
 
-def test_results_of_unknown_tool_calls_are_refused(client):
+def test_results_of_unknown_tool_calls_are_rejected(client):
     tool = {"role": "tool", "tool_call_id": "call_nobody", "content": "x"}
-    raised = refused(ask, "", messages=[*USER, tool])
+    raised = bad_request(complete, "", messages=[*USER_MESSAGES, tool])
     assert "call_nobody" in str(raised) and raised.param.startswith("messages")
     result = {"type": "function_call_output", "call_id": "call_nobody", "output": "x"}
-    words = "No tool call found for function call output with call_id call_nobody"
-    assert words in str(refused(client.responses.create, model="m", input=[result]))
+    message = "No tool call found for function call output with call_id call_nobody"
+    assert message in str(bad_request(client.responses.create, model="m", input=[result]))
     call = {"type": "function_call", "call_id": "call_nobody", "name": "f", "arguments": "{}"}
     assert client.responses.create(model="m", input=[call, result]).output_text
 
@@ -1843,120 +1931,124 @@ def test_results_of_unknown_tool_calls_are_refused(client):
 )
 @pytest.mark.parametrize("response", [None, "set"])
 @openai_responses.mock(strict=True)
-def test_strict_mode_refuses_wrong_requests(create, client, more, words, param, code, response):
+def test_strict_mode_rejects_invalid_requests(create, client, more, words, param, code, response):
     if response:
         create.response = response
     with pytest.raises(openai.BadRequestError, match=words) as raised:
-        client.chat.completions.create(**CHAT, extra_body=more)
+        client.chat.completions.create(**CHAT_REQUEST, extra_body=more)
     assert (raised.value.param, raised.value.code) == (param, code)
-    with OpenAIMock() as lenient:
-        lenient.chat.completions.create.response = "fine"
-        assert client.chat.completions.create(**CHAT, extra_body=more).choices[0].message.content == "fine"
+    with OpenAIMock() as lenient_mock:
+        lenient_mock.chat.completions.create.response = "fine"
+        assert client.chat.completions.create(**CHAT_REQUEST, extra_body=more).choices[0].message.content == "fine"
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_asks_for_no_more_than_the_api(client):
+def test_strict_mode_requires_only_api_params(client):
     tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
-    assert client.responses.create(**ASK, tools=[tool]).id
+    assert client.responses.create(**INPUT_REQUEST, tools=[tool]).id
     with pytest.raises(openai.BadRequestError, match=r"messages\[1\]\.content"):
-        client.chat.completions.create(model="gpt-4o", messages=[*USER, {"role": "assistant", "content": 7}])
+        client.chat.completions.create(model="gpt-4o", messages=[*USER_MESSAGES, {"role": "assistant", "content": 7}])
 
 
 @pytest.mark.parametrize("value", [None, "", "Bearer", "Bearer ", "sk-naked", "Basic abc"])
-def test_strict_mode_wants_a_key(value):
+def test_strict_mode_requires_a_bearer_key(value):
     headers = {} if value is None else {"authorization": value}
     with OpenAIMock(strict=True):
-        answer = httpx.post(f"{URL}/chat/completions", json=CHAT, headers=headers)
-    assert answer.status_code == 401
-    problem = answer.json()["error"]
-    assert set(problem) == {"message", "type", "param", "code"} and problem["type"] == "invalid_request_error"
-    assert not value or value.split()[-1] not in problem["message"].replace("Bearer", "").split()
+        response = httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST, headers=headers)
+    assert response.status_code == 401
+    error_body = response.json()["error"]
+    assert set(error_body) == {"message", "type", "param", "code"} and error_body["type"] == "invalid_request_error"
+    assert not value or value.split()[-1] not in error_body["message"].replace("Bearer", "").split()
     with OpenAIMock():
-        assert httpx.post(f"{URL}/chat/completions", json=CHAT, headers=headers).status_code == 200
+        assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST, headers=headers).status_code == 200
 
 
-def test_keys_show_nowhere(openai_mock, create):
-    shown = []
+def test_keys_appear_nowhere(openai_mock, create):
+    objects = []
     mistakes = (lambda request: 1 / 0, lambda request: object(), [])
-    for client in (sdk(), azure(azure_endpoint="https://a.openai.azure.com")):
+    for client in (sdk(), azure_client(azure_endpoint="https://a.openai.azure.com")):
         for response in ("x", *mistakes, httpx.ConnectError("gone"), error(401)):
             create.response = response
             try:
-                client.with_options(max_retries=0).chat.completions.create(**CHAT)
+                client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
             except BaseException as raised:
-                shown += [raised, raised.__cause__, str(raised), str(raised.__cause__)]
-        caught = failing(AssertionError, client.get, "/nowhere", cast_to=object)
-        shown += [caught, str(caught), caught.__cause__]
-    assert len(shown) == 2 * (4 * 5 + 3)
-    shown += [openai_mock, create, create.when("x"), openai_mock.chat, openai_mock.requests, openai_mock.state]
-    for value in (*shown, openai_mock.router, create.route, *create.route.calls):
-        assert KEY not in repr(value)
-    raised = failing(AssertionError, create.assert_called_with, model="other")
-    assert KEY not in str(raised)
+                objects += [raised, raised.__cause__, str(raised), str(raised.__cause__)]
+        caught = raised_by(AssertionError, client.get, "/nowhere", cast_to=object)
+        objects += [caught, str(caught), caught.__cause__]
+    assert len(objects) == 2 * (4 * 5 + 3)
+    objects += [openai_mock, create, create.when("x"), openai_mock.chat, openai_mock.requests, openai_mock.state]
+    for value in (*objects, openai_mock.router, create.route, *create.route.calls):
+        assert API_KEY not in repr(value)
+    raised = raised_by(AssertionError, create.assert_called_with, model="other")
+    assert API_KEY not in str(raised)
 
 
-def azure(**options):
-    return openai.AzureOpenAI(api_key=KEY, api_version="2024-10-21", **options)
+def azure_client(**options):
+    return openai.AzureOpenAI(api_key=API_KEY, api_version="2024-10-21", **options)
 
 
-MINE, GATEWAY = "https://mine.openai.azure.com", "https://gateway.test/azure"
-AZURE = {
-    "endpoint": lambda: azure(azure_endpoint=MINE),
-    "deployment": lambda: azure(azure_endpoint=MINE, azure_deployment="gpt-4o"),
-    "v1": lambda: new(base_url=f"{MINE}/openai/v1/"),
-    "base_url": lambda: azure(base_url=f"{GATEWAY}/openai"),
-    "own endpoint": lambda: azure(azure_endpoint=GATEWAY),
+AZURE_ENDPOINT, GATEWAY_URL = "https://mine.openai.azure.com", "https://gateway.test/azure"
+AZURE_CLIENTS = {
+    "endpoint": lambda: azure_client(azure_endpoint=AZURE_ENDPOINT),
+    "deployment": lambda: azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="gpt-4o"),
+    "v1": lambda: new_client(base_url=f"{AZURE_ENDPOINT}/openai/v1/"),
+    "base_url": lambda: azure_client(base_url=f"{GATEWAY_URL}/openai"),
+    "own endpoint": lambda: azure_client(azure_endpoint=GATEWAY_URL),
 }
 
 
-@pytest.mark.parametrize("form", AZURE)
-def test_azure_works_without_settings_and_below_a_base_url(form):
-    client = AZURE[form]()
-    with OpenAIMock(base_url=GATEWAY if form in ("base_url", "own endpoint") else None, strict=True) as openai_mock:
-        completion = client.chat.completions.create(**CHAT)
+@pytest.mark.parametrize("form", AZURE_CLIENTS)
+def test_azure_clients_are_mocked_by_default_and_with_a_base_url(form):
+    client = AZURE_CLIENTS[form]()
+    with OpenAIMock(base_url=GATEWAY_URL if form in ("base_url", "own endpoint") else None, strict=True) as openai_mock:
+        completion = client.chat.completions.create(**CHAT_REQUEST)
         assert completion.model == "gpt-4o" and completion.choices[0].message.content
         assert len(client.embeddings.create(model="text-embedding-3-small", input="x").data) == 1
         assert client.files.content(client.files.create(file=b"abc", purpose="batch").id).read() == b"abc"
-        names = [CREATE, "embeddings.create", "files.create", "files.content"]
+        names = [CHAT_CREATE, "embeddings.create", "files.create", "files.content"]
         assert [request.endpoint for request in openai_mock.requests] == names
         assert openai_mock.chat.completions.create.route.call_count == 1
-        assert all(KEY not in request.headers.values() for request in openai_mock.requests)
+        assert all(API_KEY not in request.headers.values() for request in openai_mock.requests)
 
 
-def test_the_deployment_in_the_path_becomes_the_model(openai_mock):
-    url = f"{MINE}/openai/deployments/my%20dep/chat/completions?api-version=1"
-    answer = httpx.post(url, json={"messages": USER}, headers={"api-key": KEY})
+def test_azure_deployment_becomes_the_model(openai_mock):
+    url = f"{AZURE_ENDPOINT}/openai/deployments/my%20dep/chat/completions?api-version=1"
+    answer = httpx.post(url, json={"messages": USER_MESSAGES}, headers={"api-key": API_KEY})
     assert answer.json()["model"] == "my dep" == openai_mock.requests[0].body["model"]
     with OpenAIMock(strict=True):  # nor does its name say what it is for
-        assert chat(azure(azure_endpoint=MINE), model="davinci-002")
+        assert chat(azure_client(azure_endpoint=AZURE_ENDPOINT), model="davinci-002")
 
 
-def test_a_deployment_in_the_path_is_the_model(create):
+def test_rule_matches_azure_deployment_as_model(create):
     create.when(model="mine").response = "by rule"
-    answer = azure(azure_endpoint=MINE, azure_deployment="mine").chat.completions.create(**CHAT)
+    answer = azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="mine").chat.completions.create(
+        **CHAT_REQUEST
+    )
     assert (answer.model, answer.choices[0].message.content) == ("mine", "by rule")
 
 
-@pytest.mark.parametrize("form", AZURE)
-def test_azures_urls_match_the_routes_of_endpoints(form):
-    with OpenAIMock(base_url=GATEWAY if form in ("base_url", "own endpoint") else None) as openai_mock:
-        AZURE[form]().chat.completions.create(**CHAT)
+@pytest.mark.parametrize("form", AZURE_CLIENTS)
+def test_azure_urls_match_endpoint_routes(form):
+    with OpenAIMock(base_url=GATEWAY_URL if form in ("base_url", "own endpoint") else None) as openai_mock:
+        AZURE_CLIENTS[form]().chat.completions.create(**CHAT_REQUEST)
         route = openai_mock.chat.completions.create.route
         assert route.pattern.match(route.calls.last.request)
 
 
-def test_a_mock_with_a_base_url_does_not_answer_azure(kind):
+def test_mock_with_base_url_does_not_match_azure(kind):
     with OpenAIMock(base_url="https://gateway.test/v1") as openai_mock:
-        client = new(kind, base_url=f"{MINE}/openai/v1")
-        mistaken(AssertionError, f"{MINE}/openai/v1/chat/completions would reach", finish, kind, chat_text(client))
-        asked = httpx.Request("POST", f"{MINE}/openai/v1/chat/completions")
-        assert not openai_mock.chat.completions.create.route.pattern.match(asked)
+        client = new_client(kind, base_url=f"{AZURE_ENDPOINT}/openai/v1")
+        assert_raises(
+            AssertionError, f"{AZURE_ENDPOINT}/openai/v1/chat/completions would reach", finish, kind, chat_text(client)
+        )
+        request = httpx.Request("POST", f"{AZURE_ENDPOINT}/openai/v1/chat/completions")
+        assert not openai_mock.chat.completions.create.route.pattern.match(request)
 
 
 # ---- the other hosts of the SDK's own clients ------------------------------------------------------------------------
 
-VERTEX = "aiplatform.googleapis.com/v1/projects/p/locations"
-CLIENT_BASES = [  # by hand, because openai 2 has no settings for most of them
+VERTEX_PATH = "aiplatform.googleapis.com/v1/projects/p/locations"
+CLIENT_BASE_URLS = [  # by hand, because openai 2 has no settings for most of them
     *(f"https://{name}.api.openai.com/v1" for name in ("us", "eu", "jp", "mtls", "mtls-us", "mtls-eu")),
     "https://mine.azure.openai.com/openai/v1",
     "https://mine.openai.azure.us/openai/v1",
@@ -1971,22 +2063,22 @@ CLIENT_BASES = [  # by hand, because openai 2 has no settings for most of them
     "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
     "https://bedrock-runtime-fips.us-gov-west-1.api.aws/openai/v1",
     "https://bedrock-runtime.cn-north-1.amazonaws.com.cn/openai/v1",
-    f"https://{VERTEX}/global/publishers/openai/v1",
-    f"https://europe-west1-{VERTEX}/europe-west1/publishers/openai/v1",
+    f"https://{VERTEX_PATH}/global/publishers/openai/v1",
+    f"https://europe-west1-{VERTEX_PATH}/europe-west1/publishers/openai/v1",
 ]
 
 
-@pytest.mark.parametrize("base", CLIENT_BASES)
-def test_hosts_of_the_sdks_own_clients_are_answered(openai_mock, base, kind):
-    client = new(kind, base_url=base)
+@pytest.mark.parametrize("base", CLIENT_BASE_URLS)
+def test_hosts_of_sdk_clients_are_mocked(openai_mock, base, kind):
+    client = new_client(kind, base_url=base)
 
     async def scene():
-        file = await get(client.files.create(file=b"abc", purpose="batch"))
-        assert (await get(client.files.retrieve(file.id))).id == file.id
+        file = await awaited(client.files.create(file=b"abc", purpose="batch"))
+        assert (await awaited(client.files.retrieve(file.id))).id == file.id
         await chat_text(client)
 
     finish(kind, scene())
-    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CREATE]
+    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
     for endpoint in (openai_mock.files.create, openai_mock.files.retrieve, openai_mock.chat.completions.create):
         assert endpoint.route.pattern.match(endpoint.route.calls.last.request)
     retrieve, create = openai_mock.files.retrieve.route, openai_mock.files.create.route
@@ -2003,24 +2095,26 @@ def test_hosts_of_the_sdks_own_clients_are_answered(openai_mock, base, kind):
     "https://mine.azure-api.net/team/v1",
     "https://bedrock-mantle.us-east-1.api.aws.evil.test/openai/v1",
     "https://bedrock-runtime.us-east-1.evil.test/openai/v1",
-    f"https://{VERTEX}/global/publishers/google/v1",
+    f"https://{VERTEX_PATH}/global/publishers/google/v1",
 )
-def test_hosts_that_only_look_like_the_sdks_are_refused(openai_mock, base, kind):
-    line = re.escape(f'write OpenAIMock(base_url="{base}"), or')
-    mistaken(AssertionError, f"would reach the network.*{line}", finish, kind, chat_text(new(kind, base_url=base)))
-    asked = httpx.Request("POST", f"{base}/chat/completions")
-    assert not openai_mock.chat.completions.create.route.pattern.match(asked)
+def test_lookalike_hosts_are_not_mocked(openai_mock, base, kind):
+    hint = re.escape(f'write OpenAIMock(base_url="{base}"), or')
+    assert_raises(
+        AssertionError, f"would reach the network.*{hint}", finish, kind, chat_text(new_client(kind, base_url=base))
+    )
+    request = httpx.Request("POST", f"{base}/chat/completions")
+    assert not openai_mock.chat.completions.create.route.pattern.match(request)
 
 
-@needs("responses.connect")
-def test_websockets_of_a_region_are_answered(openai_mock, kind):
+@requires("responses.connect")
+def test_regional_websockets_are_mocked(openai_mock, kind):
     openai_mock.responses.connect.response = "from Europe"
-    client = new(kind, base_url="https://eu.api.openai.com/v1")
+    client = new_client(kind, base_url="https://eu.api.openai.com/v1")
 
     async def scene():
         async with enter(client.responses.connect()) as connection:
-            await get(connection.response.create(**ASK))
-            while (event := await get(connection.recv())).type != "response.completed":
+            await awaited(connection.response.create(**INPUT_REQUEST))
+            while (event := await awaited(connection.recv())).type != "response.completed":
                 pass
             return event.response.output_text
 
@@ -2028,37 +2122,41 @@ def test_websockets_of_a_region_are_answered(openai_mock, kind):
 
 
 def bedrock_client(kind):
-    make = openai.BedrockOpenAI if kind == "sync" else openai.AsyncBedrockOpenAI
-    return make(api_key=KEY, aws_region="eu-west-1")
+    client_class = openai.BedrockOpenAI if kind == "sync" else openai.AsyncBedrockOpenAI
+    return client_class(api_key=API_KEY, aws_region="eu-west-1")
 
 
-def provided(kind, provider, **options):
-    make = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
-    return make(provider=getattr(importlib.import_module("openai.providers"), provider)(**options))
+def provider_client(kind, provider, **options):
+    client_class = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
+    return client_class(provider=getattr(importlib.import_module("openai.providers"), provider)(**options))
 
 
-OWN_CLIENTS = {"bedrock": bedrock_client}
+SDK_CLIENTS = {"bedrock": bedrock_client}
 if not OPENAI_2:
-    OWN_CLIENTS |= {
-        "region": lambda kind: new(kind, data_residency="eu"),
-        "runtime": lambda kind: provided(kind, "bedrock", endpoint="runtime", region="cn-north-1", api_key=KEY),
-        "vertex": lambda kind: provided(kind, "vertex", project="p", location="global", token_provider=lambda: KEY),
+    SDK_CLIENTS |= {
+        "region": lambda kind: new_client(kind, data_residency="eu"),
+        "runtime": lambda kind: provider_client(
+            kind, "bedrock", endpoint="runtime", region="cn-north-1", api_key=API_KEY
+        ),
+        "vertex": lambda kind: provider_client(
+            kind, "vertex", project="p", location="global", token_provider=lambda: API_KEY
+        ),
     }
 
 
-@pytest.mark.parametrize("name", OWN_CLIENTS)
-def test_the_sdks_own_clients_need_no_base_url(openai_mock, name, kind):
+@pytest.mark.parametrize("name", SDK_CLIENTS)
+def test_sdk_provider_clients_are_mocked_by_default(openai_mock, name, kind):
     openai_mock.responses.create.response = "Hi"
-    client = OWN_CLIENTS[name](kind)
+    client = SDK_CLIENTS[name](kind)
 
     async def scene():
-        return (await get(client.responses.create(**ASK))).output_text
+        return (await awaited(client.responses.create(**INPUT_REQUEST))).output_text
 
     assert finish(kind, scene()) == "Hi" and openai_mock.responses.create.call_count == 1
 
 
 @pytest.mark.skipif(OPENAI_2, reason="this SDK does not have the hosts in tables")
-def test_every_host_in_the_sdks_tables_is_answered(openai_mock):
+def test_every_host_in_sdk_tables_is_mocked(openai_mock):
     x509, bedrock = map(importlib.import_module, ("openai.auth._x509", "openai.providers.bedrock"))
     bases = [*openai._data_residency._DATA_RESIDENCY_BASE_URLS.values(), *x509._MTLS_REGIONAL_BASE_URLS.values()]
     for partition in ("us", "us-gov", "cn", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"):
@@ -2072,7 +2170,7 @@ def test_every_host_in_the_sdks_tables_is_answered(openai_mock):
 # ---- workload identity -----------------------------------------------------------------------------------------------
 
 TOKEN_URL = "https://auth.openai.com/oauth/token"
-IDENTITY = {
+WORKLOAD_IDENTITY = {
     "client_id": "client",
     "identity_provider_id": "provider",
     "service_account_id": "account",
@@ -2080,53 +2178,53 @@ IDENTITY = {
 }
 
 
-def with_identity(kind, identity=IDENTITY, **options):
+def identity_client(kind, identity=WORKLOAD_IDENTITY, **options):
     return (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)(workload_identity=identity, **options)
 
 
 @pytest.mark.parametrize("base_url", [None, "https://gateway.test/v1"])
-def test_a_workload_gets_a_token_that_is_not_in_the_request_log(kind, base_url):
+def test_workload_token_exchange_is_not_in_the_request_log(kind, base_url):
     with OpenAIMock(base_url=base_url, strict=True) as openai_mock:
-        finish(kind, chat_text(with_identity(kind, base_url=base_url)))
-        assert [record.endpoint for record in openai_mock.requests] == [CREATE]
-        sent = openai_mock.chat.completions.create.route.calls.last.request
-        assert sent.headers["authorization"] == "Bearer mock-access-token"
+        finish(kind, chat_text(identity_client(kind, base_url=base_url)))
+        assert [record.endpoint for record in openai_mock.requests] == [CHAT_CREATE]
+        request = openai_mock.chat.completions.create.route.calls.last.request
+        assert request.headers["authorization"] == "Bearer mock-access-token"
 
 
-def test_a_route_changes_the_token(openai_mock, kind):
+def test_route_overrides_the_workload_token(openai_mock, kind):
     route = openai_mock.router.post(TOKEN_URL)
     route.respond(json={"access_token": "mine", "expires_in": 60})
-    finish(kind, chat_text(with_identity(kind)))
-    sent = openai_mock.chat.completions.create.route.calls.last.request
-    assert sent.headers["authorization"] == "Bearer mine" and route.call_count == 1
+    finish(kind, chat_text(identity_client(kind)))
+    request = openai_mock.chat.completions.create.route.calls.last.request
+    assert request.headers["authorization"] == "Bearer mine" and route.call_count == 1
     assert json.loads(route.calls.last.request.content)["subject_token"] == "subject token"
-    assert [record.endpoint for record in openai_mock.requests] == [CREATE]
+    assert [record.endpoint for record in openai_mock.requests] == [CHAT_CREATE]
 
 
-def test_a_route_refuses_a_token(openai_mock, kind):
+def test_route_rejects_the_token_exchange(openai_mock, kind):
     openai_mock.router.post(TOKEN_URL).respond(401, json={"error": "invalid_grant", "error_description": "Unknown."})
-    refusal = failing(openai.OAuthError, finish, kind, chat_text(with_identity(kind)))
-    assert refusal.status_code == 401 and openai_mock.requests == []
+    caught = raised_by(openai.OAuthError, finish, kind, chat_text(identity_client(kind)))
+    assert caught.status_code == 401 and openai_mock.requests == []
 
 
-X509 = getattr(getattr(openai, "auth", None), "x509_workload_identity", None)
+X509_IDENTITY = getattr(getattr(openai, "auth", None), "x509_workload_identity", None)
 
 
-@pytest.mark.skipif(X509 is None, reason="this SDK has no X.509 identities")
+@pytest.mark.skipif(X509_IDENTITY is None, reason="this SDK has no X.509 identities")
 @pytest.mark.parametrize("form", ["active", "transport"])
-def test_a_workload_with_a_certificate_gets_a_token(kind, form):
+def test_x509_workload_gets_a_token(kind, form):
     openai_mock = OpenAIMock()
     transport = {} if form == "active" else {"transport": MockTransport(openai_mock)}
     http_client = (openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient)(**transport)
-    identity = X509(identity_provider_id="provider", service_account_id="account")
+    identity = X509_IDENTITY(identity_provider_id="provider", service_account_id="account")
     with openai_mock if form == "active" else contextlib.nullcontext():
-        finish(kind, chat_text(with_identity(kind, identity, http_client=http_client)))
+        finish(kind, chat_text(identity_client(kind, identity, http_client=http_client)))
     route = openai_mock.chat.completions.create.route
     assert route.calls.last.request.url.host == "mtls.api.openai.com" and route.call_count == 1
-    assert [record.endpoint for record in openai_mock.requests] == [CREATE]
+    assert [record.endpoint for record in openai_mock.requests] == [CHAT_CREATE]
 
 
-def test_token_urls_take_nothing_but_exchanges(openai_mock, family):
+def test_token_url_accepts_only_post(openai_mock, family):
     assert family.post(TOKEN_URL).json()["expires_in"] == 3600
     with pytest.raises(family.ConnectError, match=f"GET {TOKEN_URL} would reach the network"):
         family.get(TOKEN_URL)
@@ -2138,20 +2236,24 @@ def test_token_urls_take_nothing_but_exchanges(openai_mock, family):
 
 
 @pytest.mark.parametrize(("response", "reason"), [(cut("half"), "length"), (filtered("half"), "content_filter")])
-def test_answers_that_end_early(openai_mock, create, client, response, reason):
+def test_truncated_and_filtered_turns_set_the_finish_reason(openai_mock, create, client, response, reason):
     create.response = openai_mock.responses.create.response = openai_mock.completions.create.response = response
-    assert client.chat.completions.create(**CHAT).choices[0].finish_reason == reason
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].finish_reason == reason
     assert client.completions.create(model="m", prompt="x").choices[0].finish_reason == reason
-    said = client.responses.create(**ASK)
-    assert (said.status, said.output_text, said.output[0].status) == ("incomplete", "half", "incomplete")
-    assert said.incomplete_details.reason == {"length": "max_output_tokens"}.get(reason, reason)
+    incomplete = client.responses.create(**INPUT_REQUEST)
+    assert (incomplete.status, incomplete.output_text, incomplete.output[0].status) == (
+        "incomplete",
+        "half",
+        "incomplete",
+    )
+    assert incomplete.incomplete_details.reason == {"length": "max_output_tokens"}.get(reason, reason)
 
 
-def test_refusals_in_each_api(openai_mock, create, client):
+def test_refusal_turn_in_each_api(openai_mock, create, client):
     create.response = openai_mock.responses.create.response = refusal("No.")
-    message = client.chat.completions.create(**CHAT).choices[0].message
+    message = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
     assert (message.content, message.refusal) == (None, "No.")
-    part = client.responses.create(**ASK).output[0].content[0]
+    part = client.responses.create(**INPUT_REQUEST).output[0].content[0]
     assert (part.type, part.refusal) == ("refusal", "No.") and refusal().refusal
 
 
@@ -2165,92 +2267,106 @@ def test_refusals_in_each_api(openai_mock, create, client):
     (tool_call("f", '{"a": 1}'), [("f", {"a": 1})]),
     (tool_call("f") + tool_call("g", x=1), [("f", {}), ("g", {"x": 1})]),
 )
-def test_tool_calls_in_each_api(openai_mock, create, client, response, expected):
+def test_tool_call_turn_in_each_api(openai_mock, create, client, response, expected):
     create.response = openai_mock.responses.create.response = response
     openai_mock.beta.threads.create_and_run.response = response
-    choice = client.chat.completions.create(**CHAT).choices[0]
+    choice = client.chat.completions.create(**CHAT_REQUEST).choices[0]
     assert choice.finish_reason == "tool_calls" and choice.message.content is None
     run = client.beta.threads.create_and_run_poll(assistant_id=add_assistant(client))
-    made = [[(item.name, item.arguments, item.call_id) for item in client.responses.create(**ASK).output]]
+    calls_by_api = [
+        [(item.name, item.arguments, item.call_id) for item in client.responses.create(**INPUT_REQUEST).output]
+    ]
     for calls in (choice.message.tool_calls, run.required_action.submit_tool_outputs.tool_calls):
-        made.append([(call.function.name, call.function.arguments, call.id) for call in calls])
-    for calls in made:
+        calls_by_api.append([(call.function.name, call.function.arguments, call.id) for call in calls])
+    for calls in calls_by_api:
         assert [(name, json.loads(arguments)) for name, arguments, _ in calls] == expected
         assert len({id for _, _, id in calls}) == len(expected) and all(id.startswith("call_") for _, _, id in calls)
 
 
-def test_tool_calls_take_an_id_and_broken_json(create, client):
+def test_tool_call_accepts_an_id_and_invalid_json(create, client):
     create.response = tool_call("f", "{broken", "call_mine")
     (call,) = chat(client).message.tool_calls
     assert (call.id, call.function.arguments) == ("call_mine", "{broken")
 
 
-RAIN = cited("it rains", url="https://example.com/rain", title="Rain")
-SOURCES = "Umbrella: " + RAIN + ", " + cited("often", url="u")
-BOOK = "Look: " + cited("page 7", file_id="file-1", title="book.pdf")
+RAIN_CITATION = cited("it rains", url="https://example.com/rain", title="Rain")
+TEXT_WITH_URLS = "Umbrella: " + RAIN_CITATION + ", " + cited("often", url="u")
+TEXT_WITH_FILE = "Look: " + cited("page 7", file_id="file-1", title="book.pdf")
 
 
-def test_what_a_text_cites_stands_where_each_api_has_it(openai_mock, create, client):
-    create.response = SOURCES
+def test_citations_become_annotations_in_each_api(openai_mock, create, client):
+    create.response = TEXT_WITH_URLS
     message = chat(client).message
-    marks = [annotation.url_citation for annotation in message.annotations]
-    assert [message.content[mark.start_index : mark.end_index] for mark in marks] == ["it rains", "often"]
-    assert (marks[0].url, marks[0].title) == ("https://example.com/rain", "Rain")
+    citations = [annotation.url_citation for annotation in message.annotations]
+    assert [message.content[citation.start_index : citation.end_index] for citation in citations] == [
+        "it rains",
+        "often",
+    ]
+    assert (citations[0].url, citations[0].title) == ("https://example.com/rain", "Rain")
 
-    openai_mock.responses.create.response = [SOURCES, BOOK]
-    pages, book = (client.responses.create(**ASK).output[0].content[0] for _ in range(2))
-    assert [pages.text[mark.start_index : mark.end_index] for mark in pages.annotations] == ["it rains", "often"]
-    assert [(mark.file_id, mark.filename, mark.index) for mark in book.annotations] == [("file-1", "book.pdf", 12)]
+    openai_mock.responses.create.response = [TEXT_WITH_URLS, TEXT_WITH_FILE]
+    url_part, file_part = (client.responses.create(**INPUT_REQUEST).output[0].content[0] for _ in range(2))
+    assert [url_part.text[citation.start_index : citation.end_index] for citation in url_part.annotations] == [
+        "it rains",
+        "often",
+    ]
+    assert [(citation.file_id, citation.filename, citation.index) for citation in file_part.annotations] == [
+        ("file-1", "book.pdf", 12)
+    ]
 
-    openai_mock.beta.threads.runs.create.response, thread = BOOK, add_thread(client)
+    openai_mock.beta.threads.runs.create.response, thread = TEXT_WITH_FILE, add_thread(client)
     client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
     text = client.beta.threads.messages.list(thread).data[0].content[0].text
-    assert [(mark.text, mark.file_citation.file_id) for mark in text.annotations] == [("page 7", "file-1")]
+    assert [(citation.text, citation.file_citation.file_id) for citation in text.annotations] == [("page 7", "file-1")]
 
 
 @pytest.mark.parametrize("streams", [False, True])
-def test_what_a_model_thinks_is_shown_by_responses_and_counted_by_chat(openai_mock, create, client, streams):
+def test_reasoning_is_an_item_in_responses_and_usage_in_chat(openai_mock, create, client, streams):
     create.response = openai_mock.responses.create.response = reasoning("Two and two") + "4"
-    usage = chat(client, whole=True).usage
+    usage = chat(client, full=True).usage
     assert usage.completion_tokens_details.reasoning_tokens == 3 and usage.completion_tokens == 4
-    with client.responses.stream(**ASK) as events:
-        response = events.get_final_response() if streams else client.responses.create(**ASK)
-    thought = response.output[0]
-    assert (thought.type, thought.summary[0].text, response.output_text) == ("reasoning", "Two and two", "4")
+    with client.responses.stream(**INPUT_REQUEST) as events:
+        response = events.get_final_response() if streams else client.responses.create(**INPUT_REQUEST)
+    reasoning_item = response.output[0]
+    assert (reasoning_item.type, reasoning_item.summary[0].text, response.output_text) == (
+        "reasoning",
+        "Two and two",
+        "4",
+    )
     assert response.usage.output_tokens_details.reasoning_tokens == 3 and response.usage.output_tokens == 4
 
 
 @pytest.mark.parametrize("streams", [False, True])
-def test_a_custom_tool_that_is_offered_is_called_with_text(openai_mock, create, client, streams):
+def test_custom_tool_call_has_text_input(openai_mock, create, client, streams):
     create.response = openai_mock.responses.create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
-    flat = {"type": "custom", "name": "run_sql"}
+    responses_tool = {"type": "custom", "name": "run_sql"}
     tools = [{"type": "custom", "custom": {"name": "run_sql"}}, {"type": "function", "function": {"name": "f"}}]
-    made = chat(client, tools=tools).message.tool_calls
-    assert [call.type for call in made] == ["custom", "function"]
-    assert (made[0].custom.name, made[0].custom.input) == ("run_sql", "SELECT 1")
-    asked = ASK | {"tools": [flat, FLAT_TOOL | {"name": "f"}]}
-    with client.responses.stream(**asked) as events:
-        output = (events.get_final_response() if streams else client.responses.create(**asked)).output
+    tool_calls = chat(client, tools=tools).message.tool_calls
+    assert [call.type for call in tool_calls] == ["custom", "function"]
+    assert (tool_calls[0].custom.name, tool_calls[0].custom.input) == ("run_sql", "SELECT 1")
+    request = INPUT_REQUEST | {"tools": [responses_tool, RESPONSES_TOOL | {"name": "f"}]}
+    with client.responses.stream(**request) as events:
+        output = (events.get_final_response() if streams else client.responses.create(**request)).output
     assert [item.type for item in output] == ["custom_tool_call", "function_call"] and output[0].input == "SELECT 1"
 
 
-def test_a_custom_tool_is_called_where_the_request_forces_it(openai_mock, client):
+def test_forced_custom_tool_is_called(openai_mock, client):
     choice = {"type": "custom", "custom": {"name": "run_sql"}}
-    made = chat(client, tools=[choice], tool_choice=choice).message.tool_calls
-    assert [(call.type, call.custom.name) for call in made] == [("custom", "run_sql")]
+    tool_calls = chat(client, tools=[choice], tool_choice=choice).message.tool_calls
+    assert [(call.type, call.custom.name) for call in tool_calls] == [("custom", "run_sql")]
 
 
 @pytest.mark.parametrize("value", [{"city": "Tōkyō"}, [1, None], Town(name="Kyoto", population=1, tags=[])])
-def test_a_value_is_said_as_json_or_as_the_arguments_of_a_forced_call(create, client, value):
+def test_json_value_becomes_content_or_forced_call_arguments(create, client, value):
     create.response = as_json(value)
     plain = value.model_dump() if isinstance(value, pydantic.BaseModel) else value
     assert json.loads(chat(client).message.content) == plain
-    forced = chat(client, tools=[TOOL], tool_choice={"type": "function", "function": {"name": "get_weather"}})
-    assert json.loads(forced.message.tool_calls[0].function.arguments) == plain
+    choice = chat(client, tools=[CHAT_TOOL], tool_choice={"type": "function", "function": {"name": "get_weather"}})
+    assert json.loads(choice.message.tool_calls[0].function.arguments) == plain
 
 
-def test_builders_say_what_they_need_and_are_read_as_they_were_written():
-    assert "cited('x', ...) needs one source: url= or file_id=" in str(failing(TypeError, cited, "x"))
+def test_builder_errors_reprs_and_equality():
+    assert "cited('x', ...) needs one source: url= or file_id=" in str(raised_by(TypeError, cited, "x"))
     assert repr(cut("x")) == "Turn(text='x', stop='length')"
     assert repr([error(429, "Wait."), timeout()]) == "[error(429, 'Wait.', code='rate_limit_exceeded'), timeout()]"
     assert {error(429), timeout()} == {error(429), timeout()} and error(429) != error(429, headers={"x-a": "b"})
@@ -2258,66 +2374,68 @@ def test_builders_say_what_they_need_and_are_read_as_they_were_written():
 
 
 def chat_loop(client):
-    messages, asked = [*USER], []
+    messages, arguments = [*USER_MESSAGES], []
     while True:
-        message = client.chat.completions.create(model="gpt-5", messages=messages, tools=[TOOL]).choices[0].message
+        message = client.chat.completions.create(model="gpt-5", messages=messages, tools=[CHAT_TOOL]).choices[0].message
         if not message.tool_calls:
-            return message.content, asked
+            return message.content, arguments
         messages.append(message.to_dict())
         for call in message.tool_calls:
-            asked.append(json.loads(call.function.arguments))
+            arguments.append(json.loads(call.function.arguments))
             messages.append({"role": "tool", "tool_call_id": call.id, "content": "sunny"})
 
 
 def responses_loop(client):
-    create, asked = functools.partial(client.responses.create, model="gpt-5", tools=[FLAT_TOOL]), []
-    response = create(input=USER)
+    create, arguments = functools.partial(client.responses.create, model="gpt-5", tools=[RESPONSES_TOOL]), []
+    response = create(input=USER_MESSAGES)
     while calls := [item for item in response.output if item.type == "function_call"]:
-        asked += [json.loads(call.arguments) for call in calls]
+        arguments += [json.loads(call.arguments) for call in calls]
         outputs = [{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"} for call in calls]
         response = create(input=outputs, previous_response_id=response.id)
-    return response.output_text, asked
+    return response.output_text, arguments
 
 
 def assistants_loop(client):
-    runs, where = client.beta.threads.runs, {"thread_id": client.beta.threads.create(messages=USER).id}
-    run, asked = runs.create_and_poll(**where, assistant_id=add_assistant(client, tools=[TOOL])), []
+    runs, thread_path = client.beta.threads.runs, {"thread_id": client.beta.threads.create(messages=USER_MESSAGES).id}
+    run, arguments = runs.create_and_poll(**thread_path, assistant_id=add_assistant(client, tools=[CHAT_TOOL])), []
     while run.status == "requires_action":
         calls = run.required_action.submit_tool_outputs.tool_calls
-        asked += [json.loads(call.function.arguments) for call in calls]
+        arguments += [json.loads(call.function.arguments) for call in calls]
         outputs = [{"tool_call_id": call.id, "output": "sunny"} for call in calls]
-        run = runs.submit_tool_outputs_and_poll(run_id=run.id, **where, tool_outputs=outputs)
+        run = runs.submit_tool_outputs_and_poll(run_id=run.id, **thread_path, tool_outputs=outputs)
     assert run.status == "completed"
-    return client.beta.threads.messages.list(**where).data[0].content[0].text.value, asked
+    return client.beta.threads.messages.list(**thread_path).data[0].content[0].text.value, arguments
 
 
-LOOPS = {CREATE: chat_loop, "responses.create": responses_loop, "beta.threads.runs.create": assistants_loop}
+TOOL_LOOPS = {CHAT_CREATE: chat_loop, "responses.create": responses_loop, "beta.threads.runs.create": assistants_loop}
 
 
-@pytest.mark.parametrize("name", LOOPS)
-@pytest.mark.parametrize("steps", [LOOP, [LOOP[0], error(500), LOOP[1]]], ids=["well", "with a retry"])
-def test_one_list_of_steps_drives_the_tool_loop_of_every_api(openai_mock, monkeypatch, name, steps):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    reach(openai_mock, name).response = steps
-    assert LOOPS[name](openai.OpenAI()) == ("It is sunny in Tokyo.", [{"city": "Tokyo"}])
+@pytest.mark.parametrize("name", TOOL_LOOPS)
+@pytest.mark.parametrize(
+    "steps", [TOOL_LOOP_STEPS, [TOOL_LOOP_STEPS[0], error(500), TOOL_LOOP_STEPS[1]]], ids=["well", "with a retry"]
+)
+def test_one_response_list_drives_the_tool_loop_in_every_api(openai_mock, monkeypatch, name, steps):
+    monkeypatch.setenv("OPENAI_API_KEY", API_KEY)
+    lookup(openai_mock, name).response = steps
+    assert TOOL_LOOPS[name](openai.OpenAI()) == ("It is sunny in Tokyo.", [{"city": "Tokyo"}])
     openai_mock.assert_all_used()
 
 
 def formats(schema):
     """How the chat completions API and the responses API are asked for a schema."""
-    named = {"name": "s", "schema": schema}
-    return {"type": "json_schema", "json_schema": named}, {"format": {"type": "json_schema", **named}}
+    named_schema = {"name": "s", "schema": schema}
+    return {"type": "json_schema", "json_schema": named_schema}, {"format": {"type": "json_schema", **named_schema}}
 
 
-def judge(schema):
+def validator_of(schema):
     """What says whether values follow a schema; whether that is one is looked at once."""
     validator = jsonschema.Draft202012Validator
     validator.check_schema(schema)
     return validator(schema, format_checker=validator.FORMAT_CHECKER)
 
 
-def a_schema(type, **words):
-    return st.fixed_dictionaries({"type": st.just(type), **words})
+def typed_schema(type, **keywords):
+    return st.fixed_dictionaries({"type": st.just(type), **keywords})
 
 
 digits, numbers = st.integers(0, 9), st.integers(-9, 9)
@@ -2326,19 +2444,19 @@ patterns = [r"^[A-Z]{2}-\d+$", "^(a|bc)+$", "ab", "^[a-z]*$", r"^[^\w]+$", "^a?b
 words = {"date-time", "date", "time", "email", "uuid", "ipv4", "ipv6", "hostname", "duration", "zzz"}
 
 
-def some_words(type, **words):
-    return st.fixed_dictionaries({"type": pick(type if isinstance(type, list) else [type])}, optional=words)
+def keyword_schema(type, **keywords):
+    return st.fixed_dictionaries({"type": pick(type if isinstance(type, list) else [type])}, optional=keywords)
 
 
 leaf_schemas = st.one_of(
     st.just({"type": "string"}),
     st.builds(lambda n, more: {"type": "string", "minLength": n, "maxLength": n + more}, st.integers(0, 30), digits),
     st.builds(lambda n, more: {"type": "integer", "minimum": n, "maximum": n + more}, numbers, digits),
-    a_schema("integer", exclusiveMinimum=numbers),
-    a_schema("integer", multipleOf=st.integers(1, 9), minimum=numbers),
-    a_schema("number", exclusiveMaximum=st.floats(-9, 9)),
-    a_schema("string", format=pick(["date-time", "date", "time", "email", "uuid", "ipv4"])),
-    a_schema("string", pattern=pick([r"^[A-Z]{2}-\\d+$", r"^(a|bc)+$", r"^[^x]\\w{2,4}$"])),
+    typed_schema("integer", exclusiveMinimum=numbers),
+    typed_schema("integer", multipleOf=st.integers(1, 9), minimum=numbers),
+    typed_schema("number", exclusiveMaximum=st.floats(-9, 9)),
+    typed_schema("string", format=pick(["date-time", "date", "time", "email", "uuid", "ipv4"])),
+    typed_schema("string", pattern=pick([r"^[A-Z]{2}-\\d+$", r"^(a|bc)+$", r"^[^x]\\w{2,4}$"])),
     pick(["boolean", "null", ["string", "null"], ["null", "integer"]]).map(lambda t: {"type": t}),
     st.lists(st.integers() | st.text(max_size=3), min_size=1, max_size=3).map(lambda values: {"enum": values}),
     (st.integers() | st.booleans() | st.text(max_size=3)).map(lambda value: {"const": value}),
@@ -2347,16 +2465,16 @@ leaf_schemas = st.one_of(
 
 # what may be more than can be made, or contradict itself
 loose_leaves = leaf_schemas | st.one_of(
-    some_words(["integer", "number", ["integer", "null"]], minimum=halves, maximum=halves, multipleOf=digits.map(
+    keyword_schema(["integer", "number", ["integer", "null"]], minimum=halves, maximum=halves, multipleOf=digits.map(
         lambda n: (n + 1) / 4), exclusiveMinimum=halves, exclusiveMaximum=halves),
-    some_words("string", minLength=digits, maxLength=digits, pattern=pick(patterns), format=pick(sorted(words))),
+    keyword_schema("string", minLength=digits, maxLength=digits, pattern=pick(patterns), format=pick(sorted(words))),
     pick(["node", "sum", "color"]).map(lambda name: {"$ref": f"#/$defs/{name}"}),
     st.just({"type": "integer", "enum": ["a", 1]}),
 )  # fmt: skip
 
 # recursive, and a union told apart by a constant
-LEAF = object_schema({"kind": {"const": "leaf"}, "value": {"type": "integer", "minimum": 3}})
-NODE = object_schema({"kind": {"const": "node"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, LEAF]}})
+LEAF_SCHEMA = object_schema({"kind": {"const": "leaf"}, "value": {"type": "integer", "minimum": 3}})
+NODE_SCHEMA = object_schema({"kind": {"const": "node"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, LEAF_SCHEMA]}})
 
 
 def objects_of(schemas):
@@ -2368,9 +2486,9 @@ schemas = st.recursive(
     lambda inner: st.one_of(
         objects_of(inner),
         st.builds(lambda of, n: {"type": "array", "items": of, "minItems": n, "maxItems": n + 1}, inner, digits),
-        st.lists(inner, min_size=1, max_size=3).map(lambda members: {"anyOf": members}),
+        st.lists(inner, min_size=1, max_size=3).map(lambda union_members: {"anyOf": union_members}),
         inner.map(lambda item: {"anyOf": [{"type": "null"}, item]}),
-        inner.map(lambda item: {"anyOf": [NODE, item]}),
+        inner.map(lambda item: {"anyOf": [NODE_SCHEMA, item]}),
         st.just({"$ref": "#/$defs/node"}),
         inner.map(lambda item: {"$defs": {"x": item}, "allOf": [item]}),
     ),
@@ -2378,31 +2496,31 @@ schemas = st.recursive(
 )
 
 
-@given(objects_of(schemas).map(lambda schema: {**schema, "$defs": {"node": NODE}}))
-def test_the_default_follows_any_schema_asked_for(schema):
+@given(objects_of(schemas).map(lambda schema: {**schema, "$defs": {"node": NODE_SCHEMA}}))
+def test_default_answer_follows_any_requested_schema(schema):
     response_format, text = formats(schema)
     function = {"name": "f", "parameters": schema}
-    tool, flat = {"type": "function", "function": function}, {"type": "function", "strict": True, **function}
+    tool, responses_tool = {"type": "function", "function": function}, {"type": "function", "strict": True, **function}
     with OpenAIMock():
         create, respond = sdk().chat.completions.create, sdk().responses.create
-        said = [create(**CHAT, response_format=response_format).choices[0].message.content]
-        said.append(respond(**ASK, text=text).output_text)
+        answers = [create(**CHAT_REQUEST, response_format=response_format).choices[0].message.content]
+        answers.append(respond(**INPUT_REQUEST, text=text).output_text)
         for choice in ("required", {"type": "function", "function": {"name": "f"}}):
-            message = create(**CHAT, tools=[tool], tool_choice=choice).choices[0].message
-            said.append(message.tool_calls[0].function.arguments)
+            message = create(**CHAT_REQUEST, tools=[tool], tool_choice=choice).choices[0].message
+            answers.append(message.tool_calls[0].function.arguments)
         for choice in ("required", {"type": "function", "name": "f"}):
-            said.append(respond(**ASK, tools=[flat], tool_choice=choice).output[0].arguments)
-    validator = judge(schema)
-    for answer in said:
+            answers.append(respond(**INPUT_REQUEST, tools=[responses_tool], tool_choice=choice).output[0].arguments)
+    validator = validator_of(schema)
+    for answer in answers:
         validator.validate(json.loads(answer))
 
 
 loose_schemas = st.recursive(
     loose_leaves,
     lambda inner: st.one_of(
-        some_words("array", items=inner, minItems=st.integers(0, 4), maxItems=digits, uniqueItems=st.booleans(),
+        keyword_schema("array", items=inner, minItems=st.integers(0, 4), maxItems=digits, uniqueItems=st.booleans(),
                    prefixItems=st.lists(inner, min_size=1, max_size=2)),
-        some_words("object", properties=st.dictionaries(pick(list("abc")), inner, max_size=3),
+        keyword_schema("object", properties=st.dictionaries(pick(list("abc")), inner, max_size=3),
                    required=st.lists(pick(list("abcd")), unique=True), additionalProperties=pick([True, False, {}]),
                    patternProperties=st.dictionaries(pick(["^a", "b|d"]), inner, max_size=1), minProperties=digits),
         inner.map(lambda unwanted: {"not": unwanted}),
@@ -2413,38 +2531,38 @@ loose_schemas = st.recursive(
     ),
     max_leaves=5,
 )  # fmt: skip
-ENUM = {"$ref": "#/$defs/color"}
+COLOR = {"$ref": "#/$defs/color"}
 DEFS = {
-    "node": NODE, "color": {"enum": ["red", "green"]}, "value": object_schema({"v": ENUM}),
+    "node": NODE_SCHEMA, "color": {"enum": ["red", "green"]}, "value": object_schema({"v": COLOR}),
     "sum": {"anyOf": [{"$ref": "#/$defs/more"}, {"$ref": "#/$defs/value"}]},
     "more": object_schema({"left": {"$ref": "#/$defs/sum"}, "right": {"$ref": "#/$defs/sum"}}),
 }  # fmt: skip
 
 
 @given(loose_schemas.map(lambda schema: {**schema, "$defs": DEFS}))
-def test_what_is_made_of_a_schema_follows_it_or_it_is_said_that_none_is_found(schema):
-    answer = sent(OpenAIMock(), CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
+def test_generated_value_follows_any_loose_schema_or_is_an_error(schema):
+    answer = sent(OpenAIMock(), CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
     if "error" in answer:
         assert re.match("Invalid schema for response_format: the mock finds nothing", answer["error"]["message"])
     else:
-        said = json.loads(answer["choices"][0]["message"]["content"])
-        judge(schema).validate(said)
+        value = json.loads(answer["choices"][0]["message"]["content"])
+        validator_of(schema).validate(value)
 
 
 BACKTRACKING = "^(a+)+b$"  # takes twice as long for each further "a"
 
 
-def doubled(key, depth):
+def doubling(key, depth):
     """A schema that is small, and twice as large with each of its references."""
-    refers = [{"$ref": f"#/$defs/{level + 1}"} for level in range(depth)]
-    twice = {"required": lambda ref: object_schema({"a": ref, "b": ref}), "allOf": lambda ref: {"allOf": [ref, ref]},
+    references = [{"$ref": f"#/$defs/{level + 1}"} for level in range(depth)]
+    wrap = {"required": lambda ref: object_schema({"a": ref, "b": ref}), "allOf": lambda ref: {"allOf": [ref, ref]},
              "minItems": lambda ref: {"type": "array", "items": ref, "minItems": 9}}[key]  # fmt: skip
-    return {"$ref": "#/$defs/0", "$defs": {**{str(i): twice(ref) for i, ref in enumerate(refers)}, str(depth): {}}}
+    return {"$ref": "#/$defs/0", "$defs": {**{str(i): wrap(ref) for i, ref in enumerate(references)}, str(depth): {}}}
 
 
 @cases(
     "schema, words",
-    (doubled("required", 40), "it asks for too much"), (doubled("minItems", 40), "it asks for too much"),
+    (doubling("required", 40), "it asks for too much"), (doubling("minItems", 40), "it asks for too much"),
     ({"type": "string", "minLength": 10**9}, "it asks for too much"),
     ({"type": "string", "pattern": "((a{1000}){1000}){1000}"}, "it asks for too much"),
     ({"type": "string", "pattern": r"^(a+)+\B$"}, "the mock finds nothing that follows"),
@@ -2461,22 +2579,22 @@ def doubled(key, depth):
     ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "the mock finds nothing that follows {'allOf'"),
     ({"minLength": 40, "not": {"pattern": BACKTRACKING}}, "the mock finds nothing that follows {'minLength': 40"),
     ({"type": "object", "required": ["a" * 40], "patternProperties": {BACKTRACKING: {}}}, "the mock cannot tell if"),
-    ({"oneOf": [{"type": "string", "minLength": 40}, doubled("allOf", 40)], "$defs": doubled("allOf", 40)["$defs"]},
+    ({"oneOf": [{"type": "string", "minLength": 40}, doubling("allOf", 40)], "$defs": doubling("allOf", 40)["$defs"]},
      "it asks for too much"),
 )  # fmt: skip
-def test_schemas_that_nothing_is_made_of_are_refused_after_little_work(openai_mock, monkeypatch, schema, words):
+def test_unsatisfiable_schemas_are_rejected_within_the_generation_budget(openai_mock, monkeypatch, schema, words):
     calls, spend = itertools.count(), openai_responses._Generation.spend
-    counted = lambda generation, cost: next(calls) < 50_000 and spend(generation, cost)  # noqa: E731
-    monkeypatch.setattr(openai_responses._Generation, "spend", counted)
-    answer = sent(openai_mock, CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
+    limited_spend = lambda generation, cost: next(calls) < 50_000 and spend(generation, cost)  # noqa: E731
+    monkeypatch.setattr(openai_responses._Generation, "spend", limited_spend)
+    answer = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
     assert words in answer["error"]["message"] and next(calls) < 50_000
 
 
 @cases(
     "schema, value",
-    (doubled("allOf", 5), "text"),
+    (doubling("allOf", 5), "text"),
     ({"type": "array", "uniqueItems": True, "minItems": 3, "items": {"type": "integer", "minimum": 5}}, [5, 6, 7]),
-    ({"type": "array", "uniqueItems": True, "minItems": 2, "items": ENUM, "$defs": DEFS}, ["red", "green"]),
+    ({"type": "array", "uniqueItems": True, "minItems": 2, "items": COLOR, "$defs": DEFS}, ["red", "green"]),
     ({"type": "array", "uniqueItems": True, "minItems": 2, "items": {"pattern": "^a+$"}}, ["a", "aa"]),
     ({"type": "string", "pattern": "^[a-z]+-x$", "minLength": 6, "maxLength": 6}, "aaaa-x"),
     ({"type": "string", "pattern": "^ab", "minLength": 4}, "abxx"),
@@ -2488,12 +2606,12 @@ def test_schemas_that_nothing_is_made_of_are_refused_after_little_work(openai_mo
     ({"allOf": [{"minLength": 5}, {"minLength": 3, "maxLength": 6}]}, "textx"),
     ({"oneOf": [{"type": "string", "maxLength": 2}, {"type": "string"}]}, "text"),
     ({"oneOf": [{"type": "integer"}, {"type": "number"}, {"type": "boolean"}]}, False),
-    ({"oneOf": [LEAF, {"$ref": "#/$defs/node"}], "$defs": DEFS}, {"kind": "leaf", "value": 3}),
+    ({"oneOf": [LEAF_SCHEMA, {"$ref": "#/$defs/node"}], "$defs": DEFS}, {"kind": "leaf", "value": 3}),
     ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}], "type": "object"}, {"a": {}}),
-    ({"oneOf": [object_schema({"a": ENUM}), object_schema({"a": {"const": "green"}})], "$defs": DEFS}, {"a": "red"}),
-    ({"oneOf": [{"anyOf": [{"type": "null"}, {"type": "string"}]}, {"type": "array", "minItems": 1, "items": ENUM}],
+    ({"oneOf": [object_schema({"a": COLOR}), object_schema({"a": {"const": "green"}})], "$defs": DEFS}, {"a": "red"}),
+    ({"oneOf": [{"anyOf": [{"type": "null"}, {"type": "string"}]}, {"type": "array", "minItems": 1, "items": COLOR}],
       "$defs": DEFS}, None),
-    ({"$defs": DEFS, "type": "array", "uniqueItems": False, "items": ENUM,
+    ({"$defs": DEFS, "type": "array", "uniqueItems": False, "items": COLOR,
       "allOf": [{"uniqueItems": True, "minItems": 2}]},
      ["red", "green"]),
     ({"type": "array", "uniqueItems": True, "minItems": 3, "items": {"type": "integer", "maximum": -2}}, [-2, -3, -4]),
@@ -2522,8 +2640,8 @@ def test_schemas_that_nothing_is_made_of_are_refused_after_little_work(openai_mo
     ({"$ref": "#/$defs/tree", "required": ["left"],
       "$defs": {"tree": {"type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}}}}}, {"left": {}}),
 )  # fmt: skip
-def test_small_values_are_made_of_schemas(openai_mock, schema, value):
-    answer = sent(openai_mock, CREATE, CHAT | {"response_format": formats(schema)[0]}).json()
+def test_smallest_value_is_generated(openai_mock, schema, value):
+    answer = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
     assert json.loads(answer["choices"][0]["message"]["content"]) == value
 
 
@@ -2542,15 +2660,15 @@ def test_small_values_are_made_of_schemas(openai_mock, schema, value):
     "value", [0, 3, "a", "ab", [], [None], [None] * 2, [None] * 4, [None, "a"], ["a"], {}, {"a": 0}, {"a": 0, "b": 0},
               {"ab": 0}, {"ab": None}, {"c": 0}, {"b": None}],
 )  # fmt: skip
-def test_the_check_of_made_values_agrees_with_a_validator(schema, valid, value):
+def test_generated_value_check_agrees_with_jsonschema(schema, valid, value):
     response_format = formats({"enum": [value], **schema})[0]
-    answer = sent(OpenAIMock(), CREATE, CHAT | {"response_format": response_format}).json()
-    assert ("choices" in answer) == judge(schema).is_valid(value)
-    assert judge(schema).is_valid(valid)
+    answer = sent(OpenAIMock(), CHAT_CREATE, CHAT_REQUEST | {"response_format": response_format}).json()
+    assert ("choices" in answer) == validator_of(schema).is_valid(value)
+    assert validator_of(schema).is_valid(valid)
 
 
-POINTED = {"a/b": {"const": 1}, "m~n": {"const": 2}, "x y": {"const": 3}, "~1": {"const": 4}, "": {"const": 5}}
-POINTED["list"] = {"anyOf": [{"const": 6}, {"const": 7}]}
+POINTER_DEFS = {"a/b": {"const": 1}, "m~n": {"const": 2}, "x y": {"const": 3}, "~1": {"const": 4}, "": {"const": 5}}
+POINTER_DEFS["list"] = {"anyOf": [{"const": 6}, {"const": 7}]}
 
 
 @cases(
@@ -2559,23 +2677,23 @@ POINTED["list"] = {"anyOf": [{"const": 6}, {"const": 7}]}
     ("#/%24defs/list/anyOf/1", 7),
 )  # fmt: skip
 def test_references_are_json_pointers(openai_mock, ref, value):
-    schema = {"$defs": POINTED, **object_schema({"x": {"$ref": ref}})}
-    assert json.loads(ask("Hi", response_format=formats(schema)[0])) == {"x": value}
-    judge(schema).validate({"x": value})
+    schema = {"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})}
+    assert json.loads(complete("Hi", response_format=formats(schema)[0])) == {"x": value}
+    validator_of(schema).validate({"x": value})
 
 
 @pytest.mark.parametrize("index", ["2", "-1", "01", "+1", "1 ", "one", "0/const/0"])
-def test_what_is_no_index_into_a_list_leads_nowhere(client, index):
+def test_reference_with_invalid_list_index_leads_nowhere(client, index):
     ref = f"#/$defs/list/anyOf/{index}"
-    schema = {"$defs": POINTED, **object_schema({"x": {"$ref": ref}})}
-    caught = refused(client.chat.completions.create, **CHAT, response_format=formats(schema)[0])
+    schema = {"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})}
+    caught = bad_request(client.chat.completions.create, **CHAT_REQUEST, response_format=formats(schema)[0])
     assert f"the reference {ref!r} leads nowhere" in caught.body["message"]
 
 
 @pytest.mark.parametrize("pattern", [r"^[A-Z]{2}-\d+$", r"(a|b)c?", r"[^a]\w+", r"^#[0-9a-f]{6}$", r"\S+@\S+", "x*"])
-def test_default_texts_follow_patterns(openai_mock, pattern):
+def test_default_text_follows_the_pattern(openai_mock, pattern):
     response_format, _ = formats(object_schema({"x": {"type": "string", "pattern": pattern}}))
-    assert re.search(pattern, json.loads(ask("Hi", response_format=response_format))["x"])
+    assert re.search(pattern, json.loads(complete("Hi", response_format=response_format))["x"])
 
 
 class Node(pydantic.BaseModel):
@@ -2586,38 +2704,38 @@ class Node(pydantic.BaseModel):
     person: Person
 
 
-def test_parse_gives_an_instance_of_any_model(openai_mock, kind):
+def test_parse_returns_an_instance_of_any_model(openai_mock, kind):
     class Union(pydantic.BaseModel):
-        either: typing.Union[Node, Person]
+        member: typing.Union[Node, Person]
         numbers: list[float] = pydantic.Field(min_length=2)
 
     async def scene(client, model):
-        chat = await get(client.chat.completions.parse(**CHAT, response_format=model))
-        response = await get(client.responses.parse(**ASK, text_format=model))
+        chat = await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=model))
+        response = await awaited(client.responses.parse(**INPUT_REQUEST, text_format=model))
         return chat.choices[0].message.parsed, response.output_parsed
 
     for model in (Person, Node, Union):
-        assert all(isinstance(parsed, model) for parsed in play(kind, scene, model))
+        assert all(isinstance(parsed, model) for parsed in run_with_client(kind, scene, model))
 
 
-def test_json_mode_and_tools_not_asked_for(client):
-    assert isinstance(json.loads(ask("Hi", response_format={"type": "json_object"})), dict)
+def test_default_answer_follows_json_mode_and_tool_choice(client):
+    assert isinstance(json.loads(complete("Hi", response_format={"type": "json_object"})), dict)
     tools = [{"type": "function", "function": {"name": n, "parameters": {"type": "object"}}} for n in "fg"]
-    named = {"type": "function", "function": {"name": "g"}}
-    for choice, names in [("auto", []), ("none", []), ("required", ["f"]), (named, ["g"])]:
+    named_choice = {"type": "function", "function": {"name": "g"}}
+    for choice, names in [("auto", []), ("none", []), ("required", ["f"]), (named_choice, ["g"])]:
         message = chat(client, tools=tools, tool_choice=choice).message
         assert [call.function.name for call in message.tool_calls or ()] == names
 
 
-def test_one_of_the_allowed_tools_is_called(client, mode):
+def test_required_allowed_tool_is_called(client, mode):
     if mode == "chat.completions":
-        choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [TOOL]}}
-        made = chat(client, tools=[TOOL], tool_choice=choice).message.tool_calls[0].function
+        choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [CHAT_TOOL]}}
+        call = chat(client, tools=[CHAT_TOOL], tool_choice=choice).message.tool_calls[0].function
     else:
         allowed = [{"type": "function", "name": "get_weather"}]
         choice = {"type": "allowed_tools", "mode": "required", "tools": allowed}
-        made = client.responses.create(**ASK, tools=[FLAT_TOOL], tool_choice=choice).output[0]
-    assert made.name == "get_weather"
+        call = client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL], tool_choice=choice).output[0]
+    assert call.name == "get_weather"
 
 
 PERSON_FORMAT, PERSON_TEXT = formats(Person.model_json_schema())
@@ -2634,24 +2752,30 @@ PERSON_FORMAT, PERSON_TEXT = formats(Person.model_json_schema())
     (["no json"], "but the request wants JSON"),
 )
 @openai_responses.mock(strict=True)
-def test_strict_mode_checks_answers_against_the_schema_asked_for(openai_mock, create, client, response, words):
+def test_strict_mode_validates_answers_against_the_request_schema(openai_mock, create, client, response, words):
     create.response = response
-    mistaken(ValueError, words, client.chat.completions.create, **CHAT, response_format=PERSON_FORMAT)
+    assert_raises(ValueError, words, client.chat.completions.create, **CHAT_REQUEST, response_format=PERSON_FORMAT)
     if isinstance(response, str):
         openai_mock.responses.create.response = response
-        mistaken(ValueError, words, client.responses.create, **ASK, text=PERSON_TEXT)
+        assert_raises(ValueError, words, client.responses.create, **INPUT_REQUEST, text=PERSON_TEXT)
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_takes_right_answers_and_those_broken_on_purpose(create, client):
-    said = ADA.model_dump_json()
-    for response, text in [(ADA, said), (said, said), (refusal(), None), (cut('{"na'), '{"na'), (filtered(""), "")]:
+def test_strict_mode_accepts_valid_and_intentionally_broken_answers(create, client):
+    valid_json = ADA.model_dump_json()
+    for response, text in [
+        (ADA, valid_json),
+        (valid_json, valid_json),
+        (refusal(), None),
+        (cut('{"na'), '{"na'),
+        (filtered(""), ""),
+    ]:
         create.response = response
-        assert ask("Hi", response_format=PERSON_FORMAT) == text
+        assert complete("Hi", response_format=PERSON_FORMAT) == text
     create.response = error(400)
-    refused(ask, "Hi", response_format=PERSON_FORMAT)
+    bad_request(complete, "Hi", response_format=PERSON_FORMAT)
     create.response = tool_call("get_weather", "{broken")
-    assert chat(client, tools=[TOOL]).message.tool_calls[0].function.arguments == "{broken"
+    assert chat(client, tools=[CHAT_TOOL]).message.tool_calls[0].function.arguments == "{broken"
 
 
 @cases(
@@ -2662,41 +2786,43 @@ def test_strict_mode_takes_right_answers_and_those_broken_on_purpose(create, cli
     (tool_call("get_weather", city="Oslo") + tool_call("get_news"), "get_news"),
 )
 @openai_responses.mock(strict=True)
-def test_strict_mode_checks_tool_calls(openai_mock, create, client, response, words):
+def test_strict_mode_validates_tool_calls(openai_mock, create, client, response, words):
     create.response = openai_mock.responses.create.response = response
-    mistaken(ValueError, words, client.chat.completions.create, **CHAT, tools=[TOOL])
-    mistaken(ValueError, words, client.responses.create, **ASK, tools=[FLAT_TOOL | {"strict": False}])
+    assert_raises(ValueError, words, client.chat.completions.create, **CHAT_REQUEST, tools=[CHAT_TOOL])
+    assert_raises(
+        ValueError, words, client.responses.create, **INPUT_REQUEST, tools=[RESPONSES_TOOL | {"strict": False}]
+    )
 
 
-def usage_of(text, api):
+def token_usage(text, api):
     """Tokens of the prompt, tokens of the answer, and their total."""
     if api == "responses":
         usage = sdk().responses.create(model="m", input=text).usage
         return usage.input_tokens, usage.output_tokens, usage.total_tokens
-    said = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}[api]
-    value = [{"role": "user", "content": text}] if said == "messages" else text
-    usage = reach(lenient(), api).create(model="m", **{said: value}).usage
+    param = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}[api]
+    value = [{"role": "user", "content": text}] if param == "messages" else text
+    usage = lookup(lenient_client(), api).create(model="m", **{param: value}).usage
     return usage.prompt_tokens, getattr(usage, "completion_tokens", 0), usage.total_tokens
 
 
 @pytest.mark.parametrize("api", ["chat.completions", "responses", "completions", "embeddings"])
-def test_usage_grows_with_the_text_and_adds_up(openai_mock, api):
-    figures = [usage_of("word " * n, api) for n in (1, 10, 100, 1000)]
+def test_usage_grows_with_text_length_and_sums_to_total(openai_mock, api):
+    figures = [token_usage("word " * n, api) for n in (1, 10, 100, 1000)]
     prompts = [prompt for prompt, _, _ in figures]
     assert prompts == sorted(set(prompts))
     answers = []
     for n in () if api == "embeddings" else (1, 10, 100):
-        reach(openai_mock, f"{api}.create").response = "word " * n
-        figures.append(usage_of("word ", api))
+        lookup(openai_mock, f"{api}.create").response = "word " * n
+        figures.append(token_usage("word ", api))
         assert figures[-1][0] == prompts[0]
         answers.append(figures[-1][1])
     assert answers == sorted(set(answers))
     assert all(prompt + answer == total for prompt, answer, total in figures)
 
 
-def test_text_that_was_set_is_not_cut_by_a_limit_of_tokens(create, client):
+def test_set_text_ignores_max_tokens(create, client):
     create.response = "a long answer " * 50
-    choice = client.chat.completions.create(**CHAT, max_tokens=5).choices[0]
+    choice = client.chat.completions.create(**CHAT_REQUEST, max_tokens=5).choices[0]
     assert (choice.message.content, choice.finish_reason) == ("a long answer " * 50, "stop")
 
 
@@ -2705,28 +2831,28 @@ def test_text_that_was_set_is_not_cut_by_a_limit_of_tokens(create, client):
 # ======================================================================================================================
 
 # Arguments that name other objects, by the row that makes those; below a project, its own.
-REFERENCES = {
+REFERENCE_PARAMS = {
     "assistant_id": "beta.assistants.create", "group_id": "admin.organization.groups.create",
     "file_id": "files.create", "input_file_id": "files.create", "training_file": "files.create",
     "project_id": "admin.organization.projects.create",
 }  # fmt: skip
 # What a call needs besides what its signature requires.
-EXTRAS = {
+EXTRA_ARGUMENTS = {
     "chat.completions.create": {"store": True},
     "beta.chat.completions.create": {"store": True},
     "admin.organization.projects.users.create": {"user_id": "user-1"},
     "vector_stores.file_batches.create": {"file_ids": ["files.create"]},
 }
 # Path parameters no call makes, and their values; users are there because somebody invited them.
-GIVEN = {"fine_tuned_model_checkpoint": "ft:gpt-4o-mini:org::1:ckpt-step-1", "user_id": "user-1"}
+FIXED_PATH_PARAMS = {"fine_tuned_model_checkpoint": "ft:gpt-4o-mini:org::1:ckpt-step-1", "user_id": "user-1"}
 # Arguments that make the id, so that the same ones make no second object.
-NAMING = {"file_id", "group_id", "path", "role_id", "user_id"}
+ID_PARAMS = {"file_id", "group_id", "path", "role_id", "user_id"}
 # What an update changes: the first of these that it takes.
-CHANGES = {"metadata": {"k": "v"}, "name": "renamed", "description": "changed", "role": "member"}
-CHANGES |= {"threshold_amount": 7, "attributes": {"k": "v"}, "default_version": "1"}
+UPDATE_VALUES = {"metadata": {"k": "v"}, "name": "renamed", "description": "changed", "role": "member"}
+UPDATE_VALUES |= {"threshold_amount": 7, "attributes": {"k": "v"}, "default_version": "1"}
 
 
-def creatable():
+def creatable_resources():
     """The resources with a create row, and any other row that holds what was created."""
     for name in ROWS:
         owner, _, method = name.rpartition(".")
@@ -2739,30 +2865,30 @@ def path_params(name):
     return re.findall(r"{(\w+)}", ROWS[name].path)
 
 
-def sample(name, tp):
+def sample_value(name, tp):
     """A small value of a parameter's type."""
     origin, args = typing.get_origin(tp), typing.get_args(tp)
     if hasattr(tp, "__required_keys__"):
         hints = typing_extensions.get_type_hints(tp, include_extras=True)
         required = (key for key in hints if tp.__total__ or typing.get_origin(hints[key]) is typing_extensions.Required)
-        return {key: sample(key, hints[key]) for key in required}
+        return {key: sample_value(key, hints[key]) for key in required}
     if origin in (typing_extensions.Required, typing.Annotated):
-        return sample(name, args[0])
+        return sample_value(name, args[0])
     if origin in (typing.Union, types.UnionType):
-        return ("file.txt", b"some text") if bytes in args else sample(name, args[0])
+        return ("file.txt", b"some text") if bytes in args else sample_value(name, args[0])
     if origin is typing.Literal:
         return args[0]
     if origin is dict:
         return {}
     if origin is not None:
-        return [sample(name, args[0])]
+        return [sample_value(name, args[0])]
     return {str: f"https://example.com/{name}", int: 5, float: 0.5, bool: True, object: {}}[tp]
 
 
-def required_by(name):
+def required_params(name):
     """The parameters a row requires, of overloads those of the first, and their types; and all it takes."""
     owner, _, method = name.rpartition(".")
-    function = getattr(type(reach(sdk(), owner)), method)
+    function = getattr(type(lookup(sdk(), owner)), method)
     hints = typing.get_type_hints(inspect.unwrap(function))
     parameters = inspect.signature(inspect.unwrap(function)).parameters
     variants = inspect.getclosurevars(function).nonlocals.get("variants")
@@ -2770,13 +2896,18 @@ def required_by(name):
     return {key: hints[key] for key in required if key not in ("self", *path_params(name))}, parameters
 
 
-def id_of(name, made):
+def id_of(name, created):
     """The id by which what a create answered is reached."""
     owner = name.rpartition(".")[0]
-    made = made.data[0] if isinstance(getattr(made, "data", None), list) else made
+    created = created.data[0] if isinstance(getattr(created, "data", None), list) else created
     rows = [f"{owner}.{verb}" for verb in ("retrieve", "delete") if f"{owner}.{verb}" in ROWS]
-    own = [getattr(made, param, None) for row in rows for param in path_params(row)][-1:]
-    return next(filter(None, own), None) or getattr(made, "id", None) or getattr(made, "path", None) or made.role.id
+    ids = [getattr(created, param, None) for row in rows for param in path_params(row)][-1:]
+    return (
+        next(filter(None, ids), None)
+        or getattr(created, "id", None)
+        or getattr(created, "path", None)
+        or created.role.id
+    )
 
 
 class Scenario:
@@ -2788,11 +2919,11 @@ class Scenario:
         openai_mock.state["admin.organization.users"]["user-1"] = user | {"added_at": 1, "created": 1}
 
     async def call(self, name, /, *path, **arguments):
-        return await get(reach(self.client, name)(**dict(zip(path_params(name), path, strict=False)), **arguments))
+        return await awaited(lookup(self.client, name)(**dict(zip(path_params(name), path, strict=False)), **arguments))
 
     async def create(self, name, path):
-        arguments = {key: await self.argument(name, key, tp, path) for key, tp in required_by(name)[0].items()}
-        for key, value in EXTRAS.get(name, {}).items():
+        arguments = {key: await self.argument(name, key, tp, path) for key, tp in required_params(name)[0].items()}
+        for key, value in EXTRA_ARGUMENTS.get(name, {}).items():
             arguments[key] = [await self.reference(item, ()) for item in value] if isinstance(value, list) else value
         return await self.call(name, *path, **arguments)
 
@@ -2801,9 +2932,9 @@ class Scenario:
             return await self.reference("admin.organization.projects.roles.create", path[:1])
         if key == "role_id":
             return await self.reference("admin.organization.roles.create", ())
-        if key in REFERENCES:
-            return await self.reference(REFERENCES[key], ())
-        return GIVEN.get(key) or sample(key, tp)
+        if key in REFERENCE_PARAMS:
+            return await self.reference(REFERENCE_PARAMS[key], ())
+        return FIXED_PATH_PARAMS.get(key) or sample_value(key, tp)
 
     async def reference(self, name, path):
         """The id of one object of a row: the first time it is made."""
@@ -2818,67 +2949,73 @@ class Scenario:
         makers = [owner for owner in owners if owner in ROWS and len(path_params(owner)) < len(params)]
         for param in params:
             maker = next((m for m in reversed(makers) if len(path_params(m)) == len(path)), None)
-            path += (GIVEN[param],) if param in GIVEN and maker is None else (await self.reference(maker, path),)
+            path += (
+                (FIXED_PATH_PARAMS[param],)
+                if param in FIXED_PATH_PARAMS and maker is None
+                else (await self.reference(maker, path),)
+            )
         return path
 
 
-@pytest.mark.parametrize("resource", list(creatable()))
-async def test_what_was_created_is_there_until_it_is_deleted(openai_mock, resource, kind):
-    await live_and_die(Scenario(openai_mock, sdk(kind)), resource)
+@pytest.mark.parametrize("resource", list(creatable_resources()))
+async def test_created_object_exists_until_deleted(openai_mock, resource, kind):
+    await check_life_cycle(Scenario(openai_mock, sdk(kind)), resource)
 
 
-async def live_and_die(scenario, resource):
+async def check_life_cycle(scenario, resource):
     """An object of a resource is made, looked at, changed and deleted, with what is refused on the way."""
     if resource == "beta.agents.environments.files":  # whose parent some releases do not make
-        skip_where_lacking("beta.agents.environments.create")
+        skip_if_missing("beta.agents.environments.create")
     verbs = ("create", "retrieve", "list", "update", "delete")
-    create, retrieve, lists, update, delete = (f"{resource}.{v}" if f"{resource}.{v}" in ROWS else None for v in verbs)
+    create, retrieve, lists, update, delete = (
+        f"{resource}.{verb}" if f"{resource}.{verb}" in ROWS else None for verb in verbs
+    )
     if retrieve and ROWS[retrieve].path == ROWS[create].path:  # a list by another name
         retrieve = None
     path = await scenario.parents(resource)
     id = id_of(create, await scenario.create(create, path))
-    other = None
+    second_id = None
 
     async def listed():
         return [id_of(create, item) for item in (await scenario.call(lists, *path)).data]
 
-    if not NAMING & {*required_by(create)[0], *EXTRAS.get(create, ())}:
-        other = id_of(create, await scenario.create(create, path))
-        assert other != id
+    if not ID_PARAMS & {*required_params(create)[0], *EXTRA_ARGUMENTS.get(create, ())}:
+        second_id = id_of(create, await scenario.create(create, path))
+        assert second_id != id
     if retrieve:
         assert id_of(create, await scenario.call(retrieve, *path, id)) == id
     if lists:
         assert id in await listed()
     if update:
-        required, parameters = required_by(update)
-        field = next(key for key in CHANGES if key in parameters)
-        arguments = {key: sample(key, tp) for key, tp in required.items()} | {field: CHANGES[field]}
-        assert getattr(await scenario.call(update, *path, id, **arguments), field) == CHANGES[field]
+        required, parameters = required_params(update)
+        field = next(key for key in UPDATE_VALUES if key in parameters)
+        arguments = {key: sample_value(key, tp) for key, tp in required.items()} | {field: UPDATE_VALUES[field]}
+        assert getattr(await scenario.call(update, *path, id, **arguments), field) == UPDATE_VALUES[field]
         if retrieve:
-            assert getattr(await scenario.call(retrieve, *path, id), field) == CHANGES[field]
+            assert getattr(await scenario.call(retrieve, *path, id), field) == UPDATE_VALUES[field]
         with pytest.raises(openai.NotFoundError):
-            await scenario.call(update, *path, UNKNOWN, **arguments)
+            await scenario.call(update, *path, UNKNOWN_ID, **arguments)
     # checkpoints have no call of their own, so any parent will do
     parents_known = path and "fine_tuned_model_checkpoint" not in path_params(create)
     for row in filter(None, (retrieve, delete)):
         with pytest.raises(openai.NotFoundError) as caught:
-            await scenario.call(row, *path, UNKNOWN)
-        assert UNKNOWN in caught.value.body["message"]
+            await scenario.call(row, *path, UNKNOWN_ID)
+        assert UNKNOWN_ID in caught.value.body["message"]
         assert caught.value.body.keys() == {"message", "type", "param", "code"}
         if parents_known:
             with pytest.raises(openai.NotFoundError):
-                await scenario.call(row, *path[:-1], UNKNOWN, id)
+                await scenario.call(row, *path[:-1], UNKNOWN_ID, id)
     if parents_known and lists:
         with pytest.raises(openai.NotFoundError):
-            await scenario.call(lists, *path[:-1], UNKNOWN)
+            await scenario.call(lists, *path[:-1], UNKNOWN_ID)
     if delete:
         assert getattr(await scenario.call(delete, *path, id), "deleted", True) is True
         for row in filter(None, (retrieve, delete)):
             with pytest.raises(openai.NotFoundError):
                 await scenario.call(row, *path, id)
         if lists:
-            left = await listed()
-            assert id not in left and (other is None or other in left)
+            remaining = await listed()
+            assert id not in remaining and (second_id is None or second_id in remaining)
 
 
 @cases(
@@ -2890,35 +3027,35 @@ async def live_and_die(scenario, resource):
     ({"before": 1, "limit": 2, "order": "asc"}, [0], False), ({"before": 4, "limit": 2, "order": "asc"}, [2, 3], True),
     ({"after": 4, "before": 1}, [3, 2], False),
 )  # fmt: skip
-def test_lists_are_cut_by_order_limit_and_cursors(client, query, expected, has_more):
+def test_lists_are_paged_by_order_limit_and_cursors(client, query, expected, has_more):
     ids = add_stores(client, 5)
     page = client.vector_stores.list(**{k: ids[v] if k in ("after", "before") else v for k, v in query.items()})
     assert [item.id for item in page.data] == [ids[i] for i in expected]
-    ends = (ids[expected[0]], ids[expected[-1]]) if expected else (None, None)
-    assert (page.has_more, page.first_id, page.last_id) == (has_more, *ends)
+    bounds = (ids[expected[0]], ids[expected[-1]]) if expected else (None, None)
+    assert (page.has_more, page.first_id, page.last_id) == (has_more, *bounds)
 
 
-@needs("admin.organization.audit_logs.list")
+@requires("admin.organization.audit_logs.list")
 @cases(
     "query, found",
     ("effective_at[gt]=1", ["log-2", "log-3"]), ("effective_at[gte]=2&effective_at[lt]=3", ["log-2"]),
     ("effective_at[gt]=soon", []), ("good=true", ["log-1", "log-3"]),
     ("nothing[of]=theirs", ["log-1", "log-2", "log-3"]),
 )  # fmt: skip
-def test_lists_are_filtered_by_what_the_query_says(openai_mock, query, found):
+def test_lists_are_filtered_by_query_parameters(openai_mock, query, found):
     logs = [{"id": f"log-{n}", "effective_at": n, "good": n != 2, "type": "x"} for n in (1, 2, 3)]
     openai_mock.state["admin.organization.audit_logs"] = {log["id"]: log for log in logs}
-    answer = httpx.get(f"{URL}/organization/audit_logs?{query}").json()
+    answer = httpx.get(f"{BASE_URL}/organization/audit_logs?{query}").json()
     assert [log["id"] for log in answer["data"]] == found
 
 
 @pytest.mark.parametrize("param, value", [("limit", 0), ("limit", -1), ("limit", 101), ("after", "x"), ("before", "x")])
-def test_bad_limits_and_unknown_cursors_are_refused(client, param, value):
+def test_invalid_limits_and_unknown_cursors_are_rejected(client, param, value):
     add_stores(client, 1)
-    assert refused(client.vector_stores.list, **{param: value}).param == param
+    assert bad_request(client.vector_stores.list, **{param: value}).param == param
 
 
-async def test_auto_paging_goes_over_thousands(openai_mock, client):
+async def test_auto_paging_over_thousands_of_objects(openai_mock, client):
     store = openai_mock.state["vector_stores"][add_stores(client, 1)[0]]
     expected = [f"vs_{i}" for i in range(2500)]
     openai_mock.state["vector_stores"].clear()
@@ -2927,33 +3064,33 @@ async def test_auto_paging_goes_over_thousands(openai_mock, client):
     assert [item.id async for item in sdk("async").vector_stores.list(limit=100)] == expected[::-1]
 
 
-ONE_PAGE = {"models.list", "vector_stores.files.content"}  # whose objects are not those of the state
-LISTS = [row.name for row in ROWS.values() if "Page[" in row.model and row.method == "GET"]
+UNSTORED_LISTS = {"models.list", "vector_stores.files.content"}  # whose objects are not those of the state
+LIST_ENDPOINTS = [row.name for row in ROWS.values() if "Page[" in row.model and row.method == "GET"]
 
 
-@pytest.mark.parametrize("name", [name for name in LISTS if not name.startswith("beta.chat.")])
-def test_every_list_leads_on_to_its_next_page(openai_mock, name):
-    row, ask = ROWS[name], functools.partial(request_of, ROWS[name])
-    reach(openai_mock, name).response = {"data": [{}]}
-    (made,) = openai_mock.router.handler(ask()).json()["data"]
-    del reach(openai_mock, name).response
-    if name in ONE_PAGE:
+@pytest.mark.parametrize("name", [name for name in LIST_ENDPOINTS if not name.startswith("beta.chat.")])
+def test_every_list_links_to_its_next_page(openai_mock, name):
+    row, list_request = ROWS[name], functools.partial(request_of, ROWS[name])
+    lookup(openai_mock, name).response = {"data": [{}]}
+    (default_item,) = openai_mock.router.handler(list_request()).json()["data"]
+    del lookup(openai_mock, name).response
+    if name in UNSTORED_LISTS:
         return
     parents = [f"{param}-1" for param in path_params(name)]
     for id in ("id-0", "id-1", "id-2"):
-        openai_mock.state[resource_of(row)][((*parents, id) if parents else id)] = made | {"id": id}
-    body = openai_mock.router.handler(ask(limit="2", order="asc")).json()
+        openai_mock.state[resource_of(row)][((*parents, id) if parents else id)] = default_item | {"id": id}
+    body = openai_mock.router.handler(list_request(limit="2", order="asc")).json()
     assert [item["id"] for item in body["data"]] == ["id-0", "id-1"] and body["has_more"] is True
-    following = type_of(row.model).construct(**body).next_page_info()
+    next_page = _sdk_type(row.model).construct(**body).next_page_info()
     if not row.model.startswith("Page["):
-        assert following is not None
-    cursor = "page" if "page" in following.params else "after"
-    rest = openai_mock.router.handler(ask(limit="2", order="asc", **{cursor: "id-1"})).json()
-    assert [item["id"] for item in rest["data"]] == ["id-2"]
+        assert next_page is not None
+    cursor = "page" if "page" in next_page.params else "after"
+    second_page = openai_mock.router.handler(list_request(limit="2", order="asc", **{cursor: "id-1"})).json()
+    assert [item["id"] for item in second_page["data"]] == ["id-2"]
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_a_cursor_deleted_since_still_has_its_place(client, order):
+def test_deleted_after_cursor_keeps_its_position(client, order):
     ids = add_stores(client, 9) if order == "asc" else add_stores(client, 9)[::-1]
     page = client.vector_stores.list(limit=4, order=order)
     for id in ids[1:5]:
@@ -2965,7 +3102,7 @@ def test_a_cursor_deleted_since_still_has_its_place(client, order):
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_deleted_cursor_keeps_its_place_for_before(client, order):
+def test_deleted_before_cursor_keeps_its_position(client, order):
     ids = add_stores(client, 6) if order == "asc" else add_stores(client, 6)[::-1]
     for id in ids[2:4]:
         client.vector_stores.delete(id)
@@ -2973,18 +3110,18 @@ def test_deleted_cursor_keeps_its_place_for_before(client, order):
     assert [store.id for store in listed(before=ids[2]).data] == [store.id for store in listed(before=ids[3]).data]
     assert [store.id for store in listed(before=ids[3], limit=1).data] == ids[1:2]
     assert [store.id for store in listed(after=ids[2], before=ids[5]).data] == ids[4:5]
-    assert refused(listed, after=ids[4], before=ids[0]).param == "before"
+    assert bad_request(listed, after=ids[4], before=ids[0]).param == "before"
 
 
-def test_lists_are_gone_through_page_by_page(client):
+def test_auto_paging_over_conversation_items(client):
     conversation, numbers = client.conversations.create().id, [str(number) for number in range(45)]
     for number in numbers:
-        said = {"type": "message", "role": "user", "content": number}
-        client.conversations.items.create(conversation, items=[said])
+        message = {"type": "message", "role": "user", "content": number}
+        client.conversations.items.create(conversation, items=[message])
     assert [item.content[0].text for item in client.conversations.items.list(conversation, order="asc")] == numbers
 
 
-def test_null_clears_what_can_be_null(client):
+def test_null_clears_nullable_fields(client):
     store = client.vector_stores.create(name="n", expires_after={"anchor": "last_active_at", "days": 1})
     assert store.expires_at == store.created_at + 86400
     updated = client.vector_stores.update(store.id, expires_after=None)
@@ -2992,77 +3129,81 @@ def test_null_clears_what_can_be_null(client):
     assert client.vector_stores.retrieve(store.id).expires_after is None
 
 
-def test_set_response_on_one_endpoint_loses_nothing_that_is_stored(openai_mock, client):
+def test_set_response_on_one_endpoint_keeps_stored_objects(openai_mock, client):
     file = add_file(client)
     openai_mock.files.retrieve.response = {"filename": "set.txt"}
     assert client.files.retrieve(file).filename == "set.txt"
     del openai_mock.files.retrieve.response
     openai_mock.files.create.response = {"filename": "other.txt"}
-    other = add_file(client, name="b.txt")
-    assert {f.id: f.filename for f in client.files.list()} == {file: "a.txt", other: "other.txt"}
+    other_file = add_file(client, name="b.txt")
+    assert {item.id: item.filename for item in client.files.list()} == {file: "a.txt", other_file: "other.txt"}
     openai_mock.files.delete.response = {}
     client.files.delete(file)
-    assert list(openai_mock.state["files"]) == [other] and client.files.retrieve(other).filename == "other.txt"
+    assert (
+        list(openai_mock.state["files"]) == [other_file] and client.files.retrieve(other_file).filename == "other.txt"
+    )
 
 
-def test_a_ready_response_to_a_create_is_stored(openai_mock, client):
-    openai_mock.files.create.response = httpx.Response(200, json=ready_file("file-ready"))
+def test_http_response_to_a_create_is_stored(openai_mock, client):
+    openai_mock.files.create.response = httpx.Response(200, json=file_json("file-ready"))
     assert client.files.retrieve(add_file(client)).filename == "a.txt"
 
 
-def test_a_ready_response_is_stored_as_its_call_asks(openai_mock, create, client):
-    create.response = httpx.Response(200, json=ready_chat())
-    chat = functools.partial(client.chat.completions.create, **CHAT)
+def test_http_response_is_stored_according_to_the_request(openai_mock, create, client):
+    create.response = httpx.Response(200, json=chat_json())
+    chat = functools.partial(client.chat.completions.create, **CHAT_REQUEST)
     chat(), chat(store=False)
     assert not openai_mock.state["chat.completions"]
     assert chat(store=True).id in openai_mock.state["chat.completions"]
     response = {"id": "resp_ready", "object": "response", "created_at": 1, "model": "m", "output": []}
     openai_mock.responses.create.response = httpx.Response(200, json=response)
-    lenient().responses.create(**ASK, store=False)
+    lenient_client().responses.create(**INPUT_REQUEST, store=False)
     assert not openai_mock.state["responses"]
-    lenient().responses.create(**ASK)
+    lenient_client().responses.create(**INPUT_REQUEST)
     assert list(openai_mock.state["responses"]) == ["resp_ready"]
     openai_mock.responses.create.response = httpx.Response(200, json={"id": 5, "output": "of some other service"})
-    assert lenient().responses.create(**ASK).id == 5 and list(openai_mock.state["responses"]) == ["resp_ready"]
+    assert lenient_client().responses.create(**INPUT_REQUEST).id == 5 and list(openai_mock.state["responses"]) == [
+        "resp_ready"
+    ]
 
 
-def test_an_id_that_was_set_stays(openai_mock, client):
+def test_set_id_is_kept(openai_mock, client):
     openai_mock.responses.create.response = {"id": "resp_set"}
     openai_mock.files.create.response = {"id": "file-set"}
     for _ in range(2):
-        assert (client.responses.create(**ASK).id, add_file(client)) == ("resp_set", "file-set")
+        assert (client.responses.create(**INPUT_REQUEST).id, add_file(client)) == ("resp_set", "file-set")
 
 
-def test_what_is_set_goes_before_what_follows(openai_mock, client):
+def test_set_fields_override_derived_fields(openai_mock, client):
     openai_mock.responses.create.response = {"status": "failed"}
-    assert client.responses.create(**ASK, background=True).status == "failed"
+    assert client.responses.create(**INPUT_REQUEST, background=True).status == "failed"
     openai_mock.beta.threads.create_and_run.response = {"thread_id": "thread_set"}
-    asked = {"messages": [{"role": "user", "content": "x"}]}
-    run = client.beta.threads.create_and_run(assistant_id=add_assistant(client), thread=asked)
+    thread = {"messages": [{"role": "user", "content": "x"}]}
+    run = client.beta.threads.create_and_run(assistant_id=add_assistant(client), thread=thread)
     assert run.thread_id == "thread_set" and thread_texts(client, "thread_set") == ["x"]
 
 
-def test_the_end_of_a_video_is_what_is_set(openai_mock, client):
+def test_set_video_completion_time_is_kept(openai_mock, client):
     openai_mock.videos.create.response = {"completed_at": 5}
     assert client.videos.create(prompt="p").completed_at == 5
 
 
 def start_vector_store(client):
-    after = {"anchor": "last_active_at", "days": 1}
-    return client.vector_stores.create(file_ids=[add_file(client), add_file(client)], expires_after=after)
+    expiry = {"anchor": "last_active_at", "days": 1}
+    return client.vector_stores.create(file_ids=[add_file(client), add_file(client)], expires_after=expiry)
 
 
 def start_store_file(client):
-    return client.vector_stores.files.create(a_store(client), file_id=add_file(client))
+    return client.vector_stores.files.create(add_store(client), file_id=add_file(client))
 
 
 def start_file_batch(client):
-    return client.vector_stores.file_batches.create(a_store(client), file_ids=[add_file(client), add_file(client)])
+    return client.vector_stores.file_batches.create(add_store(client), file_ids=[add_file(client), add_file(client)])
 
 
 def start_eval_run(client):
     config, source = {"type": "logs"}, {"type": "file_content", "content": [{"item": {}}, {"item": {}}]}
-    eval = client.evals.create(data_source_config=config, testing_criteria=[CHECKED])
+    eval = client.evals.create(data_source_config=config, testing_criteria=[STRING_CHECK])
     return client.evals.runs.create(eval.id, data_source={"type": "jsonl", "source": source})
 
 
@@ -3107,7 +3248,7 @@ PROGRESS = {
     "evals.runs.create": (start_eval_run, lambda c, run: c.evals.runs.retrieve(run.id, eval_id=run.eval_id)),
     "fine_tuning.jobs.create": (add_job, lambda c, job: c.fine_tuning.jobs.retrieve(job.id)),
     "responses.create": (
-        lambda c: c.responses.create(**ASK, background=True),
+        lambda c: c.responses.create(**INPUT_REQUEST, background=True),
         lambda c, response: c.responses.retrieve(response.id),
     ),
     "uploads.create": (
@@ -3129,43 +3270,43 @@ PROGRESS = {
     "videos.remix": (lambda c: c.videos.remix(c.videos.create(prompt="p").id, prompt="p"), retrieve_video),
 }
 # What moves an object on that is cancelled.
-CANCELLED = {
+CANCEL_CALLS = {
     "batches.create": lambda c, batch: c.batches.cancel(batch.id),
     "beta.threads.runs.create": lambda c, run: c.beta.threads.runs.cancel(run.id, thread_id=run.thread_id),
     "vector_stores.file_batches.create": lambda c, batch: c.vector_stores.file_batches.cancel(
         batch.id, vector_store_id=batch.vector_store_id
     ),
 }
-STATUS = {"status", "error", "incomplete_details", "last_error", "required_action"}
+STATUS_FIELDS = {"status", "error", "incomplete_details", "last_error", "required_action"}
 
 
-def life_of(monkeypatch, name, partial, cancel=None):
+def progress_of(monkeypatch, name, partial, cancel=None):
     """An object as its creation and each later call show it, ten seconds apart, as JSON."""
-    start, move = PROGRESS[name]
+    create, advance = PROGRESS[name]
     with OpenAIMock() as mock:
-        reach(mock, name).response = partial
+        lookup(mock, name).response = partial
         monkeypatch.setattr(time, "time", lambda: 2_000_000_000)
-        shown = [start(sdk())]
+        objects = [create(sdk())]
         for number in range(1, 6):
             monkeypatch.setattr(time, "time", lambda now=2_000_000_000 + 10 * number: now)
-            shown.append((cancel if cancel and number == 1 else move)(sdk(), shown[-1]))
-    return [each.to_dict() for each in shown]
+            objects.append((cancel if cancel and number == 1 else advance)(sdk(), objects[-1]))
+    return [obj.to_dict() for obj in objects]
 
 
-def changed_in(life):
+def changed_fields(objects):
     """The fields that change over a life but those that are its state, each with its last value."""
-    names = {name for each in life for name in each} - STATUS
-    values = {name: [each.get(name) for each in life] for name in sorted(names)}
-    lasting = {name: [item for item in seen if item is not None] for name, seen in values.items()}
-    return {name: lasting[name][-1] for name, seen in values.items() if any(item != seen[0] for item in seen)}
+    names = {name for obj in objects for name in obj} - STATUS_FIELDS
+    values = {name: [obj.get(name) for obj in objects] for name in sorted(names)}
+    non_null = {name: [item for item in history if item is not None] for name, history in values.items()}
+    return {name: non_null[name][-1] for name, history in values.items() if any(item != history[0] for item in history)}
 
 
-def alternatives(name, value):
+def other_values(name, value):
     """Values that a test may set instead of a value: of a dict, one for each figure in it."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(item, (dict, int)):
-                yield from ({key: other} for other in alternatives(key, item))
+                yield from ({key: alternative} for alternative in other_values(key, item))
     elif isinstance(value, list):
         yield []
     elif name == "service_tier":
@@ -3176,33 +3317,39 @@ def alternatives(name, value):
 
 @pytest.mark.parametrize("name", sorted(PROGRESS.keys() & ROWS.keys()))
 def test_set_fields_survive_progress(monkeypatch, name):
-    changed = changed_in(life_of(monkeypatch, name, {}))
+    changed = changed_fields(progress_of(monkeypatch, name, {}))
     assert changed
     for field, value in changed.items():
-        for other in alternatives(field, value):
-            last = life_of(monkeypatch, name, {field: other})[-1]
-            assert holds(last[field], other), (field, other, last)
-            assert total_follows(last[field], other), (field, other, last)
+        for set_value in other_values(field, value):
+            last = progress_of(monkeypatch, name, {field: set_value})[-1]
+            assert contains(last[field], set_value), (field, set_value, last)
+            assert total_is_consistent(last[field], set_value), (field, set_value, last)
 
 
-def total_follows(whole, part):
+def total_is_consistent(figures, set_figures):
     """Return True if the total in a dict is the sum of the other figures, or was set, or there is none."""
-    total = next((name for name in ("total", "total_tokens") if isinstance(part, dict) and name in whole), None)
-    if total is None or total in part:
+    total = next(
+        (name for name in ("total", "total_tokens") if isinstance(set_figures, dict) and name in figures), None
+    )
+    if total is None or total in set_figures:
         return True
-    return 2 * whole[total] == sum(item for item in whole.values() if isinstance(item, int))
+    return 2 * figures[total] == sum(item for item in figures.values() if isinstance(item, int))
 
 
 @pytest.mark.parametrize("name", ["batches.create", "beta.threads.runs.create"])
 def test_set_fields_survive_cancelling(monkeypatch, name):
-    changed = changed_in(life_of(monkeypatch, name, {}, CANCELLED[name]))
+    changed = changed_fields(progress_of(monkeypatch, name, {}, CANCEL_CALLS[name]))
     for field, value in changed.items():
-        for other in alternatives(field, value):
-            life = life_of(monkeypatch, name, {field: other}, CANCELLED[name])
-            assert holds(life[-1][field], other) and life[-1]["status"] == "cancelled", (field, other, life)
+        for set_value in other_values(field, value):
+            objects = progress_of(monkeypatch, name, {field: set_value}, CANCEL_CALLS[name])
+            assert contains(objects[-1][field], set_value) and objects[-1]["status"] == "cancelled", (
+                field,
+                set_value,
+                objects,
+            )
 
 
-def test_calls_with_stages_are_in_the_table_of_progress():
+def test_progress_table_covers_all_calls_with_stages():
     staged = {name for name, behavior in openai_responses._BEHAVIORS.items() if behavior.stages}
     assert {name for name in staged if name.endswith((".create", ".edit", ".extend", ".remix"))} <= PROGRESS.keys()
 
@@ -3234,22 +3381,22 @@ def test_calls_with_stages_are_in_the_table_of_progress():
     ("batches.create", {"status": "completed", "completed_at": 5}, {"completed_at": 5, "output_file_id": None}),
 )
 def test_progress_completes_partially_set_fields(monkeypatch, name, partial, expected):
-    last = life_of(monkeypatch, name, partial)[-1]
-    assert holds({**dict.fromkeys(expected), **last}, expected)
+    last = progress_of(monkeypatch, name, partial)[-1]
+    assert contains({**dict.fromkeys(expected), **last}, expected)
 
 
 @cases(
     "name, cancel, status",
-    ("batches.create", CANCELLED["batches.create"], "cancelled"),
-    ("beta.threads.runs.create", CANCELLED["beta.threads.runs.create"], "cancelled"),
+    ("batches.create", CANCEL_CALLS["batches.create"], "cancelled"),
+    ("beta.threads.runs.create", CANCEL_CALLS["beta.threads.runs.create"], "cancelled"),
     ("evals.runs.create", lambda c, run: c.evals.runs.cancel(run.id, eval_id=run.eval_id), "canceled"),
-    ("vector_stores.file_batches.create", CANCELLED["vector_stores.file_batches.create"], "cancelled"),
+    ("vector_stores.file_batches.create", CANCEL_CALLS["vector_stores.file_batches.create"], "cancelled"),
 )
 def test_cancelling_overrides_a_set_status(monkeypatch, name, cancel, status):
     nulls = {"cancelling_at": None, "cancelled_at": None} if name == "batches.create" else {}
-    life = life_of(monkeypatch, name, {"status": "in_progress", **nulls}, cancel)
-    assert life[0]["status"] == "in_progress" and life[-1]["status"] == status
-    assert all(life[-1][field] for field in nulls)
+    objects = progress_of(monkeypatch, name, {"status": "in_progress", **nulls}, cancel)
+    assert objects[0]["status"] == "in_progress" and objects[-1]["status"] == status
+    assert all(objects[-1][field] for field in nulls)
 
 
 def test_update_overrides_set_fields(openai_mock, client):
@@ -3257,37 +3404,37 @@ def test_update_overrides_set_fields(openai_mock, client):
     store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
     client.vector_stores.update(store.id, expires_after={"anchor": "last_active_at", "days": 2})
     client.vector_stores.files.create(store.id, file_id=add_file(client))
-    found = client.vector_stores.retrieve(store.id)
-    assert found.expires_at == found.last_active_at + 2 * 86400
+    updated = client.vector_stores.retrieve(store.id)
+    assert updated.expires_at == updated.last_active_at + 2 * 86400
 
 
-def test_fine_tuning_makes_the_model_that_was_set(openai_mock, client):
+def test_fine_tuning_creates_the_set_model(openai_mock, client):
     openai_mock.fine_tuning.jobs.create.response = {"fine_tuned_model": "ft:set"}
     job = add_job(client).id
-    assert states(lambda: client.fine_tuning.jobs.retrieve(job), 3)[-1] == "succeeded"
+    assert statuses(lambda: client.fine_tuning.jobs.retrieve(job), 3)[-1] == "succeeded"
     assert client.models.retrieve("ft:set").id == "ft:set"
     assert client.fine_tuning.jobs.checkpoints.list(job).data[0].fine_tuned_model_checkpoint == "ft:set"
 
 
-def test_upload_stores_the_file_that_was_set(openai_mock, client):
+def test_upload_stores_the_set_file(openai_mock, client):
     openai_mock.uploads.create.response = {"file": {"filename": "set.txt"}}
     upload = complete_upload(client, PROGRESS["uploads.create"][0](client))
     assert client.files.retrieve(upload.file.id).filename == "set.txt"
     assert client.files.content(upload.file.id).read() == b"12345"
 
 
-def test_batch_makes_no_file_in_place_of_one_that_was_set(openai_mock, client):
+def test_batch_keeps_a_set_output_file(openai_mock, client):
     openai_mock.batches.create.response = {"output_file_id": add_file(client, b"{}")}
     batch = add_batch(client, batch_line("1"), batch_line("2", "/v1/nothing"))
     before = {file.id for file in client.files.list()}
-    assert states(lambda: client.batches.retrieve(batch.id), 2)[-1] == "completed"
-    done = client.batches.retrieve(batch.id)
-    assert client.files.content(done.output_file_id).read() == b"{}"
-    assert {file.id for file in client.files.list()} == before | {done.error_file_id}
+    assert statuses(lambda: client.batches.retrieve(batch.id), 2)[-1] == "completed"
+    completed = client.batches.retrieve(batch.id)
+    assert client.files.content(completed.output_file_id).read() == b"{}"
+    assert {file.id for file in client.files.list()} == before | {completed.error_file_id}
 
 
-def test_file_added_again_forgets_the_fields_that_were_set(openai_mock, client):
-    file, store = add_file(client, b"12345"), a_store(client)
+def test_readded_file_drops_previously_set_fields(openai_mock, client):
+    file, store = add_file(client, b"12345"), add_store(client)
     openai_mock.vector_stores.files.create.response = {"usage_bytes": 9}
     added = client.vector_stores.files.create(store, file_id=file)
     assert (added.status, added.usage_bytes) == ("in_progress", 9)
@@ -3298,18 +3445,18 @@ def test_file_added_again_forgets_the_fields_that_were_set(openai_mock, client):
     assert client.vector_stores.retrieve(store).usage_bytes == 5
 
 
-def test_the_version_of_a_skill_is_what_is_set(openai_mock, client):
+def test_set_skill_version_is_kept(openai_mock, client):
     skill = client.skills.create(files=[("SKILL.md", b"name: a")]).id
     openai_mock.skills.versions.create.response = {"version": "7"}
     assert client.skills.versions.create(skill, files=[("SKILL.md", b"name: b")]).version == "7"
     assert client.skills.versions.retrieve("7", skill_id=skill).name == "b"
 
 
-def test_what_is_set_under_an_unknown_parent_is_found_again(openai_mock, client):
+def test_set_response_under_an_unknown_parent_is_stored(openai_mock, client):
     openai_mock.beta.threads.runs.create.response = {"status": "completed"}
     run = client.beta.threads.runs.create_and_poll(thread_id="thread_x", assistant_id="asst_x")
     assert run.status == "completed"
-    assert [found.id for found in client.beta.threads.runs.list("thread_x")] == [run.id]
+    assert [listed_run.id for listed_run in client.beta.threads.runs.list("thread_x")] == [run.id]
     openai_mock.vector_stores.files.create.response = {}
     assert client.vector_stores.files.create_and_poll("file-x", vector_store_id="vs_x").status == "completed"
 
@@ -3319,18 +3466,18 @@ operations = st.lists(st.tuples(verbs, st.integers(0, 7), st.integers(1, 4)), ma
 
 
 @given(operations, st.sampled_from(["asc", "desc"]))
-def test_any_sequence_of_calls_does_what_a_plain_dict_does(operations, order):
+def test_any_sequence_of_calls_matches_a_dict_model(operations, order):
     model = {}
     with OpenAIMock():
         stores = sdk().vector_stores
         for number, (operation, position, limit) in enumerate(operations):
             ids = list(model) if order == "asc" else list(model)[::-1]
-            id = ids[position % len(ids)] if ids else UNKNOWN
+            id = ids[position % len(ids)] if ids else UNKNOWN_ID
             if operation == "create":
                 model[stores.create(name=f"{number}").id] = f"{number}"
             elif operation == "list":
-                found = [(item.id, item.name) for item in stores.list(order=order, limit=limit)]
-                assert found == [(key, model[key]) for key in ids]
+                listed = [(item.id, item.name) for item in stores.list(order=order, limit=limit)]
+                assert listed == [(key, model[key]) for key in ids]
             elif not ids:
                 not_found(getattr(stores, operation), id)
             elif operation == "update":
@@ -3356,7 +3503,7 @@ class Operations(stateful.RuleBasedStateMachine):
         self.files_made, self.store_files, self.items, self.messages, self.batches_made = [], {}, {}, {}, {}
 
     def ask(self, method, path, body=None):
-        request = httpx.Request(method, f"{URL}/{path}", **({"json": body} if method == "POST" else {}))
+        request = httpx.Request(method, f"{BASE_URL}/{path}", **({"json": body} if method == "POST" else {}))
         response = next(self.sides).router.handler(request)
         assert response.status_code in (200, 400, 404), response.text
         return response.json()
@@ -3376,7 +3523,9 @@ class Operations(stateful.RuleBasedStateMachine):
     def delete_file(self, id):
         assert self.ask("DELETE", f"files/{id}")["deleted"]
         self.files_made.remove(id)
-        self.store_files = {store: [each for each in held if each != id] for store, held in self.store_files.items()}
+        self.store_files = {
+            store: [file_id for file_id in file_ids if file_id != id] for store, file_ids in self.store_files.items()
+        }
 
     @stateful.rule(target=stores)
     def make_store(self):
@@ -3391,9 +3540,9 @@ class Operations(stateful.RuleBasedStateMachine):
 
     @stateful.rule(store=stores, file=files)
     def leave_store(self, store, file):
-        found = self.ask("DELETE", f"vector_stores/{store}/files/{file}")
-        assert ("error" in found) == (file not in self.store_files[store])
-        self.store_files[store] = [each for each in self.store_files[store] if each != file]
+        response = self.ask("DELETE", f"vector_stores/{store}/files/{file}")
+        assert ("error" in response) == (file not in self.store_files[store])
+        self.store_files[store] = [file_id for file_id in self.store_files[store] if file_id != file]
 
     @stateful.rule(id=stateful.consumes(stores))
     def delete_store(self, id):
@@ -3426,9 +3575,9 @@ class Operations(stateful.RuleBasedStateMachine):
 
     @stateful.rule(target=batches, lines=st.lists(st.sampled_from(["good", "bad"]), max_size=3))
     def make_batch(self, lines):
-        asked = [batch_line("1", body=CHAT if line == "good" else {}) for line in lines]
+        requests = [batch_line("1", body=CHAT_REQUEST if line == "good" else {}) for line in lines]
         file = self.make("files", purpose="batch", file="x")
-        self.mocks[0].state["files.content"][file] = "\n".join(map(json.dumps, asked)).encode()
+        self.mocks[0].state["files.content"][file] = "\n".join(map(json.dumps, requests)).encode()
         batch = self.make("batches", input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
         self.files_made.append(file)
         self.batches_made[batch] = ["validating", lines]
@@ -3437,8 +3586,8 @@ class Operations(stateful.RuleBasedStateMachine):
     @stateful.rule(id=batches)
     def look_at_batch(self, id):
         batch, (status, lines) = self.ask("GET", f"batches/{id}"), self.batches_made[id]
-        goes = {"validating": "in_progress", "in_progress": "completed", "cancelling": "cancelled"}
-        self.batches_made[id][0] = goes.get(status, status)
+        next_statuses = {"validating": "in_progress", "in_progress": "completed", "cancelling": "cancelled"}
+        self.batches_made[id][0] = next_statuses.get(status, status)
         assert batch["status"] == self.batches_made[id][0]
         if (status, batch["status"]) == ("in_progress", "completed"):
             self.files_made += filter(None, [batch.get("output_file_id"), batch.get("error_file_id")])
@@ -3448,10 +3597,10 @@ class Operations(stateful.RuleBasedStateMachine):
 
     @stateful.rule(id=batches)
     def cancel_batch(self, id):
-        known = self.batches_made[id]
-        answer = self.ask("POST", f"batches/{id}/cancel", {})
-        known[0] = "cancelling" if known[0] in ("validating", "in_progress") else known[0]
-        assert answer.get("status", known[0]) == known[0]
+        expected = self.batches_made[id]
+        response = self.ask("POST", f"batches/{id}/cancel", {})
+        expected[0] = "cancelling" if expected[0] in ("validating", "in_progress") else expected[0]
+        assert response.get("status", expected[0]) == expected[0]
 
     @stateful.rule(id=stateful.consumes(conversations))
     def delete_conversation(self, id):
@@ -3463,9 +3612,9 @@ class Operations(stateful.RuleBasedStateMachine):
         assert self.ids("files") == self.files_made
         assert self.ids("batches") == list(self.batches_made)
         assert self.ids("vector_stores") == list(self.store_files)
-        for store, held in self.store_files.items():
-            assert sorted(self.ids(f"vector_stores/{store}/files")) == sorted(held)
-            assert self.ask("GET", f"vector_stores/{store}")["file_counts"]["total"] == len(held)
+        for store, file_ids in self.store_files.items():
+            assert sorted(self.ids(f"vector_stores/{store}/files")) == sorted(file_ids)
+            assert self.ask("GET", f"vector_stores/{store}")["file_counts"]["total"] == len(file_ids)
         for thread, number in self.messages.items():
             assert len(self.ids(f"threads/{thread}/messages")) == number
         for conversation, number in self.items.items():
@@ -3478,16 +3627,16 @@ def test_operations_in_any_order():
 
 @cases(
     "words, call",
-    ("No such FileBatch object: x", lambda c: c.vector_stores.file_batches.retrieve("x", vector_store_id=a_store(c))),
+    ("No such FileBatch object: x", lambda c: c.vector_stores.file_batches.retrieve("x", vector_store_id=add_store(c))),
     ("No such Video object: x", lambda c: c.videos.remix("x", prompt="p")),
     ("No such File object: x", lambda c: c.files.content("x")),
     ("No such File object: x", lambda c: c.containers.files.create(c.containers.create(name="c").id, file_id="x")),
-    ("No such File object: x", lambda c: c.vector_stores.files.create(a_store(c), file_id="x")),
+    ("No such File object: x", lambda c: c.vector_stores.files.create(add_store(c), file_id="x")),
     ("No such File object: x", lambda c: c.vector_stores.create(file_ids=["x"])),
     ("Vector store with id 'x' not found.", lambda c: c.vector_stores.search("x", query="q")),
     ("The model 'x' does not exist", lambda c: c.models.retrieve("x")),
 )
-def test_unknown_objects_are_named_in_the_words_of_the_api(client, words, call):
+def test_missing_object_errors_match_the_api_message(client, words, call):
     caught = not_found(call, client)
     assert caught.body["message"] == words and caught.type == "invalid_request_error"
 
@@ -3500,12 +3649,12 @@ def test_unknown_objects_are_named_in_the_words_of_the_api(client, words, call):
     ("admin.organization.certificates.list", 100, "desc"),
     ("fine_tuning.jobs.list", 100, "desc"),
 )
-def test_lists_have_the_largest_page_and_the_order_of_the_service(openai_mock, name, most, order):
-    listed = functools.partial(sent, openai_mock, name, {})
-    assert listed(limit=most).status_code == 200 and listed(limit=most + 1).status_code == 400
+def test_lists_have_the_api_page_limit_and_order(openai_mock, name, most, order):
+    list_objects = functools.partial(sent, openai_mock, name, {})
+    assert list_objects(limit=most).status_code == 200 and list_objects(limit=most + 1).status_code == 400
     objects = openai_mock.state[resource_of(ROWS[name])]
     objects |= {id: {"id": id} for id in ("a-1", "b-1")}
-    ids = [each["id"] for each in listed().json()["data"] if each["id"] in objects]
+    ids = [item["id"] for item in list_objects().json()["data"] if item["id"] in objects]
     assert ids == sorted(objects, reverse=order == "desc")
 
 
@@ -3517,47 +3666,47 @@ def test_lists_have_the_largest_page_and_the_order_of_the_service(openai_mock, n
     (lambda c: c.fine_tuning.jobs.pause(c.fine_tuning.jobs.cancel(add_job(c).id).id), "Cannot pause a job with"),
     (lambda c: search(c, {"type": "x"}), "Invalid filter type: 'x'"),
     (lambda c: search(c, {"type": "gt", "key": "n", "value": 1}), "Invalid filter value for 'n'"),
-    (lambda c: c.responses.cancel(c.responses.create(**ASK).id), "Only background responses"),
+    (lambda c: c.responses.cancel(c.responses.create(**INPUT_REQUEST).id), "Only background responses"),
 )
-def test_requests_the_api_refuses(client, call, words):
-    assert words in refused(call, client).body["message"]
+def test_invalid_requests_get_the_api_error(client, call, words):
+    assert words in bad_request(call, client).body["message"]
 
 
 def search(client, filters):
     """A search of a file with an attribute `n`, which is a text."""
-    store = a_store(client)
+    store = add_store(client)
     client.vector_stores.files.create(store, file_id=add_file(client), attributes={"n": "text"})
     return client.vector_stores.search(store, query="x", filters=filters)
 
 
-def test_objects_expire_by_the_clock(client, monkeypatch):
+def test_objects_expire_by_time(client, monkeypatch):
     start = int(time.time())
 
-    def ahead(seconds):
+    def advance(seconds):
         monkeypatch.setattr(time, "time", lambda: start + seconds)
 
-    ahead(0)
-    day = {"anchor": "last_active_at", "days": 1}
-    kept = client.files.create(file=b"x", purpose="assistants")
+    advance(0)
+    expiry = {"anchor": "last_active_at", "days": 1}
+    permanent_file = client.files.create(file=b"x", purpose="assistants")
     file = client.files.create(file=b"x", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600})
-    store = client.vector_stores.create(expires_after=day, file_ids=[file.id])
+    store = client.vector_stores.create(expires_after=expiry, file_ids=[file.id])
     upload = client.uploads.create(bytes=1, filename="a", mime_type="text/plain", purpose="batch")
     run = client.beta.threads.create_and_run(assistant_id=add_assistant(client))
     times = (file.expires_at, upload.expires_at, store.expires_at, run.created_at)
     assert times == (start + 3600, start + 3600, start + 86400, start)
-    ahead(3601)
-    assert [each.id for each in client.files.list()] == [kept.id]
+    advance(3601)
+    assert [item.id for item in client.files.list()] == [permanent_file.id]
     for call in (client.files.retrieve, client.files.content, client.files.delete):
         not_found(call, file.id)
     not_found(client.vector_stores.files.create, store.id, file_id=file.id)
-    assert "is expired and takes no more" in str(refused(client.uploads.parts.create, upload.id, data=b"x"))
+    assert "is expired and takes no more" in str(bad_request(client.uploads.parts.create, upload.id, data=b"x"))
     assert client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id).status == "expired"
-    client.vector_stores.files.create(store.id, file_id=kept.id)
-    assert client.chat.completions.create(**CHAT).created == start + 3601
-    ahead(86401)
+    client.vector_stores.files.create(store.id, file_id=permanent_file.id)
+    assert client.chat.completions.create(**CHAT_REQUEST).created == start + 3601
+    advance(86401)
     assert client.vector_stores.retrieve(store.id).status == "completed"  # for it was active since
-    ahead(3 * 86400)
-    assert [each.status for each in client.vector_stores.list()] == ["expired"]
+    advance(3 * 86400)
+    assert [item.status for item in client.vector_stores.list()] == ["expired"]
 
 
 # ======================================================================================================================
@@ -3565,57 +3714,65 @@ def test_objects_expire_by_the_clock(client, monkeypatch):
 # ======================================================================================================================
 
 
-def test_files_come_back_byte_for_byte(client):
-    data, hour = b"\r\n--x\r\n\x00\xff" + bytes(range(256)), {"anchor": "created_at", "seconds": 3600}
-    file = client.files.create(file=("a.bin", data), purpose="vision", expires_after=hour)
+def test_file_content_round_trips_unchanged(client):
+    data, expiry = b"\r\n--x\r\n\x00\xff" + bytes(range(256)), {"anchor": "created_at", "seconds": 3600}
+    file = client.files.create(file=("a.bin", data), purpose="vision", expires_after=expiry)
     assert (file.bytes, file.filename, file.purpose, file.status) == (len(data), "a.bin", "vision", "processed")
     assert file.expires_at == file.created_at + 3600 and client.files.content(file.id).read() == data
     assert client.files.wait_for_processing(file.id) == file
 
 
 @cases("name", "\u00e9.txt", "\u6587\u4ef6.txt")
-def test_names_of_files_may_be_of_any_language(client, name):
+def test_file_names_may_be_non_ascii(client, name):
     assert client.files.create(file=(name, b"x"), purpose="vision").filename == name
 
 
-def test_files_are_filtered_by_purpose_and_gone_with_their_content(client):
+def test_files_are_filtered_by_purpose_and_deleted_with_content(client):
     first, second = add_file(client), add_file(client, purpose="batch")
-    assert [f.id for f in client.files.list(purpose="batch")] == [second]
-    assert [f.id for f in client.files.list(order="asc")] == [first, second]
+    assert [file.id for file in client.files.list(purpose="batch")] == [second]
+    assert [file.id for file in client.files.list(order="asc")] == [first, second]
     assert client.files.delete(first).deleted
     not_found(client.files.content, first)
 
 
-def test_upload_parts_are_put_together_in_the_order_of_their_ids(client):
+def test_upload_parts_are_joined_in_part_ids_order(client):
     upload = client.uploads.create(bytes=6, filename="u.txt", mime_type="text/plain", purpose="batch")
     parts = [client.uploads.parts.create(upload.id, data=data).id for data in (b"def", b"abc")]
     md5 = hashlib.md5(b"abcdef").hexdigest()
-    wrong = ("bytes", parts[:1], {}), ("part_ids", [*parts, "part_x"], {}), ("md5", parts, {"md5": md5})
-    for param, ids, more in wrong:
-        assert refused(client.uploads.complete, upload.id, part_ids=ids, **more).param == param
-    done = client.uploads.complete(upload.id, part_ids=parts[::-1], md5=md5)
-    assert (done.status, done.file.bytes, done.file.filename, done.file.purpose) == ("completed", 6, "u.txt", "batch")
-    assert client.files.content(done.file.id).read() == b"abcdef" and client.files.retrieve(done.file.id) == done.file
-    refused(client.uploads.parts.create, upload.id, data=b"x")
+    wrong_requests = ("bytes", parts[:1], {}), ("part_ids", [*parts, "part_x"], {}), ("md5", parts, {"md5": md5})
+    for param, ids, options in wrong_requests:
+        assert bad_request(client.uploads.complete, upload.id, part_ids=ids, **options).param == param
+    completed = client.uploads.complete(upload.id, part_ids=parts[::-1], md5=md5)
+    assert (completed.status, completed.file.bytes, completed.file.filename, completed.file.purpose) == (
+        "completed",
+        6,
+        "u.txt",
+        "batch",
+    )
+    assert (
+        client.files.content(completed.file.id).read() == b"abcdef"
+        and client.files.retrieve(completed.file.id) == completed.file
+    )
+    bad_request(client.uploads.parts.create, upload.id, data=b"x")
 
 
-def test_cancelled_upload_takes_no_more(client):
+def test_cancelled_upload_rejects_further_calls(client):
     upload = client.uploads.create(bytes=1, filename="u.txt", mime_type="text/plain", purpose="batch")
     assert client.uploads.cancel(upload.id).status == "cancelled"
-    refused(client.uploads.parts.create, upload.id, data=b"x")
-    refused(client.uploads.complete, upload.id, part_ids=[])
+    bad_request(client.uploads.parts.create, upload.id, data=b"x")
+    bad_request(client.uploads.complete, upload.id, part_ids=[])
     not_found(client.uploads.parts.create, "upload_x", data=b"x")
 
 
 def test_upload_file_chunked(openai_mock, client):
     data = bytes(range(256)) * 4
-    about = {"filename": "u.bin", "mime_type": "text/plain", "purpose": "batch", "bytes": len(data), "part_size": 100}
+    options = {"filename": "u.bin", "mime_type": "text/plain", "purpose": "batch", "bytes": len(data), "part_size": 100}
 
     async def scene(client):
-        return await get(client.uploads.upload_file_chunked(file=data, **about))
+        return await awaited(client.uploads.upload_file_chunked(file=data, **options))
 
     for kind in ("sync", "async"):
-        upload = play(kind, scene)
+        upload = run_with_client(kind, scene)
         assert upload.status == "completed" and client.files.content(upload.file.id).read() == data
     assert openai_mock.uploads.parts.create.route.call_count == 22
 
@@ -3628,7 +3785,7 @@ def test_upload_file_chunked(openai_mock, client):
 def test_previous_response_carries_the_conversation_on(openai_mock, client):
     def answer(request, conversation):
         contents = [item["content"] for item in conversation]
-        return " ".join(each if isinstance(each, str) else each[0]["text"] for each in contents)
+        return " ".join(content if isinstance(content, str) else content[0]["text"] for content in contents)
 
     openai_mock.responses.create.response = answer
     create = functools.partial(client.responses.create, model="gpt-4o")
@@ -3642,9 +3799,9 @@ def test_previous_response_carries_the_conversation_on(openai_mock, client):
     assert [(item.role, item.content[0].text) for item in items] == [("user", "b")]
 
 
-HELD_BACK = [FUNCTION_TOOL | {"defer_loading": True}, FUNCTION_TOOL | {"name": "g"}, {"type": "tool_search"}]
-FOR_PROGRAMS = [FUNCTION_TOOL | {"allowed_callers": ["programmatic"]}, {"type": "programmatic_tool_calling"}]
-SEARCHED_BY_APP = {"type": "tool_search", "execution": "client", "parameters": CITY}
+DEFERRED_TOOLS = [FUNCTION_TOOL | {"defer_loading": True}, FUNCTION_TOOL | {"name": "g"}, {"type": "tool_search"}]
+PROGRAM_TOOLS = [FUNCTION_TOOL | {"allowed_callers": ["programmatic"]}, {"type": "programmatic_tool_calling"}]
+CLIENT_TOOL_SEARCH = {"type": "tool_search", "execution": "client", "parameters": CITY_SCHEMA}
 
 
 @cases(
@@ -3656,14 +3813,14 @@ SEARCHED_BY_APP = {"type": "tool_search", "execution": "client", "parameters": C
      {"image_url": "https://example.test/a.png"}, ["message.input_image.image_url"]),
     ({"type": "input_image", "detail": "low", "file_id": "file-1"}, {"file_id": "file-1"}, ()),
 )  # fmt: skip
-def test_what_a_response_heard_is_listed_without_its_bytes(client, part, shown, include):
+def test_input_items_are_listed_without_file_data(client, part, shown, include):
     response = client.responses.create(model="gpt-4o", input=[{"role": "user", "content": [part]}])
     (item,) = client.responses.input_items.list(response.id, include=include).data
-    (told,) = item.to_dict()["content"]
-    assert holds(told, shown) and "file_data" not in told
+    (returned,) = item.to_dict()["content"]
+    assert contains(returned, shown) and "file_data" not in returned
 
 
-ITEMS = (
+OUTPUT_ITEMS = (
     ("reasoning", {}, {"summary": [], "content": []}, ("status",)),
     ("mcp_list_tools", {}, {"server_label": "maps", "tools": [{"annotations": {"read_only": False}}]}, ()),
     ("mcp_call", {}, {"server_label": "maps", "error": None, "approval_request_id": None}, ()),
@@ -3690,48 +3847,50 @@ ITEMS = (
     ),
     ("mcp_call", {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
      {"approval_request_id": "mcpr_1"}, ()),
-    ("function_call", {"tools": FOR_PROGRAMS}, {"status": "in_progress", "caller": {"type": "program"}}, ()),
+    ("function_call", {"tools": PROGRAM_TOOLS}, {"status": "in_progress", "caller": {"type": "program"}}, ()),
     ("function_call", {"tools": [FUNCTION_TOOL]}, {"status": "completed"}, ("caller",)),
-    ("tool_search_call", {"tools": HELD_BACK}, {"arguments": {"paths": ["f"]}, "call_id": None}, ()),
-    ("tool_search_output", {"tools": HELD_BACK}, {"tools": [{"name": "f", "defer_loading": True}]}, ()),
-    ("tool_search_call", {"tools": [SEARCHED_BY_APP]}, {"arguments": {"city": "text"}, "execution": "client"}, ()),
+    ("tool_search_call", {"tools": DEFERRED_TOOLS}, {"arguments": {"paths": ["f"]}, "call_id": None}, ()),
+    ("tool_search_output", {"tools": DEFERRED_TOOLS}, {"tools": [{"name": "f", "defer_loading": True}]}, ()),
+    ("tool_search_call", {"tools": [CLIENT_TOOL_SEARCH]}, {"arguments": {"city": "text"}, "execution": "client"}, ()),
 )  # fmt: skip
 
 
-@cases("type, asked, says, lacks", *ITEMS)
-def test_an_item_by_its_type_alone_is_whole(openai_mock, type, asked, says, lacks):
+@cases("type, asked, says, lacks", *OUTPUT_ITEMS)
+def test_item_with_only_a_type_is_completed(openai_mock, type, asked, says, lacks):
     tools = [
         {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"},
         {"type": "image_generation", "quality": "low", "size": "auto"},
     ]
     openai_mock.responses.create.response = {"output": [{"type": type}]}
-    (item,) = sdk().responses.create(**ASK | {"tools": tools} | asked).to_dict()["output"]
-    assert holds(item, says) and not item.keys() & set(lacks)
+    (item,) = sdk().responses.create(**INPUT_REQUEST | {"tools": tools} | asked).to_dict()["output"]
+    assert contains(item, says) and not item.keys() & set(lacks)
 
 
-@pytest.mark.skipif("program" not in members("responses.ResponseOutputItem"), reason="this SDK has no programs")
-def test_a_call_names_the_program_that_makes_it(openai_mock, client):
+@pytest.mark.skipif("program" not in union_members("responses.ResponseOutputItem"), reason="this SDK has no programs")
+def test_function_call_names_the_calling_program(openai_mock, client):
     program = {"type": "program", "call_id": "call_p"}
     openai_mock.responses.create.response = {"output": [program, {"type": "function_call", "name": "f"}]}
-    first = client.responses.create(**ASK, tools=FOR_PROGRAMS)
+    first = client.responses.create(**INPUT_REQUEST, tools=PROGRAM_TOOLS)
     openai_mock.responses.create.response = tool_call("f")
-    later = client.responses.create(**ASK, tools=FOR_PROGRAMS, previous_response_id=first.id)
-    assert [made.caller.caller_id for made in (first.output[1], later.output[0])] == ["call_p", "call_p"]
+    second = client.responses.create(**INPUT_REQUEST, tools=PROGRAM_TOOLS, previous_response_id=first.id)
+    assert [call.caller.caller_id for call in (first.output[1], second.output[0])] == ["call_p", "call_p"]
 
 
-def test_a_whole_response_comes_back_as_it_was_set(openai_mock, client):
-    whole = client.responses.create(**ASK).to_dict() | {"reasoning": {"effort": "low", "summary": None}}
-    openai_mock.responses.create.response = whole
+def test_complete_response_is_returned_as_set(openai_mock, client):
+    set_response = client.responses.create(**INPUT_REQUEST).to_dict() | {
+        "reasoning": {"effort": "low", "summary": None}
+    }
+    openai_mock.responses.create.response = set_response
     answer = client.responses.create(model="gpt-5.6", input="Hi", reasoning={"effort": "high"})
-    assert answer.to_dict() == whole
+    assert answer.to_dict() == set_response
 
 
-def test_what_was_set_of_an_item_wins_over_its_tool(openai_mock, client):
-    given = {"type": "mcp_call", "server_label": "mine", "name": "find", "arguments": "{}"}
-    openai_mock.responses.create.response = {"output": [given, {"type": "mcp_list_tools", "tools": [SCHEMED]}]}
+def test_set_item_fields_override_tool_fields(openai_mock, client):
+    set_item = {"type": "mcp_call", "server_label": "mine", "name": "find", "arguments": "{}"}
+    openai_mock.responses.create.response = {"output": [set_item, {"type": "mcp_list_tools", "tools": [LISTED_TOOL]}]}
     tool = {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"}
-    made, listed = client.responses.create(**ASK, tools=[tool]).output
-    assert (made.server_label, listed.server_label) == ("mine", "maps") and listed.tools[0].input_schema == CITY
+    call, listed = client.responses.create(**INPUT_REQUEST, tools=[tool]).output
+    assert (call.server_label, listed.server_label) == ("mine", "maps") and listed.tools[0].input_schema == CITY_SCHEMA
 
 
 @cases(
@@ -3739,12 +3898,12 @@ def test_what_was_set_of_an_item_wins_over_its_tool(openai_mock, client):
     ({"query": "x"}, {"query": "x", "queries": ["x"]}),
     ({"type": "open_page", "url": "u"}, {"url": "u"}),
 )
-def test_a_search_is_for_what_the_test_says(openai_mock, client, action, told):
+def test_set_web_search_action_is_completed(openai_mock, client, action, told):
     openai_mock.responses.create.response = {"output": [{"type": "web_search_call", "action": action}]}
-    assert client.responses.create(**ASK).output[0].action.to_dict() == {"type": "search"} | action | told
+    assert client.responses.create(**INPUT_REQUEST).output[0].action.to_dict() == {"type": "search"} | action | told
 
 
-SCHEMED = {"name": "find", "input_schema": CITY}
+LISTED_TOOL = {"name": "find", "input_schema": CITY_SCHEMA}
 
 
 @cases(
@@ -3759,67 +3918,69 @@ SCHEMED = {"name": "find", "input_schema": CITY}
         ["commentary", "final_answer"],
     ),
 )
-def test_messages_have_a_phase_by_their_model(openai_mock, client, model, turn, phases):
+def test_message_phase_depends_on_the_model(openai_mock, client, model, turn, phases):
     openai_mock.responses.create.response = turn
     output = client.responses.create(model=model, input="x").to_dict()["output"]
     assert [item.get("phase") for item in output] == phases
 
 
-def test_unknown_previous_response_is_the_real_error(client):
-    caught = refused(client.responses.create, **ASK, previous_response_id="resp_x")
-    place = {"param": "previous_response_id", "code": "previous_response_not_found"}
-    words = {"message": "Previous response with id 'resp_x' not found.", "type": "invalid_request_error"}
-    assert caught.body == words | place
+def test_unknown_previous_response_gets_the_api_error(client):
+    caught = bad_request(client.responses.create, **INPUT_REQUEST, previous_response_id="resp_x")
+    location = {"param": "previous_response_id", "code": "previous_response_not_found"}
+    message = {"message": "Previous response with id 'resp_x' not found.", "type": "invalid_request_error"}
+    assert caught.body == message | location
 
 
-def test_responses_in_a_conversation_append_their_items(openai_mock, client):
+def test_response_items_are_appended_to_the_conversation(openai_mock, client):
     conversation = client.conversations.create(items=[{"role": "user", "content": "a"}], metadata={"k": "v"})
     openai_mock.responses.create.response = "c"
-    response = client.responses.create(**ASK, conversation=conversation.id)
+    response = client.responses.create(**INPUT_REQUEST, conversation=conversation.id)
     assert response.conversation.id == conversation.id
     items = client.conversations.items.list(conversation.id, order="asc").data
     assert [(item.role, item.content[0].text) for item in items] == [("user", "a"), ("user", "Hi"), ("assistant", "c")]
     assert items[-1].id == response.output[0].id
     del openai_mock.responses.create.response  # what is set is served without checks
-    refused(client.responses.create, model="gpt-4o", conversation=conversation.id, previous_response_id=response.id)
+    bad_request(client.responses.create, model="gpt-4o", conversation=conversation.id, previous_response_id=response.id)
     not_found(client.responses.create, model="gpt-4o", conversation="conv_x")
 
 
 def test_conversation_items(client):
-    talks = client.conversations
-    items, id, other = talks.items, talks.create(metadata={"k": "v"}).id, talks.create().id
-    made = items.create(id, items=[{"role": "user", "content": text} for text in "ab"])
-    first, second = made.data
-    assert (first.content[0].text, second.content[0].text, made.first_id) == ("a", "b", first.id)
+    conversations = client.conversations
+    items, id, other_id = conversations.items, conversations.create(metadata={"k": "v"}).id, conversations.create().id
+    created = items.create(id, items=[{"role": "user", "content": text} for text in "ab"])
+    first, second = created.data
+    assert (first.content[0].text, second.content[0].text, created.first_id) == ("a", "b", first.id)
     assert items.retrieve(first.id, conversation_id=id).content[0].text == "a"
-    not_found(items.retrieve, first.id, conversation_id=other)
-    left = items.delete(first.id, conversation_id=id)
-    assert (left.id, left.metadata) == (id, {"k": "v"})
-    assert [item.id for item in items.list(id)] == [second.id] and talks.delete(id).deleted
+    not_found(items.retrieve, first.id, conversation_id=other_id)
+    conversation = items.delete(first.id, conversation_id=id)
+    assert (conversation.id, conversation.metadata) == (id, {"k": "v"})
+    assert [item.id for item in items.list(id)] == [second.id] and conversations.delete(id).deleted
     not_found(items.list, id)
 
 
-def test_background_response_comes_true_over_retrieves(openai_mock, client):
+def test_background_response_advances_with_each_retrieve(openai_mock, client):
     openai_mock.responses.create.response = "done"
-    response = client.responses.create(**ASK, background=True)
-    seen = [response, *(client.responses.retrieve(response.id) for _ in range(3))]
-    assert [r.status for r in seen] == ["queued", "in_progress", "completed", "completed"]
-    assert [r.output_text for r in seen] == ["", "", "done", "done"] and seen[-1].usage.output_tokens == 1
-    assert [r.service_tier for r in seen] == ["auto", "auto", "default", "default"]
+    response = client.responses.create(**INPUT_REQUEST, background=True)
+    snapshots = [response, *(client.responses.retrieve(response.id) for _ in range(3))]
+    assert [snapshot.status for snapshot in snapshots] == ["queued", "in_progress", "completed", "completed"]
+    assert [snapshot.output_text for snapshot in snapshots] == ["", "", "done", "done"] and snapshots[
+        -1
+    ].usage.output_tokens == 1
+    assert [snapshot.service_tier for snapshot in snapshots] == ["auto", "auto", "default", "default"]
 
 
 def test_background_responses_can_be_cancelled(client):
-    response = client.responses.create(**ASK, background=True)
+    response = client.responses.create(**INPUT_REQUEST, background=True)
     assert client.responses.cancel(response.id).status == "cancelled" == client.responses.retrieve(response.id).status
 
 
-def test_response_that_is_not_stored_is_not_found(client):
-    response = client.responses.create(**ASK, store=False)
+def test_unstored_response_is_not_found(client):
+    response = client.responses.create(**INPUT_REQUEST, store=False)
     not_found(client.responses.retrieve, response.id)
-    refused(client.responses.create, **ASK, previous_response_id=response.id)
+    bad_request(client.responses.create, **INPUT_REQUEST, previous_response_id=response.id)
 
 
-def test_responses_are_compacted_and_counted(client):
+def test_responses_are_compacted_and_input_tokens_counted(client):
     first = client.responses.create(model="gpt-4o", input="first words")
     compacted = client.responses.compact(model="gpt-4o", previous_response_id=first.id, input="more")
     assert [item.type for item in compacted.output] == ["message", "message", "compaction"]
@@ -3828,15 +3989,15 @@ def test_responses_are_compacted_and_counted(client):
     assert count(input="x", previous_response_id=first.id).input_tokens > count(input="x").input_tokens
 
 
-def test_function_call_outputs_must_answer_a_call(openai_mock, client):
+def test_function_call_outputs_need_a_matching_call(openai_mock, client):
     openai_mock.responses.create.response = [tool_call("f"), "done"]
-    first = client.responses.create(**ASK)
+    first = client.responses.create(**INPUT_REQUEST)
     output = {"type": "function_call_output", "call_id": first.output[0].call_id, "output": "1"}
     second = client.responses.create(model="gpt-4o", input=[output], previous_response_id=first.id)
     assert second.output_text == "done"
     del openai_mock.responses.create.response
-    wrong = [output | {"call_id": "call_x"}]
-    refused(client.responses.create, model="gpt-4o", input=wrong, previous_response_id=first.id)
+    wrong_outputs = [output | {"call_id": "call_x"}]
+    bad_request(client.responses.create, model="gpt-4o", input=wrong_outputs, previous_response_id=first.id)
 
 
 # ======================================================================================================================
@@ -3847,26 +4008,29 @@ def test_function_call_outputs_must_answer_a_call(openai_mock, client):
 def test_stored_chat_completions(create, client):
     create.response = "answer"
     stored = client.chat.completions
-    first, second = (stored.create(**CHAT | {"model": m}, metadata={"k": m}, store=True) for m in ("gpt-4o", "gpt-5"))
-    passing = stored.create(**CHAT)
-    assert [c.id for c in stored.list()] == [first.id, second.id]
-    assert [c.id for c in stored.list(model="gpt-5")] == [second.id]
-    assert [c.id for c in stored.list(metadata={"k": "gpt-4o"})] == [first.id]
-    (message,) = lenient().chat.completions.messages.list(first.id).data  # the SDK's type knows no users
-    assert (message.role, message.content) == ("user", USER[0]["content"]) and message.id
+    first, second = (
+        stored.create(**CHAT_REQUEST | {"model": model}, metadata={"k": model}, store=True)
+        for model in ("gpt-4o", "gpt-5")
+    )
+    unstored = stored.create(**CHAT_REQUEST)
+    assert [completion.id for completion in stored.list()] == [first.id, second.id]
+    assert [completion.id for completion in stored.list(model="gpt-5")] == [second.id]
+    assert [completion.id for completion in stored.list(metadata={"k": "gpt-4o"})] == [first.id]
+    (message,) = lenient_client().chat.completions.messages.list(first.id).data  # the SDK's type knows no users
+    assert (message.role, message.content) == ("user", USER_MESSAGES[0]["content"]) and message.id
     assert stored.update(first.id, metadata={"k": "c"}).choices[0].message.content == "answer"
-    assert [c.id for c in stored.list(metadata={"k": "c"})] == [first.id]
+    assert [completion.id for completion in stored.list(metadata={"k": "c"})] == [first.id]
     assert stored.delete(first.id).deleted
-    for id in (first.id, passing.id):
+    for id in (first.id, unstored.id):
         not_found(stored.retrieve, id)
 
 
-def test_a_stored_completion_tells_of_its_metadata_and_no_details_of_its_usage(openai_mock, client):
-    made = client.chat.completions.create(**CHAT, store=True, metadata={"a": "b"})
-    stored = client.chat.completions.retrieve(made.id)
-    assert (made.to_dict().get("metadata"), stored.to_dict()["metadata"]) == (None, {"a": "b"})
-    assert made.usage.prompt_tokens_details and not stored.usage.prompt_tokens_details
-    assert stored.usage.total_tokens == made.usage.total_tokens
+def test_stored_completion_has_metadata_but_not_usage_details(openai_mock, client):
+    created = client.chat.completions.create(**CHAT_REQUEST, store=True, metadata={"a": "b"})
+    stored = client.chat.completions.retrieve(created.id)
+    assert (created.to_dict().get("metadata"), stored.to_dict()["metadata"]) == (None, {"a": "b"})
+    assert created.usage.prompt_tokens_details and not stored.usage.prompt_tokens_details
+    assert stored.usage.total_tokens == created.usage.total_tokens
 
 
 @cases(
@@ -3875,38 +4039,41 @@ def test_a_stored_completion_tells_of_its_metadata_and_no_details_of_its_usage(o
     ("required", "tool_calls"),
     ("auto", "tool_calls"),
 )
-def test_a_call_that_the_request_names_finishes_with_stop(create, client, choice, finish):
+def test_named_tool_choice_finishes_with_stop(create, client, choice, finish):
     create.response = tool_call("get_weather", city="Oslo")
-    said = {"tools": [TOOL], "tool_choice": choice}
-    assert chat(client, **said).finish_reason == finish
-    assert list(client.chat.completions.create(**CHAT, **said, stream=True))[-1].choices[0].finish_reason == finish
-    create.response = one_choice({"tool_calls": [FUNCTION]}, finish_reason="tool_calls")
-    assert chat(client, **said).finish_reason == "tool_calls"
+    options = {"tools": [CHAT_TOOL], "tool_choice": choice}
+    assert chat(client, **options).finish_reason == finish
+    assert (
+        list(client.chat.completions.create(**CHAT_REQUEST, **options, stream=True))[-1].choices[0].finish_reason
+        == finish
+    )
+    create.response = single_choice({"tool_calls": [FUNCTION_CALL]}, finish_reason="tool_calls")
+    assert chat(client, **options).finish_reason == "tool_calls"
 
 
-SPEAKING = {"model": "gpt-audio", "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
+AUDIO_REQUEST = {"model": "gpt-audio", "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
 
 
-@with_either_client
-async def test_a_model_that_speaks_says_its_text_as_audio(create, client):
+@with_both_clients
+async def test_audio_modality_returns_text_as_audio(create, client):
     create.response = "Hello there."
-    completion = await chat_plain(client, **SPEAKING)
+    completion = await chat_plain(client, **AUDIO_REQUEST)
     message, usage = completion.choices[0].message, completion.usage
     assert (message.content, message.audio.transcript) == (None, "Hello there.")
     assert message.audio.id.startswith("audio_") and message.audio.expires_at > time.time()
     assert base64.b64decode(message.audio.data).startswith(b"\xff\xfb")
     assert usage.completion_tokens == 3 == usage.to_dict()["completion_tokens_details"]["text_tokens"]
     assert usage.to_dict()["prompt_tokens_details"]["text_tokens"] == usage.prompt_tokens
-    whole = (await chat_streamed(client, **SPEAKING)).choices[0].message.to_dict()["audio"]
-    assert holds(whole, {"transcript": "Hello there.", "data": message.audio.data})
+    streamed_audio = (await chat_streamed(client, **AUDIO_REQUEST)).choices[0].message.to_dict()["audio"]
+    assert contains(streamed_audio, {"transcript": "Hello there.", "data": message.audio.data})
     create.response = tool_call("get_weather", city="Oslo")
-    assert (await chat_plain(client, **SPEAKING)).choices[0].message.audio is None
+    assert (await chat_plain(client, **AUDIO_REQUEST)).choices[0].message.audio is None
 
 
-LIKELY = {
+LOGPROB_CALLS = {
     "chat": lambda client, **more: chat(client, logprobs=True, top_logprobs=2, **more).logprobs.content,
     "responses": lambda client, **more: (
-        client.responses.create(**ASK, include=["message.output_text.logprobs"], top_logprobs=2, **more)
+        client.responses.create(**INPUT_REQUEST, include=["message.output_text.logprobs"], top_logprobs=2, **more)
         .output[0]
         .content[0]
         .logprobs
@@ -3919,87 +4086,111 @@ LIKELY = {
 }
 
 
-@pytest.mark.parametrize("text", ["Hello there, you.", UNICODE, "a"])
-@pytest.mark.parametrize("name", LIKELY)
-def test_log_probabilities_where_they_are_asked_for(openai_mock, client, name, text):
-    for each in ("chat.completions", "responses", "audio.transcriptions"):
-        reach(openai_mock, each).create.response = text
-    told = LIKELY[name](client)
-    assert "".join(each.token for each in told) == text and told == LIKELY[name](client)
-    assert all(bytes(map(int, each.bytes)).decode() == each.token and each.logprob < 0 for each in told)
-    for best in (each.top_logprobs for each in told if name != "transcriptions"):
-        assert len({other.token for other in best}) == 2 and sum(math.exp(other.logprob) for other in best) <= 1
+@pytest.mark.parametrize("text", ["Hello there, you.", UNICODE_TEXT, "a"])
+@pytest.mark.parametrize("name", LOGPROB_CALLS)
+def test_logprobs_are_returned_on_request(openai_mock, client, name, text):
+    for item in ("chat.completions", "responses", "audio.transcriptions"):
+        lookup(openai_mock, item).create.response = text
+    tokens = LOGPROB_CALLS[name](client)
+    assert "".join(item.token for item in tokens) == text and tokens == LOGPROB_CALLS[name](client)
+    assert all(bytes(map(int, item.bytes)).decode() == item.token and item.logprob < 0 for item in tokens)
+    for top_logprobs in (item.top_logprobs for item in tokens if name != "transcriptions"):
+        assert (
+            len({alternative.token for alternative in top_logprobs}) == 2
+            and sum(math.exp(alternative.logprob) for alternative in top_logprobs) <= 1
+        )
 
 
-def test_no_log_probabilities_where_nobody_asks(create, client):
+def test_logprobs_are_omitted_by_default(create, client):
     assert chat(client).logprobs is None
-    assert client.responses.create(**ASK).output[0].content[0].logprobs == []
+    assert client.responses.create(**INPUT_REQUEST).output[0].content[0].logprobs == []
     assert client.completions.create(model="m", prompt="x").choices[0].logprobs is None
     create.response = tool_call("get_weather", city="Oslo")
     assert chat(client, logprobs=True).logprobs is None
-    create.response = one_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]})
+    create.response = single_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]})
     assert chat(client, logprobs=True).logprobs.content[0].logprob == LOGPROB["logprob"]
     create.response = refusal("No, no.")
-    told = chat(client, logprobs=True).logprobs
-    assert told.content is None and "".join(each.token for each in told.refusal) == "No, no."
+    logprobs = chat(client, logprobs=True).logprobs
+    assert logprobs.content is None and "".join(token.token for token in logprobs.refusal) == "No, no."
 
 
-def test_log_probabilities_of_a_completion(openai_mock, client):
+def test_legacy_completion_logprobs(openai_mock, client):
     openai_mock.completions.create.response = "Hello there."
-    told = client.completions.create(model="m", prompt="x", logprobs=3).choices[0].logprobs
-    assert (told.tokens, told.text_offset) == (["Hell", "o th", "ere."], [0, 4, 8])
-    assert len(told.token_logprobs) == 3 and [len(best) for best in told.top_logprobs] == [3, 3, 3]
+    logprobs = client.completions.create(model="m", prompt="x", logprobs=3).choices[0].logprobs
+    assert (logprobs.tokens, logprobs.text_offset) == (["Hell", "o th", "ere."], [0, 4, 8])
+    assert len(logprobs.token_logprobs) == 3 and [len(top) for top in logprobs.top_logprobs] == [3, 3, 3]
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 7])
-def test_log_probabilities_come_with_the_pieces_of_a_text(openai_mock, client, chunk):
+def test_logprobs_are_streamed_with_text_deltas(openai_mock, client, chunk):
     text = "Hello there, you."
-    for each in ("chat.completions", "responses", "audio.transcriptions"):
-        reach(openai_mock, each).create.response = streamed(text, chunk=chunk)
-    pieces = client.chat.completions.create(**CHAT, logprobs=True, stream=True)
-    told = [[each.token for each in piece.choices[0].logprobs.content] for piece in pieces if piece.choices[0].logprobs]
-    assert "".join(itertools.chain(*told)) == text and (chunk or told[0] == ["Hell", "o th"])
-    asked = {"include": ["message.output_text.logprobs"], "stream": True}
-    deltas = [e for e in client.responses.create(**ASK, **asked) if e.type == "response.output_text.delta"]
-    assert [[each.token for each in delta.logprobs] for delta in deltas] == told
-    parts = [data["part"] for kind, data in wire("/responses", ASK | asked) if kind == "response.content_part.done"]
+    for item in ("chat.completions", "responses", "audio.transcriptions"):
+        lookup(openai_mock, item).create.response = streamed(text, chunk=chunk)
+    pieces = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, stream=True)
+    tokens = [
+        [item.token for item in piece.choices[0].logprobs.content] for piece in pieces if piece.choices[0].logprobs
+    ]
+    assert "".join(itertools.chain(*tokens)) == text and (chunk or tokens[0] == ["Hell", "o th"])
+    options = {"include": ["message.output_text.logprobs"], "stream": True}
+    deltas = [
+        event
+        for event in client.responses.create(**INPUT_REQUEST, **options)
+        if event.type == "response.output_text.delta"
+    ]
+    assert [[item.token for item in delta.logprobs] for delta in deltas] == tokens
+    parts = [
+        data["part"]
+        for event_type, data in post_stream("/responses", INPUT_REQUEST | options)
+        if event_type == "response.content_part.done"
+    ]
     assert [part["logprobs"] for part in parts] == [[]]  # which the text and the item have
-    heard = client.audio.transcriptions.create(file=b"x", model="gpt-4o-transcribe", include=["logprobs"], stream=True)
-    *deltas, done = heard
-    assert [[each.token for each in delta.logprobs] for delta in deltas] == told
-    assert "".join(each.token for each in done.logprobs) == text
+    transcription = client.audio.transcriptions.create(
+        file=b"x", model="gpt-4o-transcribe", include=["logprobs"], stream=True
+    )
+    *deltas, done = transcription
+    assert [[item.token for item in delta.logprobs] for delta in deltas] == tokens
+    assert "".join(item.token for item in done.logprobs) == text
 
 
 # ---- what Azure adds -------------------------------------------------------------------------------------------------
 
 
-SAFE = {"filtered": False, "severity": "safe"}
+SAFE_RESULT = {"filtered": False, "severity": "safe"}
 
 
-def test_azure_says_what_its_filter_finds(create, openai_mock):
-    client = azure(azure_endpoint=MINE)
-    completion = chat(client, whole=True).to_dict()
-    assert completion["service_tier"] is None and chat(client, whole=True, service_tier="flex").service_tier == "flex"
+def test_azure_responses_have_content_filter_results(create, openai_mock):
+    client = azure_client(azure_endpoint=AZURE_ENDPOINT)
+    completion = chat(client, full=True).to_dict()
+    assert completion["service_tier"] is None and chat(client, full=True, service_tier="flex").service_tier == "flex"
     (prompt,) = completion["prompt_filter_results"]
-    assert prompt["prompt_index"] == 0 and prompt["content_filter_results"]["violence"] == SAFE
-    found = completion["choices"][0]["content_filter_results"]
-    assert found["hate"] == SAFE and found["protected_material_text"] == {"filtered": False, "detected": False}
-    opening, *chunks = (chunk.to_dict() for chunk in client.chat.completions.create(**CHAT, stream=True))
+    assert prompt["prompt_index"] == 0 and prompt["content_filter_results"]["violence"] == SAFE_RESULT
+    results = completion["choices"][0]["content_filter_results"]
+    assert results["hate"] == SAFE_RESULT and results["protected_material_text"] == {
+        "filtered": False,
+        "detected": False,
+    }
+    opening, *chunks = (chunk.to_dict() for chunk in client.chat.completions.create(**CHAT_REQUEST, stream=True))
     assert opening["choices"] == [] and opening["prompt_filter_results"] == completion["prompt_filter_results"]
-    assert chunks[1]["choices"][0]["content_filter_results"] == found
+    assert chunks[1]["choices"][0]["content_filter_results"] == results
     create.response = filtered("so far")
     assert chat(client).to_dict()["content_filter_results"]["hate"] == {"filtered": True, "severity": "high"}
     create.response = tool_call("get_weather", city="Oslo")
     assert chat(client).to_dict()["content_filter_results"] == {}
-    create.response = {"prompt_filter_results": []} | one_choice({"content": "x"}, content_filter_results={"a": 1})
-    completion = chat(client, whole=True).to_dict()
+    create.response = {"prompt_filter_results": []} | single_choice({"content": "x"}, content_filter_results={"a": 1})
+    completion = chat(client, full=True).to_dict()
     assert not completion["prompt_filter_results"] and completion["choices"][0]["content_filter_results"] == {"a": 1}
     assert "prompt_filter_results" in client.completions.create(model="m", prompt="x").to_dict()
-    filters = client.responses.create(**ASK).to_dict()["content_filters"]
-    assert [(each["source_type"], each["blocked"]) for each in filters] == [("prompt", False), ("completion", False)]
+    filters = client.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]
+    assert [(result["source_type"], result["blocked"]) for result in filters] == [
+        ("prompt", False),
+        ("completion", False),
+    ]
     assert filters[0]["content_filter_offsets"] == {"start_offset": 0, "end_offset": 2, "check_offset": 0}
     openai_mock.responses.create.response = filtered("so far")
-    assert [each["blocked"] for each in client.responses.create(**ASK).to_dict()["content_filters"]] == [False, True]
+    assert [result["blocked"] for result in client.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]] == [
+        False,
+        True,
+    ]
 
 
 # ======================================================================================================================
@@ -4007,51 +4198,51 @@ def test_azure_says_what_its_filter_finds(create, openai_mock):
 # ======================================================================================================================
 
 
-runs = below("beta.threads.runs")
+runs = resource_fixture("beta.threads.runs")
 thread = pytest.fixture(lambda client: add_thread(client, "Hi"))
 assistant = pytest.fixture(lambda client: add_assistant(client))
 
 
-def test_a_thread_and_a_message_are_told_as_the_service_tells_them(client):
+def test_thread_and_message_fields_match_the_api(client):
     no_files, thread = {"code_interpreter": {"file_ids": []}}, client.beta.threads.create()
     assert thread.to_dict()["tool_resources"] == {}
     assert client.beta.threads.retrieve(thread.id).to_dict()["tool_resources"] == no_files
-    searching = client.beta.threads.create(tool_resources={"file_search": {"vector_store_ids": [a_store(client)]}})
+    searching = client.beta.threads.create(tool_resources={"file_search": {"vector_store_ids": [add_store(client)]}})
     assert client.beta.threads.retrieve(searching.id) == searching
     message = client.beta.threads.messages.create(thread.id, role="user", content="Hi")
-    changed = client.beta.threads.messages.update(message.id, thread_id=thread.id, metadata={"a": "b"}).to_dict()
-    assert "attachments" not in changed and (changed["file_ids"], changed["metadata"]) == ([], {"a": "b"})
+    updated = client.beta.threads.messages.update(message.id, thread_id=thread.id, metadata={"a": "b"}).to_dict()
+    assert "attachments" not in updated and (updated["file_ids"], updated["metadata"]) == ([], {"a": "b"})
     stored = client.beta.threads.messages.retrieve(message.id, thread_id=thread.id)
     assert (stored.attachments, stored.metadata) == ([], {"a": "b"})
 
 
-def test_run_goes_its_way_over_retrieves(openai_mock, client, runs, thread, assistant):
+def test_run_advances_with_each_retrieve(openai_mock, client, runs, thread, assistant):
     openai_mock.beta.threads.runs.create.response = "Hello"
     run = runs.create(thread, assistant_id=assistant)
-    seen = [run, *(runs.retrieve(run.id, thread_id=thread) for _ in range(3))]
-    assert [r.status for r in seen] == ["queued", "in_progress", "completed", "completed"]
+    snapshots = [run, *(runs.retrieve(run.id, thread_id=thread) for _ in range(3))]
+    assert [snapshot.status for snapshot in snapshots] == ["queued", "in_progress", "completed", "completed"]
     assert thread_texts(client, thread) == ["Hi", "Hello"]
     answer = client.beta.threads.messages.list(thread).data[0]
     assert (answer.role, answer.run_id, answer.assistant_id) == ("assistant", run.id, assistant)
     (step,) = runs.steps.list(run.id, thread_id=thread).data
     assert step.step_details.message_creation.message_id == answer.id and step.status == "completed"
     assert runs.steps.retrieve(step.id, run_id=run.id, thread_id=thread).id == step.id
-    assert seen[-1].usage.total_tokens == seen[-1].usage.prompt_tokens + seen[-1].usage.completion_tokens
+    assert snapshots[-1].usage.total_tokens == snapshots[-1].usage.prompt_tokens + snapshots[-1].usage.completion_tokens
 
 
-def test_polling_helpers_of_runs(openai_mock, client, thread, assistant):
+def test_run_polling_helpers(openai_mock, client, thread, assistant):
     openai_mock.beta.threads.runs.create.response = "polled"
     openai_mock.beta.threads.create_and_run.response = "made and polled"
-    said = {"messages": [{"role": "user", "content": "Hi"}], "metadata": {"k": "v"}}
+    new_thread = {"messages": [{"role": "user", "content": "Hi"}], "metadata": {"k": "v"}}
 
     async def scene(client):
         threads, poll = client.beta.threads, {"assistant_id": assistant}
-        run = await get(threads.runs.create_and_poll(thread_id=thread, **poll))
+        run = await awaited(threads.runs.create_and_poll(thread_id=thread, **poll))
         assert run.status == "completed" and run.thread_id == thread
-        return await get(threads.create_and_run_poll(thread=said, **poll))
+        return await awaited(threads.create_and_run_poll(thread=new_thread, **poll))
 
     for kind in ("sync", "async"):
-        run = play(kind, scene)
+        run = run_with_client(kind, scene)
         assert run.status == "completed" and client.beta.threads.retrieve(run.thread_id).metadata == {"k": "v"}
         assert thread_texts(client, run.thread_id) == ["Hi", "made and polled"]
     assert thread_texts(client, thread) == ["Hi", "polled", "polled"]
@@ -4061,54 +4252,58 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     openai_mock.beta.threads.runs.create.response = [tool_call("f", a=1) + tool_call("g"), "done"]
     run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
     assert run.status == "requires_action"
-    made = run.required_action.submit_tool_outputs.tool_calls
-    assert [(call.function.name, call.function.arguments) for call in made] == [("f", '{"a": 1}'), ("g", "{}")]
-    outputs = [{"tool_call_id": call.id, "output": call.function.name} for call in made]
-    done = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
-    assert (done.status, done.id, done.required_action) == ("completed", run.id, None)
+    tool_calls = run.required_action.submit_tool_outputs.tool_calls
+    assert [(call.function.name, call.function.arguments) for call in tool_calls] == [("f", '{"a": 1}'), ("g", "{}")]
+    outputs = [{"tool_call_id": call.id, "output": call.function.name} for call in tool_calls]
+    completed = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert (completed.status, completed.id, completed.required_action) == ("completed", run.id, None)
     assert thread_texts(client, thread) == ["Hi", "done"]
     first, second = runs.steps.list(run.id, thread_id=thread, order="asc").data
     assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
     assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
-    assert done.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
+    assert completed.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
     assert openai_mock.state._bookkeeping.id_counters["run_"] == 1  # no run was made that nobody sees
 
 
 @pytest.mark.parametrize("ids", [["call_x"], [0, "call_x"], []])
 @pytest.mark.parametrize("answer", [..., "final"])
-def test_wrong_tool_outputs_are_refused_and_take_no_step(openai_mock, client, runs, thread, assistant, ids, answer):
+def test_wrong_tool_outputs_are_rejected_without_consuming_a_step(
+    openai_mock, client, runs, thread, assistant, ids, answer
+):
     openai_mock.beta.threads.runs.create.response = [tool_call("f"), answer]
     run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
-    known = run.required_action.submit_tool_outputs.tool_calls[0].id
+    call_id = run.required_action.submit_tool_outputs.tool_calls[0].id
     submit = functools.partial(runs.submit_tool_outputs_and_poll, run_id=run.id, thread_id=thread)
-    refused(submit, tool_outputs=[{"tool_call_id": known if id == 0 else id, "output": "x"} for id in ids])
+    bad_request(submit, tool_outputs=[{"tool_call_id": call_id if id == 0 else id, "output": "x"} for id in ids])
     assert runs.retrieve(run.id, thread_id=thread).status == "requires_action"
-    assert submit(tool_outputs=[{"tool_call_id": known, "output": "x"}]).status == "completed"
+    assert submit(tool_outputs=[{"tool_call_id": call_id, "output": "x"}]).status == "completed"
     assert thread_texts(client, thread)[-1] == (openai_responses._DEFAULT_TEXT if answer is ... else answer)
 
 
-def test_a_run_does_what_its_assistant_is_made_for(client, runs, thread):
-    where = {"thread_id": thread}
-    run = runs.create_and_poll(**where, assistant_id=add_assistant(client, tools=[TOOL]), tool_choice="required")
+def test_run_uses_the_tools_of_its_assistant(client, runs, thread):
+    thread_path = {"thread_id": thread}
+    run = runs.create_and_poll(
+        **thread_path, assistant_id=add_assistant(client, tools=[CHAT_TOOL]), tool_choice="required"
+    )
     call = run.required_action.submit_tool_outputs.tool_calls[0]
     assert json.loads(call.function.arguments).keys() == {"city"}
     outputs = [{"tool_call_id": call.id, "output": "sunny"}]
-    assert runs.submit_tool_outputs_and_poll(run_id=run.id, **where, tool_outputs=outputs).status == "completed"
+    assert runs.submit_tool_outputs_and_poll(run_id=run.id, **thread_path, tool_outputs=outputs).status == "completed"
 
 
-def test_a_run_may_be_set_to_wait_for_tools(openai_mock, runs, thread, assistant):
+def test_run_can_be_set_to_require_action(openai_mock, runs, thread, assistant):
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
     openai_mock.beta.threads.runs.create.response = {"status": "requires_action", "required_action": action}
     with runs.stream(thread_id=thread, assistant_id=assistant) as streaming:
         assert streaming.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
     run = runs.list(thread).data[0]
-    said = {"thread_id": thread, "tool_outputs": [{"tool_call_id": "call_1", "output": "x"}]}
-    assert runs.submit_tool_outputs_and_poll(run_id=run.id, **said).status == "completed"
-    assert "do not accept tool outputs" in str(refused(runs.submit_tool_outputs, run.id, **said))
+    submission = {"thread_id": thread, "tool_outputs": [{"tool_call_id": "call_1", "output": "x"}]}
+    assert runs.submit_tool_outputs_and_poll(run_id=run.id, **submission).status == "completed"
+    assert "do not accept tool outputs" in str(bad_request(runs.submit_tool_outputs, run.id, **submission))
 
 
-def test_a_refusal_in_a_run_is_a_refusal(openai_mock, client, assistant):
+def test_run_refusal_becomes_refusal_content(openai_mock, client, assistant):
     openai_mock.beta.threads.create_and_run.response = refusal("No.")
     run = client.beta.threads.create_and_run_poll(assistant_id=assistant)
     message = client.beta.threads.messages.list(run.thread_id).data[0]
@@ -4117,17 +4312,17 @@ def test_a_refusal_in_a_run_is_a_refusal(openai_mock, client, assistant):
         assert streaming.get_final_messages()[0].content[0].refusal == "No."
 
 
-def test_runs_are_cancelled_expire_and_are_cut(openai_mock, client, runs, thread, assistant):
+def test_runs_are_cancelled_expired_truncated_and_failed(openai_mock, client, runs, thread, assistant):
     run = runs.create(thread, assistant_id=assistant)
     assert runs.cancel(run.id, thread_id=thread).status == "cancelling"
     assert runs.retrieve(run.id, thread_id=thread).status == "cancelled"
-    refused(runs.cancel, run.id, thread_id=thread)
-    late = runs.create(thread, assistant_id=assistant)
-    openai_mock.state["beta.threads.runs"][thread, late.id]["expires_at"] = 1
-    assert runs.retrieve(late.id, thread_id=thread).status == "expired"
+    bad_request(runs.cancel, run.id, thread_id=thread)
+    expired_run = runs.create(thread, assistant_id=assistant)
+    openai_mock.state["beta.threads.runs"][thread, expired_run.id]["expires_at"] = 1
+    assert runs.retrieve(expired_run.id, thread_id=thread).status == "expired"
     openai_mock.beta.threads.runs.create.response = cut("Hel")
-    short = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
-    assert (short.status, short.incomplete_details.reason) == ("incomplete", "max_completion_tokens")
+    incomplete_run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
+    assert (incomplete_run.status, incomplete_run.incomplete_details.reason) == ("incomplete", "max_completion_tokens")
     assert thread_texts(client, thread) == ["Hi", "Hel"]
     openai_mock.beta.threads.runs.create.response = {"usage": {"prompt_tokens": 2, "completion_tokens": 3}}
     assert runs.create(thread, assistant_id=assistant).usage is None
@@ -4136,36 +4331,36 @@ def test_runs_are_cancelled_expire_and_are_cut(openai_mock, client, runs, thread
     assert runs.create_and_poll(thread_id=thread, assistant_id=assistant).status == "failed"
 
 
-def test_run_inherits_from_its_assistant_what_it_does_not_say(client, runs, thread):
-    about = {"model": "gpt-5", "instructions": "be nice", "temperature": 0.5, "top_p": 0.25}
-    about |= {"response_format": {"type": "json_object"}, "tools": [TOOL]}
-    assistant = client.beta.assistants.create(**about, metadata={"k": "assistant"})
+def test_run_inherits_unset_fields_from_its_assistant(client, runs, thread):
+    options = {"model": "gpt-5", "instructions": "be nice", "temperature": 0.5, "top_p": 0.25}
+    options |= {"response_format": {"type": "json_object"}, "tools": [CHAT_TOOL]}
+    assistant = client.beta.assistants.create(**options, metadata={"k": "assistant"})
     run = runs.create(thread, assistant_id=assistant.id)
-    assert {key: run.to_dict()[key] for key in about}.items() <= assistant.to_dict().items()
+    assert {key: run.to_dict()[key] for key in options}.items() <= assistant.to_dict().items()
     assert (run.model, run.instructions, run.temperature) == ("gpt-5", "be nice", 0.5)
     assert run.tools[0].function.name == "get_weather" and run.metadata == {}
-    said = {"model": "gpt-4o", "instructions": "no", "additional_instructions": "more", "metadata": {"k": "run"}}
-    said |= {"tools": [], "additional_messages": [{"role": "user", "content": "and?"}]}
-    run = runs.create(thread, assistant_id=assistant.id, **said)
+    overrides = {"model": "gpt-4o", "instructions": "no", "additional_instructions": "more", "metadata": {"k": "run"}}
+    overrides |= {"tools": [], "additional_messages": [{"role": "user", "content": "and?"}]}
+    run = runs.create(thread, assistant_id=assistant.id, **overrides)
     assert (run.model, run.instructions, run.metadata, run.tools) == ("gpt-4o", "no more", {"k": "run"}, [])
     assert thread_texts(client, thread) == ["Hi", "and?"]
     not_found(runs.create, thread, assistant_id="asst_x")
 
 
-def test_attachments_and_tool_resources_make_vector_stores(client):
-    file, other = add_file(client), add_file(client, name="b.txt")
+def test_attachments_and_tool_resources_create_vector_stores(client):
+    file, other_file = add_file(client), add_file(client, name="b.txt")
     threads, files = client.beta.threads, client.vector_stores.files
-    described = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
-    for make in (threads.create, functools.partial(client.beta.assistants.create, model="gpt-4o")):
-        (store,) = make(tool_resources=described).tool_resources.file_search.vector_store_ids
-        assert [f.id for f in files.list(store)] == [file]
+    new_store = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
+    for create_owner in (threads.create, functools.partial(client.beta.assistants.create, model="gpt-4o")):
+        (store,) = create_owner(tool_resources=new_store).tool_resources.file_search.vector_store_ids
+        assert [item.id for item in files.list(store)] == [file]
     thread = threads.create().id
-    attachment = {"file_id": other, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}
+    attachment = {"file_id": other_file, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}
     message = threads.messages.create(thread, role="user", content="see", attachments=[attachment])
-    assert message.attachments[0].file_id == other
+    assert message.attachments[0].file_id == other_file
     resources = threads.retrieve(thread).tool_resources
-    assert resources.code_interpreter.file_ids == [other]
-    assert [f.id for f in files.list(resources.file_search.vector_store_ids[0])] == [other]
+    assert resources.code_interpreter.file_ids == [other_file]
+    assert [item.id for item in files.list(resources.file_search.vector_store_ids[0])] == [other_file]
 
 
 # ======================================================================================================================
@@ -4174,27 +4369,31 @@ def test_attachments_and_tool_resources_make_vector_stores(client):
 
 
 async def test_files_are_uploaded_into_vector_stores(client):
-    stores, other = client.vector_stores, sdk("async").vector_stores
+    stores, async_stores = client.vector_stores, sdk("async").vector_stores
     store = stores.create(file_ids=[add_file(client, b"12345")]).id
-    about = {"vector_store_id": store, "attributes": {"lang": "en"}}
-    uploaded = [stores.files.upload_and_poll(file=("b.txt", b"123"), **about)]
-    uploaded.append(await other.files.upload_and_poll(file=("c.txt", b"12"), **about))
+    options = {"vector_store_id": store, "attributes": {"lang": "en"}}
+    uploaded = [stores.files.upload_and_poll(file=("b.txt", b"123"), **options)]
+    uploaded.append(await async_stores.files.upload_and_poll(file=("c.txt", b"12"), **options))
     assert [file.usage_bytes for file in uploaded] == [3, 2]
     for file in uploaded:
         assert (file.status, file.attributes) == ("completed", {"lang": "en"})
-    found = stores.retrieve(store)
-    assert (found.file_counts.completed, found.file_counts.total, found.usage_bytes) == (3, 3, 10)
+    updated_store = stores.retrieve(store)
+    assert (updated_store.file_counts.completed, updated_store.file_counts.total, updated_store.usage_bytes) == (
+        3,
+        3,
+        10,
+    )
     assert stores.files.delete(file.id, vector_store_id=store).deleted
-    found = stores.retrieve(store)
-    assert (found.file_counts.total, found.usage_bytes) == (2, 8) and client.files.retrieve(file.id)
+    updated_store = stores.retrieve(store)
+    assert (updated_store.file_counts.total, updated_store.usage_bytes) == (2, 8) and client.files.retrieve(file.id)
     files = [("d.txt", b"d"), ("e.txt", b"e"), ("f.txt", b"f")]
-    for upload in (stores.file_batches.upload_and_poll, other.file_batches.upload_and_poll):
-        batch = await get(upload(store, files=files))
+    for upload in (stores.file_batches.upload_and_poll, async_stores.file_batches.upload_and_poll):
+        batch = await awaited(upload(store, files=files))
         assert (batch.status, batch.file_counts.completed, batch.file_counts.total) == ("completed", 3, 3)
     assert stores.retrieve(store).file_counts.total == 8
 
 
-LOOKS = {
+RETRIEVE_CALLS = {
     "store": lambda stores, store, file: stores.retrieve(store).id,
     "stores": lambda stores, store, file: stores.list().data,
     "file": lambda stores, store, file: stores.files.retrieve(file, vector_store_id=store),
@@ -4202,13 +4401,13 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_files_are_read_with_the_first_look(openai_mock, client, look):
+@pytest.mark.parametrize("look", RETRIEVE_CALLS)
+def test_vector_store_files_complete_on_first_retrieve(openai_mock, client, look):
     file, stores = add_file(client, b"12345"), client.vector_stores
     store = stores.create(file_ids=[file])
     assert (store.status, store.file_counts.in_progress, store.usage_bytes) == ("in_progress", 1, 0)
     assert openai_mock.state["vector_stores.files"][store.id, file]["status"] == "in_progress"
-    LOOKS[look](stores, store.id, file)
+    RETRIEVE_CALLS[look](stores, store.id, file)
     stored = openai_mock.state["vector_stores"][store.id]
     assert (stored["status"], stored["usage_bytes"]) == ("completed", 5)
     assert (stored["file_counts"]["in_progress"], stored["file_counts"]["completed"]) == (0, 1)
@@ -4217,15 +4416,19 @@ def test_files_are_read_with_the_first_look(openai_mock, client, look):
     assert stores.retrieve(store.id).status == "completed" == stores.files.list(store.id).data[0].status
 
 
-def test_a_file_that_is_being_read_can_be_taken_out(client):
+def test_file_in_progress_can_be_removed_from_a_vector_store(client):
     file, stores = add_file(client), client.vector_stores
     store = stores.create(file_ids=[file]).id
     stores.files.delete(file, vector_store_id=store)
-    found = stores.retrieve(store)
-    assert (found.status, found.file_counts.total, found.file_counts.in_progress) == ("completed", 0, 0)
+    updated_store = stores.retrieve(store)
+    assert (updated_store.status, updated_store.file_counts.total, updated_store.file_counts.in_progress) == (
+        "completed",
+        0,
+        0,
+    )
 
 
-def test_what_a_test_says_of_a_vector_store_stays(openai_mock, client):
+def test_set_vector_store_fields_are_kept(openai_mock, client):
     file, stores = add_file(client), client.vector_stores
     openai_mock.vector_stores.create.response = {"status": "in_progress"}
     store = stores.create(file_ids=[file])
@@ -4244,7 +4447,7 @@ def test_what_a_test_says_of_a_vector_store_stays(openai_mock, client):
 
 
 @pytest.mark.parametrize("look", ["batch", "files", "store"])
-def test_a_batch_of_files_is_over_with_the_first_look(client, look):
+def test_file_batch_completes_on_first_retrieve(client, look):
     batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
     batch = batches.create(store, file_ids=[add_file(client, name=f"{i}.txt") for i in range(2)])
     assert (batch.status, batch.file_counts.in_progress, batch.file_counts.total) == ("in_progress", 2, 2)
@@ -4257,24 +4460,30 @@ def test_a_batch_of_files_is_over_with_the_first_look(client, look):
     assert batches.cancel(batch.id, vector_store_id=store) == batch  # too late
 
 
-def test_a_batch_of_files_is_cancelled(client):
+def test_file_batch_is_cancelled(client):
     batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
     batch = batches.create(store, file_ids=[add_file(client)])
     cancelled = batches.cancel(batch.id, vector_store_id=store)
     assert (cancelled.status, cancelled.file_counts.cancelled) == ("cancelled", 1)
     assert batches.retrieve(batch.id, vector_store_id=store) == cancelled
-    found = client.vector_stores.retrieve(store)
-    assert (found.status, found.file_counts.cancelled, found.file_counts.in_progress) == ("completed", 1, 0)
+    updated_store = client.vector_stores.retrieve(store)
+    assert (updated_store.status, updated_store.file_counts.cancelled, updated_store.file_counts.in_progress) == (
+        "completed",
+        1,
+        0,
+    )
 
 
-@pytest.mark.parametrize("form", sorted({"file_ids", "files"} & {*parameters_of("vector_stores.file_batches.create")}))
-def test_file_batches_in_both_forms(client, form):
+@pytest.mark.parametrize("form", sorted({"file_ids", "files"} & {*_param_names("vector_stores.file_batches.create")}))
+def test_file_batch_accepts_file_ids_and_files(client, form):
     batches, ids = client.vector_stores.file_batches, [add_file(client, name=f"{i}.txt") for i in range(3)]
-    store = a_store(client)
+    store = add_store(client)
     static = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
     common = {"attributes": {"k": 1.0}, "chunking_strategy": static}
-    said = {"file_ids": ids, **common} if form == "file_ids" else {"files": [{"file_id": id, **common} for id in ids]}
-    batch = batches.poll(batches.create(store, **said).id, vector_store_id=store)
+    options = (
+        {"file_ids": ids, **common} if form == "file_ids" else {"files": [{"file_id": id, **common} for id in ids]}
+    )
+    batch = batches.poll(batches.create(store, **options).id, vector_store_id=store)
     assert batches.retrieve(batch.id, vector_store_id=store).file_counts.completed == 3
     files = batches.list_files(batch.id, vector_store_id=store, order="asc").data
     assert [(file.id, file.attributes) for file in files] == [(id, {"k": 1.0}) for id in ids]
@@ -4284,24 +4493,31 @@ def test_file_batches_in_both_forms(client, form):
     not_found(batches.create, store, file_ids=["file-x"])
 
 
-def test_search_finds_what_was_uploaded(client):
+def test_search_finds_and_filters_uploaded_files(client):
     fox, stores, store = b"The quick brown fox jumps", client.vector_stores, client.vector_stores.create().id
     texts = {"fox.txt": fox, "dog.txt": b"A lazy dog and a fox sleep", "sea.txt": b"Deep sea"}
     for year, (name, text) in enumerate(texts.items(), 1):
-        about = {"year": year, "name": name}
-        stores.files.upload_and_poll(vector_store_id=store, file=(name, text), attributes=about)
+        attributes = {"year": year, "name": name}
+        stores.files.upload_and_poll(vector_store_id=store, file=(name, text), attributes=attributes)
 
-    def found(query, **arguments):
+    def found_names(query, **arguments):
         return [hit.filename for hit in stores.search(store, query=query, **arguments)]
 
-    assert found("quick fox") == ["fox.txt", "dog.txt"] and found("LAZY") == ["dog.txt"] and found("nothing") == []
-    assert found("quick fox", max_num_results=1) == ["fox.txt"]
-    assert set(found(["sea", "lazy"])) == {"sea.txt", "dog.txt"}
-    late = {"type": "gte", "key": "year", "value": 2}
-    named = {"type": "eq", "key": "name", "value": "fox.txt"}
-    assert set(found("fox sea", filters=late)) == {"sea.txt", "dog.txt"}
-    assert found("fox", filters={"type": "and", "filters": [late, named]}) == []
-    assert set(found("fox", filters={"type": "or", "filters": [late, named]})) == {"fox.txt", "dog.txt"}
+    assert (
+        found_names("quick fox") == ["fox.txt", "dog.txt"]
+        and found_names("LAZY") == ["dog.txt"]
+        and found_names("nothing") == []
+    )
+    assert found_names("quick fox", max_num_results=1) == ["fox.txt"]
+    assert set(found_names(["sea", "lazy"])) == {"sea.txt", "dog.txt"}
+    year_filter = {"type": "gte", "key": "year", "value": 2}
+    name_filter = {"type": "eq", "key": "name", "value": "fox.txt"}
+    assert set(found_names("fox sea", filters=year_filter)) == {"sea.txt", "dog.txt"}
+    assert found_names("fox", filters={"type": "and", "filters": [year_filter, name_filter]}) == []
+    assert set(found_names("fox", filters={"type": "or", "filters": [year_filter, name_filter]})) == {
+        "fox.txt",
+        "dog.txt",
+    }
     hits = stores.search(store, query="quick fox").data
     assert hits[0].content[0].text == fox.decode() and 1 >= hits[0].score > hits[1].score > 0
     assert hits[0].attributes == {"year": 1, "name": "fox.txt"}
@@ -4309,7 +4525,7 @@ def test_search_finds_what_was_uploaded(client):
     assert "".join(part.text for part in content) == fox.decode()
 
 
-def test_one_file_in_two_stores(client):
+def test_file_in_two_stores_has_separate_attributes(client):
     file, (first, second), files = add_file(client), add_stores(client, 2), client.vector_stores.files
     for number, store in enumerate((first, second)):
         files.create(store, file_id=file, attributes={"n": float(number)})
@@ -4317,11 +4533,11 @@ def test_one_file_in_two_stores(client):
     assert files.retrieve(file, vector_store_id=first).attributes == {"n": 0.0}
     assert files.retrieve(file, vector_store_id=second).attributes == {"n": 7.0}
     client.vector_stores.delete(first)
-    assert [f.id for f in files.list(second)] == [file]
+    assert [item.id for item in files.list(second)] == [file]
     not_found(files.retrieve, file, vector_store_id=first)
 
 
-def test_a_deleted_file_leaves_its_vector_stores(client):
+def test_deleted_file_is_removed_from_vector_stores(client):
     file, stores = add_file(client), client.vector_stores
     store = stores.create(file_ids=[file]).id
     batch = stores.file_batches.create_and_poll(store, file_ids=[file])
@@ -4342,33 +4558,40 @@ def add_batch(client, *lines):
     return client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
 
 
-def batch_line(id, url="/v1/chat/completions", body=CHAT):
+def batch_line(id, url="/v1/chat/completions", body=CHAT_REQUEST):
     return {"custom_id": id, "method": "POST", "url": url, "body": body}
 
 
-def test_batch_answers_every_line_through_the_mock(create, client):
+def test_batch_answers_every_line(create, client):
     create.response = lambda request: json.loads(request.content)["model"]
     embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "x", "dimensions": 3})
     batch = add_batch(client, batch_line("1"), embedding, batch_line("3", "/v1/nothing"), "no json")
-    odd = add_batch(client, batch_line("1", body="no object"))
-    assert states(lambda: client.batches.retrieve(odd.id), 2) == ["in_progress", "completed"]
+    invalid_batch = add_batch(client, batch_line("1", body="no object"))
+    assert statuses(lambda: client.batches.retrieve(invalid_batch.id), 2) == ["in_progress", "completed"]
     assert batch.status == "validating"
-    assert states(lambda: client.batches.retrieve(batch.id), 3) == ["in_progress", "completed", "completed"]
-    done = client.batches.retrieve(batch.id)
-    counts = done.request_counts
+    assert statuses(lambda: client.batches.retrieve(batch.id), 3) == ["in_progress", "completed", "completed"]
+    completed = client.batches.retrieve(batch.id)
+    counts = completed.request_counts
     assert (counts.total, counts.completed, counts.failed) == (4, 2, 2)
-    both = [client.files.content(id).text.splitlines() for id in (done.output_file_id, done.error_file_id)]
-    good, bad = ([json.loads(line) for line in lines] for lines in both)
-    assert [line["custom_id"] for line in good] == ["1", "2"] and [line["custom_id"] for line in bad] == ["3", None]
-    assert {tuple(line) for line in good} == {("id", "custom_id", "response", "error")} and good[0]["error"] is None
-    assert good[0]["response"]["status_code"] == 200 and good[0]["response"]["request_id"]
-    assert good[0]["response"]["body"]["choices"][0]["message"]["content"] == "gpt-4o"
-    assert len(good[1]["response"]["body"]["data"][0]["embedding"]) == 3
-    assert client.files.retrieve(done.output_file_id).purpose == "batch_output"
+    contents = [
+        client.files.content(id).text.splitlines() for id in (completed.output_file_id, completed.error_file_id)
+    ]
+    results, errors = ([json.loads(line) for line in lines] for lines in contents)
+    assert [line["custom_id"] for line in results] == ["1", "2"] and [line["custom_id"] for line in errors] == [
+        "3",
+        None,
+    ]
+    assert {tuple(line) for line in results} == {("id", "custom_id", "response", "error")} and results[0][
+        "error"
+    ] is None
+    assert results[0]["response"]["status_code"] == 200 and results[0]["response"]["request_id"]
+    assert results[0]["response"]["body"]["choices"][0]["message"]["content"] == "gpt-4o"
+    assert len(results[1]["response"]["body"]["data"][0]["embedding"]) == 3
+    assert client.files.retrieve(completed.output_file_id).purpose == "batch_output"
     assert create.route.call_count == 0
 
 
-def finished(client, batch):
+def batch_results(client, batch):
     """A batch at its end, with the results in its two files."""
     while batch.status != "completed":
         batch = client.batches.retrieve(batch.id)
@@ -4376,24 +4599,24 @@ def finished(client, batch):
     return [[json.loads(line) for line in (text or "").splitlines()] for text in files]
 
 
-def test_lines_of_a_batch_take_steps_and_rules_as_calls_do(openai_mock, create, client):
+def test_batch_lines_use_response_lists_and_rules(openai_mock, create, client):
     create.response = ["one", error(429), httpx.ConnectError("no"), "four"]
     create.when(user="me").response = "by the rule"
-    batch = add_batch(client, *map(batch_line, "1234"), batch_line("5", body=CHAT | {"user": "me"}))
-    good, bad = finished(client, batch)
-    texts = {line["custom_id"]: line["response"]["body"]["choices"][0]["message"]["content"] for line in good}
+    batch = add_batch(client, *map(batch_line, "1234"), batch_line("5", body=CHAT_REQUEST | {"user": "me"}))
+    results, errors = batch_results(client, batch)
+    texts = {line["custom_id"]: line["response"]["body"]["choices"][0]["message"]["content"] for line in results}
     assert texts == {"1": "one", "4": "four", "5": "by the rule"}
-    statuses = [(line["custom_id"], line["response"] and line["response"]["status_code"]) for line in bad]
-    assert statuses == [("2", 429), ("3", None)]
-    assert bad[0]["response"]["body"]["error"]["message"] and bad[1]["error"]["message"] == "no"
+    error_statuses = [(line["custom_id"], line["response"] and line["response"]["status_code"]) for line in errors]
+    assert error_statuses == [("2", 429), ("3", None)]
+    assert errors[0]["response"]["body"]["error"]["message"] and errors[1]["error"]["message"] == "no"
     openai_mock.assert_all_used()
 
 
-def raised(reason):
+def raised(exception):
     """A callable with this bug."""
 
     def answer(request):
-        raise reason
+        raise exception
 
     return answer
 
@@ -4407,34 +4630,34 @@ def raised(reason):
     (httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}), "server_error", "decode"),
     (httpx.Response(502, text="<html>"), "server_error", "Expecting value"),
 )
-def test_what_keeps_a_line_of_a_batch_from_an_answer_stands_in_the_error_file(create, client, response, code, words):
+def test_failed_batch_lines_go_to_the_error_file(create, client, response, code, words):
     create.when("fails").response = response
-    fails = CHAT | {"messages": [{"role": "user", "content": "fails"}]}
-    good, bad = finished(client, add_batch(client, batch_line("1", body=fails), batch_line("2")))
-    assert [line["custom_id"] for line in good] == ["2"]
-    assert (bad[0]["custom_id"], bad[0]["response"], bad[0]["error"]["code"]) == ("1", None, code)
-    assert words in bad[0]["error"]["message"]
+    failing_body = CHAT_REQUEST | {"messages": [{"role": "user", "content": "fails"}]}
+    results, errors = batch_results(client, add_batch(client, batch_line("1", body=failing_body), batch_line("2")))
+    assert [line["custom_id"] for line in results] == ["2"]
+    assert (errors[0]["custom_id"], errors[0]["response"], errors[0]["error"]["code"]) == ("1", None, code)
+    assert words in errors[0]["error"]["message"]
 
 
-def test_speech_is_no_answer_to_a_line_of_a_batch_but_any_json_is(openai_mock, create, client):
-    odd = [{"usage": {"total_tokens": "x"}}, {"usage": 1, "model": []}, [1]]
-    create.response = [httpx.Response(200, json=each) for each in odd]
+def test_batch_line_needs_a_json_response(openai_mock, create, client):
+    bodies = [{"usage": {"total_tokens": "x"}}, {"usage": 1, "model": []}, [1]]
+    create.response = [httpx.Response(200, json=body) for body in bodies]
     speech = batch_line("0", "/v1/audio/speech", {"model": "tts-1", "input": "x", "voice": "alloy"})
-    good, bad = finished(client, add_batch(client, speech, *map(batch_line, "123")))
-    assert [line["response"]["body"] for line in good] == odd and [line["custom_id"] for line in bad] == ["0"]
+    results, errors = batch_results(client, add_batch(client, speech, *map(batch_line, "123")))
+    assert [line["response"]["body"] for line in results] == bodies and [line["custom_id"] for line in errors] == ["0"]
 
 
-def test_an_assertion_about_a_line_of_a_batch_fails_the_test_and_can_be_mended(create, client):
+def test_assertion_in_a_batch_line_is_raised_and_the_line_is_retried(create, client):
     create.response = raised(AssertionError("no model given"))
     batch = add_batch(client, batch_line("1"))
     assert client.batches.retrieve(batch.id).status == "in_progress"
-    mistaken(AssertionError, "no model given", client.batches.retrieve, batch.id)
+    assert_raises(AssertionError, "no model given", client.batches.retrieve, batch.id)
     create.response = "Hi"
     assert client.batches.retrieve(batch.id).status == "completed"
 
 
-@with_either_client
-async def test_lines_of_a_batch_may_wait_and_call_the_api(client, create):
+@with_both_clients
+async def test_async_batch_responses_may_wait_and_call_the_api(client, create):
     """What answers them reads the state over the client: nothing is locked meanwhile, and no loop is held up."""
     ticks = itertools.count()
 
@@ -4450,8 +4673,8 @@ async def test_lines_of_a_batch_may_wait_and_call_the_api(client, create):
     create.response = answer
     batch = add_batch(sdk(), batch_line("1"), batch_line("2"))
     ticking = asyncio.create_task(tick()) if isinstance(client, openai.AsyncOpenAI) else None
-    await get(client.batches.retrieve(batch.id))
-    batch = await get(client.batches.retrieve(batch.id))
+    await awaited(client.batches.retrieve(batch.id))
+    batch = await awaited(client.batches.retrieve(batch.id))
     assert batch.request_counts.completed == 2 and "1 files" in sdk().files.content(batch.output_file_id).text
     if ticking:
         ticking.cancel()
@@ -4461,11 +4684,11 @@ async def test_lines_of_a_batch_may_wait_and_call_the_api(client, create):
 def test_batch_is_cancelled(client):
     batch = add_batch(client, batch_line("1"))
     assert client.batches.cancel(batch.id).status == "cancelling"
-    done = client.batches.retrieve(batch.id)
-    assert done.status == "cancelled" and done.cancelled_at and done.output_file_id is None
-    refused(client.batches.cancel, batch.id)
-    about = {"endpoint": "/v1/responses", "completion_window": "24h"}
-    failing(openai.APIStatusError, client.batches.create, input_file_id="file-x", **about)
+    cancelled = client.batches.retrieve(batch.id)
+    assert cancelled.status == "cancelled" and cancelled.cancelled_at and cancelled.output_file_id is None
+    bad_request(client.batches.cancel, batch.id)
+    options = {"endpoint": "/v1/responses", "completion_window": "24h"}
+    raised_by(openai.APIStatusError, client.batches.create, input_file_id="file-x", **options)
 
 
 # ======================================================================================================================
@@ -4474,56 +4697,56 @@ def test_batch_is_cancelled(client):
 
 
 @pytest.mark.parametrize("param", ["training_file", "validation_file"])
-def test_a_job_needs_files_that_are_there(client, param):
-    files = {"training_file": add_file(client)} | {param: UNKNOWN}
-    caught = refused(client.fine_tuning.jobs.create, model="gpt-4o-mini", **files)
-    assert (caught.body["message"], caught.param) == (f"invalid {param}: {UNKNOWN}", param)
+def test_fine_tuning_job_with_unknown_file_is_rejected(client, param):
+    files = {"training_file": add_file(client)} | {param: UNKNOWN_ID}
+    caught = bad_request(client.fine_tuning.jobs.create, model="gpt-4o-mini", **files)
+    assert (caught.body["message"], caught.param) == (f"invalid {param}: {UNKNOWN_ID}", param)
 
 
-def test_fine_tuning_ends_with_a_model(client):
+def test_fine_tuning_creates_a_model(client):
     jobs = client.fine_tuning.jobs
     job = add_job(client, suffix="mine")
     assert job.status == "validating_files" and job.fine_tuned_model is None
-    assert states(lambda: jobs.retrieve(job.id), 4) == ["queued", "running", "succeeded", "succeeded"]
-    done = jobs.retrieve(job.id)
-    model = done.fine_tuned_model
-    assert done.to_dict()["user_provided_suffix"] == "mine"
-    assert model.startswith("ft:gpt-4o-mini:") and ":mine:" in model and done.finished_at
+    assert statuses(lambda: jobs.retrieve(job.id), 4) == ["queued", "running", "succeeded", "succeeded"]
+    completed = jobs.retrieve(job.id)
+    model = completed.fine_tuned_model
+    assert completed.to_dict()["user_provided_suffix"] == "mine"
+    assert model.startswith("ft:gpt-4o-mini:") and ":mine:" in model and completed.finished_at
     events = jobs.list_events(job.id).data
     assert len(events) >= 4 and "success" in events[0].message
-    assert [c.fine_tuning_job_id for c in jobs.checkpoints.list(job.id)] == [job.id]
-    assert model in {each.id for each in client.models.list()} and client.models.retrieve(model).id == model
-    assert client.models.delete(model).deleted and model not in {each.id for each in client.models.list()}
+    assert [checkpoint.fine_tuning_job_id for checkpoint in jobs.checkpoints.list(job.id)] == [job.id]
+    assert model in {listed.id for listed in client.models.list()} and client.models.retrieve(model).id == model
+    assert client.models.delete(model).deleted and model not in {listed.id for listed in client.models.list()}
 
 
 def test_fine_tuning_is_paused_resumed_and_cancelled(client):
     jobs = client.fine_tuning.jobs
     job = add_job(client)
     jobs.pause(job.id)
-    held = states(lambda: jobs.retrieve(job.id), 4)
-    assert len(set(held)) == 1 and held[0] not in ("running", "succeeded")
+    paused_statuses = statuses(lambda: jobs.retrieve(job.id), 4)
+    assert len(set(paused_statuses)) == 1 and paused_statuses[0] not in ("running", "succeeded")
     jobs.resume(job.id)
-    assert "succeeded" in states(lambda: jobs.retrieve(job.id), 4)
-    refused(jobs.cancel, job.id)
-    other = add_job(client).id
-    assert jobs.cancel(other).status == "cancelled" == jobs.retrieve(other).status
-    assert [jobs.retrieve(j.id).status for j in jobs.list()] == ["cancelled", "succeeded"]
+    assert "succeeded" in statuses(lambda: jobs.retrieve(job.id), 4)
+    bad_request(jobs.cancel, job.id)
+    other_job = add_job(client).id
+    assert jobs.cancel(other_job).status == "cancelled" == jobs.retrieve(other_job).status
+    assert [jobs.retrieve(listed_job.id).status for listed_job in jobs.list()] == ["cancelled", "succeeded"]
 
 
 @cases("method", None, {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}, {"type": "dpo"})
-def test_the_figures_of_a_method_stand_beside_it(client, method):
+def test_job_hyperparameters_are_taken_from_the_method(client, method):
     job = add_job(client, **({"method": method} if method else {}))
-    figures = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
-    asked = {"n_epochs": 2} if method and "supervised" in method else {}
-    assert job.hyperparameters.to_dict() == figures | asked
+    defaults = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+    requested = {"n_epochs": 2} if method and "supervised" in method else {}
+    assert job.hyperparameters.to_dict() == defaults | requested
 
 
 def test_models_are_those_of_the_sdk(client):
-    listed = [model.id for model in client.models.list()]
-    assert set(typing.get_args(openai.types.ChatModel)) <= set(listed) and len(set(listed)) == len(listed)
-    assert client.models.retrieve(listed[0]).id == listed[0]
+    model_ids = [model.id for model in client.models.list()]
+    assert set(typing.get_args(openai.types.ChatModel)) <= set(model_ids) and len(set(model_ids)) == len(model_ids)
+    assert client.models.retrieve(model_ids[0]).id == model_ids[0]
     assert not_found(client.models.retrieve, "gpt-none").code == "model_not_found"
-    failing(openai.PermissionDeniedError, client.models.delete, listed[0])
+    raised_by(openai.PermissionDeniedError, client.models.delete, model_ids[0])
 
 
 # ======================================================================================================================
@@ -4531,7 +4754,7 @@ def test_models_are_those_of_the_sdk(client):
 # ======================================================================================================================
 
 
-SOUND = {"file": b"x", "model": "whisper-1"}
+TRANSCRIPTION_REQUEST = {"file": b"x", "model": "whisper-1"}
 
 
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
@@ -4541,13 +4764,13 @@ SOUND = {"file": b"x", "model": "whisper-1"}
     ("srt", "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n\n"),
     ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{}\n\n"),
 )
-def test_a_transcript_that_is_no_json_has_the_text(openai_mock, client, name, form, said):
-    endpoint, create = (reach(each, f"audio.{name}.create") for each in (openai_mock, client))
-    assert create(**SOUND, response_format=form) == said.format("This is a mock response.")
+def test_non_json_transcript_contains_the_text(openai_mock, client, name, form, said):
+    endpoint, create = (lookup(root, f"audio.{name}.create") for root in (openai_mock, client))
+    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == said.format("This is a mock response.")
     endpoint.response = {}
-    assert create(**SOUND, response_format=form) == said.format("This is a mock response.")
+    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == said.format("This is a mock response.")
     endpoint.response = "As it is."
-    assert create(**SOUND, response_format=form) == "As it is."
+    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == "As it is."
 
 
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
@@ -4558,24 +4781,26 @@ def test_a_transcript_that_is_no_json_has_the_text(openai_mock, client, name, fo
     {"segments": []},
     {"task": "told", "segments": [{"id": 7}]},
 )
-def test_a_verbose_transcript_can_be_set(openai_mock, client, name, given):
-    reach(openai_mock, f"audio.{name}.create").response = given
-    told = reach(client, f"audio.{name}.create")(**SOUND, response_format="verbose_json").to_dict()
+def test_verbose_transcript_fields_can_be_set(openai_mock, client, name, given):
+    lookup(openai_mock, f"audio.{name}.create").response = given
+    transcript = lookup(client, f"audio.{name}.create")(
+        **TRANSCRIPTION_REQUEST, response_format="verbose_json"
+    ).to_dict()
     task = {"transcriptions": "transcribe", "translations": "translate"}[name]
-    assert holds(told, {"text": "This is a mock response.", "task": task} | given)
+    assert contains(transcript, {"text": "This is a mock response.", "task": task} | given)
 
 
 @cases("wanted, told", (None, {"segments"}), (["word"], {"words"}), (["word", "segment"], {"words", "segments"}))
-def test_a_verbose_transcript_has_the_times_asked_for(openai_mock, client, wanted, told):
+def test_verbose_transcript_has_the_requested_timestamps(openai_mock, client, wanted, told):
     openai_mock.audio.transcriptions.create.response = {"text": "one two three", "duration": 6.0}
-    asked = {"timestamp_granularities": wanted} if wanted else {}
-    heard = client.audio.transcriptions.create(**SOUND, response_format="verbose_json", **asked)
-    assert {"words", "segments"} & heard.to_dict().keys() == told
-    times = [(word.word, word.start, word.end) for word in heard.words or ()]
+    options = {"timestamp_granularities": wanted} if wanted else {}
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json", **options)
+    assert {"words", "segments"} & transcript.to_dict().keys() == told
+    times = [(word.word, word.start, word.end) for word in transcript.words or ()]
     assert times in ([], [("one", 0, 2), ("two", 2, 4), ("three", 4, 6)])
-    parts = [(segment.id, segment.text, segment.start, segment.end) for segment in heard.segments or ()]
+    parts = [(segment.id, segment.text, segment.start, segment.end) for segment in transcript.segments or ()]
     assert parts in ([], [(0, " one two three", 0, 6)])
-    assert (heard.usage.type, heard.usage.seconds) == ("duration", 6)
+    assert (transcript.usage.type, transcript.usage.seconds) == ("duration", 6)
 
 
 @cases(
@@ -4587,32 +4812,39 @@ def test_a_verbose_transcript_has_the_times_asked_for(openai_mock, client, wante
     ),
     ({"model": "gpt-4o-transcribe", "response_format": "diarized_json"}, {"type": "tokens", "total_tokens": 16}),
 )
-def test_transcripts_say_what_they_took(client, asked, usage):
-    assert holds(client.audio.transcriptions.create(**SOUND | asked).usage.to_dict(), usage)
-    assert not hasattr(client.audio.translations.create(**SOUND), "usage")
+def test_transcripts_report_usage(client, asked, usage):
+    assert contains(client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST | asked).usage.to_dict(), usage)
+    assert not hasattr(client.audio.translations.create(**TRANSCRIPTION_REQUEST), "usage")
 
 
-def test_transcripts_by_speakers_have_segments(client):
-    said = {"file": b"x", "model": "gpt-4o-transcribe-diarize", "response_format": "diarized_json"}
-    plain = client.audio.transcriptions.create(**said)
+def test_diarized_transcripts_have_segments(client):
+    request = {"file": b"x", "model": "gpt-4o-transcribe-diarize", "response_format": "diarized_json"}
+    plain = client.audio.transcriptions.create(**request)
     assert [segment.text for segment in plain.segments] == [plain.text]
-    events = list(client.audio.transcriptions.create(**said, stream=True))
+    events = list(client.audio.transcriptions.create(**request, stream=True))
     assert [event.type for event in events] == ["transcript.text.segment", "transcript.text.done"]
 
 
-ONE, TWO = [0.5, 1], [0, 1]
-SEGMENT = {"id": "seg_1", "type": "transcript.text.segment", "text": "Hi", "speaker": "A", "start": 0.0, "end": 1.5}
+FIRST_VECTOR, SECOND_VECTOR = [0.5, 1], [0, 1]
+SPEAKER_SEGMENT = {
+    "id": "seg_1",
+    "type": "transcript.text.segment",
+    "text": "Hi",
+    "speaker": "A",
+    "start": 0.0,
+    "end": 1.5,
+}
 
 
-@pytest.mark.parametrize("text", ["Hello there, you", UNICODE, ""])
+@pytest.mark.parametrize("text", ["Hello there, you", UNICODE_TEXT, ""])
 @pytest.mark.parametrize("form", ["json", "diarized_json"])
-@with_either_client
+@with_both_clients
 async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, form, client):
-    segments = [SEGMENT] if form == "diarized_json" else []
+    segments = [SPEAKER_SEGMENT] if form == "diarized_json" else []
     openai_mock.audio.transcriptions.create.response = {"text": text} | ({"segments": segments} if segments else {})
-    said = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": form}
+    request = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": form}
     create = client.audio.transcriptions.create
-    plain, events = await get(create(**said)), await collect(create(**said, stream=True))
+    plain, events = await awaited(create(**request)), await collect(create(**request, stream=True))
     assert events[-1].type == "transcript.text.done" and events[-1].text == plain.text == text
     deltas = [e.delta for e in events if e.type == "transcript.text.delta"]
     assert "".join(deltas) == ("" if segments else text)  # either pieces or segments
@@ -4624,13 +4856,13 @@ async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, 
 @pytest.mark.parametrize("audio", [b"", b"\x00\x01mp3" * 300])
 def test_speech_streams_as_events_and_as_raw_bytes(openai_mock, client, audio):
     openai_mock.audio.speech.create.response = audio
-    said = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Hello"}
-    assert client.audio.speech.create(**said).read() == audio
-    with client.audio.speech.with_streaming_response.create(**said) as response:
+    request = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Hello"}
+    assert client.audio.speech.create(**request).read() == audio
+    with client.audio.speech.with_streaming_response.create(**request) as response:
         assert b"".join(response.iter_bytes(64)) == audio
-    with client.audio.speech.with_streaming_response.create(**said, stream_format="sse") as response:
-        *events, (name, done) = sse(b"".join(response.iter_bytes()).decode())
-    assert (name, done) == (None, "[DONE]") and {name for name, _ in events} == {None}
+    with client.audio.speech.with_streaming_response.create(**request, stream_format="sse") as response:
+        *events, (name, last_data) = parse_sse(b"".join(response.iter_bytes()).decode())
+    assert (name, last_data) == (None, "[DONE]") and {name for name, _ in events} == {None}
     events = [data for _, data in events]
     assert [event["type"] for event in events] == ["speech.audio.delta"] * (len(events) - 1) + ["speech.audio.done"]
     assert b"".join(base64.b64decode(event["audio"]) for event in events[:-1]) == audio
@@ -4638,11 +4870,11 @@ def test_speech_streams_as_events_and_as_raw_bytes(openai_mock, client, audio):
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
 
 
-def test_speech_arrives_at_its_pace(openai_mock, client):
+def test_speech_stream_breaks_after_the_set_chunks(openai_mock, client):
     openai_mock.audio.speech.create.response = streamed(b"x" * 1000, chunk=100, fail_after=3)
-    said = {"model": "tts-1", "voice": "alloy", "input": "Hi"}
-    pieces, broken = [], pytest.raises(FAMILY.RemoteProtocolError)
-    with client.audio.speech.with_streaming_response.create(**said) as response, broken:
+    request = {"model": "tts-1", "voice": "alloy", "input": "Hi"}
+    pieces, disconnected = [], pytest.raises(HTTP_LIB.RemoteProtocolError)
+    with client.audio.speech.with_streaming_response.create(**request) as response, disconnected:
         for piece in response.iter_bytes():
             pieces.append(piece)
     assert pieces == [b"x" * 100] * 3
@@ -4650,39 +4882,53 @@ def test_speech_arrives_at_its_pace(openai_mock, client):
 
 @pytest.mark.parametrize("call", ["generate", "edit"])
 @pytest.mark.parametrize("partial", [0, 3])
-@with_either_client
+@with_both_clients
 async def test_image_stream_ends_with_the_plain_image(openai_mock, call, partial, client):
-    reach(openai_mock, f"images.{call}").response = {"data": [{"b64_json": "QUJDRA=="}]}
+    lookup(openai_mock, f"images.{call}").response = {"data": [{"b64_json": "QUJDRA=="}]}
     edit = call == "edit"
-    said = {"model": "gpt-image-1", "prompt": "a cat"} | ({"image": b"png"} if edit else {})
+    request = {"model": "gpt-image-1", "prompt": "a cat"} | ({"image": b"png"} if edit else {})
     method = getattr(client.images, call)
-    plain, events = await get(method(**said)), await collect(method(**said, stream=True, partial_images=partial))
-    start, union = ("image_edit", "ImageEdit") if edit else ("image_generation", "ImageGen")
-    assert [event.type for event in events] == [f"{start}.partial_image"] * partial + [f"{start}.completed"]
+    plain, events = (
+        await awaited(method(**request)),
+        await collect(method(**request, stream=True, partial_images=partial)),
+    )
+    prefix, union = ("image_edit", "ImageEdit") if edit else ("image_generation", "ImageGen")
+    assert [event.type for event in events] == [f"{prefix}.partial_image"] * partial + [f"{prefix}.completed"]
     assert [event.partial_image_index for event in events[:-1]] == list(range(partial))
     assert events[-1].b64_json == plain.data[0].b64_json
     for event in events:
         valid(f"{union}StreamEvent", event.to_dict(mode="json"))
 
 
-@cases("value, vectors", (ONE, [ONE, ONE]), ([ONE], [ONE, ONE]), ([ONE, TWO], [ONE, TWO]))
-def test_embeddings_are_the_vectors_that_were_set(openai_mock, client, value, vectors):
+@cases(
+    "value, vectors",
+    (FIRST_VECTOR, [FIRST_VECTOR, FIRST_VECTOR]),
+    ([FIRST_VECTOR], [FIRST_VECTOR, FIRST_VECTOR]),
+    ([FIRST_VECTOR, SECOND_VECTOR], [FIRST_VECTOR, SECOND_VECTOR]),
+)
+def test_set_vectors_become_embeddings(openai_mock, client, value, vectors):
     openai_mock.embeddings.create.response = [value, error(500), ...]
     answer = client.embeddings.create(model="m", input=["a", "b"])
     assert [item.embedding for item in answer.data] == vectors
     assert [item.index for item in answer.data] == [0, 1] and answer.usage.prompt_tokens == 2
 
 
-@cases("value, number", (..., 2), (ONE, 2), ([ONE, TWO], 2), ({"data": [{"embedding": ONE}]}, 1))
-def test_vectors_are_in_base64_where_that_is_asked_for(openai_mock, value, number):
+@cases(
+    "value, number",
+    (..., 2),
+    (FIRST_VECTOR, 2),
+    ([FIRST_VECTOR, SECOND_VECTOR], 2),
+    ({"data": [{"embedding": FIRST_VECTOR}]}, 1),
+)
+def test_embeddings_are_base64_on_request(openai_mock, value, number):
     openai_mock.embeddings.create.response = value
-    for form, kind in (("base64", str), ("float", list), ("base64", str)):
-        body = {"model": "m", "input": ["a", "b"], "encoding_format": form}
+    for encoding, embedding_type in (("base64", str), ("float", list), ("base64", str)):
+        body = {"model": "m", "input": ["a", "b"], "encoding_format": encoding}
         data = sent(openai_mock, "embeddings.create", body).json()["data"]
-        assert [type(item["embedding"]) for item in data] == [kind] * number
+        assert [type(item["embedding"]) for item in data] == [embedding_type] * number
 
 
-def test_vectors_of_a_recorded_answer_stay_in_base64(openai_mock):
+def test_recorded_base64_embeddings_are_unchanged(openai_mock):
     vector = {"object": "embedding", "index": 0, "embedding": "AACAPwAAAAA="}
     recorded = {"object": "list", "model": "m", "data": [vector], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
     openai_mock.embeddings.create.response = recorded
@@ -4690,13 +4936,13 @@ def test_vectors_of_a_recorded_answer_stay_in_base64(openai_mock):
     assert sent(openai_mock, "embeddings.create", body).json() == recorded
 
 
-def test_vectors_that_are_not_as_many_as_the_inputs_are_told(openai_mock, client):
-    openai_mock.embeddings.create.response = [ONE, TWO]
+def test_vector_and_input_count_mismatch_raises(openai_mock, client):
+    openai_mock.embeddings.create.response = [FIRST_VECTOR, SECOND_VECTOR]
     words = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
-    mistaken(AssertionError, words, client.embeddings.create, model="m", input=["a", "b", "c"])
+    assert_raises(AssertionError, words, client.embeddings.create, model="m", input=["a", "b", "c"])
 
 
-def test_an_image_is_set_by_its_bytes(openai_mock, client):
+def test_image_can_be_set_as_bytes(openai_mock, client):
     openai_mock.images.generate.response = [b"one", b"two"]
     for picture, number in ((b"one", 1), (b"two", 2)):
         images = client.images.generate(model="gpt-image-1", prompt="p", n=number).data
@@ -4708,50 +4954,52 @@ def test_an_image_is_set_by_its_bytes(openai_mock, client):
 # ======================================================================================================================
 
 
-ITEM = {"type": "object", "properties": {"q": {"type": "string"}}}
-CHECKED = {"type": "string_check", "name": "right", "input": "{{a}}", "reference": "x", "operation": "eq"}
+ITEM_SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}}
+STRING_CHECK = {"type": "string_check", "name": "right", "input": "{{a}}", "reference": "x", "operation": "eq"}
 
 
 @cases(
     "config, parts",
-    ({"type": "custom", "item_schema": ITEM}, {"item": ITEM}),
+    ({"type": "custom", "item_schema": ITEM_SCHEMA}, {"item": ITEM_SCHEMA}),
     (
-        {"type": "custom", "item_schema": ITEM, "include_sample_schema": True},
-        {"item": ITEM, "sample": {"type": "object"}},
+        {"type": "custom", "item_schema": ITEM_SCHEMA, "include_sample_schema": True},
+        {"item": ITEM_SCHEMA, "sample": {"type": "object"}},
     ),
     ({"type": "logs"}, {"item": {"type": "object"}, "sample": {"type": "object"}}),
 )
-def test_an_eval_tells_its_schema_and_its_run_counts(openai_mock, client, config, parts):
-    made = client.evals.create(data_source_config=config, testing_criteria=[CHECKED])
-    told = {"type": "object", "properties": parts, "required": list(parts)}
-    assert made.data_source_config.schema_ == told == client.evals.retrieve(made.id).data_source_config.schema_
+def test_eval_has_a_schema_and_its_run_has_counts(openai_mock, client, config, parts):
+    created = client.evals.create(data_source_config=config, testing_criteria=[STRING_CHECK])
+    schema = {"type": "object", "properties": parts, "required": list(parts)}
+    assert created.data_source_config.schema_ == schema == client.evals.retrieve(created.id).data_source_config.schema_
     source = {"type": "file_content", "content": [{"item": {"q": "1"}}, {"item": {"q": "2"}}]}
-    runs = functools.partial(client.evals.runs.create, made.id, data_source={"type": "jsonl", "source": source})
-    id = runs().id
+    create_run = functools.partial(
+        client.evals.runs.create, created.id, data_source={"type": "jsonl", "source": source}
+    )
+    id = create_run().id
     for _ in range(2):
-        run = client.evals.runs.retrieve(id, eval_id=made.id)
+        run = client.evals.runs.retrieve(id, eval_id=created.id)
     assert (run.status, run.result_counts.total, run.result_counts.passed) == ("completed", 2, 2)
-    assert [each.to_dict() for each in run.per_testing_criteria_results] == [
+    assert [result.to_dict() for result in run.per_testing_criteria_results] == [
         {"testing_criteria": "right", "passed": 2, "failed": 0}
     ]
     openai_mock.evals.runs.create.response = {"result_counts": {"total": 3, "failed": 3}}
-    assert runs().result_counts.failed == 3
+    assert create_run().result_counts.failed == 3
 
 
 def test_eval_runs(client):
     config, source = {"type": "logs"}, {"type": "jsonl", "source": {"type": "file_id", "id": "file-1"}}
-    made = client.evals.create(data_source_config=config, testing_criteria=[], name="e")
+    created = client.evals.create(data_source_config=config, testing_criteria=[], name="e")
     runs = client.evals.runs
-    run = runs.create(made.id, data_source=source, name="r")
-    assert (run.status, run.eval_id, run.name) == ("queued", made.id, "r")
-    assert states(lambda: runs.retrieve(run.id, eval_id=made.id), 3) == ["in_progress", "completed", "completed"]
-    other = runs.create(made.id, data_source=source)
-    assert runs.cancel(other.id, eval_id=made.id).status == "canceled"
-    assert states(lambda: runs.retrieve(other.id, eval_id=made.id), 2) == ["canceled", "canceled"]
-    assert [r.id for r in runs.list(made.id)] == [run.id, other.id]
-    assert runs.output_items.list(run.id, eval_id=made.id).data == []
-    client.evals.delete(made.id)
-    not_found(runs.retrieve, run.id, eval_id=made.id)
+    run = runs.create(created.id, data_source=source, name="r")
+    assert (run.status, run.eval_id, run.name) == ("queued", created.id, "r")
+    assert statuses(lambda: runs.retrieve(run.id, eval_id=created.id), 3) == ["in_progress", "completed", "completed"]
+    other_run = runs.create(created.id, data_source=source)
+    assert runs.cancel(other_run.id, eval_id=created.id).status == "canceled"
+    assert statuses(lambda: runs.retrieve(other_run.id, eval_id=created.id), 2) == ["canceled", "canceled"]
+    assert [listed_run.id for listed_run in runs.list(created.id)] == [run.id, other_run.id]
+    assert runs.output_items.list(run.id, eval_id=created.id).data == []
+    client.evals.delete(created.id)
+    not_found(runs.retrieve, run.id, eval_id=created.id)
 
 
 def test_container_files(client):
@@ -4760,45 +5008,48 @@ def test_container_files(client):
     copied = files.create(container, file_id=add_file(client, b"other", "b.txt"))
     for file, name, content in ((uploaded, "a.txt", b"abc"), (copied, "b.txt", b"other")):
         assert (file.bytes, file.path.rpartition("/")[2], file.container_id) == (len(content), name, container)
-        found = files.content.retrieve(file.id, container_id=container)
-        assert (found.read(), found.response.headers["content-type"]) == (content, "text/plain; charset=utf-8")
+        response = files.content.retrieve(file.id, container_id=container)
+        assert (response.read(), response.response.headers["content-type"]) == (content, "text/plain; charset=utf-8")
     client.containers.delete(container)
     not_found(files.content.retrieve, uploaded.id, container_id=container)
 
 
-def test_containers_expire_some_minutes_after_their_last_use(client, monkeypatch):
-    start, ask = int(time.time()), functools.partial(client.responses.create, **ASK)
-    used, left = (client.containers.create(name=name).id for name in ("used", "left"))
+def test_containers_expire_after_last_use(client, monkeypatch):
+    start, respond = int(time.time()), functools.partial(client.responses.create, **INPUT_REQUEST)
+    used, unused = (client.containers.create(name=name).id for name in ("used", "left"))
     file = client.containers.files.create(used, file=("a.txt", b"abc")).id
-    runs = {"type": "code_interpreter", "container": used}
+    interpreter_tool = {"type": "code_interpreter", "container": used}
     uses = (
         lambda: client.containers.retrieve(used),
         lambda: client.containers.files.retrieve(file, container_id=used),
-        lambda: ask(tools=[runs]),
+        lambda: respond(tools=[interpreter_tool]),
     )
     for number, use in enumerate(uses, 1):
         monkeypatch.setattr(time, "time", lambda now=start + 1000 * number: now)
         assert use()
-    assert {each.name: each.status for each in client.containers.list()} == {"used": "running", "left": "expired"}
-    assert client.containers.retrieve(left).status == "expired"
+    assert {container.name: container.status for container in client.containers.list()} == {
+        "used": "running",
+        "left": "expired",
+    }
+    assert client.containers.retrieve(unused).status == "expired"
     for call in (
-        lambda: client.containers.files.create(left, file=b"x"),
-        lambda: ask(tools=[runs | {"container": left}]),
+        lambda: client.containers.files.create(unused, file=b"x"),
+        lambda: respond(tools=[interpreter_tool | {"container": unused}]),
     ):
-        assert "Container is expired." in str(refused(call))
-    client.containers.delete(left)
+        assert "Container is expired." in str(bad_request(call))
+    client.containers.delete(unused)
 
 
-@needs("skills.versions.create")
+@requires("skills.versions.create")
 def test_skills_have_versions(client):
     versions, skill = client.skills.versions, client.skills.create(files=[("SKILL.md", b"# one")])
     assert (skill.default_version, skill.latest_version) == ("1", "1")
     second = versions.create(skill.id, files=[("SKILL.md", b"# two")])
     assert (second.version, second.skill_id) == ("2", skill.id)
-    found = client.skills.retrieve(skill.id)
-    assert (found.default_version, found.latest_version) == ("1", "2")
+    updated = client.skills.retrieve(skill.id)
+    assert (updated.default_version, updated.latest_version) == ("1", "2")
     assert client.skills.update(skill.id, default_version="2").default_version == "2"
-    assert [v.version for v in versions.list(skill.id, order="asc")] == ["1", "2"]
+    assert [version.version for version in versions.list(skill.id, order="asc")] == ["1", "2"]
     contents = client.skills.content.retrieve(skill.id), versions.content.retrieve("2", skill_id=skill.id)
     client.skills.delete(skill.id)
     not_found(versions.retrieve, "1", skill_id=skill.id)
@@ -4808,9 +5059,9 @@ def test_skills_have_versions(client):
 async def test_videos(client):
     video = client.videos.create(prompt="a cat", seconds="8")
     assert (video.status, video.progress, video.prompt, video.seconds) == ("queued", 0, "a cat", "8")
-    assert states(lambda: client.videos.retrieve(video.id), 3) == ["in_progress", "completed", "completed"]
-    for each in (client, sdk("async")):
-        assert (await get(each.videos.create_and_poll(prompt="b"))).status == "completed"
+    assert statuses(lambda: client.videos.retrieve(video.id), 3) == ["in_progress", "completed", "completed"]
+    for video_client in (client, sdk("async")):
+        assert (await awaited(video_client.videos.create_and_poll(prompt="b"))).status == "completed"
     content = client.videos.download_content(video.id)
     remixed = client.videos.remix(video.id, prompt="a dog")
     assert (remixed.remixed_from_video_id, remixed.prompt) == (video.id, "a dog") and remixed.id != video.id
@@ -4829,29 +5080,29 @@ def test_characters_of_videos(client):
 # ======================================================================================================================
 
 
-organization = below("admin.organization")
-projects = below("admin.organization.projects")
+organization = resource_fixture("admin.organization")
+projects = resource_fixture("admin.organization.projects")
 
 
-def test_archived_projects_are_listed_when_asked_for(projects):
-    project, other = projects.create(name="p"), projects.create(name="q")
+def test_archived_projects_are_listed_on_request(projects):
+    project, other_project = projects.create(name="p"), projects.create(name="q")
     assert (project.name, project.status) == ("p", "active")
     archived = projects.archive(project.id)
     assert archived.status == "archived" and archived.archived_at
-    assert [p.status for p in projects.list(include_archived=True)] == ["archived", "active"]
-    assert [p.id for p in projects.list()] == [other.id]
+    assert [listed.status for listed in projects.list(include_archived=True)] == ["archived", "active"]
+    assert [listed.id for listed in projects.list()] == [other_project.id]
 
 
-def test_user_of_a_project_keeps_the_id_of_the_user(projects):
-    project, other = projects.create(name="p").id, projects.create(name="q").id
+def test_project_user_keeps_the_user_id(projects):
+    project, other_project = projects.create(name="p").id, projects.create(name="q").id
     user = projects.users.create(project, user_id="user-7", role="member")
     assert (user.id, user.role) == ("user-7", "member")
     assert projects.users.update("user-7", project_id=project, role="owner").role == "owner"
     assert projects.users.retrieve("user-7", project_id=project).role == "owner"
-    not_found(projects.users.retrieve, "user-7", project_id=other)
+    not_found(projects.users.retrieve, "user-7", project_id=other_project)
 
 
-def test_service_account_comes_with_a_key_of_the_project(projects):
+def test_service_account_has_a_project_key(projects):
     project = projects.create(name="p").id
     account = projects.service_accounts.create(project, name="robot")
     assert account.role == "member" and account.api_key and account.api_key.value
@@ -4861,16 +5112,16 @@ def test_service_account_comes_with_a_key_of_the_project(projects):
     assert projects.api_keys.list(project).data == []
 
 
-@needs("admin.organization.projects.create")
+@requires("admin.organization.projects.create")
 def test_secrets_are_shown_once(client):
     keys = client.admin.organization.admin_api_keys
-    made = keys.create(name="k")
-    assert made.value and "value" not in keys.retrieve(made.id).to_dict()
+    created = keys.create(name="k")
+    assert created.value and "value" not in keys.retrieve(created.id).to_dict()
     assert [(key.name, "value" in key.to_dict()) for key in keys.list()] == [("k", False)]
 
 
-@needs("admin.organization.roles.create")
-def test_roles_have_the_name_they_were_given(client):
+@requires("admin.organization.roles.create")
+def test_role_name_is_set_by_role_name(client):
     roles = client.admin.organization.roles
     role = roles.create(role_name="r", permissions=["api.read"])
     assert (role.name, role.permissions) == ("r", ["api.read"])
@@ -4880,46 +5131,48 @@ def test_roles_have_the_name_they_were_given(client):
 def test_roles_are_assigned_to_groups(organization):
     roles, assigned, group = organization.roles, organization.groups.roles, organization.groups.create(name="g").id
     role = roles.create(role_name="r", permissions=["api.read"]).id
-    made = assigned.create(group, role_id=role)
-    assert (made.role.id, made.group.id, made.group.name) == (role, group, "g")
-    assert [(r.id, r.permissions) for r in assigned.list(group)] == [(role, ["api.read"])]
+    assignment = assigned.create(group, role_id=role)
+    assert (assignment.role.id, assignment.group.id, assignment.group.name) == (role, group, "g")
+    assert [(listed_role.id, listed_role.permissions) for listed_role in assigned.list(group)] == [(role, ["api.read"])]
     assigned.delete(role, group_id=group)
     assert assigned.list(group).data == [] and roles.retrieve(role).id == role
 
 
-def test_what_is_set_of_an_assignment_goes_before_what_is_known(openai_mock, organization, projects):
-    ours = openai_mock.admin.organization
+def test_set_assignment_fields_override_stored_fields(openai_mock, organization, projects):
+    stub_endpoints = openai_mock.admin.organization
     group, project = organization.groups.create(name="g").id, projects.create(name="p").id
-    ours.groups.roles.create.response = {"role": {"name": "set", "id": "role_set"}}
-    made = organization.groups.roles.create(group, role_id="role_x")
-    assert (made.role.name, made.role.id, made.group.name) == ("set", "role_set", "g")
+    stub_endpoints.groups.roles.create.response = {"role": {"name": "set", "id": "role_set"}}
+    assignment = organization.groups.roles.create(group, role_id="role_x")
+    assert (assignment.role.name, assignment.role.id, assignment.group.name) == ("set", "role_set", "g")
     assert [role.id for role in organization.groups.roles.list(group)] == ["role_set"]
-    ours.projects.groups.create.response = {"group_name": "set"}
+    stub_endpoints.projects.groups.create.response = {"group_name": "set"}
     assert projects.groups.create(project, group_id=group, role="member").group_name == "set"
-    ours.projects.service_accounts.create.response = {"api_key": {"id": "key_set", "value": "v"}}
+    stub_endpoints.projects.service_accounts.create.response = {"api_key": {"id": "key_set", "value": "v"}}
     key = projects.service_accounts.create(project, name="n").api_key
     assert (key.id, key.value, [key.id for key in projects.api_keys.list(project)]) == ("key_set", "v", ["key_set"])
 
 
 def test_certificates_are_activated(organization, projects):
     certificates, project = organization.certificates, projects.create(name="p").id
-    made = certificates.create(certificate="pem", name="c").id
+    certificate_id = certificates.create(certificate="pem", name="c").id
 
     def active(certificates, *path):
-        return [(c.id, c.active) for c in certificates.list(*path)]
+        return [(certificate.id, certificate.active) for certificate in certificates.list(*path)]
 
-    activated = certificates.activate(certificate_ids=[made])
-    assert [c.active for c in activated] == [True] and activated.object == "organization.certificate.activation"
-    assert active(certificates) == [(made, True)] and certificates.retrieve(made).name == "c"
-    projects.certificates.activate(project, certificate_ids=[made])
-    certificates.deactivate(certificate_ids=[made])
-    assert active(certificates) == [(made, False)]
-    assert active(projects.certificates, project) == [(made, True)]
+    activated = certificates.activate(certificate_ids=[certificate_id])
+    assert [certificate.active for certificate in activated] == [
+        True
+    ] and activated.object == "organization.certificate.activation"
+    assert active(certificates) == [(certificate_id, True)] and certificates.retrieve(certificate_id).name == "c"
+    projects.certificates.activate(project, certificate_ids=[certificate_id])
+    certificates.deactivate(certificate_ids=[certificate_id])
+    assert active(certificates) == [(certificate_id, False)]
+    assert active(projects.certificates, project) == [(certificate_id, True)]
     not_found(certificates.activate, certificate_ids=["cert_x"])
 
 
-@needs("admin.organization.projects.spend_limit.retrieve")
-def test_spend_limits_are_set_read_and_unset(openai_mock, organization, projects):
+@requires("admin.organization.projects.spend_limit.retrieve")
+def test_spend_limits_are_updated_retrieved_and_deleted(openai_mock, organization, projects):
     limits, (first, second) = projects.spend_limit, [projects.create(name=name).id for name in "ab"]
     limit = {"currency": "USD", "interval": "month", "threshold_amount": 100}
     organization.spend_limit.update(**limit)
@@ -4935,14 +5188,14 @@ def test_spend_limits_are_set_read_and_unset(openai_mock, organization, projects
 
 def test_webhook_endpoints(openai_mock, client):
     webhooks, events = client.webhooks, ["batch.completed"]
-    made = webhooks.create(name="w", url="https://example.com/w", event_types=events)
-    assert made.signing_secret and (made.url, made.event_types) == ("https://example.com/w", events)
-    assert webhooks.rotate_secret(made.id).signing_secret not in ("", made.signing_secret)
-    assert webhooks.update(made.id, name="x").name == "x" == webhooks.retrieve(made.id).name
-    assert webhooks.test(made.id, event_type="batch.completed").webhook_endpoint_id == made.id
+    created = webhooks.create(name="w", url="https://example.com/w", event_types=events)
+    assert created.signing_secret and (created.url, created.event_types) == ("https://example.com/w", events)
+    assert webhooks.rotate_secret(created.id).signing_secret not in ("", created.signing_secret)
+    assert webhooks.update(created.id, name="x").name == "x" == webhooks.retrieve(created.id).name
+    assert webhooks.test(created.id, event_type="batch.completed").webhook_endpoint_id == created.id
     assert "batch.completed" in webhooks.event_types.list().data
     not_found(webhooks.rotate_secret, "we_x")
-    assert "signing_secret" not in webhooks.retrieve(made.id).to_dict()
+    assert "signing_secret" not in webhooks.retrieve(created.id).to_dict()
 
 
 # ======================================================================================================================
@@ -4950,54 +5203,57 @@ def test_webhook_endpoints(openai_mock, client):
 # ======================================================================================================================
 
 
-def one_choice(message, **more):
-    return {"choices": [{"message": message} | more]}
+def single_choice(message, **choice_fields):
+    return {"choices": [{"message": message} | choice_fields]}
 
 
-FUNCTION = {"function": {"name": "f", "arguments": "{}"}}
+FUNCTION_CALL = {"function": {"name": "f", "arguments": "{}"}}
 LOGPROB = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
-CHATS = TURNS | {
+CHAT_RESPONSES = TURNS | {
     "nothing set": {},
     "length": cut("half of"),
     "content filter": filtered("so far"),
     "several choices": {"choices": [{"message": {"content": "one"}}, {"message": {"content": "two words"}}]},
-    "choices of kinds": {"choices": [{"message": {"tool_calls": [FUNCTION]}}, {}]},
-    "logprobs": one_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]}),
-    "audio": one_choice({"audio": {"id": "audio_1", "data": "QUJD", "expires_at": 9, "transcript": "x y"}}),
-    "fields of other services": one_choice({"content": "x", "reasoning_content": "because of that"}),
+    "choices of kinds": {"choices": [{"message": {"tool_calls": [FUNCTION_CALL]}}, {}]},
+    "logprobs": single_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]}),
+    "audio": single_choice({"audio": {"id": "audio_1", "data": "QUJD", "expires_at": 9, "transcript": "x y"}}),
+    "fields of other services": single_choice({"content": "x", "reasoning_content": "because of that"}),
 }
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 3])
-@pytest.mark.parametrize("name", [name for name in CHATS if name not in ("length", "content filter")])
-def test_chat_stream_ends_with_the_plain_completion(name, chunk, kind):
-    response = streamed(CHATS[name], chunk=chunk) if chunk else CHATS[name]
-    plain, streaming = (settled(x) for x in plain_and_streamed(kind, response, CREATE, chat_plain, chat_streamed))
-    for choice in plain["choices"]:
+@pytest.mark.parametrize("name", [name for name in CHAT_RESPONSES if name not in ("length", "content filter")])
+def test_chat_stream_accumulates_to_the_unstreamed_completion(name, chunk, kind):
+    response = streamed(CHAT_RESPONSES[name], chunk=chunk) if chunk else CHAT_RESPONSES[name]
+    unstreamed, accumulated = (
+        normalized(completion)
+        for completion in plain_and_streamed(kind, response, CHAT_CREATE, chat_plain, chat_streamed)
+    )
+    for choice in unstreamed["choices"]:
         if not choice["message"].get("annotations"):  # where there are none, no delta tells of them
             choice["message"].pop("annotations", None)
-    assert streaming == plain
+    assert accumulated == unstreamed
 
 
 @pytest.mark.parametrize("response, raised", [(cut('{"name": "A'), "length"), (filtered('{"na'), "content filter")])
-def test_chat_stream_that_was_cut_raises_what_parse_raises(create, client, response, raised):
+def test_truncated_chat_stream_raises_the_same_error_as_parse(create, client, response, raised):
     create.response = response
     with pytest.raises(openai.OpenAIError, match=raised):
-        client.chat.completions.parse(**CHAT, response_format=Person)
-    streaming = client.chat.completions.stream(**CHAT, response_format=Person)
+        client.chat.completions.parse(**CHAT_REQUEST, response_format=Person)
+    streaming = client.chat.completions.stream(**CHAT_REQUEST, response_format=Person)
     with pytest.raises(openai.OpenAIError, match=raised), streaming as events:
         events.until_done()
 
 
-@pytest.mark.parametrize("name", CHATS)
+@pytest.mark.parametrize("name", CHAT_RESPONSES)
 @pytest.mark.parametrize("with_usage", [False, True])
-def test_chat_chunks_are_what_the_sdk_declares(create, name, with_usage):
-    create.response = CHATS[name]
+def test_chat_chunks_validate_against_the_sdk_model(create, name, with_usage):
+    create.response = CHAT_RESPONSES[name]
     options = {"stream_options": {"include_usage": True}} if with_usage else {}
-    *events, last = wire("/chat/completions", CHAT | options)
+    *events, last = post_stream("/chat/completions", CHAT_REQUEST | options)
     assert last == (None, "[DONE]")
     chunks = [valid(ChatCompletionChunk, data) for _, data in events]
-    assert {kind for kind, _ in events} == {None}
+    assert {event_type for event_type, _ in events} == {None}
     assert len({chunk.id for chunk in chunks}) == len({chunk.created for chunk in chunks}) == 1
     with_choices = chunks[:-1] if with_usage else chunks
     assert all(chunk.choices and chunk.usage is None for chunk in with_choices)
@@ -5005,20 +5261,28 @@ def test_chat_chunks_are_what_the_sdk_declares(create, name, with_usage):
         assert all("usage" in data for _, data in events)
         assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens > 0
     for index in {choice.index for chunk in with_choices for choice in chunk.choices}:
-        own = [c for chunk in with_choices for c in chunk.choices if c.index == index]
-        assert own[0].delta.role == "assistant" and [c.delta.role for c in own[1:]] == [None] * (len(own) - 1)
-        assert [c.finish_reason is None for c in own] == [True] * (len(own) - 1) + [False]
-        calls = [call for c in own for call in c.delta.tool_calls or ()]
-        opened = [call.index for call in calls if call.id]
-        assert opened == list(range(len(opened))) and all(call.index in opened for call in calls)
+        choice_chunks = [
+            choice_chunk for chunk in with_choices for choice_chunk in chunk.choices if choice_chunk.index == index
+        ]
+        assert choice_chunks[0].delta.role == "assistant" and [
+            choice_chunk.delta.role for choice_chunk in choice_chunks[1:]
+        ] == [None] * (len(choice_chunks) - 1)
+        assert [choice_chunk.finish_reason is None for choice_chunk in choice_chunks] == [True] * (
+            len(choice_chunks) - 1
+        ) + [False]
+        calls = [call for choice_chunk in choice_chunks for call in choice_chunk.delta.tool_calls or ()]
+        started_indexes = [call.index for call in calls if call.id]
+        assert started_indexes == list(range(len(started_indexes))) and all(
+            call.index in started_indexes for call in calls
+        )
 
 
 def deltas():
     """The deltas of a streamed chat completion."""
-    return [data["choices"][0]["delta"] for _, data in wire("/chat/completions", CHAT)[:-1]]
+    return [data["choices"][0]["delta"] for _, data in post_stream("/chat/completions", CHAT_REQUEST)[:-1]]
 
 
-def test_chat_pieces_are_words_or_as_long_as_asked(create):
+def test_chat_deltas_are_words_or_chunks_of_the_set_size(create):
     for response, pieces in [
         ("Hello big  world", ["Hello ", "big  ", "world"]),
         (streamed("Hello", chunk=2), ["He", "ll", "o"]),
@@ -5029,26 +5293,26 @@ def test_chat_pieces_are_words_or_as_long_as_asked(create):
         assert [delta["content"] for delta in deltas() if delta.get("content")] == pieces
 
 
-def test_chat_stream_of_a_custom_tool_call(create):
+def test_chat_stream_sends_custom_tool_input_in_deltas(create):
     call = {"type": "custom", "custom": {"name": "c", "input": "do this"}}
-    create.response = one_choice({"tool_calls": [call]})
+    create.response = single_choice({"tool_calls": [call]})
     pieces = [call for delta in deltas() for call in delta.get("tool_calls", ())]
     assert [piece["custom"]["input"] for piece in pieces] == ["", "do ", "this"]
     assert pieces[0]["custom"]["name"] == "c" and {piece["index"] for piece in pieces} == {0}
 
 
 @given(st.text(), st.sampled_from([None, 1, 7]))
-def test_any_text_streams_as_it_is(text, chunk):
+def test_any_text_streams_unchanged(text, chunk):
     client = sdk()
     with OpenAIMock() as openai_mock:
-        for name in (CREATE, "responses.create", "completions.create"):
-            reach(openai_mock, name).response = streamed(text, chunk=chunk)
-        with client.chat.completions.stream(**CHAT) as events:
+        for name in (CHAT_CREATE, "responses.create", "completions.create"):
+            lookup(openai_mock, name).response = streamed(text, chunk=chunk)
+        with client.chat.completions.stream(**CHAT_REQUEST) as events:
             assert events.get_final_completion().choices[0].message.content == text
-        with client.responses.stream(**ASK) as events:
+        with client.responses.stream(**INPUT_REQUEST) as events:
             pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
             assert events.get_final_response().output_text == "".join(pieces) == text
-        chunks = lenient().completions.create(model="m", prompt="Hi", stream=True)
+        chunks = lenient_client().completions.create(model="m", prompt="Hi", stream=True)
         assert "".join(chunk.choices[0].text for chunk in chunks) == text
 
 
@@ -5060,50 +5324,58 @@ json_values = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), json_values, max_size=3), min_size=1, max_size=3))
-def test_any_tool_arguments_stream_as_they_are(arguments):
-    turn = functools.reduce(operator.add, (tool_call("f", each) for each in arguments))
+def test_any_tool_arguments_stream_unchanged(arguments):
+    turn = functools.reduce(operator.add, (tool_call("f", call_arguments) for call_arguments in arguments))
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = openai_mock.responses.create.response = streamed(turn, chunk=4)
-        with sdk().chat.completions.stream(**CHAT) as events:
+        with sdk().chat.completions.stream(**CHAT_REQUEST) as events:
             calls = events.get_final_completion().choices[0].message.tool_calls
         assert [json.loads(call.function.arguments) for call in calls] == arguments
         assert len({call.id for call in calls}) == len(arguments)
-        with sdk().responses.stream(**ASK) as events:
-            pieces = [(e.output_index, e.delta) for e in events if e.type == "response.function_call_arguments.delta"]
+        with sdk().responses.stream(**INPUT_REQUEST) as events:
+            pieces = [
+                (event.output_index, event.delta)
+                for event in events
+                if event.type == "response.function_call_arguments.delta"
+            ]
             output = events.get_final_response().output
         assert [json.loads(item.arguments) for item in output] == arguments
         for index, item in enumerate(output):
-            assert "".join(piece for place, piece in pieces if place == index) == item.arguments
+            assert "".join(piece for output_index, piece in pieces if output_index == index) == item.arguments
 
 
-@pytest.mark.parametrize("text", ["Once upon a time", UNICODE, ""])
-def test_completion_stream_adds_up_to_the_plain_text(openai_mock, text, kind):
-    other = {"text": "other", "finish_reason": "length"}
-    openai_mock.completions.create.response = {"choices": [{"text": text}, other]}
+@pytest.mark.parametrize("text", ["Once upon a time", UNICODE_TEXT, ""])
+def test_completion_stream_accumulates_to_the_unstreamed_text(openai_mock, text, kind):
+    second_choice = {"text": "other", "finish_reason": "length"}
+    openai_mock.completions.create.response = {"choices": [{"text": text}, second_choice]}
 
     async def scene(client):
         create = functools.partial(client.completions.create, model="gpt-3.5-turbo-instruct", prompt="Once")
-        return (await get(create())), await collect(create(stream=True, stream_options={"include_usage": True}))
+        return (await awaited(create())), await collect(create(stream=True, stream_options={"include_usage": True}))
 
-    plain, chunks = finish(kind, scene(lenient(kind)))
-    for choice in plain.choices:
-        own = [c for chunk in chunks for c in chunk.choices if c.index == choice.index]
-        assert "".join(c.text for c in own) == choice.text
-        assert [c.finish_reason for c in own if c.finish_reason] == [choice.finish_reason]
-    assert chunks[-1].choices == [] and chunks[-1].usage == plain.usage
+    unstreamed, chunks = finish(kind, scene(lenient_client(kind)))
+    for choice in unstreamed.choices:
+        choice_chunks = [
+            choice_chunk for chunk in chunks for choice_chunk in chunk.choices if choice_chunk.index == choice.index
+        ]
+        assert "".join(choice_chunk.text for choice_chunk in choice_chunks) == choice.text
+        assert [choice_chunk.finish_reason for choice_chunk in choice_chunks if choice_chunk.finish_reason] == [
+            choice.finish_reason
+        ]
+    assert chunks[-1].choices == [] and chunks[-1].usage == unstreamed.usage
     assert len({chunk.id for chunk in chunks}) == 1
 
 
 CITATION = {"type": "url_citation", "url": "https://a.b", "title": "t", "start_index": 0, "end_index": 2}
-CITING = {"type": "output_text", "text": "See here and there.", "annotations": [CITATION]}
-BROKEN = {"type": "http_error", "code": 500, "message": "broken"}
-if str in typing.get_args(members("responses.ResponseOutputItem")["mcp_call"].model_fields["error"].annotation):
-    BROKEN = "broken"
+TEXT_WITH_CITATION = {"type": "output_text", "text": "See here and there.", "annotations": [CITATION]}
+MCP_ERROR = {"type": "http_error", "code": 500, "message": "broken"}
+if str in typing.get_args(union_members("responses.ResponseOutputItem")["mcp_call"].model_fields["error"].annotation):
+    MCP_ERROR = "broken"
 MCP_CALL = {"type": "mcp_call", "name": "n", "server_label": "s"}
 REASONING = {"type": "reasoning", "summary": []}
 SUMMARY = [{"type": "summary_text", "text": "First one."}, {"text": "Then two."}]
-ITEMS = {
-    "message": {"type": "message", "content": [CITING, {"type": "output_text", "text": "More."}]},
+OUTPUT_ITEMS = {
+    "message": {"type": "message", "content": [TEXT_WITH_CITATION, {"type": "output_text", "text": "More."}]},
     "refusing message": {"type": "message", "content": [{"type": "refusal", "refusal": "No, I will not."}]},
     "reasoning": {"type": "reasoning", "summary": SUMMARY},
     "reasoning text": REASONING | {"content": [{"type": "reasoning_text", "text": "I think so."}]},
@@ -5115,44 +5387,52 @@ ITEMS = {
     "code_interpreter_call": {"type": "code_interpreter_call", "code": "print(1 + 1)\n", "container_id": "cntr_1"},
     "image_generation_call": {"type": "image_generation_call", "result": "QUJD"},
     "mcp_call": MCP_CALL | {"arguments": '{"q": 1}', "output": "out"},
-    "failed mcp_call": MCP_CALL | {"arguments": "{}", "error": BROKEN},
+    "failed mcp_call": MCP_CALL | {"arguments": "{}", "error": MCP_ERROR},
     "mcp_list_tools": {"type": "mcp_list_tools", "server_label": "s", "tools": [{"name": "n", "input_schema": {}}]},
 }
-OUTPUTS = {name: {"output": [item]} for name, item in ITEMS.items()}
-OUTPUTS["several"] = {"output": [REASONING, {"content": [{"text": "hi"}]}, {"type": "function_call", "name": "f"}]}
+RESPONSES_BY_ITEM = {name: {"output": [item]} for name, item in OUTPUT_ITEMS.items()}
+RESPONSES_BY_ITEM["several"] = {
+    "output": [REASONING, {"content": [{"text": "hi"}]}, {"type": "function_call", "name": "f"}]
+}
 
 
-where = either("responses", *(["beta.responses"] if "beta.responses.create" in NAMES else []))
+responses_api = fixture_of_values(
+    "responses", *(["beta.responses"] if "beta.responses.create" in ENDPOINT_NAMES else [])
+)
 
 
-@pytest.mark.parametrize("response", [*TURNS.values(), *OUTPUTS.values()], ids=[*TURNS, *OUTPUTS])
-def test_response_stream_ends_with_the_plain_response(response, where, kind):
-    async def plainly(client):
-        return await get(reach(client, where).create(**ASK))
+@pytest.mark.parametrize("response", [*TURNS.values(), *RESPONSES_BY_ITEM.values()], ids=[*TURNS, *RESPONSES_BY_ITEM])
+def test_response_stream_ends_with_the_unstreamed_response(response, responses_api, kind):
+    async def create_unstreamed(client):
+        return await awaited(lookup(client, responses_api).create(**INPUT_REQUEST))
 
-    async def streaming(client):
-        if where != "responses":  # no accumulator there
-            return (await collect(reach(client, where).create(**ASK, stream=True)))[-1].response
-        async with enter(client.responses.stream(**ASK)) as events:
+    async def create_streamed(client):
+        if responses_api != "responses":  # no accumulator there
+            return (await collect(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True)))[-1].response
+        async with enter(client.responses.stream(**INPUT_REQUEST)) as events:
             await collect(events)
-            return await get(events.get_final_response())
+            return await awaited(events.get_final_response())
 
-    plain, final = plain_and_streamed(kind, response, f"{where}.create", plainly, streaming)
-    assert settled(final) == settled(plain)
+    unstreamed, final = plain_and_streamed(
+        kind, response, f"{responses_api}.create", create_unstreamed, create_streamed
+    )
+    assert normalized(final) == normalized(unstreamed)
 
 
 def check_lifecycle(events):
     """Asserts what holds for every stream of a response, and gives its final response."""
-    for number, (kind, data) in enumerate(events):
-        assert kind == data["type"] and data["sequence_number"] == number
-        if kind in members("responses.ResponseStreamEvent"):  # the service sends some that the SDK does not know
+    for number, (event_type, data) in enumerate(events):
+        assert event_type == data["type"] and data["sequence_number"] == number
+        if event_type in union_members(
+            "responses.ResponseStreamEvent"
+        ):  # the service sends some that the SDK does not know
             valid("responses.ResponseStreamEvent", data)
-    kinds = [kind for kind, _ in events]
-    assert kinds[:2] == ["response.created", "response.in_progress"] and kinds[-1] == "response.completed"
+    event_types = [event_type for event_type, _ in events]
+    assert event_types[:2] == ["response.created", "response.in_progress"] and event_types[-1] == "response.completed"
     final = events[-1][1]["response"]
     assert {data["response"]["id"] for _, data in events if "response" in data} == {final["id"]}
-    added = [data["item"] for kind, data in events if kind == "response.output_item.added"]
-    done = [data["item"] for kind, data in events if kind == "response.output_item.done"]
+    added = [data["item"] for event_type, data in events if event_type == "response.output_item.added"]
+    done = [data["item"] for event_type, data in events if event_type == "response.output_item.done"]
     assert done == final["output"]
     for key in ("type", "id", "call_id"):
         assert [item.get(key) for item in added] == [item.get(key) for item in done]
@@ -5162,12 +5442,16 @@ def check_lifecycle(events):
     return final
 
 
-@pytest.mark.parametrize("name", [*OUTPUTS, *members("responses.ResponseOutputItem")])
-def test_response_events_of_every_output_item(openai_mock, name, where):
-    response = OUTPUTS.get(name) or {"output": [{"type": name}]}
-    reach(openai_mock, f"{where}.create").response = response
-    final = check_lifecycle(wire("/responses" + ("?beta=true" if where != "responses" else ""), ASK))
-    assert [item["type"] for item in final["output"]] == [i.get("type", "message") for i in response["output"]]
+@pytest.mark.parametrize("name", [*RESPONSES_BY_ITEM, *union_members("responses.ResponseOutputItem")])
+def test_output_items_stream_valid_events(openai_mock, name, responses_api):
+    response = RESPONSES_BY_ITEM.get(name) or {"output": [{"type": name}]}
+    lookup(openai_mock, f"{responses_api}.create").response = response
+    final = check_lifecycle(
+        post_stream("/responses" + ("?beta=true" if responses_api != "responses" else ""), INPUT_REQUEST)
+    )
+    assert [item["type"] for item in final["output"]] == [
+        item_fields.get("type", "message") for item_fields in response["output"]
+    ]
 
 
 # Events that the SDK declares and the mock never sends.
@@ -5182,27 +5466,27 @@ UNSENT_EVENTS = {
 }
 
 
-def test_every_declared_response_event_is_sent_or_listed_as_unsent(openai_mock, where):
-    prefix = "beta.Beta" if where == "beta.responses" else "responses."
+def test_every_declared_response_event_is_sent_or_listed_as_unsent(openai_mock, responses_api):
+    prefix = "beta.Beta" if responses_api == "beta.responses" else "responses."
     failed_list = {"type": "mcp_list_tools", "server_label": "s", "tools": [], "error": "unreachable"}
-    by_type = [{"type": type} for type in members(f"{prefix}ResponseOutputItem")]
+    by_type = [{"type": type} for type in union_members(f"{prefix}ResponseOutputItem")]
     answers = [
-        {"output": [*ITEMS.values(), failed_list, *by_type]},
+        {"output": [*OUTPUT_ITEMS.values(), failed_list, *by_type]},
         {"status": "incomplete"},
-        whole(openai_mock, f"{where}.create", FAILED),
+        complete_response(openai_mock, f"{responses_api}.create", FAILED_RESPONSE),
     ]
-    reach(openai_mock, f"{where}.create").response = answers
-    path = "/responses?beta=true" if where == "beta.responses" else "/responses"
-    body = ASK | {"background": True, "tools": [{"type": "image_generation", "partial_images": 1}]}
-    sent = {name for _ in answers for name, _ in wire(path, body)}
-    declared = {*members(f"{prefix}ResponseStreamEvent")}
+    lookup(openai_mock, f"{responses_api}.create").response = answers
+    path = "/responses?beta=true" if responses_api == "beta.responses" else "/responses"
+    body = INPUT_REQUEST | {"background": True, "tools": [{"type": "image_generation", "partial_images": 1}]}
+    sent = {name for _ in answers for name, _ in post_stream(path, body)}
+    declared = {*union_members(f"{prefix}ResponseStreamEvent")}
     assert declared - sent == UNSENT_EVENTS & declared
 
 
 @cases("union", "ResponseOutputItem", "ResponseItem")
-def test_item_type_rows_name_the_models_of_the_sdk(union, where):
-    prefix = "beta.Beta" if where == "beta.responses" else "responses."
-    models = {type: model.__name__.removeprefix("Beta") for type, model in members(f"{prefix}{union}").items()}
+def test_item_type_rows_name_the_sdk_models(union, responses_api):
+    prefix = "beta.Beta" if responses_api == "beta.responses" else "responses."
+    models = {type: model.__name__.removeprefix("Beta") for type, model in union_members(f"{prefix}{union}").items()}
     rows = openai_responses._ITEM_TYPES
     assert {type: name for type, name in models.items() if type in rows and name not in rows[type].models} == {}
 
@@ -5234,87 +5518,99 @@ ID_PREFIXES = {
 }
 
 
-def test_ids_of_output_items_have_the_prefix_of_their_type(openai_mock, client, where):
-    expected = {type: ID_PREFIXES[type] for type in members("responses.ResponseOutputItem") if type in ID_PREFIXES}
-    reach(openai_mock, f"{where}.create").response = {"output": [{"type": type} for type in expected]}
-    output = reach(client, where).create(**ASK).to_dict()["output"]
+def test_output_item_ids_have_the_prefix_of_their_type(openai_mock, client, responses_api):
+    expected = {
+        type: ID_PREFIXES[type] for type in union_members("responses.ResponseOutputItem") if type in ID_PREFIXES
+    }
+    lookup(openai_mock, f"{responses_api}.create").response = {"output": [{"type": type} for type in expected]}
+    output = lookup(client, responses_api).create(**INPUT_REQUEST).to_dict()["output"]
     assert {item["type"]: item["id"].rstrip("0123456789") for item in output} == expected
 
 
 @cases("type", "custom_tool_call", "function_call")
-def test_ids_of_input_items_have_the_prefix_of_their_type(client, type):
+def test_input_item_ids_have_the_prefix_of_their_type(client, type):
     item = {"type": type, "call_id": "call_1", "name": "f", "arguments": "{}", "input": "x"}
-    (listed,) = client.conversations.items.create(client.conversations.create().id, items=[item]).data
-    assert listed.id.startswith(ID_PREFIXES[type])
+    (created_item,) = client.conversations.items.create(client.conversations.create().id, items=[item]).data
+    assert created_item.id.startswith(ID_PREFIXES[type])
 
 
-SHELL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
+SHELL_CALL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
 SHELL_OUTPUT = {"type": "shell_call_output", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}]}
-CITED = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
-WITHIN_A_WORD = {"content": [{"text": "one.", "annotations": [{"type": "file_citation", "index": 3}]}]}
-PATCH = {"type": "apply_patch_call", "operation": {"type": "create_file", "path": "a", "diff": "+a +b"}}
-REMOVAL = {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}
-CODE = {"type": "code_interpreter_call", "code": "1 + 1"}
+CITED_MESSAGE = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
+CITATION_WITHIN_WORD = {"content": [{"text": "one.", "annotations": [{"type": "file_citation", "index": 3}]}]}
+CREATE_FILE_PATCH = {"type": "apply_patch_call", "operation": {"type": "create_file", "path": "a", "diff": "+a +b"}}
+DELETE_FILE_PATCH = {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}
+CODE_INTERPRETER_CALL = {"type": "code_interpreter_call", "code": "1 + 1"}
 
 
 @cases(
     "item, kinds",
-    (CITED, "content_part.added output_text.delta output_text.delta output_text.annotation.added output_text.delta"),
-    (WITHIN_A_WORD, "content_part.added output_text.delta output_text.annotation.added output_text.delta"),
-    (CODE, "code_interpreter_call.in_progress code_interpreter_call_code.delta code_interpreter_call_code.delta"),
-    (PATCH, "apply_patch_call_operation_diff.delta apply_patch_call_operation_diff.delta"),
-    (REMOVAL, "output_item.done completed"),
-    (SHELL, "shell_call_command.added shell_call_command.delta shell_call_command.done shell_call_command.added"),
+    (
+        CITED_MESSAGE,
+        "content_part.added output_text.delta output_text.delta output_text.annotation.added output_text.delta",
+    ),
+    (CITATION_WITHIN_WORD, "content_part.added output_text.delta output_text.annotation.added output_text.delta"),
+    (
+        CODE_INTERPRETER_CALL,
+        "code_interpreter_call.in_progress code_interpreter_call_code.delta code_interpreter_call_code.delta",
+    ),
+    (CREATE_FILE_PATCH, "apply_patch_call_operation_diff.delta apply_patch_call_operation_diff.delta"),
+    (DELETE_FILE_PATCH, "output_item.done completed"),
+    (SHELL_CALL, "shell_call_command.added shell_call_command.delta shell_call_command.done shell_call_command.added"),
     (SHELL_OUTPUT, "shell_call_output_content.delta shell_call_output_content.done output_item.done"),
 )
-def test_items_come_as_the_service_sends_them(openai_mock, item, kinds):
+def test_item_events_have_the_order_of_the_service(openai_mock, item, kinds):
     openai_mock.responses.create.response = {"output": [item]}
-    sent = [kind.removeprefix("response.") for kind, _ in wire("/responses", ASK)]
+    sent = [event_type.removeprefix("response.") for event_type, _ in post_stream("/responses", INPUT_REQUEST)]
     kinds = kinds.split()
     assert sent[3 : 3 + len(kinds)] == kinds
-    if item is CODE:
+    if item is CODE_INTERPRETER_CALL:
         assert sent[8:10] == ["code_interpreter_call.interpreting", "code_interpreter_call.completed"]
 
 
 @cases(
     "item, initial",
-    (CODE, {"code": "", "status": "in_progress"}),
-    (PATCH, {"operation": {"type": "create_file", "path": "a", "diff": ""}, "status": "in_progress"}),
-    (REMOVAL, {"operation": {"type": "delete_file", "path": "a"}}),
-    (SHELL, {"action": {"commands": []}, "status": "in_progress"}),
+    (CODE_INTERPRETER_CALL, {"code": "", "status": "in_progress"}),
+    (CREATE_FILE_PATCH, {"operation": {"type": "create_file", "path": "a", "diff": ""}, "status": "in_progress"}),
+    (DELETE_FILE_PATCH, {"operation": {"type": "delete_file", "path": "a"}}),
+    (SHELL_CALL, {"action": {"commands": []}, "status": "in_progress"}),
     (SHELL_OUTPUT, {"output": [], "status": "in_progress"}),
-    (ITEMS["custom_tool_call"], {"input": ""}),
-    (ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
-    (ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
-    (ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
-    (ITEMS["message"], {"content": [], "status": "in_progress"}),
-    (ITEMS["reasoning text"], {"content": []}),
-    (ITEMS["reasoning"], {"summary": []}),
+    (OUTPUT_ITEMS["custom_tool_call"], {"input": ""}),
+    (OUTPUT_ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
+    (OUTPUT_ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
+    (OUTPUT_ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
+    (OUTPUT_ITEMS["message"], {"content": [], "status": "in_progress"}),
+    (OUTPUT_ITEMS["reasoning text"], {"content": []}),
+    (OUTPUT_ITEMS["reasoning"], {"summary": []}),
 )
-def test_added_items_lack_what_the_events_bring(openai_mock, item, initial):
+def test_added_items_are_empty_before_their_deltas(openai_mock, item, initial):
     openai_mock.responses.create.response = {"output": [item]}
-    (added,) = [data["item"] for name, data in wire("/responses", ASK) if name == "response.output_item.added"]
+    (added,) = [
+        data["item"] for name, data in post_stream("/responses", INPUT_REQUEST) if name == "response.output_item.added"
+    ]
     assert {key: added[key] for key in initial} == initial
 
 
-@pytest.mark.skipif("program" not in members("responses.ResponseOutputItem"), reason="this SDK has no programs")
+@pytest.mark.skipif("program" not in union_members("responses.ResponseOutputItem"), reason="this SDK has no programs")
 @cases("type, initial", ("program", {"code": ""}), ("program_output", {"result": "", "status": "completed"}))
 def test_added_programs_are_empty(openai_mock, type, initial):
     openai_mock.responses.create.response = {"output": [{"type": type}]}
-    (added,) = [data["item"] for name, data in wire("/responses", ASK) if name == "response.output_item.added"]
+    (added,) = [
+        data["item"] for name, data in post_stream("/responses", INPUT_REQUEST) if name == "response.output_item.added"
+    ]
     assert {key: added[key] for key in initial} == initial
 
 
-def test_a_response_in_the_background_is_queued_first(openai_mock):
-    events = wire("/responses", ASK | {"background": True})
-    states = [f"{kind} {data['response']['status']}" for kind, data in events if "response" in data]
-    assert states[:3] == ["response.created queued", "response.queued queued", "response.in_progress in_progress"]
+def test_stream_of_a_background_request_starts_queued(openai_mock):
+    events = post_stream("/responses", INPUT_REQUEST | {"background": True})
+    first_states = [f"{event_type} {data['response']['status']}" for event_type, data in events if "response" in data]
+    assert first_states[:3] == ["response.created queued", "response.queued queued", "response.in_progress in_progress"]
 
 
 @cases("tier, opened", (None, "auto"), ("flex", "flex"))
-def test_a_stream_opens_with_the_tier_that_was_asked_for(openai_mock, tier, opened):
+def test_stream_starts_with_the_requested_service_tier(openai_mock, tier, opened):
     openai_mock.responses.create.response = {"service_tier": "default"}
-    events = wire("/responses", ASK | {"service_tier": tier})
+    events = post_stream("/responses", INPUT_REQUEST | {"service_tier": tier})
     assert [events[i][1]["response"]["service_tier"] for i in (0, 1, -1)] == [opened, opened, "default"]
 
 
@@ -5325,25 +5621,29 @@ def test_a_stream_opens_with_the_tier_that_was_asked_for(openai_mock, tier, open
     (1, "Hi", [("role",), ("content",), ("tool_calls",), ("tool_calls",), ()]),
     (0, "Hi", [("role",), ("content",), ()]),
 )
-def test_a_single_tool_call_opens_with_the_message(create, client, calls, text, sent):
-    create.response = one_choice({"content": text, "tool_calls": [FUNCTION] * calls})
-    deltas = [chunk.choices[0].delta.to_dict() for chunk in client.chat.completions.create(**CHAT, stream=True)]
+def test_first_chat_chunk_contains_a_single_tool_call(create, client, calls, text, sent):
+    create.response = single_choice({"content": text, "tool_calls": [FUNCTION_CALL] * calls})
+    deltas = [chunk.choices[0].delta.to_dict() for chunk in client.chat.completions.create(**CHAT_REQUEST, stream=True)]
     assert [tuple(key for key in ("role", "content", "tool_calls") if delta.get(key)) for delta in deltas] == sent
     assert deltas[0]["refusal"] is None and "annotations" not in deltas[0]
 
 
-def test_a_whole_completion_without_usage_streams_none(openai_mock, create):
-    create.response = {key: v for key, v in whole(openai_mock, CREATE, {}).items() if key != "usage"}
-    *chunks, (_, done) = wire("/chat/completions", CHAT | {"stream": True, "stream_options": {"include_usage": True}})
+def test_usage_missing_from_a_completion_is_not_streamed(openai_mock, create):
+    create.response = {
+        key: value for key, value in complete_response(openai_mock, CHAT_CREATE, {}).items() if key != "usage"
+    }
+    *chunks, (_, done) = post_stream(
+        "/chat/completions", CHAT_REQUEST | {"stream": True, "stream_options": {"include_usage": True}}
+    )
     assert done == "[DONE]" and chunks and not any(data["usage"] for _, data in chunks)
 
 
-def test_azure_tells_of_its_filters_where_the_service_does(create):
+def test_azure_content_filter_results_are_streamed_like_the_service(create):
     safe = {"hate": {"filtered": False, "severity": "safe"}}
     prompt = [{"prompt_index": 0, "content_filter_results": safe}]
-    said = one_choice({"content": "a b"}, content_filter_results=safe)
-    create.response = said | {"prompt_filter_results": prompt}
-    first, *chunks = [data for _, data in wire("/chat/completions", CHAT | {"stream": True})][:-1]
+    filtered_choice = single_choice({"content": "a b"}, content_filter_results=safe)
+    create.response = filtered_choice | {"prompt_filter_results": prompt}
+    first, *chunks = [data for _, data in post_stream("/chat/completions", CHAT_REQUEST | {"stream": True})][:-1]
     assert (first["choices"], first["prompt_filter_results"]) == ([], prompt)
     assert [chunk["choices"][0]["content_filter_results"] for chunk in chunks] == [{}, safe, safe, {}]
     assert not any("prompt_filter_results" in chunk for chunk in chunks)
@@ -5360,14 +5660,14 @@ def test_azure_tells_of_its_filters_where_the_service_does(create):
     ("code_interpreter_call", "response.code_interpreter_call_code", "code"),
     ("mcp_call", "response.mcp_call_arguments", "arguments"),
 )
-def test_response_deltas_add_up_to_what_is_done(openai_mock, name, event, field):
-    openai_mock.responses.create.response = streamed(OUTPUTS[name], chunk=2)
-    events = wire("/responses", ASK)
+def test_response_deltas_accumulate_to_the_done_event(openai_mock, name, event, field):
+    openai_mock.responses.create.response = streamed(RESPONSES_BY_ITEM[name], chunk=2)
+    events = post_stream("/responses", INPUT_REQUEST)
     inner = [key for key in ("summary_index", "content_index") if key in dict(events)[f"{event}.done"]]
-    place = operator.itemgetter("output_index", "item_id", *inner)
-    pieces = [(place(data), data["delta"]) for kind, data in events if kind == f"{event}.delta"]
-    done = {place(data): data[field] for kind, data in events if kind == f"{event}.done"}
-    assert done == {key: "".join(piece for at, piece in pieces if at == key) for key, _ in pieces}
+    key_of = operator.itemgetter("output_index", "item_id", *inner)
+    pieces = [(key_of(data), data["delta"]) for event_type, data in events if event_type == f"{event}.delta"]
+    done = {key_of(data): data[field] for event_type, data in events if event_type == f"{event}.done"}
+    assert done == {key: "".join(piece for item_key, piece in pieces if item_key == key) for key, _ in pieces}
     assert len(pieces) > len(done)
 
 
@@ -5378,25 +5678,34 @@ def test_response_deltas_add_up_to_what_is_done(openai_mock, name, event, field)
     ("image_generation_call", "in_progress generating completed"), ("failed mcp_call", "in_progress failed"),
     ("mcp_list_tools", "in_progress completed"),
 )  # fmt: skip
-def test_hosted_tools_go_through_their_stages(openai_mock, name, stages):
-    openai_mock.responses.create.response = OUTPUTS[name]
-    start = f"response.{name.split()[-1]}."
-    staged = [event for event, _ in wire("/responses", ASK) if event and event.startswith(start)]
-    assert staged == [f"{start}{stage}" for stage in stages.split()]
+def test_hosted_tool_calls_stream_their_status_events(openai_mock, name, stages):
+    openai_mock.responses.create.response = RESPONSES_BY_ITEM[name]
+    prefix = f"response.{name.split()[-1]}."
+    status_events = [
+        event for event, _ in post_stream("/responses", INPUT_REQUEST) if event and event.startswith(prefix)
+    ]
+    assert status_events == [f"{prefix}{stage}" for stage in stages.split()]
 
 
 @pytest.mark.parametrize("asked", [None, 0, 2])
-def test_partial_images_come_as_many_as_were_asked_for(openai_mock, asked):
-    openai_mock.responses.create.response = OUTPUTS["image_generation_call"]
+def test_requested_number_of_partial_images_is_streamed(openai_mock, asked):
+    openai_mock.responses.create.response = RESPONSES_BY_ITEM["image_generation_call"]
     tool = {"type": "image_generation", "partial_images": asked, "quality": "low"}
-    events = [event for kind, event in wire("/responses", ASK | {"tools": [tool]}) if kind.endswith("partial_image")]
+    events = [
+        event
+        for event_type, event in post_stream("/responses", INPUT_REQUEST | {"tools": [tool]})
+        if event_type.endswith("partial_image")
+    ]
     assert [event["partial_image_index"] for event in events] == list(range(asked or 0))
     assert all((event["partial_image_b64"], event["quality"]) == ("QUJD", "low") for event in events)
 
 
-def test_annotations_come_one_by_one(openai_mock):
-    openai_mock.responses.create.response = OUTPUTS["message"]
-    assert dict(wire("/responses", ASK))["response.output_text.annotation.added"]["annotation"] == CITATION
+def test_annotations_are_streamed_as_separate_events(openai_mock):
+    openai_mock.responses.create.response = RESPONSES_BY_ITEM["message"]
+    assert (
+        dict(post_stream("/responses", INPUT_REQUEST))["response.output_text.annotation.added"]["annotation"]
+        == CITATION
+    )
 
 
 @cases(
@@ -5407,121 +5716,134 @@ def test_annotations_come_one_by_one(openai_mock):
     ({"error": {"code": "server_error", "message": "boom"}}, "failed"),
     ({"error": {"code": "rate_limit_exceeded", "message": "boom"}, "output": []}, "failed"),
 )
-def test_failed_and_incomplete_responses_end_with_their_own_event(response, status, where):
-    async def plainly(client):
-        return reach(client, where).create(**ASK)
+def test_failed_and_incomplete_responses_end_with_a_matching_event(response, status, responses_api):
+    async def create_unstreamed(client):
+        return lookup(client, responses_api).create(**INPUT_REQUEST)
 
-    async def streaming(client):
-        return list(reach(client, where).create(**ASK, stream=True))[-1]
+    async def create_streamed(client):
+        return list(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True))[-1]
 
-    plain, last = plain_and_streamed("sync", response, f"{where}.create", plainly, streaming)
-    assert last.type == f"response.{status}" and plain.status == last.response.status == status
-    assert settled(plain) == settled(last.response)
-
-
-FAILED = {"error": QUOTA, "status": "failed", "output": []}
-
-
-def test_a_quota_that_is_used_up_is_an_error_of_the_stream(openai_mock, client):
-    openai_mock.responses.create.response = whole(openai_mock, "responses.create", FAILED)
-    told = [kind for kind, _ in wire("/responses", ASK)]
-    assert told == ["response.created", "response.in_progress", "error", "response.failed"]
-    with pytest.raises(openai.APIError, match=QUOTA["message"]):
-        list(client.responses.create(**ASK, stream=True))
+    unstreamed, last = plain_and_streamed(
+        "sync", response, f"{responses_api}.create", create_unstreamed, create_streamed
+    )
+    assert last.type == f"response.{status}" and unstreamed.status == last.response.status == status
+    assert normalized(unstreamed) == normalized(last.response)
 
 
-@with_either_client
-async def test_a_stored_response_can_be_streamed_again_from_any_event(openai_mock, where, client):
-    reach(openai_mock, f"{where}.create").response = "Hello big wide world"
-    resource = reach(client, where)
-    first = await collect(resource.create(**ASK, stream=True))
+FAILED_RESPONSE = {"error": QUOTA_ERROR, "status": "failed", "output": []}
+
+
+def test_exceeded_quota_raises_from_the_stream(openai_mock, client):
+    openai_mock.responses.create.response = complete_response(openai_mock, "responses.create", FAILED_RESPONSE)
+    event_types = [event_type for event_type, _ in post_stream("/responses", INPUT_REQUEST)]
+    assert event_types == ["response.created", "response.in_progress", "error", "response.failed"]
+    with pytest.raises(openai.APIError, match=QUOTA_ERROR["message"]):
+        list(client.responses.create(**INPUT_REQUEST, stream=True))
+
+
+@with_both_clients
+async def test_stored_response_can_be_streamed_again_from_any_event(openai_mock, responses_api, client):
+    lookup(openai_mock, f"{responses_api}.create").response = "Hello big wide world"
+    resource = lookup(client, responses_api)
+    first = await collect(resource.create(**INPUT_REQUEST, stream=True))
     id, last = first[0].response.id, first[-1]
-    again = await collect(resource.retrieve(id, stream=True))
-    rest = await collect(resource.retrieve(id, stream=True, starting_after=4))
-    nothing = await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number))
-    assert [e.sequence_number for e in first] == list(range(len(first)))
-    assert again == first and rest == first[5:] and nothing == []
-    assert settled(last.response) == settled(await get(resource.retrieve(id)))
+    repeated = await collect(resource.retrieve(id, stream=True))
+    remaining = await collect(resource.retrieve(id, stream=True, starting_after=4))
+    after_last = await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number))
+    assert [event.sequence_number for event in first] == list(range(len(first)))
+    assert repeated == first and remaining == first[5:] and after_last == []
+    assert normalized(last.response) == normalized(await awaited(resource.retrieve(id)))
 
 
-def test_stream_of_a_set_retrieve_is_that_response(openai_mock, client):
+def test_streamed_retrieve_returns_the_set_response(openai_mock, client):
     openai_mock.responses.retrieve.response = tool_call("f", a=1)
     plain = client.responses.retrieve("resp_x")
     *_, last = client.responses.retrieve("resp_x", stream=True)
     assert plain.output[0].arguments == last.response.output[0].arguments == '{"a": 1}'
 
 
-def test_parsed_streams_give_what_parse_gives(kind):
+def test_parsed_streams_return_the_same_object_as_parse(kind):
     async def chat(client):
-        return (await get(client.chat.completions.parse(**CHAT, response_format=Person))).choices[0].message.parsed
+        return (
+            (await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=Person)))
+            .choices[0]
+            .message.parsed
+        )
 
     async def chat_stream(client):
         return (await chat_streamed(client, response_format=Person)).choices[0].message.parsed
 
     async def response(client):
-        return (await get(client.responses.parse(**ASK, text_format=Person))).output_parsed
+        return (await awaited(client.responses.parse(**INPUT_REQUEST, text_format=Person))).output_parsed
 
     async def response_stream(client):
-        async with enter(client.responses.stream(**ASK, text_format=Person)) as events:
-            return (await get(events.get_final_response())).output_parsed
+        async with enter(client.responses.stream(**INPUT_REQUEST, text_format=Person)) as events:
+            return (await awaited(events.get_final_response())).output_parsed
 
-    for told in (ADA, ADA.model_dump_json(), None):
-        for name, *calls in [(CREATE, chat, chat_stream), ("responses.create", response, response_stream)]:
-            plain, streaming = plain_and_streamed(kind, told, name, *calls)
-            assert isinstance(plain, Person) and streaming == plain
-            assert told is None or plain == ADA
+    for set_value in (ADA, ADA.model_dump_json(), None):
+        for name, *calls in [(CHAT_CREATE, chat, chat_stream), ("responses.create", response, response_stream)]:
+            unstreamed, streaming = plain_and_streamed(kind, set_value, name, *calls)
+            assert isinstance(unstreamed, Person) and streaming == unstreamed
+            assert set_value is None or unstreamed == ADA
 
 
 async def run_plain(client, thread, assistant):
     runs = client.beta.threads.runs
-    run = await get(runs.create_and_poll(thread_id=thread, assistant_id=assistant))
-    messages = await get(client.beta.threads.messages.list(thread, order="asc"))
-    return run, messages.data, (await get(runs.steps.list(run.id, thread_id=thread, order="asc"))).data
+    run = await awaited(runs.create_and_poll(thread_id=thread, assistant_id=assistant))
+    messages = await awaited(client.beta.threads.messages.list(thread, order="asc"))
+    return run, messages.data, (await awaited(runs.steps.list(run.id, thread_id=thread, order="asc"))).data
 
 
 async def run_streamed(client, thread, assistant):
     base = openai.AssistantEventHandler if isinstance(client, openai.OpenAI) else openai.AsyncAssistantEventHandler
     manager = client.beta.threads.runs.stream(thread_id=thread, assistant_id=assistant, event_handler=base())
     async with enter(manager) as handler:
-        await get(handler.until_done())
-        run, steps = await get(handler.get_final_run()), await get(handler.get_final_run_steps())
-        messages = [] if run.required_action else await get(handler.get_final_messages())
+        await awaited(handler.until_done())
+        run, steps = await awaited(handler.get_final_run()), await awaited(handler.get_final_run_steps())
+        messages = [] if run.required_action else await awaited(handler.get_final_messages())
     return run, messages, steps
 
 
 @pytest.mark.parametrize("name", ["text", "unicode", "empty", "one tool call", "parallel tool calls"])
-def test_run_stream_ends_with_the_polled_run(name, kind):
-    ended = []
-    for call in (run_plain, run_streamed):
+def test_run_stream_ends_with_the_same_run_as_polling(name, kind):
+    results = []
+    for run_assistant in (run_plain, run_streamed):
         with OpenAIMock() as openai_mock:
             openai_mock.beta.threads.runs.create.response = TURNS[name]
-            ended.append(settled([*play(kind, call, add_thread(sdk()), add_assistant(sdk()))]))
-    for _, _, steps in ended:
+            results.append(normalized([*run_with_client(kind, run_assistant, add_thread(sdk()), add_assistant(sdk()))]))
+    for _, _, steps in results:
         for step in steps:  # the SDK's handler keeps a step as it began
             del step["status"]
             step.pop("usage", None)
-    assert ended[0] == ended[1]
-    assert ended[0][0]["status"] == ("requires_action" if "call" in name else "completed")
+    assert results[0] == results[1]
+    assert results[0][0]["status"] == ("requires_action" if "call" in name else "completed")
 
 
-def test_run_events_with_a_message(openai_mock, client):
+def test_run_with_a_message_streams_its_events_in_order(openai_mock, client):
     openai_mock.beta.threads.create_and_run.response = streamed("Hello you", chunk=5)
-    events = wire("/threads/runs", {"assistant_id": add_assistant(client)})
+    events = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
     assert events[-1] == ("done", "[DONE]")
-    for kind, data in events[:-1]:
-        valid("beta.AssistantStreamEvent", {"event": kind, "data": data})
-    kinds = [kind.removeprefix("thread.") for kind, _ in itertools.groupby(kind for kind, _ in events)]
-    assert kinds == [
+    for event_type, data in events[:-1]:
+        valid("beta.AssistantStreamEvent", {"event": event_type, "data": data})
+    event_types = [
+        event_type.removeprefix("thread.")
+        for event_type, _ in itertools.groupby(event_type for event_type, _ in events)
+    ]
+    assert event_types == [
         "created", "run.created", "run.queued", "run.in_progress", "run.step.created", "run.step.in_progress",
         "message.created", "message.in_progress", "message.delta", "message.completed", "run.step.completed",
         "run.completed", "done",
     ]  # fmt: skip
     assert dict(events)["thread.message.created"]["content"] == []
-    texts = [d["delta"]["content"][0]["text"]["value"] for kind, d in events if kind == "thread.message.delta"]
+    texts = [
+        event_data["delta"]["content"][0]["text"]["value"]
+        for event_type, event_data in events
+        if event_type == "thread.message.delta"
+    ]
     assert "".join(texts) == "Hello you"
 
 
-def test_run_stream_stops_for_tools_and_goes_on_with_their_outputs(openai_mock, client, kind):
+def test_run_stream_stops_for_tool_calls_and_resumes_with_their_outputs(openai_mock, client, kind):
     openai_mock.beta.threads.runs.create.response = [TURNS["parallel tool calls"], "It is cold and late."]
     thread, assistant = add_thread(client), add_assistant(client)
 
@@ -5529,11 +5851,14 @@ def test_run_stream_stops_for_tools_and_goes_on_with_their_outputs(openai_mock, 
         runs = client.beta.threads.runs
         first = await collect(runs.create(thread, assistant_id=assistant, stream=True))
         run = next(event.data for event in first[::-1] if event.event != "done")
-        outputs = [{"tool_call_id": c.id, "output": "1"} for c in run.required_action.submit_tool_outputs.tool_calls]
+        outputs = [
+            {"tool_call_id": tool_call.id, "output": "1"}
+            for tool_call in run.required_action.submit_tool_outputs.tool_calls
+        ]
         submitted = runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs, stream=True)
         return first, run, await collect(submitted)
 
-    first, run, rest = play(kind, scene)
+    first, run, resumed = run_with_client(kind, scene)
     assert run.status == "requires_action"
     pieces = {0: "", 1: ""}
     for event in first:
@@ -5543,15 +5868,15 @@ def test_run_stream_stops_for_tools_and_goes_on_with_their_outputs(openai_mock, 
     calls = run.required_action.submit_tool_outputs.tool_calls
     assert [*pieces.values()] == [call.function.arguments for call in calls]
     assert not [event for event in first if event.event.startswith("thread.message")]
-    assert [event.event for event in rest[:2]] == ["thread.run.step.completed", "thread.run.queued"]
-    assert [c.function.output for c in rest[0].data.step_details.tool_calls] == ["1", "1"]
-    assert [event.data.id for event in rest if event.event == "thread.run.completed"] == [run.id]
+    assert [event.event for event in resumed[:2]] == ["thread.run.step.completed", "thread.run.queued"]
+    assert [tool_call.function.output for tool_call in resumed[0].data.step_details.tool_calls] == ["1", "1"]
+    assert [event.data.id for event in resumed if event.event == "thread.run.completed"] == [run.id]
     assert thread_texts(client, thread) == ["It is cold and late."]
 
 
-def test_agent_session_events_are_a_stream(client):
-    said = {"agent_id": "agent_1", "environment": {"type": "new"}}
-    session = client.post("/agents/sessions", body=said, cast_to=openai.types.beta.AgentSession)
+def test_agent_session_events_can_be_streamed(client):
+    body = {"agent_id": "agent_1", "environment": {"type": "new"}}
+    session = client.post("/agents/sessions", body=body, cast_to=openai.types.beta.AgentSession)
     events = list(client.beta.agents.sessions.events.stream(session.id))
     assert events, "a session has at least one event"
     for event in events:
@@ -5598,7 +5923,7 @@ class AsyncChunks(AsyncEventStream[ChatCompletionChunk]):
             yield chunk
 
 
-ONCE = {  # streams that can be read once: each is made in the test
+SINGLE_USE_STREAMS = {  # streams that can be read once: each is made in the test
     "generator": chunks,
     "asynchronous generator": async_chunks,
     "generator of models": chunk_models,
@@ -5607,7 +5932,7 @@ ONCE = {  # streams that can be read once: each is made in the test
     "stream of an asynchronous generator": lambda: streamed(async_chunks()),
     "stream of an iterator": lambda: streamed(iter(list(chunks()))),
 }
-EXPLICIT = {  # and those that serve every call
+REUSABLE_STREAMS = {  # and those that serve every call
     "generator function": lambda: chunks, "generator function of the request": lambda: chunks_of_request,
     "asynchronous generator function": lambda: async_chunks, "stream of a list": lambda: streamed(list(chunks())),
     "stream of models": lambda: streamed(list(chunk_models())), "stream of a tuple": lambda: streamed(tuple(chunks())),
@@ -5617,32 +5942,32 @@ EXPLICIT = {  # and those that serve every call
     "asynchronous event stream as content": lambda: httpx.Response(200, content=AsyncChunks()),
     "callable that returns a generator": lambda: lambda request: chunks(),
     "callable that returns an event stream": lambda: lambda request: Chunks(),
-    "asynchronous callable that returns a generator": lambda: lambda request: promise(chunks()),
+    "asynchronous callable that returns a generator": lambda: lambda request: async_value(chunks()),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", EXPLICIT)
-def test_one_explicit_stream_serves_every_kind_of_client_again_and_again(create, name):
-    create.response = EXPLICIT[name]()
+@pytest.mark.parametrize("name", REUSABLE_STREAMS)
+def test_reusable_stream_serves_repeated_sync_and_async_calls(create, name):
+    create.response = REUSABLE_STREAMS[name]()
     for kind in ("sync", "async", "async", "sync"):
-        assert play(kind, streamed_text) == "one two three"
+        assert run_with_client(kind, streamed_text) == "one two three"
     assert create.route.call_count == 4
 
 
-@pytest.mark.parametrize("name", EXPLICIT)
-async def test_explicit_streams_serve_synchronous_clients_under_a_running_loop(create, name):
-    create.response = EXPLICIT[name]()
+@pytest.mark.parametrize("name", REUSABLE_STREAMS)
+async def test_reusable_stream_serves_sync_clients_in_a_running_event_loop(create, name):
+    create.response = REUSABLE_STREAMS[name]()
     assert await streamed_text(sdk("sync")) == await streamed_text(sdk("async")) == "one two three"
 
 
-@pytest.mark.parametrize("name", ONCE)
-async def test_an_iterator_is_read_once_by_either_client(create, kind, name):
-    create.response = ONCE[name]()
+@pytest.mark.parametrize("name", SINGLE_USE_STREAMS)
+async def test_iterator_is_read_once_and_a_second_call_raises(create, kind, name):
+    create.response = SINGLE_USE_STREAMS[name]()
     assert await streamed_text(sdk(kind)) == "one two three"
-    mistaken(TypeError, "read by the call before", sdk().chat.completions.create, **CHAT, stream=True)
+    assert_raises(TypeError, "read by the call before", sdk().chat.completions.create, **CHAT_REQUEST, stream=True)
 
 
-def test_explicit_streams_name_their_events(create):
+def test_stream_events_are_sent_with_their_event_name(create):
     class Created(pydantic.BaseModel):
         event: str = "thread.created"
         data: dict = {"id": "thread_1"}
@@ -5654,24 +5979,24 @@ def test_explicit_streams_name_their_events(create):
             yield "done", "[DONE]"
             yield {"n": 2}
 
-    made, typed = ("thread.created", {"id": "thread_1"}), {"type": "response.created", "n": 1}
+    created, typed = ("thread.created", {"id": "thread_1"}), {"type": "response.created", "n": 1}
     for response in (Events(), httpx.Response(200, content=Events(), headers={"content-type": "text/event-stream"})):
         create.response, rest = response, [("done", "[DONE]"), (None, {"n": 2})]
-        assert wire("/chat/completions", CHAT) == [made, ("response.created", typed), *rest]
+        assert post_stream("/chat/completions", CHAT_REQUEST) == [created, ("response.created", typed), *rest]
 
 
 @pytest.mark.parametrize("cls", [EventStream, AsyncEventStream])
-def test_event_streams_without_a_generator_say_what_to_override(create, cls):
+def test_event_stream_without_generate_raises_not_implemented_error(create, cls):
     class Nothing(cls):
         pass
 
     create.response = Nothing()
-    raised = failing(NotImplementedError, play, "sync", streamed_text)
+    raised = raised_by(NotImplementedError, run_with_client, "sync", streamed_text)
     assert re.search(r"Nothing must override a?generate\(\)", str(raised))
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_streams_are_lazy_and_closing_them_stops_the_generator(create, kind, asynchronous):
+def test_closing_a_lazy_stream_closes_its_generator(create, kind, asynchronous):
     log = []
 
     def events():
@@ -5690,38 +6015,38 @@ def test_streams_are_lazy_and_closing_them_stops_the_generator(create, kind, asy
     create.response = async_events if asynchronous else events
 
     async def scene(client):
-        chunks = await get(client.chat.completions.create(**CHAT, stream=True))
+        chunks = await awaited(client.chat.completions.create(**CHAT_REQUEST, stream=True))
         first = await chunks.__anext__() if kind == "async" else next(chunks)
         assert (first.choices[0].delta.content, log) == ("one ", ["one "])
-        await get(chunks.close())
+        await awaited(chunks.close())
         assert log == ["one ", "closed"]
 
-    play(kind, scene)
+    run_with_client(kind, scene)
 
 
-def test_a_generator_is_consumed_no_further_than_it_is_read(create, client):
-    made = []
-    create.response = (made.append(word) or chat_chunk(word) for word in WORDS)
-    with client.chat.completions.create(**CHAT, stream=True) as chunks:
+def test_generator_is_consumed_only_as_the_stream_is_read(create, client):
+    generated = []
+    create.response = (generated.append(word) or chat_chunk(word) for word in WORDS)
+    with client.chat.completions.create(**CHAT_REQUEST, stream=True) as chunks:
         next(chunks)
-        assert made == ["one "]
-    assert len(made) < 3
+        assert generated == ["one "]
+    assert len(generated) < 3
 
 
-async def test_delays_do_not_block_the_loop(create):
+async def test_delays_do_not_block_the_event_loop(create):
     create.response = streamed("one two three", delay=0.001)
-    turns, seen = [], []
+    turns, turns_by_chunk = [], []
 
-    async def others():
+    async def count_turns():
         while True:
             turns.append(None)
             await asyncio.sleep(0)
 
-    task = asyncio.create_task(others())
-    async for _ in await sdk("async").chat.completions.create(**CHAT, stream=True):
-        seen.append(len(turns))
+    task = asyncio.create_task(count_turns())
+    async for _ in await sdk("async").chat.completions.create(**CHAT_REQUEST, stream=True):
+        turns_by_chunk.append(len(turns))
     task.cancel()
-    assert seen == sorted(set(seen)), "other tasks run before each piece"
+    assert turns_by_chunk == sorted(set(turns_by_chunk)), "other tasks run before each piece"
 
 
 @cases(
@@ -5731,94 +6056,94 @@ async def test_delays_do_not_block_the_loop(create):
     ({"first_delay": -0.5}, r"first_delay=-0.5.*0 or more"),
     ({"fail_after": -1}, r"fail_after=-1.*0 or more"),
 )
-def test_stream_refuses_impossible_figures(arguments, words):
-    assert re.search(words, str(failing(ValueError, streamed, "text", **arguments)))
+def test_streamed_rejects_invalid_arguments(arguments, words):
+    assert re.search(words, str(raised_by(ValueError, streamed, "text", **arguments)))
 
 
-BROKEN_OFF = FAMILY.RemoteProtocolError if SWALLOWS else openai.APIConnectionError
-APIS = {"chat": ("chat.completions", CHAT), "responses": ("responses", ASK)}
+BROKEN_CONNECTION_ERROR = HTTP_LIB.RemoteProtocolError if SDK_RETRIES_ALL_EXCEPTIONS else openai.APIConnectionError
+STREAM_APIS = {"chat": ("chat.completions", CHAT_REQUEST), "responses": ("responses", INPUT_REQUEST)}
 
 
-def fault_of(kind, raised, api="chat"):
+def read_until_error(kind, raised, api="chat"):
     """What ends a stream, and the number of events before."""
-    seen = []
+    events_read = []
 
     async def scene(client):
-        name, said = APIS[api]
-        events = await get(reach(client, name).create(**said, stream=True))
+        name, request_params = STREAM_APIS[api]
+        events = await awaited(lookup(client, name).create(**request_params, stream=True))
         if hasattr(events, "__aiter__"):
             async for event in events:
-                seen.append(event)
+                events_read.append(event)
         else:
-            seen.extend(events)
+            events_read.extend(events)
 
-    return failing(raised, play, kind, scene), len(seen)
+    return raised_by(raised, run_with_client, kind, scene), len(events_read)
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", STREAM_APIS)
 @pytest.mark.parametrize("after", [0, 2])
-def test_a_broken_connection_is_what_the_sdk_makes_of_one(openai_mock, create, kind, api, after):
+def test_broken_connection_raises_the_connection_error_of_the_sdk(openai_mock, create, kind, api, after):
     create.response = openai_mock.responses.create.response = streamed("one two three", fail_after=after)
     for _ in range(2):
-        raised, seen = fault_of(kind, BROKEN_OFF, api)
-        assert seen == after
-        assert SWALLOWS or isinstance(raised.__cause__, FAMILY.RemoteProtocolError)
+        raised, event_count = read_until_error(kind, BROKEN_CONNECTION_ERROR, api)
+        assert event_count == after
+        assert SDK_RETRIES_ALL_EXCEPTIONS or isinstance(raised.__cause__, HTTP_LIB.RemoteProtocolError)
     assert [request.attempt for request in openai_mock.requests] == [0, 0]
 
 
 @pytest.mark.parametrize("fault", ["ReadTimeout", "ReadError"])
 @pytest.mark.parametrize("as_class", [False, True])
-def test_faults_may_be_network_exceptions(create, kind, fault, as_class):
-    for family in FAMILIES:
+def test_fault_may_be_a_network_exception(create, kind, fault, as_class):
+    for family in HTTP_LIBS:
         exception = getattr(family, fault)
         create.response = streamed("one two", fail_after=1, fault=exception if as_class else exception("gone"))
-        raised, _ = fault_of(kind, (openai.APIConnectionError, FAMILY.TransportError))
-        error = raised if SWALLOWS else raised.__cause__
-        assert isinstance(error, getattr(FAMILY, fault))
+        raised, _ = read_until_error(kind, (openai.APIConnectionError, HTTP_LIB.TransportError))
+        error = raised if SDK_RETRIES_ALL_EXCEPTIONS else raised.__cause__
+        assert isinstance(error, getattr(HTTP_LIB, fault))
         assert as_class or str(error) == "gone"
 
 
-def test_malformed_events_break_the_sdk_as_they_would(create, kind):
+def test_malformed_event_raises_json_decode_error(create, kind):
     create.response = streamed("one two", fail_after=2, fault='{"choices": [{"del')
-    assert fault_of(kind, json.JSONDecodeError)[1] == 2
+    assert read_until_error(kind, json.JSONDecodeError)[1] == 2
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_error_events_raise_the_sdks_api_error(openai_mock, create, kind, api):
+@pytest.mark.parametrize("api", STREAM_APIS)
+def test_error_event_raises_the_api_error_of_the_sdk(openai_mock, create, kind, api):
     fault = {"error": {"message": "overloaded", "type": "server_error", "param": None, "code": "busy"}}
     create.response = openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
-    raised, seen = fault_of(kind, openai.APIError, api)
-    assert (seen, raised.code, raised.type) == (2, "busy", "server_error") and "overloaded" in str(raised)
+    raised, event_count = read_until_error(kind, openai.APIError, api)
+    assert (event_count, raised.code, raised.type) == (2, "busy", "server_error") and "overloaded" in str(raised)
     assert not isinstance(raised, openai.APIConnectionError)
 
 
-def test_error_events_of_responses_are_events(openai_mock):
+def test_error_event_of_responses_matches_the_sdk_type(openai_mock):
     fault = {"type": "error", "message": "overloaded", "code": "busy", "param": None, "sequence_number": 2}
     openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
-    kind, data = wire("/responses", ASK)[-1]
-    assert kind == "error"
+    event_type, data = post_stream("/responses", INPUT_REQUEST)[-1]
+    assert event_type == "error"
     valid("responses.ResponseStreamEvent", data)
 
 
-def test_faults_come_only_where_the_answer_is_streamed(create):
+def test_faults_apply_only_to_streamed_calls(create):
     create.response = streamed("one two", fail_after=0)
-    assert ask("Hi") == "one two"
+    assert complete("Hi") == "one two"
 
 
-def test_faults_work_on_explicit_streams(create, kind):
+def test_faults_break_streams_of_set_events(create, kind):
     for events in (chunks, chunks(), async_chunks, list(chunks())):
         create.response = streamed(events, fail_after=2)
-        assert fault_of(kind, BROKEN_OFF)[1] == 2
+        assert read_until_error(kind, BROKEN_CONNECTION_ERROR)[1] == 2
 
 
-def test_a_stream_that_stops_too_early_is_reported_by_nobody(openai_mock, create, kind):
+def test_stop_after_ends_a_stream_without_an_error(openai_mock, create, kind):
     create.response = streamed("one two three", stop_after=3)
-    assert play(kind, streamed_text) == "one two "
+    assert run_with_client(kind, streamed_text) == "one two "
     with pytest.raises(ValueError, match="either fail_after or stop_after"):
         streamed("x", stop_after=1, fail_after=1)
 
 
-def test_the_sdk_does_not_pause_after_a_fault_that_was_set(create, kind, caplog):
+def test_sdk_retries_set_faults_without_delay(create, kind, caplog):
     caplog.set_level(logging.INFO, "openai._base_client")
     create.response = [timeout(), httpx.ConnectError("no route"), error(500), "Here I am."]
     assert finish(kind, chat_text(sdk(kind).with_options(max_retries=3))) == "Here I am."
@@ -5826,7 +6151,7 @@ def test_the_sdk_does_not_pause_after_a_fault_that_was_set(create, kind, caplog)
     assert [float(pause) for pause in pauses] == [0, 0, 0.001]
 
 
-ABANDONED = """
+ABANDONED_STREAMS = """
     import gc, itertools, threading, httpx, openai
     from openai_responses import AsyncEventStream, OpenAIMock
 
@@ -5856,8 +6181,8 @@ ABANDONED = """
 """
 
 
-def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait():
-    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED), timeout=20)
+def test_abandoned_endless_stream_leaks_neither_threads_nor_loops():
+    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED_STREAMS), timeout=20)
     assert done.stderr == ""
 
 
@@ -5866,71 +6191,73 @@ def test_an_endless_stream_that_is_left_keeps_no_thread_loop_or_wait():
 # ======================================================================================================================
 
 
-FORMS = {
+RESPONSE_FORMS = {
     "text": "ready",
     "partial": {"choices": [{"message": {"content": "ready"}}]},
-    "model": ChatCompletion.model_validate(ready_chat()),
-    **{f"{family.__name__} response": family.Response(200, json=ready_chat()) for family in FAMILIES},
+    "model": ChatCompletion.model_validate(chat_json()),
+    **{f"{family.__name__} response": family.Response(200, json=chat_json()) for family in HTTP_LIBS},
     "stream": streamed("ready"),
     "list": ["ready"] * 4,
     "tuple": ("ready",) * 4,
     "function": lambda request: "ready",
     "callable object": type("Callable", (), {"__call__": lambda self, request: "ready"})(),
     "partial function": functools.partial(lambda text, request: text, "ready"),
-    "coroutine function": lambda request: promise("ready"),
+    "coroutine function": lambda request: async_value("ready"),
     "function of nothing but names": lambda *args, **offers: "ready",
     "function that returns a function": lambda request: lambda request: "ready",
-    "function that returns a promise of a promise": lambda request: promise(lambda request: promise("ready")),
-    "function that returns a model": lambda request: ChatCompletion.model_validate(ready_chat()),
+    "function that returns a promise of a promise": lambda request: async_value(lambda request: async_value("ready")),
+    "function that returns a model": lambda request: ChatCompletion.model_validate(chat_json()),
     "function that returns a list": lambda request: ["ready"],
 }
-for each in FAMILIES:
-    answer = functools.partial(each.Response, 200, json=ready_chat())
-    FORMS[f"function that returns an {each.__name__} response"] = lambda request, answer=answer: answer()
+for each in HTTP_LIBS:
+    answer = functools.partial(each.Response, 200, json=chat_json())
+    RESPONSE_FORMS[f"function that returns an {each.__name__} response"] = lambda request, answer=answer: answer()
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_every_form_of_response_answers_both_kinds_of_client(create, name):
-    create.response = FORMS[name]
-    assert create.response is FORMS[name]
-    assert [play(kind, chat_text) for kind in ("sync", "async", "sync", "async")] == ["ready"] * 4
+@pytest.mark.parametrize("name", RESPONSE_FORMS)
+def test_response_forms_answer_sync_and_async_calls(create, name):
+    create.response = RESPONSE_FORMS[name]
+    assert create.response is RESPONSE_FORMS[name]
+    assert [run_with_client(client_kind, chat_text) for client_kind in ("sync", "async", "sync", "async")] == [
+        "ready"
+    ] * 4
 
 
-def test_responses_with_a_body_still_to_be_read(create, family, kind):
-    create.response = family.Response(200, content=iter([json.dumps(ready_chat()).encode()]))
-    assert play(kind, chat_text) == "ready"
+def test_response_with_an_unread_body_is_answered(create, family, kind):
+    create.response = family.Response(200, content=iter([json.dumps(chat_json()).encode()]))
+    assert run_with_client(kind, chat_text) == "ready"
 
 
-def test_responses_arrive_with_their_status_and_headers(create, client, family):
-    create.response = family.Response(202, json=ready_chat(), headers={"x-request-id": "req_mine", "x-own": "yes"})
+def test_response_keeps_its_status_and_headers(create, client, family):
+    create.response = family.Response(202, json=chat_json(), headers={"x-request-id": "req_mine", "x-own": "yes"})
     for _ in range(2):
-        raw = client.chat.completions.with_raw_response.create(**CHAT)
+        raw = client.chat.completions.with_raw_response.create(**CHAT_REQUEST)
         assert (raw.status_code, raw.headers["x-own"], raw.request_id) == (202, "yes", "req_mine")
         assert raw.parse().choices[0].message.content == "ready"
 
 
-def test_ready_responses_are_sent_decoded_and_with_ids_of_their_own(openai_mock, client):
+def test_compressed_responses_are_decoded_and_get_unique_request_ids(openai_mock, client):
     body = gzip.compress(b'{"object": "list", "data": []}')
     openai_mock.models.list.response = httpx.Response(200, content=body, headers={"content-encoding": "gzip"})
     first, second = (client.models.with_raw_response.list() for _ in range(2))
     assert first.parse().data == [] and first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
-def test_text_is_taken_wherever_a_model_speaks(openai_mock, client):
+def test_text_is_accepted_by_endpoints_that_return_text(openai_mock, client):
     audio, sound = client.audio, {"file": b"x", "model": "whisper-1"}
     for name, call in [
-        ("responses.create", lambda: client.responses.create(**ASK).output_text),
+        ("responses.create", lambda: client.responses.create(**INPUT_REQUEST).output_text),
         ("completions.create", lambda: client.completions.create(model="m", prompt="x").choices[0].text),
         ("audio.transcriptions.create", lambda: audio.transcriptions.create(**sound).text),
         ("audio.transcriptions.create", lambda: audio.transcriptions.create(**sound, response_format="text").strip()),
         ("audio.translations.create", lambda: audio.translations.create(**sound).text),
         ("files.content", lambda: client.files.content("file-1").text),
     ]:
-        reach(openai_mock, name).response = "Hallo 世界"
+        lookup(openai_mock, name).response = "Hallo 世界"
         assert call() == "Hallo 世界"
 
 
-def test_bytes_and_empty_partials_on_binary_endpoints(openai_mock, client):
+def test_bytes_and_empty_partials_are_accepted_by_binary_endpoints(openai_mock, client):
     for data in (b"\x00\r\n\xff", b""):
         openai_mock.files.content.response = data
         assert client.files.content("file-1").read() == data
@@ -5946,30 +6273,30 @@ def test_bytes_and_empty_partials_on_binary_endpoints(openai_mock, client):
     ("ConnectError", openai.APIConnectionError), ("RemoteProtocolError", openai.APIConnectionError),
     ("ReadTimeout", openai.APITimeoutError), ("ConnectTimeout", openai.APITimeoutError),
 )  # fmt: skip
-def test_exceptions_of_either_family_are_network_faults(openai_mock, create, name, raised, as_class, kind):
-    for family in FAMILIES:
+def test_http_library_exceptions_are_network_faults(openai_mock, create, name, raised, as_class, kind):
+    for family in HTTP_LIBS:
         exception = getattr(family, name)
         create.response = exception if as_class else exception("gone")
-        caught = failing(raised, play, kind, chat_once)
+        caught = raised_by(raised, run_with_client, kind, chat_without_retries)
         assert type(caught) is raised
         cause = caught.__cause__
-        assert isinstance(cause, getattr(FAMILY, name)) and cause.request.url.path == "/v1/chat/completions"
+        assert isinstance(cause, getattr(HTTP_LIB, name)) and cause.request.url.path == "/v1/chat/completions"
         assert as_class or str(cause) == "gone"
-    assert [request.status for request in openai_mock.requests] == [None] * len(FAMILIES)
+    assert [request.status for request in openai_mock.requests] == [None] * len(HTTP_LIBS)
 
 
-async def chat_once(client):
+async def chat_without_retries(client):
     """A chat completion with no second try."""
     return await chat_text(client.with_options(max_retries=0))
 
 
-def test_exceptions_of_the_sdk_are_what_it_raises(create):
-    request = FAMILY.Request("POST", URL)
-    gone = FAMILY.Response(404, json={"error": {"message": "gone"}}, request=request)
-    not_found = openai.NotFoundError("gone", response=gone, body=None)
+def test_sdk_exceptions_are_raised_unchanged(create):
+    request = HTTP_LIB.Request("POST", BASE_URL)
+    error_response = HTTP_LIB.Response(404, json={"error": {"message": "gone"}}, request=request)
+    not_found = openai.NotFoundError("gone", response=error_response, body=None)
     for exception in (openai.APITimeoutError(request=request), openai.APIConnectionError(request=request), not_found):
         create.response = exception
-        assert type(failing(type(exception), play, "sync", chat_once)) is type(exception)
+        assert type(raised_by(type(exception), run_with_client, "sync", chat_without_retries)) is type(exception)
 
 
 def test_callables_may_return_exceptions_and_raise_network_faults(create):
@@ -5978,21 +6305,21 @@ def test_callables_may_return_exceptions_and_raise_network_faults(create):
 
     for response in (raises, lambda request: httpx.ConnectError("gone"), lambda request: httpx.ConnectError):
         create.response = response
-        failing(openai.APIConnectionError, play, "sync", chat_once)
+        raised_by(openai.APIConnectionError, run_with_client, "sync", chat_without_retries)
 
 
-@with_either_client
-async def test_callables_get_what_they_ask_for(openai_mock, client):
-    endpoint, seen = openai_mock.files.retrieve, {}
+@with_both_clients
+async def test_callables_get_the_parameters_they_declare(openai_mock, client):
+    endpoint, received = openai_mock.files.retrieve, {}
 
     async def retrieve(request, file_id, state_store, route):
-        seen.update(request=request, file_id=file_id, state_store=state_store, route=route)
+        received.update(request=request, file_id=file_id, state_store=state_store, route=route)
         return {"filename": f"{route.call_count}.txt"}
 
     endpoint.response = retrieve
-    assert [(await get(client.files.retrieve("file-7"))).filename for _ in range(2)] == ["0.txt", "1.txt"]
-    assert isinstance(seen.pop("request"), httpx.Request)
-    assert seen == {"file_id": "file-7", "state_store": openai_mock.state, "route": endpoint.route}
+    assert [(await awaited(client.files.retrieve("file-7"))).filename for _ in range(2)] == ["0.txt", "1.txt"]
+    assert isinstance(received.pop("request"), httpx.Request)
+    assert received == {"file_id": "file-7", "state_store": openai_mock.state, "route": endpoint.route}
     assert endpoint.state_store is openai_mock.state
 
 
@@ -6001,7 +6328,7 @@ def test_callables_get_the_effective_conversation(openai_mock, create, client):
         return f"{len(conversation)} items, last {conversation[-1]['content']}"
 
     openai_mock.responses.create.response = create.response = count
-    assert ask("Hi").startswith("1 items")
+    assert complete("Hi").startswith("1 items")
     first = client.responses.create(model="m", input="one")
     second = client.responses.create(model="m", input="two", previous_response_id=first.id)
     assert first.output_text.startswith("1 items") and second.output_text.startswith("3 items")
@@ -6014,109 +6341,119 @@ def test_callables_get_the_effective_conversation(openai_mock, create, client):
     (lambda request: None, TypeError, "cannot be None"),
     (lambda request: {"choises": []}, ValueError, "choises"),
     (lambda request, file_id: "x", TypeError, "file_id"),
-    (lambda request: promise(5), TypeError, "cannot be 5"),
+    (lambda request: async_value(5), TypeError, "cannot be 5"),
 )
-def test_mistakes_in_callables_surface_at_once(openai_mock, create, response, mistake, words, kind):
+def test_mistakes_in_callables_raise_without_retries(openai_mock, create, response, mistake, words, kind):
     create.response = response
-    mistaken(mistake, words, play, kind, chat_text)
+    assert_raises(mistake, words, run_with_client, kind, chat_text)
     assert [request.attempt for request in openai_mock.requests] == [0] and create.route.call_count == 1
 
 
-def test_a_mock_that_says_nothing_is_told(create):
+def test_magic_mock_without_return_value_is_rejected(create):
     create.response = unittest.mock.MagicMock()
-    mistaken(TypeError, "which says nothing; give it a return_value", ask, "Hi")
+    assert_raises(TypeError, "which says nothing; give it a return_value", complete, "Hi")
     create.response = unittest.mock.MagicMock(return_value="Hi")
-    assert ask("Hi") == "Hi"
+    assert complete("Hi") == "Hi"
 
 
 @cases(
     "name, value, words",
-    (CREATE, {"content": "Hi"}, r"none of which is a field of ChatCompletion; choices\[0\]\.message\.content is where"),
-    (CREATE, {"city": "Tokyo"}, r"as JSON, set as_json"),
+    (
+        CHAT_CREATE,
+        {"content": "Hi"},
+        r"none of which is a field of ChatCompletion; choices\[0\]\.message\.content is where",
+    ),
+    (CHAT_CREATE, {"city": "Tokyo"}, r"as JSON, set as_json"),
     ("responses.create", {"arguments": "{}"}, r"output\[0\]\.arguments is where it belongs"),
     ("files.retrieve", {"foo": 1}, "none of which is a field of FileObject$"),
-    (CREATE, error, r"call it: error\(\.\.\.\)"),
-    (CREATE, Person, r"set an instance of it: Person\(\.\.\.\)"),
-    (CREATE, (tool_call("a"), tool_call("b")), r"cannot be a tuple.*\+ joins"),
+    (CHAT_CREATE, error, r"call it: error\(\.\.\.\)"),
+    (CHAT_CREATE, Person, r"set an instance of it: Person\(\.\.\.\)"),
+    (CHAT_CREATE, (tool_call("a"), tool_call("b")), r"cannot be a tuple.*\+ joins"),
 )
-def test_what_was_meant_otherwise_is_told_what_to_write(openai_mock, name, value, words):
+def test_misplaced_values_raise_with_a_suggestion(openai_mock, name, value, words):
     with pytest.raises((TypeError, ValueError), match=words):
-        reach(openai_mock, name).response = value
+        lookup(openai_mock, name).response = value
 
 
 def test_callables_get_body_and_tools_by_name(create):
     create.response = lambda request, body, tools: f"{body['model']}: {tools[0]['function']['name']}"
-    assert ask("Hi", tools=[TOOL]) == "m: get_weather"
+    assert complete("Hi", tools=[CHAT_TOOL]) == "m: get_weather"
 
 
-def test_errors_bring_headers_and_plain_answers_may_be_slow(create):
+def test_errors_keep_headers_and_first_delay_slows_unstreamed_calls(create):
     create.response = error(429, headers={"x-limit": "5", "retry-after-ms": "2"})
-    raised = failing(openai.RateLimitError, play, "sync", chat_once)
+    raised = raised_by(openai.RateLimitError, run_with_client, "sync", chat_without_retries)
     assert (raised.response.headers["x-limit"], raised.response.headers["retry-after-ms"]) == ("5", "2")
     create.response = streamed("slow", first_delay=0.05)
-    assert ask("Hi") == "slow" and create.requests[-1].response.status_code == 200
+    assert complete("Hi") == "slow" and create.requests[-1].response.status_code == 200
     started = time.perf_counter()
-    assert ask("Hi") == "slow" and time.perf_counter() - started >= 0.05
+    assert complete("Hi") == "slow" and time.perf_counter() - started >= 0.05
 
 
-def test_choices_have_calls_of_their_own_and_refusals_count(openai_mock, create, client):
+def test_choices_get_unique_tool_call_ids_and_refusals_count_tokens(openai_mock, create, client):
     create.response = tool_call("f") + tool_call("g")
-    made = [call.id for c in client.chat.completions.create(**CHAT, n=3).choices for call in c.message.tool_calls]
-    assert len(set(made)) == 6
+    call_ids = [
+        call.id
+        for choice in client.chat.completions.create(**CHAT_REQUEST, n=3).choices
+        for call in choice.message.tool_calls
+    ]
+    assert len(set(call_ids)) == 6
     openai_mock.responses.create.response = refusal("Never ever, not in my whole life.")
-    assert client.responses.create(**ASK).usage.output_tokens == 9
+    assert client.responses.create(**INPUT_REQUEST).usage.output_tokens == 9
 
 
-def test_three_dots_are_as_if_nothing_were_set(openai_mock, create, client):
+def test_ellipsis_returns_the_default_response(openai_mock, create, client):
     create.response = [error(429), ...]
-    assert ask("Hi") == openai_responses._DEFAULT_TEXT
+    assert complete("Hi") == openai_responses._DEFAULT_TEXT
     openai_mock.files.create.response = [error(500), ...]
     assert client.files.retrieve(add_file(client)).filename == "a.txt"
     openai_mock.files.retrieve.response = lambda request, file_id: {"filename": "set"} if file_id == "file-1" else ...
     assert client.files.retrieve("file-1").filename == "set"
-    failing(openai.NotFoundError, client.files.retrieve, UNKNOWN)
+    raised_by(openai.NotFoundError, client.files.retrieve, UNKNOWN_ID)
     openai_mock.batches.create.response = ...
-    about = {"endpoint": "/v1/embeddings", "completion_window": "24h"}
-    failing(openai.APIStatusError, client.batches.create, input_file_id=UNKNOWN, **about)
+    batch_params = {"endpoint": "/v1/embeddings", "completion_window": "24h"}
+    raised_by(openai.APIStatusError, client.batches.create, input_file_id=UNKNOWN_ID, **batch_params)
 
 
-def test_lists_are_one_answer_per_attempt_and_end_with_an_error(openai_mock, create):
+def test_list_is_one_response_per_attempt_and_raises_after_the_last(openai_mock, create):
     create.response = ["one", error(429), {"choices": [{"message": {"content": "two"}}]}, lambda request: "three"]
-    assert [ask("Hi") for _ in range(3)] == ["one", "two", "three"]
+    assert [complete("Hi") for _ in range(3)] == ["one", "two", "three"]
     attempts = [(request.attempt, request.status) for request in openai_mock.requests]
     assert attempts == [(0, 200), (0, 429), (1, 200), (0, 200)]
-    mistaken(AssertionError, r"chat\.completions\.create was called 5 times, but its \.response has 4 steps", ask, "Hi")
+    assert_raises(
+        AssertionError, r"chat\.completions\.create was called 5 times, but its \.response has 4 steps", complete, "Hi"
+    )
     assert create.route.call_count == 5
     create.response = []
-    mistaken(AssertionError, "was called once, but its .response has 0 steps", ask, "Hi")
+    assert_raises(AssertionError, "was called once, but its .response has 0 steps", complete, "Hi")
 
 
-def test_a_step_set_again_begins_anew(create):
+def test_list_set_again_restarts_at_its_first_step(create):
     steps = ["one", "two"]
     for _ in range(2):
         create.response = steps
-        assert [ask("Hi") for _ in steps] == steps
+        assert [complete("Hi") for _ in steps] == steps
 
 
-def test_deleting_a_response_goes_back_to_the_default(create):
+def test_deleting_a_response_restores_the_default(create):
     assert create.response is None
-    default = ask("Hi")
+    default = complete("Hi")
     create.response = "mine"
-    assert ask("Hi") == "mine"
+    assert complete("Hi") == "mine"
     del create.response
-    assert create.response is None and ask("Hi") == default
+    assert create.response is None and complete("Hi") == default
     create.response = "mine"
     with pytest.raises(TypeError, match=r"cannot be None.*del chat\.completions\.create\.response"):
         create.response = None
-    assert create.response == "mine" and ask("Hi") == "mine"
+    assert create.response == "mine" and complete("Hi") == "mine"
 
 
 @cases(
     "name, value, mistake, words",
-    (CREATE, 5, TypeError, r"cannot be 5; it takes"),
-    (CREATE, b"x", TypeError, "cannot be bytes"),
-    (CREATE, ["fine", {"choises": []}], ValueError, "choises"),
-    (CREATE, streamed({"choises": []}), ValueError, "choises"),
+    (CHAT_CREATE, 5, TypeError, r"cannot be 5; it takes"),
+    (CHAT_CREATE, b"x", TypeError, "cannot be bytes"),
+    (CHAT_CREATE, ["fine", {"choises": []}], ValueError, "choises"),
+    (CHAT_CREATE, streamed({"choises": []}), ValueError, "choises"),
     ("files.create", "text", TypeError, "does not answer with text"),
     ("files.create", tool_call("f"), TypeError, r"cannot be Turn\("),
     ("files.content", {"data": 1}, ValueError, "files.content"),
@@ -6124,20 +6461,20 @@ def test_deleting_a_response_goes_back_to_the_default(create):
     ("files.list", [{"filename": "a"}], ValueError, r"step 0: files\.list\.response is {'filename': 'a'}, but takes a"),
     ("files.list", {"filename": "a"}, ValueError, r"but takes a page: {'data': \[\.\.\.\]}"),
     ("files.create", KeyboardInterrupt, TypeError, "it would end the test run"),
-    (CREATE, openai.RateLimitError, TypeError, r"use openai_responses\.error\(429\)"),
-    (CREATE, lambda: "x", TypeError, "must take the request first"),
-    (CREATE, lambda conversation: "x", TypeError, "must take the request first"),
-    (CREATE, [["a", "b"]], TypeError, "a step is one answer"),
-    (CREATE, ["a", 5], TypeError, "step 1: "),
+    (CHAT_CREATE, openai.RateLimitError, TypeError, r"use openai_responses\.error\(429\)"),
+    (CHAT_CREATE, lambda: "x", TypeError, "must take the request first"),
+    (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request first"),
+    (CHAT_CREATE, [["a", "b"]], TypeError, "a step is one answer"),
+    (CHAT_CREATE, ["a", 5], TypeError, "step 1: "),
     ("completions.create", tool_call("f"), TypeError, "no call, refusal or citation here"),
-    (CREATE, BOOK, TypeError, "no citation of a file here"),
-    ("beta.threads.runs.create", SOURCES, TypeError, "messages of threads cite files only"),
+    (CHAT_CREATE, TEXT_WITH_FILE, TypeError, "no citation of a file here"),
+    ("beta.threads.runs.create", TEXT_WITH_URLS, TypeError, "messages of threads cite files only"),
     ("embeddings.create", tool_call("f"), TypeError, "no turn here"),
 )
-def test_wrong_values_fail_where_they_are_set(openai_mock, name, value, mistake, words):
+def test_invalid_values_raise_on_assignment(openai_mock, name, value, mistake, words):
     with pytest.raises(mistake, match=words):
-        reach(openai_mock, name).response = value
-    assert reach(openai_mock, name).response is None
+        lookup(openai_mock, name).response = value
+    assert lookup(openai_mock, name).response is None
 
 
 @cases(
@@ -6146,39 +6483,46 @@ def test_wrong_values_fail_where_they_are_set(openai_mock, name, value, mistake,
     (404, openai.NotFoundError, 1), (409, openai.ConflictError, 3), (422, openai.UnprocessableEntityError, 1),
     (429, openai.RateLimitError, 3), (500, openai.InternalServerError, 3), (503, openai.InternalServerError, 3),
 )  # fmt: skip
-def test_errors_raise_the_sdks_exception(openai_mock, create, status, raised, attempts, kind):
+def test_errors_raise_the_matching_sdk_exception(openai_mock, create, status, raised, attempts, kind):
     create.response = error(status, "It went wrong.", code="a_code", type="a_type", param="a_param")
     with pytest.raises(raised, match="It went wrong") as caught:
-        play(kind, chat_text)
-    e = caught.value
-    assert type(e) is raised and (e.status_code, e.code, e.type, e.param) == (status, "a_code", "a_type", "a_param")
-    assert e.body == {"message": "It went wrong.", "type": "a_type", "param": "a_param", "code": "a_code"}
-    assert e.request_id and e.request_id.startswith("req_")
-    assert [(r.attempt, r.status) for r in openai_mock.requests] == [(n, status) for n in range(attempts)]
+        run_with_client(kind, chat_text)
+    exception = caught.value
+    assert type(exception) is raised and (exception.status_code, exception.code, exception.type, exception.param) == (
+        status,
+        "a_code",
+        "a_type",
+        "a_param",
+    )
+    assert exception.body == {"message": "It went wrong.", "type": "a_type", "param": "a_param", "code": "a_code"}
+    assert exception.request_id and exception.request_id.startswith("req_")
+    assert [(record.attempt, record.status) for record in openai_mock.requests] == [
+        (attempt, status) for attempt in range(attempts)
+    ]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 418, 422, 429, 500, 502, 599])
-def test_errors_have_words_of_their_own(create, status):
+def test_errors_have_a_default_message_and_type(create, status):
     create.response = error(status)
-    raised = failing(openai.APIStatusError, play, "sync", chat_once)
+    raised = raised_by(openai.APIStatusError, run_with_client, "sync", chat_without_retries)
     assert raised.body["message"] and raised.body["type"]
     assert raised.code == {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status)
 
 
 @pytest.mark.parametrize("status", [200, 399, 600, -1])
-def test_errors_refuse_a_status_that_is_none(status):
-    assert re.search(f"error\\({status}\\) is no error", str(failing(ValueError, error, status)))
+def test_error_rejects_a_status_outside_400_to_599(status):
+    assert re.search(f"error\\({status}\\) is no error", str(raised_by(ValueError, error, status)))
 
 
 @cases("status, after, header", (429, None, "1"), (500, None, "1"), (429, 0.01, "10"), (503, 2, "2000"))
-def test_errors_say_when_to_retry(status, after, header):
+def test_errors_set_the_retry_after_header(status, after, header):
     response = error(status, **({} if after is None else {"retry_after": after}))
     assert response.headers["retry-after-ms"] == header and "retry-after-ms" not in error(400).headers
 
 
-def test_timeouts_are_retried_and_then_raised(openai_mock, create, kind):
+def test_timeout_raises_api_timeout_error(openai_mock, create, kind):
     create.response = timeout()
-    failing(openai.APITimeoutError, play, kind, chat_once)
+    raised_by(openai.APITimeoutError, run_with_client, kind, chat_without_retries)
     assert [(request.attempt, request.status) for request in openai_mock.requests] == [(0, None)]
 
 
@@ -6187,13 +6531,13 @@ def test_timeouts_are_retried_and_then_raised(openai_mock, create, kind):
 # ======================================================================================================================
 
 
-def test_unknown_names_list_what_there_is(openai_mock):
+def test_unknown_names_raise_with_the_available_names(openai_mock):
     for name, parts in [
         ("chta", ["openai_mock has no 'chta'", "Closest: 'chat'", "files"]),
         ("chat.completions.crate", ["openai_mock.chat.completions has no 'crate'", "'create'", "list"]),
         ("chat.completions.create.respons", ["respons"]),
     ]:
-        raised = failing(AttributeError, reach, openai_mock, name)
+        raised = raised_by(AttributeError, lookup, openai_mock, name)
         assert all(part in str(raised) for part in parts)
     assert {"chat", "files", "router", "state", "requests"} <= set(dir(openai_mock))
     assert {"create", "parse", "list"} <= set(dir(openai_mock.chat.completions))
@@ -6218,29 +6562,33 @@ def test_unknown_names_list_what_there_is(openai_mock):
     (("weather",), {"model": "m", "tool_result": False}, "weather", {}, True),
     (("weather",), {"model": "n"}, "weather", {}, False),
 )  # fmt: skip
-def test_rules_answer_the_requests_they_take(create, what, fields, text, more, taken):
+def test_rules_answer_matching_requests(create, what, fields, text, more, taken):
     create.response = "otherwise"
     create.when(*what, **fields).response = "by rule"
-    assert ask(text, **more) == ("by rule" if taken else "otherwise")
+    assert complete(text, **more) == ("by rule" if taken else "otherwise")
 
 
 @cases("content", None, "the weather", [{"type": "input_text", "text": "the weather"}])
-def test_rules_search_responses_input_of_any_form(openai_mock, client, content):
+def test_rules_match_responses_input_of_any_form(openai_mock, client, content):
     openai_mock.responses.create.when("weather").response = "by rule"
-    said = [{"role": "user", "content": content}] if content else "the weather"
-    assert client.responses.create(model="m", input=said).output_text == "by rule"
+    input_items = [{"role": "user", "content": content}] if content else "the weather"
+    assert client.responses.create(model="m", input=input_items).output_text == "by rule"
 
 
-def test_rules_look_at_the_last_user_input_only(create):
+def test_rules_match_only_the_last_user_input(create):
     create.response = "otherwise"
     create.when("weather").response = "by rule"
-    messages = [*USER, {"role": "assistant", "content": "Sunny."}, {"role": "user", "content": "Thanks, weather-man."}]
-    assert [ask("", messages=messages[:n]) for n in (1, 2, 3)] == ["by rule", "by rule", "by rule"]
+    messages = [
+        *USER_MESSAGES,
+        {"role": "assistant", "content": "Sunny."},
+        {"role": "user", "content": "Thanks, weather-man."},
+    ]
+    assert [complete("", messages=messages[:n]) for n in (1, 2, 3)] == ["by rule", "by rule", "by rule"]
     messages[-1] = {"role": "user", "content": [{"type": "text", "text": "Thanks."}]}
-    assert ask("", messages=messages) == "otherwise"
+    assert complete("", messages=messages) == "otherwise"
 
 
-def test_rules_see_the_messages_of_a_thread(openai_mock, client):
+def test_rules_match_thread_messages(openai_mock, client):
     openai_mock.beta.threads.runs.create.when("weather").response = "by rule"
     thread = add_thread(client, "What is the weather?")
     client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
@@ -6248,76 +6596,78 @@ def test_rules_see_the_messages_of_a_thread(openai_mock, client):
 
 
 @pytest.mark.parametrize("words", [(), ("weather",)], ids=["any", "words said before"])
-def test_rules_tell_the_halves_of_a_tool_loop(openai_mock, create, client, words):
+def test_tool_result_distinguishes_the_calls_of_a_tool_loop(openai_mock, create, client, words):
     for endpoint in (create, openai_mock.responses.create):
         endpoint.when("weather", tool_result=False).response = tool_call("get_weather")
         endpoint.when(*words, tool_result=True).response = "It is sunny."
     call = chat(client).message
     result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"}
-    assert ask("", messages=[*USER, call, result]) == "It is sunny."
+    assert complete("", messages=[*USER_MESSAGES, call, result]) == "It is sunny."
     first = client.responses.create(model="m", input="weather")
     output = [{"type": "function_call_output", "call_id": first.output[0].call_id, "output": "sunny"}]
     second = client.responses.create(model="m", input=output, previous_response_id=first.id)
     assert second.output_text == "It is sunny."
 
 
-def test_the_newest_rule_wins_and_rules_stream_and_take_lists(create):
+def test_newest_rule_wins_and_accepts_streams_and_lists(create):
     create.when("weather").response = "old"
     create.when("weather").response = ["one", "two"]
-    assert [ask("weather"), play("sync", streamed_text)] == ["one", "two"]
+    assert [complete("weather"), run_with_client("sync", streamed_text)] == ["one", "two"]
     ran_out = r"create\.when\('weather'\) was called 3 times, but its \.response has 2 steps"
-    mistaken(AssertionError, ran_out, ask, "weather")
+    assert_raises(AssertionError, ran_out, complete, "weather")
     assert create.when("weather").call_count == 3
     create.when(model="m").response = error(400)
-    refused(ask, "weather")
+    bad_request(complete, "weather")
 
 
 @cases(
     "name, what, fields, words",
-    (CREATE, (), {}, r"when\(\) needs a text"),
-    (CREATE, (5,), {}, r"when\(5\): expected a str"),
-    (CREATE, (), {"mesages": []}, r"no parameter 'mesages'.*messages"),
-    (CREATE, (), {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
+    (CHAT_CREATE, (), {}, r"when\(\) needs a text"),
+    (CHAT_CREATE, (5,), {}, r"when\(5\): expected a str"),
+    (CHAT_CREATE, (), {"mesages": []}, r"no parameter 'mesages'.*messages"),
+    (CHAT_CREATE, (), {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
     ("files.list", ("weather",), {}, r"when\('weather'\): this call brings no text; name a field"),
 )
-def test_impossible_rules_are_refused(openai_mock, name, what, fields, words):
-    assert re.search(words, str(failing(TypeError, reach(openai_mock, name).when, *what, **fields)))
+def test_when_rejects_invalid_conditions(openai_mock, name, what, fields, words):
+    assert re.search(words, str(raised_by(TypeError, lookup(openai_mock, name).when, *what, **fields)))
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_names_the_rule_that_came_closest(openai_mock, create):
+def test_strict_mode_names_the_closest_rule(openai_mock, create):
     create.when("weather", model="gpt-5").response = "a"
     create.when("stocks", model="gpt-4o").response = "b"
     words = r"no rule takes this call of chat\.completions\.create; closest: .*model='gpt-5'\), but model is 'm'"
-    mistaken(AssertionError, words, ask, "the weather?")
-    mistaken(AssertionError, r"closest: .*'stocks'.*the last user input is 'nothing'", ask, "nothing", model="gpt-4o")
+    assert_raises(AssertionError, words, complete, "the weather?")
+    assert_raises(
+        AssertionError, r"closest: .*'stocks'.*the last user input is 'nothing'", complete, "nothing", model="gpt-4o"
+    )
     assert len(openai_mock.requests) == len(create.requests) == 2
     create.response = "otherwise"
-    assert ask("nothing") == "otherwise"
+    assert complete("nothing") == "otherwise"
 
 
-def test_unused_steps_and_rules_are_reported(openai_mock, create):
+def test_assert_all_used_reports_unused_steps_and_rules(openai_mock, create):
     openai_mock.assert_all_used()
     create.response = ["one", "two", "three"]
     create.when("weather", model="m").response = "sunny"
     create.when("stocks").response = ["up", "down"]
-    ask("hello")
-    ask("stocks")
-    raised = failing(AssertionError, openai_mock.assert_all_used)
+    complete("hello")
+    complete("stocks")
+    raised = raised_by(AssertionError, openai_mock.assert_all_used)
     for part in ("2 steps left of 3", "1 step left of 2", "when('weather', model='m') was never hit"):
         assert part in str(raised)
     assert "when('stocks') was never hit" not in str(raised)
     for text in ("weather", "stocks", "x", "y"):
-        ask(text)
+        complete(text)
     openai_mock.assert_all_used()
 
 
 @pytest.mark.parametrize("form", ["with", "router", "async with", "decorator"])
-def test_assert_all_used_is_a_setting_too(form):
+def test_assert_all_used_setting_checks_on_exit(form):
     def scene(openai_mock):
         openai_mock.responses.create.response = ["never"]
 
-    async def entered(mock):
+    async def enter_async(mock):
         async with mock:
             scene(mock)
 
@@ -6325,7 +6675,7 @@ def test_assert_all_used_is_a_setting_too(form):
         if form == "decorator":
             openai_responses.mock(assert_all_used=True)(scene)()
         elif form == "async with":
-            asyncio.run(entered(mock))
+            asyncio.run(enter_async(mock))
         else:
             with mock if form == "with" else mock.router:
                 scene(mock)
@@ -6342,100 +6692,112 @@ def test_assert_all_used_is_a_setting_too(form):
     ("files.list", {"purpose": "batch", "limit": 2}, lambda c: c.files.list(purpose="batch", limit=2)),
     ("files.retrieve", {"file_id": "file-1"}, lambda c: c.files.retrieve("file-1")),
     ("responses.retrieve", {"include": ["b"]}, lambda c: c.responses.retrieve("resp_1", include=["a", "b"])),
-    (CREATE, {"model": re.compile("^gpt")}, lambda c: c.chat.completions.create(**CHAT)),
+    (CHAT_CREATE, {"model": re.compile("^gpt")}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
     ("images.edit", {"n": 2, "model": "m"}, lambda c: c.images.edit(image=b"x", prompt="p", n=2, model="m")),
     ("vector_stores.files.update", {"file_id": "file-1", "attributes": {"a": 1.5}},
      lambda c: c.vector_stores.files.update("file-1", vector_store_id="vs_1", attributes={"a": 1.5})),
 )  # fmt: skip
-def test_rules_and_assertions_see_body_path_and_query_as_one(openai_mock, name, fields, call):
-    endpoint = reach(openai_mock, name)
+def test_rules_and_assertions_match_body_path_and_query_params(openai_mock, name, fields, call):
+    endpoint = lookup(openai_mock, name)
     rule = endpoint.when(**fields)
     rule.response = {}
-    call(lenient())
+    call(lenient_client())
     endpoint.assert_called_with(fields)
     assert rule.call_count == 1 and all(endpoint.requests[0][field] is not None for field in fields)
 
 
-def test_an_equal_condition_is_the_same_rule_and_a_removed_one_answers_no_more(create):
+def test_equal_conditions_return_the_same_rule_until_it_is_removed(create):
     create.response = "other"
     rule = create.when("weather", model="m")
     rule.response = "sunny"
     assert create.when("weather", model="m") is rule is not create.when("weather")
-    assert (ask("weather"), ask("news")) == ("sunny", "other")
+    assert (complete("weather"), complete("news")) == ("sunny", "other")
     rule.assert_called_once()
     assert (create.call_count, rule.call_count, rule.requests) == (2, 1, [create.requests[0]])
     rule.remove(), rule.remove()
-    assert ask("weather") == "other"
+    assert complete("weather") == "other"
 
 
-def test_assertions_are_those_of_unittest_mock(create):
+def test_assertions_match_unittest_mock(create):
     create.assert_not_called()
     assert not create.called
-    assert "was not called" in str(failing(AssertionError, create.assert_called))
-    assert "called once, but was called 0 times" in str(failing(AssertionError, create.assert_called_once))
-    ask("one", temperature=1)
+    assert "was not called" in str(raised_by(AssertionError, create.assert_called))
+    assert "called once, but was called 0 times" in str(raised_by(AssertionError, create.assert_called_once))
+    complete("one", temperature=1)
     create.assert_called(), create.assert_called_once(), create.assert_any_call(temperature=1)
-    ask("two")
+    complete("two")
     assert (create.called, create.call_count) == (True, 2)
     create.assert_any_call(messages=[{"content": "one"}])
-    assert "but was called twice" in str(failing(AssertionError, create.assert_called_once))
-    assert "but was called twice" in str(failing(AssertionError, create.assert_not_called))
-    never = str(failing(AssertionError, create.assert_any_call, temperature=2))
+    assert "but was called twice" in str(raised_by(AssertionError, create.assert_called_once))
+    assert "but was called twice" in str(raised_by(AssertionError, create.assert_not_called))
+    never = str(raised_by(AssertionError, create.assert_any_call, temperature=2))
     assert "temperature is 1; temperature is missing" in never
 
 
-def test_each_expected_element_of_a_list_wants_one_of_its_own(create):
-    ask("Hi", tools=[TOOL])
-    create.assert_called_with(tools=[TOOL])
-    assert "tools has no other" in str(failing(AssertionError, create.assert_called_with, tools=[TOOL, TOOL]))
+def test_expected_list_elements_match_distinct_elements(create):
+    complete("Hi", tools=[CHAT_TOOL])
+    create.assert_called_with(tools=[CHAT_TOOL])
+    assert "tools has no other" in str(
+        raised_by(AssertionError, create.assert_called_with, tools=[CHAT_TOOL, CHAT_TOOL])
+    )
 
 
 def test_assert_called_with_shows_the_difference(create):
     with pytest.raises(AssertionError, match=r"chat\.completions\.create was not called"):
         create.assert_called_with(model="m")
-    ask("first")
-    ask("hello", temperature=0.5)
+    complete("first")
+    complete("hello", temperature=0.5)
     create.assert_called_with(model="m", messages=[{"content": "hello"}])
     create.assert_called_with({"temperature": 0.5})
     create.assert_called_with({"model": "m"}, temperature=0.5)
     create.assert_called_with()
-    lines = str(failing(AssertionError, create.assert_called_with, model="gpt-5", temperature=0.5)).splitlines()
+    lines = str(raised_by(AssertionError, create.assert_called_with, model="gpt-5", temperature=0.5)).splitlines()
     assert "chat.completions.create" in lines[0] and "model is 'm'" in lines[0]
     assert '-  "model": "gpt-5",' in lines and '+  "model": "m",' in lines
     with pytest.raises(AssertionError, match=r"messages has no .*first"):
         create.assert_called_with(messages=[{"content": "first"}])
-    assert "top_p is missing" in str(failing(AssertionError, create.assert_called_with, top_p=1))
+    assert "top_p is missing" in str(raised_by(AssertionError, create.assert_called_with, top_p=1))
 
 
-def test_the_journal_has_every_request_in_order_without_secrets(openai_mock, create, client):
+def test_request_log_has_every_request_in_order_without_secrets(openai_mock, create, client):
     create.response = [error(429), "x"]
-    client.with_options(default_headers={"cookie": KEY}).chat.completions.create(**CHAT)
+    client.with_options(default_headers={"cookie": API_KEY}).chat.completions.create(**CHAT_REQUEST)
     client.files.create(file=("a.txt", b"\x00\r\nabc", "text/plain"), purpose="batch")
     client.models.list()
     first, _, upload, _ = openai_mock.requests
-    assert [r.endpoint for r in openai_mock.requests] == [CREATE, CREATE, "files.create", "models.list"]
-    assert [(r.attempt, r.status) for r in openai_mock.requests] == [(0, 429), (1, 200), (0, 200), (0, 200)]
-    assert first.body == CHAT and upload.body["purpose"] == "batch"
+    assert [record.endpoint for record in openai_mock.requests] == [
+        CHAT_CREATE,
+        CHAT_CREATE,
+        "files.create",
+        "models.list",
+    ]
+    assert [(record.attempt, record.status) for record in openai_mock.requests] == [
+        (0, 429),
+        (1, 200),
+        (0, 200),
+        (0, 200),
+    ]
+    assert first.body == CHAT_REQUEST and upload.body["purpose"] == "batch"
     assert upload.body["file"] == ("a.txt", b"\x00\r\nabc", "text/plain")
     assert openai_mock.files.create.requests == [upload] and upload["purpose"] == "batch"
     assert first.headers["content-type"] == "application/json" and first.headers["authorization"] == "***"
     assert all(request.duration >= 0 for request in openai_mock.requests)
 
 
-def test_a_record_tells_what_was_asked_and_what_came_of_it(openai_mock, create, client):
+def test_record_has_the_request_and_its_response(openai_mock, create, client):
     create.when("weather").response = "sunny"
-    ask("weather", user="me")
+    complete("weather", user="me")
     client.files.list(limit=3)
-    failing(openai.NotFoundError, client.files.retrieve, "file-1")
-    chat, listed, missing = openai_mock.requests
+    raised_by(openai.NotFoundError, client.files.retrieve, "file-1")
+    chat, file_list, missing = openai_mock.requests
     assert (chat.method, chat.path, chat.answered_by) == ("POST", "/v1/chat/completions", create.when("weather"))
     assert (chat["user"], chat.response.json()["choices"][0]["message"]["content"]) == ("me", "sunny")
-    assert (listed.query, listed["limit"], listed.answered_by) == ({"limit": "3"}, "3", None)
+    assert (file_list.query, file_list["limit"], file_list.answered_by) == ({"limit": "3"}, "3", None)
     assert (missing.params, missing["file_id"], missing.status) == ({"file_id": "file-1"}, "file-1", 404)
     assert repr(chat) == "<chat.completions.create m: 200>" and repr(missing) == "<files.retrieve: 404>"
 
 
-def test_a_record_stays_as_it_was_sent(openai_mock, client):
+def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
     thread = client.beta.threads.create(tool_resources={"code_interpreter": {"file_ids": []}}).id
     attached = [{"file_id": add_file(client), "tools": [{"type": "code_interpreter"}]}]
     client.beta.threads.messages.create(thread, role="user", content="x", attachments=attached)
@@ -6449,126 +6811,129 @@ def test_a_record_stays_as_it_was_sent(openai_mock, client):
 # ======================================================================================================================
 
 
-def test_clients_of_either_family_made_before_the_mock(family, kind):
+def test_clients_created_before_the_mock_are_answered(family, kind):
     http_client = family.Client() if kind == "sync" else family.AsyncClient()
-    takes = family is FAMILY or not OPENAI_2  # whether the SDK does
-    client = new(kind, http_client=http_client) if takes else None
+    sdk_accepts_client = family is HTTP_LIB or not OPENAI_2  # whether the SDK does
+    client = new_client(kind, http_client=http_client) if sdk_accepts_client else None
 
-    async def direct():
-        return (await get(http_client.post(f"{URL}/chat/completions", json=CHAT))).json()
+    async def post_directly():
+        return (await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))).json()
 
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = "Hi"
-        assert finish(kind, direct())["choices"][0]["message"]["content"] == "Hi"
-        if takes:
+        assert finish(kind, post_directly())["choices"][0]["message"]["content"] == "Hi"
+        if sdk_accepts_client:
             assert finish(kind, chat_text(client)) == "Hi"
-        assert openai_mock.chat.completions.create.route.call_count == 1 + takes
+        assert openai_mock.chat.completions.create.route.call_count == 1 + sdk_accepts_client
 
 
 async def test_aiohttp_clients_are_intercepted(create):
     create.response = ["Hi", streamed("one two"), error(400)]
-    async with new("async", http_client=openai.DefaultAioHttpClient()) as client:
+    async with new_client("async", http_client=openai.DefaultAioHttpClient()) as client:
         assert await chat_text(client) == "Hi" and await streamed_text(client) == "one two"
         with pytest.raises(openai.BadRequestError):
             await chat_text(client)
     assert create.route.call_count == 3
 
 
-def test_mock_transport_needs_no_patch(kind):
+def test_mock_transport_works_without_patches(kind):
     openai_mock = OpenAIMock()
     create, router = openai_mock.chat.completions.create, openai_mock.router
     create.response = ["Hi", streamed("one two"), error(429), "again", httpx.ConnectError]
     if kind == "sync":
-        client = new(http_client=openai.DefaultHttpxClient(transport=MockTransport(router.handler)))
+        client = new_client(http_client=openai.DefaultHttpxClient(transport=MockTransport(router.handler)))
     else:
         transport = MockTransport(router.async_handler)
-        client = new("async", http_client=openai.DefaultAsyncHttpxClient(transport=transport))
+        client = new_client("async", http_client=openai.DefaultAsyncHttpxClient(transport=transport))
 
     async def scene():
-        said = [await chat_text(client), await streamed_text(client), await chat_text(client)]
+        texts = [await chat_text(client), await streamed_text(client), await chat_text(client)]
         with pytest.raises(openai.APIConnectionError):
             await chat_text(client.with_options(max_retries=0))
-        return said
+        return texts
 
     assert finish(kind, scene()) == ["Hi", "one two", "again"] and create.route.call_count == 5
 
 
-def test_routes_of_the_user_come_before_the_table(openai_mock, create):
+def test_user_routes_take_precedence_over_endpoints(openai_mock, create):
     create.response = "from the table"
     route = openai_mock.router.post(path__regex="completions$", json__model="mine")
-    route.respond(json=ready_chat("from the route"))
-    other = openai_mock.router.get("https://other.test/x").respond(418)
+    route.respond(json=chat_json("from the route"))
+    other_route = openai_mock.router.get("https://other.test/x").respond(418)
 
     async def scene(client):
         return await chat_text(client, model="mine")
 
-    assert [play(kind, scene) for kind in ("sync", "async")] == ["from the route", "from the route"]
-    assert play("sync", chat_text) == "from the table"
+    assert [run_with_client(kind, scene) for kind in ("sync", "async")] == ["from the route", "from the route"]
+    assert run_with_client("sync", chat_text) == "from the table"
     assert httpx.get("https://other.test/x").status_code == 418
-    assert (route.call_count, other.call_count) == (2, 1) and create.route.call_count == 1
+    assert (route.call_count, other_route.call_count) == (2, 1) and create.route.call_count == 1
     assert openai_mock.router.calls.call_count == 4
-    assert [(r.endpoint, r.status) for r in openai_mock.requests] == [(CREATE, 200)] * 3
+    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [(CHAT_CREATE, 200)] * 3
 
 
-def test_a_mock_on_an_endpoints_route_wins_over_its_response(openai_mock, create, client):
+def test_endpoint_route_mock_overrides_its_response(openai_mock, create, client):
     create.response = "response"
-    create.route.respond(json=ready_chat("route"))
-    assert [play(kind, chat_text) for kind in ("sync", "async")] == ["route", "route"]
-    create.route.mock(side_effect=lambda request: httpx.Response(200, json=ready_chat("effect")))
-    assert ask("Hi") == "effect"
+    create.route.respond(json=chat_json("route"))
+    assert [run_with_client(kind, chat_text) for kind in ("sync", "async")] == ["route", "route"]
+    create.route.mock(side_effect=lambda request: httpx.Response(200, json=chat_json("effect")))
+    assert complete("Hi") == "effect"
     retrieve = openai_mock.files.retrieve.route
-    retrieve.mock(side_effect=lambda request, file_id: httpx.Response(200, json=ready_file(file_id)))
+    retrieve.mock(side_effect=lambda request, file_id: httpx.Response(200, json=file_json(file_id)))
     assert client.files.retrieve("file-9").id == "file-9"
     create.route.mock(side_effect=httpx.ConnectError)
-    failing(openai.APIConnectionError, client.with_options(max_retries=0).chat.completions.create, **CHAT)
+    raised_by(openai.APIConnectionError, client.with_options(max_retries=0).chat.completions.create, **CHAT_REQUEST)
     assert create.route.call_count == 4 and len(openai_mock.requests) == 5
 
 
-def test_passed_through_requests_leave_the_mock(openai_mock):
+def test_pass_through_requests_are_sent_to_the_server(openai_mock):
     passed = []
 
     class Server:
         def handle_request(self, request):
             passed.append(str(request.url))
-            return FAMILY.Response(200, json=ready_chat("from the server"))
+            return HTTP_LIB.Response(200, json=chat_json("from the server"))
 
     transport = MockTransport(openai_mock.router.handler, otherwise=Server())
-    client = new(http_client=openai.DefaultHttpxClient(transport=transport))
-    openai_mock.router.post(f"{URL}/chat/completions", json__model="passed").pass_through()
+    client = new_client(http_client=openai.DefaultHttpxClient(transport=transport))
+    openai_mock.router.post(f"{BASE_URL}/chat/completions", json__model="passed").pass_through()
     assert finish("sync", chat_text(client, model="passed")) == "from the server"
     assert finish("sync", chat_text(client)) != "from the server"
     openai_mock.embeddings.create.route.pass_through()
     assert client.post("/embeddings", body={"model": "m", "input": "x"}, cast_to=ChatCompletion).id == "c"
-    assert passed == [f"{URL}/chat/completions", f"{URL}/embeddings"]
+    assert passed == [f"{BASE_URL}/chat/completions", f"{BASE_URL}/embeddings"]
 
 
 @pytest.mark.parametrize("order", ["ours inside", "ours outside"])
-def test_it_works_beside_respx_in_either_nesting_order(order):
-    ours, theirs = OpenAIMock(), respx.mock(assert_all_called=False)
-    ours.chat.completions.create.response = "Hi"
+def test_mock_works_with_respx_in_both_nesting_orders(order):
+    openai_mock, respx_mock = OpenAIMock(), respx.mock(assert_all_called=False)
+    openai_mock.chat.completions.create.response = "Hi"
     with contextlib.ExitStack() as stack:
-        for mock in (theirs, ours) if order == "ours inside" else (ours, theirs):
+        for mock in (respx_mock, openai_mock) if order == "ours inside" else (openai_mock, respx_mock):
             stack.enter_context(mock)
-        theirs.get("https://other.test/").respond(204)
+        respx_mock.get("https://other.test/").respond(204)
         assert httpx.get("https://other.test/").status_code == 204
-        assert [play(kind, chat_text) for kind in ("sync", "async")] == ["Hi", "Hi"]
-        assert httpx.post(f"{URL}/chat/completions", json=CHAT).json()["choices"][0]["message"]["content"] == "Hi"
-    assert ours.chat.completions.create.route.call_count == 3
+        assert [run_with_client(kind, chat_text) for kind in ("sync", "async")] == ["Hi", "Hi"]
+        assert (
+            httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()["choices"][0]["message"]["content"]
+            == "Hi"
+        )
+    assert openai_mock.chat.completions.create.route.call_count == 3
 
 
-def test_a_route_of_respx_inside_wins_on_the_apis_own_urls():
-    with OpenAIMock(), respx.mock(assert_all_called=False) as theirs:
-        theirs.post(f"{URL}/chat/completions").respond(json={"from": "respx"})
-        assert httpx.post(f"{URL}/chat/completions", json=CHAT).json() == {"from": "respx"}
-        assert httpx.get(f"{URL}/files").json()["data"] == []  # which the other declines
-    with respx.mock(assert_all_called=False) as theirs, OpenAIMock():
-        theirs.post(f"{URL}/chat/completions").respond(json={"from": "respx"})
-        assert httpx.post(f"{URL}/chat/completions", json=CHAT).json()["object"] == "chat.completion"
+def test_respx_route_inside_overrides_the_api_urls():
+    with OpenAIMock(), respx.mock(assert_all_called=False) as respx_mock:
+        respx_mock.post(f"{BASE_URL}/chat/completions").respond(json={"from": "respx"})
+        assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json() == {"from": "respx"}
+        assert httpx.get(f"{BASE_URL}/files").json()["data"] == []  # which the other declines
+    with respx.mock(assert_all_called=False) as respx_mock, OpenAIMock():
+        respx_mock.post(f"{BASE_URL}/chat/completions").respond(json={"from": "respx"})
+        assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()["object"] == "chat.completion"
         with pytest.raises(httpx.ConnectError, match="would reach the network"):
             httpx.get("https://nobody.test/")
 
 
-def test_only_transports_that_reach_the_network_are_answered(openai_mock, family):
+def test_only_network_transports_are_answered(openai_mock, family):
     class Wrapper(family.BaseTransport):
         def handle_request(self, request):
             return family.HTTPTransport().handle_request(request)
@@ -6577,118 +6942,122 @@ def test_only_transports_that_reach_the_network_are_answered(openai_mock, family
         def handle_request(self, request):
             return super().handle_request(request)
 
-    def own(request):
+    def custom_handler(request):
         return family.Response(203)
 
-    asked = [family.Client(transport=each).get(f"{URL}/files") for each in (Wrapper(), Subclass())]
-    assert [response.json()["object"] for response in asked] == ["list", "list"]
-    assert family.Client(transport=family.MockTransport(own)).get(f"{URL}/files").status_code == 203
+    responses = [family.Client(transport=transport).get(f"{BASE_URL}/files") for transport in (Wrapper(), Subclass())]
+    assert [response.json()["object"] for response in responses] == ["list", "list"]
+    assert family.Client(transport=family.MockTransport(custom_handler)).get(f"{BASE_URL}/files").status_code == 203
     assert len(openai_mock.requests) == 2
 
 
 SDK_TYPES = pathlib.Path(openai.types.__file__).parent
 
 
-def connects(resource, name=""):
+def websocket_resources(resource, name=""):
     """Every WebSocket connect of the SDK, by the dotted name of its resource."""
     if hasattr(type(resource), "connect"):
         yield name
     for child in dir(type(resource)):
         member = inspect.getattr_static(type(resource), child)
         if isinstance(member, functools.cached_property) and not child.startswith(("with_", "_")):
-            yield from connects(getattr(resource, child), f"{name}.{child}".lstrip("."))
+            yield from websocket_resources(getattr(resource, child), f"{name}.{child}".lstrip("."))
 
 
-def needed_by(resource):
+def required_connect_params(resource):
     """The parameters without which a resource does not connect."""
-    parameters = inspect.signature(reach(sdk(), resource).connect).parameters.items()
-    return {name: "x" for name, each in parameters if each.default is each.empty or name == "model"}
+    parameters = inspect.signature(lookup(sdk(), resource).connect).parameters.items()
+    return {name: "x" for name, parameter in parameters if parameter.default is parameter.empty or name == "model"}
 
 
-def noting(method, ran):
+def record_calls(method, calls):
     """Wrap a method as tracers do, and note each of its calls."""
 
     @functools.wraps(method)
     def wrapper(*args, **settings):
-        ran.append(method)
+        calls.append(method)
         return method(*args, **settings)
 
     return wrapper
 
 
-class Descriptor:
+class DescriptorWrapper:
     """A wrapper on a class that isn't a function and forwards attributes, like that of wrapt."""
 
-    def __init__(self, function, ran):
-        self.function, self.ran = function, ran
+    def __init__(self, function, calls):
+        self.function, self.ran = function, calls
 
     def __get__(self, instance, owner):
-        return noting(self.function.__get__(instance, owner), self.ran) if instance else self
+        return record_calls(self.function.__get__(instance, owner), self.ran) if instance else self
 
     def __getattr__(self, name):
         return getattr(self.function, name)
 
 
-METHODS = {"sync": "handle_request", "async": "handle_async_request"}
+HANDLE_METHODS = {"sync": "handle_request", "async": "handle_async_request"}
 
 
 def transport_class(lib, kind):
     return lib.HTTPTransport if kind == "sync" else lib.AsyncHTTPTransport
 
 
-def custom_transport(lib, kind, handle, below):
+def custom_transport(lib, kind, handle, inner):
     """A transport of a class of its own, whose method is a function, and which closes what is below it."""
     base, close = (lib.BaseTransport, "close") if kind == "sync" else (lib.AsyncBaseTransport, "aclose")
-    own = {METHODS[kind]: lambda self, request: handle(request), close: lambda self: getattr(below, close)()}
-    return type("Custom", (base,), own)()
+    methods = {HANDLE_METHODS[kind]: lambda self, request: handle(request), close: lambda self: getattr(inner, close)()}
+    return type("Custom", (base,), methods)()
 
 
-def plain_transport(lib, kind, ran, monkeypatch):
+def plain_transport(lib, kind, calls, monkeypatch):
     return transport_class(lib, kind)()
 
 
-def transport_wrapped_on_the_instance(lib, kind, ran, monkeypatch, **settings):
+def transport_wrapped_on_the_instance(lib, kind, calls, monkeypatch, **settings):
     transport = transport_class(lib, kind)(**settings)
-    setattr(transport, METHODS[kind], noting(getattr(transport, METHODS[kind]), ran))
+    setattr(transport, HANDLE_METHODS[kind], record_calls(getattr(transport, HANDLE_METHODS[kind]), calls))
     return transport
 
 
-def transport_wrapped_behind_a_proxy(lib, kind, ran, monkeypatch):
-    return transport_wrapped_on_the_instance(lib, kind, ran, monkeypatch, proxy="http://127.0.0.1:9")
+def transport_wrapped_behind_a_proxy(lib, kind, calls, monkeypatch):
+    return transport_wrapped_on_the_instance(lib, kind, calls, monkeypatch, proxy="http://127.0.0.1:9")
 
 
-def transport_with_a_bound_method(lib, kind, ran, monkeypatch):
-    below = transport_class(lib, kind)()
-    return custom_transport(lib, kind, noting(getattr(below, METHODS[kind]), ran), below)
+def transport_with_a_bound_method(lib, kind, calls, monkeypatch):
+    inner = transport_class(lib, kind)()
+    return custom_transport(lib, kind, record_calls(getattr(inner, HANDLE_METHODS[kind]), calls), inner)
 
 
-def transport_of_a_subclass(lib, kind, ran, monkeypatch):
+def transport_of_a_subclass(lib, kind, calls, monkeypatch):
     base = transport_class(lib, kind)
-    own = {METHODS[kind]: lambda self, request: noting(getattr(super(type(self), self), METHODS[kind]), ran)(request)}
-    return type("Own", (base,), own)()
+    methods = {
+        HANDLE_METHODS[kind]: lambda self, request: record_calls(
+            getattr(super(type(self), self), HANDLE_METHODS[kind]), calls
+        )(request)
+    }
+    return type("Own", (base,), methods)()
 
 
-def transport_wrapped_on_the_class_by_a_function(lib, kind, ran, monkeypatch):
+def transport_wrapped_on_the_class_by_a_function(lib, kind, calls, monkeypatch):
     base = transport_class(lib, kind)
-    monkeypatch.setattr(base, METHODS[kind], noting(vars(base)[METHODS[kind]], ran))
+    monkeypatch.setattr(base, HANDLE_METHODS[kind], record_calls(vars(base)[HANDLE_METHODS[kind]], calls))
     return base()
 
 
-def transport_wrapped_on_the_class_by_a_descriptor(lib, kind, ran, monkeypatch):
+def transport_wrapped_on_the_class_by_a_descriptor(lib, kind, calls, monkeypatch):
     base = transport_class(lib, kind)
-    monkeypatch.setattr(base, METHODS[kind], Descriptor(vars(base)[METHODS[kind]], ran))
+    monkeypatch.setattr(base, HANDLE_METHODS[kind], DescriptorWrapper(vars(base)[HANDLE_METHODS[kind]], calls))
     return base()
 
 
-def transport_on_a_connection_pool(lib, kind, ran, monkeypatch):
+def transport_on_a_connection_pool(lib, kind, calls, monkeypatch):
     core = importlib.import_module(lib.__name__.replace("httpx", "httpcore"))
     pool = core.ConnectionPool() if kind == "sync" else core.AsyncConnectionPool()
 
-    def converted(request):
+    def to_core_request(request):
         url = core.URL(str(request.url))
         return core.Request(request.method, url, headers=request.headers.raw, content=request.stream)
 
-    def answered(response):
+    def from_core_response(response):
         return lib.Response(response.status, headers=response.headers, stream=Body(response.stream))
 
     class Body(lib.SyncByteStream, lib.AsyncByteStream):
@@ -6702,16 +7071,16 @@ def transport_on_a_connection_pool(lib, kind, ran, monkeypatch):
             return aiter(self.stream)
 
     def handle(request):
-        ran.append(pool)
+        calls.append(pool)
         try:
-            return answered(pool.handle_request(converted(request)))
+            return from_core_response(pool.handle_request(to_core_request(request)))
         except core.ConnectError as error:
             raise lib.ConnectError(str(error)) from error
 
     async def handle_async(request):
-        ran.append(pool)
+        calls.append(pool)
         try:
-            return answered(await pool.handle_async_request(converted(request)))
+            return from_core_response(await pool.handle_async_request(to_core_request(request)))
         except core.ConnectError as error:
             raise lib.ConnectError(str(error)) from error
 
@@ -6727,20 +7096,22 @@ DIRECT_TRANSPORTS = (
     transport_wrapped_on_the_class_by_a_descriptor,
     transport_on_a_connection_pool,
 )
-direct_transport = either(*DIRECT_TRANSPORTS)
-transport_form = either(*DIRECT_TRANSPORTS, transport_wrapped_behind_a_proxy)
+direct_transport = fixture_of_values(*DIRECT_TRANSPORTS)
+transport_form = fixture_of_values(*DIRECT_TRANSPORTS, transport_wrapped_behind_a_proxy)
 
 
-def posting(lib, kind, http_client, url=URL, **more):
+def request_chat_text(lib, kind, http_client, url=BASE_URL, **body_fields):
     """Return the text of a chat call, by the SDK if it takes the client, or with its headers."""
-    if lib is FAMILY or not OPENAI_2:
-        client = new(kind, http_client=http_client, base_url=url, max_retries=0)
-        return (streamed_text if more else chat_text)(client)
+    if lib is HTTP_LIB or not OPENAI_2:
+        client = new_client(kind, http_client=http_client, base_url=url, max_retries=0)
+        return (streamed_text if body_fields else chat_text)(client)
 
     async def post():
-        headers = {"Authorization": f"Bearer {KEY}", "X-Stainless-Lang": "python"}
-        response = await get(http_client.post(f"{url}/chat/completions", json={**CHAT, **more}, headers=headers))
-        if not more:
+        headers = {"Authorization": f"Bearer {API_KEY}", "X-Stainless-Lang": "python"}
+        response = await awaited(
+            http_client.post(f"{url}/chat/completions", json={**CHAT_REQUEST, **body_fields}, headers=headers)
+        )
+        if not body_fields:
             return response.json()["choices"][0]["message"]["content"]
         events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
         return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])
@@ -6752,26 +7123,26 @@ def http_client_of(lib, kind, transport):
     return (lib.Client if kind == "sync" else lib.AsyncClient)(transport=transport)
 
 
-def test_transports_made_before_the_mock_are_answered_and_wrappers_run(transport_form, family, kind, monkeypatch):
-    ran = []
-    http_client = http_client_of(family, kind, transport_form(family, kind, ran, monkeypatch))
+def test_transports_created_before_the_mock_are_answered_and_wrappers_run(transport_form, family, kind, monkeypatch):
+    calls = []
+    http_client = http_client_of(family, kind, transport_form(family, kind, calls, monkeypatch))
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = ["Hi", streamed("one two"), httpx.ConnectError("no route")]
-        assert finish(kind, posting(family, kind, http_client)) == "Hi"
-        assert finish(kind, posting(family, kind, http_client, stream=True)) == "one two"
-        with pytest.raises((openai.APIConnectionError, family.ConnectError)) as broken:
-            finish(kind, posting(family, kind, http_client))
-        assert "no route" in f"{broken.value} {broken.value.__cause__}"
-        assert [each["model"] for each in openai_mock.requests] == [CHAT["model"]] * 3
-    assert len(ran) == (0 if transport_form is plain_transport else 3)
+        assert finish(kind, request_chat_text(family, kind, http_client)) == "Hi"
+        assert finish(kind, request_chat_text(family, kind, http_client, stream=True)) == "one two"
+        with pytest.raises((openai.APIConnectionError, family.ConnectError)) as raised:
+            finish(kind, request_chat_text(family, kind, http_client))
+        assert "no route" in f"{raised.value} {raised.value.__cause__}"
+        assert [record["model"] for record in openai_mock.requests] == [CHAT_REQUEST["model"]] * 3
+    assert len(calls) == (0 if transport_form is plain_transport else 3)
 
 
-def test_a_mistake_passes_a_wrapped_transport(transport_form, family, kind, monkeypatch):
+def test_mistake_raises_through_a_wrapped_transport(transport_form, family, kind, monkeypatch):
     http_client = http_client_of(family, kind, transport_form(family, kind, [], monkeypatch))
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = lambda request: 1 / 0
         with pytest.raises(ZeroDivisionError):
-            finish(kind, posting(family, kind, http_client))
+            finish(kind, request_chat_text(family, kind, http_client))
 
 
 @pytest.fixture
@@ -6784,21 +7155,21 @@ def listener():
             server.accept()
 
 
-def test_no_transport_reaches_a_listener(transport_form, family, kind, monkeypatch, listener):
-    ran = []
-    http_client = http_client_of(family, kind, transport_form(family, kind, ran, monkeypatch))
+def test_transports_do_not_connect_to_a_listener(transport_form, family, kind, monkeypatch, listener):
+    calls = []
+    http_client = http_client_of(family, kind, transport_form(family, kind, calls, monkeypatch))
     with OpenAIMock() as openai_mock:
         with pytest.raises(AssertionError, match="would reach the network"):
-            finish(kind, posting(family, kind, http_client, f"http://{listener}/v1"))
-        assert [(each.endpoint, each.path) for each in openai_mock.requests] == [("", "/v1/chat/completions")]
-        assert len(ran) == (transport_form is not plain_transport)
+            finish(kind, request_chat_text(family, kind, http_client, f"http://{listener}/v1"))
+        assert [(record.endpoint, record.path) for record in openai_mock.requests] == [("", "/v1/chat/completions")]
+        assert len(calls) == (transport_form is not plain_transport)
 
 
-@pytest.mark.parametrize("resource", sorted(connects(sdk())))
-def test_no_websocket_of_the_sdk_reaches_a_listener(openai_mock, resource, kind, listener):
+@pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
+def test_sdk_websockets_do_not_connect_to_a_listener(openai_mock, resource, kind, listener):
     async def scene():
-        client = new(kind, base_url=f"http://{listener}/v1")
-        async with enter(reach(client, resource).connect(**needed_by(resource))):
+        client = new_client(kind, base_url=f"http://{listener}/v1")
+        async with enter(lookup(client, resource).connect(**required_connect_params(resource))):
             pytest.fail("connected")
 
     line = rf'would reach the network\. To have it answered, write OpenAIMock\(base_url="https?://{listener}/v1"\)'
@@ -6808,11 +7179,11 @@ def test_no_websocket_of_the_sdk_reaches_a_listener(openai_mock, resource, kind,
     assert (record.endpoint, record.status, record.headers["authorization"]) == ("", None, "***")
 
 
-@pytest.mark.parametrize("resource", sorted(connects(sdk())))
-def test_a_websocket_to_a_base_url_without_tls_is_answered(resource, kind):
+@pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
+def test_websocket_to_a_base_url_without_tls_is_answered(resource, kind):
     async def scene():
-        client = new(kind, base_url="http://localhost:9/v1")
-        async with enter(reach(client, resource).connect(**needed_by(resource))):
+        client = new_client(kind, base_url="http://localhost:9/v1")
+        async with enter(lookup(client, resource).connect(**required_connect_params(resource))):
             assert openai_mock.requests[0].status == 101
 
     with OpenAIMock(base_url="http://localhost:9/v1") as openai_mock:
@@ -6827,7 +7198,7 @@ def local_server():
         def do_POST(self):
             length = int(self.headers["content-length"])
             server.bodies.append(json.loads(self.rfile.read(length)))
-            body = json.dumps(ready_chat("from the server")).encode()
+            body = json.dumps(chat_json("from the server")).encode()
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.send_header("content-type", "application/json")
@@ -6846,159 +7217,164 @@ def local_server():
         thread.join()
 
 
-def test_transports_let_through_what_a_route_passes(direct_transport, family, kind, monkeypatch, local_server):
+def test_transports_send_pass_through_requests(direct_transport, family, kind, monkeypatch, local_server):
     http_client = http_client_of(family, kind, direct_transport(family, kind, [], monkeypatch))
 
     async def scene():
         with OpenAIMock() as openai_mock:
             openai_mock.router.route(host="127.0.0.1").pass_through()
             async with enter(http_client):
-                return await posting(family, kind, http_client, local_server.url)
+                return await request_chat_text(family, kind, http_client, local_server.url)
 
     assert finish(kind, scene()) == "from the server"
-    assert [body["messages"] for body in local_server.bodies] == [USER]
+    assert [body["messages"] for body in local_server.bodies] == [USER_MESSAGES]
 
 
 @cases("order", "inside", "outside")
 def test_respx_leaves_wrapped_transports_to_the_mock(transport_form, kind, monkeypatch, order):
     http_client = http_client_of(httpx, kind, transport_form(httpx, kind, [], monkeypatch))
-    theirs, before = respx.mock(assert_all_called=False), seams()
+    respx_mock, before = respx.mock(assert_all_called=False), seams()
     with contextlib.ExitStack() as stack:
-        for mock in (OpenAIMock(), theirs)[:: 1 if order == "inside" else -1]:
+        for mock in (OpenAIMock(), respx_mock)[:: 1 if order == "inside" else -1]:
             stack.enter_context(mock)
-        theirs.get("https://other.test/").respond(204)
-        assert finish(kind, chat_of(http_client, kind))["object"] == "chat.completion"
-        assert finish(kind, status_of(http_client, "https://other.test/")) == 204
+        respx_mock.get("https://other.test/").respond(204)
+        assert finish(kind, post_chat(http_client, kind))["object"] == "chat.completion"
+        assert finish(kind, get_status(http_client, "https://other.test/")) == 204
     assert changed_since(before) == []
 
 
-def test_respx_that_stops_before_the_mock_opens_no_way_out(transport_form, kind, monkeypatch):
+def test_respx_stopped_before_the_mock_keeps_requests_mocked(transport_form, kind, monkeypatch):
     http_client = http_client_of(httpx, kind, transport_form(httpx, kind, [], monkeypatch))
-    theirs, before = respx.mock(), seams()
-    theirs.start()
+    respx_mock, before = respx.mock(), seams()
+    respx_mock.start()
     with OpenAIMock() as openai_mock:
-        theirs.stop()
-        assert finish(kind, chat_of(http_client, kind))["object"] == "chat.completion"
+        respx_mock.stop()
+        assert finish(kind, post_chat(http_client, kind))["object"] == "chat.completion"
         assert len(openai_mock.requests) == 1
     assert changed_since(before) == []
 
 
-async def test_a_task_that_starts_while_a_request_passes_is_asked_for_its_own(listener):
+async def test_task_started_by_a_pass_through_request_is_still_mocked(listener):
     http_client = http_client_of(httpx, "async", transport_wrapped_on_the_instance(httpx, "async", [], None))
 
-    async def later():
+    async def request_later():
         await asyncio.sleep(0.01)
-        return await status_of(http_client, f"http://{listener}/")
+        return await get_status(http_client, f"http://{listener}/")
 
-    def start(request):
-        tasks.append(asyncio.get_running_loop().create_task(later()))
+    def start_task(request):
+        tasks.append(asyncio.get_running_loop().create_task(request_later()))
         return httpx.Response(204)
 
     tasks = []
-    with OpenAIMock(), respx.mock as theirs:
-        theirs.get("http://127.0.0.1/start").mock(side_effect=start)
-        async with httpx.AsyncClient() as other:
-            assert await status_of(other, "http://127.0.0.1/start") == 204
+    with OpenAIMock(), respx.mock as respx_mock:
+        respx_mock.get("http://127.0.0.1/start").mock(side_effect=start_task)
+        async with httpx.AsyncClient() as other_client:
+            assert await get_status(other_client, "http://127.0.0.1/start") == 204
         with pytest.raises(AssertionError, match="would reach the network"):
             await tasks[0]
 
 
-async def chat_of(http_client, kind):
-    return (await get(http_client.post(f"{URL}/chat/completions", json=CHAT))).json()
+async def post_chat(http_client, kind):
+    return (await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))).json()
 
 
-async def status_of(http_client, url):
-    return (await get(http_client.get(url))).status_code
+async def get_status(http_client, url):
+    return (await awaited(http_client.get(url))).status_code
 
 
-def test_a_wrapper_put_on_during_the_mock_stays_and_runs(family, kind, monkeypatch):
-    base, ran = transport_class(family, kind), []
-    original = vars(base)[METHODS[kind]]
+def test_wrapper_installed_during_the_mock_remains_and_runs(family, kind, monkeypatch):
+    base, calls = transport_class(family, kind), []
+    original = vars(base)[HANDLE_METHODS[kind]]
     with OpenAIMock():
-        wrapper = Descriptor(vars(base)[METHODS[kind]], ran)
-        monkeypatch.setattr(base, METHODS[kind], wrapper)
+        wrapper = DescriptorWrapper(vars(base)[HANDLE_METHODS[kind]], calls)
+        monkeypatch.setattr(base, HANDLE_METHODS[kind], wrapper)
         http_client = http_client_of(family, kind, base())
-        assert finish(kind, chat_of(http_client, kind)) and len(ran) == 1
-    assert vars(base)[METHODS[kind]] is wrapper
-    with OpenAIMock() as later:
-        assert finish(kind, chat_of(http_client, kind)) and len(ran) == 2 and len(later.requests) == 1
-    setattr(base, METHODS[kind], wrapper.function)  # as a tracer does that is switched off
+        assert finish(kind, post_chat(http_client, kind)) and len(calls) == 1
+    assert vars(base)[HANDLE_METHODS[kind]] is wrapper
+    with OpenAIMock() as second_mock:
+        assert finish(kind, post_chat(http_client, kind)) and len(calls) == 2 and len(second_mock.requests) == 1
+    setattr(base, HANDLE_METHODS[kind], wrapper.function)  # as a tracer does that is switched off
     with OpenAIMock():
-        assert finish(kind, chat_of(http_client, kind)) and len(ran) == 2
-    assert vars(base)[METHODS[kind]] is original
+        assert finish(kind, post_chat(http_client, kind)) and len(calls) == 2
+    assert vars(base)[HANDLE_METHODS[kind]] is original
     monkeypatch.undo()
-    setattr(base, METHODS[kind], original)
+    setattr(base, HANDLE_METHODS[kind], original)
 
 
 @cases("url", "https://elsewhere.test/prices.json", "https://93.184.216.34/", "https://api.openai.com.evil.test/v1")
-def test_a_foreign_host_is_refused_like_an_unreachable_one(openai_mock, transport_form, family, kind, monkeypatch, url):
+def test_request_to_another_host_raises_connect_error(openai_mock, transport_form, family, kind, monkeypatch, url):
     http_client = http_client_of(family, kind, transport_form(family, kind, [], monkeypatch))
     with pytest.raises(family.ConnectError, match=r"would reach the network.*openai_mock\.router"):
-        finish(kind, status_of(http_client, url))
-    assert [(each.endpoint, each.status) for each in openai_mock.requests] == [("", None)]
+        finish(kind, get_status(http_client, url))
+    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [("", None)]
 
 
 @cases("host", "localhost", "app.localhost", "127.0.0.1", "127.8.9.10", "[::1]", "0.0.0.0")
-def test_a_loopback_host_is_a_mistake(openai_mock, transport_form, family, kind, monkeypatch, host):
+def test_request_to_loopback_raises_assertion_error(openai_mock, transport_form, family, kind, monkeypatch, host):
     http_client = http_client_of(family, kind, transport_form(family, kind, [], monkeypatch))
     with pytest.raises(AssertionError, match="would reach the network"):
-        finish(kind, status_of(http_client, f"http://{host}:9/health"))
+        finish(kind, get_status(http_client, f"http://{host}:9/health"))
 
 
-def test_an_unknown_path_of_the_api_is_a_mistake_of_any_client(openai_mock, family, kind):
+def test_unknown_api_path_raises_assertion_error_for_any_client(openai_mock, family, kind):
     http_client = http_client_of(family, kind, None)
     with pytest.raises(AssertionError, match="no endpoint of the API"):
-        finish(kind, status_of(http_client, f"{URL}/nowhere"))
+        finish(kind, get_status(http_client, f"{BASE_URL}/nowhere"))
 
 
 # ---- aiohttp ---------------------------------------------------------------------------------------------------------
 
 
-def aiohttp_transport(ran, monkeypatch):
+def aiohttp_transport(calls, monkeypatch):
     return openai.DefaultAioHttpClient()
 
 
-def aiohttp_transport_wrapped_on_the_instance(ran, monkeypatch):
+def aiohttp_transport_wrapped_on_the_instance(calls, monkeypatch):
     http_client = openai.DefaultAioHttpClient()
     transport = http_client._transport
-    transport.handle_async_request = noting(transport.handle_async_request, ran)
+    transport.handle_async_request = record_calls(transport.handle_async_request, calls)
     return http_client
 
 
-def aiohttp_transport_wrapped_on_the_class(ran, monkeypatch):
+def aiohttp_transport_wrapped_on_the_class(calls, monkeypatch):
     base = type(openai.DefaultAioHttpClient()._transport)
-    monkeypatch.setattr(base, "handle_async_request", noting(base.handle_async_request, ran))
+    monkeypatch.setattr(base, "handle_async_request", record_calls(base.handle_async_request, calls))
     return openai.DefaultAioHttpClient()
 
 
-def aiohttp_transport_in_a_custom_one(ran, monkeypatch):
+def aiohttp_transport_in_a_custom_transport(calls, monkeypatch):
     transport = openai.DefaultAioHttpClient()._transport
-    custom = custom_transport(FAMILY, "async", noting(transport.handle_async_request, ran), transport)
+    custom = custom_transport(HTTP_LIB, "async", record_calls(transport.handle_async_request, calls), transport)
     return openai.DefaultAsyncHttpxClient(transport=custom)
 
 
-def aiohttp_session_with_a_wrapped_request(ran, monkeypatch):
+def aiohttp_session_with_a_wrapped_request(calls, monkeypatch):
     import aiohttp
 
-    monkeypatch.setattr(aiohttp.ClientSession, "_request", noting(aiohttp.ClientSession._request, ran))
-    return aiohttp_transport_in_a_custom_one([], monkeypatch)
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", record_calls(aiohttp.ClientSession._request, calls))
+    return aiohttp_transport_in_a_custom_transport([], monkeypatch)
 
 
-aiohttp_form = either(
+aiohttp_form = fixture_of_values(
     aiohttp_transport,
     aiohttp_transport_wrapped_on_the_instance,
     aiohttp_transport_wrapped_on_the_class,
-    aiohttp_transport_in_a_custom_one,
+    aiohttp_transport_in_a_custom_transport,
     aiohttp_session_with_a_wrapped_request,
 )
 
 
 async def test_aiohttp_transports_are_answered_and_wrappers_run(aiohttp_form, monkeypatch):
-    ran = []
-    async with new("async", http_client=aiohttp_form(ran, monkeypatch), max_retries=0) as client:
+    calls = []
+    async with new_client("async", http_client=aiohttp_form(calls, monkeypatch), max_retries=0) as client:
         with OpenAIMock() as openai_mock:
-            openai_mock.chat.completions.create.response = ["Hi", streamed(UNICODE), error(400), httpx.ConnectError]
-            assert await chat_text(client) == "Hi" and await streamed_text(client) == UNICODE
+            openai_mock.chat.completions.create.response = [
+                "Hi",
+                streamed(UNICODE_TEXT),
+                error(400),
+                httpx.ConnectError,
+            ]
+            assert await chat_text(client) == "Hi" and await streamed_text(client) == UNICODE_TEXT
             with pytest.raises(openai.BadRequestError):
                 await chat_text(client)
             with pytest.raises(openai.APIConnectionError):
@@ -7007,59 +7383,59 @@ async def test_aiohttp_transports_are_answered_and_wrappers_run(aiohttp_form, mo
             with pytest.raises(ZeroDivisionError):
                 await chat_text(client)
             assert openai_mock.chat.completions.create.call_count == 5
-    assert len(ran) == (0 if aiohttp_form is aiohttp_transport else 5)
+    assert len(calls) == (0 if aiohttp_form is aiohttp_transport else 5)
 
 
-async def test_no_aiohttp_transport_reaches_a_listener(aiohttp_form, monkeypatch, listener):
+async def test_aiohttp_transports_do_not_connect_to_a_listener(aiohttp_form, monkeypatch, listener):
     http_client = aiohttp_form([], monkeypatch)
-    async with new("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
+    async with new_client("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
         with OpenAIMock(), pytest.raises(AssertionError, match="would reach the network"):
             await chat_text(client)
 
 
-async def test_aiohttp_transports_let_through_what_a_route_passes(aiohttp_form, monkeypatch, local_server):
-    async with new("async", http_client=aiohttp_form([], monkeypatch), base_url=local_server.url) as client:
+async def test_aiohttp_transports_send_pass_through_requests(aiohttp_form, monkeypatch, local_server):
+    async with new_client("async", http_client=aiohttp_form([], monkeypatch), base_url=local_server.url) as client:
         with OpenAIMock() as openai_mock:
             openai_mock.router.route(host="127.0.0.1").pass_through()
             assert await chat_text(client) == "from the server"
-    assert [body["messages"] for body in local_server.bodies] == [USER]
+    assert [body["messages"] for body in local_server.bodies] == [USER_MESSAGES]
 
 
 @pytest.mark.parametrize("order", ["inside", "outside"])
-async def test_respx_does_not_open_the_way_for_aiohttp(aiohttp_form, monkeypatch, order, listener):
+async def test_respx_does_not_unblock_aiohttp_requests(aiohttp_form, monkeypatch, order, listener):
     http_client = aiohttp_form([], monkeypatch)
-    async with new("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
+    async with new_client("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
         first, second = (OpenAIMock(), respx.mock)[:: 1 if order == "inside" else -1]
         with first, second, pytest.raises(AssertionError, match="would reach the network"):
             await chat_text(client)
 
 
-async def test_sessions_of_aiohttp_are_answered(openai_mock, create):
+async def test_aiohttp_sessions_are_answered(openai_mock, create):
     import aiohttp
 
     async def body():
-        yield json.dumps(CHAT)[:20].encode()
-        yield json.dumps(CHAT)[20:].encode()
+        yield json.dumps(CHAT_REQUEST)[:20].encode()
+        yield json.dumps(CHAT_REQUEST)[20:].encode()
 
     create.response = "Hi"
     async with aiohttp.ClientSession(headers={"content-type": "application/json"}) as session:
-        for settings_of_body in ({"json": CHAT}, {"data": body()}, {"json": CHAT, "expect100": True}):
-            async with session.post(f"{URL}/chat/completions", **settings_of_body) as response:
+        for body_params in ({"json": CHAT_REQUEST}, {"data": body()}, {"json": CHAT_REQUEST, "expect100": True}):
+            async with session.post(f"{BASE_URL}/chat/completions", **body_params) as response:
                 assert (await response.json())["choices"][0]["message"]["content"] == "Hi"
-    assert [each["messages"] for each in create.requests] == [USER] * 3
+    assert [record["messages"] for record in create.requests] == [USER_MESSAGES] * 3
 
 
-async def test_aiohttp_gets_its_own_errors(openai_mock, create):
+async def test_aiohttp_sessions_raise_aiohttp_errors(openai_mock, create):
     import aiohttp
 
-    broken = streamed("one two three", fail_after=2, fault=httpx.ReadError)
-    create.response = [httpx.ReadTimeout, httpx.ConnectError, broken]
-    url, streaming = f"{URL}/chat/completions", {"json": {**CHAT, "stream": True}}
+    broken_stream = streamed("one two three", fail_after=2, fault=httpx.ReadError)
+    create.response = [httpx.ReadTimeout, httpx.ConnectError, broken_stream]
+    url, post_params = f"{BASE_URL}/chat/completions", {"json": {**CHAT_REQUEST, "stream": True}}
     async with aiohttp.ClientSession() as session:
         for expected in (aiohttp.ServerTimeoutError, aiohttp.ClientConnectionError):
             with pytest.raises(expected, match="mocked"):
-                await session.post(url, **streaming)
-        async with session.post(url, **streaming) as response:
+                await session.post(url, **post_params)
+        async with session.post(url, **post_params) as response:
             with pytest.raises(aiohttp.ClientPayloadError):
                 await response.read()
         with pytest.raises(aiohttp.ClientConnectionError, match="would reach the network"):
@@ -7067,13 +7443,13 @@ async def test_aiohttp_gets_its_own_errors(openai_mock, create):
         with pytest.raises(AssertionError, match="would reach the network"):
             await session.get("http://127.0.0.1:9/")
         with pytest.raises(AssertionError, match="no endpoint of the API"):
-            await session.get(f"{URL}/nowhere")
+            await session.get(f"{BASE_URL}/nowhere")
 
 
-async def test_a_stream_that_aiohttp_leaves_is_closed(openai_mock, create):
+async def test_stream_abandoned_by_aiohttp_is_closed(openai_mock, create):
     import aiohttp
 
-    closed, number = [], itertools.count()
+    close_log, number = [], itertools.count()
 
     async def endless(request):
         try:
@@ -7081,20 +7457,20 @@ async def test_a_stream_that_aiohttp_leaves_is_closed(openai_mock, create):
                 next(number)
                 yield chat_chunk("x" * 10_000)
         finally:
-            closed.append(True)
+            close_log.append(True)
 
     create.response = endless
-    asking = {"url": f"{URL}/chat/completions", "json": {**CHAT, "stream": True}}
-    async with aiohttp.ClientSession() as session, session.post(**asking) as response:
+    post_params = {"url": f"{BASE_URL}/chat/completions", "json": {**CHAT_REQUEST, "stream": True}}
+    async with aiohttp.ClientSession() as session, session.post(**post_params) as response:
         assert (await response.content.readline()).startswith(b"data:")
         await asyncio.sleep(0.01)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert closed == [True] and next(number) < 100  # nobody read, so it waited
+    assert close_log == [True] and next(number) < 100  # nobody read, so it waited
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_the_test_client_of_aiohttp_and_its_websockets_are_not_intercepted(openai_mock):
+async def test_aiohttp_test_client_and_websockets_are_not_intercepted(openai_mock):
     from aiohttp import ClientSession, test_utils, web
 
     async def chat(request):
@@ -7137,31 +7513,31 @@ asyncio.run(scene())
 
 
 def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
-    done = subprocess.run([sys.executable, "-c", LATE_IMPORT], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.split() == ["list", "1", "False", "False"]
+    process = subprocess.run([sys.executable, "-c", LATE_IMPORT], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert process.stdout.split() == ["list", "1", "False", "False"]
 
 
 # ---- WebSockets that are not answered --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("resource", sorted(connects(sdk())))
-def test_no_websocket_to_the_api_leaves_the_process(openai_mock, monkeypatch, resource, kind):
+@pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
+def test_api_websockets_stay_in_the_process(openai_mock, monkeypatch, resource, kind):
     monkeypatch.setattr(socket.socket, "connect", None)  # nothing gets this far
 
     async def scene():
-        async with enter(reach(sdk(kind), resource).connect(**needed_by(resource))):
+        async with enter(lookup(sdk(kind), resource).connect(**required_connect_params(resource))):
             endpoint = openai_mock.requests[0].endpoint  # what the beta of responses opens, says nothing of a beta
             assert endpoint in (f"{resource}.connect", f"{resource.removeprefix('beta.')}.connect")
 
     finish(kind, scene())
 
 
-def test_a_websocket_that_no_row_answers_does_not_leave_the_process(openai_mock, monkeypatch, kind):
+def test_websocket_to_an_unknown_path_raises_assertion_error(openai_mock, monkeypatch, kind):
     monkeypatch.setattr(socket.socket, "connect", None)
-    elsewhere = new(kind, websocket_base_url="wss://api.openai.com/v1/dance")
+    client = new_client(kind, websocket_base_url="wss://api.openai.com/v1/dance")
 
     async def scene():
-        async with enter(elsewhere.responses.connect()):
+        async with enter(client.responses.connect()):
             pytest.fail("connected")
 
     with pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com/v1/dance"):
@@ -7184,45 +7560,45 @@ def socket_server():
         thread.join()
 
 
-def test_websockets_of_other_programs_are_not_intercepted(openai_mock, kind, socket_server):
+def test_websockets_to_other_hosts_are_not_intercepted(openai_mock, kind, socket_server):
     from websockets.asyncio.client import connect
     from websockets.sync.client import connect as connect_sync
 
     async def scene():
         async with enter((connect_sync if kind == "sync" else connect)(f"ws://{socket_server}")) as connection:
-            return await get(connection.recv())
+            return await awaited(connection.recv())
 
     assert finish(kind, scene()) == "none" and openai_mock.requests == []
 
 
-@needs("responses.connect")
+@requires("responses.connect")
 @cases("form", "http://{}/v1/responses", "ws://{}/v1/responses")
-def test_a_route_passes_a_websocket_of_the_sdk_through(openai_mock, kind, socket_server, form):
+def test_sdk_websocket_connects_with_a_pass_through_route(openai_mock, kind, socket_server, form):
     openai_mock.router.get(form.format(socket_server)).pass_through()
 
     async def scene():
-        async with enter(new(kind, base_url=f"http://{socket_server}/v1").responses.connect()) as connection:
-            return await get(connection.recv_bytes())
+        async with enter(new_client(kind, base_url=f"http://{socket_server}/v1").responses.connect()) as connection:
+            return await awaited(connection.recv_bytes())
 
-    assert finish(kind, scene()) == f"Bearer {KEY}".encode()
+    assert finish(kind, scene()) == f"Bearer {API_KEY}".encode()
 
 
-@needs("responses.connect")
-def test_a_route_that_does_not_pass_through_lets_no_websocket_out(openai_mock, kind, listener):
+@requires("responses.connect")
+def test_route_without_pass_through_blocks_sdk_websockets(openai_mock, kind, listener):
     openai_mock.router.route(host="127.0.0.1").respond(204)
     openai_mock.router.route(host="other.test").pass_through()
     with pytest.raises(AssertionError, match="would reach the network"):
-        finish(kind, enter(new(kind, base_url=f"http://{listener}/v1").responses.connect()).__aenter__())
+        finish(kind, enter(new_client(kind, base_url=f"http://{listener}/v1").responses.connect()).__aenter__())
 
 
 @cases("headers", {"X-Stainless-Lang": "python"}, [("x-stainless-lang", "python")])
-def test_websockets_with_headers_of_the_sdk_are_refused(openai_mock, kind, listener, headers):
+def test_websockets_with_sdk_headers_are_blocked(openai_mock, kind, listener, headers):
     from websockets.asyncio.client import connect
     from websockets.sync.client import connect as connect_sync
 
-    opening = functools.partial(connect_sync if kind == "sync" else connect, additional_headers=headers)
+    connect_with_headers = functools.partial(connect_sync if kind == "sync" else connect, additional_headers=headers)
     with pytest.raises(AssertionError, match="would reach the network"):
-        finish(kind, opened(opening, f"ws://{listener}/"))
+        finish(kind, opened(connect_with_headers, f"ws://{listener}/"))
 
 
 async def opened(connect, url):
@@ -7231,7 +7607,7 @@ async def opened(connect, url):
 
 
 @cases("package", "openai", "agents")
-async def test_the_sdk_is_recognised_by_its_modules(openai_mock, monkeypatch, listener, package):
+async def test_sdk_is_recognized_by_its_module_names(openai_mock, monkeypatch, listener, package):
     """A user's own package may be called `agents`, and is not openai-agents then."""
     from websockets.asyncio.client import connect
 
@@ -7243,7 +7619,7 @@ async def test_the_sdk_is_recognised_by_its_modules(openai_mock, monkeypatch, li
         await scope["dial"](f"ws://{listener}/")
 
 
-async def test_a_package_of_the_user_called_agents_is_not_the_sdk(openai_mock, monkeypatch, socket_server):
+async def test_user_package_named_agents_is_not_intercepted(openai_mock, monkeypatch, socket_server):
     from websockets.asyncio.client import connect
 
     scope = {"__name__": "agents.inner", "connect": connect}
@@ -7255,18 +7631,18 @@ async def test_a_package_of_the_user_called_agents_is_not_the_sdk(openai_mock, m
     assert await scope["dial"](f"ws://{socket_server}/") == "none"
 
 
-def test_a_mock_entered_again_within_answers_until_the_last_is_left(openai_mock):
+def test_nested_entries_of_a_mock_answer_until_the_last_exit(openai_mock):
     with openai_mock, openai_mock.router:
-        ask("Hi")
-    ask("Hi")
+        complete("Hi")
+    complete("Hi")
     with openai_mock.router:
-        ask("Hi")
-    ask("Hi")
+        complete("Hi")
+    complete("Hi")
     assert len(openai_mock.requests) == 4
 
 
 # Of a server at 127.0.0.1 that nobody trusts.
-NOBODYS_KEY = """\
+UNTRUSTED_KEY = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3V9qqXNenEF+jPed
 P5VHmcbGatNggNq2y8p+tTHBfOihRANCAAS5+oGzoUdAXYe6mUwjnOpIGhYZes1w
@@ -7286,49 +7662,55 @@ RVaHBzANTkeg8MBYQVPDnZcABw==
 """
 
 
-def test_clients_share_a_context_that_is_made_at_a_handshake_and_verifies(family, kind, tmp_path, monkeypatch):
-    make, made = family.create_ssl_context, []
-    monkeypatch.setattr(family, "create_ssl_context", lambda **settings: made.append(settings) or make(**settings))
+def test_clients_share_an_ssl_context_created_at_the_first_handshake(family, kind, tmp_path, monkeypatch):
+    create_context, created = family.create_ssl_context, []
+    monkeypatch.setattr(
+        family, "create_ssl_context", lambda **settings: created.append(settings) or create_context(**settings)
+    )
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # so that the context is none that another test had made
     with OpenAIMock():
-        one, other, own = family.HTTPTransport(), family.HTTPTransport(), family.HTTPTransport(verify=False)
+        first, second, unverified = family.HTTPTransport(), family.HTTPTransport(), family.HTTPTransport(verify=False)
         client = family.Client() if kind == "sync" else family.AsyncClient()
-    contexts = [transport._pool._ssl_context for transport in (one, other, client._transport, own)]
-    assert contexts[0] is contexts[1] is contexts[2] is not contexts[3] and not made
+    contexts = [transport._pool._ssl_context for transport in (first, second, client._transport, unverified)]
+    assert contexts[0] is contexts[1] is contexts[2] is not contexts[3] and not created
 
     async def visit(url):
-        await get(client.get(url))
+        await awaited(client.get(url))
 
-    (tmp_path / "nobody.pem").write_text(NOBODYS_KEY)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(tmp_path / "nobody.pem")
-    with socket.create_server(("127.0.0.1", 0)) as listening, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        shaken = pool.submit(lambda: server.wrap_socket(listening.accept()[0], server_side=True))
+    (tmp_path / "nobody.pem").write_text(UNTRUSTED_KEY)
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(tmp_path / "nobody.pem")
+    with socket.create_server(("127.0.0.1", 0)) as server_socket, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        handshake = pool.submit(lambda: server_context.wrap_socket(server_socket.accept()[0], server_side=True))
         with pytest.raises(family.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            finish(kind, visit(f"https://127.0.0.1:{listening.getsockname()[1]}/"))
-        assert isinstance(shaken.exception(), OSError)
-    assert made == [{"trust_env": True}]
+            finish(kind, visit(f"https://127.0.0.1:{server_socket.getsockname()[1]}/"))
+        assert isinstance(handshake.exception(), OSError)
+    assert created == [{"trust_env": True}]
 
 
-def test_calls_stay_after_the_context_and_go_on_when_it_is_entered_again():
+def test_recorded_calls_remain_after_exit_and_continue_on_reentry():
     openai_mock = OpenAIMock()
     create = openai_mock.chat.completions.create
     create.response = "Hi"
     for count in (1, 2):
         with openai_mock.router:
-            play("sync", chat_text)
+            run_with_client("sync", chat_text)
         assert create.route.call_count == len(create.requests) == len(openai_mock.requests) == count
         last = create.route.calls.last
         assert create.response == "Hi" and last.request.method == "POST"
-        assert json.loads(last.request.content) == CHAT
+        assert json.loads(last.request.content) == CHAT_REQUEST
         assert last.response.json()["choices"][0]["message"]["content"] == "Hi"
 
 
-@with_either_client
-async def test_streamed_responses_are_open_when_they_arrive(openai_mock, client):
-    async with enter(client.chat.completions.with_streaming_response.create(**CHAT)) as response:
-        opened_closed, body, closed = response.is_closed, json.loads(await get(response.read())), response.is_closed
-    assert (opened_closed, closed) == (False, True) and body["object"] == "chat.completion"
+@with_both_clients
+async def test_with_streaming_response_is_open_until_read(openai_mock, client):
+    async with enter(client.chat.completions.with_streaming_response.create(**CHAT_REQUEST)) as response:
+        closed_before_read, body, closed_after_read = (
+            response.is_closed,
+            json.loads(await awaited(response.read())),
+            response.is_closed,
+        )
+    assert (closed_before_read, closed_after_read) == (False, True) and body["object"] == "chat.completion"
 
 
 @cases(
@@ -7342,143 +7724,150 @@ async def test_streamed_responses_are_open_when_they_arrive(openai_mock, client)
     ("https://api.openai.com/v2/chat/completions", "would reach the network"),
     ("https://api.openai.com.evil.test/v1/files", "would reach the network"),
 )
-def test_requests_to_nowhere_surface_at_once(openai_mock, path, words, kind):
+def test_requests_to_nowhere_raise_without_retries(openai_mock, path, words, kind):
     async def scene(client):
-        return await get(client.post(path, body={}, cast_to=object))
+        return await awaited(client.post(path, body={}, cast_to=object))
 
-    mistaken(AssertionError, words, play, kind, scene)
+    assert_raises(AssertionError, words, run_with_client, kind, scene)
     assert [(request.endpoint, request.status) for request in openai_mock.requests] == [("", None)]
     assert openai_mock.router.calls.call_count == 1
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY", "https_proxy"])
-def test_proxies_of_the_environment_are_not_asked(openai_mock, monkeypatch, variable, family):
+def test_environment_proxies_are_not_used(openai_mock, monkeypatch, variable, family):
     monkeypatch.setenv(variable, "http://user:password@127.0.0.1:9")
-    with new() as client, family.Client(proxy="http://127.0.0.1:9") as own:
-        assert client.files.list().data == own.get(f"{URL}/files").json()["data"] == []
+    with new_client() as client, family.Client(proxy="http://127.0.0.1:9") as http_client:
+        assert client.files.list().data == http_client.get(f"{BASE_URL}/files").json()["data"] == []
 
 
-def test_a_mistake_needs_no_mock_that_is_active():
+def test_mistake_raises_without_an_active_mock():
     """Where nothing is patched, a client that swallows exceptions lets only a `MockError` through."""
     openai_mock = OpenAIMock()
     openai_mock.chat.completions.create.response = lambda request: 1 / 0
-    client = new(http_client=openai.DefaultHttpxClient(transport=MockTransport(openai_mock)))
-    raised = failing(openai_responses.MockError if SWALLOWS else ZeroDivisionError, chat, client)
-    assert "division by zero" in str(raised) and (isinstance(raised.__cause__, ZeroDivisionError) or not SWALLOWS)
+    client = new_client(http_client=openai.DefaultHttpxClient(transport=MockTransport(openai_mock)))
+    raised = raised_by(openai_responses.MockError if SDK_RETRIES_ALL_EXCEPTIONS else ZeroDivisionError, chat, client)
+    assert "division by zero" in str(raised) and (
+        isinstance(raised.__cause__, ZeroDivisionError) or not SDK_RETRIES_ALL_EXCEPTIONS
+    )
 
 
-async def test_cancelled_calls_and_streams_leave_nothing(create):
-    closed = []
+async def test_cancelled_calls_and_streams_are_cleaned_up(create):
+    close_log = []
 
-    async def waits(request):
+    async def wait(request):
         try:
             await asyncio.sleep(60)
         finally:
-            closed.append(True)
+            close_log.append(True)
 
-    async def waiting(request):
+    async def stream_and_wait(request):
         yield chat_chunk("one")
-        await waits(request)
+        await wait(request)
 
     for response, call in (
-        (waits, chat_text),
-        (waiting, streamed_text),
+        (wait, chat_text),
+        (stream_and_wait, streamed_text),
         (streamed("a", first_delay=60), streamed_text),
     ):
         create.response = response
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(call(sdk("async")), 0.05)
     create.response = "Hi"
-    assert await chat_text(sdk("async")) == "Hi" and len(closed) == 2
+    assert await chat_text(sdk("async")) == "Hi" and len(close_log) == 2
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_the_packages_are_what_they_were(family):
+def test_patches_are_removed_on_exit(family):
     importlib.import_module("aiohttp"), importlib.import_module("websockets.sync.client")
     importlib.import_module("websockets.asyncio.client")
     before = seams()
     with OpenAIMock() as outer, OpenAIMock() as inner, outer, respx.mock:
-        held, patched = family.HTTPTransport.handle_request, changed_since(before)
-        assert ask("Hi") and (len(outer.requests), len(inner.requests)) == (1, 0)
+        kept_patch, patched = family.HTTPTransport.handle_request, changed_since(before)
+        assert complete("Hi") and (len(outer.requests), len(inner.requests)) == (1, 0)
     assert len(patched) > 8 and changed_since(before) == []
     with contextlib.suppress(ZeroDivisionError), OpenAIMock():
         raise ZeroDivisionError
     assert changed_since(before) == []
-    with socket.socket() as nobody, family.HTTPTransport(verify=False) as transport:  # a patch that somebody kept
-        nobody.bind(("127.0.0.1", 0))
+    with socket.socket() as idle_socket, family.HTTPTransport(verify=False) as transport:  # a patch that somebody kept
+        idle_socket.bind(("127.0.0.1", 0))
         with pytest.raises(family.ConnectError):
-            held(transport, family.Request("GET", f"http://127.0.0.1:{nobody.getsockname()[1]}/"))
+            kept_patch(transport, family.Request("GET", f"http://127.0.0.1:{idle_socket.getsockname()[1]}/"))
 
 
 # ======================================================================================================================
 # WEBSOCKETS
 # ======================================================================================================================
 
-OVER = ("response.completed", "response.done", "error")  # the last event of what comes of a message
+FINAL_EVENT_TYPES = ("response.completed", "response.done", "error")  # the last event of what comes of a message
 
 
-async def talk(connection, *messages, until=OVER):
+async def send_and_receive(connection, *messages, final_types=FINAL_EVENT_TYPES):
     """What comes of messages, one after the other, as (type, JSON) of each event; without one, of those before."""
     events = []
     for message in messages or [None]:
         if message is not None:
-            await get(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
+            await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
         events.append({"type": None})
-        while events[-1]["type"] not in until:
-            events.append(json.loads(await get(connection.recv_bytes())))
+        while events[-1]["type"] not in final_types:
+            events.append(json.loads(await awaited(connection.recv_bytes())))
     return [event for event in events if event["type"]]
 
 
-def closed():
+def connection_closed_error():
     from websockets.exceptions import ConnectionClosed
 
     return ConnectionClosed
 
 
-def says(text, **more):
-    return {"type": "response.create", "model": "gpt-5", "input": text} | more
+def says(text, **params):
+    return {"type": "response.create", "model": "gpt-5", "input": text} | params
 
 
-def over_socket(kind, *messages, name="responses", until=OVER, **settings):
+def websocket_events(kind, *messages, name="responses", final_types=FINAL_EVENT_TYPES, **settings):
     """The events that come of messages on a new connection."""
 
     async def scene():
-        async with enter(reach(sdk(kind), name).connect(**settings)) as connection:
-            return await talk(connection, *messages, until=until)
+        async with enter(lookup(sdk(kind), name).connect(**settings)) as connection:
+            return await send_and_receive(connection, *messages, final_types=final_types)
 
     return finish(kind, scene())
 
 
-def said_by(event):
+def output_without_ids(event):
     """What the model said in the last event of a response, its ids aside."""
     return [{**item, "id": None, "call_id": None} for item in event["response"]["output"]]
 
 
 @pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
-def test_responses_over_a_websocket_are_the_events_of_the_stream(turn, kind):
+def test_websocket_sends_the_same_events_as_the_stream(turn, kind):
     with OpenAIMock() as openai_mock:
         openai_mock.responses.create.response = turn
-        streamed_events = [event for _, event in wire("/responses", ASK)]
+        streamed_events = [event for _, event in post_stream("/responses", INPUT_REQUEST)]
     with OpenAIMock() as openai_mock:
         openai_mock.responses.connect.response = turn
-        events = over_socket(kind, says("Hi", model=ASK["model"]))
+        events = websocket_events(kind, says("Hi", model=INPUT_REQUEST["model"]))
     for event in events:
         valid("responses.ResponsesServerEvent", event)
     assert [event["type"] for event in events] == [event["type"] for event in streamed_events]
-    assert said_by(events[-1]) == said_by(streamed_events[-1])
+    assert output_without_ids(events[-1]) == output_without_ids(streamed_events[-1])
 
 
-def test_a_websocket_shares_rules_state_and_steps_with_the_call_over_http(openai_mock, client, kind):
+def test_websocket_shares_rules_state_and_steps_with_http(openai_mock, client, kind):
     create, connect = openai_mock.responses.create, openai_mock.responses.connect
-    create.response, rule = LOOP, create.when("bye")
+    create.response, rule = TOOL_LOOP_STEPS, create.when("bye")
     rule.response = "Goodbye."
-    call = over_socket(kind, says("Hi"))[-1]["response"]
+    call = websocket_events(kind, says("Hi"))[-1]["response"]
     output = {"type": "function_call_output", "call_id": call["output"][0]["call_id"], "output": "sunny"}
     chained = says([output], previous_response_id=call["id"], stream_id="lane-1")
-    *_, bye, told = [e for e in over_socket(kind, says("bye"), chained) if e["type"] == "response.completed"]
-    assert (bye["response"]["output"][0]["content"][0]["text"], "stream_id" in bye) == ("Goodbye.", False)
-    assert (told["response"]["output"][0]["content"][0]["text"], told["stream_id"]) == (LOOP[1], "lane-1")
-    assert client.responses.retrieve(told["response"]["id"]).previous_response_id == call["id"]
+    *_, rule_event, chained_event = [
+        event for event in websocket_events(kind, says("bye"), chained) if event["type"] == "response.completed"
+    ]
+    assert (rule_event["response"]["output"][0]["content"][0]["text"], "stream_id" in rule_event) == ("Goodbye.", False)
+    assert (chained_event["response"]["output"][0]["content"][0]["text"], chained_event["stream_id"]) == (
+        TOOL_LOOP_STEPS[1],
+        "lane-1",
+    )
+    assert client.responses.retrieve(chained_event["response"]["id"]).previous_response_id == call["id"]
     assert (len(connect.requests), len(rule.requests), create.called) == (3, 1, False)
 
 
@@ -7488,102 +7877,104 @@ def test_a_websocket_shares_rules_state_and_steps_with_the_call_over_http(openai
     ("[1]", 400, None, "expected an object"),
     ({"type": "response.dance"}, 400, "invalid_value", "'response.dance'"),
     ({}, 400, "invalid_value", "None"),
-    (says("Hi", previous_response_id=UNKNOWN), 400, "previous_response_not_found", UNKNOWN),
-    (says("Hi", conversation=UNKNOWN), 404, None, UNKNOWN),
+    (says("Hi", previous_response_id=UNKNOWN_ID), 400, "previous_response_not_found", UNKNOWN_ID),
+    (says("Hi", conversation=UNKNOWN_ID), 404, None, UNKNOWN_ID),
 )
-def test_a_session_answers_what_it_refuses_and_goes_on(openai_mock, kind, message, status, code, words):
+def test_websocket_continues_after_an_invalid_message(openai_mock, kind, message, status, code, words):
     openai_mock.responses.connect.response = ["I am still here."]  # what is refused takes no step
-    refused_event, *_, last = over_socket(kind, message, says("Hi"))
-    if "status" in members("responses.ResponsesServerEvent")["error"].model_fields:  # else that of the stream over HTTP
+    refused_event, *_, last = websocket_events(kind, message, says("Hi"))
+    if (
+        "status" in union_members("responses.ResponsesServerEvent")["error"].model_fields
+    ):  # else that of the stream over HTTP
         valid("responses.ResponsesServerEvent", refused_event)
     assert (refused_event["status"], refused_event["error"]["code"]) == (status, code)
     assert words in refused_event["error"]["message"]
     assert last["type"] == "response.completed"
 
 
-def test_an_error_that_is_set_is_an_event(openai_mock, kind):
+def test_set_error_is_sent_as_a_websocket_event(openai_mock, kind):
     openai_mock.responses.connect.response = ["Hi.", error(429, "Slow down.")]
-    *_, last = over_socket(kind, says("Hi"), says("Hi"))
-    assert holds(last, {"status": 429, "error": {"message": "Slow down.", "code": "rate_limit_exceeded"}})
+    *_, last = websocket_events(kind, says("Hi"), says("Hi"))
+    assert contains(last, {"status": 429, "error": {"message": "Slow down.", "code": "rate_limit_exceeded"}})
 
 
 @cases(("fault", "code"), (None, None), (1011, 1011))
-def test_a_connection_breaks_and_closes_as_it_is_told(openai_mock, kind, fault, code):
+def test_websocket_closes_with_the_set_fault(openai_mock, kind, fault, code):
     from websockets.exceptions import ConnectionClosed
 
     openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
-    with pytest.raises(ConnectionClosed) as closed:
-        over_socket(kind, says("Hi"))
-    assert (closed.value.rcvd and closed.value.rcvd.code) == code
+    with pytest.raises(ConnectionClosed) as raised:
+        websocket_events(kind, says("Hi"))
+    assert (raised.value.rcvd and raised.value.rcvd.code) == code
     assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
 
 
-@needs("responses.connect")
+@requires("responses.connect")
 @cases("value", timeout(), httpx.ConnectError, ["Hi", timeout()])
-def test_a_fault_of_the_network_breaks_a_connection(openai_mock, kind, value):
+def test_network_fault_breaks_a_websocket(openai_mock, kind, value):
     openai_mock.responses.connect.response = value
-    with pytest.raises(closed()) as broken_off:
-        over_socket(kind, says("Hi"), says("Hi"))
+    with pytest.raises(connection_closed_error()) as broken_off:
+        websocket_events(kind, says("Hi"), says("Hi"))
     assert broken_off.value.rcvd is None
     assert openai_mock.responses.connect.call_count == (2 if isinstance(value, list) else 1)
 
 
-@needs("responses.connect")
+@requires("responses.connect")
 @cases(
     ("name", "message", "code"),
     ("responses", says("Hi"), "websocket_connection_limit_reached"),
     ("realtime", {"type": "response.create"}, "session_expired"),
     ("beta.realtime", {"type": "response.create"}, "session_expired"),
 )
-def test_a_session_of_sixty_minutes_says_so_and_is_closed(openai_mock, kind, name, message, code):
-    reach(openai_mock, name).connect.response = streamed("Hello there", fail_after=1, fault=1001)
+def test_expired_session_sends_an_error_and_closes(openai_mock, kind, name, message, code):
+    lookup(openai_mock, name).connect.response = streamed("Hello there", fail_after=1, fault=1001)
 
     async def scene():
-        async with enter(reach(sdk(kind), name).connect(**needed_by(name))) as connection:
-            *_, last = await talk(connection, message)
-            with pytest.raises(closed(), match="1001"):
-                await get(connection.recv_bytes())
+        async with enter(lookup(sdk(kind), name).connect(**required_connect_params(name))) as connection:
+            *_, last = await send_and_receive(connection, message)
+            with pytest.raises(connection_closed_error(), match="1001"):
+                await awaited(connection.recv_bytes())
             return last
 
-    told = finish(kind, scene())
-    assert holds(told, {"type": "error", "error": {"code": code, "type": "invalid_request_error"}})
-    assert "60 minutes" in told["error"]["message"] and openai_mock.requests[-1].events[-1] == told
+    error_event = finish(kind, scene())
+    assert contains(error_event, {"type": "error", "error": {"code": code, "type": "invalid_request_error"}})
+    assert "60 minutes" in error_event["error"]["message"] and openai_mock.requests[-1].events[-1] == error_event
 
 
-def test_a_handshake_is_refused(openai_mock, kind):
+def test_set_error_rejects_the_websocket_handshake(openai_mock, kind):
     from websockets.exceptions import InvalidStatus
 
     openai_mock.responses.connect.response = [error(401), "Welcome."]
     with pytest.raises(InvalidStatus) as refused_handshake:
-        over_socket(kind)
+        websocket_events(kind)
     answer = refused_handshake.value.response
     assert (answer.status_code, json.loads(bytes(answer.body))["error"]["code"]) == (401, "invalid_api_key")
-    assert over_socket(kind, says("Hi"))[-1]["response"]["output"][0]["content"][0]["text"] == "Welcome."
+    assert websocket_events(kind, says("Hi"))[-1]["response"]["output"][0]["content"][0]["text"] == "Welcome."
     assert [record.status for record in openai_mock.requests] == [401, 101, None]
 
 
-def test_a_websocket_rejects_a_response_with_a_body(openai_mock, kind):
+def test_websocket_rejects_a_response_with_a_body(openai_mock, kind):
     openai_mock.responses.connect.response = lambda request: httpx.Response(200, json={"id": "resp_1"})
     with pytest.raises(Exception) as failed:
-        over_socket(kind, says("Hi"))
+        websocket_events(kind, says("Hi"))
     mistake = failed.value if kind == "sync" else failed.value.__cause__
     assert isinstance(mistake, TypeError) and "takes events, not a body" in str(mistake)
 
 
 @pytest.mark.parametrize("name", ["realtime", "responses"])
-@needs("responses.connect")
-def test_a_strict_mock_with_rules_refuses_a_handshake(kind, name):
+@requires("responses.connect")
+def test_strict_mock_with_rules_rejects_the_websocket_handshake(kind, name):
     from websockets.exceptions import InvalidStatus
 
     with OpenAIMock(strict=True) as openai_mock:
-        connect = reach(openai_mock, name).connect
+        connect = lookup(openai_mock, name).connect
         connect.response, connect.when("Hi").response = error(429), "Hello."
         with pytest.raises(InvalidStatus) as refused_handshake:
-            over_socket(kind, name=name, **needed_by(name))
+            websocket_events(kind, name=name, **required_connect_params(name))
     assert refused_handshake.value.response.status_code == 429
 
 
-def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
+def test_sdk_websocket_reconnects_and_sends_queued_messages(openai_mock, kind):
     openai_mock.responses.connect.response = [streamed("Hello", fail_after=1), "Back again."]
 
     async def scene():
@@ -7595,7 +7986,7 @@ def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
         attempts, sent = [], []
         connecting = sdk(kind).responses.connect(on_reconnecting=on_reconnecting, initial_delay=0.0)
         async with enter(connecting) as connection:
-            await get(connection.response.create(model="gpt-5", input="Hi"))
+            await awaited(connection.response.create(model="gpt-5", input="Hi"))
             events = aiter(connection) if kind == "async" else iter(connection)
             while True:
                 event = await anext(events) if kind == "async" else next(events)
@@ -7605,7 +7996,7 @@ def test_the_sdk_reconnects_and_sends_what_it_queued(openai_mock, kind):
     assert finish(kind, scene()) == ([(1, 1006)], "Back again.")
 
 
-def test_recv_with_nothing_on_its_way_is_an_error_and_no_hang(openai_mock):
+def test_websocket_recv_without_pending_events_raises(openai_mock):
     with sdk().responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Hi")
         with pytest.raises(AssertionError, match=r"would wait for ever: the client sent response\.create"):
@@ -7613,24 +8004,24 @@ def test_recv_with_nothing_on_its_way_is_an_error_and_no_hang(openai_mock):
                 connection.recv()
 
 
-def test_a_mistake_surfaces_through_a_websocket(openai_mock, kind):
+def test_mistake_raises_through_a_websocket(openai_mock, kind):
     openai_mock.responses.connect.response = ["Hi."]
     with pytest.raises(Exception) as failed:
-        over_socket(kind, says("Hi"), says("Hi"))
+        websocket_events(kind, says("Hi"), says("Hi"))
     mistake = failed.value if kind == "sync" else failed.value.__cause__
     assert isinstance(mistake, AssertionError) and "has 1 step" in str(mistake)
 
 
-def test_the_journal_has_connections_and_messages(openai_mock, kind):
-    over_socket(kind, says("Hi", model="gpt-5-mini"))
+def test_request_log_has_websocket_connections_and_messages(openai_mock, kind):
+    websocket_events(kind, says("Hi", model="gpt-5-mini"))
     opening, message = openai_mock.requests
-    about = opening.method, opening.path, opening.status, opening.endpoint
-    assert about == ("GET", "/v1/responses", 101, "responses.connect")
+    opening_fields = opening.method, opening.path, opening.status, opening.endpoint
+    assert opening_fields == ("GET", "/v1/responses", 101, "responses.connect")
     assert opening.headers["authorization"] == "***"
     assert openai_mock.responses.connect.requests == [message]
     assert (message["model"], message.events[0]["type"]) == ("gpt-5-mini", "response.created")
     assert repr(message) == f"<responses.connect gpt-5-mini: {len(message.events)} events>"
-    over_realtime(kind, item())
+    realtime_events(kind, item())
     assert repr(openai_mock.requests[-2]) == "<realtime.connect conversation.item.create: 2 events>"
 
 
@@ -7646,47 +8037,50 @@ SERVER_EVENTS = {
     "live.forks": "live.ForkServerEvent",
     "live.sideband": "live.ConnectServerEvent",
 }
-TALKS = {name: {"model": "gpt-4o-realtime-preview"} for name in ("realtime", "beta.realtime")}
-RESPOND = {"type": "response.create"}
-NOISE, HUSH = b"\1\2" * 4800, bytes(48 * 200)  # 200 ms of either
+CONNECT_PARAMS = {name: {"model": "gpt-4o-realtime-preview"} for name in ("realtime", "beta.realtime")}
+RESPONSE_CREATE = {"type": "response.create"}
+NOISE, SILENCE = b"\1\2" * 4800, bytes(48 * 200)  # 200 ms of either
 
 
 def in_base64(data):
     return base64.b64encode(data).decode()
 
 
-def item(text="Hi", role="user", kind="input_text", **more):
-    content = [{"type": kind, "text": text}]
-    return {"type": "conversation.item.create", "item": {"type": "message", "role": role, "content": content, **more}}
+def item(text="Hi", role="user", part_type="input_text", **item_fields):
+    content = [{"type": part_type, "text": text}]
+    return {
+        "type": "conversation.item.create",
+        "item": {"type": "message", "role": role, "content": content, **item_fields},
+    }
 
 
-def output_of_call(call_id, output="sunny"):
-    made = {"type": "function_call_output", "call_id": call_id, "output": output}
-    return {"type": "conversation.item.create", "item": made}
+def function_output_message(call_id, output="sunny"):
+    output_item = {"type": "function_call_output", "call_id": call_id, "output": output}
+    return {"type": "conversation.item.create", "item": output_item}
 
 
-def sounding(data, kind="input_audio_buffer.append"):
-    return {"type": kind, "audio": in_base64(data)}
+def append_audio(data, event_type="input_audio_buffer.append"):
+    return {"type": event_type, "audio": in_base64(data)}
 
 
-def listening(**settings):
+def update_audio_input(**settings):
     return {"type": "session.update", "session": {"type": "realtime", "audio": {"input": settings}}}
 
 
-def over_realtime(kind, *messages, name="realtime", client=None, **settings):
+def realtime_events(kind, *messages, name="realtime", client=None, **settings):
     """All the events of a session with these messages, each as the SDK's types have it; a type is waited for."""
-    settings = TALKS.get(name, {}) | settings
+    settings = CONNECT_PARAMS.get(name, {}) | settings
 
     async def scene():
         events = []
-        async with enter(reach(client or sdk(kind), name).connect(**settings)) as connection:
+        async with enter(lookup(client or sdk(kind), name).connect(**settings)) as connection:
             for message in (*messages, {"type": "the.end"}):
-                if message in OVER:
-                    events += await talk(connection, until=[message])
+                if message in FINAL_EVENT_TYPES:
+                    events += await send_and_receive(connection, final_types=[message])
                     continue
-                await get(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
+                await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
             while "the.end" not in str(events[-1:]):
-                events.append(json.loads(await get(connection.recv_bytes())))
+                events.append(json.loads(await awaited(connection.recv_bytes())))
                 valid(SERVER_EVENTS[name], events[-1])
         return events[:-1]
 
@@ -7695,126 +8089,140 @@ def over_realtime(kind, *messages, name="realtime", client=None, **settings):
 
 def kinds(events):
     """The types of events, of repeated ones the first."""
-    return [kind for kind, _ in itertools.groupby(event["type"] for event in events)]
+    return [event_type for event_type, _ in itertools.groupby(event["type"] for event in events)]
 
 
-def only(events, kind):
-    return [event for event in events if event["type"] == kind]
+def events_of_type(events, event_type):
+    return [event for event in events if event["type"] == event_type]
 
 
 def last_response(events):
-    return only(events, "response.done")[-1]["response"]
+    return events_of_type(events, "response.done")[-1]["response"]
 
 
-def texts_of(response):
+def response_texts(response):
     """What was said in a response, aloud or not."""
     parts = [part for item in response["output"] for part in item.get("content", ())]
     return [part.get("text", part.get("transcript")) for part in parts]
 
 
-ITEM_ADDED = ["response.output_item.added", "conversation.item.added"]
-ITEM_DONE = ["conversation.item.done", "response.output_item.done"]
-PART = ("response.content_part.added", "response.content_part.done")
-ALOUD = [
-    PART[0],
+ITEM_ADDED_EVENTS = ["response.output_item.added", "conversation.item.added"]
+ITEM_DONE_EVENTS = ["conversation.item.done", "response.output_item.done"]
+CONTENT_PART_EVENTS = ("response.content_part.added", "response.content_part.done")
+AUDIO_EVENTS = [
+    CONTENT_PART_EVENTS[0],
     "response.output_audio_transcript.delta",
     "response.output_audio.delta",
     "response.output_audio.done",
     "response.output_audio_transcript.done",
-    PART[1],
+    CONTENT_PART_EVENTS[1],
 ]
-AS_TEXT = [PART[0], "response.output_text.delta", "response.output_text.done", PART[1]]
-CALLED = ["response.function_call_arguments.delta", "response.function_call_arguments.done"]
+TEXT_EVENTS = [
+    CONTENT_PART_EVENTS[0],
+    "response.output_text.delta",
+    "response.output_text.done",
+    CONTENT_PART_EVENTS[1],
+]
+FUNCTION_CALL_EVENTS = ["response.function_call_arguments.delta", "response.function_call_arguments.done"]
 
 
 @cases(
     ("turn", "asked", "middle"),
-    ("Hello", {}, ALOUD),
-    ("Hello", {"output_modalities": ["text"]}, AS_TEXT),
-    (tool_call("f", {}), {}, CALLED),
-    ("Hello" + tool_call("f", {}), {}, [*ALOUD, *ITEM_DONE, *ITEM_ADDED, *CALLED]),
-    (refusal("Hello"), {"output_modalities": ["text"]}, AS_TEXT),
-    (..., {}, ALOUD),
+    ("Hello", {}, AUDIO_EVENTS),
+    ("Hello", {"output_modalities": ["text"]}, TEXT_EVENTS),
+    (tool_call("f", {}), {}, FUNCTION_CALL_EVENTS),
+    ("Hello" + tool_call("f", {}), {}, [*AUDIO_EVENTS, *ITEM_DONE_EVENTS, *ITEM_ADDED_EVENTS, *FUNCTION_CALL_EVENTS]),
+    (refusal("Hello"), {"output_modalities": ["text"]}, TEXT_EVENTS),
+    (..., {}, AUDIO_EVENTS),
 )
-def test_a_response_in_a_session_has_its_lifecycle(openai_mock, kind, turn, asked, middle):
+def test_realtime_response_sends_its_lifecycle_events(openai_mock, kind, turn, asked, middle):
     openai_mock.realtime.connect.response = streamed(turn, chunk=100)
-    created, *events = over_realtime(kind, item(), RESPOND | {"response": asked})
+    created, *events = realtime_events(kind, item(), RESPONSE_CREATE | {"response": asked})
     assert created["type"] == "session.created"
-    begin = ["conversation.item.added", "conversation.item.done", "response.created", "rate_limits.updated"]
-    assert kinds(events) == [*begin, *ITEM_ADDED, *middle, *ITEM_DONE, "response.done"]
+    first_events = ["conversation.item.added", "conversation.item.done", "response.created", "rate_limits.updated"]
+    assert kinds(events) == [*first_events, *ITEM_ADDED_EVENTS, *middle, *ITEM_DONE_EVENTS, "response.done"]
     response = last_response(events)
     assert (response["status"], response["conversation_id"][:5]) == ("completed", "conv_")
     assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + response["usage"]["output_tokens"]
     assert len({event["event_id"] for event in events}) == len(events)
     if "Hello" in repr(turn):
-        assert texts_of(response) == ["Hello"]
+        assert response_texts(response) == ["Hello"]
 
 
-def test_audio_comes_in_pieces_beside_its_transcript(openai_mock, kind):
-    sound = bytes(range(256)) * 3 + b"!"
-    part = {"transcript": "one two three", "audio": in_base64(sound)}
+def test_realtime_audio_and_transcript_are_streamed_in_deltas(openai_mock, kind):
+    audio = bytes(range(256)) * 3 + b"!"
+    part = {"transcript": "one two three", "audio": in_base64(audio)}
     openai_mock.realtime.connect.response = [{"output": [{"role": "assistant", "content": [part]}]}, "one two"]
-    events = over_realtime(kind, RESPOND, "response.done", RESPOND)
-    pieces = [base64.b64decode(event["delta"]) for event in only(events, "response.output_audio.delta")]
-    assert b"".join(pieces[:3]) == sound and len(pieces) == 5
+    events = realtime_events(kind, RESPONSE_CREATE, "response.done", RESPONSE_CREATE)
+    pieces = [base64.b64decode(event["delta"]) for event in events_of_type(events, "response.output_audio.delta")]
+    assert b"".join(pieces[:3]) == audio and len(pieces) == 5
     assert set(b"".join(pieces[3:])) == {0} and all(pieces)
-    words = [event["delta"] for event in only(events, "response.output_audio_transcript.delta")]
-    assert words == ["one ", "two ", "three", "one ", "two"]
+    transcript_deltas = [event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")]
+    assert transcript_deltas == ["one ", "two ", "three", "one ", "two"]
     assert "audio" not in json.dumps(last_response(events)["output"]).replace("output_audio", "")
 
 
-def test_a_tool_loop_in_a_session_with_rules_and_callables(openai_mock, kind):
+def test_realtime_tool_loop_uses_rules_and_callables(openai_mock, kind):
     connect = openai_mock.realtime.connect
     connect.when("Tokyo").response = tool_call("get_weather", city="Tokyo")
-    told = connect.when(tool_result=True)
-    told.response = lambda request, body, conversation, tools: (
+    tool_result_rule = connect.when(tool_result=True)
+    tool_result_rule.response = lambda request, body, conversation, tools: (
         f"{conversation[-1]['output']} {len(conversation)} {tools[0]['name']} {body['instructions']}"
     )
     weather = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
     session = {"type": "realtime", "tools": [weather], "instructions": "Be brief.", "output_modalities": ["text"]}
 
     async def scene():
-        async with enter(sdk(kind).realtime.connect(**TALKS["realtime"])) as connection:
+        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
             update = {"type": "session.update", "session": session}
-            done = await talk(connection, update, until=["session.updated"])
-            done += await talk(connection, item("Weather in Tokyo?"), until=["conversation.item.done"])
-            done += await talk(connection, RESPOND)
-            (call,) = last_response(done)["output"]
-            done += await talk(connection, output_of_call(call["call_id"]), until=["conversation.item.done"])
-            return done + await talk(connection, RESPOND)
+            received = await send_and_receive(connection, update, final_types=["session.updated"])
+            received += await send_and_receive(
+                connection, item("Weather in Tokyo?"), final_types=["conversation.item.done"]
+            )
+            received += await send_and_receive(connection, RESPONSE_CREATE)
+            (call,) = last_response(received)["output"]
+            received += await send_and_receive(
+                connection, function_output_message(call["call_id"]), final_types=["conversation.item.done"]
+            )
+            return received + await send_and_receive(connection, RESPONSE_CREATE)
 
     events = finish(kind, scene())
-    assert texts_of(last_response(events)) == ["sunny 3 get_weather Be brief."]
-    assert told.call_count == 1 and connect.call_count == 5
-    assert only(events, "conversation.item.added")[0]["previous_item_id"] is None
+    assert response_texts(last_response(events)) == ["sunny 3 get_weather Be brief."]
+    assert tool_result_rule.call_count == 1 and connect.call_count == 5
+    assert events_of_type(events, "conversation.item.added")[0]["previous_item_id"] is None
 
 
-def test_items_of_a_session_are_put_read_cut_and_deleted(openai_mock, kind):
-    by_id = {"item_id": "b", "content_index": 0, "audio_end_ms": 10}
-    events = over_realtime(
+def test_realtime_items_are_created_retrieved_truncated_and_deleted(openai_mock, kind):
+    truncate_params = {"item_id": "b", "content_index": 0, "audio_end_ms": 10}
+    events = realtime_events(
         kind,
         item("A", id="a"),
         item("C", id="c"),
-        item("B", role="assistant", kind="output_text", id="b") | {"previous_item_id": "a"},
+        item("B", role="assistant", part_type="output_text", id="b") | {"previous_item_id": "a"},
         item("Z", id="z") | {"previous_item_id": "root"},
-        {"type": "conversation.item.truncate", **by_id},
-        {"type": "conversation.item.truncate", **by_id, "item_id": "a"},
+        {"type": "conversation.item.truncate", **truncate_params},
+        {"type": "conversation.item.truncate", **truncate_params, "item_id": "a"},
         item("A", id="a"),
         {"type": "conversation.item.retrieve", "item_id": "b"},
         {"type": "conversation.item.delete", "item_id": "c"},
-        RESPOND,
+        RESPONSE_CREATE,
     )
-    added = [(e["item"]["id"], e["previous_item_id"]) for e in only(events, "conversation.item.added")]
+    added = [
+        (event["item"]["id"], event["previous_item_id"]) for event in events_of_type(events, "conversation.item.added")
+    ]
     assert added[:4] == [("a", None), ("c", "a"), ("b", "a"), ("z", None)] and added[4][1] == "b"
-    (cut_item,) = only(events, "conversation.item.truncated")
-    assert {key: cut_item[key] for key in by_id} == by_id
-    (read,) = only(events, "conversation.item.retrieved")
-    assert read["item"]["content"] == [{"type": "output_text", "transcript": ""}]
-    assert [e["error"]["code"] for e in only(events, "error")] == ["invalid_value", "item_create_duplicate_item_id"]
-    assert only(events, "conversation.item.deleted")[0]["item_id"] == "c"
+    (truncated,) = events_of_type(events, "conversation.item.truncated")
+    assert {key: truncated[key] for key in truncate_params} == truncate_params
+    (retrieved,) = events_of_type(events, "conversation.item.retrieved")
+    assert retrieved["item"]["content"] == [{"type": "output_text", "transcript": ""}]
+    assert [event["error"]["code"] for event in events_of_type(events, "error")] == [
+        "invalid_value",
+        "item_create_duplicate_item_id",
+    ]
+    assert events_of_type(events, "conversation.item.deleted")[0]["item_id"] == "c"
 
 
-TURNS_AT = "session.audio.input.turn_detection"
+TURN_DETECTION_PARAM = "session.audio.input.turn_detection"
 UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
 
 
@@ -7827,7 +8235,7 @@ UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
     ({"type": "conversation.item.create", "item": 3}, "invalid_type", "item", "an integer"),
     ({"type": "conversation.item.create", "item": {"role": "user"}}, "missing_required_parameter", "item.type", "type"),
     (item(id="a") | {"previous_item_id": "x"}, "item_create_invalid_previous_item_id", "previous_item_id", "'x'"),
-    (output_of_call("call_x"), "invalid_tool_call_id", "item.call_id", "call_x"),
+    (function_output_message("call_x"), "invalid_tool_call_id", "item.call_id", "call_x"),
     *(
         ({"type": f"conversation.item.{verb}", **UNKNOWN_ITEM}, f"item_{verb}_invalid_item_id", "item_id", "'x'")
         for verb in ("retrieve", "truncate", "delete")
@@ -7838,34 +8246,43 @@ UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
     ({"type": "response.cancel"}, "response_cancel_not_active", None, "no active response"),
     ({"type": "session.update", "session": 3}, "invalid_type", "session", "an object"),
     ({"type": "session.update", "session": {"type": "dance"}}, "invalid_value", "session.type", "dance"),
-    (listening(turn_detection={"type": "new", "threshold": {}}), "invalid_type", f"{TURNS_AT}.threshold", "a decimal"),
+    (
+        update_audio_input(turn_detection={"type": "new", "threshold": {}}),
+        "invalid_type",
+        f"{TURN_DETECTION_PARAM}.threshold",
+        "a decimal",
+    ),
     ({"type": "output_audio_buffer.clear"}, "invalid_value", None, "no response was made"),
     ({"type": "response.create", "response": 3}, "invalid_type", "response", "an object"),
 )
-def test_a_talk_answers_what_it_refuses_and_goes_on(openai_mock, kind, message, code, param, words):
+def test_realtime_session_continues_after_an_invalid_message(openai_mock, kind, message, code, param, words):
     openai_mock.realtime.connect.response = ["I am still here."]  # what is refused takes no step
     message = message if isinstance(message, str) else {"event_id": "event_mine", **message}
-    _, refused_event, *events = over_realtime(kind, message, RESPOND)
+    _, refused_event, *events = realtime_events(kind, message, RESPONSE_CREATE)
     failed = refused_event["error"]
     assert (refused_event["type"], failed["code"], failed["param"]) == ("error", code, param)
     assert words in failed["message"] and failed["event_id"] == (None if isinstance(message, str) else "event_mine")
-    assert texts_of(last_response(events)) == ["I am still here."]
+    assert response_texts(last_response(events)) == ["I am still here."]
 
 
 @cases(
     ("message", "code", "param"),
-    (RESPOND | {"dance": 1}, "unknown_parameter", "dance"),
-    (RESPOND | {"response": {"tool_choice": 3}}, "invalid_type", "response.tool_choice"),
+    (RESPONSE_CREATE | {"dance": 1}, "unknown_parameter", "dance"),
+    (RESPONSE_CREATE | {"response": {"tool_choice": 3}}, "invalid_type", "response.tool_choice"),
     (item() | {"event_id": 3}, "invalid_type", "event_id"),
-    (listening(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type"),
-    (listening(format={"type": "audio/pcm", "rate": 8000}), "invalid_value", "session.audio.input.format.rate"),
+    (update_audio_input(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type"),
+    (
+        update_audio_input(format={"type": "audio/pcm", "rate": 8000}),
+        "invalid_value",
+        "session.audio.input.format.rate",
+    ),
 )
-def test_strict_sessions_check_what_messages_say(kind, message, code, param):
+def test_strict_realtime_session_validates_messages(kind, message, code, param):
     with OpenAIMock(strict=True):
-        _, refused_event, *events = over_realtime(kind, message, RESPOND)
+        _, refused_event, *events = realtime_events(kind, message, RESPONSE_CREATE)
         assert (refused_event["error"]["code"], refused_event["error"]["param"]) == (code, param)
         assert last_response(events)["status"] == "completed"
-        short = over_realtime(kind, sounding(NOISE[:480]), {"type": "input_audio_buffer.commit"})
+        short = realtime_events(kind, append_audio(NOISE[:480]), {"type": "input_audio_buffer.commit"})
     assert "buffer only has 10.00ms" in short[-1]["error"]["message"]
 
 
@@ -7875,186 +8292,220 @@ def test_strict_sessions_check_what_messages_say(kind, message, code, param):
     {"turn_detection": {"type": "new_vad", "sensitivity": 3}},
     {"noise_reduction": {"type": "far_side"}, "dance": True},
 )
-def test_settings_newer_than_the_sdk_are_taken(openai_mock, kind, settings):
+def test_realtime_settings_unknown_to_the_sdk_are_accepted(openai_mock, kind, settings):
     async def scene():
-        async with enter(sdk(kind).realtime.connect(**TALKS["realtime"])) as connection:
-            update = await talk(connection, listening(**settings), until=["session.updated"])
-            await get(connection.input_audio_buffer.append(audio=in_base64(NOISE)))
-            return update[-1], (await talk(connection, RESPOND))[-1]
+        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+            update = await send_and_receive(connection, update_audio_input(**settings), final_types=["session.updated"])
+            await awaited(connection.input_audio_buffer.append(audio=in_base64(NOISE)))
+            return update[-1], (await send_and_receive(connection, RESPONSE_CREATE))[-1]
 
     updated, done = finish(kind, scene())
-    assert holds(updated["session"]["audio"]["input"], settings)
+    assert contains(updated["session"]["audio"]["input"], settings)
     assert done["response"]["status"] == "completed"
 
 
-def test_what_is_heard_and_said_aloud_counts_as_audio(openai_mock, kind):
+def test_realtime_usage_counts_spoken_input_and_output_as_audio_tokens(openai_mock, kind):
     openai_mock.realtime.connect.response = "Hello there."
     openai_mock.realtime.connect.when("again").response = "Bye"
-    off, commit, text = (
-        listening(turn_detection=None),
+    disable_vad, commit, create_text = (
+        update_audio_input(turn_detection=None),
         {"type": "input_audio_buffer.commit"},
-        RESPOND | {"response": {"output_modalities": ["text"], "instructions": ""}},
+        RESPONSE_CREATE | {"response": {"output_modalities": ["text"], "instructions": ""}},
     )
-    heard = sounding(NOISE + HUSH), commit, RESPOND | {"response": {"instructions": "Be brief"}}, "response.done"
-    events = over_realtime(kind, off, *heard, item("Say it again"), text)
-    first, second = [event["response"]["usage"] for event in only(events, "response.done")]
-    assert holds(first, {"input_tokens": 6, "input_token_details": {"text_tokens": 2, "audio_tokens": 4}})
-    assert holds(first, {"output_tokens": 3, "output_token_details": {"text_tokens": 0, "audio_tokens": 3}})
-    assert holds(second, {"input_token_details": {"text_tokens": 3, "audio_tokens": 7}, "total_tokens": 11})
-    assert holds(second, {"output_token_details": {"text_tokens": 1, "audio_tokens": 0}})
+    spoken_turn = (
+        append_audio(NOISE + SILENCE),
+        commit,
+        RESPONSE_CREATE | {"response": {"instructions": "Be brief"}},
+        "response.done",
+    )
+    events = realtime_events(kind, disable_vad, *spoken_turn, item("Say it again"), create_text)
+    first, second = [event["response"]["usage"] for event in events_of_type(events, "response.done")]
+    assert contains(first, {"input_tokens": 6, "input_token_details": {"text_tokens": 2, "audio_tokens": 4}})
+    assert contains(first, {"output_tokens": 3, "output_token_details": {"text_tokens": 0, "audio_tokens": 3}})
+    assert contains(second, {"input_token_details": {"text_tokens": 3, "audio_tokens": 7}, "total_tokens": 11})
+    assert contains(second, {"output_token_details": {"text_tokens": 1, "audio_tokens": 0}})
 
 
-@pytest.mark.parametrize("name", TALKS)
-def test_what_is_still_to_be_played_is_cleared(openai_mock, kind, name):
-    events = over_realtime(kind, RESPOND, "response.done", {"type": "output_audio_buffer.clear"}, name=name)
+@pytest.mark.parametrize("name", CONNECT_PARAMS)
+def test_output_audio_buffer_clear_is_confirmed(openai_mock, kind, name):
+    events = realtime_events(kind, RESPONSE_CREATE, "response.done", {"type": "output_audio_buffer.clear"}, name=name)
     assert events[-1]["type"] == "output_audio_buffer.cleared"
     assert events[-1]["response_id"] == last_response(events)["id"]
 
 
-def test_rate_limits_are_those_of_the_headers(openai_mock, client, kind):
-    headers = client.chat.completions.with_raw_response.create(**CHAT).headers
-    limits = only(over_realtime(kind, RESPOND), "rate_limits.updated")[0]["rate_limits"]
+def test_realtime_rate_limits_match_the_http_headers(openai_mock, client, kind):
+    headers = client.chat.completions.with_raw_response.create(**CHAT_REQUEST).headers
+    limits = events_of_type(realtime_events(kind, RESPONSE_CREATE), "rate_limits.updated")[0]["rate_limits"]
     for limit in limits:
-        told = [headers[f"x-ratelimit-{what}-{limit['name']}"] for what in ("limit", "remaining")]
-        assert told == [str(limit["limit"]), str(limit["remaining"])]
+        header_values = [headers[f"x-ratelimit-{suffix}-{limit['name']}"] for suffix in ("limit", "remaining")]
+        assert header_values == [str(limit["limit"]), str(limit["remaining"])]
     assert [limit["reset_seconds"] for limit in limits] == [0.006, 0.0]
     assert [headers[f"x-ratelimit-reset-{limit['name']}"] for limit in limits] == ["6ms", "0s"]
 
 
-async def cut_off(kind, *messages):
+async def interrupted_response(kind, *messages):
     """The events of a long response that messages cut off after some of them, and what its item is then."""
-    async with enter(sdk(kind).realtime.connect(**TALKS["realtime"])) as connection:
-        events = await talk(connection, RESPOND, until=["response.output_audio.delta"])
+    async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+        events = await send_and_receive(connection, RESPONSE_CREATE, final_types=["response.output_audio.delta"])
         for message in messages:
-            await get(connection._connection.send(json.dumps(message)))
-        events += await talk(connection, {"type": "the.end"}, until=["error"])
+            await awaited(connection._connection.send(json.dumps(message)))
+        events += await send_and_receive(connection, {"type": "the.end"}, final_types=["error"])
         retrieve = {"type": "conversation.item.retrieve", "item_id": last_response(events)["output"][0]["id"]}
-        return events, (await talk(connection, retrieve, until=["conversation.item.retrieved"]))[-1]["item"]
+        return events, (await send_and_receive(connection, retrieve, final_types=["conversation.item.retrieved"]))[-1][
+            "item"
+        ]
 
 
 @cases(
     ("message", "reason"),
     ({"type": "response.cancel"}, "client_cancelled"),
-    (sounding(NOISE), "turn_detected"),
+    (append_audio(NOISE), "turn_detected"),
 )
-def test_a_response_that_is_cut_off_is_what_was_said_until_then(openai_mock, kind, message, reason):
+def test_interrupted_response_is_truncated_to_the_sent_transcript(openai_mock, kind, message, reason):
     openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the call is not made any more
-    events, item_then = finish(kind, cut_off(kind, message))
-    response, (part,) = last_response(events), item_then["content"]
+    events, retrieved_item = finish(kind, interrupted_response(kind, message))
+    response, (part,) = last_response(events), retrieved_item["content"]
     assert (response["status"], response["status_details"]["reason"]) == ("cancelled", reason)
     assert len(response["output"]) == 1
-    assert item_then["status"] == response["output"][0]["status"] == "incomplete"
-    said = "".join(event["delta"] for event in only(events, "response.output_audio_transcript.delta"))
-    assert part["transcript"] == texts_of(response)[0] == said and 0 < len(said) < 1500
+    assert retrieved_item["status"] == response["output"][0]["status"] == "incomplete"
+    sent_transcript = "".join(
+        event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")
+    )
+    assert part["transcript"] == response_texts(response)[0] == sent_transcript and 0 < len(sent_transcript) < 1500
 
 
-def test_one_response_of_a_conversation_at_a_time_and_others_beside_it(openai_mock, kind):
-    apart = {"conversation": "none", "input": [item("Apart")["item"]], "metadata": {"topic": "aside"}}
+def test_second_response_is_rejected_while_out_of_band_is_answered(openai_mock, kind):
+    out_of_band = {"conversation": "none", "input": [item("Apart")["item"]], "metadata": {"topic": "aside"}}
     openai_mock.realtime.connect.response = "Hello"
     openai_mock.realtime.connect.when("Apart").response = "Aside"
-    events = over_realtime(kind, RESPOND, RESPOND, RESPOND | {"response": apart}, RESPOND)
-    refused_events = only(events, "error")
-    assert [e["error"]["code"] for e in refused_events] == ["conversation_already_has_active_response"] * 2
-    assert [texts_of(e["response"]) for e in only(events, "response.done")] == [["Hello"], ["Aside"]]
+    events = realtime_events(
+        kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE | {"response": out_of_band}, RESPONSE_CREATE
+    )
+    refused_events = events_of_type(events, "error")
+    assert [event["error"]["code"] for event in refused_events] == ["conversation_already_has_active_response"] * 2
+    assert [response_texts(event["response"]) for event in events_of_type(events, "response.done")] == [
+        ["Hello"],
+        ["Aside"],
+    ]
     response = last_response(events)
     assert (response["conversation_id"], response["metadata"]) == (None, {"topic": "aside"})
-    assert len(only(events, "conversation.item.added")) == 1
+    assert len(events_of_type(events, "conversation.item.added")) == 1
 
 
-TURN = [
+SPEECH_TURN_EVENTS = [
     "input_audio_buffer.speech_started",
     "input_audio_buffer.speech_stopped",
     "input_audio_buffer.committed",
     "conversation.item.added",
     "conversation.item.done",
 ]
-TRANSCRIBED = "conversation.item.input_audio_transcription"
+TRANSCRIPTION_EVENT = "conversation.item.input_audio_transcription"
 
 
-def test_a_turn_is_detected_transcribed_and_answered(openai_mock, kind):
-    ready = httpx.Response(200, json={"text": "Weather in Oslo?"})
-    openai_mock.audio.transcriptions.create.response = [ready, error(400, "Too much noise.")]
+def test_speech_turn_is_detected_transcribed_and_answered(openai_mock, kind):
+    transcription = httpx.Response(200, json={"text": "Weather in Oslo?"})
+    openai_mock.audio.transcriptions.create.response = [transcription, error(400, "Too much noise.")]
     openai_mock.realtime.connect.when("Oslo").response = "It rains."
-    update, append = listening(transcription={"model": "whisper-1"}), sounding(HUSH + NOISE)
-    rest = "response.done", append, sounding(HUSH + HUSH)
-    events = over_realtime(kind, update, append, sounding(HUSH), *rest)[2:]
-    second = only(events, f"{TRANSCRIBED}.failed")
-    assert kinds(events)[:8] == [*TURN, f"{TRANSCRIBED}.delta", f"{TRANSCRIBED}.completed", "response.created"]
+    update, append = update_audio_input(transcription={"model": "whisper-1"}), append_audio(SILENCE + NOISE)
+    later_messages = "response.done", append, append_audio(SILENCE + SILENCE)
+    events = realtime_events(kind, update, append, append_audio(SILENCE), *later_messages)[2:]
+    second = events_of_type(events, f"{TRANSCRIPTION_EVENT}.failed")
+    assert kinds(events)[:8] == [
+        *SPEECH_TURN_EVENTS,
+        f"{TRANSCRIPTION_EVENT}.delta",
+        f"{TRANSCRIPTION_EVENT}.completed",
+        "response.created",
+    ]
     started, stopped = events[0]["audio_start_ms"], events[1]["audio_end_ms"]
     assert (started, stopped, second[0]["error"]["message"]) == (200, 400, "Too much noise.")
-    (completed,) = only(events, f"{TRANSCRIBED}.completed")
+    (completed,) = events_of_type(events, f"{TRANSCRIPTION_EVENT}.completed")
     assert (completed["transcript"], completed["usage"]["seconds"]) == ("Weather in Oslo?", 0.6)
-    assert only(events, TURN[0])[1]["audio_start_ms"] == 800
-    assert [texts_of(event["response"])[0][:8] for event in only(events, "response.done")] == ["It rains", "This is "]
+    assert events_of_type(events, SPEECH_TURN_EVENTS[0])[1]["audio_start_ms"] == 800
+    assert [response_texts(event["response"])[0][:8] for event in events_of_type(events, "response.done")] == [
+        "It rains",
+        "This is ",
+    ]
 
 
 @cases(
     ("settings", "asked", "ends"),
     ({"turn_detection": None}, {}, None),
     ({"turn_detection": {"type": "server_vad", "create_response": False}}, {}, "conversation.item.done"),
-    ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, {}, TURN[0]),
+    ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, {}, SPEECH_TURN_EVENTS[0]),
     ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, {}, "response.done"),
-    ({"format": {"type": "audio/pcmu"}}, {}, TURN[0]),  # what is silence in one format is none in the other
-    ({}, {"extra_query": {"intent": "transcription"}}, f"{TRANSCRIBED}.completed"),
+    (
+        {"format": {"type": "audio/pcmu"}},
+        {},
+        SPEECH_TURN_EVENTS[0],
+    ),  # what is silence in one format is none in the other
+    ({}, {"extra_query": {"intent": "transcription"}}, f"{TRANSCRIPTION_EVENT}.completed"),
 )
-def test_turns_are_detected_as_the_session_says(openai_mock, kind, settings, asked, ends):
+def test_turn_detection_uses_the_session_settings(openai_mock, kind, settings, asked, ends):
     session = {"type": "transcription" if asked else "realtime", "audio": {"input": settings}}
-    events = over_realtime(kind, {"type": "session.update", "session": session}, sounding(NOISE + HUSH), **asked)
+    events = realtime_events(
+        kind, {"type": "session.update", "session": session}, append_audio(NOISE + SILENCE), **asked
+    )
     assert events[0]["session"]["type"] == events[1]["session"]["type"] == session["type"]
     assert [event["type"] for event in events[2:]][-1:] == ([ends] if ends else [])
 
 
-def test_audio_is_committed_and_cleared_by_hand(openai_mock, kind):
-    off, append = listening(turn_detection=None), sounding(NOISE)
+def test_input_audio_buffer_is_committed_and_cleared_by_messages(openai_mock, kind):
+    disable_vad, append = update_audio_input(turn_detection=None), append_audio(NOISE)
     commit, clear = {"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}
-    events = over_realtime(kind, off, append, append, commit, append, clear, commit)[2:]
-    assert kinds(events) == [*TURN[2:], "input_audio_buffer.cleared", "error"]
+    events = realtime_events(kind, disable_vad, append, append, commit, append, clear, commit)[2:]
+    assert kinds(events) == [*SPEECH_TURN_EVENTS[2:], "input_audio_buffer.cleared", "error"]
     assert events[1]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
     (message,) = openai_mock.requests[4:5]
-    assert [event["type"] for event in message.events] == TURN[2:]
+    assert [event["type"] for event in message.events] == SPEECH_TURN_EVENTS[2:]
 
 
-def test_a_message_without_events_has_none_at_once(openai_mock):
+def test_events_of_an_unanswered_message_are_empty(openai_mock):
     with sdk().responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Hi")
         assert openai_mock.requests[-1].events == []
 
 
-def test_a_session_begins_as_its_secret_or_its_call_was_made(openai_mock, client, kind):
+def test_realtime_session_starts_with_the_settings_of_its_secret_or_call(openai_mock, client, kind):
     session = {"type": "realtime", "instructions": "Whisper.", "audio": {"output": {"voice": "cedar"}}}
     secret = client.realtime.client_secrets.create(session=session)
-    default = over_realtime(kind)[0]["session"]
-    made = over_realtime(kind, client=new(kind).with_options(api_key=secret.value))[0]["session"]
-    assert secret.value.startswith("ek_") and made["instructions"] == "Whisper."
-    assert made.get("id") == secret.session.to_dict().get("id")  # which older releases do not know
-    assert made["audio"]["output"] == default["audio"]["output"] | {"voice": "cedar"}
-    assert secret.session.audio.input.to_dict() == default["audio"]["input"] == made["audio"]["input"]
-    written = client.realtime.client_secrets.create(session={"type": "transcription"}).session.audio.input.to_dict()
-    assert written["transcription"] is None and "create_response" not in written["turn_detection"]
+    default = realtime_events(kind)[0]["session"]
+    secret_session = realtime_events(kind, client=new_client(kind).with_options(api_key=secret.value))[0]["session"]
+    assert secret.value.startswith("ek_") and secret_session["instructions"] == "Whisper."
+    assert secret_session.get("id") == secret.session.to_dict().get("id")  # which older releases do not know
+    assert secret_session["audio"]["output"] == default["audio"]["output"] | {"voice": "cedar"}
+    assert secret.session.audio.input.to_dict() == default["audio"]["input"] == secret_session["audio"]["input"]
+    transcription_input = client.realtime.client_secrets.create(
+        session={"type": "transcription"}
+    ).session.audio.input.to_dict()
+    assert (
+        transcription_input["transcription"] is None and "create_response" not in transcription_input["turn_detection"]
+    )
     client.realtime.calls.accept("call_1", type="realtime", instructions="Answer the phone.")
-    assert over_realtime(kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"] == "Answer the phone."
+    assert realtime_events(kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"] == "Answer the phone."
     answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
     call_id = answer.headers["location"].rpartition("/")[2]
     assert answer.read().startswith(b"v=0") and call_id.startswith("rtc_")
-    assert over_realtime(kind, extra_query={"call_id": call_id})[0]["session"]["instructions"] == "Ask."
+    assert realtime_events(kind, extra_query={"call_id": call_id})[0]["session"]["instructions"] == "Ask."
 
 
-@pytest.mark.parametrize("name", TALKS)
-def test_a_session_at_azure(openai_mock, kind, name):
-    azure = (openai.AzureOpenAI if kind == "sync" else openai.AsyncAzureOpenAI)(
-        api_key=KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28"
+@pytest.mark.parametrize("name", CONNECT_PARAMS)
+def test_azure_realtime_session_is_answered(openai_mock, kind, name):
+    azure_openai = (openai.AzureOpenAI if kind == "sync" else openai.AsyncAzureOpenAI)(
+        api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28"
     )
-    events = over_realtime(kind, RESPOND, name=name, client=azure)
+    events = realtime_events(kind, RESPONSE_CREATE, name=name, client=azure_openai)
     assert (events[0]["session"]["model"], last_response(events)["status"]) == ("gpt-4o-realtime-preview", "completed")
     assert openai_mock.requests[0].endpoint == f"{name}.connect"
 
 
-def test_the_beta_has_the_names_it_had(openai_mock, kind):
+def test_beta_realtime_sends_beta_event_names(openai_mock, kind):
     openai_mock.beta.realtime.connect.response = streamed("Hello" + tool_call("f", {}), chunk=100)
-    text = RESPOND | {"response": {"modalities": ["text"]}}
+    create_text = RESPONSE_CREATE | {"response": {"modalities": ["text"]}}
     update = {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}}
-    both = update, {"type": "transcription_session.update", "session": {"include": []}}
-    events = over_realtime(kind, *both, sounding(NOISE), item(), RESPOND, "response.done", text, name="beta.realtime")
+    updates = update, {"type": "transcription_session.update", "session": {"include": []}}
+    events = realtime_events(
+        kind, *updates, append_audio(NOISE), item(), RESPONSE_CREATE, "response.done", create_text, name="beta.realtime"
+    )
     assert kinds(events)[:6] == [
         "session.created",
         "conversation.created",
@@ -8063,11 +8514,11 @@ def test_the_beta_has_the_names_it_had(openai_mock, kind):
         "conversation.item.created",
         "response.created",
     ]
-    there = {event["type"] for event in events}
-    assert {"response.audio_transcript.delta", "response.audio.delta", "response.text.done"} <= there
-    assert not any("output_audio" in kind or kind.startswith("conversation.item.d") for kind in there)
+    sent_types = {event["type"] for event in events}
+    assert {"response.audio_transcript.delta", "response.audio.delta", "response.text.done"} <= sent_types
+    assert not any("output_audio" in kind or kind.startswith("conversation.item.d") for kind in sent_types)
     assert [event for record in openai_mock.requests[:-1] for event in record.events or ()] == events
-    (first, second) = [event["response"]["output"] for event in only(events, "response.done")]
+    (first, second) = [event["response"]["output"] for event in events_of_type(events, "response.done")]
     assert (first[0]["content"][0]["type"], second[0]["content"][0]["type"]) == ("audio", "text")
 
 
@@ -8077,43 +8528,55 @@ def test_the_beta_has_the_names_it_had(openai_mock, kind):
     ("live", "session.input_audio.append", "session.started"),
     ("live.forks", "session.input_audio.append", "session.started"),
 )
-@needs("live.forks.connect", "realtime.translations.connect")
-def test_a_session_says_what_it_hears_otherwise(openai_mock, kind, name, append, started):
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_translation_and_live_sessions_answer_transcribed_speech(openai_mock, kind, name, append, started):
     settings = {"session_id": "sess_1"} if name == "live.forks" else {}
     settings |= {"model": "gpt-realtime-translate"} if name == "realtime.translations" else {}
-    begin = [] if settings.get("model") else [{"type": "session.start", "session": {"model": "gpt-live-1"}}]
+    start_messages = [] if settings.get("model") else [{"type": "session.start", "session": {"model": "gpt-live-1"}}]
     openai_mock.audio.transcriptions.create.response = ["Guten Tag.", "Danke."]
-    reach(openai_mock, name).connect.when("Tag").response = "Good day."
-    reach(openai_mock, name).connect.response = "Thanks."
-    messages = [*begin, sounding(NOISE + HUSH, append), sounding(HUSH + NOISE, append)]
+    lookup(openai_mock, name).connect.when("Tag").response = "Good day."
+    lookup(openai_mock, name).connect.response = "Thanks."
+    messages = [*start_messages, append_audio(NOISE + SILENCE, append), append_audio(SILENCE + NOISE, append)]
 
     async def scene():
         events = []
-        async with enter(reach(sdk(kind), name).connect(**settings)) as connection:
+        async with enter(lookup(sdk(kind), name).connect(**settings)) as connection:
             for message in (*messages, {"type": "session.close"}):
-                await get(connection._connection.send(json.dumps(message)))
+                await awaited(connection._connection.send(json.dumps(message)))
             while "session.closed" not in str(events[-1:]):
-                events.append(json.loads(await get(connection.recv_bytes())))
+                events.append(json.loads(await awaited(connection.recv_bytes())))
                 valid(SERVER_EVENTS[name], events[-1])
         return events
 
     events = finish(kind, scene())
-    heard, said = "session.input_transcript.delta", ["session.output_transcript.delta", "session.output_audio.delta"]
-    assert [kind for kind in kinds(events) if kind not in said] == [started, heard, heard, "session.closed"]
-    pieces = [event["delta"] for event in events if event["type"] in (heard, said[0])]
+    input_event, output_events = (
+        "session.input_transcript.delta",
+        ["session.output_transcript.delta", "session.output_audio.delta"],
+    )
+    assert [kind for kind in kinds(events) if kind not in output_events] == [
+        started,
+        input_event,
+        input_event,
+        "session.closed",
+    ]
+    pieces = [event["delta"] for event in events if event["type"] in (input_event, output_events[0])]
     assert "".join(pieces) == "Guten Tag.Good day.Danke.Thanks."
-    assert sum(len(base64.b64decode(event["delta"])) for event in only(events, said[1])) == 48 * 10 * 16
+    assert (
+        sum(len(base64.b64decode(event["delta"])) for event in events_of_type(events, output_events[1])) == 48 * 10 * 16
+    )
 
 
-@needs("live.forks.connect", "realtime.translations.connect")  # with which keys that are pressed came
-def test_a_live_session_takes_commands(openai_mock, kind):
-    said = {"content": "x", "delegation_id": None}
-    appended = [{"type": f"session.{what}.append", **said} for what in ("instructions", "thinking", "commentary")]
-    mute = [{"type": f"session.input_audio.{how}"} for how in ("mute", "unmute")]
-    sound = sounding(NOISE + HUSH, "session.input_audio.append")
+@requires("live.forks.connect", "realtime.translations.connect")  # with which keys that are pressed came
+def test_live_session_confirms_commands(openai_mock, kind):
+    append_params = {"content": "x", "delegation_id": None}
+    appended = [
+        {"type": f"session.{channel}.append", **append_params} for channel in ("instructions", "thinking", "commentary")
+    ]
+    mute = [{"type": f"session.input_audio.{action}"} for action in ("mute", "unmute")]
+    append = append_audio(NOISE + SILENCE, "session.input_audio.append")
     start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
-    play = {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)}
-    events = over_realtime(kind, start, mute[0], sound, mute[1], *appended, play, name="live")
+    play_fixture = {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)}
+    events = realtime_events(kind, start, mute[0], append, mute[1], *appended, play_fixture, name="live")
     assert events[0]["client_event_id"] == "mine"
     assert kinds(events) == [
         "session.started",
@@ -8123,24 +8586,24 @@ def test_a_live_session_takes_commands(openai_mock, kind):
         "session.output_audio.fixture.playing",
         "session.output_audio.fixture.played",
     ]
-    beside = over_realtime(
+    sideband_events = realtime_events(
         kind, {"type": "transport.dtmf.send", "event": "1"}, name="live.sideband", session_id="sess_1"
     )
-    assert kinds(beside) == ["transport.dtmf.sent"]
-    refused_event = over_realtime(kind, start, name="live.sideband", session_id="sess_1")[-1]
+    assert kinds(sideband_events) == ["transport.dtmf.sent"]
+    refused_event = realtime_events(kind, start, name="live.sideband", session_id="sess_1")[-1]
     assert refused_event["error"]["code"] == "invalid_value"
 
 
-@needs("live.forks.connect")
-def test_a_live_session_reports_its_expiry_and_is_closed(openai_mock, kind):
+@requires("live.forks.connect")
+def test_live_session_reports_its_expiry_and_closes(openai_mock, kind):
     openai_mock.live.connect.response = streamed("Hello there", fail_after=1, fault=1001)
 
     async def scene():
         async with enter(sdk(kind).live.connect()) as connection:
-            sound = sounding(NOISE + HUSH, "session.input_audio.append")
-            *_, last = await talk(connection, sound, until=["session.closed"])
-            with pytest.raises(closed(), match="1001"):
-                await get(connection.recv_bytes())
+            append = append_audio(NOISE + SILENCE, "session.input_audio.append")
+            *_, last = await send_and_receive(connection, append, final_types=["session.closed"])
+            with pytest.raises(connection_closed_error(), match="1001"):
+                await awaited(connection.recv_bytes())
             return last
 
     last = finish(kind, scene())
@@ -8148,18 +8611,22 @@ def test_a_live_session_reports_its_expiry_and_is_closed(openai_mock, kind):
     assert (last["reason"], last["usage"]["seconds"]) == ("expired", 0.4)
 
 
-@needs("live.forks.connect")
-def test_what_a_live_session_delegates_is_answered_by_responses(openai_mock, kind):
+@requires("live.forks.connect")
+def test_live_session_delegates_to_responses(openai_mock, kind):
     openai_mock.responses.create.when("Tokyo", tool_result=False).response = tool_call("f", {}, "call_1")
     openai_mock.responses.create.when(tool_result=True, model="gpt-5").response = "Sunny."
     delegation = {"type": "responses", "responses": {"model": "gpt-5"}}
     start = {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}}
-    asked, output = item("Weather in Tokyo?")["item"], output_of_call("call_1")["item"]
-    made = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
-    given = [{"type": "response.item.create", "item": each} for each in (asked, made, output)]
-    events = over_realtime(kind, start, given[0], RESPOND, *given[1:], RESPOND, name="live")
-    inner = [event["event"] for event in only(events, "response.event")]
-    first, second = [event["response"]["output"][0] for event in only(inner, "response.completed")]
+    user_item, output_item = item("Weather in Tokyo?")["item"], function_output_message("call_1")["item"]
+    call_item = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
+    create_messages = [
+        {"type": "response.item.create", "item": item_fields} for item_fields in (user_item, call_item, output_item)
+    ]
+    events = realtime_events(
+        kind, start, create_messages[0], RESPONSE_CREATE, *create_messages[1:], RESPONSE_CREATE, name="live"
+    )
+    inner = [event["event"] for event in events_of_type(events, "response.event")]
+    first, second = [event["response"]["output"][0] for event in events_of_type(inner, "response.completed")]
     assert (first["call_id"], second["content"][0]["text"]) == ("call_1", "Sunny.")
 
 
@@ -8171,120 +8638,156 @@ QUESTIONS = [
 EVIDENCE = {"id": "mine", "role": "user", "content": "A fact."}
 
 
-def test_each_question_of_a_decision_is_answered(openai_mock, client):
-    asked = {"model": "gpt-6-luna", "input": "Hi", "questions": QUESTIONS}
-    polite, choice, score = client.decisions.create(**asked).answers
+def test_decision_answers_each_question(openai_mock, client):
+    params = {"model": "gpt-6-luna", "input": "Hi", "questions": QUESTIONS}
+    polite, choice, score = client.decisions.create(**params).answers
     assert (polite.name, polite.probability, choice.choice, score.score) == ("polite", 1.0, "a", 0.0)
-    assert [each.value for each in choice.probabilities] == ["a", True]
-    levels = [(each.label, each.value, each.probability) for each in score.probabilities]
+    assert [level.value for level in choice.probabilities] == ["a", True]
+    levels = [(level.label, level.value, level.probability) for level in score.probabilities]
     assert levels == [("low", 0, 1), ("high", 1, 0)]
     openai_mock.decisions.create.response = {"answers": [{"probability": 0.2}, {"type": "refusal"}]}
-    polite, refused_answer = client.decisions.create(**asked).answers
+    polite, refused_answer = client.decisions.create(**params).answers
     assert (polite.name, polite.probability, refused_answer.type) == ("polite", 0.2, "refusal")
 
 
-@needs("live.forks.connect")
-def test_what_a_live_session_decides_is_answered_by_decisions(openai_mock, kind):
+@requires("live.forks.connect")
+def test_live_session_delegates_to_decisions(openai_mock, kind):
     openai_mock.audio.transcriptions.create.response = "Be so kind."
     openai_mock.live.connect.response = "Gladly."
     openai_mock.decisions.create.response = [..., ..., {"answers": [{"probability": 0.3}]}, error(429)]
     delegation = {"type": "decisions", "decisions": {"model": "gpt-6-luna", "questions": QUESTIONS}}
-    heard, said = "session.input_transcript.delta", "session.output_transcript.delta"
+    input_event, output_event = "session.input_transcript.delta", "session.output_transcript.delta"
     triggers = [
-        {"type": "decisions", "event_type": kind, "decisions": {"questions": QUESTIONS[:1]}} for kind in (heard, said)
+        {"type": "decisions", "event_type": kind, "decisions": {"questions": QUESTIONS[:1]}}
+        for kind in (input_event, output_event)
     ]
     settings = {"model": "gpt-live-1", "delegation": delegation, "triggers": triggers}
-    give, take = {"type": "decision.item.create", "item": EVIDENCE}, {"type": "decision.item.delete", "item_id": "mine"}
+    create_item, delete_item = (
+        {"type": "decision.item.create", "item": EVIDENCE},
+        {"type": "decision.item.delete", "item_id": "mine"},
+    )
     decide = [{"type": "decision.create", "event_id": f"event_{number}"} for number in (1, 2)]
-    sound, start = sounding(NOISE + HUSH, "session.input_audio.append"), {"type": "session.start", "session": settings}
-    messages = [decide[0], start, sound, give, give, decide[0], decide[0], take, take, decide[1]]
-    events = over_realtime(kind, *messages, name="live")
-    by_heard, by_said, delegated = only(events, "decision.event")
-    for event, cause in ((by_heard, heard), (by_said, said)):
-        assert event["source_event_type"] == cause and event["source_event_id"] == only(events, cause)[-1]["event_id"]
+    append, start = (
+        append_audio(NOISE + SILENCE, "session.input_audio.append"),
+        {"type": "session.start", "session": settings},
+    )
+    messages = [
+        decide[0],
+        start,
+        append,
+        create_item,
+        create_item,
+        decide[0],
+        decide[0],
+        delete_item,
+        delete_item,
+        decide[1],
+    ]
+    events = realtime_events(kind, *messages, name="live")
+    input_decision, output_decision, delegated = events_of_type(events, "decision.event")
+    for event, event_type in ((input_decision, input_event), (output_decision, output_event)):
+        assert (
+            event["source_event_type"] == event_type
+            and event["source_event_id"] == events_of_type(events, event_type)[-1]["event_id"]
+        )
         assert event["event"]["decision"]["answers"][0]["name"] == "polite"
     assert delegated["delegation_id"] and delegated["event"]["decision"]["answers"][0]["probability"] == 0.3
-    assert only(events, "decision.item.created")[0]["item"] == EVIDENCE
-    assert only(events, "decision.item.deleted")[0]["item_id"] == "mine"
-    words = ["does not delegate", "already exists", "made for the event", "not found", "Rate limit"]
-    assert all(word in event["error"]["message"] for word, event in zip(words, only(events, "error"), strict=True))
+    assert events_of_type(events, "decision.item.created")[0]["item"] == EVIDENCE
+    assert events_of_type(events, "decision.item.deleted")[0]["item_id"] == "mine"
+    messages_expected = ["does not delegate", "already exists", "made for the event", "not found", "Rate limit"]
+    assert all(
+        message in event["error"]["message"]
+        for message, event in zip(messages_expected, events_of_type(events, "error"), strict=True)
+    )
 
 
-def events_of(session):
-    return {kind for union in session.client_events.split() for kind in openai_responses._client_events(union)}
+def client_event_types(session):
+    return {
+        event_type for union in session.client_events.split() for event_type in openai_responses._client_events(union)
+    }
 
 
-@pytest.mark.parametrize("name", sorted(connects(sdk())))
-def test_all_that_a_client_may_say_is_heard(name):
+@pytest.mark.parametrize("name", sorted(websocket_resources(sdk())))
+def test_declared_client_events_have_handlers(name):
     session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
-    there = events_of(session)
-    assert there and there <= session.handlers.keys()
+    event_types = client_event_types(session)
+    assert event_types and event_types <= session.handlers.keys()
 
 
-CLIENT_UNIONS = [
+CLIENT_EVENT_MODULES = [
     f"{path.parent.relative_to(SDK_TYPES).as_posix()}.{path.stem}".replace("/", ".")
     for path in sorted(SDK_TYPES.rglob("*_client_event_param.py"))
 ]
 
 
-@pytest.mark.parametrize("module", CLIENT_UNIONS)
-def test_every_union_of_what_clients_may_say_has_a_connection_that_hears_it(module):
+@pytest.mark.parametrize("module", CLIENT_EVENT_MODULES)
+def test_event_unions_of_clients_are_handled_by_a_connection(module):
     """Those that no connection of the SDK takes are another's by another name."""
     package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
     (union,) = (name for name in unions if name.endswith("ClientEventParam"))
     sessions = openai_responses._SOCKET_SESSIONS.values()
-    there = set(openai_responses._client_events(f"{package}.{union}"))
-    assert any(there <= set(each.handlers) for each in sessions if f" {package}." in f" {each.client_events}")
+    event_types = set(openai_responses._client_events(f"{package}.{union}"))
+    assert any(
+        event_types <= set(session.handlers) for session in sessions if f" {package}." in f" {session.client_events}"
+    )
 
 
-@given(st.sampled_from(sorted(connects(sdk()))), st.data())
-def test_no_message_raises_from_inside(name, data):
+@given(st.sampled_from(sorted(websocket_resources(sdk()))), st.data())
+def test_generated_client_events_never_raise_from_inside(name, data):
     session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
 
     def message():
-        kind = data.draw(st.sampled_from(sorted(session.handlers.keys() & events_of(session))))
-        event = openai_responses._client_event_type(session.client_events, kind)
+        event_type = data.draw(st.sampled_from(sorted(session.handlers.keys() & client_event_types(session))))
+        event = openai_responses._client_event_type(session.client_events, event_type)
         names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
-        return data.draw(st.dictionaries(names, odd_values | st.just("AAAA"), max_size=4)) | {"type": kind}
+        return data.draw(st.dictionaries(names, fuzz_values | st.just("AAAA"), max_size=4)) | {"type": event_type}
 
-    with OpenAIMock(), reach(sdk(), name).connect(**needed_by(name)) as connection:
-        for each in [message(), message(), {"type": "the.end"}]:
-            with contextlib.suppress(closed()):
-                connection._connection.send(json.dumps(each))
-        with contextlib.suppress(closed()):
+    with OpenAIMock(), lookup(sdk(), name).connect(**required_connect_params(name)) as connection:
+        for client_event in [message(), message(), {"type": "the.end"}]:
+            with contextlib.suppress(connection_closed_error()):
+                connection._connection.send(json.dumps(client_event))
+        with contextlib.suppress(connection_closed_error()):
             while "the.end" not in (event := connection.recv_bytes().decode()):
                 assert "type" in json.loads(event)
 
 
-STEERING = "responses.ResponsesClientEventParam"
+STEER_EVENT_UNION = "responses.ResponsesClientEventParam"
 
 
 @pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEERING), reason="this SDK steers no response"
+    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
 )
-def test_a_response_is_steered_and_another_follows(openai_mock, kind):
+def test_steering_starts_a_follow_up_response(openai_mock, kind):
     openai_mock.responses.connect.response = ["word " * 50, "As you like."]
     openai_mock.responses.connect.when("shorter").response = "Shorter."
 
     async def scene():
         async with enter(sdk(kind).responses.connect()) as connection:
-            begun = await talk(connection, says("Hi", stream_id="a", metadata={"a": "b"}), until=["response.created"])
-            steer = {"type": "response.steer", "previous_response_id": begun[0]["response"]["id"]}
-            failing = [steer | {"previous_response_id": UNKNOWN, "input": "x"}, steer | {"input": []}]
-            apart = says("Hi", stream_id="b", store=False)
-            other = await talk(connection, apart, until=["response.created"])
-            failing += [steer | {"previous_response_id": other[-1]["response"]["id"], "input": "x"}]
-            events = await talk(connection, *failing, until=["response.steer.failed"])
-            events += await talk(connection, steer | {"input": "shorter"}, until=["response.steer.accepted"])
-            events += await talk(connection, steer | {"input": "longer"}, until=["response.steer.failed"])
-            while len(only(events, "response.completed")) < 3:
-                events += await talk(connection, until=["response.completed"])
-            return events + await talk(connection, steer | {"input": "late"}, until=["response.steer.failed"])
+            started = await send_and_receive(
+                connection, says("Hi", stream_id="a", metadata={"a": "b"}), final_types=["response.created"]
+            )
+            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"]}
+            invalid_steers = [steer | {"previous_response_id": UNKNOWN_ID, "input": "x"}, steer | {"input": []}]
+            other_request = says("Hi", stream_id="b", store=False)
+            other_events = await send_and_receive(connection, other_request, final_types=["response.created"])
+            invalid_steers += [steer | {"previous_response_id": other_events[-1]["response"]["id"], "input": "x"}]
+            events = await send_and_receive(connection, *invalid_steers, final_types=["response.steer.failed"])
+            events += await send_and_receive(
+                connection, steer | {"input": "shorter"}, final_types=["response.steer.accepted"]
+            )
+            events += await send_and_receive(
+                connection, steer | {"input": "longer"}, final_types=["response.steer.failed"]
+            )
+            while len(events_of_type(events, "response.completed")) < 3:
+                events += await send_and_receive(connection, final_types=["response.completed"])
+            return events + await send_and_receive(
+                connection, steer | {"input": "late"}, final_types=["response.steer.failed"]
+            )
 
     events = finish(kind, scene())
     for event in events:
         valid("responses.ResponsesServerEvent", event)
-    failed = [event["error"]["code"] for event in only(events, "response.steer.failed")]
+    failed = [event["error"]["code"] for event in events_of_type(events, "response.steer.failed")]
     assert failed == [
         "response_not_found",
         "invalid_input",
@@ -8292,122 +8795,130 @@ def test_a_response_is_steered_and_another_follows(openai_mock, kind):
         "too_many_pending_steers",
         "response_already_completed",
     ]
-    first, second = [event["response"] for event in only(events, "response.completed") if event["stream_id"] == "a"]
+    first, second = [
+        event["response"] for event in events_of_type(events, "response.completed") if event["stream_id"] == "a"
+    ]
     assert (second["previous_response_id"], second["metadata"]) == (first["id"], {"a": "b"})
     assert second["output"][0]["content"][0]["text"] == "Shorter."
-    (accepted,) = only(events, "response.steer.accepted")
+    (accepted,) = events_of_type(events, "response.steer.accepted")
     assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
 
 
 @pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEERING), reason="this SDK steers no response"
+    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
 )
-def test_what_steers_a_response_that_calls_waits_for_the_outputs(openai_mock, kind):
+def test_steering_is_pending_until_tool_outputs_arrive(openai_mock, kind):
     openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
 
     async def scene():
         async with enter(sdk(kind).responses.connect()) as connection:
-            begun = await talk(connection, says("Hi"), until=["response.created"])
-            steer = {"type": "response.steer", "previous_response_id": begun[0]["response"]["id"], "input": "Hurry."}
-            (*_, pending) = await talk(connection, steer, until=["response.steer.pending"])
+            started = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"], "input": "Hurry."}
+            (*_, pending) = await send_and_receive(connection, steer, final_types=["response.steer.pending"])
             valid("responses.ResponsesServerEvent", pending)
             outputs = [stub | {"output": "done"} for stub in pending["required_input"]]
-            return await talk(connection, says(outputs, previous_response_id=begun[0]["response"]["id"]))
+            return await send_and_receive(connection, says(outputs, previous_response_id=started[0]["response"]["id"]))
 
     hurry, output = json.loads(finish(kind, scene())[-1]["response"]["output"][0]["content"][0]["text"])
     assert (hurry["content"], output["output"], output["name"]) == ("Hurry.", "done", "f")
 
 
-INJECTING = "beta.BetaResponsesClientEventParam"
+INJECT_EVENT_UNION = "beta.BetaResponsesClientEventParam"
 
 
 @pytest.mark.skipif(
-    "response.inject" not in openai_responses._client_events(INJECTING), reason="this SDK injects nothing"
+    "response.inject" not in openai_responses._client_events(INJECT_EVENT_UNION), reason="this SDK injects nothing"
 )
-def test_outputs_that_are_injected_are_heard_by_the_response_that_follows(openai_mock, kind):
+def test_injected_outputs_are_input_of_the_next_response(openai_mock, kind):
     call = tool_call("f", {}, "call_1")
     openai_mock.responses.connect.response = [call, lambda request, body: json.dumps(body["input"])]
     output = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
 
     async def scene():
         async with enter(sdk(kind).beta.responses.connect()) as connection:
-            (begun,) = await talk(connection, says("Hi"), until=["response.created"])
-            id = begun["response"]["id"]
+            (started,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            id = started["response"]["id"]
             inject = {"type": "response.inject", "response_id": id, "input": [output]}
-            messages = [inject, inject | {"response_id": UNKNOWN}, inject | {"input": [EVIDENCE]}]
-            ends = ["response.inject.created", "response.inject.failed", "error"]
-            told = await talk(connection, *messages, until=ends)
-            await talk(connection, until=["response.completed"])
-            told += await talk(connection, inject, until=["response.inject.failed"])
-            return told, (await talk(connection, says("Go on", previous_response_id=id)))[-1]
+            messages = [inject, inject | {"response_id": UNKNOWN_ID}, inject | {"input": [EVIDENCE]}]
+            final_types = ["response.inject.created", "response.inject.failed", "error"]
+            received = await send_and_receive(connection, *messages, final_types=final_types)
+            await send_and_receive(connection, final_types=["response.completed"])
+            received += await send_and_receive(connection, inject, final_types=["response.inject.failed"])
+            return received, (await send_and_receive(connection, says("Go on", previous_response_id=id)))[-1]
 
-    told, last = finish(kind, scene())
-    created, *failed, late = [event for event in told if "inject" in event["type"] or event["type"] == "error"]
+    received, last = finish(kind, scene())
+    created, *failed, late = [event for event in received if "inject" in event["type"] or event["type"] == "error"]
     for event in (created, failed[0], late):
         valid("beta.BetaResponsesServerEvent", event)
     codes = [event["error"]["code"] for event in (*failed, late)]
     assert codes == ["response_not_found", "invalid_value", "response_already_completed"]
-    injected, asked = json.loads(last["response"]["output"][0]["content"][0]["text"])
-    assert holds(injected, output) and holds(asked, {"role": "user"})
+    injected, next_message = json.loads(last["response"]["output"][0]["content"][0]["text"])
+    assert contains(injected, output) and contains(next_message, {"role": "user"})
 
 
-@needs("responses.connect")
-def test_strict_sessions_take_what_the_beta_adds(kind):
+@requires("responses.connect")
+def test_strict_websocket_accepts_beta_params(kind):
     with OpenAIMock(strict=True):
-        assert over_socket(kind, says("Hi", multi_agent={"enabled": True}))[-1]["type"] == "response.completed"
+        assert websocket_events(kind, says("Hi", multi_agent={"enabled": True}))[-1]["type"] == "response.completed"
 
 
-@needs("beta.responses.create")
-def test_the_beta_of_responses_has_its_events(openai_mock, kind):
+@requires("beta.responses.create")
+def test_beta_responses_websocket_sends_beta_events(openai_mock, kind):
     openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
-    *_, last = events = over_socket(kind, says("Hi"), name="beta.responses")
+    *_, last = events = websocket_events(kind, says("Hi"), name="beta.responses")
     for event in events:
         valid("beta.BetaResponsesServerEvent", event)
-    assert [each["type"] for each in last["response"]["output"]] == ["reasoning", "message", "function_call"]
+    assert [output_item["type"] for output_item in last["response"]["output"]] == [
+        "reasoning",
+        "message",
+        "function_call",
+    ]
 
 
-def test_a_session_sends_the_events_that_are_set(openai_mock, kind):
-    told = {"type": "response.output_text.delta", "delta": "Hi"}
-    openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed([told, {"type": "error"}])
-    assert over_socket(kind, says("Hi")) == [told, {"type": "error"}]
+def test_websocket_sends_the_set_events(openai_mock, kind):
+    delta_event = {"type": "response.output_text.delta", "delta": "Hi"}
+    openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed(
+        [delta_event, {"type": "error"}]
+    )
+    assert websocket_events(kind, says("Hi")) == [delta_event, {"type": "error"}]
 
     async def scene():
-        async with enter(sdk(kind).realtime.connect(**TALKS["realtime"])) as connection:
-            return await talk(connection, RESPOND)
+        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+            return await send_and_receive(connection, RESPONSE_CREATE)
 
-    assert {key: finish(kind, scene())[1][key] for key in told} == told
+    assert {key: finish(kind, scene())[1][key] for key in delta_event} == delta_event
 
 
-def test_lanes_of_a_connection_are_answered_side_by_side(openai_mock, kind):
+def test_stream_ids_of_a_websocket_are_answered_concurrently(openai_mock, kind):
     openai_mock.responses.connect.response = ["one " * 9, "two " * 9, "three"]
-    lanes = [says("Hi", stream_id=lane) for lane in ("a", "b", "a")]
+    messages = [says("Hi", stream_id=stream_id) for stream_id in ("a", "b", "a")]
 
     async def scene():
         async with enter(sdk(kind).responses.connect()) as connection:
-            for message in lanes:
-                await get(connection._connection.send(json.dumps(message)))
+            for message in messages:
+                await awaited(connection._connection.send(json.dumps(message)))
             events = []
-            while len(only(events, "response.completed")) < len(lanes):
-                events.append(json.loads(await get(connection.recv_bytes())))
+            while len(events_of_type(events, "response.completed")) < len(messages):
+                events.append(json.loads(await awaited(connection.recv_bytes())))
             return events
 
     events = finish(kind, scene())
     assert [event["stream_id"] for event in events[:6]] == ["a", "b"] * 3
-    assert [event["stream_id"] for event in only(events, "response.completed")] == ["a", "b", "a"]
+    assert [event["stream_id"] for event in events_of_type(events, "response.completed")] == ["a", "b", "a"]
 
 
-def test_a_close_code_is_no_fault_of_a_call_over_http(openai_mock, create):
+def test_close_code_is_rejected_as_a_fault_of_an_http_call(openai_mock, create):
     with pytest.raises(ValueError, match=r"fault=1011\) closes a WebSocket"):
         create.response = [streamed("Hello", fail_after=1, fault=1011)]
 
 
-def test_without_websockets_all_else_is_mocked(monkeypatch):
+def test_http_is_mocked_without_the_websockets_package(monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(openai_responses, "_patches", openai_responses._patches.__wrapped__)
     with OpenAIMock() as openai_mock:
         openai_mock.responses.connect.response = "Nobody asks."
-        assert ask("Hi") == openai_responses._DEFAULT_TEXT
+        assert complete("Hi") == openai_responses._DEFAULT_TEXT
         with pytest.raises(openai.OpenAIError, match="realtime"):
             sdk().responses.connect().__enter__()
 
@@ -8434,37 +8945,37 @@ def test_without_websockets_all_else_is_mocked(monkeypatch):
     (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),
     (lambda: setattr(OpenAIMock().files, "create", 1), AttributeError, "set its response: openai_mock.files.create."),
 )
-def test_mistakes_are_told_at_once(make, mistake, words):
-    assert words in str(failing(mistake, make))
+def test_invalid_arguments_raise_immediately(make, mistake, words):
+    assert words in str(raised_by(mistake, make))
 
 
-def test_a_base_url_is_the_only_one_answered():
+def test_base_url_is_the_only_answered_url():
     with OpenAIMock(base_url="https://gateway.test/v2/") as openai_mock:
-        assert sdk().with_options(base_url="https://gateway.test/v2").chat.completions.create(**CHAT).id
+        assert sdk().with_options(base_url="https://gateway.test/v2").chat.completions.create(**CHAT_REQUEST).id
         words = r"POST https://api\.openai\.com/v1/chat/completions would reach the network"
-        mistaken(AssertionError, words, ask, "Hi")
-        assert [request.endpoint for request in openai_mock.requests] == [CREATE, ""]
+        assert_raises(AssertionError, words, complete, "Hi")
+        assert [request.endpoint for request in openai_mock.requests] == [CHAT_CREATE, ""]
 
 
-def test_the_environments_base_url_is_answered_too(monkeypatch):
+def test_environment_base_url_is_also_answered(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.test/v1/")
     with OpenAIMock() as openai_mock:
-        for client in (new(), new(base_url=URL)):
-            client.chat.completions.create(**CHAT)
+        for client in (new_client(), new_client(base_url=BASE_URL)):
+            client.chat.completions.create(**CHAT_REQUEST)
         assert openai_mock.chat.completions.create.route.call_count == 2
 
 
-def test_the_environments_base_url_may_be_set_at_any_time(monkeypatch, kind):
+def test_environment_base_url_may_be_set_at_any_time(monkeypatch, kind):
     openai_mock = OpenAIMock()
     clients = []
-    for moment in ("made", "started", "changed"):
-        monkeypatch.setenv("OPENAI_BASE_URL", f"https://{moment}.test/v1")
-        clients.append(new(kind))
-        if moment == "made":
+    for host in ("made", "started", "changed"):
+        monkeypatch.setenv("OPENAI_BASE_URL", f"https://{host}.test/v1")
+        clients.append(new_client(kind))
+        if host == "made":
             openai_mock.start()
         finish(kind, chat_text(clients[-1]))
     monkeypatch.delenv("OPENAI_BASE_URL")
-    for client in (*clients, new(kind)):
+    for client in (*clients, new_client(kind)):
         finish(kind, chat_text(client))
     openai_mock.stop()
     route = openai_mock.chat.completions.create.route
@@ -8473,86 +8984,86 @@ def test_the_environments_base_url_may_be_set_at_any_time(monkeypatch, kind):
     assert hosts[3:] == [*hosts[:3], "api.openai.com"] and hosts[:3] == ["made.test", "started.test", "changed.test"]
 
 
-def test_the_environments_base_url_counts_not_beside_one_of_the_mock(monkeypatch):
+def test_environment_base_url_is_ignored_if_the_mock_has_a_base_url(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://environment.test/v1")
     with OpenAIMock(base_url="https://own.test/v1"):
-        mistaken(AssertionError, r"The mock answers at https://own\.test/v1 only", chat, new())
+        assert_raises(AssertionError, r"The mock answers at https://own\.test/v1 only", chat, new_client())
 
 
-def test_an_unusable_base_url_of_the_environment_is_named(monkeypatch):
+def test_invalid_environment_base_url_raises(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "gateway.test")
-    assert "OPENAI_BASE_URL is 'gateway.test'; expected a URL" in str(failing(ValueError, OpenAIMock))
+    assert "OPENAI_BASE_URL is 'gateway.test'; expected a URL" in str(raised_by(ValueError, OpenAIMock))
 
 
-def test_several_mocks_at_once_and_the_innermost_wins(kind):
+def test_innermost_of_several_mocks_answers(kind):
     a_url, b_url = "https://a.test/v1", "https://b.test/v1"
 
-    def said(url):
+    def text_at(url):
         return finish(kind, chat_text(sdk(kind).with_options(base_url=url)))
 
-    with OpenAIMock() as outer, OpenAIMock(base_url=a_url) as a, OpenAIMock(base_url=b_url) as b:
-        for mock, text in ((outer, "outer"), (a, "a"), (b, "b")):
+    with OpenAIMock() as outer, OpenAIMock(base_url=a_url) as mock_a, OpenAIMock(base_url=b_url) as mock_b:
+        for mock, text in ((outer, "outer"), (mock_a, "a"), (mock_b, "b")):
             mock.chat.completions.create.response = text
-        assert [said(URL), said(a_url), said(b_url)] == ["outer", "a", "b"]
+        assert [text_at(BASE_URL), text_at(a_url), text_at(b_url)] == ["outer", "a", "b"]
         with OpenAIMock() as inner:
             inner.chat.completions.create.response = "inner"
-            assert [said(URL), said(a_url)] == ["inner", "a"]
-        assert said(URL) == "outer"
-    assert [len(mock.requests) for mock in (outer, a, b, inner)] == [2, 2, 1, 1]
+            assert [text_at(BASE_URL), text_at(a_url)] == ["inner", "a"]
+        assert text_at(BASE_URL) == "outer"
+    assert [len(mock.requests) for mock in (outer, mock_a, mock_b, inner)] == [2, 2, 1, 1]
 
 
 @openai_responses.mock(only_scripted=True)
-def test_only_scripted_refuses_what_a_model_would_make_up(openai_mock, client):
+def test_only_scripted_rejects_calls_with_generated_output(openai_mock, client):
     run = {"thread_id": add_thread(client, "Hi"), "assistant_id": add_assistant(client)}
-    for name, said in {
-        CREATE: CHAT, "responses.create": ASK, "embeddings.create": {"model": "m", "input": "x"},
+    for name, arguments in {
+        CHAT_CREATE: CHAT_REQUEST, "responses.create": INPUT_REQUEST, "embeddings.create": {"model": "m", "input": "x"},
         "images.generate": {"prompt": "x"}, "moderations.create": {"input": "x"}, "beta.threads.runs.create": run,
         "audio.speech.create": {"input": "x", "model": "m", "voice": "alloy"},
         "audio.transcriptions.create": {"file": b"x", "model": "m"},
     }.items():  # fmt: skip
-        mistaken(AssertionError, "nothing is set for it", reach(client, name), **said)
+        assert_raises(AssertionError, "nothing is set for it", lookup(client, name), **arguments)
     openai_mock.chat.completions.create.when("weather").response = "sunny"
-    assert ask("weather") == "sunny"
-    mistaken(AssertionError, r"chat\.completions\.create was called", ask, "news")
+    assert complete("weather") == "sunny"
+    assert_raises(AssertionError, r"chat\.completions\.create was called", complete, "news")
     assert client.files.list().data == [] and client.models.list().data
 
 
-def test_reset_takes_back_responses_rules_journal_and_state(openai_mock, create, client):
+def test_reset_clears_responses_rules_requests_and_state(openai_mock, create, client):
     create.response, rule = ["one", "two"], create.when("weather")
     rule.response = "sunny"
     openai_mock.models.list.route.respond(503)
     file = "file-" + 23 * "0" + "1"
-    seen = ask("Hi"), ask("weather"), len(client.files.list().data), add_file(client)
-    assert seen == ("one", "sunny", 0, file)
+    before_reset = complete("Hi"), complete("weather"), len(client.files.list().data), add_file(client)
+    assert before_reset == ("one", "sunny", 0, file)
     openai_mock.reset()
     assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
     assert not openai_mock.router.calls and not client.files.list().data and client.models.list().data
-    assert ask("weather") == openai_responses._DEFAULT_TEXT and add_file(client) == file
+    assert complete("weather") == openai_responses._DEFAULT_TEXT and add_file(client) == file
 
 
-def test_start_and_stop_are_for_set_up(create):
-    mistaken(AssertionError, "reach the network", new(base_url="https://started.test/v1").models.list)
+def test_start_activates_the_mock_until_stop(create):
+    assert_raises(AssertionError, "reach the network", new_client(base_url="https://started.test/v1").models.list)
     openai_mock = OpenAIMock(base_url="https://started.test/v1").start()
     try:
-        assert new(base_url="https://started.test/v1").models.list().data
+        assert new_client(base_url="https://started.test/v1").models.list().data
     finally:
         openai_mock.stop()
     assert len(openai_mock.requests) == 1
 
 
-async def test_mock_is_a_context_manager_too():
-    arranged = openai_responses.mock(only_scripted=True)
-    with arranged as outer, arranged as inner:
+async def test_mock_decorator_is_a_context_manager():
+    decorator = openai_responses.mock(only_scripted=True)
+    with decorator as outer, decorator as inner:
         inner.chat.completions.create.response = "inner"
-        assert ask("Hi") == "inner" and outer is not inner and outer.requests == []
+        assert complete("Hi") == "inner" and outer is not inner and outer.requests == []
     async with openai_responses.mock() as openai_mock:
         assert await chat_text(sdk("async")) and len(openai_mock.requests) == 1
 
 
-def test_a_transport_takes_a_mock(family, kind):
+def test_mock_transport_accepts_a_mock(family, kind):
     openai_mock = OpenAIMock()
-    make = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
-    client = new(kind, http_client=make)
+    http_client = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
+    client = new_client(kind, http_client=http_client)
     assert finish(kind, chat_text(client)) == openai_responses._DEFAULT_TEXT and len(openai_mock.requests) == 1
 
 
@@ -8564,23 +9075,23 @@ def test_a_transport_takes_a_mock(family, kind):
     ("https://api.openai.com.evil.test/v1", "gpt-4o"),
 )
 @pytest.mark.parametrize("by_handler", [False, True])
-def test_a_mock_transport_answers_whatever_host_its_client_has(base, model, by_handler, family, kind):
+def test_mock_transport_answers_every_host(base, model, by_handler, family, kind):
     openai_mock = OpenAIMock()
     router = openai_mock.router
     handler = router.handler if kind == "sync" else router.async_handler
     transport = MockTransport(handler if by_handler else openai_mock)
-    client = new(kind, base_url=base, http_client=client_on(family, kind, transport))
+    client = new_client(kind, base_url=base, http_client=http_client_with(family, kind, transport))
 
     async def scene():
-        file = await get(client.files.create(file=b"abc", purpose="batch"))
-        assert (await get(client.files.retrieve(file.id))).id == file.id
-        return (await get(client.chat.completions.create(**CHAT))).model
+        file = await awaited(client.files.create(file=b"abc", purpose="batch"))
+        assert (await awaited(client.files.retrieve(file.id))).id == file.id
+        return (await awaited(client.chat.completions.create(**CHAT_REQUEST))).model
 
     assert finish(kind, scene()) == model
-    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CREATE]
+    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
 
 
-def client_on(family, kind, transport):
+def http_client_with(family, kind, transport):
     return (family.Client if kind == "sync" else family.AsyncClient)(transport=transport)
 
 
@@ -8590,23 +9101,25 @@ def client_on(family, kind, transport):
     ("GET", "https://a.test/v1/files/file_1", "files.retrieve", ["file_1"]),
     ("POST", "https://a.test/v1/chat/responses", "responses.create", []),
 )
-def test_the_longest_path_at_the_end_of_a_url_wins(method, url, name, params, family):
+def test_longest_matching_url_suffix_selects_the_endpoint(method, url, name, params, family):
     openai_mock = OpenAIMock()
     handler = openai_mock.router.handler
-    family.Client(transport=MockTransport(handler)).request(method, url, json=ASK if method == "POST" else None)
+    family.Client(transport=MockTransport(handler)).request(
+        method, url, json=INPUT_REQUEST if method == "POST" else None
+    )
     record = openai_mock.requests[0]
     assert record.endpoint == name and [*record.params.values()] == params
 
 
-def test_a_mock_transport_refuses_paths_of_no_endpoint_and_hosts_beside_a_base_url(family, kind):
+def test_mock_transport_rejects_unknown_paths_and_hosts(family, kind):
     async def scene(openai_mock, path):
-        client = client_on(family, kind, MockTransport(openai_mock))
-        return await get(client.post(f"https://gateway.test/v1{path}", json=CHAT))
+        client = http_client_with(family, kind, MockTransport(openai_mock))
+        return await awaited(client.post(f"https://gateway.test/v1{path}", json=CHAT_REQUEST))
 
     words = r"no endpoint of the API: POST /v1/chat/complations\. Closest: 'POST /chat/completions'"
-    mistaken(AssertionError, words, finish, kind, scene(OpenAIMock(), "/chat/complations"))
-    bound = OpenAIMock(base_url="https://own.test/v1")
-    mistaken(AssertionError, "would reach the network", finish, kind, scene(bound, "/chat/completions"))
+    assert_raises(AssertionError, words, finish, kind, scene(OpenAIMock(), "/chat/complations"))
+    bound_mock = OpenAIMock(base_url="https://own.test/v1")
+    assert_raises(AssertionError, "would reach the network", finish, kind, scene(bound_mock, "/chat/completions"))
 
 
 @openai_responses.mock(only_scripted=True)
@@ -8615,10 +9128,10 @@ class TestDecorated:
 
     def test_each_method_has_a_mock(self, openai_mock):
         openai_mock.chat.completions.create.response = self.text
-        assert ask("Hi") == "of the class" and len(openai_mock.requests) == 1
+        assert complete("Hi") == "of the class" and len(openai_mock.requests) == 1
 
     def test_also_one_that_does_not_take_it(self):
-        mistaken(AssertionError, "only_scripted", ask, "Hi")
+        assert_raises(AssertionError, "only_scripted", complete, "Hi")
 
     async def test_and_a_coroutine_function(self, *, openai_mock):
         assert openai_mock.requests == []
@@ -8636,7 +9149,7 @@ def test_decorated_classes_run_under_unittest():
 
         def test_plain(self, openai_mock):
             openai_mock.chat.completions.create.response = self.text
-            self.assertEqual(ask("Hi"), "prepared")
+            self.assertEqual(complete("Hi"), "prepared")
 
         def helper(self, openai_mock):
             raise NotImplementedError
@@ -8647,7 +9160,7 @@ def test_decorated_classes_run_under_unittest():
     assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
 
 
-def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(run_suite):
+def test_method_decorator_is_inside_the_mock_started_by_set_up(run_suite):
     run_suite(
         """
         import unittest, openai, openai_responses
@@ -8679,26 +9192,26 @@ def test_the_decorator_on_a_method_is_inside_of_what_set_up_started(run_suite):
     ).assert_outcomes(passed=2)
 
 
-def test_a_mock_that_is_entered_again_is_the_innermost_until_it_is_left(create):
+def test_reentered_mock_is_innermost_until_exit(create):
     create.response = "first"
     with OpenAIMock() as second:
         second.chat.completions.create.response = "second"
         with create._mock:
-            assert ask("Hi") == "first"
-        assert ask("Hi") == "second"
-    assert ask("Hi") == "first"
+            assert complete("Hi") == "first"
+        assert complete("Hi") == "second"
+    assert complete("Hi") == "first"
 
 
-def test_a_router_with_settings_of_its_own_answers_too(create):
+def test_router_with_custom_settings_answers(create):
     create.response = "Hi"
     with OpenAIMock().router(assert_all_called=True) as router:
-        assert isinstance(router, respx.MockRouter) and ask("Hi") == openai_responses._DEFAULT_TEXT
+        assert isinstance(router, respx.MockRouter) and complete("Hi") == openai_responses._DEFAULT_TEXT
 
 
 @openai_responses.mock
 def test_bare_decorator(openai_mock):
     openai_mock.chat.completions.create.response = "Hi"
-    assert ask("Hi") == "Hi"
+    assert complete("Hi") == "Hi"
 
 
 @openai_responses.mock()
@@ -8709,7 +9222,7 @@ async def test_decorated_coroutine_functions(openai_mock):
 
 @openai_responses.mock()
 def test_decorated_without_the_argument():
-    assert ask("Hi")
+    assert complete("Hi")
 
 
 @openai_responses.mock(base_url="https://a.test/v1")
@@ -8718,18 +9231,18 @@ def test_decorated_with_keyword_only_argument(tmp_path, *, openai_mock):
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-@openai_responses.mock(state={"files": {"file-1": ready_file("file-1")}})
-def test_parametrize_cases_share_nothing(number, openai_mock, client, tmp_path):
+@openai_responses.mock(state={"files": {"file-1": file_json("file-1")}})
+def test_parametrized_cases_get_separate_mocks(number, openai_mock, client, tmp_path):
     assert openai_mock.chat.completions.create.response is None and openai_mock.requests == []
     assert list(openai_mock.state["files"]) == ["file-1"] and client.files.delete("file-1").deleted
     openai_mock.chat.completions.create.response = str(number)
-    assert ask("Hi") == str(number)
+    assert complete("Hi") == str(number)
 
 
 class TestMethods:
     @openai_responses.mock()
     def test_decorated_methods(self, openai_mock):
-        assert isinstance(self, TestMethods) and ask("Hi")
+        assert isinstance(self, TestMethods) and complete("Hi")
 
     @openai_responses.mock
     async def test_decorated_coroutine_methods(self, openai_mock):
@@ -8741,7 +9254,7 @@ def test_decorated_test_cases_run_under_unittest():
         @openai_responses.mock(strict=True)
         def test_plain(self, openai_mock):
             openai_mock.chat.completions.create.response = "Hi"
-            self.assertEqual(ask("Hi"), "Hi")
+            self.assertEqual(complete("Hi"), "Hi")
 
         @openai_responses.mock
         def test_keyword_only(self, *, openai_mock):
@@ -8764,12 +9277,12 @@ def test_decorated_test_cases_run_under_unittest():
     assert [str(test).split()[0] for test, _ in result.errors] == ["test_failing"]
 
 
-def test_decorated_functions_are_called_plainly():
+def test_decorated_functions_can_be_called_directly():
     @openai_responses.mock()
     def plain(prefix, openai_mock, *, suffix="!"):
         """Says something."""
         openai_mock.chat.completions.create.response = f"{prefix}{suffix}"
-        return ask("Hi")
+        return complete("Hi")
 
     @openai_responses.mock
     async def coroutine(openai_mock):
@@ -8777,8 +9290,8 @@ def test_decorated_functions_are_called_plainly():
 
     assert plain("Hi") == "Hi!" and plain("Ho", suffix="?") == "Ho?" and plain.__doc__ == "Says something."
     assert inspect.iscoroutinefunction(coroutine) and asyncio.run(coroutine())
-    with OpenAIMock() as own:
-        assert plain("Hi", openai_mock=own) == "Hi!" and len(own.requests) == 1
+    with OpenAIMock() as own_mock:
+        assert plain("Hi", openai_mock=own_mock) == "Hi!" and len(own_mock.requests) == 1
 
 
 # ======================================================================================================================
@@ -8791,155 +9304,169 @@ NODE_PACKAGES = CACHE / "openai-responses" / "node" / "node_modules"  # where .c
 HAS_NODE = shutil.which("node") is not None and (NODE_PACKAGES / "openai").exists()
 
 
-def served(app, key=KEY, base_url="http://mock/v1", **options):
+def server_client(app, key=API_KEY, base_url="http://mock/v1", **options):
     """A client of a mock that is served, without a socket."""
-    http = FAMILY.AsyncClient(transport=FAMILY.ASGITransport(app=app))
+    http = HTTP_LIB.AsyncClient(transport=HTTP_LIB.ASGITransport(app=app))
     return openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, **options)
 
 
-async def says_to(app, text="Hi", key=KEY, **more):
-    body = {"model": "m", "messages": [{"role": "user", "content": text}]} | more
-    return (await served(app, key).chat.completions.create(**body)).choices[0].message.content
+async def server_chat_text(app, text="Hi", key=API_KEY, **body_fields):
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]} | body_fields
+    return (await server_client(app, key).chat.completions.create(**body)).choices[0].message.content
 
 
-async def control(app, method, path, said=..., key=""):
+async def control_request(app, method, path, value=..., key=""):
     """Status and answer of the control plane."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    sent = {} if said is ... else {"content": json.dumps(said)}
+    sent = {} if value is ... else {"content": json.dumps(value)}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
         response = await http.request(method, f"http://mock/_mock/{path}", headers=headers, **sent)
     return response.status_code, response.json()
 
 
-def scope_of(path, kind="http", method="POST", headers=(), **more):
-    named = [(name.encode(), value.encode()) for name, value in dict(headers).items()]
-    return {"type": kind, "method": method, "path": path, "query_string": b"", "headers": named, **more}
+def asgi_scope(path, scope_type="http", method="POST", headers=(), **scope_fields):
+    header_pairs = [(name.encode(), value.encode()) for name, value in dict(headers).items()]
+    return {
+        "type": scope_type,
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": header_pairs,
+        **scope_fields,
+    }
 
 
-async def exchange(app, scope, *messages, until=None):
+async def run_asgi_app(app, scope, *messages, until=None):
     """What an application sends to a client that says these messages, and then leaves, when it has seen enough."""
-    sent, enough, left = [], asyncio.Event(), list(messages)
+    sent, batch_results, pending = [], asyncio.Event(), list(messages)
 
     async def receive():
-        if left:
-            return left.pop(0)
-        await (enough.wait() if until else asyncio.sleep(0))
+        if pending:
+            return pending.pop(0)
+        await (batch_results.wait() if until else asyncio.sleep(0))
         return {"type": f"{scope['type'].replace('lifespan', 'http')}.disconnect"}
 
     async def send(message):
         sent.append(message)
         if until and until(sent):
-            enough.set()
+            batch_results.set()
 
     await asyncio.wait_for(app(scope, receive, send), 10)
     return sent
 
 
-def body_of(value):
+def json_request_body(value):
     return {"type": "http.request", "body": json.dumps(value).encode()}
 
 
 @cases("path", "/v1", "", "/openai/v1", "/openai/deployments/gpt-4o", "/openai/deployments/gpt%2D4o")
-async def test_served_at_every_form_of_a_path(path):
+async def test_server_accepts_each_form_of_a_path(path):
     app = OpenAIMock()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://elsewhere:8000") as http:
-        answer = await http.post(f"{path}/chat/completions?api-version=1", json=CHAT, headers={"api-key": KEY})
+        answer = await http.post(
+            f"{path}/chat/completions?api-version=1", json=CHAT_REQUEST, headers={"api-key": API_KEY}
+        )
     assert answer.status_code == 200 and answer.headers["x-request-id"] and answer.json()["model"] == "gpt-4o"
     assert app.requests[0]["model"] == "gpt-4o" and app.requests[0].query == {"api-version": "1"}
 
 
-async def test_served_below_a_mount_with_an_id_that_needs_quotes():
-    scope = scope_of("/apps/ai/v1/models/a/b", method="GET", root_path="/apps/ai")
+async def test_server_mounted_below_a_path_decodes_quoted_ids():
+    scope = asgi_scope("/apps/ai/v1/models/a/b", method="GET", root_path="/apps/ai")
     for raw_path, status in ((b"/apps/ai/v1/models/ft%3Aa%2Fb", 404), (None, 404)):
-        start, body = await exchange(OpenAIMock(), scope | {"raw_path": raw_path}, {"type": "http.request"})
+        start, body = await run_asgi_app(OpenAIMock(), scope | {"raw_path": raw_path}, {"type": "http.request"})
         assert start["status"] == status and (b"ft:a/b" in body["body"]) is bool(raw_path)
 
 
-async def test_served_with_a_base_url_of_its_own():
-    assert await says_to(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses._DEFAULT_TEXT
+async def test_server_with_custom_base_url_answers():
+    assert await server_chat_text(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses._DEFAULT_TEXT
 
 
 @pytest.mark.parametrize("name", TURNS)
-async def test_served_streams_are_those_of_the_process(name):
+async def test_server_streams_match_in_process_streams(name):
     app = OpenAIMock()
     app.responses.create.response = TURNS[name]
-    over_wire = await collect(served(app).responses.create(**ASK, stream=True))
+    from_server = await collect(server_client(app).responses.create(**INPUT_REQUEST, stream=True))
     with app:
-        here = await collect(sdk("async").responses.create(**ASK, stream=True))
-    assert [event.type for event in over_wire] == [event.type for event in here]
-    assert over_wire[-1].response.output_text == here[-1].response.output_text
+        in_process = await collect(sdk("async").responses.create(**INPUT_REQUEST, stream=True))
+    assert [event.type for event in from_server] == [event.type for event in in_process]
+    assert from_server[-1].response.output_text == in_process[-1].response.output_text
 
 
-async def test_streams_are_sent_as_they_are_made_and_end_with_their_client():
-    closed, app = [], OpenAIMock()
+async def test_server_sends_events_as_generated_and_stops_on_disconnect():
+    close_log, app = [], OpenAIMock()
 
     def events(request):
         try:
             for number in itertools.count():
                 yield {"type": "response.output_text.delta", "delta": str(number)}
         finally:
-            closed.append(number)
+            close_log.append(number)
 
     app.responses.create.response = events
-    sent = await exchange(
-        app, scope_of("/v1/responses"), body_of(ASK | {"stream": True}), until=lambda sent: len(sent) > 5
+    sent = await run_asgi_app(
+        app,
+        asgi_scope("/v1/responses"),
+        json_request_body(INPUT_REQUEST | {"stream": True}),
+        until=lambda sent: len(sent) > 5,
     )
-    assert closed and len(sent) < 20 and b'"delta":"0"' in sent[1]["body"] and sent[1]["more_body"]
+    assert close_log and len(sent) < 20 and b'"delta":"0"' in sent[1]["body"] and sent[1]["more_body"]
 
 
-async def test_each_key_has_a_mock_that_begins_as_the_servers():
+async def test_each_key_gets_a_copy_of_the_server_mock():
     app = OpenAIMock()
     app.chat.completions.create.response = ["first", "second"]
     app.chat.completions.create.when("weather").response = "sunny"
     app.state["files"]["file-1"] = {"id": "file-1", "filename": "a.txt", "notes": []}
-    assert [await says_to(app, key=key) for key in "abab"] == ["first", "first", "second", "second"]
-    assert await says_to(app, "the weather?", "a") == "sunny"
-    await served(app, "a").files.delete("file-1")
-    assert not (await served(app, "a").files.list()).data and (await served(app, "b").files.list()).data
+    assert [await server_chat_text(app, key=key) for key in "abab"] == ["first", "first", "second", "second"]
+    assert await server_chat_text(app, "the weather?", "a") == "sunny"
+    await server_client(app, "a").files.delete("file-1")
+    assert not (await server_client(app, "a").files.list()).data and (await server_client(app, "b").files.list()).data
     app.for_key("a").responses.create.response = "of a"
-    asked = [(await served(app, key).responses.create(**ASK)).output_text for key in "ab"]
-    assert asked == ["of a", openai_responses._DEFAULT_TEXT]
+    texts = [(await server_client(app, key).responses.create(**INPUT_REQUEST)).output_text for key in "ab"]
+    assert texts == ["of a", openai_responses._DEFAULT_TEXT]
     assert len(app.for_key("b").requests) == 4 and app.for_key("").requests == app.requests and len(app.requests) == 10
 
 
-async def test_what_is_set_on_the_server_holds_for_every_key():
+async def test_server_responses_apply_to_every_key():
     app = OpenAIMock()
     create = app.chat.completions.create
-    assert await says_to(app, key="a") == openai_responses._DEFAULT_TEXT
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
     create.response, rule = ["one", "two"], create.when("weather")
     rule.response = "sunny"
-    assert "2 steps left" in str(failing(AssertionError, app.assert_all_used))
-    assert [await says_to(app, said, "a") for said in ("Hi", "Hi", "weather")] == ["one", "two", "sunny"]
+    assert "2 steps left" in str(raised_by(AssertionError, app.assert_all_used))
+    assert [await server_chat_text(app, text, "a") for text in ("Hi", "Hi", "weather")] == ["one", "two", "sunny"]
     app.assert_all_used()
     assert rule.call_count == 1 and create.call_count == 4
     rule.remove()
     del create.response
-    assert await says_to(app, "weather", "a") == openai_responses._DEFAULT_TEXT
+    assert await server_chat_text(app, "weather", "a") == openai_responses._DEFAULT_TEXT
 
 
-async def test_what_a_server_keeps_is_bounded():
+async def test_server_limits_bound_keys_and_records():
     app = OpenAIMock(limits={"keys": 2, "records": 3})
     for key in "abcb":
-        await says_to(app, key=key)
+        await server_chat_text(app, key=key)
     assert [*app._key_mocks] == ["c", "b"] and len(app.requests) == 3
     for _ in range(4):
-        await says_to(app, key="b")
-    own = app.for_key("b")
-    assert len(own.requests) == own.chat.completions.create.route.call_count == len(own.router.calls) == 3
+        await server_chat_text(app, key="b")
+    key_mock = app.for_key("b")
+    assert (
+        len(key_mock.requests) == key_mock.chat.completions.create.route.call_count == len(key_mock.router.calls) == 3
+    )
     shared = OpenAIMock(limits={"keys": 0})
-    await says_to(shared)
-    assert shared.for_key(KEY) is shared and shared.chat.completions.create.route.called
+    await server_chat_text(shared)
+    assert shared.for_key(API_KEY) is shared and shared.chat.completions.create.route.called
     for limits in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
-        rejected_limits = failing(ValueError, OpenAIMock, limits=limits)
+        rejected_limits = raised_by(ValueError, OpenAIMock, limits=limits)
         assert next(iter(limits)) in str(rejected_limits) and "records" in str(rejected_limits)
 
 
-async def test_a_body_that_is_too_large_is_refused_and_one_that_breaks_off_is_no_request():
+async def test_oversized_body_is_rejected_and_incomplete_body_is_ignored():
     app = OpenAIMock(limits={"body": 100})
-    error = await failing_async(openai.APIStatusError, says_to(app, "x" * 100))
+    error = await failing_async(openai.APIStatusError, server_chat_text(app, "x" * 100))
     assert error.status_code == 413 and "100 bytes" in error.message and not app.requests
-    half = {"type": "http.request", "body": b"{", "more_body": True}
-    assert await exchange(app, scope_of("/v1/responses"), half) == [] and not app.requests
+    incomplete = {"type": "http.request", "body": b"{", "more_body": True}
+    assert await run_asgi_app(app, asgi_scope("/v1/responses"), incomplete) == [] and not app.requests
 
 
 async def failing_async(error, awaitable):
@@ -8948,68 +9475,70 @@ async def failing_async(error, awaitable):
     return raised.value
 
 
-def broken(request):
+def raise_bug(request):
     raise RuntimeError("a bug of the test")
 
 
 @cases(
     "value, settings, said",
     (["only one"], {}, "called twice"),
-    (broken, {}, "a bug of the test"),
+    (raise_bug, {}, "a bug of the test"),
     (lambda request: 1, {}, "cannot be 1"),
     (..., {"only_scripted": True}, "only_scripted"),
 )
-async def test_a_mistake_of_the_test_is_told_and_not_tried_again(value, settings, said, caplog):
+async def test_mistake_in_the_test_is_reported_without_retries(value, settings, said, caplog):
     app = OpenAIMock(**settings)
     app.chat.completions.create.response = value
     if value == ["only one"]:
-        await says_to(app)
-    error = await failing_async(openai.InternalServerError, says_to(app))
+        await server_chat_text(app)
+    error = await failing_async(openai.InternalServerError, server_chat_text(app))
     assert said in error.message and error.type == "mock_error" and app.requests[-1].attempt == 0
     assert bool(caplog.records) is callable(value)
 
 
-async def test_no_endpoint_is_a_404_that_names_the_closest():
-    error = await failing_async(openai.NotFoundError, served(OpenAIMock()).get("/chat/completion", cast_to=object))
+async def test_unknown_path_returns_404_with_the_closest_endpoint():
+    error = await failing_async(
+        openai.NotFoundError, server_client(OpenAIMock()).get("/chat/completion", cast_to=object)
+    )
     assert "Closest" in error.message
 
 
-async def test_errors_are_tried_again_and_faults_break_the_connection(monkeypatch):
+async def test_server_errors_are_retried_and_faults_break_the_connection(monkeypatch):
     monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0)  # the SDK's pause after a broken connection
     app = OpenAIMock()
     app.chat.completions.create.response = [error(429), httpx.ConnectError, "Here I am."]
-    assert await says_to_patiently(app) == "Here I am."
+    assert await server_chat_text_with_retries(app) == "Here I am."
     app.responses.create.response = streamed("Hello there", fail_after=3)
-    said = body_of(ASK | {"stream": True})
+    body = json_request_body(INPUT_REQUEST | {"stream": True})
     with pytest.raises(httpx.RemoteProtocolError):
-        await exchange(app, scope_of("/v1/responses"), said, until=lambda sent: len(sent) > 9)
+        await run_asgi_app(app, asgi_scope("/v1/responses"), body, until=lambda sent: len(sent) > 9)
 
 
-async def says_to_patiently(app):
-    return (await served(app, max_retries=3).chat.completions.create(**CHAT)).choices[0].message.content
+async def server_chat_text_with_retries(app):
+    return (await server_client(app, max_retries=3).chat.completions.create(**CHAT_REQUEST)).choices[0].message.content
 
 
-async def test_a_page_of_any_origin_may_call_the_api_but_not_the_control_plane():
-    app, asking = OpenAIMock(), {"origin": "http://page", "access-control-request-headers": "authorization"}
+async def test_pages_of_any_origin_may_call_the_api_but_not_the_control_plane():
+    app, request_headers = OpenAIMock(), {"origin": "http://page", "access-control-request-headers": "authorization"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mock") as http:
         for method, path, allowed in (("OPTIONS", "/v1/responses", True), ("GET", "/_mock/health", False)):
-            headers = (await http.request(method, path, headers=asking)).headers
+            headers = (await http.request(method, path, headers=request_headers)).headers
             assert ("access-control-allow-origin" in headers) is allowed
             assert headers.get("access-control-allow-headers", "authorization") == "authorization"
-        assert "access-control-allow-origin" in (await http.get("/v1/models", headers=asking)).headers
+        assert "access-control-allow-origin" in (await http.get("/v1/models", headers=request_headers)).headers
 
 
 async def test_lifespan_is_answered():
     stages = [{"type": f"lifespan.{stage}"} for stage in ("startup", "shutdown")]
-    sent = await exchange(OpenAIMock(), {"type": "lifespan"}, *stages)
+    sent = await run_asgi_app(OpenAIMock(), {"type": "lifespan"}, *stages)
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 # ---- the control plane -----------------------------------------------------------------------------------------------
 
-CHAT_RESPONSE = f"responses/{CREATE}"
-CHAT_RULES = f"rules/{CREATE}"
-JSON_FORMS = [
+CHAT_RESPONSE_PATH = f"responses/{CHAT_CREATE}"
+CHAT_RULES_PATH = f"rules/{CHAT_CREATE}"
+JSON_RESPONSE_FORMS = [
     ("Hi", "Hi"),
     ({"choices": [{"message": {"content": "Hi"}}]}, {"choices": [{"message": {"content": "Hi"}}]}),
     ({"$tool_call": {"name": "f", "arguments": {"a": 1}, "id": "call_1"}}, tool_call("f", {"a": 1}, "call_1")),
@@ -9026,141 +9555,141 @@ JSON_FORMS = [
 ]
 
 
-@cases("said, value", *JSON_FORMS)
-async def test_a_response_is_said_in_json_read_and_taken_back(said, value):
+@cases("said, value", *JSON_RESPONSE_FORMS)
+async def test_control_plane_sets_returns_and_deletes_a_response(said, value):
     app = OpenAIMock()
-    assert await control(app, "PUT", CHAT_RESPONSE, said) == (200, said)
+    assert await control_request(app, "PUT", CHAT_RESPONSE_PATH, said) == (200, said)
     assert app.chat.completions.create.response == value
-    assert await control(app, "GET", CHAT_RESPONSE) == (200, said)
-    assert await control(app, "GET", "responses") == (200, {CREATE: said})
-    assert await control(app, "DELETE", CHAT_RESPONSE) == (200, None)
+    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, said)
+    assert await control_request(app, "GET", "responses") == (200, {CHAT_CREATE: said})
+    assert await control_request(app, "DELETE", CHAT_RESPONSE_PATH) == (200, None)
     assert app.chat.completions.create.response is None
-    assert await control(app, "GET", "responses") == (200, {})
+    assert await control_request(app, "GET", "responses") == (200, {})
 
 
 @cases(
     "name, said, call",
     ("audio.speech.create", {"$bytes": "aGk="}, lambda c: c.audio.speech.create(model="m", voice="v", input="Hi")),
-    ("chat.completions.create", {"$error": 404}, lambda c: c.chat.completions.create(**CHAT)),
+    ("chat.completions.create", {"$error": 404}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
     (
         "chat.completions.create",
         {"$error": {"status": 418, "message": "tea"}},
-        lambda c: c.chat.completions.create(**CHAT),
+        lambda c: c.chat.completions.create(**CHAT_REQUEST),
     ),
-    ("chat.completions.create", {"$timeout": {}}, lambda c: c.chat.completions.create(**CHAT)),
+    ("chat.completions.create", {"$timeout": {}}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
 )
-async def test_bytes_errors_and_faults_are_said_in_json(name, said, call):
+async def test_control_plane_sets_bytes_errors_and_faults(name, said, call):
     app = OpenAIMock()
-    assert (await control(app, "PUT", f"responses/{name}", said))[0] == 200
+    assert (await control_request(app, "PUT", f"responses/{name}", said))[0] == 200
     try:
-        assert (await call(served(app, max_retries=0))).content == b"hi"
-    except openai.APIStatusError as reason:
-        assert reason.status_code in (404, 418)
+        assert (await call(server_client(app, max_retries=0))).content == b"hi"
+    except openai.APIStatusError as raised:
+        assert raised.status_code in (404, 418)
     except openai.APIConnectionError:
         assert said == {"$timeout": {}}
-    assert reach(app, name).call_count == 1
+    assert lookup(app, name).call_count == 1
 
 
-async def test_what_python_set_is_read_as_far_as_json_has_words():
+async def test_control_plane_returns_python_values_as_repr():
     app = OpenAIMock()
     app.chat.completions.create.response = ["Hi", refusal("No.")]
-    assert await control(app, "GET", CHAT_RESPONSE) == (200, ["Hi", {"$python": repr(refusal("No."))}])
+    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, ["Hi", {"$python": repr(refusal("No."))}])
 
 
-async def test_rules_are_said_in_json_counted_and_taken_back():
+async def test_control_plane_sets_counts_and_deletes_rules():
     app, when = OpenAIMock(), {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
-    assert await control(app, "PUT", CHAT_RULES, {"when": when, "response": "sunny"}) == (200, "sunny")
-    await control(app, "PUT", CHAT_RULES, {"when": when, "response": "rainy"})  # the same rule
-    await control(app, "PUT", CHAT_RULES, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
-    assert await says_to(app, "The weather?") == "rainy"
-    status, rules = await control(app, "GET", CHAT_RULES)
+    assert await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"}) == (200, "sunny")
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "rainy"})  # the same rule
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
+    assert await server_chat_text(app, "The weather?") == "rainy"
+    status, rules = await control_request(app, "GET", CHAT_RULES_PATH)
     assert [rule["response"] for rule in rules] == ["rainy", {"$refusal": "No."}]
     assert [rule["call_count"] for rule in rules] == [1, 0] and rules[0]["when"] == when
-    assert (await control(app, "GET", CHAT_RULES, key="another"))[1][1]["response"] == {"$refusal": "No."}
-    status, told = await control(app, "POST", "assert_all_used")
-    assert status == 409 and "tool_result=True" in told["error"]["message"]
-    await control(app, "DELETE", CHAT_RULES, {"when": {"tool_result": True}})
-    assert await control(app, "POST", "assert_all_used") == (200, None)
-    await control(app, "DELETE", CHAT_RULES)
-    assert await control(app, "GET", CHAT_RULES) == (200, [])
+    assert (await control_request(app, "GET", CHAT_RULES_PATH, key="another"))[1][1]["response"] == {"$refusal": "No."}
+    status, error_response = await control_request(app, "POST", "assert_all_used")
+    assert status == 409 and "tool_result=True" in error_response["error"]["message"]
+    await control_request(app, "DELETE", CHAT_RULES_PATH, {"when": {"tool_result": True}})
+    assert await control_request(app, "POST", "assert_all_used") == (200, None)
+    await control_request(app, "DELETE", CHAT_RULES_PATH)
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [])
 
 
-async def test_the_journal_is_read_with_filters_and_without_secrets():
+async def test_control_plane_filters_requests_and_hides_secrets():
     app = OpenAIMock()
     app.chat.completions.create.response = [error(429), "Hi"]
-    await says_to(app, key="sk-secret-a", temperature=0.5)
-    await served(app, "sk-secret-b").files.create(file=b"bytes", purpose="assistants")
-    filters = {"": 3, "status=200": 2, f"endpoint={CREATE}": 2, "temperature=0.5&attempt=1": 1, "purpose=batch": 0}
+    await server_chat_text(app, key="sk-secret-a", temperature=0.5)
+    await server_client(app, "sk-secret-b").files.create(file=b"bytes", purpose="assistants")
+    filters = {"": 3, "status=200": 2, f"endpoint={CHAT_CREATE}": 2, "temperature=0.5&attempt=1": 1, "purpose=batch": 0}
     for query, number in filters.items():
-        status, records = await control(app, "GET", f"requests?{query}")
+        status, records = await control_request(app, "GET", f"requests?{query}")
         assert (status, len(records)) == (200, number), query
         assert "sk-secret" not in json.dumps(records)
-    assert {"attempt": 1, "answered_by": CREATE, "status": 200}.items() <= (
-        (await control(app, "GET", "requests?attempt=1"))[1][0].items()
+    assert {"attempt": 1, "answered_by": CHAT_CREATE, "status": 200}.items() <= (
+        (await control_request(app, "GET", "requests?attempt=1"))[1][0].items()
     )
-    assert len((await control(app, "GET", "requests", key="sk-secret-b"))[1]) == 1
-    assert await control(app, "DELETE", "requests", key="sk-secret-b") == (200, None)
+    assert len((await control_request(app, "GET", "requests", key="sk-secret-b"))[1]) == 1
+    assert await control_request(app, "DELETE", "requests", key="sk-secret-b") == (200, None)
     assert not app.for_key("sk-secret-b").requests and len(app.requests) == 3
 
 
-async def test_a_reset_has_a_key_begin_again_and_without_one_takes_back_all():
+async def test_control_plane_resets_one_key_or_everything():
     app = OpenAIMock()
     app.chat.completions.create.response = ["first", "second"]
-    await control(app, "PUT", "responses/responses.create", "of a", key="a")
-    assert [await says_to(app, key="a") for _ in "12"] == ["first", "second"]
+    await control_request(app, "PUT", "responses/responses.create", "of a", key="a")
+    assert [await server_chat_text(app, key="a") for _ in "12"] == ["first", "second"]
     for key in ("a", "never seen"):
-        assert await control(app, "POST", "reset", key=key) == (200, None)
-    assert await says_to(app, key="a") == "first" and app.for_key("a").responses.create.response is None
-    assert (await control(app, "GET", "health"))[1] == {
+        assert await control_request(app, "POST", "reset", key=key) == (200, None)
+    assert await server_chat_text(app, key="a") == "first" and app.for_key("a").responses.create.response is None
+    assert (await control_request(app, "GET", "health"))[1] == {
         "status": "ok",
         "version": openai_responses.__version__,
         "keys": 1,
     }
-    assert await says_to(app, key="never seen") == "first"
-    await control(app, "POST", "reset")
-    assert await says_to(app, key="a") == openai_responses._DEFAULT_TEXT
+    assert await server_chat_text(app, key="never seen") == "first"
+    await control_request(app, "POST", "reset")
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
 
 
 @cases(
     "method, path, said, status, words",
     ("GET", "nothing", ..., 404, "GET /_mock/health"),
-    ("POST", CHAT_RESPONSE, "Hi", 404, "PUT /_mock/responses/{endpoint}"),
+    ("POST", CHAT_RESPONSE_PATH, "Hi", 404, "PUT /_mock/responses/{endpoint}"),
     ("GET", "responses/chat", ..., 404, "completions"),
     ("PUT", "responses/chat.completions.crate", "Hi", 404, "Closest: 'create'"),
     ("PUT", "responses/reset", "Hi", 404, "no 'reset'"),
-    ("PUT", CHAT_RESPONSE, {"choises": []}, 400, "choises"),
-    ("PUT", CHAT_RESPONSE, {"$eror": 429}, 400, "Closest: 'error'"),
-    ("PUT", CHAT_RESPONSE, {"$error": 200}, 400, "is no error"),
-    ("PUT", CHAT_RESPONSE, {"$error": {"code": "x"}}, 400, "status"),
-    ("PUT", CHAT_RESPONSE, None, 400, "cannot be None"),
-    ("PUT", CHAT_RESPONSE, ..., 400, "Expecting value"),
-    ("PUT", CHAT_RESPONSE, {"$bytes": 1}, 400, "bytes"),
-    ("PUT", CHAT_RULES, {"response": "Hi"}, 400, '"when"'),
-    ("PUT", CHAT_RULES, ["Hi"], 400, '"when"'),
-    ("PUT", CHAT_RULES, {"when": {}, "response": "Hi"}, 400, "needs a text"),
-    ("PUT", CHAT_RULES, {"when": {"what": {"$pattern": "("}}, "response": "Hi"}, 400, "unterminated"),
+    ("PUT", CHAT_RESPONSE_PATH, {"choises": []}, 400, "choises"),
+    ("PUT", CHAT_RESPONSE_PATH, {"$eror": 429}, 400, "Closest: 'error'"),
+    ("PUT", CHAT_RESPONSE_PATH, {"$error": 200}, 400, "is no error"),
+    ("PUT", CHAT_RESPONSE_PATH, {"$error": {"code": "x"}}, 400, "status"),
+    ("PUT", CHAT_RESPONSE_PATH, None, 400, "cannot be None"),
+    ("PUT", CHAT_RESPONSE_PATH, ..., 400, "Expecting value"),
+    ("PUT", CHAT_RESPONSE_PATH, {"$bytes": 1}, 400, "bytes"),
+    ("PUT", CHAT_RULES_PATH, {"response": "Hi"}, 400, '"when"'),
+    ("PUT", CHAT_RULES_PATH, ["Hi"], 400, '"when"'),
+    ("PUT", CHAT_RULES_PATH, {"when": {}, "response": "Hi"}, 400, "needs a text"),
+    ("PUT", CHAT_RULES_PATH, {"when": {"what": {"$pattern": "("}}, "response": "Hi"}, 400, "unterminated"),
 )
-async def test_the_control_plane_says_what_is_wrong(method, path, said, status, words):
-    got, answer = await control(OpenAIMock(), method, path, said)
-    assert got == status and words in answer["error"]["message"]
+async def test_control_plane_reports_invalid_requests(method, path, said, status, words):
+    actual_status, answer = await control_request(OpenAIMock(), method, path, said)
+    assert actual_status == status and words in answer["error"]["message"]
 
 
-async def test_a_control_request_that_is_too_large_or_breaks_off_changes_nothing():
+async def test_oversized_or_incomplete_control_request_is_ignored():
     app = OpenAIMock(limits={"body": 10})
-    assert (await control(app, "PUT", CHAT_RESPONSE, "x" * 20))[0] == 413
-    scope = scope_of(f"/_mock/{CHAT_RESPONSE}", method="PUT")
-    assert await exchange(app, scope, {"type": "http.request", "body": b'"a', "more_body": True}) == []
+    assert (await control_request(app, "PUT", CHAT_RESPONSE_PATH, "x" * 20))[0] == 413
+    scope = asgi_scope(f"/_mock/{CHAT_RESPONSE_PATH}", method="PUT")
+    assert await run_asgi_app(app, scope, {"type": "http.request", "body": b'"a', "more_body": True}) == []
     assert app.chat.completions.create.response is None
 
 
 # ---- WebSockets over ASGI --------------------------------------------------------------------------------------------
 
 
-def socket_scope(path="/v1/responses", **more):
-    return scope_of(path, "websocket", "GET", **more)
+def websocket_scope(path="/v1/responses", **scope_fields):
+    return asgi_scope(path, "websocket", "GET", **scope_fields)
 
 
-def said_over_socket(*values):
+def websocket_messages(*values):
     texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
     return [{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": text} for text in texts)]
 
@@ -9169,64 +9698,64 @@ def over(sent):
     return sent[-1]["type"] == "websocket.close" or "response.completed" in str(sent[-1].get("text"))
 
 
-@needs("responses.connect")
-async def test_a_connection_to_the_server_is_a_session_of_the_key():
+@requires("responses.connect")
+async def test_server_websocket_uses_the_mock_of_its_key():
     app = OpenAIMock()
     app.for_key("sk-a").responses.create.response = "Hello over there"
     browser = {"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}
-    scope = socket_scope(headers=browser, subprotocols=["realtime", "openai-insecure-api-key.sk-a"])
-    sent = await exchange(app, scope, *said_over_socket("no json", says("Hi")), until=over)
+    scope = websocket_scope(headers=browser, subprotocols=["realtime", "openai-insecure-api-key.sk-a"])
+    sent = await run_asgi_app(app, scope, *websocket_messages("no json", says("Hi")), until=over)
     assert sent[0] == {"type": "websocket.accept", "subprotocol": "realtime"}
     events = [json.loads(message["text"]) for message in sent[1:]]
     assert [event["type"] for event in events[:2]] == ["error", "response.created"]
     assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hello over there"
-    assert len(app.for_key("sk-a").requests) == 3 and "sk-a" not in str([r.headers for r in app.requests])
+    assert len(app.for_key("sk-a").requests) == 3 and "sk-a" not in str([record.headers for record in app.requests])
 
 
 @cases("fault, code", (None, 1011), (4000, 4000))
-async def test_a_connection_to_the_server_ends_as_it_is_told(fault, code):
+async def test_server_websocket_closes_with_the_set_fault(fault, code):
     app = OpenAIMock()
     app.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
-    sent = await exchange(app, socket_scope(), *said_over_socket(says("Hi")), until=over)
+    sent = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
     assert len(sent) == 4 and sent[-1]["code"] == code
 
 
-def broken_at_length(request):
+def raise_bug_with_long_message(request):
     raise RuntimeError("a bug of the test" + "世" * 50)
 
 
-@needs("responses.connect")
-@cases("value", broken, broken_at_length)
-async def test_a_mistake_ends_a_connection_with_its_words(caplog, value):
+@requires("responses.connect")
+@cases("value", raise_bug, raise_bug_with_long_message)
+async def test_mistake_closes_the_server_websocket_with_its_message(caplog, value):
     app = OpenAIMock()
     app.responses.create.response = value
-    *_, last = await exchange(app, socket_scope(), *said_over_socket(says("Hi")), until=over)
+    *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
     assert last["code"] == 1011 and "a bug of the test" in last["reason"] and caplog.records
     assert len(last["reason"].encode()) < 124  # what fits into a frame
 
 
 @cases("path, value, status", ("/v1/dance", None, 404), ("/v1/responses", error(429), 429))
-async def test_a_connection_is_refused_with_the_response(path, value, status):
+async def test_server_websocket_handshake_is_rejected_with_the_response(path, value, status):
     app = OpenAIMock()
     if value:
         app.responses.connect.response = value
-    plain = await exchange(app, socket_scope(path), *said_over_socket())
+    plain = await run_asgi_app(app, websocket_scope(path), *websocket_messages())
     assert plain == [{"type": "websocket.close"}]
-    able = socket_scope(path, extensions={"websocket.http.response": {}})
-    start, body = await exchange(app, able, *said_over_socket())
+    denial_scope = websocket_scope(path, extensions={"websocket.http.response": {}})
+    start, body = await run_asgi_app(app, denial_scope, *websocket_messages())
     assert start["type"] == "websocket.http.response.start" and start["status"] == status and body["body"]
 
 
-@needs("responses.connect")
-async def test_a_connection_whose_client_leaves_is_over():
-    sent = await exchange(OpenAIMock(), socket_scope(), *said_over_socket())
+@requires("responses.connect")
+async def test_server_websocket_ends_on_client_disconnect():
+    sent = await run_asgi_app(OpenAIMock(), websocket_scope(), *websocket_messages())
     assert [message["type"] for message in sent] == ["websocket.accept"]
 
 
 # ---- the command and the fixture -------------------------------------------------------------------------------------
 
 
-def command(*arguments):
+def mock_from_command_line(*arguments):
     return openai_responses._mock_from_options(openai_responses._parse_arguments(arguments))
 
 
@@ -9236,101 +9765,106 @@ def command(*arguments):
     "from openai_responses import OpenAIMock\nopenai_mock = OpenAIMock()\n"
     "openai_mock.chat.completions.create.response = 'Hi'",
 )
-async def test_a_script_sets_what_a_server_answers(tmp_path, script):
+async def test_script_sets_the_responses_of_the_server(tmp_path, script):
     (tmp_path / "fake.py").write_text(script)
-    assert await says_to(command("--script", str(tmp_path / "fake.py"))) == "Hi"
+    assert await server_chat_text(mock_from_command_line("--script", str(tmp_path / "fake.py"))) == "Hi"
 
 
-def test_the_command_has_the_settings_of_the_mock(tmp_path):
-    made = "OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
-    (tmp_path / "fake.py").write_text(f"from openai_responses import OpenAIMock\nopenai_mock = {made}")
-    mock = command("--script", str(tmp_path / "fake.py"), "--only-scripted", "--keys", "3", "--body", "9")
+def test_command_options_override_the_settings_of_the_script(tmp_path):
+    mock_source = "OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
+    (tmp_path / "fake.py").write_text(f"from openai_responses import OpenAIMock\nopenai_mock = {mock_source}")
+    mock = mock_from_command_line(
+        "--script", str(tmp_path / "fake.py"), "--only-scripted", "--keys", "3", "--body", "9"
+    )
     assert mock._strict and mock._only_scripted and mock._limits == {"keys": 3, "records": 2, "body": 9}
 
 
-def test_the_command_says_what_is_missing(tmp_path, monkeypatch):
+def test_command_reports_missing_script_and_uvicorn(tmp_path, monkeypatch):
     (tmp_path / "empty.py").write_text("")
     for name, words in (("none.py", "No such file"), ("empty.py", "set_up(openai_mock)")):
-        assert words in str(failing(SystemExit, command, "--script", str(tmp_path / name)))
+        assert words in str(raised_by(SystemExit, mock_from_command_line, "--script", str(tmp_path / name)))
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    assert "openai-responses[server]" in str(failing(SystemExit, openai_responses._main, ["--port", "0"]))
+    assert "openai-responses[server]" in str(raised_by(SystemExit, openai_responses._main, ["--port", "0"]))
 
 
-def test_a_port_that_is_taken_or_none_is_told(capsys):
+def test_invalid_option_or_occupied_port_is_reported(capsys):
     for option, number in (("--port", "70000"), ("--keys", "-1")):
-        failing(SystemExit, command, option, number)
+        raised_by(SystemExit, mock_from_command_line, option, number)
         assert number in capsys.readouterr().err
-    with openai_responses._listen_at("127.0.0.1", 0) as listening:
-        port = listening.getsockname()[1]
-        assert f"127.0.0.1:{port}" in str(failing(SystemExit, openai_responses._listen_at, "127.0.0.1", port))
+    with openai_responses._listen_at("127.0.0.1", 0) as server_socket:
+        port = server_socket.getsockname()[1]
+        assert f"127.0.0.1:{port}" in str(raised_by(SystemExit, openai_responses._listen_at, "127.0.0.1", port))
 
 
 if HAS_UVICORN:
 
-    @pytest.mark.parametrize("resource", list(creatable()))
+    @pytest.mark.parametrize("resource", list(creatable_resources()))
     async def test_the_sdk_over_a_socket(openai_server, resource):
         scenario = Scenario(openai_server.mock, sdk().with_options(base_url=openai_server.url))
-        await live_and_die(scenario, resource)
+        await check_life_cycle(scenario, resource)
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the calls that the SDK wants nobody to use
-    @pytest.mark.parametrize("name", HTTP_ROWS)
+    @pytest.mark.parametrize("name", HTTP_NAMES)
     def test_every_call_of_the_sdk_over_a_socket(openai_server, name):
-        reach(openai_server.mock, name).response = {}
+        lookup(openai_server.mock, name).response = {}
         arguments = {param: f"{param}-1" for param in path_params(name)}
-        arguments |= {key: sample(key, tp) for key, tp in required_by(name)[0].items()}
-        reach(sdk().with_options(base_url=openai_server.url), name)(**arguments)
+        arguments |= {key: sample_value(key, tp) for key, tp in required_params(name)[0].items()}
+        lookup(sdk().with_options(base_url=openai_server.url), name)(**arguments)
         (record,) = openai_server.mock.requests
         assert (record.status, ROWS[record.endpoint].path) == (200, ROWS[name].path)
 
-    def test_a_timeout_over_a_socket_is_the_clients_own_if_it_is_short(openai_server):
+    def test_short_client_timeout_over_a_socket_raises_api_timeout_error(openai_server):
         openai_server.mock.chat.completions.create.response = [timeout(), timeout(), "Here I am."]
         client = sdk().with_options(base_url=openai_server.url, max_retries=0)
-        failing(openai.APITimeoutError, client.with_options(timeout=0.3).chat.completions.create, **CHAT)
-        at_once = failing(openai.APIConnectionError, client.chat.completions.create, **CHAT)
+        raised_by(openai.APITimeoutError, client.with_options(timeout=0.3).chat.completions.create, **CHAT_REQUEST)
+        at_once = raised_by(openai.APIConnectionError, client.chat.completions.create, **CHAT_REQUEST)
         assert not isinstance(at_once, openai.APITimeoutError)
-        assert client.chat.completions.create(**CHAT).choices[0].message.content == "Here I am."
+        assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Here I am."
 
-    @pytest.mark.parametrize("name", EXPLICIT)
+    @pytest.mark.parametrize("name", REUSABLE_STREAMS)
     async def test_streams_over_a_socket(openai_server, name):
-        openai_server.mock.chat.completions.create.response = EXPLICIT[name]()
+        openai_server.mock.chat.completions.create.response = REUSABLE_STREAMS[name]()
         assert await streamed_text(sdk().with_options(base_url=openai_server.url)) == "one two three"
 
     @contextlib.contextmanager
     def process(*arguments):
         """A server in a process of its own, and its URL."""
-        command, environment = [sys.executable, "-m", "openai_responses", *arguments], {**os.environ}
-        done = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
-        with done:
+        argv, environment = [sys.executable, "-m", "openai_responses", *arguments], {**os.environ}
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+        with child:
             try:
-                yield done, done.stdout.readline().strip()
+                yield child, child.stdout.readline().strip()
             finally:
-                done.kill()
+                child.kill()
 
-    def test_a_process_serves_until_it_is_told_to_end(openai_server):
+    def test_server_process_serves_until_terminated(openai_server):
         with process("--port", "0") as (server, url):
             client = sdk().with_options(base_url=url)
-            stream = client.chat.completions.create(**CHAT, stream=True)
+            stream = client.chat.completions.create(**CHAT_REQUEST, stream=True)
             next(iter(stream))
-            assert client.chat.completions.create(**CHAT).choices[0].message.content == openai_responses._DEFAULT_TEXT
+            assert (
+                client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content
+                == openai_responses._DEFAULT_TEXT
+            )
             with client.responses.connect() as connection:
-                connection.response.create(**ASK)
+                connection.response.create(**INPUT_REQUEST)
                 assert next(event for event in connection if event.type == "response.completed")
             server.terminate()
             assert server.wait(10) == 0
-            failing(openai.APIConnectionError, client.with_options(max_retries=0).models.list)
+            raised_by(openai.APIConnectionError, client.with_options(max_retries=0).models.list)
 
-    def test_the_variables_of_the_fixture_lead_to_its_mock(openai_server, monkeypatch):
+    def test_fixture_environment_variables_point_to_its_mock(openai_server, monkeypatch):
         openai_server.mock.chat.completions.create.response = "Hello, process"
         for name, value in openai_server.env.items():
             monkeypatch.setenv(name, value)
         client = openai.OpenAI()
-        assert client.chat.completions.create(**CHAT).choices[0].message.content == "Hello, process"
+        assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Hello, process"
         assert openai_server.mock.chat.completions.create.call_count == 1
 
     if HAS_NODE:
 
         @pytest.mark.openai_mock(limits={"keys": 100})
-        def test_the_package_of_npm_over_a_socket(openai_server):
+        def test_npm_package_over_a_socket(openai_server):
             environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
             script = str(ROOT / "docs" / "development" / "node.js")
             done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
@@ -9345,23 +9879,23 @@ if HAS_UVICORN:
 @pytest.mark.parametrize("name", sorted(openai_responses._webhook_events()))
 def test_webhooks_of_every_type_are_verified_and_parsed(client, name):
     for secret in ("whsec_" + base64.b64encode(b"secret").decode(), "plain"):
-        posted = openai_responses.webhook(name, secret=secret)
-        event = client.webhooks.unwrap(posted.body, posted.headers, secret=secret)
+        delivery = openai_responses.webhook(name, secret=secret)
+        event = client.webhooks.unwrap(delivery.body, delivery.headers, secret=secret)
         assert (event.type, event.object) == (name, "event") and event.id.startswith("evt_")
 
 
-def test_webhooks_say_what_was_given_and_are_refused_when_changed(client):
-    posted = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
-    assert client.webhooks.unwrap(posted.body, posted.headers, secret="plain").data.id == "resp_1"
-    wrong = posted.body + " ", posted.headers
-    failing(openai.InvalidWebhookSignatureError, client.webhooks.unwrap, *wrong, secret="plain")
-    assert posted != openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
-    wrong = failing(ValueError, openai_responses.webhook, "response.complete", secret="x")
-    assert "Closest: 'response.completed'" in str(wrong)
-    failing(ValueError, openai_responses.webhook, "response.completed", {"id": 5}, secret="x")
+def test_webhooks_contain_the_set_data_and_are_rejected_if_modified(client):
+    delivery = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
+    assert client.webhooks.unwrap(delivery.body, delivery.headers, secret="plain").data.id == "resp_1"
+    invalid = delivery.body + " ", delivery.headers
+    raised_by(openai.InvalidWebhookSignatureError, client.webhooks.unwrap, *invalid, secret="plain")
+    assert delivery != openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
+    invalid = raised_by(ValueError, openai_responses.webhook, "response.complete", secret="x")
+    assert "Closest: 'response.completed'" in str(invalid)
+    raised_by(ValueError, openai_responses.webhook, "response.completed", {"id": 5}, secret="x")
     for secret in ("", None, "whsec_", "whsec_no64x"):
-        wrong = failing(ValueError, openai_responses.webhook, "response.completed", secret=secret)
-        assert "is no secret" in str(wrong) and repr(secret) not in str(wrong)
+        invalid = raised_by(ValueError, openai_responses.webhook, "response.completed", secret=secret)
+        assert "is no secret" in str(invalid) and repr(secret) not in str(invalid)
 
 
 # ======================================================================================================================
@@ -9369,25 +9903,25 @@ def test_webhooks_say_what_was_given_and_are_refused_when_changed(client):
 # ======================================================================================================================
 
 
-def test_importing_the_module_imports_nothing_of_openai():
+def test_importing_the_module_does_not_import_openai():
     times = python("-X", "importtime", "-c", "import openai_responses").stderr
     names = {line.rpartition("|")[2].strip() for line in times.splitlines()}
     assert "openai_responses" in names
     assert {name for name in names if name.partition(".")[0] == "openai"} == set() and "pytest" not in names
 
 
-def test_all_names_what_is_public():
+def test_all_lists_the_public_names():
     public, namespace = openai_responses.__all__, {}
-    functions = {name: there for name, there in vars(openai_responses).items() if inspect.isfunction(there)}
-    own = {name for name, function in functions.items() if function.__module__ == "openai_responses"}
-    assert {name for name in own if not name.startswith(("_", "pytest_"))} <= set(public)
+    functions = {name: member for name, member in vars(openai_responses).items() if inspect.isfunction(member)}
+    own_functions = {name for name, function in functions.items() if function.__module__ == "openai_responses"}
+    assert {name for name in own_functions if not name.startswith(("_", "pytest_"))} <= set(public)
     assert len(public) == len(set(public))
     exec("from openai_responses import *", namespace)
     assert set(public) <= set(namespace) and all(getattr(openai_responses, name).__doc__ for name in public)
     assert sorted(public) == dir(openai_responses)
 
 
-IMPORTS = {
+IMPORT_STATEMENTS = {
     "ext.httpx": "from openai_responses.ext.httpx import MockTransport, Request, Response, Client, post",
     "ext.respx": "from openai_responses.ext.respx import Route, MockRouter",
     "stores": "from openai_responses.stores import StateStore, ContentStore; StateStore(), ContentStore()",
@@ -9411,17 +9945,17 @@ from openai_responses.helpers.mergers.threads import merge_thread_with_partial
 }
 
 
-@pytest.mark.parametrize("name", IMPORTS)
+@pytest.mark.parametrize("name", IMPORT_STATEMENTS)
 def test_import_paths_work_in_a_fresh_interpreter(name):
     full = f"openai_responses.{name}"
     found = f"from importlib.util import find_spec\nassert find_spec({full!r}).name == {full!r}"
-    python("-c", f"{IMPORTS[name]}\n{found}")
+    python("-c", f"{IMPORT_STATEMENTS[name]}\n{found}")
 
 
 def test_unknown_submodules_are_import_errors():
     with pytest.raises(ModuleNotFoundError, match=r"openai_responses\.nothing"):
         importlib.import_module("openai_responses.nothing")
-    failing(ImportError, exec, "from openai_responses.ext.httpx import Nothing")
+    raised_by(ImportError, exec, "from openai_responses.ext.httpx import Nothing")
 
 
 def resolve(path):
@@ -9434,21 +9968,27 @@ def helper(name):
 
 
 def posted(path, body, family=httpx):
-    return family.Request("POST", URL + path, json=body)
+    return family.Request("POST", BASE_URL + path, json=body)
 
 
-INPUT, FILE = {"model": "m", "input": "x"}, {"file_id": "file-1"}
-IN_STORE, STORE_FILE = {"id": "file-1", "vector_store_id": "vs_1"}, "vector_stores.VectorStoreFile"
+INPUT_BODY, FILE_BODY = {"model": "m", "input": "x"}, {"file_id": "file-1"}
+STORE_FILE_FIELDS, STORE_FILE_MODEL = {"id": "file-1", "vector_store_id": "vs_1"}, "vector_stores.VectorStoreFile"
 
 
 @cases(
     "builder, path, body, model, fields",
-    ("chat.chat_completion", "/chat/completions", CHAT, "chat.ChatCompletion", {"model": "gpt-4o"}),
-    ("embeddings.embedding_create_response", "/embeddings", INPUT, "CreateEmbeddingResponse", {"model": "m"}),
-    ("moderations.moderation_create_response", "/moderations", INPUT, "ModerationCreateResponse", {}),
+    ("chat.chat_completion", "/chat/completions", CHAT_REQUEST, "chat.ChatCompletion", {"model": "gpt-4o"}),
+    ("embeddings.embedding_create_response", "/embeddings", INPUT_BODY, "CreateEmbeddingResponse", {"model": "m"}),
+    ("moderations.moderation_create_response", "/moderations", INPUT_BODY, "ModerationCreateResponse", {}),
     ("threads.thread", "/threads", {"metadata": {"a": "b"}}, "beta.Thread", {"metadata": {"a": "b"}}),
     ("vector_stores.vector_store", "/vector_stores", {"name": "n"}, "VectorStore", {"name": "n"}),
-    ("vector_store_files.vector_store_file", "/vector_stores/vs_1/files", FILE, STORE_FILE, IN_STORE),
+    (
+        "vector_store_files.vector_store_file",
+        "/vector_stores/vs_1/files",
+        FILE_BODY,
+        STORE_FILE_MODEL,
+        STORE_FILE_FIELDS,
+    ),
     ("assistants.assistant", "/assistants", {"model": "m", "name": "n"}, "beta.Assistant", {"name": "n"}),
 )
 def test_builders_make_a_model_from_a_request(builder, path, body, model, fields, family):
@@ -9461,17 +10001,17 @@ def test_builders_make_a_model_from_a_request(builder, path, body, model, fields
         assert build(request, extra={"metadata": {"k": "v"}}).metadata == {"k": "v"}
 
 
-def test_builders_below_a_thread_and_from_partials():
+def test_builders_make_thread_objects_and_accept_partials():
     types = openai.types.beta.threads
-    said = posted("/threads/thread_1/messages", {"role": "user", "content": "Hi"})
+    message_request = posted("/threads/thread_1/messages", {"role": "user", "content": "Hi"})
     build = helper("builders.messages.message_from_create_request")
-    message = build("thread_1", said, extra={"metadata": {"a": "b"}})
+    message = build("thread_1", message_request, extra={"metadata": {"a": "b"}})
     assert isinstance(message, types.Message) and (message.thread_id, message.metadata) == ("thread_1", {"a": "b"})
     assert message.content[0].text.value == "Hi"
-    asked = posted("/threads/thread_1/runs", {"assistant_id": "asst_1", "model": "m"})
-    run = helper("builders.runs.run_from_create_request")("thread_1", asked, extra={"status": "failed"})
-    about = run.thread_id, run.assistant_id, run.status
-    assert isinstance(run, types.Run) and about == ("thread_1", "asst_1", "failed")
+    run_request = posted("/threads/thread_1/runs", {"assistant_id": "asst_1", "model": "m"})
+    run = helper("builders.runs.run_from_create_request")("thread_1", run_request, extra={"status": "failed"})
+    run_fields = run.thread_id, run.assistant_id, run.status
+    assert isinstance(run, types.Run) and run_fields == ("thread_1", "asst_1", "failed")
     built = helper("builders.messages.build_message")({"id": "msg_1", "content": [{"text": {"value": "Ho"}}]})
     assert isinstance(built, types.Message) and (built.id, built.content[0].text.value) == ("msg_1", "Ho")
     step = helper("builders.run_steps.build_run_step")({"run_id": "run_1", "status": "failed"})
@@ -9484,13 +10024,17 @@ def test_builders_below_a_thread_and_from_partials():
     ("thread", "beta.Thread", {}, {"metadata": {"a": "b"}}),
     ("run", "beta.threads.Run", {"assistant_id": "asst_1"}, {"status": "failed"}),
 )
-def test_mergers_give_a_new_model(kind, model, body, partial):
+def test_mergers_return_a_new_model(kind, model, body, partial):
     build, request = helper(f"builders.{kind}s.{kind}_from_create_request"), posted("/x", body)
-    old = build("thread_1", request) if kind == "run" else build(request)
-    before = old.model_dump()
-    new = helper(f"mergers.{kind}s.merge_{kind}_with_partial")(old, partial)
-    assert isinstance(new, resolve(f"openai.types.{model}")) and new is not old and old.model_dump() == before
-    assert new.model_dump() == before | partial
+    original = build("thread_1", request) if kind == "run" else build(request)
+    before = original.model_dump()
+    merged = helper(f"mergers.{kind}s.merge_{kind}_with_partial")(original, partial)
+    assert (
+        isinstance(merged, resolve(f"openai.types.{model}"))
+        and merged is not original
+        and original.model_dump() == before
+    )
+    assert merged.model_dump() == before | partial
 
 
 # ======================================================================================================================
@@ -9629,7 +10173,7 @@ MARKED = """
 """
 
 
-def test_a_session_within_another_leaves_that_its_plugin(run_suite):
+def test_nested_pytest_session_leaves_the_plugin_active(run_suite):
     run_suite("def test_nothing(): pass").assert_outcomes(passed=1)
 
     @openai_responses.mock()
@@ -9639,7 +10183,7 @@ def test_a_session_within_another_leaves_that_its_plugin(run_suite):
     assert [mark.args for mark in test.pytestmark] == [("openai_mock",)]
 
 
-def test_marks_give_the_fixture_its_settings_and_failures_show_their_requests(run_suite):
+def test_marks_configure_the_fixture_and_failures_show_requests(run_suite):
     result = run_suite(with_helpers(MARKED), "--strict-markers")
     result.assert_outcomes(passed=4, failed=2)
     text = result.stdout.str()
@@ -9717,7 +10261,7 @@ MARKED_ALONE = """
 """
 
 
-def test_a_mark_requests_the_fixture(run_suite):
+def test_mark_requests_the_fixture(run_suite):
     options = ("--strict-markers", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
     run_suite(with_helpers(MARKED_ALONE), *options).assert_outcomes(passed=10)
 
@@ -9729,11 +10273,11 @@ MARKED_SERVER = """
 """
 
 
-def test_a_mark_beside_the_server_starts_no_other_mock(run_suite):
+def test_mark_on_a_server_test_starts_only_the_server_mock(run_suite):
     run_suite(with_helpers(MARKED_SERVER)).assert_outcomes(passed=1)
 
 
-def test_decorated_tests_work_with_the_plugin_switched_off(run_suite, monkeypatch):
+def test_decorated_tests_work_with_the_plugin_disabled(run_suite, monkeypatch):
     monkeypatch.setattr(openai_responses, "_sessions", 0)  # this one has it
     run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses").assert_outcomes(passed=4)
 
@@ -9743,7 +10287,7 @@ def test_decorated_tests_work_with_the_plugin_switched_off(run_suite, monkeypatc
 # ======================================================================================================================
 
 
-NOTHING_IS_LEFT = """
+LEFTOVER_CHECK = """
     import importlib, sys
     import pytest, respx
 
@@ -9758,7 +10302,7 @@ NOTHING_IS_LEFT = """
         assert not changed_since(before) and not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values())
 """
 
-ANY_ORDER = """
+RANDOM_ORDER = """
     import time
 
     tries = {}
@@ -9800,7 +10344,7 @@ ANY_ORDER = """
             assert await say_async() and len(openai_mock.requests) == 1
 """
 
-NEIGHBOURS = """
+OTHER_MOCKS = """
     import http.server, threading
     import aiohttp, vcr
 
@@ -10109,37 +10653,43 @@ OPENTELEMETRY = """
         assert len(statuses()) == 4
 """
 
-AUTO = "-p pytest_asyncio.plugin -o asyncio_mode=auto"
-SHUFFLED = "-n 2 --random-order --random-order-bucket=global --reruns 2 --count 2 --timeout 50 --disable-socket"
+ASYNCIO_AUTO_OPTIONS = "-p pytest_asyncio.plugin -o asyncio_mode=auto"
+SHUFFLE_OPTIONS = "-n 2 --random-order --random-order-bucket=global --reruns 2 --count 2 --timeout 50 --disable-socket"
 # A name, the packages it takes, options of pytest, how many of its tests there are, and these.
 INTERPLAY = (
     (
         "any order",
         "xdist random_order pytest_rerunfailures pytest_repeat pytest_timeout pytest_socket",
         f"-p xdist -p random_order -p pytest_rerunfailures -p pytest_repeat -p pytest_timeout "
-        f"-p pytest_socket {AUTO} {SHUFFLED} --allow-unix-socket",
+        f"-p pytest_socket {ASYNCIO_AUTO_OPTIONS} {SHUFFLE_OPTIONS} --allow-unix-socket",
         {"passed": 21, "xfailed": 2, "rerun": 6},
-        ANY_ORDER,
+        RANDOM_ORDER,
     ),
     (
         "neighbours",
         "aiohttp pytest_httpx vcr pytest_recording",
         "-p pytest_httpx -p pytest_recording.plugin -p pytest_asyncio.plugin -o asyncio_mode=strict",
         {"passed": 12},
-        NEIGHBOURS,
+        OTHER_MOCKS,
     ),
     ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 10}, TRIO),
-    ("tracing", "opentelemetry.instrumentation.httpx opentelemetry.sdk", AUTO, {"passed": 8}, OPENTELEMETRY),
+    (
+        "tracing",
+        "opentelemetry.instrumentation.httpx opentelemetry.sdk",
+        ASYNCIO_AUTO_OPTIONS,
+        {"passed": 8},
+        OPENTELEMETRY,
+    ),
     (
         "applications and clocks",
         "fastapi django freezegun time_machine h2",
-        f"{AUTO} -p time_machine",
+        f"{ASYNCIO_AUTO_OPTIONS} -p time_machine",
         {"passed": 11},
         APPLICATIONS,
     ),
 )
 # What the SDK leaves to the garbage collector under trio, and what others say of themselves.
-NOT_OURS = ("Async generator 'openai._streaming:ResourceWarning", "Using `httpx` with", ":DeprecationWarning")
+IGNORED_WARNINGS = ("Async generator 'openai._streaming:ResourceWarning", "Using `httpx` with", ":DeprecationWarning")
 
 
 def installed(packages):
@@ -10151,10 +10701,10 @@ def installed(packages):
 
 @cases("options, outcomes, suite", *(pytest.param(*row[2:], id=row[0]) for row in INTERPLAY if installed(row[1])))
 def test_interplay(run_suite, tmp_path, options, outcomes, suite):
-    kept = f"PATCHED = {PATCHED}\n" + "\n\n".join(map(inspect.getsource, (seams, changed_since)))
-    (tmp_path / "conftest.py").write_text(inspect.cleandoc(NOTHING_IS_LEFT) + "\n\n" + kept, encoding="utf-8")
+    helper_sources = f"PATCHED = {PATCHED}\n" + "\n\n".join(map(inspect.getsource, (seams, changed_since)))
+    (tmp_path / "conftest.py").write_text(inspect.cleandoc(LEFTOVER_CHECK) + "\n\n" + helper_sources, encoding="utf-8")
     scope = ("-o", "asyncio_default_fixture_loop_scope=function") if "asyncio" in options else ()
-    ignored = [option for each in NOT_OURS for option in ("-W", f"ignore:{each}")]
+    ignored = [option for warning in IGNORED_WARNINGS for option in ("-W", f"ignore:{warning}")]
     result = run_suite(with_helpers(suite), *options.split(), *scope, "-W", "error", *ignored, apart=True)
     assert {name: number for name, number in result.parseoutcomes().items() if name != "warnings"} == outcomes
 
@@ -10191,7 +10741,7 @@ def docstring_blocks(module):
                 yield Block(module, line, code)
 
 
-def place_of(block):
+def block_id(block):
     return f"{block.file.relative_to(ROOT)}:{block.line}"
 
 
@@ -10214,12 +10764,12 @@ def call_test(test):
     with OpenAIMock() as openai_mock:
         result = test(**({"openai_mock": openai_mock} if takes_mock else {}))
         if inspect.isawaitable(result):
-            asyncio.run(get(result))
+            asyncio.run(awaited(result))
 
 
-@pytest.mark.parametrize("block", PAGE_BLOCKS, ids=place_of)
+@pytest.mark.parametrize("block", PAGE_BLOCKS, ids=block_id)
 def test_example_of_a_page_runs(block, run_suite, monkeypatch):
-    skip_where_lacking(block.code)
+    skip_if_missing(block.code)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     if any(part in block.code for part in ("@pytest.", "unittest", "\nclass Test")):  # more than plain test functions
@@ -10236,8 +10786,8 @@ TASKS = re.findall(r"^\| .+? \| `(.+)` \| \[", (DOCS / "tasks.md").read_text(enc
 
 
 @pytest.mark.parametrize("line", TASKS)
-def test_line_of_the_tasks_works_where_it_is_put(line, openai_mock):
-    skip_where_lacking(line)
+def test_line_of_the_tasks_page_runs(line, openai_mock):
+    skip_if_missing(line)
     client = sdk()
     client.responses.create(model="gpt-5.5", input="Hi")
     names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
@@ -10247,41 +10797,48 @@ def test_line_of_the_tasks_works_where_it_is_put(line, openai_mock):
         client.responses.create(model="gpt-5.5", input="Hi")
 
 
-@pytest.mark.parametrize("block", DOCSTRING_BLOCKS, ids=place_of)
+@pytest.mark.parametrize("block", DOCSTRING_BLOCKS, ids=block_id)
 def test_example_of_a_docstring_runs(block, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     with OpenAIMock() as openai_mock:
-        known = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
-        known |= {"openai": openai, "openai_mock": openai_mock, "re": re, "create": openai_mock.chat.completions.create}
-        known |= {"client": sdk(), "openai_responses": openai_responses}
-        namespace = execute(block, **known)
-    for name in namespace.keys() - known.keys():
+        example_names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
+        example_names |= {
+            "openai": openai,
+            "openai_mock": openai_mock,
+            "re": re,
+            "create": openai_mock.chat.completions.create,
+        }
+        example_names |= {"client": sdk(), "openai_responses": openai_responses}
+        namespace = execute(block, **example_names)
+    for name in namespace.keys() - example_names.keys():
         if name.startswith("test_"):
             call_test(namespace[name])
 
 
-def test_page_of_endpoints_is_what_the_tables_give():
-    written = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
+def test_page_of_endpoints_is_up_to_date():
+    generated = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
     on_disk = (DOCS / "endpoints.md").read_bytes().decode()
-    assert on_disk == written, "the tables have changed since: run python docs/development/make_endpoints.py"
+    assert on_disk == generated, "the tables have changed since: run python docs/development/make_endpoints.py"
 
 
-def test_readme_names_the_figures_of_the_release():
+def test_readme_has_the_figures_of_the_sdk_release():
     figures = runpy.run_path(str(DOCS / "development" / "figures.py"))["figures"]()
-    if openai.__version__ in PINNED:
+    if openai.__version__ in ROW_COUNTS:
         line = f"| openai {openai.__version__} | {figures} |"
         assert line in (ROOT / "README.md").read_text(encoding="utf-8"), f"the README should say: {line}"
 
 
-def test_models_of_the_examples_are_there_for_long():
+def test_example_models_are_not_deprecated():
     """The SDK tells which are to be shut down, from some release on; all that speak are among them."""
     types = pathlib.Path(openai.types.__file__).parent
     sources = ("audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py")
-    lists = re.findall(r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M)
+    deprecated = re.findall(
+        r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M
+    )
     text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
-    named = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
-    assert openai_responses._DEFAULT_MODEL in named
-    assert not named & set(re.findall('"([^"]+)"', "".join(lists)))
+    model_names = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
+    assert openai_responses._DEFAULT_MODEL in model_names
+    assert not model_names & set(re.findall('"([^"]+)"', "".join(deprecated)))
 
 
 def test_docs_are_collected():
@@ -10296,7 +10853,7 @@ def anchors(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_of_a_page_lead_somewhere(page):
+def test_links_of_a_page_have_existing_targets(page):
     for link in re.findall(r"\]\((?!https://)([^)]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
@@ -10305,7 +10862,7 @@ def test_links_of_a_page_lead_somewhere(page):
 
 
 @pytest.mark.filterwarnings("error")
-def test_example_script_prints_what_came_back(monkeypatch, capsys):
+def test_example_script_prints_the_responses(monkeypatch, capsys):
     for key in [key for key in os.environ if key.startswith("OPENAI_")]:
         monkeypatch.delenv(key)
     runpy.run_path(str(DOCS / "example.py"), run_name="__main__")
@@ -10323,65 +10880,69 @@ def test_example_script_prints_what_came_back(monkeypatch, capsys):
 
 STUBS = ROOT / "openai_responses-stubs"
 
-STUB = ast.parse("".join((STUBS / name).read_text(encoding="utf-8") for name in ("__init__.pyi", "_endpoints.pyi")))
-CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+STUB_TREE = ast.parse(
+    "".join((STUBS / name).read_text(encoding="utf-8") for name in ("__init__.pyi", "_endpoints.pyi"))
+)
+STUB_CLASSES = {node.name: node for node in STUB_TREE.body if isinstance(node, ast.ClassDef)}
 
 
 def attributes(name):
     """The annotated attributes of a class and its bases: name to annotation."""
-    node = CLASSES.get(name)
+    node = STUB_CLASSES.get(name)
     if node is None:
         return {}
     inherited = [attributes(ast.unparse(base)) for base in node.bases]
-    own = {item.target.id: ast.unparse(item.annotation) for item in node.body if isinstance(item, ast.AnnAssign)}
-    return functools.reduce(operator.or_, [*inherited, own])
+    own_attributes = {
+        item.target.id: ast.unparse(item.annotation) for item in node.body if isinstance(item, ast.AnnAssign)
+    }
+    return functools.reduce(operator.or_, [*inherited, own_attributes])
 
 
-def leaves(name, leaf, prefix=""):
-    """The types of all dotted names below a class that `leaf` says are ends of one."""
+def stub_leaves(name, is_leaf, prefix=""):
+    """The types of all dotted names below a class that `is_leaf` says are ends of one."""
     found = {}
-    for attribute, kind in attributes(name).items():
+    for attribute, annotation in attributes(name).items():
         dotted = f"{prefix}{attribute}"
-        if leaf(kind):
-            found[dotted] = kind
-        found |= leaves(kind, leaf, f"{dotted}.")
+        if is_leaf(annotation):
+            found[dotted] = annotation
+        found |= stub_leaves(annotation, is_leaf, f"{dotted}.")
     return found
 
 
-def endpoints():
-    return leaves("OpenAIMock", lambda kind: kind.endswith("Endpoint"))
+def stub_endpoints():
+    return stub_leaves("OpenAIMock", lambda annotation: annotation.endswith("Endpoint"))
 
 
-def test_stubs_are_what_the_table_gives():
-    written = runpy.run_path(str(ROOT / "docs" / "development" / "make_stubs.py"))["stub"]()
+def test_stubs_are_up_to_date():
+    generated = runpy.run_path(str(ROOT / "docs" / "development" / "make_stubs.py"))["stub"]()
     on_disk = (STUBS / "_endpoints.pyi").read_bytes().decode()
-    assert on_disk == written, "the table has changed since: run python docs/development/make_stubs.py"
+    assert on_disk == generated, "the table has changed since: run python docs/development/make_stubs.py"
 
 
-def test_stubs_take_only_public_names_from_one_another():
+def test_stubs_import_only_public_names_from_each_other():
     """jedi completes no others."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in STUBS.rglob("*.pyi")]
-    taken = [node for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
-    assert not [alias.name for node in taken for alias in node.names if alias.name[0] == "_"]
+    imports = [node for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
+    assert not [alias.name for node in imports for alias in node.names if alias.name[0] == "_"]
 
 
-def test_stubs_name_each_class_once():
-    assert len(CLASSES) == sum(isinstance(node, ast.ClassDef) for node in STUB.body)
+def test_stubs_define_each_class_once():
+    assert len(STUB_CLASSES) == sum(isinstance(node, ast.ClassDef) for node in STUB_TREE.body)
 
 
-def test_stubs_name_every_endpoint_of_the_table_and_no_other():
-    assert set(NAMES) <= set(endpoints()) == {row.name for row in TABLE} | set(HELPERS)
+def test_stubs_define_exactly_the_endpoints_of_the_table():
+    assert set(ENDPOINT_NAMES) <= set(stub_endpoints()) == {row.name for row in ROUTES} | set(HELPERS)
 
 
-def test_stubs_name_every_resource_of_the_state_and_no_other():
-    def is_resource(kind):
-        bases = [ast.unparse(base) for base in CLASSES[kind].bases] if kind in CLASSES else []
-        return kind in ("Objects", "ContentStore") or "Objects" in bases
+def test_stubs_define_exactly_the_resources_of_the_state():
+    def is_resource(annotation):
+        bases = [ast.unparse(base) for base in STUB_CLASSES[annotation].bases] if annotation in STUB_CLASSES else []
+        return annotation in ("Objects", "ContentStore") or "Objects" in bases
 
-    found = leaves("StateStore", is_resource)
+    found = stub_leaves("StateStore", is_resource)
     assert set(found) == set(_RESOURCES)
-    assert {name for name, kind in found.items() if kind == "ContentStore"} == set(CONTENTS)
-    assert all(reach(StateStore(), name) is not None for name in found)
+    assert {name for name, annotation in found.items() if annotation == "ContentStore"} == set(CONTENT_RESOURCES)
+    assert all(lookup(StateStore(), name) is not None for name in found)
 
 
 @cases(
@@ -10392,27 +10953,29 @@ def test_stubs_name_every_resource_of_the_state_and_no_other():
     (cut("turn"), "Text"),
     ({}, "Object Text Binary Image Vector"),
 )
-def test_stubs_let_an_endpoint_take_what_it_takes(value, takers):
+def test_stubs_accept_the_same_values_as_endpoints(value, takers):
     def takes(name):
         try:
-            reach(OpenAIMock(), name).response = value
+            lookup(OpenAIMock(), name).response = value
         except TypeError:
             return False
         return True
 
-    takers = {f"{kind}Endpoint" for kind in takers.split()}
-    promised = {name: kind in takers for name, kind in endpoints().items() if name in NAMES}
-    assert promised == {name: takes(name) for name in promised}
+    takers = {f"{annotation}Endpoint" for annotation in takers.split()}
+    accepted_by_stubs = {
+        name: annotation in takers for name, annotation in stub_endpoints().items() if name in ENDPOINT_NAMES
+    }
+    assert accepted_by_stubs == {name: takes(name) for name in accepted_by_stubs}
 
 
 def parameters(node):
     """Name and kind of the parameters of a function in the stubs."""
     kinds = inspect.Parameter
-    given = [(arg.arg, kinds.POSITIONAL_ONLY) for arg in node.args.posonlyargs]
-    given += [(arg.arg, kinds.POSITIONAL_OR_KEYWORD) for arg in node.args.args]
-    given += [(node.args.vararg.arg, kinds.VAR_POSITIONAL)] if node.args.vararg else []
-    given += [(arg.arg, kinds.KEYWORD_ONLY) for arg in node.args.kwonlyargs]
-    return given + ([(node.args.kwarg.arg, kinds.VAR_KEYWORD)] if node.args.kwarg else [])
+    declared = [(arg.arg, kinds.POSITIONAL_ONLY) for arg in node.args.posonlyargs]
+    declared += [(arg.arg, kinds.POSITIONAL_OR_KEYWORD) for arg in node.args.args]
+    declared += [(node.args.vararg.arg, kinds.VAR_POSITIONAL)] if node.args.vararg else []
+    declared += [(arg.arg, kinds.KEYWORD_ONLY) for arg in node.args.kwonlyargs]
+    return declared + ([(node.args.kwarg.arg, kinds.VAR_KEYWORD)] if node.args.kwarg else [])
 
 
 def functions(body, prefix=""):
@@ -10427,35 +10990,41 @@ def functions(body, prefix=""):
     return found
 
 
-@pytest.mark.parametrize("name", functions(STUB.body))
-def test_stubs_give_a_function_the_parameters_it_has(name):
-    node, there = functions(STUB.body)[name], reach(openai_responses, name)
-    if isinstance(there, property | functools.cached_property):
+@pytest.mark.parametrize("name", functions(STUB_TREE.body))
+def test_stubs_declare_the_parameters_of_functions(name):
+    node, member = functions(STUB_TREE.body)[name], lookup(openai_responses, name)
+    if isinstance(member, property | functools.cached_property):
         assert ast.unparse(node.decorator_list[0]).endswith(("property", "setter", "deleter"))
     else:
-        assert parameters(node) == [(each.name, each.kind) for each in inspect.signature(there).parameters.values()]
+        assert parameters(node) == [
+            (parameter.name, parameter.kind) for parameter in inspect.signature(member).parameters.values()
+        ]
 
 
-def test_stubs_have_every_public_method_of_what_a_user_holds():
+def test_stubs_declare_the_public_methods_of_classes():
     for name in ("OpenAIMock", "Endpoint", "Rule", "Objects", "MockTransport", "EventStream", "AsyncEventStream"):
-        ours = [cls for cls in getattr(openai_responses, name).__mro__ if cls.__module__ == "openai_responses"]
-        mine = [cls for cls in ours if not cls.__name__.startswith("_")]
-        public = {attribute for cls in mine for attribute in vars(cls) if attribute[0] != "_"}
-        stubbed = {dotted.partition(".")[2] for cls in mine for dotted in functions([CLASSES[cls.__name__]])}
+        module_classes = [
+            cls for cls in getattr(openai_responses, name).__mro__ if cls.__module__ == "openai_responses"
+        ]
+        public_classes = [cls for cls in module_classes if not cls.__name__.startswith("_")]
+        public = {attribute for cls in public_classes for attribute in vars(cls) if attribute[0] != "_"}
+        stubbed = {
+            dotted.partition(".")[2] for cls in public_classes for dotted in functions([STUB_CLASSES[cls.__name__]])
+        }
         assert public == stubbed - {"__init__"}, name
 
 
 @pytest.mark.parametrize("name", ["Record", "Turn", "ToolCall", "Citation", "Streamed", "Pace"])
-def test_stubs_give_a_dataclass_the_fields_it_has(name):
+def test_stubs_declare_the_fields_of_dataclasses(name):
     assert list(attributes(name)) == [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
 
 
-def test_stubs_export_what_the_module_exports():
-    assigned = {ast.unparse(node.targets[0]): node.value for node in STUB.body if isinstance(node, ast.Assign)}
+def test_stubs_export_the_same_names_as_the_module():
+    assigned = {ast.unparse(node.targets[0]): node.value for node in STUB_TREE.body if isinstance(node, ast.Assign)}
     exported = ast.literal_eval(assigned["__all__"])
     assert exported == openai_responses.__all__
-    imported = {alias.name for node in STUB.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert set(exported) <= {node.name for node in STUB.body if hasattr(node, "name")} | imported
+    imported = {alias.name for node in STUB_TREE.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert set(exported) <= {node.name for node in STUB_TREE.body if hasattr(node, "name")} | imported
 
 
 SUBMODULES = {}  # their syntax trees by dotted name
@@ -10465,25 +11034,27 @@ for path in STUBS.rglob("*.pyi"):
         SUBMODULES[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
 
 
-def test_stubs_have_every_submodule_and_no_other():
+def test_stubs_contain_exactly_the_submodules():
     prefix = "openai_responses."
     assert set(SUBMODULES) == {name.removeprefix(prefix) for name in sys.modules if name.startswith(prefix)}
 
 
 @pytest.mark.parametrize("name", sorted(SUBMODULES))
-def test_stubs_of_a_submodule_promise_what_it_has(name):
+def test_stubs_of_submodules_declare_existing_names(name):
     module = sys.modules[f"openai_responses.{name}"]
     for node in SUBMODULES[name].body:
         if isinstance(node, ast.ImportFrom) and node.level:
             assert all(hasattr(module, alias.name) for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-            assert {each for each in sys.modules[node.module].__all__ if each[0] != "_"} <= set(vars(module))
+            assert {public_name for public_name in sys.modules[node.module].__all__ if public_name[0] != "_"} <= set(
+                vars(module)
+            )
         if isinstance(node, ast.FunctionDef):
             by_name = [parameter for parameter, _ in parameters(node)]
             inspect.signature(getattr(module, node.name)).bind(**dict.fromkeys(by_name))
 
 
-RIGHT = """\
+VALID_CODE = """\
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -10585,7 +11156,7 @@ openai_responses.ext.httpx.Request("GET", "https://example.test")
 """
 
 # The code mypy reports, and the wrong lines it does so with.
-WRONG = {
+INVALID_LINES = {
     "attr-defined": [
         "from openai_responses.ext.httpx import MockTransprt", "from openai_responses import nothing",
         "openai_mock.chats", "openai_mock.chat.completion.create.response = 'Hi'",
@@ -10612,41 +11183,45 @@ WRONG = {
 
 
 @pytest.fixture
-def checked(tmp_path):
+def run_type_checker(tmp_path):
     """Runs a type checker over what is right and what is wrong; gives its process and the folder."""
     shutil.copytree(STUBS, tmp_path / "path" / "openai_responses")  # a `-stubs` folder would have to be installed
     (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "sample.py").write_text(RIGHT + "\n".join(itertools.chain(*WRONG.values())))
+    (tmp_path / "project" / "sample.py").write_text(VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values())))
 
-    def check(command, **files):
+    def check(arguments, **files):
         for name, text in files.items():
             (tmp_path / "project" / f"{name}.json").write_text(text)
         path = str(tmp_path / "path")
-        return python(*command.split(), cwd=tmp_path / "project", succeeds=False, MYPYPATH=path)
+        return python(*arguments.split(), cwd=tmp_path / "project", succeeds=False, MYPYPATH=path)
 
     return check
 
 
-def test_mypy_passes_what_works_and_reports_what_does_not(checked, pytestconfig, monkeypatch):
+def test_mypy_accepts_valid_code_and_reports_invalid_lines(run_type_checker, pytestconfig, monkeypatch):
     pytest.importorskip("mypy")
     if hasattr(pytestconfig, "cache"):  # what it finds in the SDK takes ten times as long as the rest
         monkeypatch.setenv("MYPY_CACHE_DIR", str(pytestconfig.cache.mkdir("mypy")))
-    run = checked("-m mypy --strict --config-file= --no-error-summary --hide-error-context sample.py")
+    run = run_type_checker("-m mypy --strict --config-file= --no-error-summary --hide-error-context sample.py")
     assert not run.stderr
     reports = [line for line in run.stdout.splitlines() if ": error: " in line]
-    codes = [code for code, lines in WRONG.items() for _ in lines]
-    expected = [("sample.py", number, code) for number, code in enumerate(codes, RIGHT.count("\n") + 1)]
+    codes = [code for code, lines in INVALID_LINES.items() for _ in lines]
+    expected = [("sample.py", number, code) for number, code in enumerate(codes, VALID_CODE.count("\n") + 1)]
     found = [(*line.split(":")[:2], line.rpartition("[")[2].rstrip("]")) for line in reports]
     assert [(path, int(number), code) for path, number, code in found] == expected
 
 
-def test_pyright_passes_what_works_and_reports_what_does_not(checked):
+def test_pyright_accepts_valid_code_and_reports_invalid_lines(run_type_checker):
     pytest.importorskip("basedpyright")  # pyright with a node of its own
     settings = {"typeCheckingMode": "standard", "extraPaths": ["../path"]}
-    run = checked(f"-m basedpyright --pythonpath {sys.executable} --outputjson .", pyrightconfig=json.dumps(settings))
-    reports = [each for each in json.loads(run.stdout)["generalDiagnostics"] if each["severity"] == "error"]
-    wrong = range(RIGHT.count("\n"), (RIGHT + "\n".join(itertools.chain(*WRONG.values()))).count("\n") + 1)
-    assert {each["range"]["start"]["line"] for each in reports} == set(wrong)
+    run = run_type_checker(
+        f"-m basedpyright --pythonpath {sys.executable} --outputjson .", pyrightconfig=json.dumps(settings)
+    )
+    reports = [report for report in json.loads(run.stdout)["generalDiagnostics"] if report["severity"] == "error"]
+    wrong = range(
+        VALID_CODE.count("\n"), (VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values()))).count("\n") + 1
+    )
+    assert {report["range"]["start"]["line"] for report in reports} == set(wrong)
 
 
 # ======================================================================================================================
@@ -10656,7 +11231,7 @@ def test_pyright_passes_what_works_and_reports_what_does_not(checked):
 
 KYOTO = Town(name="Kyoto", population=1_460_000, tags=["temples", "京都"])
 HELLO = "Hello! How can I help? 東京 🌞"
-SUNNY = ("It is sunny in Tokyo.", ["Tokyo"])  # what a tool loop ends with, and the cities it asked for
+TOOL_LOOP_RESULT = ("It is sunny in Tokyo.", ["Tokyo"])  # what a tool loop ends with, and the cities it asked for
 
 
 @pytest.fixture
@@ -10666,14 +11241,14 @@ def key(monkeypatch):
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
 
 
-streaming = either(False, True)
-asynchronous = either(False, True)
-strictly = pytest.mark.openai_mock(strict=True)  # what a framework sends, strict mode takes
+streaming = fixture_of_values(False, True)
+asynchronous = fixture_of_values(False, True)
+strict_mark = pytest.mark.openai_mock(strict=True)  # what a framework sends, strict mode takes
 
 
 @pytest.fixture
 def endpoint(openai_mock, key, mode):
-    return reach(openai_mock, f"{mode}.create")
+    return lookup(openai_mock, f"{mode}.create")
 
 
 @pytest.fixture
@@ -10745,7 +11320,7 @@ def test_openai_agents_answers_synchronously(openai_mock, agents, agent, config,
     assert [request.endpoint for request in openai_mock.requests] == [f"{mode}.create"]
 
 
-async def test_openai_agents_works_with_no_run_config(openai_mock, agents):
+async def test_openai_agents_answers_without_a_run_config(openai_mock, agents):
     openai_mock.responses.create.response = "Hello!"
     result = await agents.Runner.run(agents.Agent(name="Helper", model="gpt-5"), "Hi")
     assert result.final_output == "Hello!" and result.context_wrapper.usage.total_tokens > 0
@@ -10759,22 +11334,25 @@ async def test_openai_agents_answers(agent, run, endpoint, streaming):
 
 
 @pytest.mark.parametrize("output_type", [str, Town])
-async def test_openai_agents_answers_with_nothing_set(openai_mock, agent, run, output_type, streaming):
+async def test_openai_agents_returns_default_output(openai_mock, agent, run, output_type, streaming):
     result, _ = await run(agent(output_type=output_type), "Tell me of a town", streaming)
     assert isinstance(result.final_output, output_type) and result.final_output
 
 
-@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strictly)])
+@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
 async def test_openai_agents_runs_the_tool_loop(openai_mock, weather_agent, run, cities, endpoint, streaming):
-    endpoint.response = LOOP
+    endpoint.response = TOOL_LOOP_STEPS
     result, _ = await run(weather_agent, "What is the weather in Tokyo?", streaming)
-    assert (result.final_output, cities) == SUNNY and [each.status for each in endpoint.requests] == [200, 200]
+    assert (result.final_output, cities) == TOOL_LOOP_RESULT and [record.status for record in endpoint.requests] == [
+        200,
+        200,
+    ]
     openai_mock.assert_all_used()
 
 
 async def test_openai_agents_runs_parallel_tool_calls(weather_agent, run, cities, endpoint):
-    both = tool_call("get_weather", city="Tokyo") + tool_call("get_weather", city="Oslo")
-    endpoint.response = [both, "Sunny in both."]
+    parallel_calls = tool_call("get_weather", city="Tokyo") + tool_call("get_weather", city="Oslo")
+    endpoint.response = [parallel_calls, "Sunny in both."]
     result, _ = await run(weather_agent, "Where is it sunny?")
     assert (result.final_output, sorted(cities)) == ("Sunny in both.", ["Oslo", "Tokyo"])
 
@@ -10785,18 +11363,18 @@ async def test_openai_agents_hands_off_to_another_agent(agent, run, endpoint):
     assert (result.final_output, result.last_agent.name) == ("¡Hola!", "Spanish")
 
 
-async def test_openai_agents_gets_the_structured_output_that_is_set(agent, run, endpoint, streaming):
+async def test_openai_agents_returns_the_set_structured_output(agent, run, endpoint, streaming):
     endpoint.response = KYOTO
     assert (await run(agent(output_type=Town), "Tell me of Kyoto", streaming))[0].final_output == KYOTO
 
 
-async def test_openai_agents_retries_a_rate_limit_and_goes_on(openai_mock, agent, run, endpoint):
+async def test_openai_agents_retries_a_rate_limit(openai_mock, agent, run, endpoint):
     endpoint.response = [error(429, code="rate_limit_exceeded"), "Here I am."]
     assert (await run(agent(), "Hi"))[0].final_output == "Here I am."
     assert [(request.attempt, request.status) for request in openai_mock.requests] == [(0, 429), (1, 200)]
 
 
-async def test_openai_agents_posts_its_traces_without_a_word(openai_mock, agents, agent, caplog, recwarn):
+async def test_openai_agents_exports_traces_without_warnings(openai_mock, agents, agent, caplog, recwarn):
     caplog.set_level(logging.DEBUG, logger="openai.agents")
     openai_mock.responses.create.response = "Hello!"
     agents.set_tracing_disabled(False)
@@ -10808,7 +11386,7 @@ async def test_openai_agents_posts_its_traces_without_a_word(openai_mock, agents
     assert [request.endpoint for request in openai_mock.requests] == ["responses.create"]
 
 
-async def test_openai_agents_has_no_traces_left_to_send_when_the_mock_has_ended(openai_mock, agents, agent):
+async def test_openai_agents_flushes_traces_before_the_mock_ends(openai_mock, agents, agent):
     agents.set_tracing_disabled(False)
     await asyncio.to_thread(agents.flush_traces)
     ingest = openai_mock.router.post("https://api.openai.com/v1/traces/ingest").respond(204)
@@ -10829,11 +11407,11 @@ async def invoke(model, value, asynchronous):
     return await model.ainvoke(value) if asynchronous else model.invoke(value)
 
 
-async def pieces_of(model, value, asynchronous):
+async def stream_pieces(model, value, asynchronous):
     return [piece async for piece in model.astream(value)] if asynchronous else list(model.stream(value))
 
 
-def text_in(message):
+def message_text(message):
     content = message.content
     return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
 
@@ -10841,14 +11419,14 @@ def text_in(message):
 async def test_langchain_answers(openai_mock, langchain, endpoint, mode, asynchronous):
     endpoint.response = HELLO
     message = await invoke(langchain(), "Hi", asynchronous)
-    assert text_in(message) == HELLO and message.usage_metadata["total_tokens"] > 0
+    assert message_text(message) == HELLO and message.usage_metadata["total_tokens"] > 0
     assert [request.endpoint for request in openai_mock.requests] == [f"{mode}.create"]
 
 
 async def test_langchain_streams(langchain, endpoint, asynchronous):
     endpoint.response = HELLO
-    pieces = await pieces_of(langchain(stream_usage=True), "Hi", asynchronous)
-    assert len([piece for piece in pieces if text_in(piece)]) > 1 and "".join(map(text_in, pieces)) == HELLO
+    pieces = await stream_pieces(langchain(stream_usage=True), "Hi", asynchronous)
+    assert len([piece for piece in pieces if message_text(piece)]) > 1 and "".join(map(message_text, pieces)) == HELLO
     assert functools.reduce(operator.add, pieces).usage_metadata["total_tokens"] > 0
 
 
@@ -10856,34 +11434,34 @@ async def test_langchain_runs_the_tool_loop(langchain, get_weather, cities, endp
     from langchain_core.messages import HumanMessage
     from langchain_core.tools import tool
 
-    endpoint.response, weather = LOOP, tool(get_weather)
-    model, said = langchain().bind_tools([weather]), [HumanMessage("What is the weather in Tokyo?")]
+    endpoint.response, weather = TOOL_LOOP_STEPS, tool(get_weather)
+    model, messages = langchain().bind_tools([weather]), [HumanMessage("What is the weather in Tokyo?")]
     while True:
         if streaming:
-            answer = functools.reduce(operator.add, await pieces_of(model, said, asynchronous))
+            answer = functools.reduce(operator.add, await stream_pieces(model, messages, asynchronous))
         else:
-            answer = await invoke(model, said, asynchronous)
+            answer = await invoke(model, messages, asynchronous)
         if not answer.tool_calls:
             break
-        said += [answer, *(weather.invoke(call) for call in answer.tool_calls)]
-    assert (text_in(answer), cities) == SUNNY and len(endpoint.requests) == 2
+        messages += [answer, *(weather.invoke(call) for call in answer.tool_calls)]
+    assert (message_text(answer), cities) == TOOL_LOOP_RESULT and len(endpoint.requests) == 2
 
 
-@pytest.mark.parametrize("method", ["json_schema", "json_mode", pytest.param("json_schema", marks=strictly)])
-async def test_langchain_gets_the_structured_output_that_is_set(langchain, endpoint, asynchronous, method):
+@pytest.mark.parametrize("method", ["json_schema", "json_mode", pytest.param("json_schema", marks=strict_mark)])
+async def test_langchain_returns_the_set_structured_output(langchain, endpoint, asynchronous, method):
     endpoint.response = KYOTO
     model = langchain().with_structured_output(Town, method=method)
     assert await invoke(model, "Tell me of Kyoto in JSON", asynchronous) == KYOTO
 
 
-async def test_langchain_gets_structured_output_through_a_function_call(langchain, endpoint):
+async def test_langchain_returns_structured_output_from_a_function_call(langchain, endpoint):
     endpoint.response = tool_call("Town", KYOTO.model_dump())
     model = langchain().with_structured_output(Town, method="function_calling")
     assert await invoke(model, "Tell me of Kyoto", asynchronous=True) == KYOTO
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-async def test_langchain_gets_structured_output_with_nothing_set(openai_mock, langchain, asynchronous, method):
+async def test_langchain_returns_default_structured_output(openai_mock, langchain, asynchronous, method):
     model = langchain().with_structured_output(Town, method=method)
     assert isinstance(await invoke(model, "Tell me of a town", asynchronous), Town)
 
@@ -10894,29 +11472,29 @@ def test_langchain_streams_structured_output(langchain, endpoint):
     assert list(langchain().with_structured_output(Town).stream("Tell me of Kyoto"))[-1] == KYOTO
 
 
-def test_langchain_tells_of_a_refusal(langchain, endpoint):
+def test_langchain_raises_the_set_refusal(langchain, endpoint):
     from langchain_openai.chat_models.base import OpenAIRefusalError
 
     endpoint.response = refusal("I would rather not.")
     model = langchain().with_structured_output(Town)
-    assert "I would rather not" in str(failing(OpenAIRefusalError, model.invoke, "Tell me of Kyoto"))
+    assert "I would rather not" in str(raised_by(OpenAIRefusalError, model.invoke, "Tell me of Kyoto"))
 
 
 async def test_langchain_embeds(openai_mock, langchain_openai, asynchronous):
-    make = functools.partial(langchain_openai.OpenAIEmbeddings, check_embedding_ctx_length=False)
-    model, texts = make(model="text-embedding-3-small", dimensions=8), ["one", "two", "one"]
+    make_embeddings = functools.partial(langchain_openai.OpenAIEmbeddings, check_embedding_ctx_length=False)
+    model, texts = make_embeddings(model="text-embedding-3-small", dimensions=8), ["one", "two", "one"]
     vectors = await model.aembed_documents(texts) if asynchronous else model.embed_documents(texts)
     assert vectors[0] == vectors[2] != vectors[1] and [len(vector) for vector in vectors] == [8, 8, 8]
 
 
 @pytest.fixture
-def agent_of(pydantic_ai, mode):
+def pydantic_agent(pydantic_ai, mode):
     """Makes an agent of pydantic-ai, by what it is to give."""
     prefix = {"chat.completions": "openai-chat", "responses": "openai-responses"}[mode]
     return lambda output_type=str: pydantic_ai.Agent(f"{prefix}:gpt-5", output_type=output_type)
 
 
-async def output_of(agent, text, streaming=False):
+async def pydantic_output(agent, text, streaming=False):
     """The output of an agent, and the pieces it came in."""
     if not streaming:
         return (await agent.run(text)).output, None
@@ -10925,66 +11503,68 @@ async def output_of(agent, text, streaming=False):
         return await result.get_output(), pieces
 
 
-def test_pydantic_ai_answers_synchronously(openai_mock, agent_of, event_loop, endpoint, mode):
+def test_pydantic_ai_answers_synchronously(openai_mock, pydantic_agent, event_loop, endpoint, mode):
     endpoint.response = HELLO
-    result = agent_of().run_sync("Hi")
+    result = pydantic_agent().run_sync("Hi")
     assert result.output == HELLO and result.usage.total_tokens > 0
     assert [request.endpoint for request in openai_mock.requests] == [f"{mode}.create"]
 
 
-async def test_pydantic_ai_answers(agent_of, endpoint, streaming):
+async def test_pydantic_ai_answers(pydantic_agent, endpoint, streaming):
     endpoint.response = HELLO
-    output, pieces = await output_of(agent_of(), "Hi", streaming)
+    output, pieces = await pydantic_output(pydantic_agent(), "Hi", streaming)
     assert output == HELLO and (not streaming or len(pieces) > 2)
 
 
-async def test_pydantic_ai_runs_the_tool_loop(openai_mock, agent_of, get_weather, cities, endpoint, streaming):
-    endpoint.response, agent = LOOP, agent_of()
+async def test_pydantic_ai_runs_the_tool_loop(openai_mock, pydantic_agent, get_weather, cities, endpoint, streaming):
+    endpoint.response, agent = TOOL_LOOP_STEPS, pydantic_agent()
     agent.tool_plain(get_weather)
-    output, _ = await output_of(agent, "What is the weather in Tokyo?", streaming)
-    assert (output, cities) == SUNNY
+    output, _ = await pydantic_output(agent, "What is the weather in Tokyo?", streaming)
+    assert (output, cities) == TOOL_LOOP_RESULT
     openai_mock.assert_all_used()
 
 
 @pytest.mark.parametrize("native", [False, True])
-async def test_pydantic_ai_gets_the_structured_output_that_is_set(pydantic_ai, agent_of, endpoint, native, streaming):
+async def test_pydantic_ai_returns_the_set_structured_output(pydantic_ai, pydantic_agent, endpoint, native, streaming):
     endpoint.response = KYOTO
-    output, _ = await output_of(agent_of(pydantic_ai.NativeOutput(Town) if native else Town), "Kyoto?", streaming)
+    output, _ = await pydantic_output(
+        pydantic_agent(pydantic_ai.NativeOutput(Town) if native else Town), "Kyoto?", streaming
+    )
     assert output == KYOTO and len(endpoint.requests) == 1
 
 
-@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strictly)])
-async def test_pydantic_ai_gets_structured_output_through_its_output_tool(agent_of, endpoint, streaming):
+@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
+async def test_pydantic_ai_returns_structured_output_from_its_output_tool(pydantic_agent, endpoint, streaming):
     endpoint.response = tool_call("final_result", KYOTO.model_dump())
-    assert (await output_of(agent_of(Town), "Tell me of Kyoto", streaming))[0] == KYOTO
+    assert (await pydantic_output(pydantic_agent(Town), "Tell me of Kyoto", streaming))[0] == KYOTO
 
 
 @pytest.mark.parametrize("native", [False, True])
-async def test_pydantic_ai_gets_structured_output_with_nothing_set(pydantic_ai, agent_of, endpoint, native, streaming):
-    agent = agent_of(pydantic_ai.NativeOutput(Town) if native else Town)
-    output, _ = await output_of(agent, "Tell me of a town", streaming)
+async def test_pydantic_ai_returns_default_structured_output(pydantic_ai, pydantic_agent, endpoint, native, streaming):
+    agent = pydantic_agent(pydantic_ai.NativeOutput(Town) if native else Town)
+    output, _ = await pydantic_output(agent, "Tell me of a town", streaming)
     assert isinstance(output, Town) and len(endpoint.requests) == 1
 
 
-async def test_pydantic_ai_retries_arguments_its_validation_refuses(agent_of, endpoint):
+async def test_pydantic_ai_retries_invalid_tool_arguments(pydantic_agent, endpoint):
     wrong = tool_call("final_result", name="Kyoto", population="many", tags=[])
     endpoint.response = [wrong, tool_call("final_result", KYOTO.model_dump())]
-    assert await output_of(agent_of(Town), "Kyoto?") == (KYOTO, None)
+    assert await pydantic_output(pydantic_agent(Town), "Kyoto?") == (KYOTO, None)
     assert "population" in json.dumps(endpoint.requests[1].body)
 
 
 async def test_openai_agents_runs_the_tool_loop_over_a_websocket(openai_mock, agents, weather_agent, cities):
-    openai_mock.responses.connect.response = LOOP
+    openai_mock.responses.connect.response = TOOL_LOOP_STEPS
     async with agents.responses_websocket_session() as session:
         result = await session.run(weather_agent, "What is the weather in Tokyo?")
-    assert (result.final_output, cities) == SUNNY and openai_mock.responses.connect.call_count == 2
+    assert (result.final_output, cities) == TOOL_LOOP_RESULT and openai_mock.responses.connect.call_count == 2
 
 
 async def test_openai_agents_runs_the_tool_loop_in_a_realtime_session(openai_mock, agents, get_weather, cities):
     realtime = pytest.importorskip("agents.realtime")
-    openai_mock.realtime.connect.response = LOOP
+    openai_mock.realtime.connect.response = TOOL_LOOP_STEPS
     agent = realtime.RealtimeAgent(name="Ann", tools=[agents.function_tool(get_weather)])
-    async with await realtime.RealtimeRunner(agent).run(model_config={"api_key": KEY}) as session:
+    async with await realtime.RealtimeRunner(agent).run(model_config={"api_key": API_KEY}) as session:
         await session.send_message("What is the weather in Tokyo?")
         async for event in session:
             if event.type == "audio_end":
