@@ -122,6 +122,9 @@ def __dir__() -> list[str]:
     return list(__all__)
 
 
+_JSON = dict[str, Any]  # a JSON object, as it is sent
+
+
 # ======================================================================================================================
 # ROUTE TABLE: every call of the SDK
 # ======================================================================================================================
@@ -679,7 +682,7 @@ def _sdk_type(path: str) -> Any:
     return getattr(importlib.import_module(module), name, None)
 
 
-_BUILTIN_TYPES: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
+_BUILTIN_TYPES: _JSON = {"bytes": bytes, "str": str, "None": type(None)}
 
 
 # ======================================================================================================================
@@ -768,9 +771,9 @@ class _Resource:
     param_aliases: Mapping[str, str] = dataclasses.field(
         default_factory=dict
     )  # parameters by another name than their field
-    initial_objects: Callable[[], dict[str, Any]] | None = None  # the objects that are there from the start
-    on_delete: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what goes with an object
-    on_expire: Callable[[StateStore, Any, dict[str, Any]], None] | None = None  # what comes of one whose time is over
+    initial_objects: Callable[[], _JSON] | None = None  # the objects that are there from the start
+    on_delete: Callable[[StateStore, Any, _JSON], None] | None = None  # what goes with an object
+    on_expire: Callable[[StateStore, Any, _JSON], None] | None = None  # what comes of one whose time is over
 
     @functools.cached_property
     def rows(self) -> list[_Row]:
@@ -817,7 +820,7 @@ class _Resource:
 
 # Facts about a resource that its routes don't tell; `listing` holds for the resources below it too. The rows are at the
 # end of the section of their API.
-_RESOURCES: dict[str, dict[str, Any]] = {}
+_RESOURCES: dict[str, _JSON] = {}
 
 
 # Resources of bytes; the `parents` of their keys stand above.
@@ -905,7 +908,7 @@ def _pretty_json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
-def _add_rows(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
+def _add_rows(table: _JSON, rows: Mapping[str, Any]) -> None:
     """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
     if duplicates := table.keys() & rows.keys():
         raise ValueError(f"rows that are in the table already: {', '.join(sorted(duplicates))}")
@@ -1120,7 +1123,7 @@ _IMAGE_DEFAULTS = {
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
 # Items of the Responses API have theirs in `_ITEM_TYPES`.
-_DEFAULTS_BY_TYPE: dict[str, dict[str, Any]] = {
+_DEFAULTS_BY_TYPE: dict[str, _JSON] = {
     "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "NextCursorPage": {"object": "list", "next": None, "has_more": False},
@@ -1147,7 +1150,7 @@ def _default_value(tp: Any) -> Any:
     return {object: {}, bytes: b"mock content"}.get(origin)
 
 
-def _default_object(model: Any) -> dict[str, Any]:
+def _default_object(model: Any) -> _JSON:
     """Build the default of a model: its row in `_DEFAULTS_BY_TYPE`, merged into the defaults of its fields."""
     fields = _fields_of(model)
     model_defaults = _lookup_model(_DEFAULTS_BY_TYPE, model, {})
@@ -1308,7 +1311,7 @@ def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
 
 
 @functools.cache
-def _required_defaults(model: Any) -> dict[str, Any]:
+def _required_defaults(model: Any) -> _JSON:
     """Return those fields of a model's default that are required or null."""
     required = _required_fields_of(model)
     return {name: value for name, value in _default_value(model).items() if name in required or value is None}
@@ -1316,7 +1319,7 @@ def _required_defaults(model: Any) -> dict[str, Any]:
 
 def _merge_into(
     base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, mode: _MergeMode = _PARTIAL
-) -> dict[str, Any]:
+) -> _JSON:
     """Merge a dict into an object of a model, and add the fields that follow from others.
 
     base: the fields that the result has where `value` lacks them. It is not changed.
@@ -1340,7 +1343,7 @@ def _merge_into(
     return merged | _implied_fields(model, merged, explicit)
 
 
-def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> _JSON:
     """Return the fields of a request without nulls, and without those that a response does not echo."""
     not_echoed = _lookup_model(_NOT_ECHOED, model, {})
     present = {key: item for key, item in explicit.items() if item is not None}
@@ -1410,7 +1413,7 @@ def _type_adapter(tp: Any) -> Any:
     return pydantic.TypeAdapter(tp)
 
 
-def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
     """Return those values that fit a field of the same name, merged as parts of a request; none if `tp` is not a model."""
     fields = _fields_of(tp) if _is_pydantic_model(tp) else {}
     fitting = {}
@@ -1546,7 +1549,7 @@ def _nested_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]
 # ---- fields that follow from others ----------------------------------------------------------------------------------
 
 
-def _implied_fields(model: Any, merged: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_fields(model: Any, merged: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the fields of an object that follow from its other fields.
 
     merged: the object with its defaults.
@@ -1559,13 +1562,13 @@ def _implied_fields(model: Any, merged: dict[str, Any], explicit: Mapping[str, A
 
 
 @functools.cache
-def _implication(model: Any) -> Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] | None:
+def _implication(model: Any) -> Callable[[_JSON, Mapping[str, Any]], _JSON] | None:
     """Return the function that gives what fields of a model imply: its row, or that of all models that count tokens."""
     counts_tokens = "total_tokens" in _fields_of(model)
     return _lookup_model(_IMPLIED_FIELDS, model, _implied_by_usage if counts_tokens else None)
 
 
-def _implied_by_usage(usage: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_usage(usage: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the total of a usage: its input and output tokens, under the names of either API."""
     if "total_tokens" not in usage:
         return {}
@@ -1573,7 +1576,7 @@ def _implied_by_usage(usage: dict[str, Any], explicit: Mapping[str, Any]) -> dic
     return {"total_tokens": sum(usage.get(part) or 0 for part in parts)}
 
 
-def _implied_by_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the total of the counts of files or results."""
     if "total" not in counts:
         return {}
@@ -1581,7 +1584,7 @@ def _implied_by_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> d
     return {"total": sum(counts.get(part) or 0 for part in parts)}
 
 
-def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_page(page: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the first and the last ID of a page with items, if the page has fields for them."""
     ids = [item.get("id") for item in page["data"] if isinstance(item, dict)]
     if not ids:
@@ -1592,7 +1595,7 @@ def _implied_by_page(page: dict[str, Any], explicit: Mapping[str, Any]) -> dict[
 
 # By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
 # every model with `total_tokens` follows from its parts, without a row.
-_IMPLIED_FIELDS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+_IMPLIED_FIELDS: dict[str, Callable[[_JSON, Mapping[str, Any]], _JSON]] = {
     "ConversationCursorPage": _implied_by_page,
     "ConversationItemList": _implied_by_page,
     "CursorPage": _implied_by_page,
@@ -1629,9 +1632,7 @@ def _item_types_differ(derived: Mapping[str, Any] | None, explicit: Mapping[str,
     return bool(explicit.get("type") and derived and explicit["type"] != derived.get("type"))
 
 
-def _overlay_fields(
-    model: Any, obj: dict[str, Any], derived: Mapping[str, Any], explicit: Mapping[str, Any]
-) -> dict[str, Any]:
+def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit: Mapping[str, Any]) -> _JSON:
     """Put derived fields into an object of a model; see `_overlay`. A complete object that the test set stays as it is."""
     fields = _fields_of(model)
     is_complete = _is_complete(model, explicit)
@@ -1678,13 +1679,13 @@ def _copy_json(value: Any) -> Any:
     return value
 
 
-def _get_dict(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _get_dict(value: Mapping[str, Any], key: str) -> _JSON:
     """The dict under a key, an empty one where there is something else."""
     inner = value.get(key)
     return inner if isinstance(inner, dict) else {}
 
 
-def _only_dicts(value: Any) -> list[dict[str, Any]]:
+def _only_dicts(value: Any) -> list[_JSON]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -1712,7 +1713,7 @@ class _Metadata:
     paused: bool = False  # paused
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what the test set, as it wrote it
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the values that the object got by that
-    input: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # what a response was asked
+    input: list[_JSON] = dataclasses.field(default_factory=list)  # what a response was asked
     created_by: str = ""  # the endpoint that made a run
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
     seeded: bool = False  # whether a list has its first objects
@@ -1773,17 +1774,17 @@ def _child_names(names: Iterable[str], prefix: str) -> set[str]:
     return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
 
 
-def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> _JSON:
     """An object of a model, with these fields and defaults for the others."""
     return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
-def _load_children(store: StateStore, name: str, *parents: str) -> list[dict[str, Any]]:
+def _load_children(store: StateStore, name: str, *parents: str) -> list[_JSON]:
     """The objects below parents, in order, with all their fields."""
     return [_load_object(store, _get_resource(name), key) for key in store._children(name, *parents)]
 
 
-def _load_object(store: StateStore, resource: _Resource, key: Any) -> dict[str, Any]:
+def _load_object(store: StateStore, resource: _Resource, key: Any) -> _JSON:
     """A stored object; one that was put in by hand gets the fields it lacks."""
     obj, model = store[resource.name][key], resource.stored_type
     if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
@@ -1839,7 +1840,7 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
     _expire_if_due(store, _get_resource(resource), key)
 
 
-def _with_set_fields(store: StateStore, resource: str, key: Any, changes: dict[str, Any]) -> dict[str, Any]:
+def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON) -> _JSON:
     """Return changes of an object, but with the values that the test set for it.
 
     Whatever changes an object after its creation calls this. It holds at every depth: of a dict that was set in part
@@ -1915,7 +1916,7 @@ def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Itera
         metadata.set_fields = {name: value for name, value in metadata.set_fields.items() if name not in names}
 
 
-def _mark_expired(store: StateStore, key: Any, obj: dict[str, Any]) -> None:
+def _mark_expired(store: StateStore, key: Any, obj: _JSON) -> None:
     """What comes of those that are `expired` whatever they were doing."""
     obj["status"] = "expired"
 
@@ -1990,7 +1991,7 @@ class _Call:
         self.resource = _get_resource(self.shape.resource)
 
     @functools.cached_property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> _JSON:
         """The decoded body. Raises the 400 of one that cannot be read."""
         return _read_body(self.request, self.deployment)
 
@@ -1999,7 +2000,7 @@ class _Call:
         return dict(parse_qsl(_httpx_request(self.request).raw_url.partition("?")[2], keep_blank_values=True))
 
     @functools.cached_property
-    def all_params(self) -> dict[str, Any]:
+    def all_params(self) -> _JSON:
         """All that it says as one, for rules."""
         return _all_params(self)
 
@@ -2050,7 +2051,7 @@ class _Call:
         return self.deployment is not None or re.match(_AZURE_BASE, _httpx_request(self.request).raw_url) is not None
 
     @functools.cached_property
-    def input_items(self) -> list[dict[str, Any]]:
+    def input_items(self) -> list[_JSON]:
         """What the request brings for a conversation, as items with ids."""
         return [_conversation_item(item, self.store) for item in _to_items(self.body.get(self.behavior.input_param))]
 
@@ -2071,13 +2072,13 @@ class _Call:
         return (type_path and _sdk_type(type_path)) or _sdk_type(self.row.model)
 
 
-def _read_body(request: httpx.Request, deployment: str | None) -> dict[str, Any]:
+def _read_body(request: httpx.Request, deployment: str | None) -> _JSON:
     """A body as a dict; the model is the deployment, where an Azure path has one."""
     body = _decode_body(request)
     return {**body, "model": deployment} if deployment else body
 
 
-def _decode_body(request: httpx.Request) -> dict[str, Any]:
+def _decode_body(request: httpx.Request) -> _JSON:
     """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
     content = request.content
     if content.startswith(b"{"):
@@ -2092,9 +2093,9 @@ def _decode_body(request: httpx.Request) -> dict[str, Any]:
     return _decode_json_object(content) if content and (not content_type or "json" in content_type) else {}
 
 
-def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
     """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
-    body: dict[str, Any] = {}
+    body: _JSON = {}
     for name, value in pairs:
         current_key, *keys = re.findall(r"[^\[\]]+", name) or [name]
         node = body
@@ -2127,7 +2128,7 @@ def _decode_part(part: bytes) -> tuple[str, Any]:
     return name, _decode_json_object(data) if headers.get_content_type() == "application/json" else _decode_utf8(data)
 
 
-def _decode_json_object(content: bytes) -> dict[str, Any]:
+def _decode_json_object(content: bytes) -> _JSON:
     try:
         body = _json_decode(_decode_utf8(content))
     except (RecursionError, ValueError) as error:
@@ -2759,7 +2760,7 @@ def _enumeration(words: Sequence[str]) -> str:
 # ---- objects that a request names ------------------------------------------------------------------------------------
 
 
-def _require_object(call: _Call, resource: str, id: Any, param: str) -> dict[str, Any]:
+def _require_object(call: _Call, resource: str, id: Any, param: str) -> _JSON:
     """An object that a request refers to. Raises the 404 of its resource."""
     _expire_if_due(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
@@ -2767,7 +2768,7 @@ def _require_object(call: _Call, resource: str, id: Any, param: str) -> dict[str
     return _load_object(call.store, _get_resource(resource), id)
 
 
-def _require_target(call: _Call) -> dict[str, Any]:
+def _require_target(call: _Call) -> _JSON:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
     _expire_if_due(call.store, call.resource, call.key)
     if call.key not in call.objects:
@@ -2860,11 +2861,11 @@ def _tool_call_type(tool_call: ToolCall) -> str:
     return "custom" if tool_call.custom else "function"
 
 
-def _tool_call_fields(tool_call: ToolCall) -> dict[str, Any]:
+def _tool_call_fields(tool_call: ToolCall) -> _JSON:
     return {"name": tool_call.name, "input" if tool_call.custom else "arguments": tool_call.arguments}
 
 
-def _url_citation(citation: Citation, nested: bool = False) -> dict[str, Any]:
+def _url_citation(citation: Citation, nested: bool = False) -> _JSON:
     """A citation of a page. Raises `TypeError` for one of a file."""
     if citation.url is None:
         raise TypeError(f"{citation!r}: no citation of a file here")
@@ -2872,14 +2873,14 @@ def _url_citation(citation: Citation, nested: bool = False) -> dict[str, Any]:
     return {"type": "url_citation"} | ({"url_citation": fields} if nested else fields)
 
 
-def _turn_to_text(turn: Turn) -> dict[str, Any]:
+def _turn_to_text(turn: Turn) -> _JSON:
     if turn.text is None or turn.citations:
         raise TypeError(f"{turn!r}: no call, refusal or citation here")
     return {"text": turn.text}
 
 
 # What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
-_TURN_CONVERTERS: dict[str, Callable[[Turn], dict[str, Any]]] = {}
+_TURN_CONVERTERS: dict[str, Callable[[Turn], _JSON]] = {}
 
 
 _INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
@@ -2985,7 +2986,7 @@ def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
     )
 
 
-def _custom_tools(body: Mapping[str, Any]) -> dict[str, Any]:
+def _custom_tools(body: Mapping[str, Any]) -> _JSON:
     return dict(_offered_tools(body, ("custom",)))
 
 
@@ -3039,7 +3040,7 @@ def _extract_text(content: Any) -> str:
     return ""
 
 
-def _fake_logprobs(text: str | None, top: int | None = None) -> list[dict[str, Any]]:
+def _fake_logprobs(text: str | None, top: int | None = None) -> list[_JSON]:
     """How likely each token of a text was, and the `top` ones in its place: the same for the same text."""
     tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _split_text(text, 4)]
     top_logprobs = [
@@ -3058,12 +3059,12 @@ def _split_text(text: str | None, chunk: int | None) -> Iterator[str]:
     return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
 
 
-def _token_logprob(token: str, rank: int = 0) -> dict[str, Any]:
+def _token_logprob(token: str, rank: int = 0) -> _JSON:
     """A token with its log probability; all ranks together come to less than one."""
     return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_encode_utf8(token))}
 
 
-def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[_JSON]) -> list[list[_JSON]]:
     """The log probabilities for each piece of a text: those of the tokens that begin in it, in the last all others."""
     piece_ends, logprobs_per_piece, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
     for token in logprobs if pieces else ():
@@ -3072,7 +3073,7 @@ def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[dict[str, Any]]
     return logprobs_per_piece
 
 
-def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> dict[str, Any]:
+def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> _JSON:
     """The usage of an answer with these figures, and their sum."""
     usage = obj.get("usage")
     return {"usage": {**usage, **counts, "total_tokens": sum(counts.values())}} if usage else {}
@@ -3314,7 +3315,7 @@ def _allowed_types(plain: list[_SchemaPart]) -> list[str]:
     return [name for name in dict.fromkeys(names) if all(name in types for types in widened)]
 
 
-def _suggest_objects(plain: list[_SchemaPart], generation: _Generation) -> Iterator[dict[str, Any]]:
+def _suggest_objects(plain: list[_SchemaPart], generation: _Generation) -> Iterator[_JSON]:
     """Yield objects with the required properties only, and with as many others as they need."""
     properties = dict.fromkeys(itertools.chain(*_arguments_of(plain, "properties")))
     required = dict.fromkeys(itertools.chain(*_arguments_of(plain, "required")))
@@ -3382,7 +3383,7 @@ _ENDED = object()
 
 def _distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
     """Return one value of each stream, no two of them equal, or `None` if a stream has none left."""
-    values: dict[str, Any] = {}
+    values: _JSON = {}
     for stream in streams:
         value = next((value for value in stream if _sorted_json(value) not in values), _ENDED)
         if value is _ENDED:
@@ -3492,7 +3493,7 @@ def _is_valid(value: Any, schema: Any, generation: _Generation) -> bool:
     )
 
 
-def _nested_values(value: Any, schema: dict[str, Any], generation: _Generation) -> Iterator[tuple[Any, Any]]:
+def _nested_values(value: Any, schema: _JSON, generation: _Generation) -> Iterator[tuple[Any, Any]]:
     """Yield what a value contains, each with a schema that it must satisfy."""
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -3504,7 +3505,7 @@ def _nested_values(value: Any, schema: dict[str, Any], generation: _Generation) 
             yield inner, _item_schema(index, schema)
 
 
-def _property_schemas(name: str, schema: dict[str, Any], generation: _Generation) -> list[Any]:
+def _property_schemas(name: str, schema: _JSON, generation: _Generation) -> list[Any]:
     """Return the schemas that a schema has for a property of this name."""
     properties = schema.get("properties", {})
     schemas = [properties[name]] if name in properties else []
@@ -3513,7 +3514,7 @@ def _property_schemas(name: str, schema: dict[str, Any], generation: _Generation
     return schemas or [schema.get("additionalProperties", True)]
 
 
-def _item_schema(index: int, schema: dict[str, Any]) -> Any:
+def _item_schema(index: int, schema: _JSON) -> Any:
     """Return the schema that a schema has for the item of a list at this index."""
     prefix_items = schema.get("prefixItems", ())
     return prefix_items[index] if index < len(prefix_items) else schema.get("items", {})
@@ -3535,12 +3536,12 @@ def _has_format(value: Any, name: Any, schema: Any, generation: _Generation) -> 
     return not (generation.asserts_formats and isinstance(value, str)) or _FORMAT_EXAMPLES.get(name, value) == value
 
 
-def _is_valid_if(value: Any, condition: Any, schema: dict[str, Any], generation: _Generation) -> bool:
+def _is_valid_if(value: Any, condition: Any, schema: _JSON, generation: _Generation) -> bool:
     keyword = "then" if _is_valid(value, condition, generation) else "else"
     return _is_valid(value, schema.get(keyword, True), generation)
 
 
-def _contains(value: Any, item_schema: Any, schema: dict[str, Any], generation: _Generation) -> bool:
+def _contains(value: Any, item_schema: Any, schema: _JSON, generation: _Generation) -> bool:
     if not isinstance(value, list):
         return True
     count = sum(_is_valid(item, item_schema, generation) for item in value)
@@ -3748,35 +3749,50 @@ _SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Behavior:
-    """What an endpoint does beyond its shape; a function is given what it may look at, and nobody else branches."""
+    """What an endpoint does beyond its shape. A row of `_BEHAVIORS` has only the fields that differ from the defaults."""
 
-    references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # parameters with ids, and whose they are
-    check: Callable[[_Call], Any] | None = None  # what else the service refuses of a request
-    derive: Callable[[_Call, Any], dict[str, Any]] | None = None  # fields that follow from the request; set ones win
-    store: Callable[[_Call, Any, _Script], None] | None = None  # the traces of what is created, instead of its object
-    content: Callable[[_Call], bytes] | None = None  # the bytes that are kept with it
-    stages: tuple[Any, ...] = ()  # what changes in the object: the first at once, the others with each retrieve
-    handler: Callable[[_Call], Any] | None = None  # what is done instead, where nothing was set
-    resume: Callable[[_Call, Turn | None], Any] | None = None  # how what another call began goes on, with its script
-    before_answer: Callable[[_Call, _Wait], Any] | None = (
-        None  # a coroutine function run before the answer, outside the lock
-    )
-    events: Callable[[_Call, Any, int | None], Iterator[_Event]] | None = None  # the answer as a stream
-    always_streams: bool = False  # without being asked to
-    fallback_to: str = ""  # whose responses and rules hold where it has none itself: the same call over another wire
-    get_messages: Callable[[_Call], list[dict[str, Any]]] | None = (
-        None  # all the model gets to see; see `_conversation_of`
-    )
-    coerce: Callable[[Any], Any] | None = None  # what else may be set: as a partial, or a function of the call
-    input_param: str = "input"  # the parameter that brings items
-    default: Any = None  # the answer where nothing was set, instead of its type's; or a function of the call
-    default_audio_format: str = ""  # the format of the bytes it answers with where `response_format` names none
-    types_by_format: Mapping[str, str] = dataclasses.field(
-        default_factory=dict
-    )  # the answer's model by `response_format`
-    extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None  # what else its answer has as headers
-    stores_answer: bool = True  # whether what is stored is the answer
-    is_generated: bool = False  # whether a model makes the answer up: refused by `only_scripted` where nothing is set
+    # parameters that contain ids, and the resource of these ids; each object must exist
+    references: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # rejects more of a request, with `_reject`
+    check: Callable[[_Call], Any] | None = None
+    # returns fields that follow from the request; set fields override them
+    derive: Callable[[_Call, Any], _JSON] | None = None
+    # stores something other than the created object
+    store: Callable[[_Call, Any, _Script], None] | None = None
+    # returns the bytes to store with the object
+    content: Callable[[_Call], bytes] | None = None
+    # changes of the object: the first at once, then one with each retrieve
+    stages: tuple[Any, ...] = ()
+    # returns the answer where nothing is set, instead of the handler of the verb
+    handler: Callable[[_Call], Any] | None = None
+    # continues what another call started, with the turn of that call's script
+    resume: Callable[[_Call, Turn | None], Any] | None = None
+    # a coroutine function that runs before the answer is built, without the lock of the state
+    before_answer: Callable[[_Call, _Wait], Any] | None = None
+    # returns the events of the answer, for a stream
+    events: Callable[[_Call, Any, int | None], Iterator[_Event]] | None = None
+    # whether the answer is a stream without `stream=True`
+    always_streams: bool = False
+    # the endpoint whose responses and rules apply where this one has none: the same call over another connection
+    fallback_to: str = ""
+    # returns everything that the model sees; see `_conversation_of`
+    get_messages: Callable[[_Call], list[_JSON]] | None = None
+    # converts other values that `.response` accepts to a partial, or to a function of the call
+    coerce: Callable[[Any], Any] | None = None
+    # the parameter that contains items
+    input_param: str = "input"
+    # the answer where nothing is set, or a function of the call that returns it; instead of the default of its type
+    default: Any = None
+    # the format of a binary answer if the request's `response_format` names none
+    default_audio_format: str = ""
+    # the type of the answer by the request's `response_format`
+    types_by_format: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # returns headers of the answer besides those of every answer
+    extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None
+    # whether the stored object is the answer
+    stores_answer: bool = True
+    # whether a model generates the answer; `only_scripted` rejects the call where nothing is set
+    is_generated: bool = False
 
 
 # What endpoints do beyond their shape, by name. The rows of each API are at the end of its section; a row of
@@ -3847,7 +3863,7 @@ def _default_answer(call: _Call) -> Any:
 _VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that ask for the default
 
 
-def _set_by_request(call: _Call, script: _Script) -> dict[str, Any]:
+def _set_by_request(call: _Call, script: _Script) -> _JSON:
     """What a request says and the test does not, but for nulls and other words for the default."""
     requested, set_fields = _requested_fields(call), script.set_fields
     return {
@@ -3857,7 +3873,7 @@ def _set_by_request(call: _Call, script: _Script) -> dict[str, Any]:
     }
 
 
-def _requested_fields(call: _Call) -> dict[str, Any]:
+def _requested_fields(call: _Call) -> _JSON:
     """What a request says about the object it gets: its body, and the ids in its path."""
     requested = {**call.body, **call.params}
     if call.shape.verb in ("create", "update"):
@@ -3926,9 +3942,7 @@ _STORE_BY_VERB = {
 }
 
 
-def _add_related_object(
-    store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]
-) -> dict[str, Any]:
+def _add_related_object(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> _JSON:
     """Store a new object that comes with another one, with defaults for the other fields, and return it."""
     obj = _stamp({**_default_value(_get_resource(resource).response_type), **fields}, store)
     _insert_object(store, _get_resource(resource), parents, obj)
@@ -3939,7 +3953,7 @@ def _insert_object(
     store: StateStore,
     resource: _Resource,
     parents: tuple[str, ...],
-    obj: dict[str, Any],
+    obj: _JSON,
     set_fields: Mapping[str, Any] = {},
 ) -> None:
     """Store an object under its id; under another one if that is taken, unless the test or the request gave the id."""
@@ -3953,7 +3967,7 @@ def _insert_object(
     _save_set_fields(store, resource.name, key, set_fields)
 
 
-def _store_page_items(call: _Call, page: dict[str, Any], script: _Script) -> None:
+def _store_page_items(call: _Call, page: _JSON, script: _Script) -> None:
     """Stores the objects of a page, where one call creates several."""
     for obj in page["data"]:
         call.objects[_to_key((*call.parent_ids, obj["id"]))] = obj
@@ -3988,12 +4002,12 @@ def _handle_update(call: _Call) -> Any:
     return _as_response(call, stored)
 
 
-def _requested_expiry(call: _Call, obj: Mapping[str, Any]) -> dict[str, Any]:
+def _requested_expiry(call: _Call, obj: Mapping[str, Any]) -> _JSON:
     """When an object expires whose request said after how many seconds, minutes or days."""
     return _expiry_from(obj, call.body.get("expires_after") or {})
 
 
-def _expiry_from(obj: Mapping[str, Any], expires_after: Mapping[str, Any]) -> dict[str, Any]:
+def _expiry_from(obj: Mapping[str, Any], expires_after: Mapping[str, Any]) -> _JSON:
     anchor_time = obj.get(str(expires_after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in expires_after:
@@ -4022,12 +4036,12 @@ def _handle_action(call: _Call) -> Any:
     return _as_response(call, stored) if stages or _returns_own_object(call.row) else _compose(call)
 
 
-def _as_response(call: _Call, stored: dict[str, Any]) -> Any:
+def _as_response(call: _Call, stored: _JSON) -> Any:
     """A stored object as this call answers it."""
     return _project(call.response_type, call.resource, stored, call.store)
 
 
-def _project(tp: Any, resource: _Resource, stored: dict[str, Any], store: StateStore) -> dict[str, Any]:
+def _project(tp: Any, resource: _Resource, stored: _JSON, store: StateStore) -> _JSON:
     """A stored object as another model shows it than the one it was made with: with its own fields only."""
     if tp is resource.stored_type or not _is_pydantic_model(tp):
         return stored
@@ -4087,7 +4101,7 @@ _HANDLERS_BY_VERB: Mapping[str, Callable[[_Call], Any]] = {
 }
 
 
-def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> dict[str, Any]:
+def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> _JSON:
     """Return one page of a resource's objects, as the query asks for it."""
     resource = _get_resource(_shape_of(row).resource)
     parents = tuple(parents)
@@ -4202,7 +4216,7 @@ def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) ->
     return int(text)
 
 
-def _make_page(row: _Row, items: list[dict[str, Any]], has_more: bool = False) -> dict[str, Any]:
+def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
     """A page with these objects."""
     page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": has_more}
     page |= _implied_by_page(page, {})
@@ -4312,15 +4326,15 @@ class _SocketSession:
         """Return the key of a queue. The events of messages with the same key are sent one after the other."""
         return None
 
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+    def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         """Return an event as this kind of connection sends it, or {} to leave it out."""
         raise NotImplementedError
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> _JSON:
         """Return the event that reports an error."""
         raise NotImplementedError
 
-    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+    def expiry_event(self, message: _ClientMessage) -> _JSON:
         """Return the event to send before a connection is closed after 60 minutes."""
         raise NotImplementedError
 
@@ -4334,7 +4348,7 @@ class _ClientMessage:
     record: Record  # its entry in the journal
 
     @property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> _JSON:
         return self.call.body
 
     def get_str(self, name: str) -> str | None:
@@ -4387,7 +4401,7 @@ def _lazy_event_stream(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
     return _PacedStream(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
 
-async def _answer_with_json(message: _ClientMessage) -> dict[str, Any]:
+async def _answer_with_json(message: _ClientMessage) -> _JSON:
     """Return the answer to a message as a dict. Raise the error that is the answer instead."""
     answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
     if not isinstance(answer, httpx.Response):
@@ -4416,7 +4430,7 @@ _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 # ======================================================================================================================
 
 
-def _derive_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_file(call: _Call, obj: _JSON) -> _JSON:
     filename, data, _ = _uploaded_file(call.body.get("file"))
     purpose = call.body.get("purpose")
     fields = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
@@ -4448,7 +4462,7 @@ def _file_text(store: StateStore, id: Any) -> str:
     return store["files.content"].get(id, b"").decode(errors="replace")
 
 
-def _remove_from_vector_stores(store: StateStore, id: str, file: dict[str, Any]) -> None:
+def _remove_from_vector_stores(store: StateStore, id: str, file: _JSON) -> None:
     """A file that is deleted leaves the vector stores it is in."""
     for key in [key for key in store["vector_stores.files"] if key[1] == id]:
         _delete_object(store, _get_resource("vector_stores.files"), key)
@@ -4487,12 +4501,12 @@ def _join_parts(call: _Call) -> bytes:
     return b"".join(call.store["uploads.parts"][call.item_id, id] for id in call.body.get("part_ids") or [])
 
 
-def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> dict[str, Any]:
+def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> _JSON:
     """Build a file that the service itself makes: the output of a batch, a completed upload."""
     return _new_object("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
 
 
-def _put_file(store: StateStore, file: dict[str, Any], data: bytes) -> None:
+def _put_file(store: StateStore, file: _JSON, data: bytes) -> None:
     """Store a file with its content."""
     _insert_object(store, _get_resource("files"), (), file)
     store["files.content"][file["id"]] = data
@@ -4590,7 +4604,7 @@ def _check_response(call: _Call) -> None:
             _reject(f"No tool call found for {item_type.replace('_', ' ')} with call_id {id}.", "input")
 
 
-def _derive_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_response(call: _Call, obj: _JSON) -> _JSON:
     output_tokens = sum(map(_count_item_tokens, obj["output"]))
     usage = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=output_tokens)
     if usage and (
@@ -4612,7 +4626,7 @@ def _count_item_tokens(item: Mapping[str, Any]) -> int:
     return _count_tokens(_extract_text(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
-def _response_model_defaults(requested: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+def _response_model_defaults(requested: Mapping[str, Any], response: Mapping[str, Any]) -> _JSON:
     """What a response says by its model, under what the request said."""
     model_defaults = next(
         (
@@ -4675,7 +4689,7 @@ def _supported_model_defaults() -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
-def _store_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
     if call.body.get("store") is not False:
         _store_created(call, obj, script)
         call.store._metadata("responses", obj["id"]).input = call.input_items
@@ -4688,7 +4702,7 @@ def _store_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
             call.store["conversations.items"][conversation, item["id"]] = item
 
 
-def _run_in_background(call: _Call, obj: dict[str, Any]) -> None:
+def _run_in_background(call: _Call, obj: _JSON) -> None:
     """Has a response come true over retrieves."""
     initial_fields = _in_progress_fields(call)
     final_fields = {key: obj[key] for key in initial_fields}
@@ -4696,19 +4710,19 @@ def _run_in_background(call: _Call, obj: dict[str, Any]) -> None:
     _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final_fields)
 
 
-def _in_progress_fields(call: _Call) -> dict[str, Any]:
+def _in_progress_fields(call: _Call) -> _JSON:
     """What differs in a response that has only begun; in which tier it is processed is known in the end."""
     tier = call.body.get("service_tier") or "auto"
     empty_fields = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
     return {"status": "in_progress", "output": [], "service_tier": tier, **empty_fields}
 
 
-def _to_items(value: Any) -> list[dict[str, Any]]:
+def _to_items(value: Any) -> list[_JSON]:
     """What a request brings for a conversation, a text or items, as items."""
     return [{"role": "user", "content": value}] if value and isinstance(value, str) else _only_dicts(value)
 
 
-def _conversation_item(item: dict[str, Any], store: StateStore) -> dict[str, Any]:
+def _conversation_item(item: _JSON, store: StateStore) -> _JSON:
     """An item as a conversation shows it, with an id."""
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
         part_type = "output_text" if item.get("role") == "assistant" else "input_text"
@@ -4722,7 +4736,7 @@ def _conversation_item(item: dict[str, Any], store: StateStore) -> dict[str, Any
     return full_item | ({"status": "completed"} if full_item.get("status", "") is None else {})
 
 
-def _find_tool(tool_type: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _find_tool(tool_type: str, body: Mapping[str, Any]) -> _JSON:
     """The first tool of a type in a request or a response; an empty one where there is none."""
     return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == tool_type), {})
 
@@ -4737,7 +4751,7 @@ def _cancel_response(call: _Call) -> Any:
     return response
 
 
-def _list_input_items(call: _Call) -> dict[str, Any]:
+def _list_input_items(call: _Call) -> _JSON:
     """What a response heard: of files not the bytes, of images the addresses if the query includes them."""
     page = _handle_list(call)
     with_images = "message.input_image.image_url" in (call.all_params.get("include") or ())
@@ -4747,7 +4761,7 @@ def _list_input_items(call: _Call) -> dict[str, Any]:
     return page
 
 
-def _listed_part(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
+def _listed_part(part: _JSON, with_images: bool) -> _JSON:
     if part.get("type") not in ("input_file", "input_image"):
         return part
     listed_part = {"file_id": None, **part}
@@ -4756,20 +4770,20 @@ def _listed_part(part: dict[str, Any], with_images: bool) -> dict[str, Any]:
     return {key: item for key, item in listed_part.items() if key != "file_data"}
 
 
-def _derive_compaction(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_compaction(call: _Call, obj: _JSON) -> _JSON:
     """What the user said stays, the rest becomes one compaction item."""
     user_items = [item for item in _conversation_items(call) if item.get("role") == "user"]
     return {"output": [*map(_to_output_message, user_items), *obj["output"]]}
 
 
-def _conversation_items(call: _Call) -> list[dict[str, Any]]:
+def _conversation_items(call: _Call) -> list[_JSON]:
     """The effective conversation of a responses call: all that came before, and its own input."""
     return [*_prior_items(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
 
 
-def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[dict[str, Any]]:
+def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[_JSON]:
     """The items of a conversation, or of the responses before, oldest first."""
-    items_by_response: dict[Any, list[dict[str, Any]]] = {}  # by response; one that leads back to itself ends there
+    items_by_response: dict[Any, list[_JSON]] = {}  # by response; one that leads back to itself ends there
     while not conversation and previous in store["responses"] and previous not in items_by_response:
         response = store["responses"][previous]
         items_by_response[previous] = [*store._metadata("responses", previous).input, *(response.get("output") or [])]
@@ -4785,12 +4799,12 @@ def _conversation_id(call: _Call) -> str | None:
     return conversation.get("id") if isinstance(conversation, dict) else conversation
 
 
-def _to_output_message(item: Mapping[str, Any]) -> dict[str, Any]:
+def _to_output_message(item: Mapping[str, Any]) -> _JSON:
     text = {"type": "output_text", "text": _extract_text(item), "annotations": []}
     return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
 
 
-def _store_conversation(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_conversation(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
@@ -4803,12 +4817,12 @@ def _delete_conversation_item(call: _Call) -> Any:
     return call.store["conversations"][call.parent_ids[0]]
 
 
-def _implied_by_search(search: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_search(search: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the list of queries that a single query stands for."""
     return {"queries": [explicit["query"]]} if explicit.get("query") else {}
 
 
-def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_response(response: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the status that an error or the reason of an early end stand for; a failed response has no output."""
     if explicit.get("error"):
         return {"status": "failed", "completed_at": None, "output": [], "usage": None}
@@ -4817,7 +4831,7 @@ def _implied_by_response(response: dict[str, Any], explicit: Mapping[str, Any]) 
     return {}
 
 
-def _turn_to_response(turn: Turn) -> dict[str, Any]:
+def _turn_to_response(turn: Turn) -> _JSON:
     status_field, annotations = (
         {"status": "incomplete" if turn.stop else "completed"},
         list(map(_citation_annotation, turn.citations)),
@@ -4846,7 +4860,7 @@ def _turn_to_response(turn: Turn) -> dict[str, Any]:
     return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
 
 
-def _citation_annotation(citation: Citation) -> dict[str, Any]:
+def _citation_annotation(citation: Citation) -> _JSON:
     if citation.url is not None:
         return _url_citation(citation)
     filename = citation.title or citation.file_id
@@ -4865,11 +4879,11 @@ _WEB_SEARCH_DEFAULTS = _WEB_SEARCH_PREVIEW_DEFAULTS | {
 _ZERO_IMAGE_TOKENS = {"image_tokens": 0, "text_tokens": 0}
 
 
-_EMPTY_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+_EMPTY_PARAMETERS: _JSON = {"type": "object", "properties": {}}
 
 
 # What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
-_NOT_ECHOED: dict[str, dict[str, Any]] = {
+_NOT_ECHOED: dict[str, _JSON] = {
     "FunctionTool": {"description": ""},
     "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
     "WebSearchTool": {"external_web_access": True},
@@ -4879,7 +4893,7 @@ _NOT_ECHOED: dict[str, dict[str, Any]] = {
 # ---- stream events of a response -------------------------------------------------------------------------------------
 
 
-def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _response_stream(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_Event]:
     """Yield the events of a response, those after `starting_after` if the query has it."""
     starting_after = int(call.query.get("starting_after", -1))
     for sequence_number, event in enumerate(_response_events(call, response, chunk)):
@@ -4887,7 +4901,7 @@ def _response_stream(call: _Call, response: dict[str, Any], chunk: int | None) -
             yield event["type"], event | {"sequence_number": sequence_number}
 
 
-def _response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
     started = response | _in_progress_fields(call)
     in_background = response.get("background")
@@ -4917,10 +4931,10 @@ _CODES_WITH_ERROR_EVENT = {"insufficient_quota"}
 
 
 # A function of an item and `chunk`, and a function of a call, its response, and the position of an item in `output`.
-_ItemEvents = Callable[[dict[str, Any], int | None], Iterator[dict[str, Any]]]
+_ItemEvents = Callable[[_JSON, int | None], Iterator[_JSON]]
 
 
-_RequestFields = Callable[[_Call, Mapping[str, Any], int], dict[str, Any]]
+_RequestFields = Callable[[_Call, Mapping[str, Any], int], _JSON]
 
 
 class _ItemType(NamedTuple):
@@ -4952,7 +4966,7 @@ class _StreamedField(NamedTuple):
 
     field: str
 
-    def __call__(self, item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+    def __call__(self, item: _JSON, chunk: int | None) -> Iterator[_JSON]:
         name = f"response.{item['type']}_{self.field}"
         text = item[self.field]
         name_field = {"name": item["name"]} if "name" in item else {}
@@ -4965,7 +4979,7 @@ def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
     return _ITEM_TYPES.get(item["type"]) or _ItemType()
 
 
-def _item_from_request(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _item_from_request(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return an item of a response with the fields that depend on the request."""
     item = response["output"][position]
     row = _item_type_of(item)
@@ -4975,7 +4989,7 @@ def _item_from_request(call: _Call, response: Mapping[str, Any], position: int) 
     return item | fields | tool_fields
 
 
-def _added_item(item: dict[str, Any]) -> dict[str, Any]:
+def _added_item(item: _JSON) -> _JSON:
     """Return an item as `output_item.added` has it: in progress, and without what the events bring."""
     row = _item_type_of(item)
     pieces = {step.field: "" for step in row.events if isinstance(step, _StreamedField)}
@@ -4983,7 +4997,7 @@ def _added_item(item: dict[str, Any]) -> dict[str, Any]:
     return added | {"status": "in_progress"} if row.events and item.get("status") else added
 
 
-def _replace_present(item: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def _replace_present(item: _JSON, values: Mapping[str, Any]) -> _JSON:
     """Return an item with other values for those fields that it has, at every depth."""
     present = {key: value for key, value in values.items() if item.get(key) is not None}
     return item | {
@@ -4991,7 +5005,7 @@ def _replace_present(item: dict[str, Any], values: Mapping[str, Any]) -> dict[st
     }
 
 
-def _item_events(item: dict[str, Any], response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _item_events(item: _JSON, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield what a stream sends between `output_item.added` and `output_item.done`."""
     row = _item_type_of(item)
     fields = _find_tool(row.tool, response) | item  # the tool has the number of partial images
@@ -5002,13 +5016,13 @@ def _item_events(item: dict[str, Any], response: dict[str, Any], chunk: int | No
             yield _stage_event(item, step)
 
 
-def _stage_event(item: Mapping[str, Any], stage: str) -> dict[str, Any]:
+def _stage_event(item: Mapping[str, Any], stage: str) -> _JSON:
     """Build the event of a stage. An item with an error has failed instead of completed."""
     has_failed = stage == "completed" and item.get("error")
     return {"type": f"response.{item['type']}.{'failed' if has_failed else stage}"}
 
 
-def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[dict[str, Any]]:
+def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[_JSON]:
     for piece in _split_text(text, chunk):
         yield {"type": f"{name}.delta", "delta": piece}
 
@@ -5019,10 +5033,10 @@ def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[di
 _MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # they mark a message as a commentary or as the final answer
 
 
-def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the phase of a message, and its content with log probabilities if the request includes them."""
     item = response["output"][position]
-    fields: dict[str, Any] = {}
+    fields: _JSON = {}
     if "phase" not in item and re.match(_MODELS_WITH_PHASES, str(response["model"])):
         precedes_call = any(later_item["type"].endswith("_call") for later_item in response["output"][position + 1 :])
         fields["phase"] = "commentary" if precedes_call else "final_answer"
@@ -5032,24 +5046,24 @@ def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> 
     return fields
 
 
-def _part_with_logprobs(part: dict[str, Any], top: int) -> dict[str, Any]:
+def _part_with_logprobs(part: _JSON, top: int) -> _JSON:
     if part["type"] != "output_text" or part.get("logprobs"):
         return part
     return part | {"logprobs": _fake_logprobs(part["text"], top)}
 
 
-def _message_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _message_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     for index, part in enumerate(item["content"]):
         events = _refusal_events if part["type"] == "refusal" else _output_text_events
         for event in events(part, chunk):
             yield {"content_index": index} | event
 
 
-def _refusal_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _refusal_events(part: _JSON, chunk: int | None) -> Iterator[_JSON]:
     return _part_events("refusal", part, "refusal", chunk)
 
 
-def _output_text_events(part: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _output_text_events(part: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the events of a text, with each annotation after the piece that ends what it annotates."""
     added, *deltas, text_done, part_done = _part_events("output_text", part, "text", chunk)
     yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
@@ -5072,13 +5086,13 @@ def _annotation_end(annotation: Mapping[str, Any]) -> int:
     return annotation.get("end_index") or annotation.get("index") or 0
 
 
-def _annotation_event(index: int, annotation: dict[str, Any]) -> dict[str, Any]:
+def _annotation_event(index: int, annotation: _JSON) -> _JSON:
     return {"type": "response.output_text.annotation.added", "annotation_index": index, "annotation": annotation}
 
 
 def _part_events(
-    name: str, part: dict[str, Any], field: str, chunk: int | None, part_name: str = "content_part"
-) -> Iterator[dict[str, Any]]:
+    name: str, part: _JSON, field: str, chunk: int | None, part_name: str = "content_part"
+) -> Iterator[_JSON]:
     """Yield the events of a part: added and empty, its text in pieces, the whole text, the whole part."""
     text = part[field]
     yield {"type": f"response.{part_name}.added", "part": part | {field: ""}}
@@ -5090,7 +5104,7 @@ def _part_events(
     yield {"type": f"response.{part_name}.done", "part": part}
 
 
-def _reasoning_summary(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _reasoning_summary(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return a summary if the request asks for one and none was set."""
     wants_summary = _get_dict(call.body, "reasoning").get("summary")
     if not wants_summary or response["output"][position]["summary"]:
@@ -5098,7 +5112,7 @@ def _reasoning_summary(call: _Call, response: Mapping[str, Any], position: int) 
     return {"summary": [{"type": "summary_text", "text": _DEFAULT_TEXT}]}
 
 
-def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _reasoning_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     for index, part in enumerate(item["summary"]):
         for event in _part_events("reasoning_summary_text", part, "text", chunk, "reasoning_summary_part"):
             yield event | {"summary_index": index}
@@ -5110,7 +5124,7 @@ def _reasoning_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[
 # ---- output items: tool calls and their results ----------------------------------------------------------------------
 
 
-def _calling_program(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _calling_program(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the program that calls a function, if only programs may call it; the call is then in progress."""
     item = response["output"][position]
     functions = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "function"]
@@ -5123,23 +5137,23 @@ def _calling_program(call: _Call, response: Mapping[str, Any], position: int) ->
     return {"status": "in_progress", "caller": caller}
 
 
-def _code_outputs(call: _Call, *_: Any) -> dict[str, Any]:
+def _code_outputs(call: _Call, *_: Any) -> _JSON:
     outputs = [{"type": "logs", "logs": "42\n"}]  # of the default code, `print(42)`
     return _fields_if_included(call, "code_interpreter_call.outputs", outputs=outputs)
 
 
-def _file_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
+def _file_search_fields(call: _Call, *_: Any) -> _JSON:
     return {"queries": [_search_query(call)]} | _fields_if_included(call, "file_search_call.results", results=[])
 
 
-def _web_search_fields(call: _Call, *_: Any) -> dict[str, Any]:
+def _web_search_fields(call: _Call, *_: Any) -> _JSON:
     sources = [{"type": "url", "url": "https://example.com"}]
     query = _search_query(call)
     action = {"type": "search", "query": query, "queries": [query]}
     return {"action": action | _fields_if_included(call, "web_search_call.action.sources", sources=sources)}
 
 
-def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the arguments of a tool search: generated if the client searches, else the names of all deferred tools."""
     search = _find_tool("tool_search", call.body)
     if search.get("execution") == "client":
@@ -5148,22 +5162,22 @@ def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: i
     return {"arguments": {"paths": [tool["name"] for tool in _deferred_tools(response) if "name" in tool]}}
 
 
-def _tool_search_result(call: _Call, response: Mapping[str, Any], position: int) -> dict[str, Any]:
+def _tool_search_result(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     return {"tools": _deferred_tools(response)}
 
 
-def _deferred_tools(response: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _deferred_tools(response: Mapping[str, Any]) -> list[_JSON]:
     """Return the tools of a response that the model sees only after it has searched for them."""
     return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
 
 
-def _mcp_approval(call: _Call, *_: Any) -> dict[str, Any]:
+def _mcp_approval(call: _Call, *_: Any) -> _JSON:
     """Return the id of the approval request that the input answers, or null."""
     approvals = [item for item in _only_dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
     return {"approval_request_id": approvals[0].get("approval_request_id") if approvals else None}
 
 
-def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _partial_images(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield as many partial images as the tool requests, each of them the whole image."""
     event = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
     event |= {key: item[key] for key in _IMAGE_DEFAULTS if item.get(key)}
@@ -5171,7 +5185,7 @@ def _partial_images(item: dict[str, Any], chunk: int | None) -> Iterator[dict[st
         yield event | {"partial_image_index": index}
 
 
-def _diff_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _diff_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the diff of an operation in pieces; deleting a file has none."""
     if "diff" in item["operation"]:
         name = "response.apply_patch_call_operation_diff"
@@ -5180,7 +5194,7 @@ def _diff_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, 
         yield {"type": f"{name}.done", "diff": diff or ""}
 
 
-def _command_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _command_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     name = "response.shell_call_command"
     for index, command in enumerate(item["action"]["commands"]):
         yield {"type": f"{name}.added", "command": "", "command_index": index}
@@ -5189,7 +5203,7 @@ def _command_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[st
         yield {"type": f"{name}.done", "command": command or "", "command_index": index}
 
 
-def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _command_output_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     name = "response.shell_call_output_content"
     for index, output in enumerate(item["output"]):
         delta = {key: output[key] for key in ("stdout", "stderr") if output.get(key)}
@@ -5197,7 +5211,7 @@ def _command_output_events(item: dict[str, Any], chunk: int | None) -> Iterator[
         yield {"type": f"{name}.done", "output": [output], "command_index": index}
 
 
-def _fields_if_included(call: _Call, name: str, **fields: Any) -> dict[str, Any]:
+def _fields_if_included(call: _Call, name: str, **fields: Any) -> _JSON:
     """Return fields that the API sends only if `include` of the request names them."""
     return fields if name in (call.body.get("include") or ()) else {}
 
@@ -5220,19 +5234,19 @@ class _ResponsesSession(_SocketSession):
         super().__init__(call, router)
         # by the id of a response:
         self.creators: dict[str, _ClientMessage | None] = {}  # the message that created it, until it is complete
-        self.queued_input: dict[str, list[dict[str, Any]]] = {}  # input for the response that follows it
-        self.pending_steers: dict[str, list[dict[str, Any]]] = {}  # events to send after it, if it was steered
+        self.queued_input: dict[str, list[_JSON]] = {}  # input for the response that follows it
+        self.pending_steers: dict[str, list[_JSON]] = {}  # events to send after it, if it was steered
 
     def queue_key(self, message: _ClientMessage) -> Any:
         return message.get_str("type"), message.get_str("stream_id")
 
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+    def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         return event | _stream_field(message)
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> _JSON:
         return {"type": "error", "status": error.status, "error": error.envelope}
 
-    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+    def expiry_event(self, message: _ClientMessage) -> _JSON:
         return self.error_event(message, _expiry_error("websocket_connection_limit_reached"))
 
     @_handles("response.create")
@@ -5244,7 +5258,7 @@ class _ResponsesSession(_SocketSession):
         return self._track(message, await _answer_with_events(message))
 
     @_handles("response.inject")
-    def inject(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def inject(self, message: _ClientMessage) -> list[_JSON]:
         """Queue tool outputs of a response in progress for the response that follows it."""
         target = message.body["response_id"]
         outputs = message.body["input"]
@@ -5260,7 +5274,7 @@ class _ResponsesSession(_SocketSession):
         return [{"type": "response.inject.created", **fields, **_stream_field(creator)}]
 
     @_handles("response.steer")
-    async def steer(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    async def steer(self, message: _ClientMessage) -> list[_JSON]:
         """Give a response in progress more input of the user."""
         target = message.body["previous_response_id"]
         items = _to_items(message.body["input"])
@@ -5277,8 +5291,8 @@ class _ResponsesSession(_SocketSession):
         return [_steer_event("accepted", steer) | stream_field]
 
     async def _apply_steer(
-        self, message: _ClientMessage, creator: _ClientMessage, steer: dict[str, Any], items: list[dict[str, Any]]
-    ) -> list[dict[str, Any]]:
+        self, message: _ClientMessage, creator: _ClientMessage, steer: _JSON, items: list[_JSON]
+    ) -> list[_JSON]:
         """Create another response to the input. After tool calls, queue the input until the client sends their outputs.
 
         Return the events to send after the response that is steered.
@@ -5307,7 +5321,7 @@ class _ResponsesSession(_SocketSession):
             self.creators[response_id] = None
             yield from self.pending_steers.pop(response_id, ())
 
-    def _queue_input(self, response_id: str, items: Iterable[dict[str, Any]]) -> None:
+    def _queue_input(self, response_id: str, items: Iterable[_JSON]) -> None:
         self.queued_input.setdefault(response_id, []).extend(items)
 
     def _creator_of(self, response_id: str, param: str) -> _ClientMessage:
@@ -5318,7 +5332,7 @@ class _ResponsesSession(_SocketSession):
             _reject(f"Response '{response_id}' is not in progress on this connection.", param, code)
         return creator
 
-    def _steerable_creator(self, response_id: str, items: list[dict[str, Any]]) -> _ClientMessage:
+    def _steerable_creator(self, response_id: str, items: list[_JSON]) -> _ClientMessage:
         """Return the message that created a response. Raise the error of a response that cannot be steered."""
         creator = self._creator_of(response_id, "previous_response_id")
         if response_id in self.pending_steers:
@@ -5337,11 +5351,11 @@ def _stream_field(message: _ClientMessage) -> dict[str, str]:
     return {"stream_id": stream_id} if stream_id else {}
 
 
-def _steer_event(name: str, steer: dict[str, Any], **fields: Any) -> dict[str, Any]:
+def _steer_event(name: str, steer: _JSON, **fields: Any) -> _JSON:
     return {"type": f"response.steer.{name}", "sequence_number": 0, "steer": steer, **fields}
 
 
-def _output_stub(item: Mapping[str, Any]) -> dict[str, Any]:
+def _output_stub(item: Mapping[str, Any]) -> _JSON:
     """Return the fields of the output of a tool call that are known before the client sends it."""
     stub = {"type": f"{item['type']}_output", "call_id": item["call_id"]}
     if item["type"] == "function_call":
@@ -5658,7 +5672,7 @@ def _check_tool_messages(call: _Call) -> None:
             )
 
 
-def _derive_chat(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1))
     copies = choices[1:] if choices is not obj["choices"] else []
     for tool_call in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in copies):
@@ -5687,7 +5701,7 @@ def _output_text_of_message(message: Mapping[str, Any]) -> str:
     return "".join(filter(None, parts))
 
 
-def _finalize_choice(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
     """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
     body, message, fields = call.body, choice["message"], {}
     if choice["finish_reason"] == "tool_calls" and _get_dict(body, "tool_choice").get("type") in (
@@ -5715,7 +5729,7 @@ _FINGERPRINTS_BY_MODEL = (
 )
 
 
-def _chat_model_defaults(model: str, usage: dict[str, Any]) -> dict[str, Any]:
+def _chat_model_defaults(model: str, usage: _JSON) -> _JSON:
     """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
     if usage and "audio" in model:
         prompt_tokens, completion_tokens = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
@@ -5736,7 +5750,7 @@ def _chat_model_defaults(model: str, usage: dict[str, Any]) -> dict[str, Any]:
     return usage | defaults
 
 
-def _store_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_chat(call: _Call, obj: _JSON, script: _Script) -> None:
     if call.body.get("store") not in (True, "true"):
         return
     _store_created(call, obj, script)
@@ -5751,11 +5765,11 @@ def _store_chat(call: _Call, obj: dict[str, Any], script: _Script) -> None:
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
 
 
-def _chat_messages(call: _Call) -> list[dict[str, Any]]:
+def _chat_messages(call: _Call) -> list[_JSON]:
     return _only_dicts(call.body.get("messages"))
 
 
-def _derive_completion(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
     prompts = call.body.get("prompt") or ""
     prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
@@ -5770,12 +5784,12 @@ def _derive_completion(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _repeat_choices(choices: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+def _repeat_choices(choices: list[_JSON], number: int) -> list[_JSON]:
     """The one choice there is as often as asked for."""
     return [{**_copy_json(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
 
 
-def _add_completion_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, Any]:
+def _add_completion_logprobs(call: _Call, choice: _JSON) -> _JSON:
     """A choice of a completion with log probabilities, where the request says how many."""
     filters, top = _content_filter_fields(call, choice), call.body.get("logprobs")
     if top is None or choice.get("logprobs"):
@@ -5797,18 +5811,18 @@ def _add_completion_logprobs(call: _Call, choice: dict[str, Any]) -> dict[str, A
     )
 
 
-def _implied_by_message(message: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_message(message: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return a null content for a message with tool calls or a refusal, instead of the default text."""
     return {"content": None} if explicit.get("tool_calls") or explicit.get("refusal") else {}
 
 
-def _implied_by_choice(choice: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_choice(choice: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the finish reason of a choice whose message has tool calls."""
     message = choice.get("message") or {}
     return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
 
 
-def _turn_to_chat(turn: Turn) -> dict[str, Any]:
+def _turn_to_chat(turn: Turn) -> _JSON:
     tool_calls = [
         {
             "id": tool_call.id or _NewId("call_"),
@@ -5825,7 +5839,7 @@ def _turn_to_chat(turn: Turn) -> dict[str, Any]:
     return {"choices": [choice]} | ({"usage": usage} if turn.reasoning else {})
 
 
-def _turn_to_completion(turn: Turn) -> dict[str, Any]:
+def _turn_to_completion(turn: Turn) -> _JSON:
     return {"choices": [_turn_to_text(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
 
 
@@ -5835,7 +5849,7 @@ def _turn_to_completion(turn: Turn) -> dict[str, Any]:
 _PROMPT_FILTER_KEY, _FILTER_KEY = "prompt_filter_results", "content_filter_results"
 
 
-def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _chat_events(call: _Call, chat: _JSON, chunk: int | None) -> Iterator[_Event]:
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER_KEY)}
     base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
@@ -5850,7 +5864,7 @@ def _chat_events(call: _Call, chat: dict[str, Any], chunk: int | None) -> Iterat
     yield None, "[DONE]"
 
 
-def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _chat_deltas(choice: _JSON, chunk: int | None) -> Iterator[tuple[_JSON, _JSON]]:
     """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
     message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
     filters = [{_FILTER_KEY: {}}, {_FILTER_KEY: rest.pop(_FILTER_KEY)}] if _FILTER_KEY in rest else [{}, {}]
@@ -5871,7 +5885,7 @@ def _chat_deltas(choice: dict[str, Any], chunk: int | None) -> Iterator[tuple[di
     yield {}, {"logprobs": None} | filters[0] | rest
 
 
-def _chat_text_deltas(message: dict[str, Any], logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
+def _chat_text_deltas(message: _JSON, logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
     """The texts of a message in pieces, with the log probabilities of each piece."""
     deltas: list[tuple[dict[str, str], Any]] = []
     for key, text in message.items():
@@ -5886,7 +5900,7 @@ def _chat_text_deltas(message: dict[str, Any], logprobs: Any, chunk: int | None)
     return deltas
 
 
-def _initial_chat_delta(message: dict[str, Any]) -> dict[str, Any]:
+def _initial_chat_delta(message: _JSON) -> _JSON:
     """The first delta: the role, texts that are still empty, and what does not come in pieces."""
     fields = {
         key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
@@ -5895,7 +5909,7 @@ def _initial_chat_delta(message: dict[str, Any]) -> dict[str, Any]:
     return {"role": message["role"], "content": None, "refusal": None} | fields | empty
 
 
-def _tool_call_deltas(tool_call: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _tool_call_deltas(tool_call: _JSON, chunk: int | None) -> Iterator[_JSON]:
     tool_type = tool_call["type"]
     field = "input" if tool_type == "custom" else "arguments"
     yield {key: value for key, value in tool_call.items() if key != tool_type} | {
@@ -5905,7 +5919,7 @@ def _tool_call_deltas(tool_call: dict[str, Any], chunk: int | None) -> Iterator[
         yield {tool_type: {field: piece}}
 
 
-def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[dict[str, Any]]:
+def _audio_deltas(audio: _JSON | None, chunk: int | None) -> Iterator[_JSON]:
     """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
     if audio:
         transcript_parts = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
@@ -5913,7 +5927,7 @@ def _audio_deltas(audio: dict[str, Any] | None, chunk: int | None) -> Iterator[d
         yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *rest))
 
 
-def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _completion_events(call: _Call, completion: _JSON, chunk: int | None) -> Iterator[_Event]:
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
@@ -5932,7 +5946,7 @@ def _completion_events(call: _Call, completion: dict[str, Any], chunk: int | Non
 _PROTECTED_MATERIAL = ("protected_material_code", "protected_material_text")
 
 
-def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None) -> _JSON:
     """What the content filter of Azure finds in a choice; without one, in the prompt."""
     if not call.is_azure:
         return {}
@@ -5943,7 +5957,7 @@ def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None)
     return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=choice["finish_reason"] == "content_filter")}
 
 
-def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> dict[str, Any]:
+def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> _JSON:
     """The same for a response, of its prompt and its answer."""
     if not call.is_azure:
         return {}
@@ -5965,7 +5979,7 @@ def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> dict[st
     return {"content_filters": content_filters}
 
 
-def _filter_results(*detections: str, harmful: bool = False) -> dict[str, Any]:
+def _filter_results(*detections: str, harmful: bool = False) -> _JSON:
     """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
     harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
     harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
@@ -6063,51 +6077,51 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _store_assistant(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_assistant(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     _create_tool_resources(call.store, obj, call.body, script)
 
 
-def _derive_assistant(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_assistant(call: _Call, obj: _JSON) -> _JSON:
     """An assistant that runs code has files for it, if none."""
     runs_code = any(tool.get("type") == "code_interpreter" for tool in _only_dicts(call.body.get("tools")))
     files = {"code_interpreter": {"file_ids": []}} if runs_code else {}
     return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
 
 
-def _store_thread(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_thread(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     _initialize_thread(call.store, obj, call.body, script)
 
 
-def _retrieve_thread(call: _Call) -> dict[str, Any]:
+def _retrieve_thread(call: _Call) -> _JSON:
     """A thread with no files at all says so of those for code when somebody looks."""
     thread = _handle_retrieve(call)
     return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
 
 
-def _store_message(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_message(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     _attach_files(call.store, call.parent_ids[0], call.body)
 
 
-def _update_message(call: _Call) -> dict[str, Any]:
+def _update_message(call: _Call) -> _JSON:
     """What is changed is answered in the words of the API's first version, as it is to this day."""
     return {key: value for key, value in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
 
 
-def _new_thread_messages(call: _Call) -> list[dict[str, Any]]:
+def _new_thread_messages(call: _Call) -> list[_JSON]:
     thread = call.body.get("thread") or {}
     return [*_only_dicts(thread.get("messages")), *_only_dicts(call.body.get("additional_messages"))]
 
 
-def _messages_with_tool_outputs(call: _Call) -> list[dict[str, Any]]:
+def _messages_with_tool_outputs(call: _Call) -> list[_JSON]:
     """What was said in the thread, and what its tools say now."""
     outputs = _only_dicts(call.body.get("tool_outputs"))
     return [*_thread_messages(call), *({"type": "function_call_output", **output} for output in outputs)]
 
 
-def _thread_messages(call: _Call) -> list[dict[str, Any]]:
+def _thread_messages(call: _Call) -> list[_JSON]:
     stored = _load_children(call.store, "beta.threads.messages", call.params["thread_id"])
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
@@ -6116,7 +6130,7 @@ def _thread_messages(call: _Call) -> list[dict[str, Any]]:
 _INHERITED_FIELDS = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
 
 
-def _derive_run(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_run(call: _Call, obj: _JSON) -> _JSON:
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
     inherited = {key: assistant[key] for key in _INHERITED_FIELDS if assistant.get(key) is not None}
     derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
@@ -6127,7 +6141,7 @@ def _derive_run(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return derived
 
 
-def _store_thread_and_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
+def _store_thread_and_run(call: _Call, run: _JSON, script: _Script) -> None:
     """A thread, and a run on it."""
     store, id, request_fields = call.store, run["thread_id"], call.body.get("thread") or {}
     if id not in store["beta.threads"]:
@@ -6139,17 +6153,13 @@ def _store_thread_and_run(call: _Call, run: dict[str, Any], script: _Script) -> 
     _store_run(call, run, script)
 
 
-def _initialize_thread(
-    store: StateStore, thread: dict[str, Any], request_fields: Mapping[str, Any], script: _Script
-) -> None:
+def _initialize_thread(store: StateStore, thread: _JSON, request_fields: Mapping[str, Any], script: _Script) -> None:
     _create_tool_resources(store, thread, request_fields, script)
     for message in _only_dicts(request_fields.get("messages")):
         _add_message(store, thread["id"], message)
 
 
-def _create_tool_resources(
-    store: StateStore, obj: dict[str, Any], request_fields: Mapping[str, Any], script: _Script
-) -> None:
+def _create_tool_resources(store: StateStore, obj: _JSON, request_fields: Mapping[str, Any], script: _Script) -> None:
     """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
     if "tool_resources" in script.set_fields or not request_fields.get("tool_resources"):
         return
@@ -6162,7 +6172,7 @@ def _create_tool_resources(
     obj["tool_resources"] = resources
 
 
-def _store_run(call: _Call, run: dict[str, Any], script: _Script) -> None:
+def _store_run(call: _Call, run: _JSON, script: _Script) -> None:
     store, thread_id = call.store, run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread_id, message)
@@ -6204,7 +6214,7 @@ def _resume_run(call: _Call, turn: Turn | None) -> Any:
     return run
 
 
-def _complete_tool_call_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -> None:
+def _complete_tool_call_step(step: _JSON, outputs: Mapping[Any, Any]) -> None:
     for tool_call in step["step_details"]["tool_calls"]:
         tool_call["function"]["output"] = outputs.get(tool_call["id"])
     step |= {"status": "completed", "completed_at": int(time.time())}
@@ -6213,7 +6223,7 @@ def _complete_tool_call_step(step: dict[str, Any], outputs: Mapping[Any, Any]) -
 _RUN_EXPIRY_SECONDS = 600  # seconds a run may take before it expires
 
 
-def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> None:
+def _start_run(store: StateStore, run: _JSON, turn: Turn | None) -> None:
     """Queue a run, and plan its next states. It will say the turn in the end."""
     started = run["started_at"] if run.get("required_action") else None  # a run that waited for tools began before
     run |= {"started_at": started, "completed_at": None, "usage": None}  # not known yet, even where the test set them
@@ -6224,7 +6234,7 @@ def _start_run(store: StateStore, run: dict[str, Any], turn: Turn | None) -> Non
     _apply_stages(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
 
 
-def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str, Any]:
+def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
     """Return what the end of a run changes in it, and add its message and its step."""
     if turn.tool_calls:
         tool_calls = [_run_tool_call(tool_call, store) for tool_call in turn.tool_calls]
@@ -6245,11 +6255,11 @@ def _finish_run(store: StateStore, run: dict[str, Any], turn: Turn) -> dict[str,
     return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
 
 
-def _run_tool_call(tool_call: ToolCall, store: StateStore) -> dict[str, Any]:
+def _run_tool_call(tool_call: ToolCall, store: StateStore) -> _JSON:
     return {"id": tool_call.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(tool_call)}
 
 
-def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], tool_calls: list[dict[str, Any]]) -> None:
+def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], tool_calls: list[_JSON]) -> None:
     """The step of a run that waits for tools."""
     calls_without_output = [
         {**tool_call, "function": {**tool_call["function"], "output": None}} for tool_call in tool_calls
@@ -6258,13 +6268,13 @@ def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], tool_calls: l
     _add_run_step(store, run, {"type": "tool_calls", "tool_calls": calls_without_output}, **waiting)
 
 
-def _add_run_step(store: StateStore, run: Mapping[str, Any], details: dict[str, Any], **fields: Any) -> None:
+def _add_run_step(store: StateStore, run: Mapping[str, Any], details: _JSON, **fields: Any) -> None:
     step = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
     step |= {"type": details["type"], "step_details": details, **fields}
     _add_related_object(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), step)
 
 
-def _text_block_with_citations(turn: Turn) -> dict[str, Any]:
+def _text_block_with_citations(turn: Turn) -> _JSON:
     """A text in a message of a thread, with the files it cites."""
     text = turn.text or ""
     annotations = [
@@ -6279,7 +6289,7 @@ def _text_block_with_citations(turn: Turn) -> dict[str, Any]:
     return {"type": "text", "text": {"value": text, "annotations": annotations}}
 
 
-def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str, Any]) -> dict[str, Any]:
+def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str, Any]) -> _JSON:
     """Add a message to a thread, as a request describes it."""
     fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**request_fields, "thread_id": thread_id})
     fields["content"] = _to_content_blocks(request_fields.get("content"))
@@ -6288,7 +6298,7 @@ def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str,
     return message
 
 
-def _to_content_blocks(content: Any) -> list[dict[str, Any]]:
+def _to_content_blocks(content: Any) -> list[_JSON]:
     """Content as a message shows it: text in blocks, with annotations."""
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
@@ -6315,7 +6325,7 @@ def _attach_files(store: StateStore, thread_id: str, message: Mapping[str, Any])
         thread["tool_resources"] = resources
 
 
-def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
+def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> _JSON:
     messages = _load_children(store, "beta.threads.messages", run["thread_id"])
     prompt_tokens = _count_tokens(run.get("instructions") or "") + sum(
         _count_tokens(_message_text(message)) for message in messages
@@ -6338,7 +6348,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
     return "".join(str(_get_dict(block, "text").get("value", "")) for block in _only_dicts(message["content"]))
 
 
-def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_run(run: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the status of a run that an error, the reason of an early end, or a required action stand for."""
     statuses = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
     for field, status in statuses.items():
@@ -6347,7 +6357,7 @@ def _implied_by_run(run: dict[str, Any], explicit: Mapping[str, Any]) -> dict[st
     return {}
 
 
-def _turn_to_run(turn: Turn) -> dict[str, Any]:
+def _turn_to_run(turn: Turn) -> _JSON:
     """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
     if url_citations := [citation for citation in turn.citations if citation.file_id is None]:
         raise TypeError(f"{url_citations[0]!r}: messages of threads cite files only")
@@ -6357,7 +6367,7 @@ def _turn_to_run(turn: Turn) -> dict[str, Any]:
 # ---- stream events of a run ------------------------------------------------------------------------------------------
 
 
-def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _run_events(call: _Call, run: _JSON, chunk: int | None) -> Iterator[_Event]:
     """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
 
     Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
@@ -6388,13 +6398,13 @@ def _run_events(call: _Call, run: dict[str, Any], chunk: int | None) -> Iterator
     yield "done", "[DONE]"
 
 
-def _run_steps(store: StateStore, key: tuple[str, str]) -> dict[Any, dict[str, Any]]:
+def _run_steps(store: StateStore, key: tuple[str, str]) -> dict[Any, _JSON]:
     """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
     with store.lock:
         return _copy_json(store._children("beta.threads.runs.steps", *key))
 
 
-def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[_Event]:
     initial = step | {"status": "in_progress", "completed_at": None, "usage": None}
     details = step["step_details"]
     if details["type"] == "tool_calls":
@@ -6416,7 +6426,7 @@ def _step_events(store: StateStore, step: dict[str, Any], chunk: int | None) -> 
         yield "thread.run.step.completed", step
 
 
-def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _thread_message_events(message: _JSON, chunk: int | None) -> Iterator[_Event]:
     initial = message | {"status": "in_progress", "content": []}
     yield "thread.message.created", initial
     yield "thread.message.in_progress", initial
@@ -6427,7 +6437,7 @@ def _thread_message_events(message: dict[str, Any], chunk: int | None) -> Iterat
     yield f"thread.message.{message['status']}", message
 
 
-def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _block_deltas(block: _JSON, chunk: int | None) -> Iterator[_JSON]:
     if block["type"] == "refusal":
         yield from ({"refusal": piece} for piece in _split_text(block["refusal"], chunk))
     else:
@@ -6435,7 +6445,7 @@ def _block_deltas(block: dict[str, Any], chunk: int | None) -> Iterator[dict[str
         yield from ({"text": {"value": piece}} for piece in _split_text(block["text"]["value"], chunk))
 
 
-def _delta_event(obj: Mapping[str, Any], object_type: str, delta: dict[str, Any]) -> dict[str, Any]:
+def _delta_event(obj: Mapping[str, Any], object_type: str, delta: _JSON) -> _JSON:
     return {"id": obj["id"], "object": object_type, "delta": delta}
 
 
@@ -6620,12 +6630,12 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _store_vector_store(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_vector_store(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     _attach_initial_files(call.store, obj["id"], call.body, done=_sets_file_states(script))
 
 
-def _create_vector_store(store: StateStore, request_fields: Mapping[str, Any]) -> dict[str, Any]:
+def _create_vector_store(store: StateStore, request_fields: Mapping[str, Any]) -> _JSON:
     """A vector store made along with something else."""
     obj = _add_related_object(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), request_fields))
     _attach_initial_files(store, obj["id"], request_fields)
@@ -6645,7 +6655,7 @@ def _attach_initial_files(
         )
 
 
-def _store_vector_store_file(call: _Call, file: dict[str, Any], script: _Script) -> None:
+def _store_vector_store_file(call: _Call, file: _JSON, script: _Script) -> None:
     _insert_vector_store_file(call.store, file, script.sets_state, script.set_fields)
 
 
@@ -6657,7 +6667,7 @@ def _list_and_advance(call: _Call) -> Any:
     return _handle_list(call)
 
 
-def _detach_file(store: StateStore, key: Any, file: dict[str, Any]) -> None:
+def _detach_file(store: StateStore, key: Any, file: _JSON) -> None:
     """A file that leaves a vector store leaves its counts and its batches."""
     _update_file_counts(store, key[0], file, -1)
     batches = store["vector_stores.file_batches.files"]
@@ -6665,7 +6675,7 @@ def _detach_file(store: StateStore, key: Any, file: dict[str, Any]) -> None:
         del batches[batch_key]
 
 
-def _store_file_batch(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_file_batch(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     path = (*call.parent_ids, obj["id"])
     done = _sets_file_states(script)
@@ -6685,7 +6695,7 @@ def _sets_file_states(script: _Script) -> bool:
     return script.sets_state or "file_counts" in script.set_fields
 
 
-def _requested_batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _requested_batch_files(body: Mapping[str, Any]) -> list[_JSON]:
     """The files a batch is to take in, in either form of the request."""
     common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
     return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_only_dicts(body.get("files"))]
@@ -6693,7 +6703,7 @@ def _requested_batch_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _create_vector_store_file(
     store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], done: bool = False
-) -> dict[str, Any]:
+) -> _JSON:
     file = _new_object(
         "vector_stores.VectorStoreFile", store, _vector_store_file_fields(store, vector_store_id, request_fields)
     )
@@ -6701,9 +6711,7 @@ def _create_vector_store_file(
     return file
 
 
-def _vector_store_file_fields(
-    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any]
-) -> dict[str, Any]:
+def _vector_store_file_fields(store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any]) -> _JSON:
     """What a file is in a vector store, from what was asked for."""
     file_id, strategy = request_fields.get("file_id"), request_fields.get("chunking_strategy") or {}
     fields = {"vector_store_id": vector_store_id, "usage_bytes": len(store["files.content"].get(file_id, b""))}
@@ -6712,9 +6720,7 @@ def _vector_store_file_fields(
     return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
 
 
-def _insert_vector_store_file(
-    store: StateStore, file: dict[str, Any], done: bool, set_fields: Mapping[str, Any] = {}
-) -> None:
+def _insert_vector_store_file(store: StateStore, file: _JSON, done: bool, set_fields: Mapping[str, Any] = {}) -> None:
     """Add a file to a vector store. Unless that is done, the store reads it with the next retrieve or list."""
     files, vector_store_id = store["vector_stores.files"], file["vector_store_id"]
     if (key := (vector_store_id, file["id"])) in files:
@@ -6731,14 +6737,14 @@ def _insert_vector_store_file(
         _schedule(store, "vector_stores", vector_store_id, _process_pending_files)
 
 
-def _process_pending_files(store: StateStore, vector_store: dict[str, Any]) -> dict[str, Any]:
+def _process_pending_files(store: StateStore, vector_store: _JSON) -> _JSON:
     """A vector store goes on with the files it is reading, and follows them by itself."""
     for key in store._children("vector_stores.files", vector_store["id"]):
         _advance(store, "vector_stores.files", key)
     return {}
 
 
-def _finish_file_batch(store: StateStore, batch: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+def _finish_file_batch(store: StateStore, batch: _JSON, path: tuple[str, ...]) -> _JSON:
     for vector_store_id, _, file_id in store._children("vector_stores.file_batches.files", *path):
         _advance(store, "vector_stores.files", (vector_store_id, file_id))
     return _file_batch_state(store, path)
@@ -6755,7 +6761,7 @@ def _cancel_file_batch(call: _Call) -> Any:
     return batch
 
 
-def _finish_file_processing(store: StateStore, file: dict[str, Any], status: str = "completed") -> dict[str, Any]:
+def _finish_file_processing(store: StateStore, file: _JSON, status: str = "completed") -> _JSON:
     """End the reading of a file by its vector store, and count it there as what it is now."""
     vector_store_id = file["vector_store_id"]
     _update_file_counts(store, vector_store_id, file, -1)
@@ -6783,7 +6789,7 @@ def _update_file_counts(store: StateStore, vector_store_id: str, file: Mapping[s
         vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
 
 
-def _file_batch_state(store: StateStore, path: tuple[str, ...]) -> dict[str, Any]:
+def _file_batch_state(store: StateStore, path: tuple[str, ...]) -> _JSON:
     """The counts of a batch: how far the files of it are that are still in the vector store."""
     files = store._children("vector_stores.file_batches.files", *path).values()
     counts = collections.Counter(file["status"] for file in files)
@@ -6810,7 +6816,7 @@ def _search_vector_store(call: _Call) -> Any:
     return _make_page(call.row, results) | fields
 
 
-def _search_hits(store: StateStore, vector_store_id: str, words: list[str], condition: Any) -> list[dict[str, Any]]:
+def _search_hits(store: StateStore, vector_store_id: str, words: list[str], condition: Any) -> list[_JSON]:
     """Every chunk of the files that pass a filter, with its score, best first."""
     stored = _load_children(store, "vector_stores.files", vector_store_id)
     files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
@@ -6859,7 +6865,7 @@ def _split_words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> dict[str, Any]:
+def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> _JSON:
     filename = store["files"].get(file["id"], {}).get("filename", file["id"])
     fields = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
     return fields | {"score": score, "content": [{"type": "text", "text": chunk}]}
@@ -6936,7 +6942,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _derive_batch(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_batch(call: _Call, obj: _JSON) -> _JSON:
     if obj["status"] in _FINAL_STATUSES:
         return {}
     counts = {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0}
@@ -6956,7 +6962,7 @@ async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
         metadata.paused = False
 
 
-def _finish_batch(store: StateStore, batch: dict[str, Any]) -> dict[str, Any]:
+def _finish_batch(store: StateStore, batch: _JSON) -> _JSON:
     """What the end of a batch changes in it: its results stand in files."""
     metadata = store._metadata("batches", batch["id"])
     results, metadata.results = metadata.results, []
@@ -6982,9 +6988,7 @@ def _line_succeeded(result: Mapping[str, Any]) -> bool:
     return (result["response"] or {}).get("status_code") == 200
 
 
-def _add_results_file(
-    store: StateStore, batch: Mapping[str, Any], result_type: str, results: list[dict[str, Any]]
-) -> str:
+def _add_results_file(store: StateStore, batch: Mapping[str, Any], result_type: str, results: list[_JSON]) -> str:
     """Add a file with results of a batch, and return its id."""
     data = _to_jsonl(results)
     file = _file_object(store, f"{batch['id']}_{result_type}.jsonl", data, "batch_output")
@@ -6996,7 +7000,7 @@ def _to_jsonl(objects: Iterable[Any]) -> bytes:
     return _encode_utf8("".join(f"{_json_encode(obj)}\n" for obj in objects))
 
 
-def _batch_usage(bodies: list[Any]) -> dict[str, Any]:
+def _batch_usage(bodies: list[Any]) -> _JSON:
     """The model of the answers of a batch, and what they took."""
     answers = [body for body in bodies if isinstance(body, dict)]
     usages = [_get_dict(body, "usage") for body in answers]
@@ -7014,9 +7018,9 @@ def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
-async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> dict[str, Any]:
+async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
     """The result of one line: the answer of the endpoint it names."""
-    result: dict[str, Any] = {
+    result: _JSON = {
         "id": call.store._new_id("batch_req_"),
         "custom_id": None,
         "response": None,
@@ -7059,7 +7063,7 @@ def _line_error_code(error: Exception) -> str:
     return "network_error" if isinstance(error, _SetFault) else "server_error"
 
 
-def _implied_by_request_counts(counts: dict[str, Any], explicit: Mapping[str, Any]) -> dict[str, Any]:
+def _implied_by_request_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the total of a batch's counts: at least the answered requests, because the others have no count."""
     answered = (counts.get("completed") or 0) + (counts.get("failed") or 0)
     return {"total": max(counts.get("total") or 0, answered)}
@@ -7117,7 +7121,7 @@ _add_rows(
 _AUTO_HYPERPARAMETERS = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
 
 
-def _derive_fine_tuning_job(call: _Call, job: dict[str, Any]) -> dict[str, Any]:
+def _derive_fine_tuning_job(call: _Call, job: _JSON) -> _JSON:
     """The figures of the method that was asked for stand beside it too."""
     method = call.body.get("method") or {}
     requested = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
@@ -7132,17 +7136,17 @@ def _check_training_files(call: _Call) -> None:
             _reject(f"invalid {param}: {id}", param)
 
 
-def _store_fine_tuning_job(call: _Call, job: dict[str, Any], script: _Script) -> None:
+def _store_fine_tuning_job(call: _Call, job: _JSON, script: _Script) -> None:
     _store_created(call, job, script)
     _add_job_event(call.store, job, f"Created fine-tuning job: {job['id']}")
 
 
-def _change_job_status(store: StateStore, job: dict[str, Any], status: str, message: str) -> dict[str, Any]:
+def _change_job_status(store: StateStore, job: _JSON, status: str, message: str) -> _JSON:
     _add_job_event(store, job, message)
     return {"status": status}
 
 
-def _finish_fine_tuning_job(store: StateStore, job: dict[str, Any]) -> dict[str, Any]:
+def _finish_fine_tuning_job(store: StateStore, job: _JSON) -> _JSON:
     """The end of a job: a checkpoint, and a model that is listed from now on."""
     suffix = job.get("user_provided_suffix") or ""
     default_name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
@@ -7190,14 +7194,14 @@ _SDK_MODEL_LITERALS = (
 )
 
 
-def _initial_models() -> dict[str, Any]:
+def _initial_models() -> _JSON:
     """The models in the SDK's own literals."""
     literals = [*map(_sdk_type, _SDK_MODEL_LITERALS), _param_types("completions.create")["model"]]
     names = dict.fromkeys(name for literal in literals for name in _literal_values(literal))
     return {name: _model_object(name, 1687882411, "openai") for name in names}
 
 
-def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
+def _model_object(name: str, created: int, owner: str) -> _JSON:
     return {"id": name, "object": "model", "created": created, "owned_by": owner}
 
 
@@ -7207,7 +7211,7 @@ def _check_model_deletable(call: _Call) -> None:
         _reject("You have insufficient permissions for this operation.", status=403)
 
 
-def _derive_permissions(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_permissions(call: _Call, obj: _JSON) -> _JSON:
     """A permission for each project named."""
     path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _find_ids(call.body.get("project_ids"))
     return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
@@ -7318,7 +7322,7 @@ def _default_captions(call: _Call) -> str | None:
     return _DEFAULT_CAPTIONS.get(str(call.body.get("response_format")))
 
 
-def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
+def _derive_transcription(call: _Call, obj: Any) -> _JSON:
     """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
     response_format, fields = (
         call.body.get("response_format"),
@@ -7339,7 +7343,7 @@ def _derive_transcription(call: _Call, obj: Any) -> dict[str, Any]:
     return derived | (_transcript_timestamps(call, obj) if response_format == "verbose_json" else {})
 
 
-def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
     """Some models are paid by the second, others by the token: ten of them to a second."""
     seconds = math.ceil(transcript.get("duration") or 1)
     if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
@@ -7350,7 +7354,7 @@ def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
     return usage | {"output_tokens": output_tokens, "total_tokens": usage["input_tokens"] + output_tokens}
 
 
-def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[str, Any]:
+def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
     """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
     granularities, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
     words = text.split()
@@ -7372,12 +7376,12 @@ def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> dict[s
     }
 
 
-def _image_from_bytes(value: Any) -> dict[str, Any] | None:
+def _image_from_bytes(value: Any) -> _JSON | None:
     """An image by its bytes."""
     return {"data": [{"b64_json": base64.b64encode(value).decode()}]} if isinstance(value, bytes) else None
 
 
-def _derive_images(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_images(call: _Call, obj: _JSON) -> _JSON:
     response_format, model = call.body.get("response_format"), str(call.body.get("model", ""))
     as_url = not call.wants_stream and (
         response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
@@ -7394,7 +7398,7 @@ def _derive_images(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _image_settings_and_usage(call: _Call, number: int) -> dict[str, Any]:
+def _image_settings_and_usage(call: _Call, number: int) -> _JSON:
     """How images were made, and what they took."""
     requested = {key: call.body[key] for key in _IMAGE_DEFAULTS.keys() & call.body.keys() if call.body[key] != "auto"}
     settings = _fitting_fields(call.response_type, requested)  # as far as the SDK's types know it
@@ -7404,7 +7408,7 @@ def _image_settings_and_usage(call: _Call, number: int) -> dict[str, Any]:
     return {**_IMAGE_DEFAULTS, **settings, "usage": usage | {"total_tokens": text_tokens + image_tokens}}
 
 
-def _image_events(call: _Call, images: dict[str, Any], chunk: int | None, event_prefix: str) -> Iterator[_Event]:
+def _image_events(call: _Call, images: _JSON, chunk: int | None, event_prefix: str) -> Iterator[_Event]:
     """Partial images, as many as asked for, then the whole one."""
     settings = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
     settings |= {key: images[key] for key in settings if images.get(key)} | {"created_at": images["created"]}
@@ -7523,7 +7527,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _embeddings_from_vectors(value: Any) -> Callable[[_Call], dict[str, Any]] | None:
+def _embeddings_from_vectors(value: Any) -> Callable[[_Call], _JSON] | None:
     """Embeddings by their vectors: one for all inputs, or a list with one for each."""
     vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
     if all(isinstance(vector, (list, tuple)) and vector and _all_numbers(vector) for vector in vectors):
@@ -7537,7 +7541,7 @@ def _all_numbers(values: Iterable[Any]) -> bool:
     return all(isinstance(value, (int, float)) for value in values)
 
 
-def _one_embedding_per_input(embeddings: list[dict[str, Any]], call: _Call) -> dict[str, Any]:
+def _one_embedding_per_input(embeddings: list[_JSON], call: _Call) -> _JSON:
     number = len(_embedding_inputs(call.body.get("input", "")))
     if len(embeddings) not in (1, number):
         message = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
@@ -7548,7 +7552,7 @@ def _one_embedding_per_input(embeddings: list[dict[str, Any]], call: _Call) -> d
 _EMBEDDING_DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
-def _derive_embeddings(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_embeddings(call: _Call, obj: _JSON) -> _JSON:
     inputs = _embedding_inputs(call.body.get("input", ""))
     size = int(call.body.get("dimensions") or _EMBEDDING_DIMENSIONS.get(str(call.body.get("model")), 1536))
     count = sum(map(_count_tokens, inputs))
@@ -7581,7 +7585,7 @@ def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
                 item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
 
 
-def _derive_moderations(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_moderations(call: _Call, obj: _JSON) -> _JSON:
     value = call.body.get("input", "")
     has_parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
     result = _default_value(_list_item_type(_fields_of(call.response_type)["results"].type))
@@ -7590,7 +7594,7 @@ def _derive_moderations(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _derive_decision(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_decision(call: _Call, obj: _JSON) -> _JSON:
     """An answer to each question: yes, the first choice, the lowest level."""
     _check_questions(call)
     questions = _only_dicts(call.body.get("questions"))
@@ -7620,13 +7624,13 @@ def _check_questions(call: _Call) -> None:
                 _reject(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
 
 
-def _with_probabilities(members: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_probabilities(members: Iterable[_JSON]) -> list[_JSON]:
     """How likely each of several is: the first is, the others are not."""
     return [{**member, "probability": float(index == 0)} for index, member in enumerate(members)]
 
 
 # What is answered to a question, by its type.
-_DEFAULT_DECISIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+_DEFAULT_DECISIONS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
     "predicate": lambda question: {"probability": 1.0},
     "choice": lambda question: {
         "choice": question["choices"][0]["value"],
@@ -7696,7 +7700,7 @@ def _speech_behavior() -> _Behavior:
     )
 
 
-def _turn_to_realtime_response(turn: Turn) -> dict[str, Any]:
+def _turn_to_realtime_response(turn: Turn) -> _JSON:
     """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
     if turn.citations:
         raise TypeError(f"{turn!r}: no citation here")
@@ -7790,7 +7794,7 @@ class _AudioSession(_SocketSession):
         """Return the name of the SDK's model of the settings."""
         raise NotImplementedError
 
-    def initial_settings(self) -> dict[str, Any]:
+    def initial_settings(self) -> _JSON:
         """Return the default settings, with those of the client secret or the call that the client connects with."""
         call = self.call
         api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -7801,17 +7805,17 @@ class _AudioSession(_SocketSession):
         model = call.query.get("model") or call.query.get("deployment")
         return settings | {"model": model} if model else settings
 
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+    def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         return {"event_id": message.call.store._new_id("event_"), **event}
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> _JSON:
         return {"type": "error", "error": {**error.envelope, "event_id": message.get_str("event_id")}}
 
-    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+    def expiry_event(self, message: _ClientMessage) -> _JSON:
         return self.error_event(message, _expiry_error("session_expired"))
 
     @_handles("session.update")
-    def update(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def update(self, message: _ClientMessage) -> list[_JSON]:
         """Change settings."""
         _check_param_types(message.call)  # now, because a setting of the wrong type would raise later
         self.settings = _merge_settings(self.settings, message.body["session"] or {})
@@ -7835,7 +7839,7 @@ class _AudioSession(_SocketSession):
         self.input_buffer = b""
         return audio
 
-    def audio_config(self, direction: str) -> dict[str, Any]:
+    def audio_config(self, direction: str) -> _JSON:
         """Return the settings of the audio in a direction, "input" or "output": format, turn detection and so on."""
         audio = self.settings.get("audio") or {}
         return {"format": audio.get("format"), **(audio.get(direction) or {})}
@@ -7883,7 +7887,7 @@ _SAMPLE_FORMATS = {
 }
 
 
-def _merge_settings(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_settings(settings: _JSON, changes: Mapping[str, Any]) -> _JSON:
     """Return settings with changes. Audio settings are merged, all others are replaced."""
     nested = _NESTED_SETTINGS & changes.keys()
     merged = {name: _merge_settings(settings.get(name) or {}, changes[name] or {}) for name in nested}
@@ -7946,7 +7950,7 @@ class _RealtimeSession(_AudioSession):
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.conversation_id = call.store._new_id("conv_")
-        self.items: dict[str, dict[str, Any]] = {}  # the conversation, in order
+        self.items: dict[str, _JSON] = {}  # the conversation, in order
         self.speech_item_id: str | None = None  # the item that speech in the input buffer will become
         self.active_responses: dict[str, bool] = {}  # ids of those in progress; True if part of the conversation
         self.last_response_id = ""
@@ -7964,13 +7968,13 @@ class _RealtimeSession(_AudioSession):
         """Return the id of the response of the conversation that is in progress."""
         return next((id for id, in_conversation in self.active_responses.items() if in_conversation), None)
 
-    def opening_events(self) -> list[dict[str, Any]]:
+    def opening_events(self) -> list[_JSON]:
         return [{"type": "session.created", "session": self.settings}]
 
     # items
 
     @_handles("conversation.item.create")
-    def create_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def create_item(self, message: _ClientMessage) -> list[_JSON]:
         _check_param_types(message.call)
         item = _new_item(message.call, **_without_nulls(message.body["item"]))
         previous = message.body.get("previous_item_id")
@@ -7986,16 +7990,16 @@ class _RealtimeSession(_AudioSession):
         return [added, _item_done(added)]
 
     @_handles("conversation.item.delete")
-    def delete_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def delete_item(self, message: _ClientMessage) -> list[_JSON]:
         item = self.items.pop(self._find_item(message)["id"])
         return [{"type": "conversation.item.deleted", "item_id": item["id"]}]
 
     @_handles("conversation.item.retrieve")
-    def retrieve_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def retrieve_item(self, message: _ClientMessage) -> list[_JSON]:
         return [{"type": "conversation.item.retrieved", "item": _copy_json(self._find_item(message))}]
 
     @_handles("conversation.item.truncate")
-    def truncate_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def truncate_item(self, message: _ClientMessage) -> list[_JSON]:
         """Drop the audio and the transcript of an item: where the transcript would be cut is unknown."""
         item = self._find_item(message)
         index = message.body["content_index"]
@@ -8008,7 +8012,7 @@ class _RealtimeSession(_AudioSession):
         fields = {key: message.body[key] for key in ("item_id", "content_index", "audio_end_ms")}
         return [{"type": "conversation.item.truncated", **fields}]
 
-    def insert_item(self, item: dict[str, Any], previous: str | None = None) -> dict[str, Any]:
+    def insert_item(self, item: _JSON, previous: str | None = None) -> _JSON:
         """Insert an item after another, by default at the end of the conversation. Return the event of it."""
         ids = list(self.items)
         index = len(ids)
@@ -8021,7 +8025,7 @@ class _RealtimeSession(_AudioSession):
         previous = ids[index - 1] if index else None
         return {"type": "conversation.item.added", "previous_item_id": previous, "item": _without_audio(item)}
 
-    def _find_item(self, message: _ClientMessage) -> dict[str, Any]:
+    def _find_item(self, message: _ClientMessage) -> _JSON:
         """Return the item that a message names. Raise the 400 of an unknown item."""
         id = message.body["item_id"]
         verb = message.body["type"].rpartition(".")[2]
@@ -8058,7 +8062,7 @@ class _RealtimeSession(_AudioSession):
         response_events = await self.create_response(message.with_body({"type": "response.create"}))
         return itertools.chain(events, response_events)
 
-    def _detect_start_of_speech(self, message: _ClientMessage, detection: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _detect_start_of_speech(self, message: _ClientMessage, detection: Mapping[str, Any]) -> list[_JSON]:
         """Return the event of the start of speech, if the input buffer has the first sound of a turn."""
         if self.speech_item_id or not self.non_silent_audio():
             return []
@@ -8071,7 +8075,7 @@ class _RealtimeSession(_AudioSession):
         return [{"type": "input_audio_buffer.speech_started", **start}]
 
     @_handles("input_audio_buffer.commit")
-    async def commit_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    async def commit_audio(self, message: _ClientMessage) -> list[_JSON]:
         """Turn the audio in the input buffer into an item of the conversation."""
         duration_ms = self.end_ms(self.input_buffer) - self.elapsed_ms
         if not self.input_buffer or (message.call.mock._strict and duration_ms < _MIN_COMMIT_MS):
@@ -8090,9 +8094,7 @@ class _RealtimeSession(_AudioSession):
         transcription = await self._transcription_events(message, item, duration_ms)
         return [committed, added, _item_done(added), *transcription]
 
-    async def _transcription_events(
-        self, message: _ClientMessage, item: dict[str, Any], duration_ms: int
-    ) -> list[dict[str, Any]]:
+    async def _transcription_events(self, message: _ClientMessage, item: _JSON, duration_ms: int) -> list[_JSON]:
         """Transcribe the audio of an item, if the settings ask for it. Return the events of the transcript."""
         settings = self.audio_config("input").get("transcription")
         if not settings and self.transcribes_only:
@@ -8111,7 +8113,7 @@ class _RealtimeSession(_AudioSession):
         return [*deltas, {"type": f"{prefix}.completed", "transcript": text, "usage": usage, **position}]
 
     @_handles("input_audio_buffer.clear")
-    def clear_input_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def clear_input_audio(self, message: _ClientMessage) -> list[_JSON]:
         self.take_input_buffer()
         return [{"type": "input_audio_buffer.cleared"}]
 
@@ -8120,7 +8122,7 @@ class _RealtimeSession(_AudioSession):
         return super().take_input_buffer()
 
     @_handles("output_audio_buffer.clear")
-    def clear_output_audio(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def clear_output_audio(self, message: _ClientMessage) -> list[_JSON]:
         """Drop the audio that isn't played yet. A response in progress continues."""
         if not self.last_response_id:
             _reject("There is no audio to clear: no response was made.", code="invalid_value")
@@ -8139,7 +8141,7 @@ class _RealtimeSession(_AudioSession):
         return await _answer_with_events(message.with_body(settings | params | message.body))
 
     @_handles("response.cancel")
-    def cancel_response(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def cancel_response(self, message: _ClientMessage) -> list[_JSON]:
         if not self._cancel(message.body.get("response_id") or self.active_response, "client_cancelled"):
             _reject("Cancellation failed: no active response found", code="response_cancel_not_active")
         return []
@@ -8159,16 +8161,16 @@ _MIN_COMMIT_MS = 100  # the shortest audio that can be committed
 _DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
 
 
-def _new_item(call: _Call, **fields: Any) -> dict[str, Any]:
+def _new_item(call: _Call, **fields: Any) -> _JSON:
     return {"id": call.store._new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
 
 
-def _item_done(added: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def _item_done(added: _JSON, **changes: Any) -> _JSON:
     """Return the event that follows `conversation.item.added`."""
     return {**added, "type": "conversation.item.done", **changes}
 
 
-def _without_audio(item: Mapping[str, Any]) -> dict[str, Any]:
+def _without_audio(item: Mapping[str, Any]) -> _JSON:
     """Return an item as events show it, without the audio of its parts."""
     if "content" not in item:
         return {**item}
@@ -8191,21 +8193,21 @@ class _BetaRealtimeSession(_RealtimeSession):
     def settings_model(self) -> str:
         return "beta.realtime.Session"
 
-    def opening_events(self) -> list[dict[str, Any]]:
+    def opening_events(self) -> list[_JSON]:
         conversation = {"id": self.conversation_id, "object": "realtime.conversation"}
         return [*super().opening_events(), {"type": "conversation.created", "conversation": conversation}]
 
-    def audio_config(self, direction: str) -> dict[str, Any]:
+    def audio_config(self, direction: str) -> _JSON:
         return {name.removeprefix(f"{direction}_audio_"): value for name, value in self.settings.items()}
 
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+    def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         event_type = _BETA_EVENT_TYPES.get(event.get("type"), event.get("type"))
         if not event_type:
             return {}
         return super().format_event(message, _to_beta({**event, "type": event_type}))
 
     @_handles("transcription_session.update")
-    def update_transcription(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def update_transcription(self, message: _ClientMessage) -> list[_JSON]:
         return self.update(message)
 
 
@@ -8230,7 +8232,7 @@ _BETA_FIELDS = {"output_modalities": "modalities"}
 # ---- responses of a session ------------------------------------------------------------------------------------------
 
 
-def _messages_from_realtime(call: _Call) -> list[dict[str, Any]]:
+def _messages_from_realtime(call: _Call) -> list[_JSON]:
     """Return the conversation, or the input that a response has instead of it."""
     items = call.session.items if call.session else {}  # there is no session during the handshake
     if call.body.get("input") is None:
@@ -8238,7 +8240,7 @@ def _messages_from_realtime(call: _Call) -> list[dict[str, Any]]:
     return [items.get(item.get("id"), item) for item in _only_dicts(call.body["input"])]
 
 
-def _derive_realtime_response(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
     """Return the usage and the conversation of a response."""
     session = call.session
     input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
@@ -8270,19 +8272,19 @@ def _is_out_of_band(call: _Call) -> bool:
     return call.body.get("conversation") == "none"
 
 
-def _store_realtime_response(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_realtime_response(call: _Call, obj: _JSON, script: _Script) -> None:
     """Mark a response as in progress."""
     call.session.active_responses[obj["id"]] = not _is_out_of_band(call)
     call.session.last_response_id = obj["id"]
 
 
-def _realtime_response_events(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _realtime_response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_Event]:
     """Yield the events of a response. If it is cancelled meanwhile, its output ends there."""
     for event in _response_lifecycle(call, response, chunk):
         yield event["type"], event
 
 
-def _response_lifecycle(call: _Call, response: dict[str, Any], chunk: int | None) -> Iterator[dict[str, Any]]:
+def _response_lifecycle(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
     session = call.session
     response_id = response["id"]
     output = []
@@ -8307,9 +8309,7 @@ def _response_lifecycle(call: _Call, response: dict[str, Any], chunk: int | None
 _INITIAL_RESPONSE_FIELDS = {"status": "in_progress", "status_details": None, "output": [], "usage": None}
 
 
-def _item_lifecycle(
-    call: _Call, item: dict[str, Any], position: dict[str, Any], chunk: int | None
-) -> Iterator[dict[str, Any]]:
+def _item_lifecycle(call: _Call, item: _JSON, position: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the events of an output item, and have the item contain what was sent of it.
 
     position: the fields that say where in the response it is.
@@ -8339,7 +8339,7 @@ def _item_lifecycle(
 _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 
-def _with_modality(call: _Call, item: dict[str, Any]) -> dict[str, Any]:
+def _with_modality(call: _Call, item: _JSON) -> _JSON:
     """Return an output item with its content as audio or as text, whichever the response has."""
     converted = {"object": "realtime.item", **item}
     if "content" not in item:
@@ -8353,14 +8353,14 @@ def _with_modality(call: _Call, item: dict[str, Any]) -> dict[str, Any]:
     return converted
 
 
-def _stream_message(session: _AudioSession, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+def _stream_message(session: _AudioSession, item: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
     for index, part in enumerate(item["content"]):
         streamer = _stream_audio if part["type"] == "output_audio" else _stream_text
         for event in streamer(session, part, pieces):
             yield event | {"content_index": index}
 
 
-def _stream_text(session: _AudioSession, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+def _stream_text(session: _AudioSession, part: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
     text = part["text"]
     part["text"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "text", "text": ""}}
@@ -8371,7 +8371,7 @@ def _stream_text(session: _AudioSession, part: dict[str, Any], pieces: _Pieces) 
     yield {"type": "response.content_part.done", "part": {"type": "text", "text": part["text"]}}
 
 
-def _stream_audio(session: _AudioSession, part: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+def _stream_audio(session: _AudioSession, part: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
     transcript = part["transcript"]
     part["transcript"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "audio", "transcript": ""}}
@@ -8384,7 +8384,7 @@ def _stream_audio(session: _AudioSession, part: dict[str, Any], pieces: _Pieces)
     yield {"type": "response.content_part.done", "part": {"type": "audio", "transcript": part["transcript"]}}
 
 
-def _stream_function_call(session: _AudioSession, item: dict[str, Any], pieces: _Pieces) -> Iterator[dict[str, Any]]:
+def _stream_function_call(session: _AudioSession, item: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
     arguments = item["arguments"]
     call_id = {"call_id": item["call_id"]}
     item["arguments"] = ""
@@ -8407,7 +8407,7 @@ class _SpeechSession(_AudioSession):
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.utterance_ms = (0, 0)  # when the utterance that is being answered began and ended
-        self.transcript: list[dict[str, Any]] = []  # utterances and answers, as messages
+        self.transcript: list[_JSON] = []  # utterances and answers, as messages
 
     @_handles("session.close")
     async def close(self, message: _ClientMessage) -> Iterable[Any]:
@@ -8428,17 +8428,17 @@ class _SpeechSession(_AudioSession):
         utterance = message.with_body({"type": message.body["type"], "input": text})
         return itertools.chain(deltas, await _answer_with_events(utterance))
 
-    def timed_event(self, event_type: str, **fields: Any) -> dict[str, Any]:
+    def timed_event(self, event_type: str, **fields: Any) -> _JSON:
         """Return an event about the current utterance."""
         start_ms, end_ms = self.utterance_ms
         return {"type": event_type, "start_ms": start_ms, "end_ms": end_ms, **fields}
 
-    def closed_event(self, reason: str) -> dict[str, Any]:
+    def closed_event(self, reason: str) -> _JSON:
         usage = {"seconds": self.elapsed_ms / 1000}
         return {"type": "session.closed", "reason": reason, "session": self.settings, "usage": usage}
 
 
-def _utterance_events(call: _Call, answer: dict[str, Any], chunk: int | None) -> Iterator[_Event]:
+def _utterance_events(call: _Call, answer: _JSON, chunk: int | None) -> Iterator[_Event]:
     """Yield the transcript and the audio of the answer to an utterance."""
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
@@ -8455,10 +8455,10 @@ class _TranslationSession(_SpeechSession):
     def settings_model(self) -> str:
         return _SETTINGS_MODELS["translation"]
 
-    def opening_events(self) -> list[dict[str, Any]]:
+    def opening_events(self) -> list[_JSON]:
         return [{"type": "session.created", "session": self.settings}]
 
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+    def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         event = {**event}
         if "end_ms" in event:
             event["elapsed_ms"] = event["end_ms"]
@@ -8480,35 +8480,35 @@ class _LiveSession(_SpeechSession):
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.muted = False
-        self.response_items: list[dict[str, Any]] = []  # the input of a response
-        self.decision_items: dict[str, dict[str, Any]] = {}  # the input of a decision, besides the transcript
+        self.response_items: list[_JSON] = []  # the input of a response
+        self.decision_items: dict[str, _JSON] = {}  # the input of a decision, besides the transcript
         self.decided_event_ids: set[str] = set()  # the ids of the events that asked for a decision
 
     def settings_model(self) -> str:
         return "live.SessionResource"
 
-    def initial_settings(self) -> dict[str, Any]:
+    def initial_settings(self) -> _JSON:
         settings = super().initial_settings()
         if self.call.params:  # the connection joins a session
             settings["id"] = self.call.params["session_id"]
         return settings
 
-    def format_event(self, message: _ClientMessage, event: dict[str, Any]) -> dict[str, Any]:
+    def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         client_event_id = message.get_str("event_id")
         if client_event_id:
             event = {**event, "client_event_id": client_event_id}
         return super().format_event(message, event)
 
-    def error_event(self, message: _ClientMessage, error: _ServiceError) -> dict[str, Any]:
+    def error_event(self, message: _ClientMessage, error: _ServiceError) -> _JSON:
         code = error.envelope["code"] or "invalid_request"
         fields = {"code": code, "client_event_id": message.get_str("event_id")}
         return {"type": "error", "error": error.envelope | fields}
 
-    def expiry_event(self, message: _ClientMessage) -> dict[str, Any]:
+    def expiry_event(self, message: _ClientMessage) -> _JSON:
         return self.closed_event("expired")
 
     @_handles("session.start")
-    def start(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def start(self, message: _ClientMessage) -> list[_JSON]:
         self.settings = _merge_settings(self.settings, message.body.get("session") or {})
         return [{"type": "session.started", "session": self.settings}]
 
@@ -8524,12 +8524,12 @@ class _LiveSession(_SpeechSession):
         return await self._with_triggered_decisions(message, list(events), triggers) if triggers else events
 
     @_handles("session.input_audio.mute", "session.input_audio.unmute")
-    def mute(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def mute(self, message: _ClientMessage) -> list[_JSON]:
         self.muted = message.body["type"].endswith(".mute")
         return [{"type": f"{message.body['type']}d"}]
 
     @_handles("response.item.create")
-    def create_response_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def create_response_item(self, message: _ClientMessage) -> list[_JSON]:
         self.response_items.append(message.body["item"])
         return []
 
@@ -8542,7 +8542,7 @@ class _LiveSession(_SpeechSession):
         return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
 
     @_handles("decision.create")
-    async def create_decision(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    async def create_decision(self, message: _ClientMessage) -> list[_JSON]:
         """Have `decisions.create` decide about the transcript and the items."""
         event_id = message.body["event_id"]
         params = _get_dict(_get_dict(self.settings, "delegation"), "decisions")
@@ -8569,9 +8569,7 @@ class _LiveSession(_SpeechSession):
                 events.append(await self._decision_event(message, trigger["decisions"], **fields))
         return events
 
-    async def _decision_event(
-        self, message: _ClientMessage, params: Mapping[str, Any], **fields: Any
-    ) -> dict[str, Any]:
+    async def _decision_event(self, message: _ClientMessage, params: Mapping[str, Any], **fields: Any) -> _JSON:
         """Return the event of a decision, or of the error that `decisions.create` has instead."""
         body = {"model": "gpt-6-luna", **params, "input": [*self.transcript, *self.decision_items.values()]}
         # without the session, so that the request is checked like one over HTTP
@@ -8583,7 +8581,7 @@ class _LiveSession(_SpeechSession):
         return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **fields}
 
     @_handles("decision.item.create")
-    def create_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def create_decision_item(self, message: _ClientMessage) -> list[_JSON]:
         _check_param_types(message.call)
         item = {"id": message.call.store._new_id("item_"), **_without_nulls(message.body["item"])}
         if item["id"] in self.decision_items:
@@ -8592,18 +8590,18 @@ class _LiveSession(_SpeechSession):
         return [{"type": "decision.item.created", "item": item}]
 
     @_handles("decision.item.delete")
-    def delete_decision_item(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def delete_decision_item(self, message: _ClientMessage) -> list[_JSON]:
         item_id = message.body["item_id"]
         if self.decision_items.pop(item_id, None) is None:
             _reject(f"Item with id '{item_id}' not found.", "item_id", "invalid_value")
         return [{"type": "decision.item.deleted", "item_id": item_id}]
 
     @_handles("session.output_audio.fixture.play")
-    def play_fixture(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def play_fixture(self, message: _ClientMessage) -> list[_JSON]:
         return [{"type": f"session.output_audio.fixture.{state}"} for state in ("playing", "played")]
 
     @_handles("session.instructions.append", "session.thinking.append", "session.commentary.append")
-    def append_context(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def append_context(self, message: _ClientMessage) -> list[_JSON]:
         self.utterance_ms = (self.elapsed_ms, self.elapsed_ms)
         return [self.timed_event(f"{message.body['type']}ed")]
 
@@ -8620,14 +8618,14 @@ class _SidebandSession(_LiveSession):
     client_events = "live.ConnectClientEventParam"
 
     @_handles("transport.dtmf.send")
-    def send_dtmf(self, message: _ClientMessage) -> list[dict[str, Any]]:
+    def send_dtmf(self, message: _ClientMessage) -> list[_JSON]:
         return [{"type": "transport.dtmf.sent", "event": message.body["event"]}]
 
 
 # ---- client secrets and calls, over HTTP -----------------------------------------------------------------------------
 
 
-def _derive_client_secret(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_client_secret(call: _Call, obj: _JSON) -> _JSON:
     """Return the default settings of a session with those of the request."""
     settings = obj["session"]
     return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
@@ -8740,7 +8738,7 @@ _add_rows(
 # ======================================================================================================================
 
 
-def _derive_eval(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
     """The schema of what is evaluated: the item of the application, and what a model said to it."""
     config = _get_dict(call.body, "data_source_config")
     properties = {"item": config.get("item_schema") or {"type": "object"}}
@@ -8750,7 +8748,7 @@ def _derive_eval(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
     return {"data_source_config": obj["data_source_config"] | {"schema": schema}}
 
 
-def _finish_eval_run(store: StateStore, run: dict[str, Any]) -> dict[str, Any]:
+def _finish_eval_run(store: StateStore, run: _JSON) -> _JSON:
     """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
     source = _get_dict(_get_dict(run, "data_source"), "source")
     total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
@@ -8769,7 +8767,7 @@ def _require_live_container(call: _Call, id: Any = None) -> None:
         _reject("Container is expired.")
 
 
-def _touch_container(call: _Call, id: Any = None) -> dict[str, Any]:
+def _touch_container(call: _Call, id: Any = None) -> _JSON:
     """The container lives on, unless it is expired."""
     id = id or call.params["container_id"]
     container = _require_object(call, "containers", id, "container_id")
@@ -8778,7 +8776,7 @@ def _touch_container(call: _Call, id: Any = None) -> dict[str, Any]:
     return container
 
 
-def _derive_container_file(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_container_file(call: _Call, obj: _JSON) -> _JSON:
     source = call.store["files"].get(call.body.get("file_id"), {})
     filename, data, _ = _uploaded_file(call.body.get("file"))
     name, size = source.get("filename", filename), source.get("bytes", len(data))
@@ -8789,7 +8787,7 @@ def _container_file_content(call: _Call) -> bytes:
     return call.store["files.content"].get(call.body.get("file_id"), _uploaded_file(call.body.get("file"))[1])
 
 
-def _store_skill(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
     """A skill comes with its first version."""
     _store_created(call, obj, script)
     id, version = obj["id"], obj["latest_version"]
@@ -8801,12 +8799,12 @@ def _skill_content(call: _Call) -> bytes:
     return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
 
 
-def _derive_skill_version(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_skill_version(call: _Call, obj: _JSON) -> _JSON:
     skill = call.store["skills"].get(call.parent_ids[0], {})
     return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
 
 
-def _derive_skill(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
     """A skill's name and description, as the head of its SKILL.md says them."""
     text = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
     matches = re.findall(r"^(name|description): *(.+)$", text, re.MULTILINE)
@@ -8818,7 +8816,7 @@ def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
 
 
-def _store_skill_version(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_skill_version(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     skill = call.store["skills"].get(call.parent_ids[0], {})
     skill["latest_version"] = obj["version"]
@@ -8950,7 +8948,7 @@ def _assignment_behavior(param: str, source: str) -> _Behavior:
     )
 
 
-def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str) -> dict[str, Any]:
+def _derive_assignment(call: _Call, obj: _JSON, param: str, source: str) -> _JSON:
     """Both sides of an assignment, as the answer shows them."""
     id, parent_resource = call.body.get(param), call.resource.parent
     parent = call.store[parent_resource.name].get(_to_key(call.parent_ids), {}) if parent_resource else {}
@@ -8964,25 +8962,25 @@ def _derive_assignment(call: _Call, obj: dict[str, Any], param: str, source: str
     }
 
 
-def _store_assignment(call: _Call, obj: dict[str, Any], script: _Script, param: str, source: str) -> None:
+def _store_assignment(call: _Call, obj: _JSON, script: _Script, param: str, source: str) -> None:
     assigned = obj.get(param.removesuffix("_id")) or {}
     id = assigned.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
     call.objects[(*call.parent_ids, id)] = {**_find_assigned(call, id, source), **assigned, "id": id, param: id}
 
 
-def _derive_project_group(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_project_group(call: _Call, obj: _JSON) -> _JSON:
     group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
     return {"group_name": group["name"]} if "name" in group else {}
 
 
-def _store_project_group(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_project_group(call: _Call, obj: _JSON, script: _Script) -> None:
     """A group of a project is stored as both: what it is, and what it is there."""
     group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
     call.objects[(*call.parent_ids, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
 
 
-def _find_assigned(call: _Call, id: Any, source: str) -> dict[str, Any]:
+def _find_assigned(call: _Call, id: Any, source: str) -> _JSON:
     """What is assigned, as far as it is known."""
     parents = call.parent_ids[: len(_get_resource(source).parent_params)]
     return call.store[source].get(_to_key((*parents, id)), {})
@@ -9003,19 +9001,19 @@ def _set_certificates_active(call: _Call, active: bool) -> Any:
     return _make_page(call.row, changed) | {"object": f"{object_type}.{'activation' if active else 'deactivation'}"}
 
 
-def _derive_service_account(call: _Call, obj: dict[str, Any]) -> dict[str, Any]:
+def _derive_service_account(call: _Call, obj: _JSON) -> _JSON:
     """A service account comes with a key."""
     model = _select_model(_fields_of(call.response_type)["api_key"].type, {})
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
-def _store_service_account(call: _Call, obj: dict[str, Any], script: _Script) -> None:
+def _store_service_account(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     if obj["api_key"]:
         _store_api_key(call, obj["api_key"], script)
 
 
-def _store_api_key(call: _Call, api_key: dict[str, Any], script: _Script) -> None:
+def _store_api_key(call: _Call, api_key: _JSON, script: _Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), api_key))
@@ -9471,7 +9469,7 @@ def _prepare(row: _Row, value: Any) -> _Script:
     place = f"{row.name}.response"
     if value is None:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
-    if any(value is builder for builder in _builders()):
+    if any(value is builder for builder in (*_BUILDERS.values(), mock, webhook)):
         raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
     if inspect.isclass(value) and _is_pydantic_model(value):
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
@@ -9747,14 +9745,14 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
     return _Script(resolve=resolve)
 
 
-def _conversation_of(call: _Call) -> list[dict[str, Any]]:
+def _conversation_of(call: _Call) -> list[_JSON]:
     """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
     if call.behavior.get_messages:
         return call.behavior.get_messages(call)
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
 
 
-def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _JSON:
     """Those of the offers a function has parameters for."""
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -11388,7 +11386,7 @@ class _ASGIWebSocketServer(_WebSocketServer):
     def __init__(self, session: _SocketSession) -> None:
         self.session, self.broken = session, False
         self.inbox: collections.deque[Any] = collections.deque()
-        self.outbox: list[dict[str, Any]] = []
+        self.outbox: list[_JSON] = []
 
     def _is_closed(self) -> bool:
         return self.broken
@@ -11534,11 +11532,11 @@ def _set_response(scripted: Scripted, value: Any) -> Any:
     return _response_json(scripted)
 
 
-def _all_responses(mock: OpenAIMock) -> dict[str, Any]:
+def _all_responses(mock: OpenAIMock) -> _JSON:
     return {name: _response_json(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
 
 
-def _rule_json(rule: Rule) -> dict[str, Any]:
+def _rule_json(rule: Rule) -> _JSON:
     conditions = {"what": rule._condition, "tool_result": rule._tool_result}
     when = {name: value for name, value in conditions.items() if value is not None} | rule._subset
     return {"when": when, "response": _response_json(rule), "call_count": rule.call_count}
@@ -11585,12 +11583,12 @@ def _decode_value(value: Any) -> Any:
 _RECORD_FIELDS = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
 
 
-def _record_json(record: Record) -> dict[str, Any]:
+def _record_json(record: Record) -> _JSON:
     fields = {name: getattr(record, name) for name in _RECORD_FIELDS}
     return fields | {"answered_by": str(record.answered_by or "default")}
 
 
-def _record_matches(request: _ControlRequest, record_fields: dict[str, Any]) -> bool:
+def _record_matches(request: _ControlRequest, record_fields: _JSON) -> bool:
     """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
     searched_fields = record_fields["query"] | record_fields["params"] | record_fields["body"] | record_fields
     return all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items())
@@ -11598,20 +11596,26 @@ def _record_matches(request: _ControlRequest, record_fields: dict[str, Any]) -> 
 
 # What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
 _CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
-    ("GET", "/health"): lambda order: {"status": "ok", "version": __version__, "keys": len(order.server._key_mocks)},
-    ("GET", "/responses"): lambda order: _all_responses(order.mock),
-    ("GET", "/responses/{endpoint}"): lambda order: _response_json(order.endpoint),
-    ("PUT", "/responses/{endpoint}"): lambda order: _set_response(order.endpoint, order.body),
-    ("DELETE", "/responses/{endpoint}"): lambda order: delattr(order.endpoint, "response"),
-    ("GET", "/rules/{endpoint}"): lambda order: list(map(_rule_json, order.endpoint._rules)),
-    ("PUT", "/rules/{endpoint}"): lambda order: _set_response(_find_rule(order), order.body.get("response")),
-    ("DELETE", "/rules/{endpoint}"): lambda order: _remove_rules(order),
-    ("GET", "/requests"): lambda order: [
-        shown for shown in map(_record_json, order.mock.requests) if _record_matches(order, shown)
+    ("GET", "/health"): lambda request: {
+        "status": "ok",
+        "version": __version__,
+        "keys": len(request.server._key_mocks),
+    },
+    ("GET", "/responses"): lambda request: _all_responses(request.mock),
+    ("GET", "/responses/{endpoint}"): lambda request: _response_json(request.endpoint),
+    ("PUT", "/responses/{endpoint}"): lambda request: _set_response(request.endpoint, request.body),
+    ("DELETE", "/responses/{endpoint}"): lambda request: delattr(request.endpoint, "response"),
+    ("GET", "/rules/{endpoint}"): lambda request: list(map(_rule_json, request.endpoint._rules)),
+    ("PUT", "/rules/{endpoint}"): lambda request: _set_response(_find_rule(request), request.body.get("response")),
+    ("DELETE", "/rules/{endpoint}"): lambda request: _remove_rules(request),
+    ("GET", "/requests"): lambda request: [
+        record_fields
+        for record_fields in map(_record_json, request.mock.requests)
+        if _record_matches(request, record_fields)
     ],
-    ("DELETE", "/requests"): lambda order: order.mock._request_log.clear(),
-    ("POST", "/reset"): lambda order: _reset_key(order),
-    ("POST", "/assert_all_used"): lambda order: order.mock.assert_all_used(),
+    ("DELETE", "/requests"): lambda request: request.mock._request_log.clear(),
+    ("POST", "/reset"): lambda request: _reset_key(request),
+    ("POST", "/assert_all_used"): lambda request: request.mock.assert_all_used(),
 }
 
 
@@ -11683,7 +11687,7 @@ def _mock_from_options(options: Any) -> OpenAIMock:
     return mock
 
 
-def _load_script(path: str) -> dict[str, Any]:
+def _load_script(path: str) -> _JSON:
     """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
     import runpy
 
@@ -11880,11 +11884,6 @@ def as_json(value: Any) -> Turn:
 Answer = Any  # what `.response` takes, for annotations; the stubs say it in full
 
 
-@functools.cache
-def _builders() -> tuple[Any, ...]:
-    return (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed, mock, webhook)
-
-
 # What the API calls its errors, by status: type, message, code.
 _ERROR_DEFAULTS = {
     400: ("invalid_request_error", "The request was invalid.", None),
@@ -12029,10 +12028,14 @@ def streamed(
     return Streamed(value, Pace(chunk, delay if first_delay is None else first_delay, delay, fail_after, fault))
 
 
-# The values that JSON has no word for: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object has
-# the arguments by name, anything else is the only one.
-_JSON_BUILDERS: Mapping[str, Callable[..., Any]] = {
-    **{make.__name__: make for make in (refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)},
+_BUILDERS: dict[str, Callable[..., Any]] = {
+    builder.__name__: builder
+    for builder in (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)
+}
+
+# Values that JSON can't express: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object contains the
+# arguments by name; anything else is the only argument.
+_JSON_BUILDERS: Mapping[str, Callable[..., Any]] = _BUILDERS | {
     "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
     "join": lambda parts: functools.reduce(operator.add, parts),
     "bytes": base64.b64decode,
