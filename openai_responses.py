@@ -4294,7 +4294,7 @@ class _SocketSession:
         self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
 
     def _outgoing(self, events: Iterable[Any], message: _ClientMessage) -> Iterator[tuple[float, Any]]:
-        """Format events, and add them to the journal when they are sent."""
+        """Format events, and add them to the request log when they are sent."""
         for event in events:
             delay, event = event if isinstance(event, tuple) else (0.0, event)
             if event == _SESSION_EXPIRED:
@@ -4345,7 +4345,7 @@ class _ClientMessage:
 
     call: _Call
     wait: _Wait  # waits for an awaitable, in the client's thread or its event loop
-    record: Record  # its entry in the journal
+    record: Record  # its entry in the request log
 
     @property
     def body(self) -> _JSON:
@@ -9991,7 +9991,7 @@ class Router(respx.MockRouter):
             raise client_exception from client_exception.__cause__
 
     def _log_response(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
-        """What a user's own route answered; where that was a call of the API, the journal has it too."""
+        """What a user's own route answered; where that was a call of the API, the request log has it too."""
         with contextlib.suppress(RequestNotMocked):
             if call := self._mock._to_call(request):
                 self._record(request, call).response = response
@@ -10016,7 +10016,7 @@ class Router(respx.MockRouter):
         return record.response
 
     def _record(self, request: httpx.Request, call: _Call | None = None) -> Record:
-        """Adds a request to the journal; one that is no call to RESPX's calls too."""
+        """Adds a request to the request log; one that is no call to RESPX's calls too."""
         if call is None:
             self.record(request, response=None)
         fields = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
@@ -11452,7 +11452,7 @@ def _enforce_limits(mock: OpenAIMock) -> None:
             del entries[: max(len(entries) - limited_mock._limits["records"], 0)]
 
 
-# What a served mock holds at most: mocks of API keys, requests in the journal of each, bytes in the body of a request.
+# What a served mock holds at most: mocks of API keys, requests in the request log of each, bytes in the body of a request.
 _DEFAULT_LIMITS = {"keys": 100, "records": 1000, "body": 512 * 2**20}
 
 
@@ -11589,7 +11589,7 @@ def _record_json(record: Record) -> _JSON:
 
 
 def _record_matches(request: _ControlRequest, record_fields: _JSON) -> bool:
-    """Whether a request of the journal is as the filter says: its own fields, or those of its body."""
+    """Whether a request of the request log is as the filter says: its own fields, or those of its body."""
     searched_fields = record_fields["query"] | record_fields["params"] | record_fields["body"] | record_fields
     return all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items())
 
@@ -11641,7 +11641,7 @@ def _main(arguments: Sequence[str] | None = None) -> None:
 
 _LIMIT_HELP = {
     "keys": "API keys with a mock of their own",
-    "records": "requests in a journal",
+    "records": "requests in a request log",
     "body": "bytes in a body",
 }
 
@@ -12414,7 +12414,7 @@ class Endpoint(Scripted):
 
     @property
     def requests(self) -> list[Record]:
-        """The calls in the journal, oldest first; `requests[0]["model"]` reads a body."""
+        """The calls in the request log, oldest first; `requests[0]["model"]` reads a body."""
         name_and_method = (self._row.name, self._row.method)  # of connections the messages, not the handshake
         return [record for record in self._mock.requests if (record.endpoint, record.method) == name_and_method]
 
@@ -12593,7 +12593,7 @@ _SECRET_HEADERS = "(?i)authorization|api-?key|subscription-key|functions-key|coo
 
 @dataclasses.dataclass(eq=False, repr=False, slots=True)
 class Record:
-    """One HTTP attempt in the journal, as it was sent: nothing that happens later changes it.
+    """One HTTP attempt in the request log, as it was sent: nothing that happens later changes it.
 
     `record["model"]` reads the body, the path's parameters and the query as one. Secrets are left out of the headers.
     """
@@ -12919,7 +12919,7 @@ class OpenAIMock(_NoNewAttributes):
     only_scripted: refuses what a model would have to make up (text, embeddings, images, speech …) where nothing is set.
     assert_all_used: leaving the context fails on steps and rules that were never used, see `assert_all_used()`.
     limits: what it holds when it is served, where that is to be other than 100 `keys` (API keys with a mock of their
-        own; with 0 all share this one), 1000 `records` in the journal of each, and 512 MB in the `body` of a request.
+        own; with 0 all share this one), 1000 `records` in the request log of each, and 512 MB in the `body` of a request.
     It is an ASGI application too: `uvicorn tests.fake:openai_mock`.
     """
 
@@ -12994,7 +12994,7 @@ class OpenAIMock(_NoNewAttributes):
         self.router.stop()
 
     def reset(self) -> None:
-        """Takes back every response and rule, and forgets the journal and the state, also what was given as `state`."""
+        """Takes back every response and rule, and forgets the request log and the state, also what was given as `state`."""
         for endpoint in self._endpoints.values():
             del endpoint.response
             endpoint._rules.clear()
@@ -13011,7 +13011,7 @@ class OpenAIMock(_NoNewAttributes):
     def for_key(self, key: str) -> OpenAIMock:
         """The mock of an API key, of those that are served: it begins as this one, and has a state of its own.
 
-        What is set on this one holds for those of all keys, and its journal has the requests of all.
+        What is set on this one holds for those of all keys, and its request log has the requests of all.
         """
         if not key or not self._limits["keys"]:
             return self
@@ -13047,7 +13047,7 @@ class OpenAIMock(_NoNewAttributes):
 
     @property
     def requests(self) -> list[Record]:
-        """The journal: every HTTP request to the API, oldest first, retries included."""
+        """The request log: every HTTP request to the API, oldest first, retries included."""
         return list(self._request_log)
 
     def assert_all_used(self) -> None:

@@ -564,9 +564,23 @@ def thread_texts(client, thread):
     return [message.content[0].text.value for message in client.beta.threads.messages.list(thread, order="asc")]
 
 
+SDK_TYPES = pathlib.Path(openai.types.__file__).parent
+
+
+def websocket_resources(resource, name=""):
+    """Every WebSocket connect of the SDK, by the dotted name of its resource."""
+    if hasattr(type(resource), "connect"):
+        yield name
+    for child in dir(type(resource)):
+        member = inspect.getattr_static(type(resource), child)
+        if isinstance(member, functools.cached_property) and not child.startswith(("with_", "_")):
+            yield from websocket_resources(getattr(resource, child), f"{name}.{child}".lstrip("."))
+
+
 # ======================================================================================================================
-# THE ROUTE TABLE
+# ROUTE TABLE
 # ======================================================================================================================
+
 
 ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404}  # the rows of the releases the table was made from
 
@@ -886,7 +900,7 @@ def test_global_random_state_is_unchanged(client):
 
 
 # ======================================================================================================================
-# TYPES
+# TYPES AND MERGING
 # ======================================================================================================================
 
 
@@ -1293,7 +1307,7 @@ def test_concurrent_event_loops_share_a_mock(openai_mock):
 
 
 # ======================================================================================================================
-# CALLS
+# CALLS AND REQUEST CHECKS
 # ======================================================================================================================
 
 
@@ -2231,7 +2245,7 @@ def test_token_url_accepts_only_post(openai_mock, family):
 
 
 # ======================================================================================================================
-# TURNS
+# MODEL OUTPUT AND SCHEMA GENERATION
 # ======================================================================================================================
 
 
@@ -2827,8 +2841,9 @@ def test_set_text_ignores_max_tokens(create, client):
 
 
 # ======================================================================================================================
-# VERBS
+# ANSWERS
 # ======================================================================================================================
+
 
 # Arguments that name other objects, by the row that makes those; below a project, its own.
 REFERENCE_PARAMS = {
@@ -4750,7 +4765,7 @@ def test_models_are_those_of_the_sdk(client):
 
 
 # ======================================================================================================================
-# AUDIO, IMAGES, EMBEDDINGS
+# AUDIO, IMAGES, EMBEDDINGS, MODERATIONS, DECISIONS
 # ======================================================================================================================
 
 
@@ -4947,6 +4962,905 @@ def test_image_can_be_set_as_bytes(openai_mock, client):
     for picture, number in ((b"one", 1), (b"two", 2)):
         images = client.images.generate(model="gpt-image-1", prompt="p", n=number).data
         assert [base64.b64decode(image.b64_json) for image in images] == [picture] * number
+
+
+# ======================================================================================================================
+# REALTIME
+# ======================================================================================================================
+
+
+SERVER_EVENTS = {
+    "realtime": "realtime.RealtimeServerEvent",
+    "beta.realtime": "beta.realtime.RealtimeServerEvent",
+    "realtime.translations": "realtime.RealtimeTranslationServerEvent",
+    "live": "live.ServerEvent",
+    "live.forks": "live.ForkServerEvent",
+    "live.sideband": "live.ConnectServerEvent",
+}
+CONNECT_PARAMS = {name: {"model": "gpt-4o-realtime-preview"} for name in ("realtime", "beta.realtime")}
+RESPONSE_CREATE = {"type": "response.create"}
+NOISE, SILENCE = b"\1\2" * 4800, bytes(48 * 200)  # 200 ms of either
+
+
+def in_base64(data):
+    return base64.b64encode(data).decode()
+
+
+def item(text="Hi", role="user", part_type="input_text", **item_fields):
+    content = [{"type": part_type, "text": text}]
+    return {
+        "type": "conversation.item.create",
+        "item": {"type": "message", "role": role, "content": content, **item_fields},
+    }
+
+
+def function_output_message(call_id, output="sunny"):
+    output_item = {"type": "function_call_output", "call_id": call_id, "output": output}
+    return {"type": "conversation.item.create", "item": output_item}
+
+
+def append_audio(data, event_type="input_audio_buffer.append"):
+    return {"type": event_type, "audio": in_base64(data)}
+
+
+def update_audio_input(**settings):
+    return {"type": "session.update", "session": {"type": "realtime", "audio": {"input": settings}}}
+
+
+def realtime_events(kind, *messages, name="realtime", client=None, **settings):
+    """All the events of a session with these messages, each as the SDK's types have it; a type is waited for."""
+    settings = CONNECT_PARAMS.get(name, {}) | settings
+
+    async def scene():
+        events = []
+        async with enter(lookup(client or sdk(kind), name).connect(**settings)) as connection:
+            for message in (*messages, {"type": "the.end"}):
+                if message in FINAL_EVENT_TYPES:
+                    events += await send_and_receive(connection, final_types=[message])
+                    continue
+                await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
+            while "the.end" not in str(events[-1:]):
+                events.append(json.loads(await awaited(connection.recv_bytes())))
+                valid(SERVER_EVENTS[name], events[-1])
+        return events[:-1]
+
+    return finish(kind, scene())
+
+
+def kinds(events):
+    """The types of events, of repeated ones the first."""
+    return [event_type for event_type, _ in itertools.groupby(event["type"] for event in events)]
+
+
+def events_of_type(events, event_type):
+    return [event for event in events if event["type"] == event_type]
+
+
+def last_response(events):
+    return events_of_type(events, "response.done")[-1]["response"]
+
+
+def response_texts(response):
+    """What was said in a response, aloud or not."""
+    parts = [part for item in response["output"] for part in item.get("content", ())]
+    return [part.get("text", part.get("transcript")) for part in parts]
+
+
+ITEM_ADDED_EVENTS = ["response.output_item.added", "conversation.item.added"]
+ITEM_DONE_EVENTS = ["conversation.item.done", "response.output_item.done"]
+CONTENT_PART_EVENTS = ("response.content_part.added", "response.content_part.done")
+AUDIO_EVENTS = [
+    CONTENT_PART_EVENTS[0],
+    "response.output_audio_transcript.delta",
+    "response.output_audio.delta",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    CONTENT_PART_EVENTS[1],
+]
+TEXT_EVENTS = [
+    CONTENT_PART_EVENTS[0],
+    "response.output_text.delta",
+    "response.output_text.done",
+    CONTENT_PART_EVENTS[1],
+]
+FUNCTION_CALL_EVENTS = ["response.function_call_arguments.delta", "response.function_call_arguments.done"]
+
+
+@cases(
+    ("turn", "asked", "middle"),
+    ("Hello", {}, AUDIO_EVENTS),
+    ("Hello", {"output_modalities": ["text"]}, TEXT_EVENTS),
+    (tool_call("f", {}), {}, FUNCTION_CALL_EVENTS),
+    ("Hello" + tool_call("f", {}), {}, [*AUDIO_EVENTS, *ITEM_DONE_EVENTS, *ITEM_ADDED_EVENTS, *FUNCTION_CALL_EVENTS]),
+    (refusal("Hello"), {"output_modalities": ["text"]}, TEXT_EVENTS),
+    (..., {}, AUDIO_EVENTS),
+)
+def test_realtime_response_sends_its_lifecycle_events(openai_mock, kind, turn, asked, middle):
+    openai_mock.realtime.connect.response = streamed(turn, chunk=100)
+    created, *events = realtime_events(kind, item(), RESPONSE_CREATE | {"response": asked})
+    assert created["type"] == "session.created"
+    first_events = ["conversation.item.added", "conversation.item.done", "response.created", "rate_limits.updated"]
+    assert kinds(events) == [*first_events, *ITEM_ADDED_EVENTS, *middle, *ITEM_DONE_EVENTS, "response.done"]
+    response = last_response(events)
+    assert (response["status"], response["conversation_id"][:5]) == ("completed", "conv_")
+    assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + response["usage"]["output_tokens"]
+    assert len({event["event_id"] for event in events}) == len(events)
+    if "Hello" in repr(turn):
+        assert response_texts(response) == ["Hello"]
+
+
+def test_realtime_audio_and_transcript_are_streamed_in_deltas(openai_mock, kind):
+    audio = bytes(range(256)) * 3 + b"!"
+    part = {"transcript": "one two three", "audio": in_base64(audio)}
+    openai_mock.realtime.connect.response = [{"output": [{"role": "assistant", "content": [part]}]}, "one two"]
+    events = realtime_events(kind, RESPONSE_CREATE, "response.done", RESPONSE_CREATE)
+    pieces = [base64.b64decode(event["delta"]) for event in events_of_type(events, "response.output_audio.delta")]
+    assert b"".join(pieces[:3]) == audio and len(pieces) == 5
+    assert set(b"".join(pieces[3:])) == {0} and all(pieces)
+    transcript_deltas = [event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")]
+    assert transcript_deltas == ["one ", "two ", "three", "one ", "two"]
+    assert "audio" not in json.dumps(last_response(events)["output"]).replace("output_audio", "")
+
+
+def test_realtime_tool_loop_uses_rules_and_callables(openai_mock, kind):
+    connect = openai_mock.realtime.connect
+    connect.when("Tokyo").response = tool_call("get_weather", city="Tokyo")
+    tool_result_rule = connect.when(tool_result=True)
+    tool_result_rule.response = lambda request, body, conversation, tools: (
+        f"{conversation[-1]['output']} {len(conversation)} {tools[0]['name']} {body['instructions']}"
+    )
+    weather = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
+    session = {"type": "realtime", "tools": [weather], "instructions": "Be brief.", "output_modalities": ["text"]}
+
+    async def scene():
+        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+            update = {"type": "session.update", "session": session}
+            received = await send_and_receive(connection, update, final_types=["session.updated"])
+            received += await send_and_receive(
+                connection, item("Weather in Tokyo?"), final_types=["conversation.item.done"]
+            )
+            received += await send_and_receive(connection, RESPONSE_CREATE)
+            (call,) = last_response(received)["output"]
+            received += await send_and_receive(
+                connection, function_output_message(call["call_id"]), final_types=["conversation.item.done"]
+            )
+            return received + await send_and_receive(connection, RESPONSE_CREATE)
+
+    events = finish(kind, scene())
+    assert response_texts(last_response(events)) == ["sunny 3 get_weather Be brief."]
+    assert tool_result_rule.call_count == 1 and connect.call_count == 5
+    assert events_of_type(events, "conversation.item.added")[0]["previous_item_id"] is None
+
+
+def test_realtime_items_are_created_retrieved_truncated_and_deleted(openai_mock, kind):
+    truncate_params = {"item_id": "b", "content_index": 0, "audio_end_ms": 10}
+    events = realtime_events(
+        kind,
+        item("A", id="a"),
+        item("C", id="c"),
+        item("B", role="assistant", part_type="output_text", id="b") | {"previous_item_id": "a"},
+        item("Z", id="z") | {"previous_item_id": "root"},
+        {"type": "conversation.item.truncate", **truncate_params},
+        {"type": "conversation.item.truncate", **truncate_params, "item_id": "a"},
+        item("A", id="a"),
+        {"type": "conversation.item.retrieve", "item_id": "b"},
+        {"type": "conversation.item.delete", "item_id": "c"},
+        RESPONSE_CREATE,
+    )
+    added = [
+        (event["item"]["id"], event["previous_item_id"]) for event in events_of_type(events, "conversation.item.added")
+    ]
+    assert added[:4] == [("a", None), ("c", "a"), ("b", "a"), ("z", None)] and added[4][1] == "b"
+    (truncated,) = events_of_type(events, "conversation.item.truncated")
+    assert {key: truncated[key] for key in truncate_params} == truncate_params
+    (retrieved,) = events_of_type(events, "conversation.item.retrieved")
+    assert retrieved["item"]["content"] == [{"type": "output_text", "transcript": ""}]
+    assert [event["error"]["code"] for event in events_of_type(events, "error")] == [
+        "invalid_value",
+        "item_create_duplicate_item_id",
+    ]
+    assert events_of_type(events, "conversation.item.deleted")[0]["item_id"] == "c"
+
+
+TURN_DETECTION_PARAM = "session.audio.input.turn_detection"
+UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
+
+
+@cases(
+    ("message", "code", "param", "words"),
+    ("{no json", None, None, "could not parse"),
+    ({"type": "response.dance"}, "invalid_value", "type", "response.dance"),
+    ({"type": "conversation.item.create"}, "missing_required_parameter", "item", "item"),
+    ({"type": "conversation.item.create", "item": {"type": "dance"}}, "invalid_value", "item.type", "dance"),
+    ({"type": "conversation.item.create", "item": 3}, "invalid_type", "item", "an integer"),
+    ({"type": "conversation.item.create", "item": {"role": "user"}}, "missing_required_parameter", "item.type", "type"),
+    (item(id="a") | {"previous_item_id": "x"}, "item_create_invalid_previous_item_id", "previous_item_id", "'x'"),
+    (function_output_message("call_x"), "invalid_tool_call_id", "item.call_id", "call_x"),
+    *(
+        ({"type": f"conversation.item.{verb}", **UNKNOWN_ITEM}, f"item_{verb}_invalid_item_id", "item_id", "'x'")
+        for verb in ("retrieve", "truncate", "delete")
+    ),
+    ({"type": "input_audio_buffer.append", "audio": "%%%"}, "invalid_value", "audio", "base64"),
+    ({"type": "input_audio_buffer.append", "audio": 3}, "invalid_type", "audio", "a string"),
+    ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None, "0.00ms"),
+    ({"type": "response.cancel"}, "response_cancel_not_active", None, "no active response"),
+    ({"type": "session.update", "session": 3}, "invalid_type", "session", "an object"),
+    ({"type": "session.update", "session": {"type": "dance"}}, "invalid_value", "session.type", "dance"),
+    (
+        update_audio_input(turn_detection={"type": "new", "threshold": {}}),
+        "invalid_type",
+        f"{TURN_DETECTION_PARAM}.threshold",
+        "a decimal",
+    ),
+    ({"type": "output_audio_buffer.clear"}, "invalid_value", None, "no response was made"),
+    ({"type": "response.create", "response": 3}, "invalid_type", "response", "an object"),
+)
+def test_realtime_session_continues_after_an_invalid_message(openai_mock, kind, message, code, param, words):
+    openai_mock.realtime.connect.response = ["I am still here."]  # what is refused takes no step
+    message = message if isinstance(message, str) else {"event_id": "event_mine", **message}
+    _, refused_event, *events = realtime_events(kind, message, RESPONSE_CREATE)
+    failed = refused_event["error"]
+    assert (refused_event["type"], failed["code"], failed["param"]) == ("error", code, param)
+    assert words in failed["message"] and failed["event_id"] == (None if isinstance(message, str) else "event_mine")
+    assert response_texts(last_response(events)) == ["I am still here."]
+
+
+@cases(
+    ("message", "code", "param"),
+    (RESPONSE_CREATE | {"dance": 1}, "unknown_parameter", "dance"),
+    (RESPONSE_CREATE | {"response": {"tool_choice": 3}}, "invalid_type", "response.tool_choice"),
+    (item() | {"event_id": 3}, "invalid_type", "event_id"),
+    (update_audio_input(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type"),
+    (
+        update_audio_input(format={"type": "audio/pcm", "rate": 8000}),
+        "invalid_value",
+        "session.audio.input.format.rate",
+    ),
+)
+def test_strict_realtime_session_validates_messages(kind, message, code, param):
+    with OpenAIMock(strict=True):
+        _, refused_event, *events = realtime_events(kind, message, RESPONSE_CREATE)
+        assert (refused_event["error"]["code"], refused_event["error"]["param"]) == (code, param)
+        assert last_response(events)["status"] == "completed"
+        short = realtime_events(kind, append_audio(NOISE[:480]), {"type": "input_audio_buffer.commit"})
+    assert "buffer only has 10.00ms" in short[-1]["error"]["message"]
+
+
+@cases(
+    "settings",
+    {"format": {"type": "audio/opus"}},
+    {"turn_detection": {"type": "new_vad", "sensitivity": 3}},
+    {"noise_reduction": {"type": "far_side"}, "dance": True},
+)
+def test_realtime_settings_unknown_to_the_sdk_are_accepted(openai_mock, kind, settings):
+    async def scene():
+        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+            update = await send_and_receive(connection, update_audio_input(**settings), final_types=["session.updated"])
+            await awaited(connection.input_audio_buffer.append(audio=in_base64(NOISE)))
+            return update[-1], (await send_and_receive(connection, RESPONSE_CREATE))[-1]
+
+    updated, done = finish(kind, scene())
+    assert contains(updated["session"]["audio"]["input"], settings)
+    assert done["response"]["status"] == "completed"
+
+
+def test_realtime_usage_counts_spoken_input_and_output_as_audio_tokens(openai_mock, kind):
+    openai_mock.realtime.connect.response = "Hello there."
+    openai_mock.realtime.connect.when("again").response = "Bye"
+    disable_vad, commit, create_text = (
+        update_audio_input(turn_detection=None),
+        {"type": "input_audio_buffer.commit"},
+        RESPONSE_CREATE | {"response": {"output_modalities": ["text"], "instructions": ""}},
+    )
+    spoken_turn = (
+        append_audio(NOISE + SILENCE),
+        commit,
+        RESPONSE_CREATE | {"response": {"instructions": "Be brief"}},
+        "response.done",
+    )
+    events = realtime_events(kind, disable_vad, *spoken_turn, item("Say it again"), create_text)
+    first, second = [event["response"]["usage"] for event in events_of_type(events, "response.done")]
+    assert contains(first, {"input_tokens": 6, "input_token_details": {"text_tokens": 2, "audio_tokens": 4}})
+    assert contains(first, {"output_tokens": 3, "output_token_details": {"text_tokens": 0, "audio_tokens": 3}})
+    assert contains(second, {"input_token_details": {"text_tokens": 3, "audio_tokens": 7}, "total_tokens": 11})
+    assert contains(second, {"output_token_details": {"text_tokens": 1, "audio_tokens": 0}})
+
+
+@pytest.mark.parametrize("name", CONNECT_PARAMS)
+def test_output_audio_buffer_clear_is_confirmed(openai_mock, kind, name):
+    events = realtime_events(kind, RESPONSE_CREATE, "response.done", {"type": "output_audio_buffer.clear"}, name=name)
+    assert events[-1]["type"] == "output_audio_buffer.cleared"
+    assert events[-1]["response_id"] == last_response(events)["id"]
+
+
+def test_realtime_rate_limits_match_the_http_headers(openai_mock, client, kind):
+    headers = client.chat.completions.with_raw_response.create(**CHAT_REQUEST).headers
+    limits = events_of_type(realtime_events(kind, RESPONSE_CREATE), "rate_limits.updated")[0]["rate_limits"]
+    for limit in limits:
+        header_values = [headers[f"x-ratelimit-{suffix}-{limit['name']}"] for suffix in ("limit", "remaining")]
+        assert header_values == [str(limit["limit"]), str(limit["remaining"])]
+    assert [limit["reset_seconds"] for limit in limits] == [0.006, 0.0]
+    assert [headers[f"x-ratelimit-reset-{limit['name']}"] for limit in limits] == ["6ms", "0s"]
+
+
+async def interrupted_response(kind, *messages):
+    """The events of a long response that messages cut off after some of them, and what its item is then."""
+    async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+        events = await send_and_receive(connection, RESPONSE_CREATE, final_types=["response.output_audio.delta"])
+        for message in messages:
+            await awaited(connection._connection.send(json.dumps(message)))
+        events += await send_and_receive(connection, {"type": "the.end"}, final_types=["error"])
+        retrieve = {"type": "conversation.item.retrieve", "item_id": last_response(events)["output"][0]["id"]}
+        return events, (await send_and_receive(connection, retrieve, final_types=["conversation.item.retrieved"]))[-1][
+            "item"
+        ]
+
+
+@cases(
+    ("message", "reason"),
+    ({"type": "response.cancel"}, "client_cancelled"),
+    (append_audio(NOISE), "turn_detected"),
+)
+def test_interrupted_response_is_truncated_to_the_sent_transcript(openai_mock, kind, message, reason):
+    openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the call is not made any more
+    events, retrieved_item = finish(kind, interrupted_response(kind, message))
+    response, (part,) = last_response(events), retrieved_item["content"]
+    assert (response["status"], response["status_details"]["reason"]) == ("cancelled", reason)
+    assert len(response["output"]) == 1
+    assert retrieved_item["status"] == response["output"][0]["status"] == "incomplete"
+    sent_transcript = "".join(
+        event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")
+    )
+    assert part["transcript"] == response_texts(response)[0] == sent_transcript and 0 < len(sent_transcript) < 1500
+
+
+def test_second_response_is_rejected_while_out_of_band_is_answered(openai_mock, kind):
+    out_of_band = {"conversation": "none", "input": [item("Apart")["item"]], "metadata": {"topic": "aside"}}
+    openai_mock.realtime.connect.response = "Hello"
+    openai_mock.realtime.connect.when("Apart").response = "Aside"
+    events = realtime_events(
+        kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE | {"response": out_of_band}, RESPONSE_CREATE
+    )
+    refused_events = events_of_type(events, "error")
+    assert [event["error"]["code"] for event in refused_events] == ["conversation_already_has_active_response"] * 2
+    assert [response_texts(event["response"]) for event in events_of_type(events, "response.done")] == [
+        ["Hello"],
+        ["Aside"],
+    ]
+    response = last_response(events)
+    assert (response["conversation_id"], response["metadata"]) == (None, {"topic": "aside"})
+    assert len(events_of_type(events, "conversation.item.added")) == 1
+
+
+SPEECH_TURN_EVENTS = [
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+]
+TRANSCRIPTION_EVENT = "conversation.item.input_audio_transcription"
+
+
+def test_speech_turn_is_detected_transcribed_and_answered(openai_mock, kind):
+    transcription = httpx.Response(200, json={"text": "Weather in Oslo?"})
+    openai_mock.audio.transcriptions.create.response = [transcription, error(400, "Too much noise.")]
+    openai_mock.realtime.connect.when("Oslo").response = "It rains."
+    update, append = update_audio_input(transcription={"model": "whisper-1"}), append_audio(SILENCE + NOISE)
+    later_messages = "response.done", append, append_audio(SILENCE + SILENCE)
+    events = realtime_events(kind, update, append, append_audio(SILENCE), *later_messages)[2:]
+    second = events_of_type(events, f"{TRANSCRIPTION_EVENT}.failed")
+    assert kinds(events)[:8] == [
+        *SPEECH_TURN_EVENTS,
+        f"{TRANSCRIPTION_EVENT}.delta",
+        f"{TRANSCRIPTION_EVENT}.completed",
+        "response.created",
+    ]
+    started, stopped = events[0]["audio_start_ms"], events[1]["audio_end_ms"]
+    assert (started, stopped, second[0]["error"]["message"]) == (200, 400, "Too much noise.")
+    (completed,) = events_of_type(events, f"{TRANSCRIPTION_EVENT}.completed")
+    assert (completed["transcript"], completed["usage"]["seconds"]) == ("Weather in Oslo?", 0.6)
+    assert events_of_type(events, SPEECH_TURN_EVENTS[0])[1]["audio_start_ms"] == 800
+    assert [response_texts(event["response"])[0][:8] for event in events_of_type(events, "response.done")] == [
+        "It rains",
+        "This is ",
+    ]
+
+
+@cases(
+    ("settings", "asked", "ends"),
+    ({"turn_detection": None}, {}, None),
+    ({"turn_detection": {"type": "server_vad", "create_response": False}}, {}, "conversation.item.done"),
+    ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, {}, SPEECH_TURN_EVENTS[0]),
+    ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, {}, "response.done"),
+    (
+        {"format": {"type": "audio/pcmu"}},
+        {},
+        SPEECH_TURN_EVENTS[0],
+    ),  # what is silence in one format is none in the other
+    ({}, {"extra_query": {"intent": "transcription"}}, f"{TRANSCRIPTION_EVENT}.completed"),
+)
+def test_turn_detection_uses_the_session_settings(openai_mock, kind, settings, asked, ends):
+    session = {"type": "transcription" if asked else "realtime", "audio": {"input": settings}}
+    events = realtime_events(
+        kind, {"type": "session.update", "session": session}, append_audio(NOISE + SILENCE), **asked
+    )
+    assert events[0]["session"]["type"] == events[1]["session"]["type"] == session["type"]
+    assert [event["type"] for event in events[2:]][-1:] == ([ends] if ends else [])
+
+
+def test_input_audio_buffer_is_committed_and_cleared_by_messages(openai_mock, kind):
+    disable_vad, append = update_audio_input(turn_detection=None), append_audio(NOISE)
+    commit, clear = {"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}
+    events = realtime_events(kind, disable_vad, append, append, commit, append, clear, commit)[2:]
+    assert kinds(events) == [*SPEECH_TURN_EVENTS[2:], "input_audio_buffer.cleared", "error"]
+    assert events[1]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
+    (message,) = openai_mock.requests[4:5]
+    assert [event["type"] for event in message.events] == SPEECH_TURN_EVENTS[2:]
+
+
+def test_events_of_an_unanswered_message_are_empty(openai_mock):
+    with sdk().responses.connect() as connection:
+        connection.response.create(model="gpt-5", input="Hi")
+        assert openai_mock.requests[-1].events == []
+
+
+def test_realtime_session_starts_with_the_settings_of_its_secret_or_call(openai_mock, client, kind):
+    session = {"type": "realtime", "instructions": "Whisper.", "audio": {"output": {"voice": "cedar"}}}
+    secret = client.realtime.client_secrets.create(session=session)
+    default = realtime_events(kind)[0]["session"]
+    secret_session = realtime_events(kind, client=new_client(kind).with_options(api_key=secret.value))[0]["session"]
+    assert secret.value.startswith("ek_") and secret_session["instructions"] == "Whisper."
+    assert secret_session.get("id") == secret.session.to_dict().get("id")  # which older releases do not know
+    assert secret_session["audio"]["output"] == default["audio"]["output"] | {"voice": "cedar"}
+    assert secret.session.audio.input.to_dict() == default["audio"]["input"] == secret_session["audio"]["input"]
+    transcription_input = client.realtime.client_secrets.create(
+        session={"type": "transcription"}
+    ).session.audio.input.to_dict()
+    assert (
+        transcription_input["transcription"] is None and "create_response" not in transcription_input["turn_detection"]
+    )
+    client.realtime.calls.accept("call_1", type="realtime", instructions="Answer the phone.")
+    assert realtime_events(kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"] == "Answer the phone."
+    answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
+    call_id = answer.headers["location"].rpartition("/")[2]
+    assert answer.read().startswith(b"v=0") and call_id.startswith("rtc_")
+    assert realtime_events(kind, extra_query={"call_id": call_id})[0]["session"]["instructions"] == "Ask."
+
+
+@pytest.mark.parametrize("name", CONNECT_PARAMS)
+def test_azure_realtime_session_is_answered(openai_mock, kind, name):
+    azure_openai = (openai.AzureOpenAI if kind == "sync" else openai.AsyncAzureOpenAI)(
+        api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28"
+    )
+    events = realtime_events(kind, RESPONSE_CREATE, name=name, client=azure_openai)
+    assert (events[0]["session"]["model"], last_response(events)["status"]) == ("gpt-4o-realtime-preview", "completed")
+    assert openai_mock.requests[0].endpoint == f"{name}.connect"
+
+
+def test_beta_realtime_sends_beta_event_names(openai_mock, kind):
+    openai_mock.beta.realtime.connect.response = streamed("Hello" + tool_call("f", {}), chunk=100)
+    create_text = RESPONSE_CREATE | {"response": {"modalities": ["text"]}}
+    update = {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}}
+    updates = update, {"type": "transcription_session.update", "session": {"include": []}}
+    events = realtime_events(
+        kind, *updates, append_audio(NOISE), item(), RESPONSE_CREATE, "response.done", create_text, name="beta.realtime"
+    )
+    assert kinds(events)[:6] == [
+        "session.created",
+        "conversation.created",
+        "session.updated",
+        "transcription_session.updated",
+        "conversation.item.created",
+        "response.created",
+    ]
+    sent_types = {event["type"] for event in events}
+    assert {"response.audio_transcript.delta", "response.audio.delta", "response.text.done"} <= sent_types
+    assert not any("output_audio" in kind or kind.startswith("conversation.item.d") for kind in sent_types)
+    assert [event for record in openai_mock.requests[:-1] for event in record.events or ()] == events
+    (first, second) = [event["response"]["output"] for event in events_of_type(events, "response.done")]
+    assert (first[0]["content"][0]["type"], second[0]["content"][0]["type"]) == ("audio", "text")
+
+
+@cases(
+    ("name", "append", "started"),
+    ("realtime.translations", "session.input_audio_buffer.append", "session.created"),
+    ("live", "session.input_audio.append", "session.started"),
+    ("live.forks", "session.input_audio.append", "session.started"),
+)
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_translation_and_live_sessions_answer_transcribed_speech(openai_mock, kind, name, append, started):
+    settings = {"session_id": "sess_1"} if name == "live.forks" else {}
+    settings |= {"model": "gpt-realtime-translate"} if name == "realtime.translations" else {}
+    start_messages = [] if settings.get("model") else [{"type": "session.start", "session": {"model": "gpt-live-1"}}]
+    openai_mock.audio.transcriptions.create.response = ["Guten Tag.", "Danke."]
+    lookup(openai_mock, name).connect.when("Tag").response = "Good day."
+    lookup(openai_mock, name).connect.response = "Thanks."
+    messages = [*start_messages, append_audio(NOISE + SILENCE, append), append_audio(SILENCE + NOISE, append)]
+
+    async def scene():
+        events = []
+        async with enter(lookup(sdk(kind), name).connect(**settings)) as connection:
+            for message in (*messages, {"type": "session.close"}):
+                await awaited(connection._connection.send(json.dumps(message)))
+            while "session.closed" not in str(events[-1:]):
+                events.append(json.loads(await awaited(connection.recv_bytes())))
+                valid(SERVER_EVENTS[name], events[-1])
+        return events
+
+    events = finish(kind, scene())
+    input_event, output_events = (
+        "session.input_transcript.delta",
+        ["session.output_transcript.delta", "session.output_audio.delta"],
+    )
+    assert [kind for kind in kinds(events) if kind not in output_events] == [
+        started,
+        input_event,
+        input_event,
+        "session.closed",
+    ]
+    pieces = [event["delta"] for event in events if event["type"] in (input_event, output_events[0])]
+    assert "".join(pieces) == "Guten Tag.Good day.Danke.Thanks."
+    assert (
+        sum(len(base64.b64decode(event["delta"])) for event in events_of_type(events, output_events[1])) == 48 * 10 * 16
+    )
+
+
+@requires("live.forks.connect", "realtime.translations.connect")  # with which keys that are pressed came
+def test_live_session_confirms_commands(openai_mock, kind):
+    append_params = {"content": "x", "delegation_id": None}
+    appended = [
+        {"type": f"session.{channel}.append", **append_params} for channel in ("instructions", "thinking", "commentary")
+    ]
+    mute = [{"type": f"session.input_audio.{action}"} for action in ("mute", "unmute")]
+    append = append_audio(NOISE + SILENCE, "session.input_audio.append")
+    start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
+    play_fixture = {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)}
+    events = realtime_events(kind, start, mute[0], append, mute[1], *appended, play_fixture, name="live")
+    assert events[0]["client_event_id"] == "mine"
+    assert kinds(events) == [
+        "session.started",
+        "session.input_audio.muted",
+        "session.input_audio.unmuted",
+        *(f"{message['type']}ed" for message in appended),
+        "session.output_audio.fixture.playing",
+        "session.output_audio.fixture.played",
+    ]
+    sideband_events = realtime_events(
+        kind, {"type": "transport.dtmf.send", "event": "1"}, name="live.sideband", session_id="sess_1"
+    )
+    assert kinds(sideband_events) == ["transport.dtmf.sent"]
+    refused_event = realtime_events(kind, start, name="live.sideband", session_id="sess_1")[-1]
+    assert refused_event["error"]["code"] == "invalid_value"
+
+
+@requires("live.forks.connect")
+def test_live_session_reports_its_expiry_and_closes(openai_mock, kind):
+    openai_mock.live.connect.response = streamed("Hello there", fail_after=1, fault=1001)
+
+    async def scene():
+        async with enter(sdk(kind).live.connect()) as connection:
+            append = append_audio(NOISE + SILENCE, "session.input_audio.append")
+            *_, last = await send_and_receive(connection, append, final_types=["session.closed"])
+            with pytest.raises(connection_closed_error(), match="1001"):
+                await awaited(connection.recv_bytes())
+            return last
+
+    last = finish(kind, scene())
+    valid(SERVER_EVENTS["live"], last)
+    assert (last["reason"], last["usage"]["seconds"]) == ("expired", 0.4)
+
+
+@requires("live.forks.connect")
+def test_live_session_delegates_to_responses(openai_mock, kind):
+    openai_mock.responses.create.when("Tokyo", tool_result=False).response = tool_call("f", {}, "call_1")
+    openai_mock.responses.create.when(tool_result=True, model="gpt-5").response = "Sunny."
+    delegation = {"type": "responses", "responses": {"model": "gpt-5"}}
+    start = {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}}
+    user_item, output_item = item("Weather in Tokyo?")["item"], function_output_message("call_1")["item"]
+    call_item = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
+    create_messages = [
+        {"type": "response.item.create", "item": item_fields} for item_fields in (user_item, call_item, output_item)
+    ]
+    events = realtime_events(
+        kind, start, create_messages[0], RESPONSE_CREATE, *create_messages[1:], RESPONSE_CREATE, name="live"
+    )
+    inner = [event["event"] for event in events_of_type(events, "response.event")]
+    first, second = [event["response"]["output"][0] for event in events_of_type(inner, "response.completed")]
+    assert (first["call_id"], second["content"][0]["text"]) == ("call_1", "Sunny.")
+
+
+QUESTIONS = [
+    {"type": "predicate", "name": "polite", "instructions": "Is it?"},
+    {"type": "choice", "instructions": "Which?", "choices": [{"value": "a"}, {"value": True}]},
+    {"type": "score", "instructions": "How much?", "levels": [{"label": "low"}, {"label": "high"}]},
+]
+EVIDENCE = {"id": "mine", "role": "user", "content": "A fact."}
+
+
+def test_decision_answers_each_question(openai_mock, client):
+    params = {"model": "gpt-6-luna", "input": "Hi", "questions": QUESTIONS}
+    polite, choice, score = client.decisions.create(**params).answers
+    assert (polite.name, polite.probability, choice.choice, score.score) == ("polite", 1.0, "a", 0.0)
+    assert [level.value for level in choice.probabilities] == ["a", True]
+    levels = [(level.label, level.value, level.probability) for level in score.probabilities]
+    assert levels == [("low", 0, 1), ("high", 1, 0)]
+    openai_mock.decisions.create.response = {"answers": [{"probability": 0.2}, {"type": "refusal"}]}
+    polite, refused_answer = client.decisions.create(**params).answers
+    assert (polite.name, polite.probability, refused_answer.type) == ("polite", 0.2, "refusal")
+
+
+@requires("live.forks.connect")
+def test_live_session_delegates_to_decisions(openai_mock, kind):
+    openai_mock.audio.transcriptions.create.response = "Be so kind."
+    openai_mock.live.connect.response = "Gladly."
+    openai_mock.decisions.create.response = [..., ..., {"answers": [{"probability": 0.3}]}, error(429)]
+    delegation = {"type": "decisions", "decisions": {"model": "gpt-6-luna", "questions": QUESTIONS}}
+    input_event, output_event = "session.input_transcript.delta", "session.output_transcript.delta"
+    triggers = [
+        {"type": "decisions", "event_type": kind, "decisions": {"questions": QUESTIONS[:1]}}
+        for kind in (input_event, output_event)
+    ]
+    settings = {"model": "gpt-live-1", "delegation": delegation, "triggers": triggers}
+    create_item, delete_item = (
+        {"type": "decision.item.create", "item": EVIDENCE},
+        {"type": "decision.item.delete", "item_id": "mine"},
+    )
+    decide = [{"type": "decision.create", "event_id": f"event_{number}"} for number in (1, 2)]
+    append, start = (
+        append_audio(NOISE + SILENCE, "session.input_audio.append"),
+        {"type": "session.start", "session": settings},
+    )
+    messages = [
+        decide[0],
+        start,
+        append,
+        create_item,
+        create_item,
+        decide[0],
+        decide[0],
+        delete_item,
+        delete_item,
+        decide[1],
+    ]
+    events = realtime_events(kind, *messages, name="live")
+    input_decision, output_decision, delegated = events_of_type(events, "decision.event")
+    for event, event_type in ((input_decision, input_event), (output_decision, output_event)):
+        assert (
+            event["source_event_type"] == event_type
+            and event["source_event_id"] == events_of_type(events, event_type)[-1]["event_id"]
+        )
+        assert event["event"]["decision"]["answers"][0]["name"] == "polite"
+    assert delegated["delegation_id"] and delegated["event"]["decision"]["answers"][0]["probability"] == 0.3
+    assert events_of_type(events, "decision.item.created")[0]["item"] == EVIDENCE
+    assert events_of_type(events, "decision.item.deleted")[0]["item_id"] == "mine"
+    messages_expected = ["does not delegate", "already exists", "made for the event", "not found", "Rate limit"]
+    assert all(
+        message in event["error"]["message"]
+        for message, event in zip(messages_expected, events_of_type(events, "error"), strict=True)
+    )
+
+
+def client_event_types(session):
+    return {
+        event_type for union in session.client_events.split() for event_type in openai_responses._client_events(union)
+    }
+
+
+@pytest.mark.parametrize("name", sorted(websocket_resources(sdk())))
+def test_declared_client_events_have_handlers(name):
+    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
+    event_types = client_event_types(session)
+    assert event_types and event_types <= session.handlers.keys()
+
+
+CLIENT_EVENT_MODULES = [
+    f"{path.parent.relative_to(SDK_TYPES).as_posix()}.{path.stem}".replace("/", ".")
+    for path in sorted(SDK_TYPES.rglob("*_client_event_param.py"))
+]
+
+
+@pytest.mark.parametrize("module", CLIENT_EVENT_MODULES)
+def test_event_unions_of_clients_are_handled_by_a_connection(module):
+    """Those that no connection of the SDK takes are another's by another name."""
+    package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
+    (union,) = (name for name in unions if name.endswith("ClientEventParam"))
+    sessions = openai_responses._SOCKET_SESSIONS.values()
+    event_types = set(openai_responses._client_events(f"{package}.{union}"))
+    assert any(
+        event_types <= set(session.handlers) for session in sessions if f" {package}." in f" {session.client_events}"
+    )
+
+
+@given(st.sampled_from(sorted(websocket_resources(sdk()))), st.data())
+def test_generated_client_events_never_raise_from_inside(name, data):
+    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
+
+    def message():
+        event_type = data.draw(st.sampled_from(sorted(session.handlers.keys() & client_event_types(session))))
+        event = openai_responses._client_event_type(session.client_events, event_type)
+        names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
+        return data.draw(st.dictionaries(names, fuzz_values | st.just("AAAA"), max_size=4)) | {"type": event_type}
+
+    with OpenAIMock(), lookup(sdk(), name).connect(**required_connect_params(name)) as connection:
+        for client_event in [message(), message(), {"type": "the.end"}]:
+            with contextlib.suppress(connection_closed_error()):
+                connection._connection.send(json.dumps(client_event))
+        with contextlib.suppress(connection_closed_error()):
+            while "the.end" not in (event := connection.recv_bytes().decode()):
+                assert "type" in json.loads(event)
+
+
+STEER_EVENT_UNION = "responses.ResponsesClientEventParam"
+
+
+@pytest.mark.skipif(
+    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
+)
+def test_steering_starts_a_follow_up_response(openai_mock, kind):
+    openai_mock.responses.connect.response = ["word " * 50, "As you like."]
+    openai_mock.responses.connect.when("shorter").response = "Shorter."
+
+    async def scene():
+        async with enter(sdk(kind).responses.connect()) as connection:
+            started = await send_and_receive(
+                connection, says("Hi", stream_id="a", metadata={"a": "b"}), final_types=["response.created"]
+            )
+            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"]}
+            invalid_steers = [steer | {"previous_response_id": UNKNOWN_ID, "input": "x"}, steer | {"input": []}]
+            other_request = says("Hi", stream_id="b", store=False)
+            other_events = await send_and_receive(connection, other_request, final_types=["response.created"])
+            invalid_steers += [steer | {"previous_response_id": other_events[-1]["response"]["id"], "input": "x"}]
+            events = await send_and_receive(connection, *invalid_steers, final_types=["response.steer.failed"])
+            events += await send_and_receive(
+                connection, steer | {"input": "shorter"}, final_types=["response.steer.accepted"]
+            )
+            events += await send_and_receive(
+                connection, steer | {"input": "longer"}, final_types=["response.steer.failed"]
+            )
+            while len(events_of_type(events, "response.completed")) < 3:
+                events += await send_and_receive(connection, final_types=["response.completed"])
+            return events + await send_and_receive(
+                connection, steer | {"input": "late"}, final_types=["response.steer.failed"]
+            )
+
+    events = finish(kind, scene())
+    for event in events:
+        valid("responses.ResponsesServerEvent", event)
+    failed = [event["error"]["code"] for event in events_of_type(events, "response.steer.failed")]
+    assert failed == [
+        "response_not_found",
+        "invalid_input",
+        "steering_not_supported",
+        "too_many_pending_steers",
+        "response_already_completed",
+    ]
+    first, second = [
+        event["response"] for event in events_of_type(events, "response.completed") if event["stream_id"] == "a"
+    ]
+    assert (second["previous_response_id"], second["metadata"]) == (first["id"], {"a": "b"})
+    assert second["output"][0]["content"][0]["text"] == "Shorter."
+    (accepted,) = events_of_type(events, "response.steer.accepted")
+    assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
+
+
+@pytest.mark.skipif(
+    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
+)
+def test_steering_is_pending_until_tool_outputs_arrive(openai_mock, kind):
+    openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
+
+    async def scene():
+        async with enter(sdk(kind).responses.connect()) as connection:
+            started = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"], "input": "Hurry."}
+            (*_, pending) = await send_and_receive(connection, steer, final_types=["response.steer.pending"])
+            valid("responses.ResponsesServerEvent", pending)
+            outputs = [stub | {"output": "done"} for stub in pending["required_input"]]
+            return await send_and_receive(connection, says(outputs, previous_response_id=started[0]["response"]["id"]))
+
+    hurry, output = json.loads(finish(kind, scene())[-1]["response"]["output"][0]["content"][0]["text"])
+    assert (hurry["content"], output["output"], output["name"]) == ("Hurry.", "done", "f")
+
+
+INJECT_EVENT_UNION = "beta.BetaResponsesClientEventParam"
+
+
+@pytest.mark.skipif(
+    "response.inject" not in openai_responses._client_events(INJECT_EVENT_UNION), reason="this SDK injects nothing"
+)
+def test_injected_outputs_are_input_of_the_next_response(openai_mock, kind):
+    call = tool_call("f", {}, "call_1")
+    openai_mock.responses.connect.response = [call, lambda request, body: json.dumps(body["input"])]
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+
+    async def scene():
+        async with enter(sdk(kind).beta.responses.connect()) as connection:
+            (started,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            id = started["response"]["id"]
+            inject = {"type": "response.inject", "response_id": id, "input": [output]}
+            messages = [inject, inject | {"response_id": UNKNOWN_ID}, inject | {"input": [EVIDENCE]}]
+            final_types = ["response.inject.created", "response.inject.failed", "error"]
+            received = await send_and_receive(connection, *messages, final_types=final_types)
+            await send_and_receive(connection, final_types=["response.completed"])
+            received += await send_and_receive(connection, inject, final_types=["response.inject.failed"])
+            return received, (await send_and_receive(connection, says("Go on", previous_response_id=id)))[-1]
+
+    received, last = finish(kind, scene())
+    created, *failed, late = [event for event in received if "inject" in event["type"] or event["type"] == "error"]
+    for event in (created, failed[0], late):
+        valid("beta.BetaResponsesServerEvent", event)
+    codes = [event["error"]["code"] for event in (*failed, late)]
+    assert codes == ["response_not_found", "invalid_value", "response_already_completed"]
+    injected, next_message = json.loads(last["response"]["output"][0]["content"][0]["text"])
+    assert contains(injected, output) and contains(next_message, {"role": "user"})
+
+
+@requires("responses.connect")
+def test_strict_websocket_accepts_beta_params(kind):
+    with OpenAIMock(strict=True):
+        assert websocket_events(kind, says("Hi", multi_agent={"enabled": True}))[-1]["type"] == "response.completed"
+
+
+@requires("beta.responses.create")
+def test_beta_responses_websocket_sends_beta_events(openai_mock, kind):
+    openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
+    *_, last = events = websocket_events(kind, says("Hi"), name="beta.responses")
+    for event in events:
+        valid("beta.BetaResponsesServerEvent", event)
+    assert [output_item["type"] for output_item in last["response"]["output"]] == [
+        "reasoning",
+        "message",
+        "function_call",
+    ]
+
+
+def test_websocket_sends_the_set_events(openai_mock, kind):
+    delta_event = {"type": "response.output_text.delta", "delta": "Hi"}
+    openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed(
+        [delta_event, {"type": "error"}]
+    )
+    assert websocket_events(kind, says("Hi")) == [delta_event, {"type": "error"}]
+
+    async def scene():
+        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+            return await send_and_receive(connection, RESPONSE_CREATE)
+
+    assert {key: finish(kind, scene())[1][key] for key in delta_event} == delta_event
+
+
+def test_stream_ids_of_a_websocket_are_answered_concurrently(openai_mock, kind):
+    openai_mock.responses.connect.response = ["one " * 9, "two " * 9, "three"]
+    messages = [says("Hi", stream_id=stream_id) for stream_id in ("a", "b", "a")]
+
+    async def scene():
+        async with enter(sdk(kind).responses.connect()) as connection:
+            for message in messages:
+                await awaited(connection._connection.send(json.dumps(message)))
+            events = []
+            while len(events_of_type(events, "response.completed")) < len(messages):
+                events.append(json.loads(await awaited(connection.recv_bytes())))
+            return events
+
+    events = finish(kind, scene())
+    assert [event["stream_id"] for event in events[:6]] == ["a", "b"] * 3
+    assert [event["stream_id"] for event in events_of_type(events, "response.completed")] == ["a", "b", "a"]
+
+
+def test_close_code_is_rejected_as_a_fault_of_an_http_call(openai_mock, create):
+    with pytest.raises(ValueError, match=r"fault=1011\) closes a WebSocket"):
+        create.response = [streamed("Hello", fail_after=1, fault=1011)]
+
+
+def test_http_is_mocked_without_the_websockets_package(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(openai_responses, "_patches", openai_responses._patches.__wrapped__)
+    with OpenAIMock() as openai_mock:
+        openai_mock.responses.connect.response = "Nobody asks."
+        assert complete("Hi") == openai_responses._DEFAULT_TEXT
+        with pytest.raises(openai.OpenAIError, match="realtime"):
+            sdk().responses.connect().__enter__()
 
 
 # ======================================================================================================================
@@ -5199,7 +6113,7 @@ def test_webhook_endpoints(openai_mock, client):
 
 
 # ======================================================================================================================
-# STREAMS
+# REPLIES AND STREAMS
 # ======================================================================================================================
 
 
@@ -6527,286 +7441,6 @@ def test_timeout_raises_api_timeout_error(openai_mock, create, kind):
 
 
 # ======================================================================================================================
-# ENDPOINTS AND NAMESPACES
-# ======================================================================================================================
-
-
-def test_unknown_names_raise_with_the_available_names(openai_mock):
-    for name, parts in [
-        ("chta", ["openai_mock has no 'chta'", "Closest: 'chat'", "files"]),
-        ("chat.completions.crate", ["openai_mock.chat.completions has no 'crate'", "'create'", "list"]),
-        ("chat.completions.create.respons", ["respons"]),
-    ]:
-        raised = raised_by(AttributeError, lookup, openai_mock, name)
-        assert all(part in str(raised) for part in parts)
-    assert {"chat", "files", "router", "state", "requests"} <= set(dir(openai_mock))
-    assert {"create", "parse", "list"} <= set(dir(openai_mock.chat.completions))
-    assert not hasattr(openai_mock, "_anything") and not hasattr(openai_mock.chat, "__wrapped__")
-
-
-@cases(
-    "what, fields, text, more, taken",
-    (("weather",), {}, "The weather?", {}, True), (("weather",), {}, "the Weather", {}, False),
-    (("a.b",), {}, "a.b", {}, True), (("a.b",), {}, "axb", {}, False),
-    ((re.compile("(?i)WEATHER"),), {}, "the weather", {}, True),
-    ((re.compile("^the$"),), {}, "the weather", {}, False),
-    ((lambda body: len(body["messages"]) == 1,), {}, "x", {}, True),
-    ((lambda body: body["model"] == "other",), {}, "x", {}, False),
-    ((), {"model": "m"}, "x", {}, True), ((), {"model": "gpt-5"}, "x", {}, False),
-    ((), {"temperature": 0}, "x", {}, False), ((), {"temperature": 0}, "x", {"temperature": 0}, True),
-    ((), {"messages": [{"content": "x"}]}, "x", {}, True),
-    ((), {"messages": [{"content": "x", "role": "system"}]}, "x", {}, False),
-    ((), {"metadata": {"a": "1"}}, "x", {"metadata": {"a": "1", "b": "2"}}, True),
-    ((), {"metadata": {"a": "2"}}, "x", {"metadata": {"a": "1"}}, False),
-    ((), {"tool_result": False}, "x", {}, True), ((), {"tool_result": True}, "x", {}, False),
-    (("weather",), {"model": "m", "tool_result": False}, "weather", {}, True),
-    (("weather",), {"model": "n"}, "weather", {}, False),
-)  # fmt: skip
-def test_rules_answer_matching_requests(create, what, fields, text, more, taken):
-    create.response = "otherwise"
-    create.when(*what, **fields).response = "by rule"
-    assert complete(text, **more) == ("by rule" if taken else "otherwise")
-
-
-@cases("content", None, "the weather", [{"type": "input_text", "text": "the weather"}])
-def test_rules_match_responses_input_of_any_form(openai_mock, client, content):
-    openai_mock.responses.create.when("weather").response = "by rule"
-    input_items = [{"role": "user", "content": content}] if content else "the weather"
-    assert client.responses.create(model="m", input=input_items).output_text == "by rule"
-
-
-def test_rules_match_only_the_last_user_input(create):
-    create.response = "otherwise"
-    create.when("weather").response = "by rule"
-    messages = [
-        *USER_MESSAGES,
-        {"role": "assistant", "content": "Sunny."},
-        {"role": "user", "content": "Thanks, weather-man."},
-    ]
-    assert [complete("", messages=messages[:n]) for n in (1, 2, 3)] == ["by rule", "by rule", "by rule"]
-    messages[-1] = {"role": "user", "content": [{"type": "text", "text": "Thanks."}]}
-    assert complete("", messages=messages) == "otherwise"
-
-
-def test_rules_match_thread_messages(openai_mock, client):
-    openai_mock.beta.threads.runs.create.when("weather").response = "by rule"
-    thread = add_thread(client, "What is the weather?")
-    client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
-    assert thread_texts(client, thread)[-1] == "by rule"
-
-
-@pytest.mark.parametrize("words", [(), ("weather",)], ids=["any", "words said before"])
-def test_tool_result_distinguishes_the_calls_of_a_tool_loop(openai_mock, create, client, words):
-    for endpoint in (create, openai_mock.responses.create):
-        endpoint.when("weather", tool_result=False).response = tool_call("get_weather")
-        endpoint.when(*words, tool_result=True).response = "It is sunny."
-    call = chat(client).message
-    result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"}
-    assert complete("", messages=[*USER_MESSAGES, call, result]) == "It is sunny."
-    first = client.responses.create(model="m", input="weather")
-    output = [{"type": "function_call_output", "call_id": first.output[0].call_id, "output": "sunny"}]
-    second = client.responses.create(model="m", input=output, previous_response_id=first.id)
-    assert second.output_text == "It is sunny."
-
-
-def test_newest_rule_wins_and_accepts_streams_and_lists(create):
-    create.when("weather").response = "old"
-    create.when("weather").response = ["one", "two"]
-    assert [complete("weather"), run_with_client("sync", streamed_text)] == ["one", "two"]
-    ran_out = r"create\.when\('weather'\) was called 3 times, but its \.response has 2 steps"
-    assert_raises(AssertionError, ran_out, complete, "weather")
-    assert create.when("weather").call_count == 3
-    create.when(model="m").response = error(400)
-    bad_request(complete, "weather")
-
-
-@cases(
-    "name, what, fields, words",
-    (CHAT_CREATE, (), {}, r"when\(\) needs a text"),
-    (CHAT_CREATE, (5,), {}, r"when\(5\): expected a str"),
-    (CHAT_CREATE, (), {"mesages": []}, r"no parameter 'mesages'.*messages"),
-    (CHAT_CREATE, (), {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
-    ("files.list", ("weather",), {}, r"when\('weather'\): this call brings no text; name a field"),
-)
-def test_when_rejects_invalid_conditions(openai_mock, name, what, fields, words):
-    assert re.search(words, str(raised_by(TypeError, lookup(openai_mock, name).when, *what, **fields)))
-
-
-@openai_responses.mock(strict=True)
-def test_strict_mode_names_the_closest_rule(openai_mock, create):
-    create.when("weather", model="gpt-5").response = "a"
-    create.when("stocks", model="gpt-4o").response = "b"
-    words = r"no rule takes this call of chat\.completions\.create; closest: .*model='gpt-5'\), but model is 'm'"
-    assert_raises(AssertionError, words, complete, "the weather?")
-    assert_raises(
-        AssertionError, r"closest: .*'stocks'.*the last user input is 'nothing'", complete, "nothing", model="gpt-4o"
-    )
-    assert len(openai_mock.requests) == len(create.requests) == 2
-    create.response = "otherwise"
-    assert complete("nothing") == "otherwise"
-
-
-def test_assert_all_used_reports_unused_steps_and_rules(openai_mock, create):
-    openai_mock.assert_all_used()
-    create.response = ["one", "two", "three"]
-    create.when("weather", model="m").response = "sunny"
-    create.when("stocks").response = ["up", "down"]
-    complete("hello")
-    complete("stocks")
-    raised = raised_by(AssertionError, openai_mock.assert_all_used)
-    for part in ("2 steps left of 3", "1 step left of 2", "when('weather', model='m') was never hit"):
-        assert part in str(raised)
-    assert "when('stocks') was never hit" not in str(raised)
-    for text in ("weather", "stocks", "x", "y"):
-        complete(text)
-    openai_mock.assert_all_used()
-
-
-@pytest.mark.parametrize("form", ["with", "router", "async with", "decorator"])
-def test_assert_all_used_setting_checks_on_exit(form):
-    def scene(openai_mock):
-        openai_mock.responses.create.response = ["never"]
-
-    async def enter_async(mock):
-        async with mock:
-            scene(mock)
-
-    def run(mock):
-        if form == "decorator":
-            openai_responses.mock(assert_all_used=True)(scene)()
-        elif form == "async with":
-            asyncio.run(enter_async(mock))
-        else:
-            with mock if form == "with" else mock.router:
-                scene(mock)
-
-    with pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"):
-        run(OpenAIMock(assert_all_used=True))
-    with pytest.raises(ZeroDivisionError), OpenAIMock(assert_all_used=True) as openai_mock:
-        scene(openai_mock)
-        raise ZeroDivisionError
-
-
-@cases(
-    "name, fields, call",
-    ("files.list", {"purpose": "batch", "limit": 2}, lambda c: c.files.list(purpose="batch", limit=2)),
-    ("files.retrieve", {"file_id": "file-1"}, lambda c: c.files.retrieve("file-1")),
-    ("responses.retrieve", {"include": ["b"]}, lambda c: c.responses.retrieve("resp_1", include=["a", "b"])),
-    (CHAT_CREATE, {"model": re.compile("^gpt")}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
-    ("images.edit", {"n": 2, "model": "m"}, lambda c: c.images.edit(image=b"x", prompt="p", n=2, model="m")),
-    ("vector_stores.files.update", {"file_id": "file-1", "attributes": {"a": 1.5}},
-     lambda c: c.vector_stores.files.update("file-1", vector_store_id="vs_1", attributes={"a": 1.5})),
-)  # fmt: skip
-def test_rules_and_assertions_match_body_path_and_query_params(openai_mock, name, fields, call):
-    endpoint = lookup(openai_mock, name)
-    rule = endpoint.when(**fields)
-    rule.response = {}
-    call(lenient_client())
-    endpoint.assert_called_with(fields)
-    assert rule.call_count == 1 and all(endpoint.requests[0][field] is not None for field in fields)
-
-
-def test_equal_conditions_return_the_same_rule_until_it_is_removed(create):
-    create.response = "other"
-    rule = create.when("weather", model="m")
-    rule.response = "sunny"
-    assert create.when("weather", model="m") is rule is not create.when("weather")
-    assert (complete("weather"), complete("news")) == ("sunny", "other")
-    rule.assert_called_once()
-    assert (create.call_count, rule.call_count, rule.requests) == (2, 1, [create.requests[0]])
-    rule.remove(), rule.remove()
-    assert complete("weather") == "other"
-
-
-def test_assertions_match_unittest_mock(create):
-    create.assert_not_called()
-    assert not create.called
-    assert "was not called" in str(raised_by(AssertionError, create.assert_called))
-    assert "called once, but was called 0 times" in str(raised_by(AssertionError, create.assert_called_once))
-    complete("one", temperature=1)
-    create.assert_called(), create.assert_called_once(), create.assert_any_call(temperature=1)
-    complete("two")
-    assert (create.called, create.call_count) == (True, 2)
-    create.assert_any_call(messages=[{"content": "one"}])
-    assert "but was called twice" in str(raised_by(AssertionError, create.assert_called_once))
-    assert "but was called twice" in str(raised_by(AssertionError, create.assert_not_called))
-    never = str(raised_by(AssertionError, create.assert_any_call, temperature=2))
-    assert "temperature is 1; temperature is missing" in never
-
-
-def test_expected_list_elements_match_distinct_elements(create):
-    complete("Hi", tools=[CHAT_TOOL])
-    create.assert_called_with(tools=[CHAT_TOOL])
-    assert "tools has no other" in str(
-        raised_by(AssertionError, create.assert_called_with, tools=[CHAT_TOOL, CHAT_TOOL])
-    )
-
-
-def test_assert_called_with_shows_the_difference(create):
-    with pytest.raises(AssertionError, match=r"chat\.completions\.create was not called"):
-        create.assert_called_with(model="m")
-    complete("first")
-    complete("hello", temperature=0.5)
-    create.assert_called_with(model="m", messages=[{"content": "hello"}])
-    create.assert_called_with({"temperature": 0.5})
-    create.assert_called_with({"model": "m"}, temperature=0.5)
-    create.assert_called_with()
-    lines = str(raised_by(AssertionError, create.assert_called_with, model="gpt-5", temperature=0.5)).splitlines()
-    assert "chat.completions.create" in lines[0] and "model is 'm'" in lines[0]
-    assert '-  "model": "gpt-5",' in lines and '+  "model": "m",' in lines
-    with pytest.raises(AssertionError, match=r"messages has no .*first"):
-        create.assert_called_with(messages=[{"content": "first"}])
-    assert "top_p is missing" in str(raised_by(AssertionError, create.assert_called_with, top_p=1))
-
-
-def test_request_log_has_every_request_in_order_without_secrets(openai_mock, create, client):
-    create.response = [error(429), "x"]
-    client.with_options(default_headers={"cookie": API_KEY}).chat.completions.create(**CHAT_REQUEST)
-    client.files.create(file=("a.txt", b"\x00\r\nabc", "text/plain"), purpose="batch")
-    client.models.list()
-    first, _, upload, _ = openai_mock.requests
-    assert [record.endpoint for record in openai_mock.requests] == [
-        CHAT_CREATE,
-        CHAT_CREATE,
-        "files.create",
-        "models.list",
-    ]
-    assert [(record.attempt, record.status) for record in openai_mock.requests] == [
-        (0, 429),
-        (1, 200),
-        (0, 200),
-        (0, 200),
-    ]
-    assert first.body == CHAT_REQUEST and upload.body["purpose"] == "batch"
-    assert upload.body["file"] == ("a.txt", b"\x00\r\nabc", "text/plain")
-    assert openai_mock.files.create.requests == [upload] and upload["purpose"] == "batch"
-    assert first.headers["content-type"] == "application/json" and first.headers["authorization"] == "***"
-    assert all(request.duration >= 0 for request in openai_mock.requests)
-
-
-def test_record_has_the_request_and_its_response(openai_mock, create, client):
-    create.when("weather").response = "sunny"
-    complete("weather", user="me")
-    client.files.list(limit=3)
-    raised_by(openai.NotFoundError, client.files.retrieve, "file-1")
-    chat, file_list, missing = openai_mock.requests
-    assert (chat.method, chat.path, chat.answered_by) == ("POST", "/v1/chat/completions", create.when("weather"))
-    assert (chat["user"], chat.response.json()["choices"][0]["message"]["content"]) == ("me", "sunny")
-    assert (file_list.query, file_list["limit"], file_list.answered_by) == ({"limit": "3"}, "3", None)
-    assert (missing.params, missing["file_id"], missing.status) == ({"file_id": "file-1"}, "file-1", 404)
-    assert repr(chat) == "<chat.completions.create m: 200>" and repr(missing) == "<files.retrieve: 404>"
-
-
-def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
-    thread = client.beta.threads.create(tool_resources={"code_interpreter": {"file_ids": []}}).id
-    attached = [{"file_id": add_file(client), "tools": [{"type": "code_interpreter"}]}]
-    client.beta.threads.messages.create(thread, role="user", content="x", attachments=attached)
-    resources = openai_mock.state["beta.threads"][thread]["tool_resources"]
-    assert resources["code_interpreter"]["file_ids"] == [attached[0]["file_id"]]
-    assert openai_mock.beta.threads.create.requests[0]["tool_resources"] == {"code_interpreter": {"file_ids": []}}
-
-
-# ======================================================================================================================
 # INTERCEPTION
 # ======================================================================================================================
 
@@ -6949,19 +7583,6 @@ def test_only_network_transports_are_answered(openai_mock, family):
     assert [response.json()["object"] for response in responses] == ["list", "list"]
     assert family.Client(transport=family.MockTransport(custom_handler)).get(f"{BASE_URL}/files").status_code == 203
     assert len(openai_mock.requests) == 2
-
-
-SDK_TYPES = pathlib.Path(openai.types.__file__).parent
-
-
-def websocket_resources(resource, name=""):
-    """Every WebSocket connect of the SDK, by the dotted name of its resource."""
-    if hasattr(type(resource), "connect"):
-        yield name
-    for child in dir(type(resource)):
-        member = inspect.getattr_static(type(resource), child)
-        if isinstance(member, functools.cached_property) and not child.startswith(("with_", "_")):
-            yield from websocket_resources(getattr(resource, child), f"{name}.{child}".lstrip("."))
 
 
 def required_connect_params(resource):
@@ -7795,8 +8416,9 @@ def test_patches_are_removed_on_exit(family):
 
 
 # ======================================================================================================================
-# WEBSOCKETS
+# WEBSOCKET CONNECTIONS
 # ======================================================================================================================
+
 
 FINAL_EVENT_TYPES = ("response.completed", "response.done", "error")  # the last event of what comes of a message
 
@@ -8026,1277 +8648,9 @@ def test_request_log_has_websocket_connections_and_messages(openai_mock, kind):
 
 
 # ======================================================================================================================
-# REALTIME
-# ======================================================================================================================
-
-SERVER_EVENTS = {
-    "realtime": "realtime.RealtimeServerEvent",
-    "beta.realtime": "beta.realtime.RealtimeServerEvent",
-    "realtime.translations": "realtime.RealtimeTranslationServerEvent",
-    "live": "live.ServerEvent",
-    "live.forks": "live.ForkServerEvent",
-    "live.sideband": "live.ConnectServerEvent",
-}
-CONNECT_PARAMS = {name: {"model": "gpt-4o-realtime-preview"} for name in ("realtime", "beta.realtime")}
-RESPONSE_CREATE = {"type": "response.create"}
-NOISE, SILENCE = b"\1\2" * 4800, bytes(48 * 200)  # 200 ms of either
-
-
-def in_base64(data):
-    return base64.b64encode(data).decode()
-
-
-def item(text="Hi", role="user", part_type="input_text", **item_fields):
-    content = [{"type": part_type, "text": text}]
-    return {
-        "type": "conversation.item.create",
-        "item": {"type": "message", "role": role, "content": content, **item_fields},
-    }
-
-
-def function_output_message(call_id, output="sunny"):
-    output_item = {"type": "function_call_output", "call_id": call_id, "output": output}
-    return {"type": "conversation.item.create", "item": output_item}
-
-
-def append_audio(data, event_type="input_audio_buffer.append"):
-    return {"type": event_type, "audio": in_base64(data)}
-
-
-def update_audio_input(**settings):
-    return {"type": "session.update", "session": {"type": "realtime", "audio": {"input": settings}}}
-
-
-def realtime_events(kind, *messages, name="realtime", client=None, **settings):
-    """All the events of a session with these messages, each as the SDK's types have it; a type is waited for."""
-    settings = CONNECT_PARAMS.get(name, {}) | settings
-
-    async def scene():
-        events = []
-        async with enter(lookup(client or sdk(kind), name).connect(**settings)) as connection:
-            for message in (*messages, {"type": "the.end"}):
-                if message in FINAL_EVENT_TYPES:
-                    events += await send_and_receive(connection, final_types=[message])
-                    continue
-                await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
-            while "the.end" not in str(events[-1:]):
-                events.append(json.loads(await awaited(connection.recv_bytes())))
-                valid(SERVER_EVENTS[name], events[-1])
-        return events[:-1]
-
-    return finish(kind, scene())
-
-
-def kinds(events):
-    """The types of events, of repeated ones the first."""
-    return [event_type for event_type, _ in itertools.groupby(event["type"] for event in events)]
-
-
-def events_of_type(events, event_type):
-    return [event for event in events if event["type"] == event_type]
-
-
-def last_response(events):
-    return events_of_type(events, "response.done")[-1]["response"]
-
-
-def response_texts(response):
-    """What was said in a response, aloud or not."""
-    parts = [part for item in response["output"] for part in item.get("content", ())]
-    return [part.get("text", part.get("transcript")) for part in parts]
-
-
-ITEM_ADDED_EVENTS = ["response.output_item.added", "conversation.item.added"]
-ITEM_DONE_EVENTS = ["conversation.item.done", "response.output_item.done"]
-CONTENT_PART_EVENTS = ("response.content_part.added", "response.content_part.done")
-AUDIO_EVENTS = [
-    CONTENT_PART_EVENTS[0],
-    "response.output_audio_transcript.delta",
-    "response.output_audio.delta",
-    "response.output_audio.done",
-    "response.output_audio_transcript.done",
-    CONTENT_PART_EVENTS[1],
-]
-TEXT_EVENTS = [
-    CONTENT_PART_EVENTS[0],
-    "response.output_text.delta",
-    "response.output_text.done",
-    CONTENT_PART_EVENTS[1],
-]
-FUNCTION_CALL_EVENTS = ["response.function_call_arguments.delta", "response.function_call_arguments.done"]
-
-
-@cases(
-    ("turn", "asked", "middle"),
-    ("Hello", {}, AUDIO_EVENTS),
-    ("Hello", {"output_modalities": ["text"]}, TEXT_EVENTS),
-    (tool_call("f", {}), {}, FUNCTION_CALL_EVENTS),
-    ("Hello" + tool_call("f", {}), {}, [*AUDIO_EVENTS, *ITEM_DONE_EVENTS, *ITEM_ADDED_EVENTS, *FUNCTION_CALL_EVENTS]),
-    (refusal("Hello"), {"output_modalities": ["text"]}, TEXT_EVENTS),
-    (..., {}, AUDIO_EVENTS),
-)
-def test_realtime_response_sends_its_lifecycle_events(openai_mock, kind, turn, asked, middle):
-    openai_mock.realtime.connect.response = streamed(turn, chunk=100)
-    created, *events = realtime_events(kind, item(), RESPONSE_CREATE | {"response": asked})
-    assert created["type"] == "session.created"
-    first_events = ["conversation.item.added", "conversation.item.done", "response.created", "rate_limits.updated"]
-    assert kinds(events) == [*first_events, *ITEM_ADDED_EVENTS, *middle, *ITEM_DONE_EVENTS, "response.done"]
-    response = last_response(events)
-    assert (response["status"], response["conversation_id"][:5]) == ("completed", "conv_")
-    assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + response["usage"]["output_tokens"]
-    assert len({event["event_id"] for event in events}) == len(events)
-    if "Hello" in repr(turn):
-        assert response_texts(response) == ["Hello"]
-
-
-def test_realtime_audio_and_transcript_are_streamed_in_deltas(openai_mock, kind):
-    audio = bytes(range(256)) * 3 + b"!"
-    part = {"transcript": "one two three", "audio": in_base64(audio)}
-    openai_mock.realtime.connect.response = [{"output": [{"role": "assistant", "content": [part]}]}, "one two"]
-    events = realtime_events(kind, RESPONSE_CREATE, "response.done", RESPONSE_CREATE)
-    pieces = [base64.b64decode(event["delta"]) for event in events_of_type(events, "response.output_audio.delta")]
-    assert b"".join(pieces[:3]) == audio and len(pieces) == 5
-    assert set(b"".join(pieces[3:])) == {0} and all(pieces)
-    transcript_deltas = [event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")]
-    assert transcript_deltas == ["one ", "two ", "three", "one ", "two"]
-    assert "audio" not in json.dumps(last_response(events)["output"]).replace("output_audio", "")
-
-
-def test_realtime_tool_loop_uses_rules_and_callables(openai_mock, kind):
-    connect = openai_mock.realtime.connect
-    connect.when("Tokyo").response = tool_call("get_weather", city="Tokyo")
-    tool_result_rule = connect.when(tool_result=True)
-    tool_result_rule.response = lambda request, body, conversation, tools: (
-        f"{conversation[-1]['output']} {len(conversation)} {tools[0]['name']} {body['instructions']}"
-    )
-    weather = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
-    session = {"type": "realtime", "tools": [weather], "instructions": "Be brief.", "output_modalities": ["text"]}
-
-    async def scene():
-        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
-            update = {"type": "session.update", "session": session}
-            received = await send_and_receive(connection, update, final_types=["session.updated"])
-            received += await send_and_receive(
-                connection, item("Weather in Tokyo?"), final_types=["conversation.item.done"]
-            )
-            received += await send_and_receive(connection, RESPONSE_CREATE)
-            (call,) = last_response(received)["output"]
-            received += await send_and_receive(
-                connection, function_output_message(call["call_id"]), final_types=["conversation.item.done"]
-            )
-            return received + await send_and_receive(connection, RESPONSE_CREATE)
-
-    events = finish(kind, scene())
-    assert response_texts(last_response(events)) == ["sunny 3 get_weather Be brief."]
-    assert tool_result_rule.call_count == 1 and connect.call_count == 5
-    assert events_of_type(events, "conversation.item.added")[0]["previous_item_id"] is None
-
-
-def test_realtime_items_are_created_retrieved_truncated_and_deleted(openai_mock, kind):
-    truncate_params = {"item_id": "b", "content_index": 0, "audio_end_ms": 10}
-    events = realtime_events(
-        kind,
-        item("A", id="a"),
-        item("C", id="c"),
-        item("B", role="assistant", part_type="output_text", id="b") | {"previous_item_id": "a"},
-        item("Z", id="z") | {"previous_item_id": "root"},
-        {"type": "conversation.item.truncate", **truncate_params},
-        {"type": "conversation.item.truncate", **truncate_params, "item_id": "a"},
-        item("A", id="a"),
-        {"type": "conversation.item.retrieve", "item_id": "b"},
-        {"type": "conversation.item.delete", "item_id": "c"},
-        RESPONSE_CREATE,
-    )
-    added = [
-        (event["item"]["id"], event["previous_item_id"]) for event in events_of_type(events, "conversation.item.added")
-    ]
-    assert added[:4] == [("a", None), ("c", "a"), ("b", "a"), ("z", None)] and added[4][1] == "b"
-    (truncated,) = events_of_type(events, "conversation.item.truncated")
-    assert {key: truncated[key] for key in truncate_params} == truncate_params
-    (retrieved,) = events_of_type(events, "conversation.item.retrieved")
-    assert retrieved["item"]["content"] == [{"type": "output_text", "transcript": ""}]
-    assert [event["error"]["code"] for event in events_of_type(events, "error")] == [
-        "invalid_value",
-        "item_create_duplicate_item_id",
-    ]
-    assert events_of_type(events, "conversation.item.deleted")[0]["item_id"] == "c"
-
-
-TURN_DETECTION_PARAM = "session.audio.input.turn_detection"
-UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
-
-
-@cases(
-    ("message", "code", "param", "words"),
-    ("{no json", None, None, "could not parse"),
-    ({"type": "response.dance"}, "invalid_value", "type", "response.dance"),
-    ({"type": "conversation.item.create"}, "missing_required_parameter", "item", "item"),
-    ({"type": "conversation.item.create", "item": {"type": "dance"}}, "invalid_value", "item.type", "dance"),
-    ({"type": "conversation.item.create", "item": 3}, "invalid_type", "item", "an integer"),
-    ({"type": "conversation.item.create", "item": {"role": "user"}}, "missing_required_parameter", "item.type", "type"),
-    (item(id="a") | {"previous_item_id": "x"}, "item_create_invalid_previous_item_id", "previous_item_id", "'x'"),
-    (function_output_message("call_x"), "invalid_tool_call_id", "item.call_id", "call_x"),
-    *(
-        ({"type": f"conversation.item.{verb}", **UNKNOWN_ITEM}, f"item_{verb}_invalid_item_id", "item_id", "'x'")
-        for verb in ("retrieve", "truncate", "delete")
-    ),
-    ({"type": "input_audio_buffer.append", "audio": "%%%"}, "invalid_value", "audio", "base64"),
-    ({"type": "input_audio_buffer.append", "audio": 3}, "invalid_type", "audio", "a string"),
-    ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None, "0.00ms"),
-    ({"type": "response.cancel"}, "response_cancel_not_active", None, "no active response"),
-    ({"type": "session.update", "session": 3}, "invalid_type", "session", "an object"),
-    ({"type": "session.update", "session": {"type": "dance"}}, "invalid_value", "session.type", "dance"),
-    (
-        update_audio_input(turn_detection={"type": "new", "threshold": {}}),
-        "invalid_type",
-        f"{TURN_DETECTION_PARAM}.threshold",
-        "a decimal",
-    ),
-    ({"type": "output_audio_buffer.clear"}, "invalid_value", None, "no response was made"),
-    ({"type": "response.create", "response": 3}, "invalid_type", "response", "an object"),
-)
-def test_realtime_session_continues_after_an_invalid_message(openai_mock, kind, message, code, param, words):
-    openai_mock.realtime.connect.response = ["I am still here."]  # what is refused takes no step
-    message = message if isinstance(message, str) else {"event_id": "event_mine", **message}
-    _, refused_event, *events = realtime_events(kind, message, RESPONSE_CREATE)
-    failed = refused_event["error"]
-    assert (refused_event["type"], failed["code"], failed["param"]) == ("error", code, param)
-    assert words in failed["message"] and failed["event_id"] == (None if isinstance(message, str) else "event_mine")
-    assert response_texts(last_response(events)) == ["I am still here."]
-
-
-@cases(
-    ("message", "code", "param"),
-    (RESPONSE_CREATE | {"dance": 1}, "unknown_parameter", "dance"),
-    (RESPONSE_CREATE | {"response": {"tool_choice": 3}}, "invalid_type", "response.tool_choice"),
-    (item() | {"event_id": 3}, "invalid_type", "event_id"),
-    (update_audio_input(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type"),
-    (
-        update_audio_input(format={"type": "audio/pcm", "rate": 8000}),
-        "invalid_value",
-        "session.audio.input.format.rate",
-    ),
-)
-def test_strict_realtime_session_validates_messages(kind, message, code, param):
-    with OpenAIMock(strict=True):
-        _, refused_event, *events = realtime_events(kind, message, RESPONSE_CREATE)
-        assert (refused_event["error"]["code"], refused_event["error"]["param"]) == (code, param)
-        assert last_response(events)["status"] == "completed"
-        short = realtime_events(kind, append_audio(NOISE[:480]), {"type": "input_audio_buffer.commit"})
-    assert "buffer only has 10.00ms" in short[-1]["error"]["message"]
-
-
-@cases(
-    "settings",
-    {"format": {"type": "audio/opus"}},
-    {"turn_detection": {"type": "new_vad", "sensitivity": 3}},
-    {"noise_reduction": {"type": "far_side"}, "dance": True},
-)
-def test_realtime_settings_unknown_to_the_sdk_are_accepted(openai_mock, kind, settings):
-    async def scene():
-        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
-            update = await send_and_receive(connection, update_audio_input(**settings), final_types=["session.updated"])
-            await awaited(connection.input_audio_buffer.append(audio=in_base64(NOISE)))
-            return update[-1], (await send_and_receive(connection, RESPONSE_CREATE))[-1]
-
-    updated, done = finish(kind, scene())
-    assert contains(updated["session"]["audio"]["input"], settings)
-    assert done["response"]["status"] == "completed"
-
-
-def test_realtime_usage_counts_spoken_input_and_output_as_audio_tokens(openai_mock, kind):
-    openai_mock.realtime.connect.response = "Hello there."
-    openai_mock.realtime.connect.when("again").response = "Bye"
-    disable_vad, commit, create_text = (
-        update_audio_input(turn_detection=None),
-        {"type": "input_audio_buffer.commit"},
-        RESPONSE_CREATE | {"response": {"output_modalities": ["text"], "instructions": ""}},
-    )
-    spoken_turn = (
-        append_audio(NOISE + SILENCE),
-        commit,
-        RESPONSE_CREATE | {"response": {"instructions": "Be brief"}},
-        "response.done",
-    )
-    events = realtime_events(kind, disable_vad, *spoken_turn, item("Say it again"), create_text)
-    first, second = [event["response"]["usage"] for event in events_of_type(events, "response.done")]
-    assert contains(first, {"input_tokens": 6, "input_token_details": {"text_tokens": 2, "audio_tokens": 4}})
-    assert contains(first, {"output_tokens": 3, "output_token_details": {"text_tokens": 0, "audio_tokens": 3}})
-    assert contains(second, {"input_token_details": {"text_tokens": 3, "audio_tokens": 7}, "total_tokens": 11})
-    assert contains(second, {"output_token_details": {"text_tokens": 1, "audio_tokens": 0}})
-
-
-@pytest.mark.parametrize("name", CONNECT_PARAMS)
-def test_output_audio_buffer_clear_is_confirmed(openai_mock, kind, name):
-    events = realtime_events(kind, RESPONSE_CREATE, "response.done", {"type": "output_audio_buffer.clear"}, name=name)
-    assert events[-1]["type"] == "output_audio_buffer.cleared"
-    assert events[-1]["response_id"] == last_response(events)["id"]
-
-
-def test_realtime_rate_limits_match_the_http_headers(openai_mock, client, kind):
-    headers = client.chat.completions.with_raw_response.create(**CHAT_REQUEST).headers
-    limits = events_of_type(realtime_events(kind, RESPONSE_CREATE), "rate_limits.updated")[0]["rate_limits"]
-    for limit in limits:
-        header_values = [headers[f"x-ratelimit-{suffix}-{limit['name']}"] for suffix in ("limit", "remaining")]
-        assert header_values == [str(limit["limit"]), str(limit["remaining"])]
-    assert [limit["reset_seconds"] for limit in limits] == [0.006, 0.0]
-    assert [headers[f"x-ratelimit-reset-{limit['name']}"] for limit in limits] == ["6ms", "0s"]
-
-
-async def interrupted_response(kind, *messages):
-    """The events of a long response that messages cut off after some of them, and what its item is then."""
-    async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
-        events = await send_and_receive(connection, RESPONSE_CREATE, final_types=["response.output_audio.delta"])
-        for message in messages:
-            await awaited(connection._connection.send(json.dumps(message)))
-        events += await send_and_receive(connection, {"type": "the.end"}, final_types=["error"])
-        retrieve = {"type": "conversation.item.retrieve", "item_id": last_response(events)["output"][0]["id"]}
-        return events, (await send_and_receive(connection, retrieve, final_types=["conversation.item.retrieved"]))[-1][
-            "item"
-        ]
-
-
-@cases(
-    ("message", "reason"),
-    ({"type": "response.cancel"}, "client_cancelled"),
-    (append_audio(NOISE), "turn_detected"),
-)
-def test_interrupted_response_is_truncated_to_the_sent_transcript(openai_mock, kind, message, reason):
-    openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the call is not made any more
-    events, retrieved_item = finish(kind, interrupted_response(kind, message))
-    response, (part,) = last_response(events), retrieved_item["content"]
-    assert (response["status"], response["status_details"]["reason"]) == ("cancelled", reason)
-    assert len(response["output"]) == 1
-    assert retrieved_item["status"] == response["output"][0]["status"] == "incomplete"
-    sent_transcript = "".join(
-        event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")
-    )
-    assert part["transcript"] == response_texts(response)[0] == sent_transcript and 0 < len(sent_transcript) < 1500
-
-
-def test_second_response_is_rejected_while_out_of_band_is_answered(openai_mock, kind):
-    out_of_band = {"conversation": "none", "input": [item("Apart")["item"]], "metadata": {"topic": "aside"}}
-    openai_mock.realtime.connect.response = "Hello"
-    openai_mock.realtime.connect.when("Apart").response = "Aside"
-    events = realtime_events(
-        kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE | {"response": out_of_band}, RESPONSE_CREATE
-    )
-    refused_events = events_of_type(events, "error")
-    assert [event["error"]["code"] for event in refused_events] == ["conversation_already_has_active_response"] * 2
-    assert [response_texts(event["response"]) for event in events_of_type(events, "response.done")] == [
-        ["Hello"],
-        ["Aside"],
-    ]
-    response = last_response(events)
-    assert (response["conversation_id"], response["metadata"]) == (None, {"topic": "aside"})
-    assert len(events_of_type(events, "conversation.item.added")) == 1
-
-
-SPEECH_TURN_EVENTS = [
-    "input_audio_buffer.speech_started",
-    "input_audio_buffer.speech_stopped",
-    "input_audio_buffer.committed",
-    "conversation.item.added",
-    "conversation.item.done",
-]
-TRANSCRIPTION_EVENT = "conversation.item.input_audio_transcription"
-
-
-def test_speech_turn_is_detected_transcribed_and_answered(openai_mock, kind):
-    transcription = httpx.Response(200, json={"text": "Weather in Oslo?"})
-    openai_mock.audio.transcriptions.create.response = [transcription, error(400, "Too much noise.")]
-    openai_mock.realtime.connect.when("Oslo").response = "It rains."
-    update, append = update_audio_input(transcription={"model": "whisper-1"}), append_audio(SILENCE + NOISE)
-    later_messages = "response.done", append, append_audio(SILENCE + SILENCE)
-    events = realtime_events(kind, update, append, append_audio(SILENCE), *later_messages)[2:]
-    second = events_of_type(events, f"{TRANSCRIPTION_EVENT}.failed")
-    assert kinds(events)[:8] == [
-        *SPEECH_TURN_EVENTS,
-        f"{TRANSCRIPTION_EVENT}.delta",
-        f"{TRANSCRIPTION_EVENT}.completed",
-        "response.created",
-    ]
-    started, stopped = events[0]["audio_start_ms"], events[1]["audio_end_ms"]
-    assert (started, stopped, second[0]["error"]["message"]) == (200, 400, "Too much noise.")
-    (completed,) = events_of_type(events, f"{TRANSCRIPTION_EVENT}.completed")
-    assert (completed["transcript"], completed["usage"]["seconds"]) == ("Weather in Oslo?", 0.6)
-    assert events_of_type(events, SPEECH_TURN_EVENTS[0])[1]["audio_start_ms"] == 800
-    assert [response_texts(event["response"])[0][:8] for event in events_of_type(events, "response.done")] == [
-        "It rains",
-        "This is ",
-    ]
-
-
-@cases(
-    ("settings", "asked", "ends"),
-    ({"turn_detection": None}, {}, None),
-    ({"turn_detection": {"type": "server_vad", "create_response": False}}, {}, "conversation.item.done"),
-    ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, {}, SPEECH_TURN_EVENTS[0]),
-    ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, {}, "response.done"),
-    (
-        {"format": {"type": "audio/pcmu"}},
-        {},
-        SPEECH_TURN_EVENTS[0],
-    ),  # what is silence in one format is none in the other
-    ({}, {"extra_query": {"intent": "transcription"}}, f"{TRANSCRIPTION_EVENT}.completed"),
-)
-def test_turn_detection_uses_the_session_settings(openai_mock, kind, settings, asked, ends):
-    session = {"type": "transcription" if asked else "realtime", "audio": {"input": settings}}
-    events = realtime_events(
-        kind, {"type": "session.update", "session": session}, append_audio(NOISE + SILENCE), **asked
-    )
-    assert events[0]["session"]["type"] == events[1]["session"]["type"] == session["type"]
-    assert [event["type"] for event in events[2:]][-1:] == ([ends] if ends else [])
-
-
-def test_input_audio_buffer_is_committed_and_cleared_by_messages(openai_mock, kind):
-    disable_vad, append = update_audio_input(turn_detection=None), append_audio(NOISE)
-    commit, clear = {"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}
-    events = realtime_events(kind, disable_vad, append, append, commit, append, clear, commit)[2:]
-    assert kinds(events) == [*SPEECH_TURN_EVENTS[2:], "input_audio_buffer.cleared", "error"]
-    assert events[1]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
-    (message,) = openai_mock.requests[4:5]
-    assert [event["type"] for event in message.events] == SPEECH_TURN_EVENTS[2:]
-
-
-def test_events_of_an_unanswered_message_are_empty(openai_mock):
-    with sdk().responses.connect() as connection:
-        connection.response.create(model="gpt-5", input="Hi")
-        assert openai_mock.requests[-1].events == []
-
-
-def test_realtime_session_starts_with_the_settings_of_its_secret_or_call(openai_mock, client, kind):
-    session = {"type": "realtime", "instructions": "Whisper.", "audio": {"output": {"voice": "cedar"}}}
-    secret = client.realtime.client_secrets.create(session=session)
-    default = realtime_events(kind)[0]["session"]
-    secret_session = realtime_events(kind, client=new_client(kind).with_options(api_key=secret.value))[0]["session"]
-    assert secret.value.startswith("ek_") and secret_session["instructions"] == "Whisper."
-    assert secret_session.get("id") == secret.session.to_dict().get("id")  # which older releases do not know
-    assert secret_session["audio"]["output"] == default["audio"]["output"] | {"voice": "cedar"}
-    assert secret.session.audio.input.to_dict() == default["audio"]["input"] == secret_session["audio"]["input"]
-    transcription_input = client.realtime.client_secrets.create(
-        session={"type": "transcription"}
-    ).session.audio.input.to_dict()
-    assert (
-        transcription_input["transcription"] is None and "create_response" not in transcription_input["turn_detection"]
-    )
-    client.realtime.calls.accept("call_1", type="realtime", instructions="Answer the phone.")
-    assert realtime_events(kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"] == "Answer the phone."
-    answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
-    call_id = answer.headers["location"].rpartition("/")[2]
-    assert answer.read().startswith(b"v=0") and call_id.startswith("rtc_")
-    assert realtime_events(kind, extra_query={"call_id": call_id})[0]["session"]["instructions"] == "Ask."
-
-
-@pytest.mark.parametrize("name", CONNECT_PARAMS)
-def test_azure_realtime_session_is_answered(openai_mock, kind, name):
-    azure_openai = (openai.AzureOpenAI if kind == "sync" else openai.AsyncAzureOpenAI)(
-        api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28"
-    )
-    events = realtime_events(kind, RESPONSE_CREATE, name=name, client=azure_openai)
-    assert (events[0]["session"]["model"], last_response(events)["status"]) == ("gpt-4o-realtime-preview", "completed")
-    assert openai_mock.requests[0].endpoint == f"{name}.connect"
-
-
-def test_beta_realtime_sends_beta_event_names(openai_mock, kind):
-    openai_mock.beta.realtime.connect.response = streamed("Hello" + tool_call("f", {}), chunk=100)
-    create_text = RESPONSE_CREATE | {"response": {"modalities": ["text"]}}
-    update = {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}}
-    updates = update, {"type": "transcription_session.update", "session": {"include": []}}
-    events = realtime_events(
-        kind, *updates, append_audio(NOISE), item(), RESPONSE_CREATE, "response.done", create_text, name="beta.realtime"
-    )
-    assert kinds(events)[:6] == [
-        "session.created",
-        "conversation.created",
-        "session.updated",
-        "transcription_session.updated",
-        "conversation.item.created",
-        "response.created",
-    ]
-    sent_types = {event["type"] for event in events}
-    assert {"response.audio_transcript.delta", "response.audio.delta", "response.text.done"} <= sent_types
-    assert not any("output_audio" in kind or kind.startswith("conversation.item.d") for kind in sent_types)
-    assert [event for record in openai_mock.requests[:-1] for event in record.events or ()] == events
-    (first, second) = [event["response"]["output"] for event in events_of_type(events, "response.done")]
-    assert (first[0]["content"][0]["type"], second[0]["content"][0]["type"]) == ("audio", "text")
-
-
-@cases(
-    ("name", "append", "started"),
-    ("realtime.translations", "session.input_audio_buffer.append", "session.created"),
-    ("live", "session.input_audio.append", "session.started"),
-    ("live.forks", "session.input_audio.append", "session.started"),
-)
-@requires("live.forks.connect", "realtime.translations.connect")
-def test_translation_and_live_sessions_answer_transcribed_speech(openai_mock, kind, name, append, started):
-    settings = {"session_id": "sess_1"} if name == "live.forks" else {}
-    settings |= {"model": "gpt-realtime-translate"} if name == "realtime.translations" else {}
-    start_messages = [] if settings.get("model") else [{"type": "session.start", "session": {"model": "gpt-live-1"}}]
-    openai_mock.audio.transcriptions.create.response = ["Guten Tag.", "Danke."]
-    lookup(openai_mock, name).connect.when("Tag").response = "Good day."
-    lookup(openai_mock, name).connect.response = "Thanks."
-    messages = [*start_messages, append_audio(NOISE + SILENCE, append), append_audio(SILENCE + NOISE, append)]
-
-    async def scene():
-        events = []
-        async with enter(lookup(sdk(kind), name).connect(**settings)) as connection:
-            for message in (*messages, {"type": "session.close"}):
-                await awaited(connection._connection.send(json.dumps(message)))
-            while "session.closed" not in str(events[-1:]):
-                events.append(json.loads(await awaited(connection.recv_bytes())))
-                valid(SERVER_EVENTS[name], events[-1])
-        return events
-
-    events = finish(kind, scene())
-    input_event, output_events = (
-        "session.input_transcript.delta",
-        ["session.output_transcript.delta", "session.output_audio.delta"],
-    )
-    assert [kind for kind in kinds(events) if kind not in output_events] == [
-        started,
-        input_event,
-        input_event,
-        "session.closed",
-    ]
-    pieces = [event["delta"] for event in events if event["type"] in (input_event, output_events[0])]
-    assert "".join(pieces) == "Guten Tag.Good day.Danke.Thanks."
-    assert (
-        sum(len(base64.b64decode(event["delta"])) for event in events_of_type(events, output_events[1])) == 48 * 10 * 16
-    )
-
-
-@requires("live.forks.connect", "realtime.translations.connect")  # with which keys that are pressed came
-def test_live_session_confirms_commands(openai_mock, kind):
-    append_params = {"content": "x", "delegation_id": None}
-    appended = [
-        {"type": f"session.{channel}.append", **append_params} for channel in ("instructions", "thinking", "commentary")
-    ]
-    mute = [{"type": f"session.input_audio.{action}"} for action in ("mute", "unmute")]
-    append = append_audio(NOISE + SILENCE, "session.input_audio.append")
-    start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
-    play_fixture = {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)}
-    events = realtime_events(kind, start, mute[0], append, mute[1], *appended, play_fixture, name="live")
-    assert events[0]["client_event_id"] == "mine"
-    assert kinds(events) == [
-        "session.started",
-        "session.input_audio.muted",
-        "session.input_audio.unmuted",
-        *(f"{message['type']}ed" for message in appended),
-        "session.output_audio.fixture.playing",
-        "session.output_audio.fixture.played",
-    ]
-    sideband_events = realtime_events(
-        kind, {"type": "transport.dtmf.send", "event": "1"}, name="live.sideband", session_id="sess_1"
-    )
-    assert kinds(sideband_events) == ["transport.dtmf.sent"]
-    refused_event = realtime_events(kind, start, name="live.sideband", session_id="sess_1")[-1]
-    assert refused_event["error"]["code"] == "invalid_value"
-
-
-@requires("live.forks.connect")
-def test_live_session_reports_its_expiry_and_closes(openai_mock, kind):
-    openai_mock.live.connect.response = streamed("Hello there", fail_after=1, fault=1001)
-
-    async def scene():
-        async with enter(sdk(kind).live.connect()) as connection:
-            append = append_audio(NOISE + SILENCE, "session.input_audio.append")
-            *_, last = await send_and_receive(connection, append, final_types=["session.closed"])
-            with pytest.raises(connection_closed_error(), match="1001"):
-                await awaited(connection.recv_bytes())
-            return last
-
-    last = finish(kind, scene())
-    valid(SERVER_EVENTS["live"], last)
-    assert (last["reason"], last["usage"]["seconds"]) == ("expired", 0.4)
-
-
-@requires("live.forks.connect")
-def test_live_session_delegates_to_responses(openai_mock, kind):
-    openai_mock.responses.create.when("Tokyo", tool_result=False).response = tool_call("f", {}, "call_1")
-    openai_mock.responses.create.when(tool_result=True, model="gpt-5").response = "Sunny."
-    delegation = {"type": "responses", "responses": {"model": "gpt-5"}}
-    start = {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}}
-    user_item, output_item = item("Weather in Tokyo?")["item"], function_output_message("call_1")["item"]
-    call_item = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
-    create_messages = [
-        {"type": "response.item.create", "item": item_fields} for item_fields in (user_item, call_item, output_item)
-    ]
-    events = realtime_events(
-        kind, start, create_messages[0], RESPONSE_CREATE, *create_messages[1:], RESPONSE_CREATE, name="live"
-    )
-    inner = [event["event"] for event in events_of_type(events, "response.event")]
-    first, second = [event["response"]["output"][0] for event in events_of_type(inner, "response.completed")]
-    assert (first["call_id"], second["content"][0]["text"]) == ("call_1", "Sunny.")
-
-
-QUESTIONS = [
-    {"type": "predicate", "name": "polite", "instructions": "Is it?"},
-    {"type": "choice", "instructions": "Which?", "choices": [{"value": "a"}, {"value": True}]},
-    {"type": "score", "instructions": "How much?", "levels": [{"label": "low"}, {"label": "high"}]},
-]
-EVIDENCE = {"id": "mine", "role": "user", "content": "A fact."}
-
-
-def test_decision_answers_each_question(openai_mock, client):
-    params = {"model": "gpt-6-luna", "input": "Hi", "questions": QUESTIONS}
-    polite, choice, score = client.decisions.create(**params).answers
-    assert (polite.name, polite.probability, choice.choice, score.score) == ("polite", 1.0, "a", 0.0)
-    assert [level.value for level in choice.probabilities] == ["a", True]
-    levels = [(level.label, level.value, level.probability) for level in score.probabilities]
-    assert levels == [("low", 0, 1), ("high", 1, 0)]
-    openai_mock.decisions.create.response = {"answers": [{"probability": 0.2}, {"type": "refusal"}]}
-    polite, refused_answer = client.decisions.create(**params).answers
-    assert (polite.name, polite.probability, refused_answer.type) == ("polite", 0.2, "refusal")
-
-
-@requires("live.forks.connect")
-def test_live_session_delegates_to_decisions(openai_mock, kind):
-    openai_mock.audio.transcriptions.create.response = "Be so kind."
-    openai_mock.live.connect.response = "Gladly."
-    openai_mock.decisions.create.response = [..., ..., {"answers": [{"probability": 0.3}]}, error(429)]
-    delegation = {"type": "decisions", "decisions": {"model": "gpt-6-luna", "questions": QUESTIONS}}
-    input_event, output_event = "session.input_transcript.delta", "session.output_transcript.delta"
-    triggers = [
-        {"type": "decisions", "event_type": kind, "decisions": {"questions": QUESTIONS[:1]}}
-        for kind in (input_event, output_event)
-    ]
-    settings = {"model": "gpt-live-1", "delegation": delegation, "triggers": triggers}
-    create_item, delete_item = (
-        {"type": "decision.item.create", "item": EVIDENCE},
-        {"type": "decision.item.delete", "item_id": "mine"},
-    )
-    decide = [{"type": "decision.create", "event_id": f"event_{number}"} for number in (1, 2)]
-    append, start = (
-        append_audio(NOISE + SILENCE, "session.input_audio.append"),
-        {"type": "session.start", "session": settings},
-    )
-    messages = [
-        decide[0],
-        start,
-        append,
-        create_item,
-        create_item,
-        decide[0],
-        decide[0],
-        delete_item,
-        delete_item,
-        decide[1],
-    ]
-    events = realtime_events(kind, *messages, name="live")
-    input_decision, output_decision, delegated = events_of_type(events, "decision.event")
-    for event, event_type in ((input_decision, input_event), (output_decision, output_event)):
-        assert (
-            event["source_event_type"] == event_type
-            and event["source_event_id"] == events_of_type(events, event_type)[-1]["event_id"]
-        )
-        assert event["event"]["decision"]["answers"][0]["name"] == "polite"
-    assert delegated["delegation_id"] and delegated["event"]["decision"]["answers"][0]["probability"] == 0.3
-    assert events_of_type(events, "decision.item.created")[0]["item"] == EVIDENCE
-    assert events_of_type(events, "decision.item.deleted")[0]["item_id"] == "mine"
-    messages_expected = ["does not delegate", "already exists", "made for the event", "not found", "Rate limit"]
-    assert all(
-        message in event["error"]["message"]
-        for message, event in zip(messages_expected, events_of_type(events, "error"), strict=True)
-    )
-
-
-def client_event_types(session):
-    return {
-        event_type for union in session.client_events.split() for event_type in openai_responses._client_events(union)
-    }
-
-
-@pytest.mark.parametrize("name", sorted(websocket_resources(sdk())))
-def test_declared_client_events_have_handlers(name):
-    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
-    event_types = client_event_types(session)
-    assert event_types and event_types <= session.handlers.keys()
-
-
-CLIENT_EVENT_MODULES = [
-    f"{path.parent.relative_to(SDK_TYPES).as_posix()}.{path.stem}".replace("/", ".")
-    for path in sorted(SDK_TYPES.rglob("*_client_event_param.py"))
-]
-
-
-@pytest.mark.parametrize("module", CLIENT_EVENT_MODULES)
-def test_event_unions_of_clients_are_handled_by_a_connection(module):
-    """Those that no connection of the SDK takes are another's by another name."""
-    package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
-    (union,) = (name for name in unions if name.endswith("ClientEventParam"))
-    sessions = openai_responses._SOCKET_SESSIONS.values()
-    event_types = set(openai_responses._client_events(f"{package}.{union}"))
-    assert any(
-        event_types <= set(session.handlers) for session in sessions if f" {package}." in f" {session.client_events}"
-    )
-
-
-@given(st.sampled_from(sorted(websocket_resources(sdk()))), st.data())
-def test_generated_client_events_never_raise_from_inside(name, data):
-    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
-
-    def message():
-        event_type = data.draw(st.sampled_from(sorted(session.handlers.keys() & client_event_types(session))))
-        event = openai_responses._client_event_type(session.client_events, event_type)
-        names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
-        return data.draw(st.dictionaries(names, fuzz_values | st.just("AAAA"), max_size=4)) | {"type": event_type}
-
-    with OpenAIMock(), lookup(sdk(), name).connect(**required_connect_params(name)) as connection:
-        for client_event in [message(), message(), {"type": "the.end"}]:
-            with contextlib.suppress(connection_closed_error()):
-                connection._connection.send(json.dumps(client_event))
-        with contextlib.suppress(connection_closed_error()):
-            while "the.end" not in (event := connection.recv_bytes().decode()):
-                assert "type" in json.loads(event)
-
-
-STEER_EVENT_UNION = "responses.ResponsesClientEventParam"
-
-
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
-)
-def test_steering_starts_a_follow_up_response(openai_mock, kind):
-    openai_mock.responses.connect.response = ["word " * 50, "As you like."]
-    openai_mock.responses.connect.when("shorter").response = "Shorter."
-
-    async def scene():
-        async with enter(sdk(kind).responses.connect()) as connection:
-            started = await send_and_receive(
-                connection, says("Hi", stream_id="a", metadata={"a": "b"}), final_types=["response.created"]
-            )
-            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"]}
-            invalid_steers = [steer | {"previous_response_id": UNKNOWN_ID, "input": "x"}, steer | {"input": []}]
-            other_request = says("Hi", stream_id="b", store=False)
-            other_events = await send_and_receive(connection, other_request, final_types=["response.created"])
-            invalid_steers += [steer | {"previous_response_id": other_events[-1]["response"]["id"], "input": "x"}]
-            events = await send_and_receive(connection, *invalid_steers, final_types=["response.steer.failed"])
-            events += await send_and_receive(
-                connection, steer | {"input": "shorter"}, final_types=["response.steer.accepted"]
-            )
-            events += await send_and_receive(
-                connection, steer | {"input": "longer"}, final_types=["response.steer.failed"]
-            )
-            while len(events_of_type(events, "response.completed")) < 3:
-                events += await send_and_receive(connection, final_types=["response.completed"])
-            return events + await send_and_receive(
-                connection, steer | {"input": "late"}, final_types=["response.steer.failed"]
-            )
-
-    events = finish(kind, scene())
-    for event in events:
-        valid("responses.ResponsesServerEvent", event)
-    failed = [event["error"]["code"] for event in events_of_type(events, "response.steer.failed")]
-    assert failed == [
-        "response_not_found",
-        "invalid_input",
-        "steering_not_supported",
-        "too_many_pending_steers",
-        "response_already_completed",
-    ]
-    first, second = [
-        event["response"] for event in events_of_type(events, "response.completed") if event["stream_id"] == "a"
-    ]
-    assert (second["previous_response_id"], second["metadata"]) == (first["id"], {"a": "b"})
-    assert second["output"][0]["content"][0]["text"] == "Shorter."
-    (accepted,) = events_of_type(events, "response.steer.accepted")
-    assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
-
-
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
-)
-def test_steering_is_pending_until_tool_outputs_arrive(openai_mock, kind):
-    openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
-
-    async def scene():
-        async with enter(sdk(kind).responses.connect()) as connection:
-            started = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
-            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"], "input": "Hurry."}
-            (*_, pending) = await send_and_receive(connection, steer, final_types=["response.steer.pending"])
-            valid("responses.ResponsesServerEvent", pending)
-            outputs = [stub | {"output": "done"} for stub in pending["required_input"]]
-            return await send_and_receive(connection, says(outputs, previous_response_id=started[0]["response"]["id"]))
-
-    hurry, output = json.loads(finish(kind, scene())[-1]["response"]["output"][0]["content"][0]["text"])
-    assert (hurry["content"], output["output"], output["name"]) == ("Hurry.", "done", "f")
-
-
-INJECT_EVENT_UNION = "beta.BetaResponsesClientEventParam"
-
-
-@pytest.mark.skipif(
-    "response.inject" not in openai_responses._client_events(INJECT_EVENT_UNION), reason="this SDK injects nothing"
-)
-def test_injected_outputs_are_input_of_the_next_response(openai_mock, kind):
-    call = tool_call("f", {}, "call_1")
-    openai_mock.responses.connect.response = [call, lambda request, body: json.dumps(body["input"])]
-    output = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
-
-    async def scene():
-        async with enter(sdk(kind).beta.responses.connect()) as connection:
-            (started,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
-            id = started["response"]["id"]
-            inject = {"type": "response.inject", "response_id": id, "input": [output]}
-            messages = [inject, inject | {"response_id": UNKNOWN_ID}, inject | {"input": [EVIDENCE]}]
-            final_types = ["response.inject.created", "response.inject.failed", "error"]
-            received = await send_and_receive(connection, *messages, final_types=final_types)
-            await send_and_receive(connection, final_types=["response.completed"])
-            received += await send_and_receive(connection, inject, final_types=["response.inject.failed"])
-            return received, (await send_and_receive(connection, says("Go on", previous_response_id=id)))[-1]
-
-    received, last = finish(kind, scene())
-    created, *failed, late = [event for event in received if "inject" in event["type"] or event["type"] == "error"]
-    for event in (created, failed[0], late):
-        valid("beta.BetaResponsesServerEvent", event)
-    codes = [event["error"]["code"] for event in (*failed, late)]
-    assert codes == ["response_not_found", "invalid_value", "response_already_completed"]
-    injected, next_message = json.loads(last["response"]["output"][0]["content"][0]["text"])
-    assert contains(injected, output) and contains(next_message, {"role": "user"})
-
-
-@requires("responses.connect")
-def test_strict_websocket_accepts_beta_params(kind):
-    with OpenAIMock(strict=True):
-        assert websocket_events(kind, says("Hi", multi_agent={"enabled": True}))[-1]["type"] == "response.completed"
-
-
-@requires("beta.responses.create")
-def test_beta_responses_websocket_sends_beta_events(openai_mock, kind):
-    openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
-    *_, last = events = websocket_events(kind, says("Hi"), name="beta.responses")
-    for event in events:
-        valid("beta.BetaResponsesServerEvent", event)
-    assert [output_item["type"] for output_item in last["response"]["output"]] == [
-        "reasoning",
-        "message",
-        "function_call",
-    ]
-
-
-def test_websocket_sends_the_set_events(openai_mock, kind):
-    delta_event = {"type": "response.output_text.delta", "delta": "Hi"}
-    openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed(
-        [delta_event, {"type": "error"}]
-    )
-    assert websocket_events(kind, says("Hi")) == [delta_event, {"type": "error"}]
-
-    async def scene():
-        async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
-            return await send_and_receive(connection, RESPONSE_CREATE)
-
-    assert {key: finish(kind, scene())[1][key] for key in delta_event} == delta_event
-
-
-def test_stream_ids_of_a_websocket_are_answered_concurrently(openai_mock, kind):
-    openai_mock.responses.connect.response = ["one " * 9, "two " * 9, "three"]
-    messages = [says("Hi", stream_id=stream_id) for stream_id in ("a", "b", "a")]
-
-    async def scene():
-        async with enter(sdk(kind).responses.connect()) as connection:
-            for message in messages:
-                await awaited(connection._connection.send(json.dumps(message)))
-            events = []
-            while len(events_of_type(events, "response.completed")) < len(messages):
-                events.append(json.loads(await awaited(connection.recv_bytes())))
-            return events
-
-    events = finish(kind, scene())
-    assert [event["stream_id"] for event in events[:6]] == ["a", "b"] * 3
-    assert [event["stream_id"] for event in events_of_type(events, "response.completed")] == ["a", "b", "a"]
-
-
-def test_close_code_is_rejected_as_a_fault_of_an_http_call(openai_mock, create):
-    with pytest.raises(ValueError, match=r"fault=1011\) closes a WebSocket"):
-        create.response = [streamed("Hello", fail_after=1, fault=1011)]
-
-
-def test_http_is_mocked_without_the_websockets_package(monkeypatch):
-    for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setattr(openai_responses, "_patches", openai_responses._patches.__wrapped__)
-    with OpenAIMock() as openai_mock:
-        openai_mock.responses.connect.response = "Nobody asks."
-        assert complete("Hi") == openai_responses._DEFAULT_TEXT
-        with pytest.raises(openai.OpenAIError, match="realtime"):
-            sdk().responses.connect().__enter__()
-
-
-# ======================================================================================================================
-# THE MOCK
-# ======================================================================================================================
-
-
-@cases(
-    "make, mistake, words",
-    (lambda: OpenAIMock(base_url="localhost"), ValueError, "base_url is 'localhost'; expected a URL"),
-    (lambda: OpenAIMock(base_url="http://me:pass@host:port"), ValueError, "base_url is 'http://***@host:port';"),
-    (lambda: OpenAIMock(base_url="http://me:pa#ss@host"), ValueError, "base_url is 'http://***@host';"),
-    (lambda: OpenAIMock(base_url="me:pa'ss@host"), ValueError, 'base_url is "***@host";'),
-    (lambda: OpenAIMock(base_url="ftp://me:pass@host/v1"), ValueError, "base_url is 'ftp://***@host/v1';"),
-    (lambda: OpenAIMock(state=[]), TypeError, "state is []; expected a StateStore or a dict of dicts"),
-    (lambda: OpenAIMock(state={"filez": {}}), KeyError, "no resource 'filez' in the state. Closest: 'files'."),
-    (lambda: OpenAIMock().state.files.content.list(), TypeError, "state.files.content has no list call"),
-    (lambda: tool_call("f", {}, x=1), TypeError, "as a dict or as keywords, not as both"),
-    (lambda: tool_call("f", x=object()), ValueError, "which is no JSON"),
-    (lambda: streamed("x", fault="y"), ValueError, "needs fail_after"),
-    (lambda: setattr(OpenAIMock().files.create, "respnse", 1), AttributeError, "Closest: 'response'."),
-    (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),
-    (lambda: setattr(OpenAIMock().files, "create", 1), AttributeError, "set its response: openai_mock.files.create."),
-)
-def test_invalid_arguments_raise_immediately(make, mistake, words):
-    assert words in str(raised_by(mistake, make))
-
-
-def test_base_url_is_the_only_answered_url():
-    with OpenAIMock(base_url="https://gateway.test/v2/") as openai_mock:
-        assert sdk().with_options(base_url="https://gateway.test/v2").chat.completions.create(**CHAT_REQUEST).id
-        words = r"POST https://api\.openai\.com/v1/chat/completions would reach the network"
-        assert_raises(AssertionError, words, complete, "Hi")
-        assert [request.endpoint for request in openai_mock.requests] == [CHAT_CREATE, ""]
-
-
-def test_environment_base_url_is_also_answered(monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.test/v1/")
-    with OpenAIMock() as openai_mock:
-        for client in (new_client(), new_client(base_url=BASE_URL)):
-            client.chat.completions.create(**CHAT_REQUEST)
-        assert openai_mock.chat.completions.create.route.call_count == 2
-
-
-def test_environment_base_url_may_be_set_at_any_time(monkeypatch, kind):
-    openai_mock = OpenAIMock()
-    clients = []
-    for host in ("made", "started", "changed"):
-        monkeypatch.setenv("OPENAI_BASE_URL", f"https://{host}.test/v1")
-        clients.append(new_client(kind))
-        if host == "made":
-            openai_mock.start()
-        finish(kind, chat_text(clients[-1]))
-    monkeypatch.delenv("OPENAI_BASE_URL")
-    for client in (*clients, new_client(kind)):
-        finish(kind, chat_text(client))
-    openai_mock.stop()
-    route = openai_mock.chat.completions.create.route
-    assert all(route.pattern.match(call.request) for call in route.calls)
-    hosts = [call.request.url.host for call in route.calls]
-    assert hosts[3:] == [*hosts[:3], "api.openai.com"] and hosts[:3] == ["made.test", "started.test", "changed.test"]
-
-
-def test_environment_base_url_is_ignored_if_the_mock_has_a_base_url(monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", "https://environment.test/v1")
-    with OpenAIMock(base_url="https://own.test/v1"):
-        assert_raises(AssertionError, r"The mock answers at https://own\.test/v1 only", chat, new_client())
-
-
-def test_invalid_environment_base_url_raises(monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", "gateway.test")
-    assert "OPENAI_BASE_URL is 'gateway.test'; expected a URL" in str(raised_by(ValueError, OpenAIMock))
-
-
-def test_innermost_of_several_mocks_answers(kind):
-    a_url, b_url = "https://a.test/v1", "https://b.test/v1"
-
-    def text_at(url):
-        return finish(kind, chat_text(sdk(kind).with_options(base_url=url)))
-
-    with OpenAIMock() as outer, OpenAIMock(base_url=a_url) as mock_a, OpenAIMock(base_url=b_url) as mock_b:
-        for mock, text in ((outer, "outer"), (mock_a, "a"), (mock_b, "b")):
-            mock.chat.completions.create.response = text
-        assert [text_at(BASE_URL), text_at(a_url), text_at(b_url)] == ["outer", "a", "b"]
-        with OpenAIMock() as inner:
-            inner.chat.completions.create.response = "inner"
-            assert [text_at(BASE_URL), text_at(a_url)] == ["inner", "a"]
-        assert text_at(BASE_URL) == "outer"
-    assert [len(mock.requests) for mock in (outer, mock_a, mock_b, inner)] == [2, 2, 1, 1]
-
-
-@openai_responses.mock(only_scripted=True)
-def test_only_scripted_rejects_calls_with_generated_output(openai_mock, client):
-    run = {"thread_id": add_thread(client, "Hi"), "assistant_id": add_assistant(client)}
-    for name, arguments in {
-        CHAT_CREATE: CHAT_REQUEST, "responses.create": INPUT_REQUEST, "embeddings.create": {"model": "m", "input": "x"},
-        "images.generate": {"prompt": "x"}, "moderations.create": {"input": "x"}, "beta.threads.runs.create": run,
-        "audio.speech.create": {"input": "x", "model": "m", "voice": "alloy"},
-        "audio.transcriptions.create": {"file": b"x", "model": "m"},
-    }.items():  # fmt: skip
-        assert_raises(AssertionError, "nothing is set for it", lookup(client, name), **arguments)
-    openai_mock.chat.completions.create.when("weather").response = "sunny"
-    assert complete("weather") == "sunny"
-    assert_raises(AssertionError, r"chat\.completions\.create was called", complete, "news")
-    assert client.files.list().data == [] and client.models.list().data
-
-
-def test_reset_clears_responses_rules_requests_and_state(openai_mock, create, client):
-    create.response, rule = ["one", "two"], create.when("weather")
-    rule.response = "sunny"
-    openai_mock.models.list.route.respond(503)
-    file = "file-" + 23 * "0" + "1"
-    before_reset = complete("Hi"), complete("weather"), len(client.files.list().data), add_file(client)
-    assert before_reset == ("one", "sunny", 0, file)
-    openai_mock.reset()
-    assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
-    assert not openai_mock.router.calls and not client.files.list().data and client.models.list().data
-    assert complete("weather") == openai_responses._DEFAULT_TEXT and add_file(client) == file
-
-
-def test_start_activates_the_mock_until_stop(create):
-    assert_raises(AssertionError, "reach the network", new_client(base_url="https://started.test/v1").models.list)
-    openai_mock = OpenAIMock(base_url="https://started.test/v1").start()
-    try:
-        assert new_client(base_url="https://started.test/v1").models.list().data
-    finally:
-        openai_mock.stop()
-    assert len(openai_mock.requests) == 1
-
-
-async def test_mock_decorator_is_a_context_manager():
-    decorator = openai_responses.mock(only_scripted=True)
-    with decorator as outer, decorator as inner:
-        inner.chat.completions.create.response = "inner"
-        assert complete("Hi") == "inner" and outer is not inner and outer.requests == []
-    async with openai_responses.mock() as openai_mock:
-        assert await chat_text(sdk("async")) and len(openai_mock.requests) == 1
-
-
-def test_mock_transport_accepts_a_mock(family, kind):
-    openai_mock = OpenAIMock()
-    http_client = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
-    client = new_client(kind, http_client=http_client)
-    assert finish(kind, chat_text(client)) == openai_responses._DEFAULT_TEXT and len(openai_mock.requests) == 1
-
-
-@cases(
-    "base, model",
-    ("http://127.0.0.1:8000", "gpt-4o"),
-    ("https://gateway.test/models/v9", "gpt-4o"),
-    ("https://gateway.test/openai/deployments/my%20dep", "my dep"),
-    ("https://api.openai.com.evil.test/v1", "gpt-4o"),
-)
-@pytest.mark.parametrize("by_handler", [False, True])
-def test_mock_transport_answers_every_host(base, model, by_handler, family, kind):
-    openai_mock = OpenAIMock()
-    router = openai_mock.router
-    handler = router.handler if kind == "sync" else router.async_handler
-    transport = MockTransport(handler if by_handler else openai_mock)
-    client = new_client(kind, base_url=base, http_client=http_client_with(family, kind, transport))
-
-    async def scene():
-        file = await awaited(client.files.create(file=b"abc", purpose="batch"))
-        assert (await awaited(client.files.retrieve(file.id))).id == file.id
-        return (await awaited(client.chat.completions.create(**CHAT_REQUEST))).model
-
-    assert finish(kind, scene()) == model
-    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
-
-
-def http_client_with(family, kind, transport):
-    return (family.Client if kind == "sync" else family.AsyncClient)(transport=transport)
-
-
-@cases(
-    "method, url, name, params",
-    ("GET", "https://a.test/v1/vector_stores/vs_1/files/file_1", "vector_stores.files.retrieve", ["vs_1", "file_1"]),
-    ("GET", "https://a.test/v1/files/file_1", "files.retrieve", ["file_1"]),
-    ("POST", "https://a.test/v1/chat/responses", "responses.create", []),
-)
-def test_longest_matching_url_suffix_selects_the_endpoint(method, url, name, params, family):
-    openai_mock = OpenAIMock()
-    handler = openai_mock.router.handler
-    family.Client(transport=MockTransport(handler)).request(
-        method, url, json=INPUT_REQUEST if method == "POST" else None
-    )
-    record = openai_mock.requests[0]
-    assert record.endpoint == name and [*record.params.values()] == params
-
-
-def test_mock_transport_rejects_unknown_paths_and_hosts(family, kind):
-    async def scene(openai_mock, path):
-        client = http_client_with(family, kind, MockTransport(openai_mock))
-        return await awaited(client.post(f"https://gateway.test/v1{path}", json=CHAT_REQUEST))
-
-    words = r"no endpoint of the API: POST /v1/chat/complations\. Closest: 'POST /chat/completions'"
-    assert_raises(AssertionError, words, finish, kind, scene(OpenAIMock(), "/chat/complations"))
-    bound_mock = OpenAIMock(base_url="https://own.test/v1")
-    assert_raises(AssertionError, "would reach the network", finish, kind, scene(bound_mock, "/chat/completions"))
-
-
-@openai_responses.mock(only_scripted=True)
-class TestDecorated:
-    text = "of the class"
-
-    def test_each_method_has_a_mock(self, openai_mock):
-        openai_mock.chat.completions.create.response = self.text
-        assert complete("Hi") == "of the class" and len(openai_mock.requests) == 1
-
-    def test_also_one_that_does_not_take_it(self):
-        assert_raises(AssertionError, "only_scripted", complete, "Hi")
-
-    async def test_and_a_coroutine_function(self, *, openai_mock):
-        assert openai_mock.requests == []
-
-
-def test_decorated_classes_run_under_unittest():
-    class Base(unittest.TestCase):
-        def test_inherited(self, openai_mock):
-            self.assertEqual(openai_mock.requests, [])
-
-    @openai_responses.mock()
-    class Cases(Base):
-        def setUp(self):
-            self.text = "prepared"
-
-        def test_plain(self, openai_mock):
-            openai_mock.chat.completions.create.response = self.text
-            self.assertEqual(complete("Hi"), "prepared")
-
-        def helper(self, openai_mock):
-            raise NotImplementedError
-
-    result = unittest.TestResult()
-    unittest.defaultTestLoader.loadTestsFromTestCase(Cases).run(result)
-    assert (result.testsRun, result.errors, result.failures) == (2, [], [])
-    assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
-
-
-def test_method_decorator_is_inside_the_mock_started_by_set_up(run_suite):
-    run_suite(
-        """
-        import unittest, openai, openai_responses
-
-        def said():
-            create = openai.OpenAI(api_key="sk").chat.completions.create
-            return create(model="m", messages=[{"role": "user", "content": "Hi"}]).choices[0].message.content
-
-        class Base:
-            def start(self):
-                self.outer = openai_responses.OpenAIMock().start()
-                self.outer.chat.completions.create.response = "outer"
-
-            @openai_responses.mock()
-            def test_it(self, openai_mock):
-                openai_mock.chat.completions.create.response = "inner"
-                assert said() == "inner" and openai_mock is not self.outer
-
-            def stop(self):
-                assert said() == "outer"
-                self.outer.stop()
-
-        class TestUnit(Base, unittest.TestCase):
-            setUp, tearDown = Base.start, Base.stop
-
-        class TestPlain(Base):
-            setup_method, teardown_method = lambda self: self.start(), lambda self: self.stop()
-        """
-    ).assert_outcomes(passed=2)
-
-
-def test_reentered_mock_is_innermost_until_exit(create):
-    create.response = "first"
-    with OpenAIMock() as second:
-        second.chat.completions.create.response = "second"
-        with create._mock:
-            assert complete("Hi") == "first"
-        assert complete("Hi") == "second"
-    assert complete("Hi") == "first"
-
-
-def test_router_with_custom_settings_answers(create):
-    create.response = "Hi"
-    with OpenAIMock().router(assert_all_called=True) as router:
-        assert isinstance(router, respx.MockRouter) and complete("Hi") == openai_responses._DEFAULT_TEXT
-
-
-@openai_responses.mock
-def test_bare_decorator(openai_mock):
-    openai_mock.chat.completions.create.response = "Hi"
-    assert complete("Hi") == "Hi"
-
-
-@openai_responses.mock()
-async def test_decorated_coroutine_functions(openai_mock):
-    openai_mock.chat.completions.create.response = "Hi"
-    assert await chat_text(sdk("async")) == "Hi"
-
-
-@openai_responses.mock()
-def test_decorated_without_the_argument():
-    assert complete("Hi")
-
-
-@openai_responses.mock(base_url="https://a.test/v1")
-def test_decorated_with_keyword_only_argument(tmp_path, *, openai_mock):
-    assert tmp_path.exists() and "https://a.test/v1" in repr(openai_mock)
-
-
-@pytest.mark.parametrize("number", [1, 2, 3])
-@openai_responses.mock(state={"files": {"file-1": file_json("file-1")}})
-def test_parametrized_cases_get_separate_mocks(number, openai_mock, client, tmp_path):
-    assert openai_mock.chat.completions.create.response is None and openai_mock.requests == []
-    assert list(openai_mock.state["files"]) == ["file-1"] and client.files.delete("file-1").deleted
-    openai_mock.chat.completions.create.response = str(number)
-    assert complete("Hi") == str(number)
-
-
-class TestMethods:
-    @openai_responses.mock()
-    def test_decorated_methods(self, openai_mock):
-        assert isinstance(self, TestMethods) and complete("Hi")
-
-    @openai_responses.mock
-    async def test_decorated_coroutine_methods(self, openai_mock):
-        assert await chat_text(sdk("async"))
-
-
-def test_decorated_test_cases_run_under_unittest():
-    class Cases(unittest.TestCase):
-        @openai_responses.mock(strict=True)
-        def test_plain(self, openai_mock):
-            openai_mock.chat.completions.create.response = "Hi"
-            self.assertEqual(complete("Hi"), "Hi")
-
-        @openai_responses.mock
-        def test_keyword_only(self, *, openai_mock):
-            self.assertEqual(openai_mock.requests, [])
-
-        @openai_responses.mock()
-        def test_failing(self, openai_mock):
-            openai_mock.nothing  # noqa: B018
-
-    class AsyncCases(unittest.IsolatedAsyncioTestCase):
-        @openai_responses.mock()
-        async def test_coroutine(self, openai_mock):
-            self.assertTrue(await chat_text(sdk("async")))
-            self.assertEqual(len(openai_mock.requests), 1)
-
-    result = unittest.TestResult()
-    for case in (Cases, AsyncCases):
-        unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
-    assert result.testsRun == 4 and not result.failures
-    assert [str(test).split()[0] for test, _ in result.errors] == ["test_failing"]
-
-
-def test_decorated_functions_can_be_called_directly():
-    @openai_responses.mock()
-    def plain(prefix, openai_mock, *, suffix="!"):
-        """Says something."""
-        openai_mock.chat.completions.create.response = f"{prefix}{suffix}"
-        return complete("Hi")
-
-    @openai_responses.mock
-    async def coroutine(openai_mock):
-        return await chat_text(sdk("async"))
-
-    assert plain("Hi") == "Hi!" and plain("Ho", suffix="?") == "Ho?" and plain.__doc__ == "Says something."
-    assert inspect.iscoroutinefunction(coroutine) and asyncio.run(coroutine())
-    with OpenAIMock() as own_mock:
-        assert plain("Hi", openai_mock=own_mock) == "Hi!" and len(own_mock.requests) == 1
-
-
-# ======================================================================================================================
 # SERVER
 # ======================================================================================================================
+
 
 HAS_UVICORN = importlib.util.find_spec("uvicorn") is not None  # what listens; all else here goes without a socket
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
@@ -9872,7 +9226,658 @@ if HAS_UVICORN:
 
 
 # ======================================================================================================================
-# WEBHOOKS
+# PUBLIC API: endpoints, rules, the request log
+# ======================================================================================================================
+
+
+def test_unknown_names_raise_with_the_available_names(openai_mock):
+    for name, parts in [
+        ("chta", ["openai_mock has no 'chta'", "Closest: 'chat'", "files"]),
+        ("chat.completions.crate", ["openai_mock.chat.completions has no 'crate'", "'create'", "list"]),
+        ("chat.completions.create.respons", ["respons"]),
+    ]:
+        raised = raised_by(AttributeError, lookup, openai_mock, name)
+        assert all(part in str(raised) for part in parts)
+    assert {"chat", "files", "router", "state", "requests"} <= set(dir(openai_mock))
+    assert {"create", "parse", "list"} <= set(dir(openai_mock.chat.completions))
+    assert not hasattr(openai_mock, "_anything") and not hasattr(openai_mock.chat, "__wrapped__")
+
+
+@cases(
+    "what, fields, text, more, taken",
+    (("weather",), {}, "The weather?", {}, True), (("weather",), {}, "the Weather", {}, False),
+    (("a.b",), {}, "a.b", {}, True), (("a.b",), {}, "axb", {}, False),
+    ((re.compile("(?i)WEATHER"),), {}, "the weather", {}, True),
+    ((re.compile("^the$"),), {}, "the weather", {}, False),
+    ((lambda body: len(body["messages"]) == 1,), {}, "x", {}, True),
+    ((lambda body: body["model"] == "other",), {}, "x", {}, False),
+    ((), {"model": "m"}, "x", {}, True), ((), {"model": "gpt-5"}, "x", {}, False),
+    ((), {"temperature": 0}, "x", {}, False), ((), {"temperature": 0}, "x", {"temperature": 0}, True),
+    ((), {"messages": [{"content": "x"}]}, "x", {}, True),
+    ((), {"messages": [{"content": "x", "role": "system"}]}, "x", {}, False),
+    ((), {"metadata": {"a": "1"}}, "x", {"metadata": {"a": "1", "b": "2"}}, True),
+    ((), {"metadata": {"a": "2"}}, "x", {"metadata": {"a": "1"}}, False),
+    ((), {"tool_result": False}, "x", {}, True), ((), {"tool_result": True}, "x", {}, False),
+    (("weather",), {"model": "m", "tool_result": False}, "weather", {}, True),
+    (("weather",), {"model": "n"}, "weather", {}, False),
+)  # fmt: skip
+def test_rules_answer_matching_requests(create, what, fields, text, more, taken):
+    create.response = "otherwise"
+    create.when(*what, **fields).response = "by rule"
+    assert complete(text, **more) == ("by rule" if taken else "otherwise")
+
+
+@cases("content", None, "the weather", [{"type": "input_text", "text": "the weather"}])
+def test_rules_match_responses_input_of_any_form(openai_mock, client, content):
+    openai_mock.responses.create.when("weather").response = "by rule"
+    input_items = [{"role": "user", "content": content}] if content else "the weather"
+    assert client.responses.create(model="m", input=input_items).output_text == "by rule"
+
+
+def test_rules_match_only_the_last_user_input(create):
+    create.response = "otherwise"
+    create.when("weather").response = "by rule"
+    messages = [
+        *USER_MESSAGES,
+        {"role": "assistant", "content": "Sunny."},
+        {"role": "user", "content": "Thanks, weather-man."},
+    ]
+    assert [complete("", messages=messages[:n]) for n in (1, 2, 3)] == ["by rule", "by rule", "by rule"]
+    messages[-1] = {"role": "user", "content": [{"type": "text", "text": "Thanks."}]}
+    assert complete("", messages=messages) == "otherwise"
+
+
+def test_rules_match_thread_messages(openai_mock, client):
+    openai_mock.beta.threads.runs.create.when("weather").response = "by rule"
+    thread = add_thread(client, "What is the weather?")
+    client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
+    assert thread_texts(client, thread)[-1] == "by rule"
+
+
+@pytest.mark.parametrize("words", [(), ("weather",)], ids=["any", "words said before"])
+def test_tool_result_distinguishes_the_calls_of_a_tool_loop(openai_mock, create, client, words):
+    for endpoint in (create, openai_mock.responses.create):
+        endpoint.when("weather", tool_result=False).response = tool_call("get_weather")
+        endpoint.when(*words, tool_result=True).response = "It is sunny."
+    call = chat(client).message
+    result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"}
+    assert complete("", messages=[*USER_MESSAGES, call, result]) == "It is sunny."
+    first = client.responses.create(model="m", input="weather")
+    output = [{"type": "function_call_output", "call_id": first.output[0].call_id, "output": "sunny"}]
+    second = client.responses.create(model="m", input=output, previous_response_id=first.id)
+    assert second.output_text == "It is sunny."
+
+
+def test_newest_rule_wins_and_accepts_streams_and_lists(create):
+    create.when("weather").response = "old"
+    create.when("weather").response = ["one", "two"]
+    assert [complete("weather"), run_with_client("sync", streamed_text)] == ["one", "two"]
+    ran_out = r"create\.when\('weather'\) was called 3 times, but its \.response has 2 steps"
+    assert_raises(AssertionError, ran_out, complete, "weather")
+    assert create.when("weather").call_count == 3
+    create.when(model="m").response = error(400)
+    bad_request(complete, "weather")
+
+
+@cases(
+    "name, what, fields, words",
+    (CHAT_CREATE, (), {}, r"when\(\) needs a text"),
+    (CHAT_CREATE, (5,), {}, r"when\(5\): expected a str"),
+    (CHAT_CREATE, (), {"mesages": []}, r"no parameter 'mesages'.*messages"),
+    (CHAT_CREATE, (), {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
+    ("files.list", ("weather",), {}, r"when\('weather'\): this call brings no text; name a field"),
+)
+def test_when_rejects_invalid_conditions(openai_mock, name, what, fields, words):
+    assert re.search(words, str(raised_by(TypeError, lookup(openai_mock, name).when, *what, **fields)))
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_names_the_closest_rule(openai_mock, create):
+    create.when("weather", model="gpt-5").response = "a"
+    create.when("stocks", model="gpt-4o").response = "b"
+    words = r"no rule takes this call of chat\.completions\.create; closest: .*model='gpt-5'\), but model is 'm'"
+    assert_raises(AssertionError, words, complete, "the weather?")
+    assert_raises(
+        AssertionError, r"closest: .*'stocks'.*the last user input is 'nothing'", complete, "nothing", model="gpt-4o"
+    )
+    assert len(openai_mock.requests) == len(create.requests) == 2
+    create.response = "otherwise"
+    assert complete("nothing") == "otherwise"
+
+
+def test_assert_all_used_reports_unused_steps_and_rules(openai_mock, create):
+    openai_mock.assert_all_used()
+    create.response = ["one", "two", "three"]
+    create.when("weather", model="m").response = "sunny"
+    create.when("stocks").response = ["up", "down"]
+    complete("hello")
+    complete("stocks")
+    raised = raised_by(AssertionError, openai_mock.assert_all_used)
+    for part in ("2 steps left of 3", "1 step left of 2", "when('weather', model='m') was never hit"):
+        assert part in str(raised)
+    assert "when('stocks') was never hit" not in str(raised)
+    for text in ("weather", "stocks", "x", "y"):
+        complete(text)
+    openai_mock.assert_all_used()
+
+
+@pytest.mark.parametrize("form", ["with", "router", "async with", "decorator"])
+def test_assert_all_used_setting_checks_on_exit(form):
+    def scene(openai_mock):
+        openai_mock.responses.create.response = ["never"]
+
+    async def enter_async(mock):
+        async with mock:
+            scene(mock)
+
+    def run(mock):
+        if form == "decorator":
+            openai_responses.mock(assert_all_used=True)(scene)()
+        elif form == "async with":
+            asyncio.run(enter_async(mock))
+        else:
+            with mock if form == "with" else mock.router:
+                scene(mock)
+
+    with pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"):
+        run(OpenAIMock(assert_all_used=True))
+    with pytest.raises(ZeroDivisionError), OpenAIMock(assert_all_used=True) as openai_mock:
+        scene(openai_mock)
+        raise ZeroDivisionError
+
+
+@cases(
+    "name, fields, call",
+    ("files.list", {"purpose": "batch", "limit": 2}, lambda c: c.files.list(purpose="batch", limit=2)),
+    ("files.retrieve", {"file_id": "file-1"}, lambda c: c.files.retrieve("file-1")),
+    ("responses.retrieve", {"include": ["b"]}, lambda c: c.responses.retrieve("resp_1", include=["a", "b"])),
+    (CHAT_CREATE, {"model": re.compile("^gpt")}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
+    ("images.edit", {"n": 2, "model": "m"}, lambda c: c.images.edit(image=b"x", prompt="p", n=2, model="m")),
+    ("vector_stores.files.update", {"file_id": "file-1", "attributes": {"a": 1.5}},
+     lambda c: c.vector_stores.files.update("file-1", vector_store_id="vs_1", attributes={"a": 1.5})),
+)  # fmt: skip
+def test_rules_and_assertions_match_body_path_and_query_params(openai_mock, name, fields, call):
+    endpoint = lookup(openai_mock, name)
+    rule = endpoint.when(**fields)
+    rule.response = {}
+    call(lenient_client())
+    endpoint.assert_called_with(fields)
+    assert rule.call_count == 1 and all(endpoint.requests[0][field] is not None for field in fields)
+
+
+def test_equal_conditions_return_the_same_rule_until_it_is_removed(create):
+    create.response = "other"
+    rule = create.when("weather", model="m")
+    rule.response = "sunny"
+    assert create.when("weather", model="m") is rule is not create.when("weather")
+    assert (complete("weather"), complete("news")) == ("sunny", "other")
+    rule.assert_called_once()
+    assert (create.call_count, rule.call_count, rule.requests) == (2, 1, [create.requests[0]])
+    rule.remove(), rule.remove()
+    assert complete("weather") == "other"
+
+
+def test_assertions_match_unittest_mock(create):
+    create.assert_not_called()
+    assert not create.called
+    assert "was not called" in str(raised_by(AssertionError, create.assert_called))
+    assert "called once, but was called 0 times" in str(raised_by(AssertionError, create.assert_called_once))
+    complete("one", temperature=1)
+    create.assert_called(), create.assert_called_once(), create.assert_any_call(temperature=1)
+    complete("two")
+    assert (create.called, create.call_count) == (True, 2)
+    create.assert_any_call(messages=[{"content": "one"}])
+    assert "but was called twice" in str(raised_by(AssertionError, create.assert_called_once))
+    assert "but was called twice" in str(raised_by(AssertionError, create.assert_not_called))
+    never = str(raised_by(AssertionError, create.assert_any_call, temperature=2))
+    assert "temperature is 1; temperature is missing" in never
+
+
+def test_expected_list_elements_match_distinct_elements(create):
+    complete("Hi", tools=[CHAT_TOOL])
+    create.assert_called_with(tools=[CHAT_TOOL])
+    assert "tools has no other" in str(
+        raised_by(AssertionError, create.assert_called_with, tools=[CHAT_TOOL, CHAT_TOOL])
+    )
+
+
+def test_assert_called_with_shows_the_difference(create):
+    with pytest.raises(AssertionError, match=r"chat\.completions\.create was not called"):
+        create.assert_called_with(model="m")
+    complete("first")
+    complete("hello", temperature=0.5)
+    create.assert_called_with(model="m", messages=[{"content": "hello"}])
+    create.assert_called_with({"temperature": 0.5})
+    create.assert_called_with({"model": "m"}, temperature=0.5)
+    create.assert_called_with()
+    lines = str(raised_by(AssertionError, create.assert_called_with, model="gpt-5", temperature=0.5)).splitlines()
+    assert "chat.completions.create" in lines[0] and "model is 'm'" in lines[0]
+    assert '-  "model": "gpt-5",' in lines and '+  "model": "m",' in lines
+    with pytest.raises(AssertionError, match=r"messages has no .*first"):
+        create.assert_called_with(messages=[{"content": "first"}])
+    assert "top_p is missing" in str(raised_by(AssertionError, create.assert_called_with, top_p=1))
+
+
+def test_request_log_has_every_request_in_order_without_secrets(openai_mock, create, client):
+    create.response = [error(429), "x"]
+    client.with_options(default_headers={"cookie": API_KEY}).chat.completions.create(**CHAT_REQUEST)
+    client.files.create(file=("a.txt", b"\x00\r\nabc", "text/plain"), purpose="batch")
+    client.models.list()
+    first, _, upload, _ = openai_mock.requests
+    assert [record.endpoint for record in openai_mock.requests] == [
+        CHAT_CREATE,
+        CHAT_CREATE,
+        "files.create",
+        "models.list",
+    ]
+    assert [(record.attempt, record.status) for record in openai_mock.requests] == [
+        (0, 429),
+        (1, 200),
+        (0, 200),
+        (0, 200),
+    ]
+    assert first.body == CHAT_REQUEST and upload.body["purpose"] == "batch"
+    assert upload.body["file"] == ("a.txt", b"\x00\r\nabc", "text/plain")
+    assert openai_mock.files.create.requests == [upload] and upload["purpose"] == "batch"
+    assert first.headers["content-type"] == "application/json" and first.headers["authorization"] == "***"
+    assert all(request.duration >= 0 for request in openai_mock.requests)
+
+
+def test_record_has_the_request_and_its_response(openai_mock, create, client):
+    create.when("weather").response = "sunny"
+    complete("weather", user="me")
+    client.files.list(limit=3)
+    raised_by(openai.NotFoundError, client.files.retrieve, "file-1")
+    chat, file_list, missing = openai_mock.requests
+    assert (chat.method, chat.path, chat.answered_by) == ("POST", "/v1/chat/completions", create.when("weather"))
+    assert (chat["user"], chat.response.json()["choices"][0]["message"]["content"]) == ("me", "sunny")
+    assert (file_list.query, file_list["limit"], file_list.answered_by) == ({"limit": "3"}, "3", None)
+    assert (missing.params, missing["file_id"], missing.status) == ({"file_id": "file-1"}, "file-1", 404)
+    assert repr(chat) == "<chat.completions.create m: 200>" and repr(missing) == "<files.retrieve: 404>"
+
+
+def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
+    thread = client.beta.threads.create(tool_resources={"code_interpreter": {"file_ids": []}}).id
+    attached = [{"file_id": add_file(client), "tools": [{"type": "code_interpreter"}]}]
+    client.beta.threads.messages.create(thread, role="user", content="x", attachments=attached)
+    resources = openai_mock.state["beta.threads"][thread]["tool_resources"]
+    assert resources["code_interpreter"]["file_ids"] == [attached[0]["file_id"]]
+    assert openai_mock.beta.threads.create.requests[0]["tool_resources"] == {"code_interpreter": {"file_ids": []}}
+
+
+# ======================================================================================================================
+# PUBLIC API: the mock
+# ======================================================================================================================
+
+
+@cases(
+    "make, mistake, words",
+    (lambda: OpenAIMock(base_url="localhost"), ValueError, "base_url is 'localhost'; expected a URL"),
+    (lambda: OpenAIMock(base_url="http://me:pass@host:port"), ValueError, "base_url is 'http://***@host:port';"),
+    (lambda: OpenAIMock(base_url="http://me:pa#ss@host"), ValueError, "base_url is 'http://***@host';"),
+    (lambda: OpenAIMock(base_url="me:pa'ss@host"), ValueError, 'base_url is "***@host";'),
+    (lambda: OpenAIMock(base_url="ftp://me:pass@host/v1"), ValueError, "base_url is 'ftp://***@host/v1';"),
+    (lambda: OpenAIMock(state=[]), TypeError, "state is []; expected a StateStore or a dict of dicts"),
+    (lambda: OpenAIMock(state={"filez": {}}), KeyError, "no resource 'filez' in the state. Closest: 'files'."),
+    (lambda: OpenAIMock().state.files.content.list(), TypeError, "state.files.content has no list call"),
+    (lambda: tool_call("f", {}, x=1), TypeError, "as a dict or as keywords, not as both"),
+    (lambda: tool_call("f", x=object()), ValueError, "which is no JSON"),
+    (lambda: streamed("x", fault="y"), ValueError, "needs fail_after"),
+    (lambda: setattr(OpenAIMock().files.create, "respnse", 1), AttributeError, "Closest: 'response'."),
+    (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),
+    (lambda: setattr(OpenAIMock().files, "create", 1), AttributeError, "set its response: openai_mock.files.create."),
+)
+def test_invalid_arguments_raise_immediately(make, mistake, words):
+    assert words in str(raised_by(mistake, make))
+
+
+def test_base_url_is_the_only_answered_url():
+    with OpenAIMock(base_url="https://gateway.test/v2/") as openai_mock:
+        assert sdk().with_options(base_url="https://gateway.test/v2").chat.completions.create(**CHAT_REQUEST).id
+        words = r"POST https://api\.openai\.com/v1/chat/completions would reach the network"
+        assert_raises(AssertionError, words, complete, "Hi")
+        assert [request.endpoint for request in openai_mock.requests] == [CHAT_CREATE, ""]
+
+
+def test_environment_base_url_is_also_answered(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.test/v1/")
+    with OpenAIMock() as openai_mock:
+        for client in (new_client(), new_client(base_url=BASE_URL)):
+            client.chat.completions.create(**CHAT_REQUEST)
+        assert openai_mock.chat.completions.create.route.call_count == 2
+
+
+def test_environment_base_url_may_be_set_at_any_time(monkeypatch, kind):
+    openai_mock = OpenAIMock()
+    clients = []
+    for host in ("made", "started", "changed"):
+        monkeypatch.setenv("OPENAI_BASE_URL", f"https://{host}.test/v1")
+        clients.append(new_client(kind))
+        if host == "made":
+            openai_mock.start()
+        finish(kind, chat_text(clients[-1]))
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    for client in (*clients, new_client(kind)):
+        finish(kind, chat_text(client))
+    openai_mock.stop()
+    route = openai_mock.chat.completions.create.route
+    assert all(route.pattern.match(call.request) for call in route.calls)
+    hosts = [call.request.url.host for call in route.calls]
+    assert hosts[3:] == [*hosts[:3], "api.openai.com"] and hosts[:3] == ["made.test", "started.test", "changed.test"]
+
+
+def test_environment_base_url_is_ignored_if_the_mock_has_a_base_url(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://environment.test/v1")
+    with OpenAIMock(base_url="https://own.test/v1"):
+        assert_raises(AssertionError, r"The mock answers at https://own\.test/v1 only", chat, new_client())
+
+
+def test_invalid_environment_base_url_raises(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "gateway.test")
+    assert "OPENAI_BASE_URL is 'gateway.test'; expected a URL" in str(raised_by(ValueError, OpenAIMock))
+
+
+def test_innermost_of_several_mocks_answers(kind):
+    a_url, b_url = "https://a.test/v1", "https://b.test/v1"
+
+    def text_at(url):
+        return finish(kind, chat_text(sdk(kind).with_options(base_url=url)))
+
+    with OpenAIMock() as outer, OpenAIMock(base_url=a_url) as mock_a, OpenAIMock(base_url=b_url) as mock_b:
+        for mock, text in ((outer, "outer"), (mock_a, "a"), (mock_b, "b")):
+            mock.chat.completions.create.response = text
+        assert [text_at(BASE_URL), text_at(a_url), text_at(b_url)] == ["outer", "a", "b"]
+        with OpenAIMock() as inner:
+            inner.chat.completions.create.response = "inner"
+            assert [text_at(BASE_URL), text_at(a_url)] == ["inner", "a"]
+        assert text_at(BASE_URL) == "outer"
+    assert [len(mock.requests) for mock in (outer, mock_a, mock_b, inner)] == [2, 2, 1, 1]
+
+
+@openai_responses.mock(only_scripted=True)
+def test_only_scripted_rejects_calls_with_generated_output(openai_mock, client):
+    run = {"thread_id": add_thread(client, "Hi"), "assistant_id": add_assistant(client)}
+    for name, arguments in {
+        CHAT_CREATE: CHAT_REQUEST, "responses.create": INPUT_REQUEST, "embeddings.create": {"model": "m", "input": "x"},
+        "images.generate": {"prompt": "x"}, "moderations.create": {"input": "x"}, "beta.threads.runs.create": run,
+        "audio.speech.create": {"input": "x", "model": "m", "voice": "alloy"},
+        "audio.transcriptions.create": {"file": b"x", "model": "m"},
+    }.items():  # fmt: skip
+        assert_raises(AssertionError, "nothing is set for it", lookup(client, name), **arguments)
+    openai_mock.chat.completions.create.when("weather").response = "sunny"
+    assert complete("weather") == "sunny"
+    assert_raises(AssertionError, r"chat\.completions\.create was called", complete, "news")
+    assert client.files.list().data == [] and client.models.list().data
+
+
+def test_reset_clears_responses_rules_requests_and_state(openai_mock, create, client):
+    create.response, rule = ["one", "two"], create.when("weather")
+    rule.response = "sunny"
+    openai_mock.models.list.route.respond(503)
+    file = "file-" + 23 * "0" + "1"
+    before_reset = complete("Hi"), complete("weather"), len(client.files.list().data), add_file(client)
+    assert before_reset == ("one", "sunny", 0, file)
+    openai_mock.reset()
+    assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
+    assert not openai_mock.router.calls and not client.files.list().data and client.models.list().data
+    assert complete("weather") == openai_responses._DEFAULT_TEXT and add_file(client) == file
+
+
+def test_start_activates_the_mock_until_stop(create):
+    assert_raises(AssertionError, "reach the network", new_client(base_url="https://started.test/v1").models.list)
+    openai_mock = OpenAIMock(base_url="https://started.test/v1").start()
+    try:
+        assert new_client(base_url="https://started.test/v1").models.list().data
+    finally:
+        openai_mock.stop()
+    assert len(openai_mock.requests) == 1
+
+
+async def test_mock_decorator_is_a_context_manager():
+    decorator = openai_responses.mock(only_scripted=True)
+    with decorator as outer, decorator as inner:
+        inner.chat.completions.create.response = "inner"
+        assert complete("Hi") == "inner" and outer is not inner and outer.requests == []
+    async with openai_responses.mock() as openai_mock:
+        assert await chat_text(sdk("async")) and len(openai_mock.requests) == 1
+
+
+def test_mock_transport_accepts_a_mock(family, kind):
+    openai_mock = OpenAIMock()
+    http_client = (family.Client if kind == "sync" else family.AsyncClient)(transport=MockTransport(openai_mock))
+    client = new_client(kind, http_client=http_client)
+    assert finish(kind, chat_text(client)) == openai_responses._DEFAULT_TEXT and len(openai_mock.requests) == 1
+
+
+@cases(
+    "base, model",
+    ("http://127.0.0.1:8000", "gpt-4o"),
+    ("https://gateway.test/models/v9", "gpt-4o"),
+    ("https://gateway.test/openai/deployments/my%20dep", "my dep"),
+    ("https://api.openai.com.evil.test/v1", "gpt-4o"),
+)
+@pytest.mark.parametrize("by_handler", [False, True])
+def test_mock_transport_answers_every_host(base, model, by_handler, family, kind):
+    openai_mock = OpenAIMock()
+    router = openai_mock.router
+    handler = router.handler if kind == "sync" else router.async_handler
+    transport = MockTransport(handler if by_handler else openai_mock)
+    client = new_client(kind, base_url=base, http_client=http_client_with(family, kind, transport))
+
+    async def scene():
+        file = await awaited(client.files.create(file=b"abc", purpose="batch"))
+        assert (await awaited(client.files.retrieve(file.id))).id == file.id
+        return (await awaited(client.chat.completions.create(**CHAT_REQUEST))).model
+
+    assert finish(kind, scene()) == model
+    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
+
+
+def http_client_with(family, kind, transport):
+    return (family.Client if kind == "sync" else family.AsyncClient)(transport=transport)
+
+
+@cases(
+    "method, url, name, params",
+    ("GET", "https://a.test/v1/vector_stores/vs_1/files/file_1", "vector_stores.files.retrieve", ["vs_1", "file_1"]),
+    ("GET", "https://a.test/v1/files/file_1", "files.retrieve", ["file_1"]),
+    ("POST", "https://a.test/v1/chat/responses", "responses.create", []),
+)
+def test_longest_matching_url_suffix_selects_the_endpoint(method, url, name, params, family):
+    openai_mock = OpenAIMock()
+    handler = openai_mock.router.handler
+    family.Client(transport=MockTransport(handler)).request(
+        method, url, json=INPUT_REQUEST if method == "POST" else None
+    )
+    record = openai_mock.requests[0]
+    assert record.endpoint == name and [*record.params.values()] == params
+
+
+def test_mock_transport_rejects_unknown_paths_and_hosts(family, kind):
+    async def scene(openai_mock, path):
+        client = http_client_with(family, kind, MockTransport(openai_mock))
+        return await awaited(client.post(f"https://gateway.test/v1{path}", json=CHAT_REQUEST))
+
+    words = r"no endpoint of the API: POST /v1/chat/complations\. Closest: 'POST /chat/completions'"
+    assert_raises(AssertionError, words, finish, kind, scene(OpenAIMock(), "/chat/complations"))
+    bound_mock = OpenAIMock(base_url="https://own.test/v1")
+    assert_raises(AssertionError, "would reach the network", finish, kind, scene(bound_mock, "/chat/completions"))
+
+
+@openai_responses.mock(only_scripted=True)
+class TestDecorated:
+    text = "of the class"
+
+    def test_each_method_has_a_mock(self, openai_mock):
+        openai_mock.chat.completions.create.response = self.text
+        assert complete("Hi") == "of the class" and len(openai_mock.requests) == 1
+
+    def test_also_one_that_does_not_take_it(self):
+        assert_raises(AssertionError, "only_scripted", complete, "Hi")
+
+    async def test_and_a_coroutine_function(self, *, openai_mock):
+        assert openai_mock.requests == []
+
+
+def test_decorated_classes_run_under_unittest():
+    class Base(unittest.TestCase):
+        def test_inherited(self, openai_mock):
+            self.assertEqual(openai_mock.requests, [])
+
+    @openai_responses.mock()
+    class Cases(Base):
+        def setUp(self):
+            self.text = "prepared"
+
+        def test_plain(self, openai_mock):
+            openai_mock.chat.completions.create.response = self.text
+            self.assertEqual(complete("Hi"), "prepared")
+
+        def helper(self, openai_mock):
+            raise NotImplementedError
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Cases).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (2, [], [])
+    assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
+
+
+def test_method_decorator_is_inside_the_mock_started_by_set_up(run_suite):
+    run_suite(
+        """
+        import unittest, openai, openai_responses
+
+        def said():
+            create = openai.OpenAI(api_key="sk").chat.completions.create
+            return create(model="m", messages=[{"role": "user", "content": "Hi"}]).choices[0].message.content
+
+        class Base:
+            def start(self):
+                self.outer = openai_responses.OpenAIMock().start()
+                self.outer.chat.completions.create.response = "outer"
+
+            @openai_responses.mock()
+            def test_it(self, openai_mock):
+                openai_mock.chat.completions.create.response = "inner"
+                assert said() == "inner" and openai_mock is not self.outer
+
+            def stop(self):
+                assert said() == "outer"
+                self.outer.stop()
+
+        class TestUnit(Base, unittest.TestCase):
+            setUp, tearDown = Base.start, Base.stop
+
+        class TestPlain(Base):
+            setup_method, teardown_method = lambda self: self.start(), lambda self: self.stop()
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_reentered_mock_is_innermost_until_exit(create):
+    create.response = "first"
+    with OpenAIMock() as second:
+        second.chat.completions.create.response = "second"
+        with create._mock:
+            assert complete("Hi") == "first"
+        assert complete("Hi") == "second"
+    assert complete("Hi") == "first"
+
+
+def test_router_with_custom_settings_answers(create):
+    create.response = "Hi"
+    with OpenAIMock().router(assert_all_called=True) as router:
+        assert isinstance(router, respx.MockRouter) and complete("Hi") == openai_responses._DEFAULT_TEXT
+
+
+@openai_responses.mock
+def test_bare_decorator(openai_mock):
+    openai_mock.chat.completions.create.response = "Hi"
+    assert complete("Hi") == "Hi"
+
+
+@openai_responses.mock()
+async def test_decorated_coroutine_functions(openai_mock):
+    openai_mock.chat.completions.create.response = "Hi"
+    assert await chat_text(sdk("async")) == "Hi"
+
+
+@openai_responses.mock()
+def test_decorated_without_the_argument():
+    assert complete("Hi")
+
+
+@openai_responses.mock(base_url="https://a.test/v1")
+def test_decorated_with_keyword_only_argument(tmp_path, *, openai_mock):
+    assert tmp_path.exists() and "https://a.test/v1" in repr(openai_mock)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@openai_responses.mock(state={"files": {"file-1": file_json("file-1")}})
+def test_parametrized_cases_get_separate_mocks(number, openai_mock, client, tmp_path):
+    assert openai_mock.chat.completions.create.response is None and openai_mock.requests == []
+    assert list(openai_mock.state["files"]) == ["file-1"] and client.files.delete("file-1").deleted
+    openai_mock.chat.completions.create.response = str(number)
+    assert complete("Hi") == str(number)
+
+
+class TestMethods:
+    @openai_responses.mock()
+    def test_decorated_methods(self, openai_mock):
+        assert isinstance(self, TestMethods) and complete("Hi")
+
+    @openai_responses.mock
+    async def test_decorated_coroutine_methods(self, openai_mock):
+        assert await chat_text(sdk("async"))
+
+
+def test_decorated_test_cases_run_under_unittest():
+    class Cases(unittest.TestCase):
+        @openai_responses.mock(strict=True)
+        def test_plain(self, openai_mock):
+            openai_mock.chat.completions.create.response = "Hi"
+            self.assertEqual(complete("Hi"), "Hi")
+
+        @openai_responses.mock
+        def test_keyword_only(self, *, openai_mock):
+            self.assertEqual(openai_mock.requests, [])
+
+        @openai_responses.mock()
+        def test_failing(self, openai_mock):
+            openai_mock.nothing  # noqa: B018
+
+    class AsyncCases(unittest.IsolatedAsyncioTestCase):
+        @openai_responses.mock()
+        async def test_coroutine(self, openai_mock):
+            self.assertTrue(await chat_text(sdk("async")))
+            self.assertEqual(len(openai_mock.requests), 1)
+
+    result = unittest.TestResult()
+    for case in (Cases, AsyncCases):
+        unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    assert result.testsRun == 4 and not result.failures
+    assert [str(test).split()[0] for test, _ in result.errors] == ["test_failing"]
+
+
+def test_decorated_functions_can_be_called_directly():
+    @openai_responses.mock()
+    def plain(prefix, openai_mock, *, suffix="!"):
+        """Says something."""
+        openai_mock.chat.completions.create.response = f"{prefix}{suffix}"
+        return complete("Hi")
+
+    @openai_responses.mock
+    async def coroutine(openai_mock):
+        return await chat_text(sdk("async"))
+
+    assert plain("Hi") == "Hi!" and plain("Ho", suffix="?") == "Ho?" and plain.__doc__ == "Says something."
+    assert inspect.iscoroutinefunction(coroutine) and asyncio.run(coroutine())
+    with OpenAIMock() as own_mock:
+        assert plain("Hi", openai_mock=own_mock) == "Hi!" and len(own_mock.requests) == 1
+
+
+# ======================================================================================================================
+# PUBLIC API: webhooks
 # ======================================================================================================================
 
 

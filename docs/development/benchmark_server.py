@@ -234,10 +234,12 @@ async def many_calls(server, number=10_000):
     await load(server, 2000)
     before = server.memory
     rate = await load(server, number)
-    _status, journal = await ask(server, message({}, "GET", "/_mock/requests"))
+    _status, request_log = await ask(server, message({}, "GET", "/_mock/requests"))
     report(f"{number} calls, a second", f"{rate:.0f}")
     report("... megabytes more", f"{server.memory - before:.1f}", "< 20", server.memory - before < 20)
-    report("... requests in the journal", len(json.loads(journal)), "= 1000", len(json.loads(journal)) == 1000)
+    report(
+        "... requests in the request log", len(json.loads(request_log)), "= 1000", len(json.loads(request_log)) == 1000
+    )
 
 
 def ends():
