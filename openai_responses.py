@@ -1471,7 +1471,7 @@ def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
     """
     if not isinstance(value, Mapping):
         return members
-    models, untyped = _split_members(members)
+    models, untyped = _models_and_untyped(members)
     by_literals = [model for model in models if _literals_match(model.literals, value)]
     key_counts = [len(value.keys() & model.keys) for model in by_literals]
     max_count = max(key_counts, default=0)
@@ -1485,7 +1485,7 @@ def _literals_match(literals: Mapping[str, tuple[Any, ...]], value: Mapping[str,
 
 
 @functools.cache
-def _split_members(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[Any]]:
+def _models_and_untyped(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[Any]]:
     """Split the members of a union, and of unions in it, into models and members that accept any dict."""
     models, untyped = [], []
     for member in dict.fromkeys(itertools.chain.from_iterable(map(_union_members, members))):
@@ -2053,7 +2053,7 @@ class _Call:
     @functools.cached_property
     def input_items(self) -> list[_JSON]:
         """What the request brings for a conversation, as items with ids."""
-        return [_conversation_item(item, self.store) for item in _to_items(self.body.get(self.behavior.input_param))]
+        return [_to_conversation_item(item, self.store) for item in _to_items(self.body.get(self.behavior.input_param))]
 
     @property
     def wants_stream(self) -> bool:
@@ -2634,7 +2634,7 @@ def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     because the SDK's types require more keys than the service does.
     """
     if not isinstance(value, dict):
-        yield _wrong_type(dict, value, path)
+        yield _wrong_type_flaw(dict, value, path)
         return
     keys = _typed_dict_keys(tp)
     identifying = _identifying_keys(tp)
@@ -2662,7 +2662,7 @@ def _identifying_keys(tp: Any) -> tuple[str, ...]:
 def _mapping_flaws(value_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaws of an object with any keys, such as metadata."""
     if not isinstance(value, dict):
-        yield _wrong_type(dict, value, path)
+        yield _wrong_type_flaw(dict, value, path)
         return
     for key, item in value.items():
         yield from _type_flaws(value_type, item, (*path, key))
@@ -2671,7 +2671,7 @@ def _mapping_flaws(value_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 def _array_flaws(item_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaws of an array's items."""
     if not isinstance(value, list):
-        yield _wrong_type(list, value, path)
+        yield _wrong_type_flaw(list, value, path)
         return
     for index, item in enumerate(value):
         yield from _type_flaws(item_type, item, (*path, index))
@@ -2680,7 +2680,7 @@ def _array_flaws(item_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaw of a value that is not one of the literals; one of another type is a wrong type."""
     if type(value) not in map(type, literals):
-        yield _wrong_type(type(literals[0]), value, path)
+        yield _wrong_type_flaw(type(literals[0]), value, path)
     elif value not in literals:
         yield _Flaw(path, "invalid_value", value, tuple(map(repr, literals)))
 
@@ -2688,7 +2688,7 @@ def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterat
 def _scalar_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaw of a value that is not a string, a number, a boolean or a file."""
     if not _SCALAR_TYPES[tp](value):
-        yield _wrong_type(tp, value, path)
+        yield _wrong_type_flaw(tp, value, path)
 
 
 def _no_flaws(_: None, value: Any, path: _Path) -> Iterator[_Flaw]:
@@ -2696,7 +2696,7 @@ def _no_flaws(_: None, value: Any, path: _Path) -> Iterator[_Flaw]:
     yield from ()
 
 
-def _wrong_type(tp: type, value: Any, path: _Path) -> _Flaw:
+def _wrong_type_flaw(tp: type, value: Any, path: _Path) -> _Flaw:
     return _Flaw(path, "invalid_type", value, (_JSON_TYPES[tp],))
 
 
@@ -3696,7 +3696,7 @@ def _sample(parsed: Iterable[Any], repeats: _Repeats) -> str:
 
     Raise `KeyError` for what JavaScript does not have.
     """
-    return "".join(_SAMPLES[str(operation)](argument, repeats) for operation, argument in parsed)
+    return "".join(_REGEX_SAMPLERS[str(operation)](argument, repeats) for operation, argument in parsed)
 
 
 def _sample_class(members: list[Any], repeats: _Repeats) -> str:
@@ -3729,7 +3729,7 @@ def _sample_repeat(argument: Any, repeats: _Repeats) -> str:
 
 
 # For each operation of a regular expression: a text that it matches.
-_SAMPLES: Mapping[str, Callable[[Any, _Repeats], str]] = {
+_REGEX_SAMPLERS: Mapping[str, Callable[[Any, _Repeats], str]] = {
     **dict.fromkeys(("AT", "ASSERT", "ASSERT_NOT", "GROUPREF"), lambda argument, repeats: ""),
     "ANY": lambda argument, repeats: "a",
     "BRANCH": lambda argument, repeats: _sample(argument[1][0], repeats),
@@ -3914,7 +3914,7 @@ def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
     return obj
 
 
-def _run_stages(call: _Call, stages: tuple[Any, ...]) -> None:
+def _force_stages(call: _Call, stages: tuple[Any, ...]) -> None:
     """Change the object of a call by stages, whatever state the test set."""
     _discard_set_state(call.store, call.resource.name, call.key)
     _apply_stages(call.store, call.resource, call.key, stages)
@@ -3998,7 +3998,7 @@ def _handle_update(call: _Call) -> Any:
     _discard_set_fields(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
-        _run_stages(call, call.behavior.stages)
+        _force_stages(call, call.behavior.stages)
     return _as_response(call, stored)
 
 
@@ -4032,7 +4032,7 @@ def _handle_action(call: _Call) -> Any:
     """Has the object go through what the row says, and answers with it or with what the action gives."""
     stored, stages = _require_target(call), call.behavior.stages
     if stages:
-        _run_stages(call, stages)
+        _force_stages(call, stages)
     return _as_response(call, stored) if stages or _returns_own_object(call.row) else _compose(call)
 
 
@@ -4230,7 +4230,7 @@ def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
 # ======================================================================================================================
 
 
-_SESSION_EXPIRED = 1001  # the close code after 60 minutes; an event says so first
+_EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event says so first
 
 
 class _SocketSession:
@@ -4297,7 +4297,7 @@ class _SocketSession:
         """Format events, and add them to the request log when they are sent."""
         for event in events:
             delay, event = event if isinstance(event, tuple) else (0.0, event)
-            if event == _SESSION_EXPIRED:
+            if event == _EXPIRED_CLOSE_CODE:
                 yield from self._outgoing([(delay, self.expiry_event(message))], message)
             if isinstance(event, dict):
                 event = self.format_event(message, event)
@@ -4383,7 +4383,7 @@ def _handles(*message_types: str) -> Callable[[Any], Any]:
     return mark
 
 
-async def _answer_with_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
+async def _answer_as_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
     """Return the events of the answer to a message. Raise the error that is the answer instead."""
     answer = await _answer(message.call, message.wait, message.record, _lazy_event_stream)
     if isinstance(answer, _PacedStream):
@@ -4401,7 +4401,7 @@ def _lazy_event_stream(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
     return _PacedStream(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
 
-async def _answer_with_json(message: _ClientMessage) -> _JSON:
+async def _answer_as_dict(message: _ClientMessage) -> _JSON:
     """Return the answer to a message as a dict. Raise the error that is the answer instead."""
     answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
     if not isinstance(answer, httpx.Response):
@@ -4492,7 +4492,7 @@ def _complete_upload(call: _Call) -> Any:
     upload = _require_target(call)
     data = _join_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
-    _run_stages(call, ({"status": "completed", "file": file},))
+    _force_stages(call, ({"status": "completed", "file": file},))
     _put_file(call.store, upload["file"], data)
     return upload
 
@@ -4722,7 +4722,7 @@ def _to_items(value: Any) -> list[_JSON]:
     return [{"role": "user", "content": value}] if value and isinstance(value, str) else _only_dicts(value)
 
 
-def _conversation_item(item: _JSON, store: StateStore) -> _JSON:
+def _to_conversation_item(item: _JSON, store: StateStore) -> _JSON:
     """An item as a conversation shows it, with an id."""
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
         part_type = "output_text" if item.get("role") == "assistant" else "input_text"
@@ -5255,7 +5255,7 @@ class _ResponsesSession(_SocketSession):
         queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
         if queued:
             message = message.with_body({**message.body, "input": [*queued, *_to_items(message.body.get("input"))]})
-        return self._track(message, await _answer_with_events(message))
+        return self._track(message, await _answer_as_events(message))
 
     @_handles("response.inject")
     def inject(self, message: _ClientMessage) -> list[_JSON]:
@@ -5304,7 +5304,7 @@ class _ResponsesSession(_SocketSession):
             self._queue_input(target, items)
             return [_steer_event("pending", steer, reason="waiting_for_required_input", required_input=required)]
         following = message.with_body({**creator.body, "input": items, "previous_response_id": target})
-        self.send(self._track(following, await _answer_with_events(following)), following)
+        self.send(self._track(following, await _answer_as_events(following)), following)
         return []
 
     def _track(self, message: _ClientMessage, events: Iterator[tuple[float, Any]]) -> Iterator[Any]:
@@ -6757,7 +6757,7 @@ def _cancel_file_batch(call: _Call) -> Any:
         for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
                 _finish_file_processing(call.store, file, "cancelled")
-        _run_stages(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
+        _force_stages(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
     return batch
 
 
@@ -7908,7 +7908,7 @@ _SETTINGS_MODELS = {
 async def _transcript(message: _ClientMessage, settings: Mapping[str, Any]) -> str:
     """Return the text of `audio.transcriptions.create`. Raise the error that is set there."""
     request = message.with_body(settings).for_endpoint("audio.transcriptions.create")
-    return (await _answer_with_json(request))["text"]
+    return (await _answer_as_dict(request))["text"]
 
 
 def _audio_pieces(
@@ -8138,7 +8138,7 @@ class _RealtimeSession(_AudioSession):
             error = f"Conversation already has an active response in progress: {self.active_response}."
             _reject(error, code="conversation_already_has_active_response")
         settings = {name: value for name, value in self.settings.items() if name not in ("id", "object")}
-        return await _answer_with_events(message.with_body(settings | params | message.body))
+        return await _answer_as_events(message.with_body(settings | params | message.body))
 
     @_handles("response.cancel")
     def cancel_response(self, message: _ClientMessage) -> list[_JSON]:
@@ -8426,7 +8426,7 @@ class _SpeechSession(_AudioSession):
         self.transcript.append({"role": "user", "content": text})
         deltas = [self.timed_event("session.input_transcript.delta", delta=piece) for piece in _split_text(text, None)]
         utterance = message.with_body({"type": message.body["type"], "input": text})
-        return itertools.chain(deltas, await _answer_with_events(utterance))
+        return itertools.chain(deltas, await _answer_as_events(utterance))
 
     def timed_event(self, event_type: str, **fields: Any) -> _JSON:
         """Return an event about the current utterance."""
@@ -8538,7 +8538,7 @@ class _LiveSession(_SpeechSession):
         """Have `responses.create` answer the items."""
         params = _get_dict(_get_dict(self.settings, "delegation"), "responses")
         body = {"model": _DEFAULT_MODEL, **params, "input": self.response_items}
-        events = await _answer_with_events(message.with_body(body).for_endpoint("responses.create"))
+        events = await _answer_as_events(message.with_body(body).for_endpoint("responses.create"))
         return ((delay, {"type": "response.event", "event": event}) for delay, event in events)
 
     @_handles("decision.create")
@@ -8575,7 +8575,7 @@ class _LiveSession(_SpeechSession):
         # without the session, so that the request is checked like one over HTTP
         request = message.with_body(body).for_endpoint("decisions.create", session=None)
         try:
-            decision = await _answer_with_json(request)
+            decision = await _answer_as_dict(request)
         except _ServiceError as error:
             return self.error_event(message, error)
         return {"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}, **fields}
@@ -8631,7 +8631,7 @@ def _derive_client_secret(call: _Call, obj: _JSON) -> _JSON:
     return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
 
 
-def _store_call(call: _Call, obj: Any, script: _Script) -> None:
+def _store_call_settings(call: _Call, obj: Any, script: _Script) -> None:
     """Store the settings of a call for the session that joins it."""
     call.store["realtime.calls"][call.store._new_id("rtc_")] = _get_dict(call.body, "session")
 
@@ -8711,7 +8711,9 @@ _add_rows(
         "realtime.calls.accept": _Behavior(
             store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
         ),
-        "realtime.calls.create": _Behavior(default=_SDP_ANSWER, store=_store_call, extra_headers=_location_header),
+        "realtime.calls.create": _Behavior(
+            default=_SDP_ANSWER, store=_store_call_settings, extra_headers=_location_header
+        ),
         "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
         "realtime.connect": _realtime_behavior(),
         "realtime.translations.client_secrets.create": _Behavior(derive=_derive_client_secret),
@@ -9469,7 +9471,7 @@ def _prepare(row: _Row, value: Any) -> _Script:
     place = f"{row.name}.response"
     if value is None:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
-    if any(value is builder for builder in (*_BUILDERS.values(), mock, webhook)):
+    if any(value is builder for builder in (*_RESPONSE_BUILDERS.values(), mock, webhook)):
         raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
     if inspect.isclass(value) and _is_pydantic_model(value):
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
@@ -10061,7 +10063,7 @@ def _to_client_exception(error: Exception, request: httpx.Request) -> BaseExcept
     if isinstance(error, _SetFault):
         _ended_in_fault.set(True)
         return error.fault
-    if isinstance(error, (PassThrough, *(http_lib.RequestError for http_lib in _http_libs()))) or not _sdk_would_retry(
+    if isinstance(error, (PassThrough, *(http_lib.RequestError for http_lib in _http_libs()))) or not _sdk_would_catch(
         request
     ):
         return error
@@ -10070,7 +10072,7 @@ def _to_client_exception(error: Exception, request: httpx.Request) -> BaseExcept
     return mock_error
 
 
-def _sdk_would_retry(request: httpx.Request) -> bool:
+def _sdk_would_catch(request: httpx.Request) -> bool:
     """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
     return "x-stainless-package-version" in request.headers and _sdk_retries_all_exceptions()
 
@@ -10691,7 +10693,7 @@ def _patch_connector(method: Any) -> Any:
 
         loop = asyncio.get_running_loop()
         protocol = ResponseHandler(loop=loop)
-        protocol.connection_made(_MemoryConnection(req, protocol, lambda: method(connector, req, traces, timeout)))
+        protocol.connection_made(_AiohttpTransport(req, protocol, lambda: method(connector, req, traces, timeout)))
         protocol.force_close()  # so that no pool keeps it
         return Connection(connector, req.connection_key, protocol, loop)
 
@@ -10732,7 +10734,7 @@ def _is_called_from(*modules: str) -> bool:
     return False
 
 
-class _MemoryConnection(asyncio.Transport):
+class _AiohttpTransport(asyncio.Transport):
     """A connection of aiohttp without a socket: it answers the request that is written to it.
 
     req: aiohttp's request, which has the URL.
@@ -12028,14 +12030,14 @@ def streamed(
     return Streamed(value, Pace(chunk, delay if first_delay is None else first_delay, delay, fail_after, fault))
 
 
-_BUILDERS: dict[str, Callable[..., Any]] = {
+_RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
     builder.__name__: builder
     for builder in (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)
 }
 
 # Values that JSON can't express: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object contains the
 # arguments by name; anything else is the only argument.
-_JSON_BUILDERS: Mapping[str, Callable[..., Any]] = _BUILDERS | {
+_JSON_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
     "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
     "join": lambda parts: functools.reduce(operator.add, parts),
     "bytes": base64.b64decode,
