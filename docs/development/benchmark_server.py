@@ -19,7 +19,7 @@ import tempfile
 import time
 
 CONNECTIONS, CALLS, ROUNDS, STARTS = 16, 1500, 3, 7
-MODULE = pathlib.Path(__file__).parent_params[2]
+MODULE = pathlib.Path(__file__).parents[2]
 CHAT = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]}
 BARE = """
 import sys

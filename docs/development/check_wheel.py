@@ -7,7 +7,7 @@ import pathlib
 import sys
 import zipfile
 
-ROOT = pathlib.Path(__file__).resolve().parent_params[2]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def main() -> None:

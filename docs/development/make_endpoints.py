@@ -105,7 +105,7 @@ def page() -> str:
 
 
 def main() -> None:
-    path = pathlib.Path(__file__).resolve().parent_params[1] / "endpoints.md"
+    path = pathlib.Path(__file__).resolve().parents[1] / "endpoints.md"
     path.write_text(page(), encoding="utf-8", newline="\n")
 
 

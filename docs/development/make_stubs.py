@@ -80,7 +80,7 @@ def stub() -> str:
 
 
 def main() -> None:
-    path = pathlib.Path(__file__).resolve().parent_params[2] / "openai_responses-stubs" / "_endpoints.pyi"
+    path = pathlib.Path(__file__).resolve().parents[2] / "openai_responses-stubs" / "_endpoints.pyi"
     path.write_text(stub(), encoding="utf-8", newline="\n")
 
 
