@@ -555,7 +555,7 @@ _ROUTES: tuple[tuple[Any, ...], ...] = (
 # fmt: off
 # The SDK's helpers, by the endpoint they post to. What a helper calls besides (retrieve while polling, files.create
 # before attaching) are rows of their own.
-_HELPERS = {
+_HELPER_ENDPOINTS = {
     "beta.chat.completions.parse": "chat.completions.create",
     "beta.chat.completions.stream": "chat.completions.create",
     "beta.threads.create_and_run_poll": "beta.threads.create_and_run",
@@ -613,7 +613,7 @@ def _sdk_source(resource: str) -> str:
 def _sdk_has_method(name: str) -> bool:
     """Whether the installed SDK has this method on this resource."""
     resource, _, method = name.rpartition(".")
-    is_routed = name in _rows() or _HELPERS.get(name) in _rows()
+    is_routed = name in _rows() or _HELPER_ENDPOINTS.get(name) in _rows()
     return is_routed and bool(re.search(rf"^    (async )?def {method}\(", _sdk_source(resource), re.MULTILINE))
 
 
@@ -626,14 +626,14 @@ def _is_namespace(name: str) -> bool:
 @functools.cache
 def _canonical_name(name: str) -> str:
     """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
-    row = _rows()[_HELPERS.get(name, name)]
+    row = _rows()[_HELPER_ENDPOINTS.get(name, name)]
     return _find_row(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name
 
 
 @functools.cache
 def _endpoint_names(prefix: str = "") -> tuple[str, ...]:
     """Every dotted name below a prefix that the installed SDK answers to, helpers included."""
-    names = (name for name in itertools.chain(_rows(), _HELPERS) if name.startswith(prefix))
+    names = (name for name in itertools.chain(_rows(), _HELPER_ENDPOINTS) if name.startswith(prefix))
     return tuple(name for name in names if _sdk_has_method(name))
 
 
@@ -844,13 +844,15 @@ def _all_resources() -> Mapping[str, _Resource]:
 
 def _build_resource(name: str, parent_params: tuple[str, ...]) -> _Resource:
     facts = _RESOURCES.get(name, {})
-    return _Resource(**{"name": name, "parent_params": parent_params, "paging": _paging_of(name), **facts})
+    return _Resource(
+        **{"name": name, "parent_params": parent_params, "paging": _find_order_and_page_sizes(name), **facts}
+    )
 
 
-def _paging_of(name: str) -> tuple[str, int, int]:
+def _find_order_and_page_sizes(name: str) -> tuple[str, int, int]:
     """Order and page sizes of a resource: its own, or those of the nearest one above that has some."""
     own = _RESOURCES.get(name, {}).get("paging")
-    return own or (_paging_of(name.rpartition(".")[0]) if name else ("desc", 20, 100))
+    return own or (_find_order_and_page_sizes(name.rpartition(".")[0]) if name else ("desc", 20, 100))
 
 
 @functools.cache
@@ -908,7 +910,7 @@ def _pretty_json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
-def _add_rows(table: _JSON, rows: Mapping[str, Any]) -> None:
+def _extend_table(table: _JSON, rows: Mapping[str, Any]) -> None:
     """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
     if duplicates := table.keys() & rows.keys():
         raise ValueError(f"rows that are in the table already: {', '.join(sorted(duplicates))}")
@@ -1123,7 +1125,7 @@ _IMAGE_DEFAULTS = {
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
 # for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
 # Items of the Responses API have theirs in `_ITEM_TYPES`.
-_DEFAULTS_BY_TYPE: dict[str, _JSON] = {
+_DEFAULTS_BY_SDK_MODEL: dict[str, _JSON] = {
     "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
     "NextCursorPage": {"object": "list", "next": None, "has_more": False},
@@ -1151,9 +1153,9 @@ def _default_value(tp: Any) -> Any:
 
 
 def _default_object(model: Any) -> _JSON:
-    """Build the default of a model: its row in `_DEFAULTS_BY_TYPE`, merged into the defaults of its fields."""
+    """Build the default of a model: its row in `_DEFAULTS_BY_SDK_MODEL`, merged into the defaults of its fields."""
     fields = _fields_of(model)
-    model_defaults = _lookup_model(_DEFAULTS_BY_TYPE, model, {})
+    model_defaults = _lookup_model(_DEFAULTS_BY_SDK_MODEL, model, {})
     defaults = {name: _field_default(model, name) for name in fields if model_defaults.get(name) is not ...}
     if not _is_response_model(model):  # within other objects, the service omits optional fields that are null
         defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
@@ -1245,7 +1247,7 @@ class _MergeMode(NamedTuple):
 
 
 # A partial that a test set.
-_PARTIAL = _MergeMode(
+_PARTIAL_MODE = _MergeMode(
     fills_optional_fields=True,
     unknown_keys="check",
     skips_nulls=False,
@@ -1255,7 +1257,7 @@ _PARTIAL = _MergeMode(
 
 
 # Part of a request: its types are similar to those of the response, and in a form all values are strings.
-_FROM_REQUEST = _MergeMode(
+_REQUEST_MODE = _MergeMode(
     fills_optional_fields=True,
     unknown_keys="drop",
     skips_nulls=True,
@@ -1265,7 +1267,7 @@ _FROM_REQUEST = _MergeMode(
 
 
 # A recorded object, and all in it, which stay as the service sent them.
-_COMPLETE = _MergeMode(
+_COMPLETE_MODE = _MergeMode(
     fills_optional_fields=False,
     unknown_keys="keep",
     skips_nulls=False,
@@ -1274,13 +1276,13 @@ _COMPLETE = _MergeMode(
 )
 
 
-def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
+def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) -> Any:
     """Merge a value into the default of its type, at every depth.
 
     tp: the type, such as a model of the SDK, a union or a list of models.
     value: a dict with some of the fields, a model, a list of these, or a scalar. It is not changed.
     place: the name of the value in errors, such as `chat.completions.create.response`.
-    mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE`.
+    mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE_MODE`.
     Returns new JSON that `tp` accepts; the placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
     Raises `ValueError` where the type does not accept the value; the message has the place, the value and the type.
     """
@@ -1294,8 +1296,8 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL) -> Any:
     if origin is typing.Union:
         return _merge_union(tp, args, value, place, mode)
     if isinstance(value, Mapping) and _is_pydantic_model(origin):
-        if mode is _PARTIAL and _is_complete(origin, value):
-            mode = _COMPLETE
+        if mode is _PARTIAL_MODE and _is_complete(origin, value):
+            mode = _COMPLETE_MODE
         base = _default_value(origin) if mode.fills_optional_fields else _required_defaults(origin)
         return _merge_into(base, origin, value, place, mode)
     if isinstance(value, Mapping) and origin is dict:
@@ -1318,7 +1320,7 @@ def _required_defaults(model: Any) -> _JSON:
 
 
 def _merge_into(
-    base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, mode: _MergeMode = _PARTIAL
+    base: Mapping[str, Any], model: Any, value: Mapping[str, Any], place: str, mode: _MergeMode = _PARTIAL_MODE
 ) -> _JSON:
     """Merge a dict into an object of a model, and add the fields that follow from others.
 
@@ -1419,7 +1421,7 @@ def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
     fitting = {}
     for key in [key for key in values if key in fields]:
         with contextlib.suppress(ValueError):  # the field has the same name and another meaning
-            fitting[key] = _merge(fields[key].type, values[key], key, _FROM_REQUEST)
+            fitting[key] = _merge(fields[key].type, values[key], key, _REQUEST_MODE)
     return fitting
 
 
@@ -1751,7 +1753,7 @@ def _check_objects(name: str, objects: Any) -> None:
     if not isinstance(objects, Mapping):
         raise TypeError(f"state[{name!r}] is {_short_repr(objects)}; expected a dict of objects by their keys")
     for key, obj in objects.items():
-        if len(_to_path(key)) != len(id_names) or not all(isinstance(id, str) for id in _to_path(key)):
+        if len(_to_id_path(key)) != len(id_names) or not all(isinstance(id, str) for id in _to_id_path(key)):
             raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {expected_key}")
         if not isinstance(obj, expected_type):
             hint = f"; state.{name}.put(...) takes a model too" if expected_type is dict else ""
@@ -1779,7 +1781,7 @@ def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> _JSO
     return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
-def _load_children(store: StateStore, name: str, *parents: str) -> list[_JSON]:
+def _load_child_objects(store: StateStore, name: str, *parents: str) -> list[_JSON]:
     """The objects below parents, in order, with all their fields."""
     return [_load_object(store, _get_resource(name), key) for key in store._children(name, *parents)]
 
@@ -1789,12 +1791,12 @@ def _load_object(store: StateStore, resource: _Resource, key: Any) -> _JSON:
     obj, model = store[resource.name][key], resource.stored_type
     if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
         missing = {name: value for name, value in _default_value(model).items() if name not in obj}
-        ids = dict(zip((*resource.parent_params, "id"), _to_path(key), strict=False))
+        ids = dict(zip((*resource.parent_params, "id"), _to_id_path(key), strict=False))
         obj.update(_stamp(missing | {name: id for name, id in ids.items() if name in missing}, store))
     return obj
 
 
-def _to_path(key: Any) -> tuple[str, ...]:
+def _to_id_path(key: Any) -> tuple[str, ...]:
     """The ids that lead to an object, parents first."""
     return key if isinstance(key, tuple) else (key,)
 
@@ -1814,7 +1816,7 @@ def _stamp(value: Any, store: StateStore) -> Any:
     return int(time.time()) + value.offset if value_type is _Timestamp else value
 
 
-def _seeded_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
+def _seed_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
     """The objects of a resource, with those the service has from the start."""
     objects = store[resource.name]
     if resource.initial_objects and not (metadata := store._metadata(resource.name, ())).seeded:
@@ -1900,14 +1902,14 @@ def _save_set_fields(store: StateStore, resource: str, key: Any, set_fields: Map
         metadata.set_values = {name: obj[name] for name in metadata.set_fields}
 
 
-_STATE_FIELDS = {"status", "error", "incomplete_details", "last_error", "required_action"}
+_STATUS_FIELDS = {"status", "error", "incomplete_details", "last_error", "required_action"}
 
 
 def _discard_set_state(store: StateStore, resource: str, key: Any) -> None:
     """Let a request move an object on from the state that the test set, and from the nulls of that state."""
     if metadata := store._bookkeeping.metadata.get((resource, key)):
         null_fields = (name for name, value in metadata.set_fields.items() if value is None)
-        _discard_set_fields(store, resource, key, {*_STATE_FIELDS, *null_fields})
+        _discard_set_fields(store, resource, key, {*_STATUS_FIELDS, *null_fields})
 
 
 def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
@@ -1942,7 +1944,7 @@ def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]
         if len(siblings) == 1:
             store._bookkeeping.metadata.pop((resource.name, parents))
     for descendant in resource.descendants:
-        for child in [child for child in store.get(descendant.name, ()) if _to_path(child)[: len(path)] == path]:
+        for child in [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]:
             _remove_object(store, descendant, child)
     _remove_object(store, resource, key)
 
@@ -1965,7 +1967,7 @@ def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
     obj = store[resource.name].pop(key, None)
     store._bookkeeping.metadata.pop((resource.name, key), None)
     for descendant in resource.descendants:
-        store._bookkeeping.metadata.pop((descendant.name, _to_path(key)), None)
+        store._bookkeeping.metadata.pop((descendant.name, _to_id_path(key)), None)
     if resource.on_delete and isinstance(obj, dict):
         resource.on_delete(store, key, obj)
 
@@ -2044,7 +2046,7 @@ class _Call:
 
     @property
     def objects(self) -> dict[Any, Any]:
-        return _seeded_objects(self.store, self.resource)
+        return _seed_objects(self.store, self.resource)
 
     @functools.cached_property
     def is_azure(self) -> bool:
@@ -2173,7 +2175,7 @@ def _check_body(call: _Call) -> None:
 
 
 # What the service has shut down, by the beginning of the names, and since when; refused if strict.
-_SHUTDOWN_DATES = {
+_ENDPOINT_SHUTDOWN_DATES = {
     "beta.assistants.": "2026-08-26",
     "beta.threads.": "2026-08-26",
     "evals.": "2026-11-30",
@@ -2183,7 +2185,7 @@ _SHUTDOWN_DATES = {
 
 def _check_shutdown(call: _Call) -> None:
     """Raises the 404 of a path that the service does not have any more."""
-    for prefix, date in _SHUTDOWN_DATES.items():
+    for prefix, date in _ENDPOINT_SHUTDOWN_DATES.items():
         if call.row.name.startswith(prefix) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= date:
             path = call.request.url.path
             _reject(f"Invalid URL ({call.row.method} {path}): {prefix[:-1]} was shut down on {date}.", status=404)
@@ -2214,10 +2216,10 @@ _MODEL_CATEGORIES = {
 }
 
 
-_CANNOT_SAMPLE = (403, "You are not allowed to sample from this model", None)
+_CANNOT_SAMPLE_ERROR = (403, "You are not allowed to sample from this model", None)
 
 
-_CANNOT_EMBED = (403, "You are not allowed to generate embeddings from this model", None)
+_CANNOT_EMBED_ERROR = (403, "You are not allowed to generate embeddings from this model", None)
 
 
 # Which kinds of models are not for an endpoint, and what it says then; refused if strict.
@@ -2227,15 +2229,15 @@ _WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
         "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
         "model",
     ),
-    ("chat.completions.create", "embedding"): _CANNOT_SAMPLE,
+    ("chat.completions.create", "embedding"): _CANNOT_SAMPLE_ERROR,
     ("completions.create", "chat"): (
         404,
         "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?",
         "model",
     ),
-    ("completions.create", "embedding"): _CANNOT_SAMPLE,
-    ("embeddings.create", "chat"): _CANNOT_EMBED,
-    ("embeddings.create", "completion"): _CANNOT_EMBED,
+    ("completions.create", "embedding"): _CANNOT_SAMPLE_ERROR,
+    ("embeddings.create", "chat"): _CANNOT_EMBED_ERROR,
+    ("embeddings.create", "completion"): _CANNOT_EMBED_ERROR,
 }
 
 
@@ -2358,11 +2360,11 @@ def _typed_dict_keys(tp: Any) -> Mapping[str, _Field]:
     import typing_extensions
 
     annotations = typing_extensions.get_type_hints(tp, include_extras=True)
-    fields = {name: _typed_dict_key(annotation) for name, annotation in annotations.items()}
+    fields = {name: _typed_dict_field(annotation) for name, annotation in annotations.items()}
     return {_wire_name(name, field.type): field for name, field in fields.items()}
 
 
-def _typed_dict_key(annotation: Any) -> _Field:
+def _typed_dict_field(annotation: Any) -> _Field:
     """Return the type of a TypedDict's key, and whether the key is required.
 
     `__required_keys__` does not list the required keys, because the SDK's annotations are strings.
@@ -2405,7 +2407,7 @@ _BOUNDED_PARAMS = {name.rpartition(".")[2] for name in _BOUNDS}
 _BOUND_ERRORS = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
 
 
-_JSON_SCHEMA_WORDING = {"embeddings.create"}
+_ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 
 
 def _check_bounds(call: _Call) -> None:
@@ -2417,7 +2419,7 @@ def _check_bounds(call: _Call) -> None:
             number = int(value) if number_type == "integer" else value
             for (is_beyond, side, limit, sign, comparative), bound in zip(_BOUND_ERRORS, bounds, strict=True):
                 if is_beyond(number, bound):
-                    if call.row.name in _JSON_SCHEMA_WORDING:
+                    if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS:
                         _reject(f"{value} is {comparative} than the {limit} of {bound:g} - '{name}'")
                     expected = f"{number_type} {side} {limit} value. Expected a value {sign} {bound:g}, but got {value} instead."
                     _reject(f"Invalid '{name}': {expected}", name, f"{number_type}_{side}_{limit[:3]}_value")
@@ -2554,13 +2556,13 @@ def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]],
         return (_scalar_flaws, bool) if isinstance(args[0], bool) else (_literal_flaws, args)
     if args and origin in (dict, collections.abc.Mapping):
         return _mapping_flaws, args[1]
-    if args and origin.__name__ in _ARRAY_TYPES:
+    if args and origin.__name__ in _ARRAY_TYPE_NAMES:
         return _array_flaws, args[0]
-    return (_scalar_flaws, origin) if origin in _SCALAR_TYPES else (_no_flaws, None)
+    return (_scalar_flaws, origin) if origin in _SCALAR_PREDICATES else (_no_flaws, None)
 
 
 # By name, because some releases of the SDK have a SequenceNotStr of their own.
-_ARRAY_TYPES = {"list", "Iterable", "Sequence", "SequenceNotStr"}
+_ARRAY_TYPE_NAMES = {"list", "Iterable", "Sequence", "SequenceNotStr"}
 
 
 def _checked_members(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -2687,7 +2689,7 @@ def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterat
 
 def _scalar_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     """Yield the flaw of a value that is not a string, a number, a boolean or a file."""
-    if not _SCALAR_TYPES[tp](value):
+    if not _SCALAR_PREDICATES[tp](value):
         yield _wrong_type_flaw(tp, value, path)
 
 
@@ -2700,14 +2702,14 @@ def _wrong_type_flaw(tp: type, value: Any, path: _Path) -> _Flaw:
     return _Flaw(path, "invalid_type", value, (_JSON_TYPES[tp],))
 
 
-def _is_number(value: Any) -> bool:
+def _is_numeric(value: Any) -> bool:
     """Return True for numbers, and for numbers in a form, where they are strings."""
     is_numeric = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value)
     return isinstance(value, (int, float)) or bool(is_numeric)
 
 
 def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) or (_is_number(value) and float(value).is_integer())
+    return isinstance(value, int) or (_is_numeric(value) and float(value).is_integer())
 
 
 def _is_boolean(value: Any) -> bool:
@@ -2715,10 +2717,10 @@ def _is_boolean(value: Any) -> bool:
     return value in (True, False, "true", "false", "1", "0")
 
 
-_SCALAR_TYPES: Mapping[Any, Callable[[Any], bool]] = {
+_SCALAR_PREDICATES: Mapping[Any, Callable[[Any], bool]] = {
     str: lambda value: isinstance(value, str),
     int: _is_integer,
-    float: _is_number,
+    float: _is_numeric,
     bool: _is_boolean,
     bytes: lambda value: isinstance(value, (str, tuple, list)),  # in JSON a string, in a form with its name and type
     type(None): lambda value: value is None,
@@ -2792,7 +2794,7 @@ def _require_parents(call: _Call) -> None:
 # ======================================================================================================================
 
 
-class _CompactRepr:
+class _CompactReprMixin:
     """Something whose repr leaves out what was not said."""
 
     def __repr__(self) -> str:
@@ -2803,7 +2805,7 @@ class _CompactRepr:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ToolCall(_CompactRepr):
+class ToolCall(_CompactReprMixin):
     """A call of a tool by the model; `arguments` is the JSON it wrote, or the text a custom tool takes."""
 
     name: str
@@ -2814,7 +2816,7 @@ class ToolCall(_CompactRepr):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Citation(_CompactRepr):
+class Citation(_CompactReprMixin):
     """The source of a part of a text: a page, or a file."""
 
     start: int
@@ -2825,7 +2827,7 @@ class Citation(_CompactRepr):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Turn(_CompactRepr):
+class Turn(_CompactReprMixin):
     """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
 
     text: str | None = None
@@ -3083,7 +3085,7 @@ def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> _JSON:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Pace(_CompactRepr):
+class Pace(_CompactReprMixin):
     """How an answer arrives when it is streamed; `streamed()` documents the fields."""
 
     chunk: int | None = None
@@ -3112,7 +3114,7 @@ class _Script:
     @property
     def sets_state(self) -> bool:
         """Return True if the test set the state an object is in, so that it skips its intermediate states."""
-        return not self.set_fields.keys().isdisjoint(_STATE_FIELDS)
+        return not self.set_fields.keys().isdisjoint(_STATUS_FIELDS)
 
 
 _NOT_SET = _Script()  # where a test said nothing
@@ -3220,7 +3222,7 @@ def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[
         part, *remaining = remaining
         keyword = next((key for key in _COMBINATIONS if isinstance(part.schema, dict) and key in part.schema), None)
         if keyword is not None:
-            options = _options(part, keyword, generation)
+            options = _expand_keyword(part, keyword, generation)
             choices += [(plain, [*option, *remaining]) for option in reversed(options)]
         elif isinstance(part.schema, dict):
             choices.append(([*plain, part], remaining))
@@ -3230,7 +3232,7 @@ def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[
             generation.dead_ends.append(False)
 
 
-def _options(part: _SchemaPart, keyword: str, generation: _Generation) -> list[list[_SchemaPart]]:
+def _expand_keyword(part: _SchemaPart, keyword: str, generation: _Generation) -> list[list[_SchemaPart]]:
     """Return the lists of parts that one keyword of a schema allows, each with the rest of the schema."""
     refs = part.refs
     if keyword == "$ref":
@@ -3286,30 +3288,30 @@ def _suggest(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]
         yield from _enumerated_values(plain, generation)
     else:
         for name in _allowed_types(plain):
-            yield from _SUGGESTIONS[name](plain, generation)
+            yield from _SUGGESTERS[name](plain, generation)
 
 
-def _arguments_of(plain: list[_SchemaPart], *keywords: str) -> list[Any]:
+def _keyword_values(plain: list[_SchemaPart], *keywords: str) -> list[Any]:
     """Return what the parts say for some keywords."""
     return [part.schema[keyword] for part in plain for keyword in keywords if keyword in part.schema]
 
 
 def _enumerated_values(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
     """Yield the values that the schemas name."""
-    for value in [*_arguments_of(plain, "const"), *itertools.chain(*_arguments_of(plain, "enum"))]:
-        for pattern in _arguments_of(plain, "pattern") if isinstance(value, str) else ():
-            _try_pattern(pattern, value, generation)
+    for value in [*_keyword_values(plain, "const"), *itertools.chain(*_keyword_values(plain, "enum"))]:
+        for pattern in _keyword_values(plain, "pattern") if isinstance(value, str) else ():
+            _cache_match(pattern, value, generation)
         yield value
 
 
 def _allowed_types(plain: list[_SchemaPart]) -> list[str]:
     """Return the types that all parts allow. Without any, assume an object or a string. Raise `ValueError` for others."""
-    type_lists = [[types] if isinstance(types, str) else types for types in _arguments_of(plain, "type")]
+    type_lists = [[types] if isinstance(types, str) else types for types in _keyword_values(plain, "type")]
     if not type_lists:
-        return ["object" if _arguments_of(plain, "properties") else "string"]
+        return ["object" if _keyword_values(plain, "properties") else "string"]
     names = list(itertools.chain(*type_lists))
     for name in names:
-        if not isinstance(name, str) or name not in _SUGGESTIONS:
+        if not isinstance(name, str) or name not in _SUGGESTERS:
             raise ValueError(f"{name!r} is not a valid type")
     widened = [{*types, "integer"} if "number" in types else {*types} for types in type_lists]
     return [name for name in dict.fromkeys(names) if all(name in types for types in widened)]
@@ -3317,13 +3319,13 @@ def _allowed_types(plain: list[_SchemaPart]) -> list[str]:
 
 def _suggest_objects(plain: list[_SchemaPart], generation: _Generation) -> Iterator[_JSON]:
     """Yield objects with the required properties only, and with as many others as they need."""
-    properties = dict.fromkeys(itertools.chain(*_arguments_of(plain, "properties")))
-    required = dict.fromkeys(itertools.chain(*_arguments_of(plain, "required")))
+    properties = dict.fromkeys(itertools.chain(*_keyword_values(plain, "properties")))
+    required = dict.fromkeys(itertools.chain(*_keyword_values(plain, "required")))
     names = [*(name for name in properties if name in required), *(name for name in required if name not in properties)]
     optional = itertools.chain(
         (name for name in properties if name not in required), map("key{}".format, itertools.count())
     )
-    missing = max(_arguments_of(plain, "minProperties"), default=0) - len(names)
+    missing = max(_keyword_values(plain, "minProperties"), default=0) - len(names)
     for name in itertools.islice(optional, max(missing, 0)):
         generation.spend(len(name))
         names.append(name)
@@ -3342,13 +3344,13 @@ def _property_parts(plain: list[_SchemaPart], name: str, generation: _Generation
 
 def _suggest_lists(plain: list[_SchemaPart], generation: _Generation) -> Iterator[list[Any]]:
     """Yield lists with an item for each of `prefixItems`, and more if they need more."""
-    length = max(map(len, _arguments_of(plain, "prefixItems")), default=0)
-    fixed = min([length, *_arguments_of(plain, "maxItems")])
-    missing = max(max(_arguments_of(plain, "minItems"), default=0) - fixed, 0)
+    length = max(map(len, _keyword_values(plain, "prefixItems")), default=0)
+    fixed = min([length, *_keyword_values(plain, "maxItems")])
+    missing = max(max(_keyword_values(plain, "minItems"), default=0) - fixed, 0)
     items = [_valid_values(_item_parts(plain, index), generation) for index in range(fixed)]
     item = _valid_values(_item_parts(plain, length), generation)
-    if any(_arguments_of(plain, "uniqueItems")):
-        distinct = _distinct(itertools.chain(items, itertools.repeat(item, missing)))
+    if any(_keyword_values(plain, "uniqueItems")):
+        distinct = _pick_distinct(itertools.chain(items, itertools.repeat(item, missing)))
         if distinct is not None:
             yield distinct
         return
@@ -3381,7 +3383,7 @@ def _advance_together(streams: list[Iterator[Any]]) -> Iterator[list[Any]]:
 _ENDED = object()
 
 
-def _distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
+def _pick_distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
     """Return one value of each stream, no two of them equal, or `None` if a stream has none left."""
     values: _JSON = {}
     for stream in streams:
@@ -3394,9 +3396,9 @@ def _distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
 
 def _suggest_numbers(plain: list[_SchemaPart], generation: _Generation, integers_only: bool = False) -> Iterator[Any]:
     """Yield the numbers from the one nearest to 0 on, those before it, and what is between bounds that are close."""
-    lows = _arguments_of(plain, "minimum", "exclusiveMinimum")
-    highs = _arguments_of(plain, "maximum", "exclusiveMaximum")
-    for step in map(_to_fraction, _arguments_of(plain, "multipleOf") or [1]):
+    lows = _keyword_values(plain, "minimum", "exclusiveMinimum")
+    highs = _keyword_values(plain, "maximum", "exclusiveMaximum")
+    for step in map(_to_fraction, _keyword_values(plain, "multipleOf") or [1]):
         if integers_only:
             step = step.numerator
         first = max([0, *(math.ceil(_to_fraction(low) / step) * step for low in lows)])
@@ -3426,10 +3428,10 @@ def _as_number(fraction: Any) -> int | float:
 
 def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterator[str]:
     """Yield the example of a format, texts made for a pattern, or plain ones of the right length."""
-    min_length = max(_arguments_of(plain, "minLength"), default=0)
-    max_length = min(_arguments_of(plain, "maxLength"), default=math.inf)
-    examples = [_FORMAT_EXAMPLES[name] for name in _arguments_of(plain, "format") if name in _FORMAT_EXAMPLES]
-    patterns = _arguments_of(plain, "pattern")
+    min_length = max(_keyword_values(plain, "minLength"), default=0)
+    max_length = min(_keyword_values(plain, "maxLength"), default=math.inf)
+    examples = [_FORMAT_EXAMPLES[name] for name in _keyword_values(plain, "format") if name in _FORMAT_EXAMPLES]
+    patterns = _keyword_values(plain, "pattern")
     yield from examples
     for pattern in patterns:
         yield from _pattern_texts(pattern, min_length, generation)
@@ -3454,7 +3456,7 @@ _FORMAT_EXAMPLES = {
 
 
 # The values to try for each type.
-_SUGGESTIONS: Mapping[str, Callable[[list[_SchemaPart], _Generation], Iterable[Any]]] = {
+_SUGGESTERS: Mapping[str, Callable[[list[_SchemaPart], _Generation], Iterable[Any]]] = {
     "array": _suggest_lists,
     "boolean": lambda plain, generation: [False, True],
     "integer": functools.partial(_suggest_numbers, integers_only=True),
@@ -3618,11 +3620,11 @@ class _Undecided(ValueError):
 def _matches_pattern(pattern: str, text: str, generation: _Generation) -> bool:
     """Return True if a text matches. Raise `_Undecided` if the text is long and the pattern could backtrack forever."""
     if (pattern, text) not in generation.matches:
-        if len(text) > _SAFE_TEXT_LENGTH and _may_backtrack(pattern):
+        if len(text) > _MAX_BACKTRACKING_LENGTH and _may_backtrack(pattern):
             raise _Undecided(
                 f"the mock cannot tell if {_short_repr(text)} matches {_short_repr(pattern)}; set a response"
             )
-        _try_pattern(pattern, text, generation)
+        _cache_match(pattern, text, generation)
     return generation.matches[pattern, text]
 
 
@@ -3632,10 +3634,10 @@ def _may_backtrack(pattern: str) -> bool:
     return len(choices) > 1 or _looks_around(pattern)
 
 
-_SAFE_TEXT_LENGTH = 20  # characters, of a text that any pattern can be tried on
+_MAX_BACKTRACKING_LENGTH = 20  # characters, of a text that any pattern can be tried on
 
 
-def _try_pattern(pattern: str, text: str, generation: _Generation) -> None:
+def _cache_match(pattern: str, text: str, generation: _Generation) -> None:
     """Find out if a text matches, however long that takes."""
     generation.matches[pattern, text] = re.search(pattern, text) is not None
 
@@ -3668,10 +3670,10 @@ def _pattern_texts(pattern: str, min_length: int, generation: _Generation) -> It
     ]:
         text = _sample(parsed, _Repeats(optional_repeats, extra_repeats, generation))
         texts = [text] if looks_around or "AT_END" in repr(parsed) else [text, text.ljust(min_length, "x")]
-        if looks_around and len(text) > _SAFE_TEXT_LENGTH:
+        if looks_around and len(text) > _MAX_BACKTRACKING_LENGTH:
             return
         for candidate in texts:
-            _try_pattern(pattern, candidate, generation)
+            _cache_match(pattern, candidate, generation)
             yield candidate
 
 
@@ -3982,7 +3984,7 @@ def _handle_create(call: _Call) -> Any:
 
 
 def _handle_retrieve(call: _Call) -> Any:
-    _seeded_objects(call.store, call.resource)  # before the look at one of its objects
+    _seed_objects(call.store, call.resource)  # before the look at one of its objects
     _advance(call.store, call.resource.name, call.key)
     return _as_response(call, _require_target(call))
 
@@ -4109,7 +4111,7 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
     order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
-    objects = store._children(resource.name, *parents) if parents else _seeded_objects(store, resource)
+    objects = store._children(resource.name, *parents) if parents else _seed_objects(store, resource)
     deleted = store._bookkeeping.metadata.get((resource.name, parents), _Metadata()).tombstones
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
     keys, has_more = _first_matching(keys, objects, query, _page_limit(query, default_limit, max_limit))
@@ -4134,7 +4136,7 @@ def _keys_between(
     for name, cursor in cursors.items() if keys else ():
         if not cursor:
             continue
-        cursor_slice = _cursor_slice(objects, deleted, _to_key((*parents, cursor)))
+        cursor_slice = _locate_cursor(objects, deleted, _to_key((*parents, cursor)))
         if cursor_slice is None:
             _reject_cursor(name, cursor)
         if (name == "after") == newest_first:  # what is older
@@ -4146,7 +4148,7 @@ def _keys_between(
     return keys[low:high][::-1] if newest_first else keys[low:high]
 
 
-def _cursor_slice(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor: Any) -> slice | None:
+def _locate_cursor(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor: Any) -> slice | None:
     """Return the place of a cursor in the order of creation: an empty one, between others, if it is deleted."""
     is_deleted = cursor not in objects
     while cursor not in objects and cursor in deleted:
@@ -4512,7 +4514,7 @@ def _put_file(store: StateStore, file: _JSON, data: bytes) -> None:
     store["files.content"][file["id"]] = data
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "files": {
@@ -4527,7 +4529,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "FileObject": "file-",
@@ -4536,8 +4538,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "FileObject": {"status": "processed", "purpose": "assistants"},
         "Upload": {"status": "pending"},
@@ -4545,7 +4547,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "files.content": _Behavior(default=b"mock file content", handler=_file_content),
@@ -4612,7 +4614,7 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
     ):
         usage["usage"]["output_tokens_details"] = {"reasoning_tokens": reasoning_tokens}
     conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
-    output = {"output": [_item_from_request(call, obj, position) for position in range(len(obj["output"]))]}
+    output = {"output": [_item_with_request_fields(call, obj, position) for position in range(len(obj["output"]))]}
     return usage | output | _response_model_defaults(call.body, obj) | conversation | _response_filter_fields(call, obj)
 
 
@@ -4979,7 +4981,7 @@ def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
     return _ITEM_TYPES.get(item["type"]) or _ItemType()
 
 
-def _item_from_request(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+def _item_with_request_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return an item of a response with the fields that depend on the request."""
     item = response["output"][position]
     row = _item_type_of(item)
@@ -5171,7 +5173,7 @@ def _deferred_tools(response: Mapping[str, Any]) -> list[_JSON]:
     return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
 
 
-def _mcp_approval(call: _Call, *_: Any) -> _JSON:
+def _mcp_approval_fields(call: _Call, *_: Any) -> _JSON:
     """Return the id of the approval request that the input answers, or null."""
     approvals = [item for item in _only_dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
     return {"approval_request_id": approvals[0].get("approval_request_id") if approvals else None}
@@ -5241,7 +5243,7 @@ class _ResponsesSession(_SocketSession):
         return message.get_str("type"), message.get_str("stream_id")
 
     def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
-        return event | _stream_field(message)
+        return event | _stream_id_field(message)
 
     def error_event(self, message: _ClientMessage, error: _ServiceError) -> _JSON:
         return {"type": "error", "status": error.status, "error": error.envelope}
@@ -5271,7 +5273,7 @@ class _ResponsesSession(_SocketSession):
             error = {key: service_error.envelope[key] for key in ("code", "message")}
             return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
         self._queue_input(target, outputs)
-        return [{"type": "response.inject.created", **fields, **_stream_field(creator)}]
+        return [{"type": "response.inject.created", **fields, **_stream_id_field(creator)}]
 
     @_handles("response.steer")
     async def steer(self, message: _ClientMessage) -> list[_JSON]:
@@ -5282,7 +5284,7 @@ class _ResponsesSession(_SocketSession):
         stream_field = {}
         try:
             creator = self._steerable_creator(target, items)
-            stream_field = _stream_field(creator)
+            stream_field = _stream_id_field(creator)
             steer["id"] = message.call.store._new_id("steer_")
             self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
         except _ServiceError as service_error:
@@ -5299,7 +5301,7 @@ class _ResponsesSession(_SocketSession):
         """
         target = steer["previous_response_id"]
         response = message.call.store["responses"][target]
-        required = [_output_stub(item) for item in response["output"] if "call_id" in item]
+        required = [_build_tool_output_stub(item) for item in response["output"] if "call_id" in item]
         if required:
             self._queue_input(target, items)
             return [_steer_event("pending", steer, reason="waiting_for_required_input", required_input=required)]
@@ -5345,7 +5347,7 @@ class _ResponsesSession(_SocketSession):
         return creator
 
 
-def _stream_field(message: _ClientMessage) -> dict[str, str]:
+def _stream_id_field(message: _ClientMessage) -> dict[str, str]:
     """Return a dict with the `stream_id` of a message, which is empty if the message has none."""
     stream_id = message.get_str("stream_id")
     return {"stream_id": stream_id} if stream_id else {}
@@ -5355,7 +5357,7 @@ def _steer_event(name: str, steer: _JSON, **fields: Any) -> _JSON:
     return {"type": f"response.steer.{name}", "sequence_number": 0, "steer": steer, **fields}
 
 
-def _output_stub(item: Mapping[str, Any]) -> _JSON:
+def _build_tool_output_stub(item: Mapping[str, Any]) -> _JSON:
     """Return the fields of the output of a tool call that are known before the client sends it."""
     stub = {"type": f"{item['type']}_output", "call_id": item["call_id"]}
     if item["type"] == "function_call":
@@ -5433,7 +5435,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         events=("in_progress", _StreamedField("arguments"), "completed"),
         tool="mcp",
         tool_fields=("server_label",),
-        request_fields=_mcp_approval,
+        request_fields=_mcp_approval_fields,
     ),
     "mcp_list_tools": _ItemType(
         id_prefix="mcpl_",
@@ -5517,10 +5519,10 @@ _ITEM_TYPES: dict[str, _ItemType] = {
 _ID_PREFIXES |= {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models}
 
 
-_DEFAULTS_BY_TYPE |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
+_DEFAULTS_BY_SDK_MODEL |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "conversations": {"not_found_message": "Conversation with id '{id}' not found."},
@@ -5530,7 +5532,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "CompactedResponse": "resp_",
@@ -5542,8 +5544,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "FileSearchTool": {
             "filters": None,
@@ -5603,7 +5605,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _IMPLIED_FIELDS,
     {
         "ActionSearch": _implied_by_search,
@@ -5612,7 +5614,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _TURN_CONVERTERS,
     {
         "beta.BetaResponse": _turn_to_response,
@@ -5621,7 +5623,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "conversations.create": _Behavior(store=_store_conversation, input_param="items"),
@@ -5645,7 +5647,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _SOCKET_SESSIONS,
     {
         "beta.responses.connect": _ResponsesSession,
@@ -5662,7 +5664,7 @@ _add_rows(
 def _check_tool_messages(call: _Call) -> None:
     """Tool messages answer calls of the messages before them."""
     call_ids: set[Any] = set()
-    for index, message in enumerate(_chat_messages(call)):
+    for index, message in enumerate(_request_messages(call)):
         call_ids |= {tool_call.get("id") for tool_call in _only_dicts(message.get("tool_calls"))}
         if message.get("role") == "tool" and message.get("tool_call_id") not in call_ids:
             _reject(
@@ -5756,7 +5758,7 @@ def _store_chat(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     usage = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
     call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": usage}  # told otherwise now
-    for index, message in enumerate(_chat_messages(call)):
+    for index, message in enumerate(_request_messages(call)):
         content, parts = message.get("content"), None
         if isinstance(content, list):
             content, parts = _extract_text(content), content
@@ -5765,7 +5767,7 @@ def _store_chat(call: _Call, obj: _JSON, script: _Script) -> None:
         call.store["chat.completions.messages"][obj["id"], id] = message | stored
 
 
-def _chat_messages(call: _Call) -> list[_JSON]:
+def _request_messages(call: _Call) -> list[_JSON]:
     return _only_dicts(call.body.get("messages"))
 
 
@@ -5989,7 +5991,7 @@ def _filter_results(*detections: str, harmful: bool = False) -> _JSON:
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "chat.completions": {
@@ -6001,7 +6003,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "ChatCompletion": "chatcmpl-",
@@ -6012,8 +6014,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "FunctionDefinition": {"strict": False, "parameters": _EMPTY_PARAMETERS},
         "ChatCompletion": {
@@ -6038,7 +6040,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _IMPLIED_FIELDS,
     {
         "ChatCompletionMessage": _implied_by_message,
@@ -6047,7 +6049,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _TURN_CONVERTERS,
     {
         "chat.ChatCompletion": _turn_to_chat,
@@ -6056,7 +6058,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "chat.completions.create": _Behavior(
@@ -6065,7 +6067,7 @@ _add_rows(
             derive=_derive_chat,
             store=_store_chat,
             events=_chat_events,
-            get_messages=_chat_messages,
+            get_messages=_request_messages,
         ),
         "completions.create": _Behavior(is_generated=True, derive=_derive_completion, events=_completion_events),
     },
@@ -6122,7 +6124,7 @@ def _messages_with_tool_outputs(call: _Call) -> list[_JSON]:
 
 
 def _thread_messages(call: _Call) -> list[_JSON]:
-    stored = _load_children(call.store, "beta.threads.messages", call.params["thread_id"])
+    stored = _load_child_objects(call.store, "beta.threads.messages", call.params["thread_id"])
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
 
@@ -6237,7 +6239,7 @@ def _start_run(store: StateStore, run: _JSON, turn: Turn | None) -> None:
 def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
     """Return what the end of a run changes in it, and add its message and its step."""
     if turn.tool_calls:
-        tool_calls = [_run_tool_call(tool_call, store) for tool_call in turn.tool_calls]
+        tool_calls = [_to_run_tool_call(tool_call, store) for tool_call in turn.tool_calls]
         _add_tool_call_step(store, run, tool_calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}
         return {"status": "requires_action", "required_action": action}
@@ -6255,7 +6257,7 @@ def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
     return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
 
 
-def _run_tool_call(tool_call: ToolCall, store: StateStore) -> _JSON:
+def _to_run_tool_call(tool_call: ToolCall, store: StateStore) -> _JSON:
     return {"id": tool_call.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(tool_call)}
 
 
@@ -6326,7 +6328,7 @@ def _attach_files(store: StateStore, thread_id: str, message: Mapping[str, Any])
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> _JSON:
-    messages = _load_children(store, "beta.threads.messages", run["thread_id"])
+    messages = _load_child_objects(store, "beta.threads.messages", run["thread_id"])
     prompt_tokens = _count_tokens(run.get("instructions") or "") + sum(
         _count_tokens(_message_text(message)) for message in messages
     )
@@ -6452,7 +6454,7 @@ def _delta_event(obj: Mapping[str, Any], object_type: str, delta: _JSON) -> _JSO
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "beta.assistants": {"not_found_message": "No assistant found with id '{id}'."},
@@ -6464,7 +6466,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "Assistant": "asst_",
@@ -6475,8 +6477,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "beta.threads.Message": {"metadata": {}, "content": [{"type": "text"}], "attachments": []},
         "beta.threads.Text": {"value": _DEFAULT_TEXT},
@@ -6510,7 +6512,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _IMPLIED_FIELDS,
     {
         "Run": _implied_by_run,
@@ -6518,7 +6520,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _TURN_CONVERTERS,
     {
         "beta.threads.Run": _turn_to_run,
@@ -6526,7 +6528,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "beta.assistants.create": _Behavior(derive=_derive_assistant, store=_store_assistant),
@@ -6586,7 +6588,7 @@ def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[_Eve
         yield event["type"], event
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "beta.agents.environments.files": {"key_field": "path"},
@@ -6594,7 +6596,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "ChatKitThread": "cthr_",
@@ -6603,8 +6605,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "ChatKitWorkflow": {"state_variables": None, "version": None},
         "ChatKitThreadUserMessageItem": {"inference_options": None},
@@ -6614,7 +6616,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
@@ -6818,7 +6820,7 @@ def _search_vector_store(call: _Call) -> Any:
 
 def _search_hits(store: StateStore, vector_store_id: str, words: list[str], condition: Any) -> list[_JSON]:
     """Every chunk of the files that pass a filter, with its score, best first."""
-    stored = _load_children(store, "vector_stores.files", vector_store_id)
+    stored = _load_child_objects(store, "vector_stores.files", vector_store_id)
     files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
     chunks = [(file, chunk) for file in files for chunk in _split_chunks(file, _file_text(store, file["id"]))]
     ranked = _rank_texts(words, [_split_words(chunk) for _, chunk in chunks])
@@ -6871,7 +6873,7 @@ def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk:
     return fields | {"score": score, "content": [{"type": "text", "text": chunk}]}
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _mark_expired},
@@ -6880,7 +6882,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "VectorStore": "vs_",
@@ -6890,8 +6892,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "VectorStore": {"metadata": {}, "last_active_at": _Timestamp()},
         "VectorStoreFile": {
@@ -6905,7 +6907,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _IMPLIED_FIELDS,
     {
         "FileCounts": _implied_by_counts,
@@ -6913,7 +6915,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "vector_stores.create": _Behavior(
@@ -7069,7 +7071,7 @@ def _implied_by_request_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _J
     return {"total": max(counts.get("total") or 0, answered)}
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "batches": {"not_found_message": "No batch found with id '{id}'."},
@@ -7077,15 +7079,15 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
     },
 )
 
 
-_add_rows(
+_extend_table(
     _IMPLIED_FIELDS,
     {
         "BatchRequestCounts": _implied_by_request_counts,
@@ -7093,7 +7095,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "batches.cancel": _Behavior(
@@ -7217,7 +7219,7 @@ def _derive_permissions(call: _Call, obj: _JSON) -> _JSON:
     return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "fine_tuning.checkpoints.permissions": {"paging": ("desc", 10, 100)},
@@ -7239,7 +7241,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "FineTuningJob": "ftjob-",
@@ -7250,8 +7252,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "fine_tuning.alpha.Metadata": {"sampled_model_name": None, "token_usage": None},
         "MetadataErrors": {
@@ -7274,7 +7276,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "fine_tuning.checkpoints.permissions.create": _Behavior(
@@ -7457,7 +7459,7 @@ def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[_Ev
     yield None, "[DONE]"
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "VoiceConsent": "cons_",
@@ -7465,8 +7467,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "ImagesResponse": {"data": [{}]},
         "Transcription": {"text": _DEFAULT_TEXT},
@@ -7477,7 +7479,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _TURN_CONVERTERS,
     {
         "audio.Transcription": _turn_to_text,
@@ -7486,7 +7488,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "audio.speech.create": _Behavior(
@@ -7599,7 +7601,7 @@ def _derive_decision(call: _Call, obj: _JSON) -> _JSON:
     _check_questions(call)
     questions = _only_dicts(call.body.get("questions"))
     answers = [
-        _DEFAULT_DECISIONS[question["type"]](question) | {k: question.get(k) for k in ("type", "name")}
+        _DECISION_ANSWERS[question["type"]](question) | {k: question.get(k) for k in ("type", "name")}
         for question in questions
     ]
     texts = [call.body.get("input"), *(question.get("instructions") for question in questions)]
@@ -7630,7 +7632,7 @@ def _with_probabilities(members: Iterable[_JSON]) -> list[_JSON]:
 
 
 # What is answered to a question, by its type.
-_DEFAULT_DECISIONS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
+_DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
     "predicate": lambda question: {"probability": 1.0},
     "choice": lambda question: {
         "choice": question["choices"][0]["value"],
@@ -7647,7 +7649,7 @@ _DEFAULT_DECISIONS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
 }
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "ModerationCreateResponse": "modr-",
@@ -7655,8 +7657,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "Categories": {"illicit": False, "illicit/violent": False},
         "ModerationCreateResponse": {"model": "omni-moderation-latest"},
@@ -7665,7 +7667,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "decisions.create": _Behavior(is_generated=True, derive=_derive_decision),
@@ -7693,10 +7695,10 @@ def _realtime_behavior() -> _Behavior:
     )
 
 
-def _speech_behavior() -> _Behavior:
+def _utterance_behavior() -> _Behavior:
     """Return the behavior of sessions that answer each utterance."""
     return _Behavior(
-        is_generated=True, store=lambda call, obj, script: None, events=_utterance_events, stores_answer=False
+        is_generated=True, store=lambda call, obj, script: None, events=_utterance_answer_events, stores_answer=False
     )
 
 
@@ -7905,14 +7907,14 @@ _SETTINGS_MODELS = {
 }
 
 
-async def _transcript(message: _ClientMessage, settings: Mapping[str, Any]) -> str:
+async def _transcribe(message: _ClientMessage, settings: Mapping[str, Any]) -> str:
     """Return the text of `audio.transcriptions.create`. Raise the error that is set there."""
     request = message.with_body(settings).for_endpoint("audio.transcriptions.create")
     return (await _answer_as_dict(request))["text"]
 
 
 def _audio_pieces(
-    session: _AudioSession, text: str, pieces: _Pieces, audio: str | None = None
+    session: _AudioSession, text: str, pieces: _TextSplitter, audio: str | None = None
 ) -> Iterator[tuple[str, str]]:
     """Yield the pieces of a text, each with its part of the audio in base64. Without `audio`, it is silence."""
     bytes_per_ms, silence = session.sample_format("output")
@@ -7933,7 +7935,7 @@ def _audio_pieces(
 _MS_PER_CHARACTER = 10  # of audio
 
 
-_Pieces = Callable[[str], Iterator[str]]  # splits a text for deltas
+_TextSplitter = Callable[[str], Iterator[str]]  # splits a text for deltas
 
 
 # ---- sessions with a conversation ------------------------------------------------------------------------------------
@@ -7976,7 +7978,7 @@ class _RealtimeSession(_AudioSession):
     @_handles("conversation.item.create")
     def create_item(self, message: _ClientMessage) -> list[_JSON]:
         _check_param_types(message.call)
-        item = _new_item(message.call, **_without_nulls(message.body["item"]))
+        item = _new_realtime_item(message.call, **_without_nulls(message.body["item"]))
         previous = message.body.get("previous_item_id")
         if "type" not in item:
             _reject("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
@@ -8088,7 +8090,7 @@ class _RealtimeSession(_AudioSession):
         fields = {"id": self.speech_item_id} if self.speech_item_id else {}
         audio = base64.b64encode(self.take_input_buffer()).decode()
         part = {"type": "input_audio", "audio": audio, "transcript": None}
-        item = _new_item(message.call, type="message", role="user", content=[part], **fields)
+        item = _new_realtime_item(message.call, type="message", role="user", content=[part], **fields)
         committed = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item["id"]}
         added = self.insert_item(item)
         transcription = await self._transcription_events(message, item, duration_ms)
@@ -8098,13 +8100,13 @@ class _RealtimeSession(_AudioSession):
         """Transcribe the audio of an item, if the settings ask for it. Return the events of the transcript."""
         settings = self.audio_config("input").get("transcription")
         if not settings and self.transcribes_only:
-            settings = _DEFAULT_TRANSCRIPTION
+            settings = _DEFAULT_TRANSCRIPTION_SETTINGS
         if not settings:
             return []
         prefix = "conversation.item.input_audio_transcription"
         position = {"item_id": item["id"], "content_index": 0}
         try:
-            text = await _transcript(message, settings)
+            text = await _transcribe(message, settings)
         except _ServiceError as error:
             return [{"type": f"{prefix}.failed", "error": error.envelope, **position}]
         item["content"][0]["transcript"] = text
@@ -8158,10 +8160,10 @@ _SILENCE_DURATION_MS = 200  # the silence that ends a turn or an utterance, unle
 _MIN_COMMIT_MS = 100  # the shortest audio that can be committed
 
 
-_DEFAULT_TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe"}
+_DEFAULT_TRANSCRIPTION_SETTINGS = {"model": "gpt-4o-mini-transcribe"}
 
 
-def _new_item(call: _Call, **fields: Any) -> _JSON:
+def _new_realtime_item(call: _Call, **fields: Any) -> _JSON:
     return {"id": call.store._new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
 
 
@@ -8353,14 +8355,14 @@ def _with_modality(call: _Call, item: _JSON) -> _JSON:
     return converted
 
 
-def _stream_message(session: _AudioSession, item: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
+def _stream_message(session: _AudioSession, item: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
     for index, part in enumerate(item["content"]):
         streamer = _stream_audio if part["type"] == "output_audio" else _stream_text
         for event in streamer(session, part, pieces):
             yield event | {"content_index": index}
 
 
-def _stream_text(session: _AudioSession, part: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
+def _stream_text(session: _AudioSession, part: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
     text = part["text"]
     part["text"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "text", "text": ""}}
@@ -8371,7 +8373,7 @@ def _stream_text(session: _AudioSession, part: _JSON, pieces: _Pieces) -> Iterat
     yield {"type": "response.content_part.done", "part": {"type": "text", "text": part["text"]}}
 
 
-def _stream_audio(session: _AudioSession, part: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
+def _stream_audio(session: _AudioSession, part: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
     transcript = part["transcript"]
     part["transcript"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "audio", "transcript": ""}}
@@ -8384,7 +8386,7 @@ def _stream_audio(session: _AudioSession, part: _JSON, pieces: _Pieces) -> Itera
     yield {"type": "response.content_part.done", "part": {"type": "audio", "transcript": part["transcript"]}}
 
 
-def _stream_function_call(session: _AudioSession, item: _JSON, pieces: _Pieces) -> Iterator[_JSON]:
+def _stream_function_call(session: _AudioSession, item: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
     arguments = item["arguments"]
     call_id = {"call_id": item["call_id"]}
     item["arguments"] = ""
@@ -8401,7 +8403,7 @@ _ITEM_STREAMERS = {"function_call": _stream_function_call, "message": _stream_me
 # ---- sessions that answer each utterance: live and translation -------------------------------------------------------
 
 
-class _SpeechSession(_AudioSession):
+class _UtteranceSession(_AudioSession):
     """A session that answers each utterance with speech. An utterance ends with a pause, or with the session."""
 
     def __init__(self, call: _Call, router: Router) -> None:
@@ -8422,7 +8424,7 @@ class _SpeechSession(_AudioSession):
             return ()
         self.utterance_ms = (self.elapsed_ms, self.end_ms(audio))
         self.take_input_buffer()
-        text = await _transcript(message, _DEFAULT_TRANSCRIPTION)
+        text = await _transcribe(message, _DEFAULT_TRANSCRIPTION_SETTINGS)
         self.transcript.append({"role": "user", "content": text})
         deltas = [self.timed_event("session.input_transcript.delta", delta=piece) for piece in _split_text(text, None)]
         utterance = message.with_body({"type": message.body["type"], "input": text})
@@ -8438,7 +8440,7 @@ class _SpeechSession(_AudioSession):
         return {"type": "session.closed", "reason": reason, "session": self.settings, "usage": usage}
 
 
-def _utterance_events(call: _Call, answer: _JSON, chunk: int | None) -> Iterator[_Event]:
+def _utterance_answer_events(call: _Call, answer: _JSON, chunk: int | None) -> Iterator[_Event]:
     """Yield the transcript and the audio of the answer to an utterance."""
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
@@ -8447,7 +8449,7 @@ def _utterance_events(call: _Call, answer: _JSON, chunk: int | None) -> Iterator
         yield None, session.timed_event("session.output_audio.delta", delta=audio)
 
 
-class _TranslationSession(_SpeechSession):
+class _TranslationSession(_UtteranceSession):
     """A session that answers each utterance with its translation."""
 
     client_events = "realtime.RealtimeTranslationClientEventParam"
@@ -8472,7 +8474,7 @@ class _TranslationSession(_SpeechSession):
         return await self.answer_utterance(message)
 
 
-class _LiveSession(_SpeechSession):
+class _LiveSession(_UtteranceSession):
     """A live session. It can delegate to `responses.create` and `decisions.create`."""
 
     client_events = "live.ClientEventParam"
@@ -8644,7 +8646,7 @@ def _location_header(call: _Call) -> list[tuple[bytes, bytes]]:
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "realtime.client_secrets": {"key_field": "value"},
@@ -8653,7 +8655,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "RealtimeConversationItemAssistantMessage": "item_",
@@ -8667,8 +8669,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "beta.realtime.Session": _BETA_REALTIME_SESSION,
         "beta.realtime.SessionCreateResponse": _BETA_REALTIME_SESSION,
@@ -8693,7 +8695,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _TURN_CONVERTERS,
     {
         "beta.realtime.RealtimeResponse": _turn_to_realtime_response,
@@ -8702,12 +8704,12 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
-        "live.connect": _speech_behavior(),
-        "live.forks.connect": _speech_behavior(),
-        "live.sideband.connect": _speech_behavior(),
+        "live.connect": _utterance_behavior(),
+        "live.forks.connect": _utterance_behavior(),
+        "live.sideband.connect": _utterance_behavior(),
         "realtime.calls.accept": _Behavior(
             store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
         ),
@@ -8717,12 +8719,12 @@ _add_rows(
         "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
         "realtime.connect": _realtime_behavior(),
         "realtime.translations.client_secrets.create": _Behavior(derive=_derive_client_secret),
-        "realtime.translations.connect": _speech_behavior(),
+        "realtime.translations.connect": _utterance_behavior(),
     },
 )
 
 
-_add_rows(
+_extend_table(
     _SOCKET_SESSIONS,
     {
         "beta.realtime.connect": _BetaRealtimeSession,
@@ -8794,10 +8796,10 @@ def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     id, version = obj["id"], obj["latest_version"]
     _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
-    call.store["skills.versions.content"][id, version] = _skill_content(call)
+    call.store["skills.versions.content"][id, version] = _join_skill_files(call)
 
 
-def _skill_content(call: _Call) -> bytes:
+def _join_skill_files(call: _Call) -> bytes:
     return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
 
 
@@ -8848,7 +8850,7 @@ def _source_video_ids(call: _Call) -> list[Any]:
     return _find_ids([call.params.get("video_id"), call.body.get("video")])
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "containers": {"on_expire": _mark_expired},
@@ -8861,7 +8863,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "ContainerCreateResponse": "cntr_",
@@ -8884,8 +8886,8 @@ _CONTAINER_DEFAULTS = {
 }
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "ContainerCreateResponse": _CONTAINER_DEFAULTS,
         "ContainerListResponse": _CONTAINER_DEFAULTS,
@@ -8899,7 +8901,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _IMPLIED_FIELDS,
     {
         "ResultCounts": _implied_by_counts,
@@ -8907,7 +8909,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "containers.files.content.retrieve": _Behavior(check=_require_live_container),
@@ -8923,9 +8925,9 @@ _add_rows(
         "evals.create": _Behavior(derive=_derive_eval),
         "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
         "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
-        "skills.create": _Behavior(derive=_derive_skill, store=_store_skill, content=_skill_content),
+        "skills.create": _Behavior(derive=_derive_skill, store=_store_skill, content=_join_skill_files),
         "skills.versions.create": _Behavior(
-            derive=_derive_skill_version, store=_store_skill_version, content=_skill_content
+            derive=_derive_skill_version, store=_store_skill_version, content=_join_skill_files
         ),
         "videos.create": _Behavior(is_generated=True, stages=_VIDEO_STAGES),
         "videos.edit": _remix_behavior(),
@@ -9012,10 +9014,10 @@ def _derive_service_account(call: _Call, obj: _JSON) -> _JSON:
 def _store_service_account(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     if obj["api_key"]:
-        _store_api_key(call, obj["api_key"], script)
+        _store_project_api_key(call, obj["api_key"], script)
 
 
-def _store_api_key(call: _Call, api_key: _JSON, script: _Script) -> None:
+def _store_project_api_key(call: _Call, api_key: _JSON, script: _Script) -> None:
     """An API key of a service account is listed among the project's."""
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), api_key))
@@ -9028,7 +9030,7 @@ def _list_projects(call: _Call) -> Any:
     return _handle_list(call, {**call.query, "status": "active"} if only_active else call.query)
 
 
-_add_rows(
+_extend_table(
     _RESOURCES,
     {
         "admin": {"paging": ("asc", 20, 100)},
@@ -9044,7 +9046,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _ID_PREFIXES,
     {
         "AdminAPIKey": "key_",
@@ -9065,8 +9067,8 @@ _add_rows(
 )
 
 
-_add_rows(
-    _DEFAULTS_BY_TYPE,
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
     {
         "Invite": {"status": "pending"},
         "Project": {"name": "", "status": "active"},
@@ -9075,7 +9077,7 @@ _add_rows(
 )
 
 
-_add_rows(
+_extend_table(
     _BEHAVIORS,
     {
         "admin.organization.certificates.activate": _Behavior(
@@ -9101,7 +9103,7 @@ _add_rows(
         ),
         "admin.organization.projects.list": _Behavior(handler=_list_projects),
         "admin.organization.projects.service_accounts.api_keys.create": _Behavior(
-            check=_require_target, store=_store_api_key
+            check=_require_target, store=_store_project_api_key
         ),
         "admin.organization.projects.service_accounts.create": _Behavior(
             derive=_derive_service_account, store=_store_service_account
@@ -9691,7 +9693,7 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
             pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]
         ]
         if content is not None and value.status_code < 300:
-            _store_complete_response(call, content)
+            _store_http_response(call, content)
         return _LazyResponse(
             value.status_code, headers=[*headers, *default_headers], extensions=extensions, stream=body
         )
@@ -9699,7 +9701,7 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
     return _Script(resolve=resolve)
 
 
-def _store_complete_response(call: _Call, content: bytes) -> None:
+def _store_http_response(call: _Call, content: bytes) -> None:
     """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
     try:
         obj = json.loads(content)
@@ -9769,7 +9771,7 @@ def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
 
 
 def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
-    if _is_step_list(step) and _coerced_value(row, step) is None:
+    if _is_list_or_tuple(step) and _coerced_value(row, step) is None:
         raise TypeError(
             f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
             "join the calls of one answer with +, tool_call(...) + tool_call(...)"
@@ -9780,7 +9782,7 @@ def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
         raise type(error)(f"step {number}: {error}") from None
 
 
-def _is_step_list(value: Any) -> bool:
+def _is_list_or_tuple(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
@@ -9792,7 +9794,7 @@ def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
         raise ValueError(
             f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
         )
-    if _is_step_list(value.value) or _is_stream(value.value):
+    if _is_list_or_tuple(value.value) or _is_stream(value.value):
         return _prepare_events(row, value.value, value.pace)
     return dataclasses.replace(_prepare(row, value.value), pace=value.pace)
 
@@ -9876,7 +9878,7 @@ _AWS_DOMAINS = (
 
 # Base URLs of the SDK's own clients, as error messages show them, and as regular expressions. The public URL is not among
 # them, because it is looked at first. `_base_pattern` adds the forms of Azure's paths to each.
-_CLIENT_BASES = {
+_SDK_BASES = {
     # the regions of `data_residency=`, and the hosts that ask for a client certificate
     "https://*.api.openai.com/v1": r"https://(?:[a-z]{2}|mtls(?:-[a-z]{2})?)\.api\.openai\.com/v1",
     # the hosts of a resource, in each of Azure's clouds, and of a project in Foundry
@@ -9900,7 +9902,7 @@ _AZURE_PATH = r"(?:/openai(?:/v1)?)?(?:/deployments/(?P<deployment>[^/]+))?"
 @functools.lru_cache(maxsize=64)
 def _base_pattern(*bases: str) -> str:
     """Return the regular expression of some base URLs, with the forms of Azure's paths below them."""
-    roots = "|".join(_CLIENT_BASES.get(base) or re.escape(base) for base in bases)
+    roots = "|".join(_SDK_BASES.get(base) or re.escape(base) for base in bases)
     return f"(?:{roots}){_AZURE_PATH}(?=/|$)"
 
 
@@ -10283,7 +10285,7 @@ class _Interceptor(Mocker):
     """
 
     name = "openai_responses"
-    targets: ClassVar[list[str]] = []  # see `_PATCHES`: the methods differ
+    targets: ClassVar[list[str]] = []  # see `_PATCHES_BY_TARGET`: the methods differ
     target_methods: ClassVar[list[str]] = []
 
     @classmethod
@@ -10315,8 +10317,10 @@ class _Interceptor(Mocker):
 
 @functools.cache
 def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """Return the class, the method and the patch of each entry of `_PATCHES` whose package is installed."""
-    installed = [(target, patches) for target, patches in _PATCHES.items() if _is_installed(target.partition(":")[0])]
+    """Return the class, the method and the patch of each entry of `_PATCHES_BY_TARGET` whose package is installed."""
+    installed = [
+        (target, patches) for target, patches in _PATCHES_BY_TARGET.items() if _is_installed(target.partition(":")[0])
+    ]
     owners = [(pkgutil.resolve_name(target), patches) for target, patches in installed]
     return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
@@ -10382,7 +10386,7 @@ def _patches_of_module(module: types.ModuleType) -> list[tuple[Any, str, Callabl
     return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
 
 
-_patch_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
+_own_patch_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
 
 
 def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
@@ -10394,13 +10398,13 @@ def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
         return
     patched = _cached_patch(patch, original)
     if patched is not original:
-        _patch_codes.add(patched.__code__)
+        _own_patch_codes.add(patched.__code__)
         setattr(owner, name, patched)
 
 
 def _is_own_patch(function: Any) -> bool:
     """Return True if a function is a patch of this module."""
-    return type(function) is types.FunctionType and function.__code__ in _patch_codes
+    return type(function) is types.FunctionType and function.__code__ in _own_patch_codes
 
 
 def _is_wrapped(owner: type, method: Any) -> bool:
@@ -10636,7 +10640,7 @@ _POOL_PATCHES = {
 
 def _from_httpcore(request: Any) -> Any:
     """Convert a request of httpcore or httpcore2 to one of httpx or httpx2."""
-    http_lib = importlib.import_module(_httpcore_of(request).__name__.replace("httpcore", "httpx"))
+    http_lib = importlib.import_module(_httpcore_module_of(request).__name__.replace("httpcore", "httpx"))
     url = request.url
     httpx_url = http_lib.URL(scheme=url.scheme.decode(), host=url.host.decode(), port=url.port, raw_path=url.target)
     return http_lib.Request(
@@ -10654,7 +10658,7 @@ def _errors_of_httpcore(request: Any) -> Iterator[None]:
     try:
         yield
     except tuple(http_lib.RequestError for http_lib in _http_libs()) as error:
-        httpcore_error = getattr(_httpcore_of(request), type(error).__name__, None)
+        httpcore_error = getattr(_httpcore_module_of(request), type(error).__name__, None)
         if httpcore_error is None:
             raise
         raise httpcore_error(str(error)) from error
@@ -10668,7 +10672,7 @@ def _with_body(request: Any, converted: Any) -> Any:
 
 def _to_httpcore(response: Any, request: Any) -> Any:
     """Convert a router's response to one of httpcore; that of the network is returned as it is."""
-    httpcore = _httpcore_of(request)
+    httpcore = _httpcore_module_of(request)
     if isinstance(response, httpcore.Response):
         return response
     return httpcore.Response(
@@ -10676,7 +10680,7 @@ def _to_httpcore(response: Any, request: Any) -> Any:
     )
 
 
-def _httpcore_of(request: Any) -> Any:
+def _httpcore_module_of(request: Any) -> Any:
     """Return the module a request of httpcore or httpcore2 belongs to."""
     return sys.modules[_package(type(request).__module__)]
 
@@ -10686,7 +10690,7 @@ def _patch_connector(method: Any) -> Any:
 
     @functools.wraps(method)
     async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:
-        if _is_left_to_aiohttp(req):
+        if _is_aiohttp_passthrough(req):
             return await method(connector, req, traces, timeout)
         from aiohttp.client_proto import ResponseHandler
         from aiohttp.connector import Connection
@@ -10708,7 +10712,7 @@ _LOWER_PATCHES = {
 }
 
 
-def _is_left_to_aiohttp(req: Any) -> bool:
+def _is_aiohttp_passthrough(req: Any) -> bool:
     """Return True if a request of aiohttp isn't intercepted.
 
     This holds for requests that were passed through, for WebSockets of other programs, for the test client of aiohttp,
@@ -10981,7 +10985,7 @@ async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> http
     """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
     endpoint = call.mock._endpoint(call.row)
     value = endpoint._response
-    step = value[endpoint._hit_count] if _is_step_list(value) and endpoint._hit_count < len(value) else value
+    step = value[endpoint._hit_count] if _is_list_or_tuple(value) and endpoint._hit_count < len(value) else value
     try:
         if call.mock._strict:
             _check_api_key(call)
@@ -11097,7 +11101,7 @@ def _patch_connect(connect: Any) -> Any:
 
 
 # The methods to patch, by class, with the function that makes each patch.
-_PATCHES = {
+_PATCHES_BY_TARGET = {
     **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES.items()},
     "openai._base_client:BaseClient": {"_calculate_retry_timeout": _patch_retry_timeout},
     "openai._base_client:SyncAPIClient": {"request": _patch_sdk_request},
@@ -11551,11 +11555,11 @@ def _response_json(scripted: Scripted) -> Any:
 
 def _remove_rules(request: _ControlRequest) -> None:
     """Takes back the rule that a request names, or all of the endpoint."""
-    for rule in [_find_rule(request)] if request.content else list(request.endpoint._rules):
+    for rule in [_find_or_add_rule(request)] if request.content else list(request.endpoint._rules):
         rule.remove()
 
 
-def _find_rule(request: _ControlRequest) -> Rule:
+def _find_or_add_rule(request: _ControlRequest) -> Rule:
     """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
     body = request.body
     if not isinstance(body, dict) or not isinstance(body.get("when"), dict):
@@ -11570,9 +11574,9 @@ def _decode_value(value: Any) -> Any:
         return [_decode_value(item) for item in value]
     if not isinstance(value, dict) or len(value) != 1 or not (key := next(iter(value))).startswith("$"):
         return value
-    if (builder := _JSON_BUILDERS.get(key[1:])) is None:
+    if (builder := _VALUE_BUILDERS.get(key[1:])) is None:
         raise ValueError(
-            f"no form {key!r}.{_did_you_mean(key[1:], _JSON_BUILDERS)} There is: ${', $'.join(_JSON_BUILDERS)}"
+            f"no form {key!r}.{_did_you_mean(key[1:], _VALUE_BUILDERS)} There is: ${', $'.join(_VALUE_BUILDERS)}"
         )
     arguments = value[key]
     return (
@@ -11608,7 +11612,9 @@ _CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
     ("PUT", "/responses/{endpoint}"): lambda request: _set_response(request.endpoint, request.body),
     ("DELETE", "/responses/{endpoint}"): lambda request: delattr(request.endpoint, "response"),
     ("GET", "/rules/{endpoint}"): lambda request: list(map(_rule_json, request.endpoint._rules)),
-    ("PUT", "/rules/{endpoint}"): lambda request: _set_response(_find_rule(request), request.body.get("response")),
+    ("PUT", "/rules/{endpoint}"): lambda request: _set_response(
+        _find_or_add_rule(request), request.body.get("response")
+    ),
     ("DELETE", "/rules/{endpoint}"): lambda request: _remove_rules(request),
     ("GET", "/requests"): lambda request: [
         record_fields
@@ -12037,7 +12043,7 @@ _RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
 
 # Values that JSON can't express: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object contains the
 # arguments by name; anything else is the only argument.
-_JSON_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
+_VALUE_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
     "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
     "join": lambda parts: functools.reduce(operator.add, parts),
     "bytes": base64.b64decode,
@@ -12049,7 +12055,7 @@ _JSON_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
 # ---- event streams as classes ----------------------------------------------------------------------------------------
 
 
-_EventT = TypeVar("M")
+_EventT = TypeVar("_EventT")
 
 
 class EventStream(httpx.SyncByteStream, httpx.AsyncByteStream, Generic[_EventT]):
@@ -12210,7 +12216,7 @@ class Objects:
         if (key := self._find(ids)) not in self._objects:
             return False
         with self._store.lock:
-            _delete_object(self._store, self._resource, _to_path(key))
+            _delete_object(self._store, self._resource, _to_id_path(key))
         return True
 
     def list(self, *parents: str, **params: Any) -> Any:
@@ -12227,7 +12233,7 @@ class Objects:
         """The key of an object, of a child also by its own id alone."""
         if len(ids) > 1 or not self._resource.parent_params:
             return _to_key(ids)
-        return next((key for key in self._objects if _to_path(key)[-1] == ids[0]), None)
+        return next((key for key in self._objects if _to_id_path(key)[-1] == ids[0]), None)
 
     @property
     def _resource(self) -> _Resource:
@@ -12235,7 +12241,7 @@ class Objects:
 
     @property
     def _objects(self) -> dict[Any, Any]:
-        return _seeded_objects(self._store, self._resource)
+        return _seed_objects(self._store, self._resource)
 
     def _as_model(self, obj: Any) -> Any:
         return obj if obj is None or isinstance(obj, bytes) else _to_model(self._resource.response_type, obj)
@@ -12864,7 +12870,7 @@ class _MockDecorator:
                     return func(*args, **kwargs)
 
         wrapper.openai_mock = self
-        return _use_fixture(wrapper) if _sessions else _hide_mock_param(wrapper, func)
+        return _use_fixture(wrapper) if _pytest_session_count else _hide_mock_param(wrapper, func)
 
     @contextlib.contextmanager
     def _active_for(self, func: Callable[..., Any], kwargs: dict[str, Any]) -> Iterator[None]:
@@ -12957,12 +12963,12 @@ class OpenAIMock(_NoNewAttributes):
         if self._base_url:
             return (self._base_url,)
         self._read_environment()
-        return (_PUBLIC_BASE, *self._environment_bases, *_CLIENT_BASES)
+        return (_PUBLIC_BASE, *self._environment_bases, *_SDK_BASES)
 
     def _read_environment(self) -> None:
         """Add the `OPENAI_BASE_URL` of now: a test may set it at any time, and a client keeps the one it was made with."""
         if not self._base_url and (url := os.environ.get("OPENAI_BASE_URL")):
-            self._environment_bases[_environment_base(url)] = None
+            self._environment_bases[_normalize_environment_base(url)] = None
 
     def _start(self) -> None:
         self._read_environment()
@@ -13133,7 +13139,7 @@ class OpenAIMock(_NoNewAttributes):
 
 
 @functools.lru_cache(maxsize=16)
-def _environment_base(url: str) -> str:
+def _normalize_environment_base(url: str) -> str:
     """Clean a value of `OPENAI_BASE_URL`. It is read with each request, and parsing a URL is slow."""
     return _normalize_base_url(url, "OPENAI_BASE_URL")
 
@@ -13292,7 +13298,7 @@ def _request_builder(name: str) -> Callable[..., Any]:
     return build
 
 
-def _thread_builder(name: str) -> Callable[..., Any]:
+def _thread_request_builder(name: str) -> Callable[..., Any]:
     def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
         """The model a create request makes in a thread; `extra` is a partial merged into it."""
         return _build_created(name, request, extra, thread_id=thread_id)
@@ -13322,11 +13328,11 @@ _COMPAT_BUILDERS = {
     "embeddings": {"embedding_create_response_from_create_request": _request_builder("embeddings.create")},
     "messages": {
         "build_message": _model_builder("beta.threads.Message"),
-        "message_from_create_request": _thread_builder("beta.threads.messages.create"),
+        "message_from_create_request": _thread_request_builder("beta.threads.messages.create"),
     },
     "moderations": {"moderation_create_response_from_create_request": _request_builder("moderations.create")},
     "run_steps": {"build_run_step": _model_builder("beta.threads.runs.RunStep")},
-    "runs": {"run_from_create_request": _thread_builder("beta.threads.runs.create")},
+    "runs": {"run_from_create_request": _thread_request_builder("beta.threads.runs.create")},
     "threads": {"thread_from_create_request": _request_builder("beta.threads.create")},
     "vector_store_files": {"vector_store_file_from_create_request": _request_builder("vector_stores.files.create")},
     "vector_stores": {"vector_store_from_create_request": _request_builder("vector_stores.create")},
@@ -13362,7 +13368,7 @@ def _register_all() -> None:
 # `pytest -p openai_responses` finds no hooks in this module, because `dir()` lists the public API only; it loads this one.
 pytest_plugins = ("openai_responses.plugin",)
 
-_sessions = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
+_pytest_session_count = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
 
 
 def _use_fixture(wrapper: Any) -> Any:
@@ -13374,16 +13380,16 @@ def _use_fixture(wrapper: Any) -> Any:
 
 def pytest_configure(config: Any) -> None:
     """Registers the fixture; the module itself does without pytest."""
-    global _sessions
-    _sessions += 1
+    global _pytest_session_count
+    _pytest_session_count += 1
     config.addinivalue_line("markers", "openai_mock(strict=..., ...): use the fixture `openai_mock`, with settings")
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
         config.pluginmanager.register(_fixtures_module(), "openai_responses.fixtures")
 
 
 def pytest_unconfigure() -> None:
-    global _sessions
-    _sessions -= 1
+    global _pytest_session_count
+    _pytest_session_count -= 1
 
 
 def _marker_settings(request: Any) -> dict[str, Any]:

@@ -77,7 +77,7 @@ except ImportError:
 
 # What the module keeps to itself and these tests look at, here and nowhere else.
 ROUTES = [openai_responses._Row(*row) for row in openai_responses._ROUTES]  # of every generation of the SDK
-HELPERS = openai_responses._HELPERS  # `chat.completions.parse` leads to `chat.completions.create`
+HELPERS = openai_responses._HELPER_ENDPOINTS  # `chat.completions.parse` leads to `chat.completions.create`
 ENDPOINT_NAMES = openai_responses._endpoint_names()  # what the installed SDK has, helpers included
 ROWS = {name: row for name, row in openai_responses._rows().items() if name in ENDPOINT_NAMES}
 HTTP_NAMES = sorted(name for name, row in ROWS.items() if row.method != "WS")
@@ -10283,7 +10283,7 @@ def test_mark_on_a_server_test_starts_only_the_server_mock(run_suite):
 
 
 def test_decorated_tests_work_with_the_plugin_disabled(run_suite, monkeypatch):
-    monkeypatch.setattr(openai_responses, "_sessions", 0)  # this one has it
+    monkeypatch.setattr(openai_responses, "_pytest_session_count", 0)  # this one has it
     run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses").assert_outcomes(passed=4)
 
 

@@ -24,7 +24,7 @@ def endpoints() -> dict[str, str]:
     """The type of every endpoint, helpers of the SDK included, by dotted name."""
     rows = [module._Row(*row) for row in module._ROUTES]
     found = {row.name: endpoint_type(row) for row in rows}
-    return found | {helper: found[name] for helper, name in module._HELPERS.items()}
+    return found | {helper: found[name] for helper, name in module._HELPER_ENDPOINTS.items()}
 
 
 def endpoint_type(row: module._Row) -> str:

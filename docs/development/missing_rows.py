@@ -73,7 +73,7 @@ def model_name(model: Any) -> str:
 def missing_rows() -> list[str]:
     """The rows the table lacks, each a line of it."""
     rows = {(row.name, row.method, row.path) for row in module._rows().values()}
-    found = {call for call in surface(openai.OpenAI(api_key="sk-fake")) if call[0] not in module._HELPERS}
+    found = {call for call in surface(openai.OpenAI(api_key="sk-fake")) if call[0] not in module._HELPER_ENDPOINTS}
     lacking = sorted(call for call in found if call[:3] not in rows)
     return ["    (" + ", ".join(f'"{word}"' for word in call) + ")," for call in lacking]
 
