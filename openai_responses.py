@@ -29,9 +29,9 @@ method and path. The sections of this module, low to high; search for their name
     One section for each API, with everything that belongs to it: checks, derived fields, storage, stream events and, at
     its end, its rows of the tables (_BEHAVIORS, _RESOURCES, defaults, ID prefixes ...):
 
-    FILES AND UPLOADS, RESPONSES AND CONVERSATIONS, CHAT AND COMPLETIONS, ASSISTANTS, HOSTED AGENTS AND CHATKIT,
-    VECTOR STORES, BATCHES, FINE-TUNING AND MODELS, AUDIO AND IMAGES, EMBEDDINGS, MODERATIONS, DECISIONS, REALTIME,
-    EVALS, CONTAINERS, SKILLS, VIDEOS, ADMINISTRATION
+    FILES AND UPLOADS · RESPONSES AND CONVERSATIONS · CHAT AND COMPLETIONS · ASSISTANTS · HOSTED AGENTS AND CHATKIT ·
+    VECTOR STORES · BATCHES · FINE-TUNING AND MODELS · AUDIO AND IMAGES · EMBEDDINGS, MODERATIONS, DECISIONS ·
+    REALTIME AND LIVE · EVALS, CONTAINERS, SKILLS, VIDEOS · ADMINISTRATION AND WEBHOOK ENDPOINTS
 
     REPLIES                 an answer as JSON, bytes or a stream of events
     SCRIPTS                 a response selected, checked and resolved; how `.response` is prepared
@@ -42,13 +42,13 @@ method and path. The sections of this module, low to high; search for their name
     IMPORT PATHS            submodules such as `openai_responses.ext.httpx`
     PYTEST PLUGIN           the fixtures `openai_mock` and `openai_server`
 
-Within a section, functions that other sections call come first and their helpers follow. A table comes after the
-functions that it names.
+Within a subsection, what other sections call comes first and its helpers follow; helpers of a whole section stand at its
+beginning. A table comes after the functions that it names.
 
-The way of a request: `Router.handler` (INTERCEPTION) makes it a `_Call` (CALLS). `_answer` (SCRIPTS) selects the `_Script`
-that the test set for it, checks the request, resolves the script, and has the answer built (ANSWERS): composed of default,
-request, derived and set fields, then stored, as the endpoint's row in BEHAVIORS says. `_reply` (REPLIES) sends it as JSON,
-bytes or events. The request log has a record of it.
+The way of a request: `Router.handler` (INTERCEPTION) makes it a `_Call` (CALLS). `_answer` (SCRIPTS) selects the
+`_Script` that the test set for it, checks the request, resolves the script, and has the answer built (ANSWERS): composed
+of default, request, derived and set fields, then stored, as the endpoint's row of `_BEHAVIORS` says. `_reply` (REPLIES)
+sends it as JSON, bytes or events. The request log has a record of it.
 """
 
 from __future__ import annotations
@@ -623,6 +623,12 @@ def _is_namespace(name: str) -> bool:
     return bool(_child_names(_rows(), name) and _sdk_source(name))
 
 
+def _child_names(names: Iterable[str], prefix: str) -> set[str]:
+    """The next part of every dotted name below a prefix."""
+    start = f"{prefix}." if prefix else ""
+    return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
+
+
 @functools.cache
 def _canonical_name(name: str) -> str:
     """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
@@ -682,7 +688,7 @@ def _sdk_type(path: str) -> Any:
     return getattr(importlib.import_module(module), name, None)
 
 
-_BUILTIN_TYPES: _JSON = {"bytes": bytes, "str": str, "None": type(None)}
+_BUILTIN_TYPES: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
 
 
 # ======================================================================================================================
@@ -720,9 +726,8 @@ def _collection_paths() -> Mapping[str, str]:
             list_owners[path] = owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
         if parent_path.endswith("}") and parent_path.count("/") > 1:  # what can be acted on is an object
             action_owners[parent_path.rpartition("/")[0]] = owner
-    return (
-        action_owners | list_owners | item_owners | _COLLECTION_OVERRIDES
-    )  # what the items' own paths say counts most
+    # the path of an item decides before that of a list, and that one before the path of an action
+    return action_owners | list_owners | item_owners | _COLLECTION_OVERRIDES
 
 
 def _split_path(row: _Row) -> tuple[str, str, str]:
@@ -733,8 +738,6 @@ def _split_path(row: _Row) -> tuple[str, str, str]:
 
 
 _ITEM_VERBS = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}
-
-
 _SINGLETON_METHODS = ("retrieve", "update", "delete")
 
 
@@ -768,10 +771,9 @@ class _Resource:
     not_found_code: str | None = None
     not_found_param: str | None = ""  # the parameter it names; "" for the one that had the id
     key_field: str = "id"  # the field that names an object below its parents
-    param_aliases: Mapping[str, str] = dataclasses.field(
-        default_factory=dict
-    )  # parameters by another name than their field
-    initial_objects: Callable[[], _JSON] | None = None  # the objects that are there from the start
+    # parameters whose field has another name
+    param_aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    initial_objects: Callable[[], dict[Any, Any]] | None = None  # the objects that are there from the start
     on_delete: Callable[[StateStore, Any, _JSON], None] | None = None  # what goes with an object
     on_expire: Callable[[StateStore, Any, _JSON], None] | None = None  # what comes of one whose time is over
 
@@ -818,12 +820,19 @@ class _Resource:
         return _ServiceError(404, message, param=error_param, code=self.not_found_code)
 
 
-# Facts about a resource that its routes don't tell; `listing` holds for the resources below it too. The rows are at the
+# Facts about a resource that its routes don't tell; `paging` holds for the resources below it too. The rows are at the
 # end of the section of their API.
-_RESOURCES: dict[str, _JSON] = {}
+_RESOURCES: dict[str, dict[str, Any]] = {}
 
 
-# Resources of bytes; the `parents` of their keys stand above.
+def _extend_table(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
+    """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
+    if duplicates := table.keys() & rows.keys():
+        raise ValueError(f"rows that are in the table already: {', '.join(sorted(duplicates))}")
+    table.update(rows)
+
+
+# Resources of bytes. The `parent_params` of their keys are in the rows of their API.
 _CONTENT_RESOURCES = (
     "containers.files.content",
     "files.content",
@@ -893,6 +902,10 @@ class _ServiceError(Exception):
         self.envelope = {"message": message, "type": type, "param": param, "code": code}
 
 
+# Exceptions that reading malformed input raises.
+_MALFORMED_INPUT_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
 def _short_repr(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 60 else f"{text[:57]}..."
@@ -908,13 +921,6 @@ def _times(count: int) -> str:
 
 def _pretty_json_lines(value: Any) -> list[str]:
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
-
-
-def _extend_table(table: _JSON, rows: Mapping[str, Any]) -> None:
-    """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
-    if duplicates := table.keys() & rows.keys():
-        raise ValueError(f"rows that are in the table already: {', '.join(sorted(duplicates))}")
-    table.update(rows)
 
 
 # ======================================================================================================================
@@ -1051,17 +1057,16 @@ class _Timestamp(NamedTuple):
 
 
 _DEFAULT_TEXT = "This is a mock response."
-
-
 _DEFAULT_MODEL = "gpt-5.5"
 
 
-# Bytes a viewer accepts: a PNG of one transparent pixel, an MP3 frame of silence.
+# A PNG of one transparent pixel, which viewers accept.
 _BLANK_PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 
 
+# An MP3 frame of silence, which players accept.
 _SILENT_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
 
 
@@ -1114,12 +1119,13 @@ _DEFAULTS_BY_FIELD = {
 }
 
 
+# What the model chooses for an image if the request doesn't.
 _IMAGE_DEFAULTS = {
     "background": "opaque",
     "output_format": "png",
     "quality": "high",
     "size": "1024x1024",
-}  # left to the model
+}
 
 
 # Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
@@ -1307,6 +1313,10 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
     return _merge_scalar(tp, origin, value, place, mode)
 
 
+# What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
+_NOT_ECHOED: dict[str, _JSON] = {}
+
+
 def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
     """Return True if a dict was recorded or copied: it has an `object`, and lacks at most one required field."""
     return "object" in value and len(_required_fields_of(model) - value.keys()) <= 1
@@ -1391,9 +1401,8 @@ def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
     """Validate a scalar and return it, converted if the mode converts scalars. Raises a bare `ValueError`."""
-    if origin is list or _is_pydantic_model(
-        origin
-    ):  # `value` is neither a list nor a dict; pydantic would be slow to find out
+    # `value` is neither a list nor a dict; pydantic would be slow to find out
+    if origin is list or _is_pydantic_model(origin):
         raise ValueError
     converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
     checked = _type_adapter(tp).validate_python(value, strict=not converts)
@@ -1526,9 +1535,8 @@ def _find_field_path(model: Any, key: str) -> str | None:
             if key in _fields_of(tp):
                 return f"{path}{key}"
         fields = [(tp, name, path) for tp, path in level for name in _fields_of(tp)]
-        fields.sort(
-            key=lambda field: not _fields_of(field[0])[field[1]].required
-        )  # required ones first: always present
+        # required fields first, because they are always present
+        fields.sort(key=lambda field: not _fields_of(field[0])[field[1]].required)
         level = [nested for field in fields for nested in _nested_models(*field)]
     return None
 
@@ -1712,7 +1720,7 @@ class _Metadata:
 
     pending: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
     expected_status: Any = None  # the status they go on from: where it is another, a test changed it by hand
-    paused: bool = False  # paused
+    paused: bool = False  # whether the pending changes wait
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what the test set, as it wrote it
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the values that the object got by that
     input: list[_JSON] = dataclasses.field(default_factory=list)  # what a response was asked
@@ -1731,7 +1739,7 @@ class _StoreMetadata:
 
 
 def _check_state(store: StateStore) -> None:
-    """The same of all of a state; and that JSON can say what is in it."""
+    """Raise `TypeError` for anything in a state that is not an object of its resource, or not JSON."""
     for name, objects in store.items():
         _check_objects(name, objects)
         for key, obj in objects.items() if name not in _CONTENT_RESOURCES else ():
@@ -1768,12 +1776,6 @@ def _check_resource_name(name: str) -> None:
 def _to_key(path: tuple[str, ...]) -> Any:
     """The key of an object: the ids of the path that leads to it, or its id alone."""
     return path if len(path) > 1 else path[0]
-
-
-def _child_names(names: Iterable[str], prefix: str) -> set[str]:
-    """The next part of every dotted name below a prefix."""
-    start = f"{prefix}." if prefix else ""
-    return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
 
 
 def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> _JSON:
@@ -1919,7 +1921,7 @@ def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Itera
 
 
 def _mark_expired(store: StateStore, key: Any, obj: _JSON) -> None:
-    """What comes of those that are `expired` whatever they were doing."""
+    """Mark an object as expired, whatever its status was; for `on_expire` of a resource."""
     obj["status"] = "expired"
 
 
@@ -2080,6 +2082,16 @@ def _read_body(request: httpx.Request, deployment: str | None) -> _JSON:
     return {**body, "model": deployment} if deployment else body
 
 
+def _all_params(request: _Call | Record) -> dict[str, Any]:
+    """All that a request says: query, path parameters and body as one."""
+    return {**_query_params(request.request), **request.params, **request.body}
+
+
+def _query_params(request: httpx.Request) -> dict[str, Any]:
+    """A query as a dict, nested as a form is."""
+    return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+
+
 def _decode_body(request: httpx.Request) -> _JSON:
     """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
     content = request.content
@@ -2217,8 +2229,6 @@ _MODEL_CATEGORIES = {
 
 
 _CANNOT_SAMPLE_ERROR = (403, "You are not allowed to sample from this model", None)
-
-
 _CANNOT_EMBED_ERROR = (403, "You are not allowed to generate embeddings from this model", None)
 
 
@@ -2274,12 +2284,7 @@ def _check_param_types(call: _Call) -> None:
             _check_type(name, value, tp, lenient)
 
 
-def _find_ids(value: Any) -> list[Any]:
-    """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
-    if isinstance(value, list):
-        return [id for item in value for id in _find_ids(item)]
-    id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
-    return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
+# ---- what the SDK declares: parameters and messages of clients -------------------------------------------------------
 
 
 @functools.cache
@@ -2382,6 +2387,9 @@ def _wire_name(name: str, tp: Any) -> str:
     return next(filter(None, aliases), name)
 
 
+# ---- bounds ----------------------------------------------------------------------------------------------------------
+
+
 # The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "completions.create.logprobs": (0, 5),
@@ -2403,10 +2411,11 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _BOUNDED_PARAMS = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
-# How a number is beyond each of its bounds, in the words of the service, and in those of the endpoints that have others.
+# How a number violates each bound: the comparison, and the words of the message in either form.
 _BOUND_ERRORS = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
 
 
+# Endpoints whose messages have the form of JSON schema's.
 _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 
 
@@ -2770,6 +2779,20 @@ def _require_object(call: _Call, resource: str, id: Any, param: str) -> _JSON:
     return _load_object(call.store, _get_resource(resource), id)
 
 
+def _check_cancellable(call: _Call) -> None:
+    """What is over cannot be cancelled."""
+    if (obj := _require_target(call))["status"] in _FINAL_STATUSES:
+        _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
+
+
+def _find_ids(value: Any) -> list[Any]:
+    """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
+    if isinstance(value, list):
+        return [id for item in value for id in _find_ids(item)]
+    id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
+    return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
+
+
 def _require_target(call: _Call) -> _JSON:
     """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
     _expire_if_due(call.store, call.resource, call.key)
@@ -2859,10 +2882,6 @@ class Turn(_CompactReprMixin):
         return Turn(other) + self
 
 
-def _tool_call_type(tool_call: ToolCall) -> str:
-    return "custom" if tool_call.custom else "function"
-
-
 def _tool_call_fields(tool_call: ToolCall) -> _JSON:
     return {"name": tool_call.name, "input" if tool_call.custom else "arguments": tool_call.arguments}
 
@@ -2883,75 +2902,10 @@ def _turn_to_text(turn: Turn) -> _JSON:
 
 # What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
 _TURN_CONVERTERS: dict[str, Callable[[Turn], _JSON]] = {}
-
-
 _INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
 
 
 # ---- the turn where nothing is set -----------------------------------------------------------------------------------
-
-
-def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
-    """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
-
-    Raises `ValueError`, to the author of the test.
-    """
-    answer = obj if isinstance(obj, dict) else {}
-    request_fields = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
-    label, tools, schema = (
-        f"{call.row.name}.response",
-        dict(_offered_tools(request_fields)),
-        _output_schema(request_fields),
-    )
-    texts, tool_calls = _output_texts_and_calls(request_fields) if turn is None else ([turn.text], turn.tool_calls)
-    if schema is not None and not (turn and turn.stop):
-        for text in filter(None, texts):
-            _check_json_text(label, text, schema)
-    for tool_call in tool_calls:
-        if tools and tool_call.name not in tools:
-            raise ValueError(f"{label} calls {tool_call.name!r}, but the request offers {', '.join(tools)}")
-        if not tool_call.broken:
-            _check_json_text(
-                f"{label}, the call of {tool_call.name!r}", tool_call.arguments, tools.get(tool_call.name) or {}
-            )
-
-
-def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
-    """The texts and the calls in an answer of chat completions or responses."""
-    messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
-    items = _only_dicts(obj.get("output"))
-    texts = [message.get("content") for message in messages] + [
-        _extract_text(output_item) for output_item in items if output_item["type"] == "message"
-    ]
-    functions = [
-        tool_call["function"]
-        for chat_message in messages
-        for tool_call in chat_message.get("tool_calls") or ()
-        if tool_call["type"] == "function"
-    ]
-    functions += [item for item in items if item["type"] == "function_call"]
-    return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
-
-
-def _check_json_text(label: str, text: str, schema: Any) -> None:
-    """Raises `ValueError` where a text is no JSON that follows the schema."""
-    try:
-        import jsonschema
-        import referencing
-    except ImportError:
-        advice = "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
-        raise ImportError(advice) from None
-    try:
-        jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())  # which fetches nothing
-    except ValueError:
-        raise ValueError(f"{label} is {text!r}, but the request wants JSON") from None
-    except referencing.exceptions.Unresolvable as error:
-        raise ValueError(f"{label} cannot be checked against the request's schema: {error}") from None
-    except jsonschema.SchemaError as error:
-        _reject(f"Invalid schema for {label}: {error.message}", code="invalid_json_schema")
-    except jsonschema.ValidationError as error:
-        message = f"{label} does not follow the request's schema at {error.json_path}: {error.message}"
-        raise ValueError(message) from None
 
 
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
@@ -3103,9 +3057,8 @@ class _Script:
     """What a test said for a call, prepared when it was set."""
 
     templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # what it gave, merged into each model
-    set_fields: Mapping[str, Any] = dataclasses.field(
-        default_factory=dict
-    )  # the fields it gave, which go before all else
+    # the fields that the test set; they override all others
+    set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     turn: Turn | None = None  # what the model says
     pace: Pace = _NO_DELAY
     resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_resolve_script`
@@ -3679,10 +3632,10 @@ def _pattern_texts(pattern: str, min_length: int, generation: _Generation) -> It
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Repeats:
-    """How often the repeated pieces of a pattern occur: `once` each if they are optional, and `more` times in all."""
+    """How often the repeated pieces of a pattern occur."""
 
-    optional_repeats: int
-    extra_repeats: int
+    optional_repeats: int  # of each optional piece
+    extra_repeats: int  # of all pieces together
     generation: _Generation
 
     def times(self, least: int, most: int) -> int:
@@ -3747,6 +3700,12 @@ _REGEX_SAMPLERS: Mapping[str, Callable[[Any, _Repeats], str]] = {
 # ======================================================================================================================
 # ANSWERS: composed and stored, by the verb and the behavior of an endpoint
 # ======================================================================================================================
+
+
+_Event = tuple[str | None, Any]  # the `event:` line, and the data
+
+
+_Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -3822,6 +3781,69 @@ def _build_answer(call: _Call, script: _Script) -> Any:
     return _store_answer(call, obj, script)
 
 
+def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
+    """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
+
+    Raises `ValueError`, to the author of the test.
+    """
+    answer = obj if isinstance(obj, dict) else {}
+    request_fields = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
+    label, tools, schema = (
+        f"{call.row.name}.response",
+        dict(_offered_tools(request_fields)),
+        _output_schema(request_fields),
+    )
+    texts, tool_calls = _output_texts_and_calls(request_fields) if turn is None else ([turn.text], turn.tool_calls)
+    if schema is not None and not (turn and turn.stop):
+        for text in filter(None, texts):
+            _check_json_text(label, text, schema)
+    for tool_call in tool_calls:
+        if tools and tool_call.name not in tools:
+            raise ValueError(f"{label} calls {tool_call.name!r}, but the request offers {', '.join(tools)}")
+        if not tool_call.broken:
+            _check_json_text(
+                f"{label}, the call of {tool_call.name!r}", tool_call.arguments, tools.get(tool_call.name) or {}
+            )
+
+
+def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
+    """The texts and the calls in an answer of chat completions or responses."""
+    messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
+    items = _only_dicts(obj.get("output"))
+    texts = [message.get("content") for message in messages] + [
+        _extract_text(output_item) for output_item in items if output_item["type"] == "message"
+    ]
+    functions = [
+        tool_call["function"]
+        for chat_message in messages
+        for tool_call in chat_message.get("tool_calls") or ()
+        if tool_call["type"] == "function"
+    ]
+    functions += [item for item in items if item["type"] == "function_call"]
+    return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
+
+
+def _check_json_text(label: str, text: str, schema: Any) -> None:
+    """Raises `ValueError` where a text is no JSON that follows the schema."""
+    try:
+        import jsonschema
+        import referencing
+    except ImportError:
+        advice = "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
+        raise ImportError(advice) from None
+    try:
+        jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())  # which fetches nothing
+    except ValueError:
+        raise ValueError(f"{label} is {text!r}, but the request wants JSON") from None
+    except referencing.exceptions.Unresolvable as error:
+        raise ValueError(f"{label} cannot be checked against the request's schema: {error}") from None
+    except jsonschema.SchemaError as error:
+        _reject(f"Invalid schema for {label}: {error.message}", code="invalid_json_schema")
+    except jsonschema.ValidationError as error:
+        message = f"{label} does not follow the request's schema at {error.json_path}: {error.message}"
+        raise ValueError(message) from None
+
+
 # ---- compose: default, then request, then derived, then set fields ---------------------------------------------------
 
 
@@ -3831,9 +3853,8 @@ def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
     if isinstance(template, dict):
         model, requested = _select_model(call.response_type, template), _set_by_request(call, script)
         model_fields = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
-        extra_fields = {
-            key: requested[key] for key in template.keys() & requested.keys() - model_fields
-        }  # fields the types do not know
+        # fields that the SDK's type doesn't have
+        extra_fields = {key: requested[key] for key in template.keys() & requested.keys() - model_fields}
         template = template | _fitting_fields(model, requested) | extra_fields
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
@@ -3904,7 +3925,7 @@ def _returns_own_object(row: _Row) -> bool:
 
 
 def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
-    """Leaves the traces of an answer in the state, as its behaviour or else its verb does; gives what is answered."""
+    """Leaves the traces of an answer in the state, as its behavior or else its verb does; gives what is answered."""
     behavior = call.behavior
     if store_function := behavior.store or _STORE_BY_VERB.get(call.shape.verb):
         store_function(call, obj, script)
@@ -4071,15 +4092,6 @@ def _handle_singleton(call: _Call) -> Any:
     return objects[key]
 
 
-def _check_cancellable(call: _Call) -> None:
-    """What is over cannot be cancelled."""
-    if (obj := _require_target(call))["status"] in _FINAL_STATUSES:
-        _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
-
-
-# ---- lists -----------------------------------------------------------------------------------------------------------
-
-
 def _handle_list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
     page = _list_page(call.row, call.store, call.parent_ids, call.query if query is None else query)
     if not page["data"]:
@@ -4101,6 +4113,9 @@ _HANDLERS_BY_VERB: Mapping[str, Callable[[_Call], Any]] = {
     "singleton": _handle_singleton,
     "update": _handle_update,
 }
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
 
 
 def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> _JSON:
@@ -4247,7 +4262,7 @@ class _SocketSession:
     """
 
     client_events = ""  # the SDK's union of the client's messages, or several, separated by spaces
-    handlers: typing.ClassVar[dict[str, str]] = {}  # by message type, the name of the method
+    handlers: ClassVar[dict[str, str]] = {}  # by message type, the name of the method
 
     def __init_subclass__(cls) -> None:
         cls.handlers = dict(cls.handlers)
@@ -4424,6 +4439,7 @@ def _expiry_error(code: str) -> _ServiceError:
     return _ServiceError(400, "Your session hit the maximum duration of 60 minutes.", code=code)
 
 
+# The class of a connection's session, by endpoint. The rows of each API are at the end of its section.
 _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 
 
@@ -4574,20 +4590,6 @@ _extend_table(
 # ======================================================================================================================
 
 
-def _response_behavior(**fields: Any) -> _Behavior:
-    """What a call does that makes a response, over HTTP or a WebSocket."""
-    return _Behavior(
-        is_generated=True,
-        references={"conversation": "conversations"},
-        check=_check_response,
-        derive=_derive_response,
-        store=_store_response,
-        events=_response_stream,
-        get_messages=_conversation_items,
-        **fields,
-    )
-
-
 def _check_response(call: _Call) -> None:
     """The previous response is there, and no conversation beside it; tool outputs answer calls."""
     previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
@@ -4640,9 +4642,8 @@ def _response_model_defaults(requested: Mapping[str, Any], response: Mapping[str
     )
     fields = {key: value for key, value in model_defaults.items() if key == "reasoning" or requested.get(key) is None}
     requested_reasoning = {key: value for key, value in (requested.get("reasoning") or {}).items() if value is not None}
-    summary = (
-        {"summary": "detailed"} if requested_reasoning.get("summary") == "auto" else {}
-    )  # which one it was is told
+    # the response says which summary "auto" stood for
+    summary = {"summary": "detailed"} if requested_reasoning.get("summary") == "auto" else {}
     empty_reasoning = dict.fromkeys(("context", "effort", "summary"))
     return fields | {"reasoning": empty_reasoning | fields.get("reasoning", {}) | requested_reasoning | summary}
 
@@ -4683,12 +4684,34 @@ _RESPONSE_DEFAULTS_BY_MODEL = (
 
 @functools.cache
 def _supported_model_defaults() -> list[tuple[str, Mapping[str, Any]]]:
-    """The same table, with what the installed release knows of reasoning."""
+    """Return `_RESPONSE_DEFAULTS_BY_MODEL` without fields of `reasoning` that the installed release doesn't have."""
     supported_reasoning = functools.partial(_fitting_fields, _sdk_type("shared.Reasoning"))
     return [
         (pattern, model_defaults | {"reasoning": supported_reasoning(model_defaults["reasoning"])})
         for pattern, model_defaults in _RESPONSE_DEFAULTS_BY_MODEL
     ]
+
+
+def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> _JSON:
+    """The same for a response, of its prompt and its answer."""
+    if not call.is_azure:
+        return {}
+    harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
+    sources = {
+        "prompt": (_filter_results("jailbreak"), call.body.get("input")),
+        "completion": (_filter_results(*_PROTECTED_MATERIAL, harmful=harmful), response["output"]),
+    }
+    content_filters = [
+        {
+            "blocked": harmful and source == "completion",
+            "source_type": source,
+            "content_filter_raw": [],
+            _FILTER_KEY: results,
+            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_extract_text(text)), "check_offset": 0},
+        }
+        for source, (results, text) in sources.items()
+    ]
+    return {"content_filters": content_filters}
 
 
 def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -4736,11 +4759,6 @@ def _to_conversation_item(item: _JSON, store: StateStore) -> _JSON:
     if not isinstance(full_item["id"], str):
         _reject(f"Invalid type for the id of an item: expected a string, but got {_short_repr(full_item['id'])}.")
     return full_item | ({"status": "completed"} if full_item.get("status", "") is None else {})
-
-
-def _find_tool(tool_type: str, body: Mapping[str, Any]) -> _JSON:
-    """The first tool of a type in a request or a response; an empty one where there is none."""
-    return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == tool_type), {})
 
 
 def _cancel_response(call: _Call) -> Any:
@@ -4869,29 +4887,6 @@ def _citation_annotation(citation: Citation) -> _JSON:
     return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
 
 
-_WEB_SEARCH_PREVIEW_DEFAULTS = {"search_context_size": "medium", "user_location": {"country": "US"}}
-
-
-_WEB_SEARCH_DEFAULTS = _WEB_SEARCH_PREVIEW_DEFAULTS | {
-    "return_token_budget": "default",
-    "search_content_types": ["text"],
-}
-
-
-_ZERO_IMAGE_TOKENS = {"image_tokens": 0, "text_tokens": 0}
-
-
-_EMPTY_PARAMETERS: _JSON = {"type": "object", "properties": {}}
-
-
-# What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
-_NOT_ECHOED: dict[str, _JSON] = {
-    "FunctionTool": {"description": ""},
-    "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
-    "WebSearchTool": {"external_web_access": True},
-}
-
-
 # ---- stream events of a response -------------------------------------------------------------------------------------
 
 
@@ -4932,10 +4927,11 @@ _CODES_WITH_ERROR_EVENT = {"insufficient_quota"}
 # ---- output items ----------------------------------------------------------------------------------------------------
 
 
-# A function of an item and `chunk`, and a function of a call, its response, and the position of an item in `output`.
+# a function of an item and `chunk`
 _ItemEvents = Callable[[_JSON, int | None], Iterator[_JSON]]
 
 
+# a function of a call, its response, and the position of an item in `output`
 _RequestFields = Callable[[_Call, Mapping[str, Any], int], _JSON]
 
 
@@ -5005,6 +5001,11 @@ def _replace_present(item: _JSON, values: Mapping[str, Any]) -> _JSON:
     return item | {
         key: _replace_present(item[key], value) if isinstance(value, dict) else value for key, value in present.items()
     }
+
+
+def _find_tool(tool_type: str, body: Mapping[str, Any]) -> _JSON:
+    """The first tool of a type in a request or a response; an empty one where there is none."""
+    return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == tool_type), {})
 
 
 def _item_events(item: _JSON, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
@@ -5368,6 +5369,13 @@ def _build_tool_output_stub(item: Mapping[str, Any]) -> _JSON:
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
+_WEB_SEARCH_PREVIEW_DEFAULTS = {"search_context_size": "medium", "user_location": {"country": "US"}}
+_WEB_SEARCH_DEFAULTS = _WEB_SEARCH_PREVIEW_DEFAULTS | {
+    "return_token_budget": "default",
+    "search_content_types": ["text"],
+}
+_ZERO_IMAGE_TOKENS = {"image_tokens": 0, "text_tokens": 0}
+_EMPTY_PARAMETERS: _JSON = {"type": "object", "properties": {}}
 _ITEM_TYPES: dict[str, _ItemType] = {
     "apply_patch_call": _ItemType(
         id_prefix="apc_",
@@ -5516,10 +5524,23 @@ _ITEM_TYPES: dict[str, _ItemType] = {
 }
 
 
-_ID_PREFIXES |= {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models}
+_extend_table(
+    _NOT_ECHOED,
+    {
+        "FunctionTool": {"description": ""},
+        "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
+        "WebSearchTool": {"external_web_access": True},
+    },
+)
 
 
-_DEFAULTS_BY_SDK_MODEL |= {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()}
+_extend_table(_ID_PREFIXES, {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models})
+
+
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
+    {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()},
+)
 
 
 _extend_table(
@@ -5623,6 +5644,17 @@ _extend_table(
 )
 
 
+_RESPONSE_BEHAVIOR = _Behavior(  # over HTTP or a WebSocket
+    is_generated=True,
+    references={"conversation": "conversations"},
+    check=_check_response,
+    derive=_derive_response,
+    store=_store_response,
+    events=_response_stream,
+    get_messages=_conversation_items,
+)
+
+
 _extend_table(
     _BEHAVIORS,
     {
@@ -5636,8 +5668,8 @@ _extend_table(
         "conversations.items.delete": _Behavior(handler=_delete_conversation_item),
         "responses.cancel": _Behavior(handler=_cancel_response),
         "responses.compact": _Behavior(is_generated=True, check=_check_response, derive=_derive_compaction),
-        "responses.connect": _response_behavior(fallback_to="responses.create"),
-        "responses.create": _response_behavior(),
+        "responses.connect": dataclasses.replace(_RESPONSE_BEHAVIOR, fallback_to="responses.create"),
+        "responses.create": _RESPONSE_BEHAVIOR,
         "responses.input_items.list": _Behavior(handler=_list_input_items),
         "responses.input_tokens.count": _Behavior(
             derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)}, get_messages=_conversation_items
@@ -5824,6 +5856,10 @@ def _implied_by_choice(choice: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
 
 
+def _tool_call_type(tool_call: ToolCall) -> str:
+    return "custom" if tool_call.custom else "function"
+
+
 def _turn_to_chat(turn: Turn) -> _JSON:
     tool_calls = [
         {
@@ -5957,28 +5993,6 @@ def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None)
     if choice["finish_reason"] == "tool_calls":
         return {_FILTER_KEY: {}}
     return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=choice["finish_reason"] == "content_filter")}
-
-
-def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> _JSON:
-    """The same for a response, of its prompt and its answer."""
-    if not call.is_azure:
-        return {}
-    harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
-    sources = {
-        "prompt": (_filter_results("jailbreak"), call.body.get("input")),
-        "completion": (_filter_results(*_PROTECTED_MATERIAL, harmful=harmful), response["output"]),
-    }
-    content_filters = [
-        {
-            "blocked": harmful and source == "completion",
-            "source_type": source,
-            "content_filter_raw": [],
-            _FILTER_KEY: results,
-            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_extract_text(text)), "check_offset": 0},
-        }
-        for source, (results, text) in sources.items()
-    ]
-    return {"content_filters": content_filters}
 
 
 def _filter_results(*detections: str, harmful: bool = False) -> _JSON:
@@ -7551,6 +7565,7 @@ def _one_embedding_per_input(embeddings: list[_JSON], call: _Call) -> _JSON:
     return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
 
 
+# Dimensions by model; 1536 for the others.
 _EMBEDDING_DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
@@ -7637,13 +7652,13 @@ _DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
     "choice": lambda question: {
         "choice": question["choices"][0]["value"],
         "confidence": 1.0,
-        "probabilities": _with_probabilities({"value": each["value"]} for each in question["choices"]),
+        "probabilities": _with_probabilities({"value": choice["value"]} for choice in question["choices"]),
     },
     "score": lambda question: {
         "score": 0.0,
         "confidence": 1.0,
         "probabilities": _with_probabilities(
-            {"label": each["label"], "value": value} for value, each in enumerate(question["levels"])
+            {"label": level["label"], "value": value} for value, level in enumerate(question["levels"])
         ),
     },
 }
@@ -7680,104 +7695,8 @@ _extend_table(
 
 
 # ======================================================================================================================
-# REALTIME: sessions that receive and send audio
+# REALTIME AND LIVE: sessions that receive and send audio
 # ======================================================================================================================
-
-
-def _realtime_behavior() -> _Behavior:
-    """Return the behavior of sessions that have a conversation."""
-    return _Behavior(
-        is_generated=True,
-        derive=_derive_realtime_response,
-        store=_store_realtime_response,
-        events=_realtime_response_events,
-        get_messages=_messages_from_realtime,
-    )
-
-
-def _utterance_behavior() -> _Behavior:
-    """Return the behavior of sessions that answer each utterance."""
-    return _Behavior(
-        is_generated=True, store=lambda call, obj, script: None, events=_utterance_answer_events, stores_answer=False
-    )
-
-
-def _turn_to_realtime_response(turn: Turn) -> _JSON:
-    """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
-    if turn.citations:
-        raise TypeError(f"{turn!r}: no citation here")
-    text, status = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
-    message = {"type": "message", "role": "assistant", "content": [{"text": text}], "status": status}
-    tool_calls = [
-        {"type": "function_call", "call_id": tool_call.id or _NewId("call_"), **_tool_call_fields(tool_call)}
-        for tool_call in turn.tool_calls
-    ]
-    details = {"status_details": {"type": status, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
-    return {"output": [*([message] if text is not None else ()), *tool_calls], "status": status, **details}
-
-
-_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
-
-
-# What a session that listens and speaks begins with.
-_PCM_FORMAT = {"type": "audio/pcm", "rate": 24000}
-
-
-_VAD_DEFAULTS = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
-
-
-_SERVER_VAD = _VAD_DEFAULTS | {"create_response": True, "interrupt_response": True}
-
-
-_TRANSCRIPTION_AUDIO_INPUT = {
-    "format": _PCM_FORMAT,
-    "transcription": None,
-    "noise_reduction": None,
-    "turn_detection": _VAD_DEFAULTS | {"idle_timeout_ms": None},
-}
-
-
-_REALTIME_AUDIO_INPUT = _TRANSCRIPTION_AUDIO_INPUT | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
-
-
-_REALTIME_SESSION = {
-    "model": "gpt-realtime",
-    "output_modalities": ["audio"],
-    "instructions": "You are a helpful assistant.",
-    "tools": [],
-    "tool_choice": "auto",
-    "max_output_tokens": "inf",
-    "tracing": None,
-    "truncation": "auto",
-    "prompt": None,
-    "expires_at": _Timestamp(3600),
-    "include": None,
-    "audio": {"input": _REALTIME_AUDIO_INPUT, "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0}},
-}
-
-
-_ASSISTANT_MESSAGE = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
-
-
-_BETA_REALTIME_SESSION = {
-    "id": _NewId("sess_"),
-    "object": "realtime.session",
-    "model": "gpt-4o-realtime-preview",
-    "modalities": ["audio", "text"],
-    "instructions": "You are a helpful assistant.",
-    "voice": "alloy",
-    "input_audio_format": "pcm16",
-    "output_audio_format": "pcm16",
-    "input_audio_transcription": None,
-    "input_audio_noise_reduction": None,
-    "turn_detection": _SERVER_VAD,
-    "tools": [],
-    "tool_choice": "auto",
-    "temperature": 0.8,
-    "speed": 1.0,
-    "max_response_output_tokens": "inf",
-    "tracing": None,
-}
 
 
 # ---- sessions that receive audio -------------------------------------------------------------------------------------
@@ -7865,7 +7784,7 @@ class _AudioSession(_SocketSession):
         return self.end_ms(self.input_buffer) - self.end_ms(self.non_silent_audio())
 
 
-class _SampleFormat(typing.NamedTuple):
+class _SampleFormat(NamedTuple):
     bytes_per_ms: int
     silence: bytes  # the byte that silence consists of
 
@@ -7874,11 +7793,7 @@ _PCM16 = _SampleFormat(48, b"\0")
 
 
 _ULAW = _SampleFormat(8, b"\xff")
-
-
 _ALAW = _SampleFormat(8, b"\xd5")
-
-
 _SAMPLE_FORMATS = {
     "audio/pcm": _PCM16,
     "audio/pcma": _ALAW,
@@ -8155,11 +8070,7 @@ class _RealtimeSession(_AudioSession):
 
 
 _SILENCE_DURATION_MS = 200  # the silence that ends a turn or an utterance, unless the settings contain another
-
-
 _MIN_COMMIT_MS = 100  # the shortest audio that can be committed
-
-
 _DEFAULT_TRANSCRIPTION_SETTINGS = {"model": "gpt-4o-mini-transcribe"}
 
 
@@ -8240,6 +8151,20 @@ def _messages_from_realtime(call: _Call) -> list[_JSON]:
     if call.body.get("input") is None:
         return list(items.values())
     return [items.get(item.get("id"), item) for item in _only_dicts(call.body["input"])]
+
+
+def _turn_to_realtime_response(turn: Turn) -> _JSON:
+    """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
+    if turn.citations:
+        raise TypeError(f"{turn!r}: no citation here")
+    text, status = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
+    message = {"type": "message", "role": "assistant", "content": [{"text": text}], "status": status}
+    tool_calls = [
+        {"type": "function_call", "call_id": tool_call.id or _NewId("call_"), **_tool_call_fields(tool_call)}
+        for tool_call in turn.tool_calls
+    ]
+    details = {"status_details": {"type": status, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
+    return {"output": [*([message] if text is not None else ()), *tool_calls], "status": status, **details}
 
 
 def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
@@ -8646,6 +8571,54 @@ def _location_header(call: _Call) -> list[tuple[bytes, bytes]]:
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
+_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
+_PCM_FORMAT = {"type": "audio/pcm", "rate": 24000}
+_VAD_DEFAULTS = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+_SERVER_VAD = _VAD_DEFAULTS | {"create_response": True, "interrupt_response": True}
+_TRANSCRIPTION_AUDIO_INPUT = {
+    "format": _PCM_FORMAT,
+    "transcription": None,
+    "noise_reduction": None,
+    "turn_detection": _VAD_DEFAULTS | {"idle_timeout_ms": None},
+}
+_REALTIME_AUDIO_INPUT = _TRANSCRIPTION_AUDIO_INPUT | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
+# The default settings of a session.
+_REALTIME_SESSION = {
+    "model": "gpt-realtime",
+    "output_modalities": ["audio"],
+    "instructions": "You are a helpful assistant.",
+    "tools": [],
+    "tool_choice": "auto",
+    "max_output_tokens": "inf",
+    "tracing": None,
+    "truncation": "auto",
+    "prompt": None,
+    "expires_at": _Timestamp(3600),
+    "include": None,
+    "audio": {"input": _REALTIME_AUDIO_INPUT, "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0}},
+}
+_ASSISTANT_MESSAGE = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
+_BETA_REALTIME_SESSION = {
+    "id": _NewId("sess_"),
+    "object": "realtime.session",
+    "model": "gpt-4o-realtime-preview",
+    "modalities": ["audio", "text"],
+    "instructions": "You are a helpful assistant.",
+    "voice": "alloy",
+    "input_audio_format": "pcm16",
+    "output_audio_format": "pcm16",
+    "input_audio_transcription": None,
+    "input_audio_noise_reduction": None,
+    "turn_detection": _SERVER_VAD,
+    "tools": [],
+    "tool_choice": "auto",
+    "temperature": 0.8,
+    "speed": 1.0,
+    "max_response_output_tokens": "inf",
+    "tracing": None,
+}
+
+
 _extend_table(
     _RESOURCES,
     {
@@ -8704,12 +8677,17 @@ _extend_table(
 )
 
 
+_UTTERANCE_BEHAVIOR = _Behavior(  # of sessions that answer each utterance
+    is_generated=True, store=lambda call, obj, script: None, events=_utterance_answer_events, stores_answer=False
+)
+
+
 _extend_table(
     _BEHAVIORS,
     {
-        "live.connect": _utterance_behavior(),
-        "live.forks.connect": _utterance_behavior(),
-        "live.sideband.connect": _utterance_behavior(),
+        "live.connect": _UTTERANCE_BEHAVIOR,
+        "live.forks.connect": _UTTERANCE_BEHAVIOR,
+        "live.sideband.connect": _UTTERANCE_BEHAVIOR,
         "realtime.calls.accept": _Behavior(
             store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
         ),
@@ -8717,9 +8695,15 @@ _extend_table(
             default=_SDP_ANSWER, store=_store_call_settings, extra_headers=_location_header
         ),
         "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
-        "realtime.connect": _realtime_behavior(),
+        "realtime.connect": _Behavior(
+            is_generated=True,
+            derive=_derive_realtime_response,
+            store=_store_realtime_response,
+            events=_realtime_response_events,
+            get_messages=_messages_from_realtime,
+        ),
         "realtime.translations.client_secrets.create": _Behavior(derive=_derive_client_secret),
-        "realtime.translations.connect": _utterance_behavior(),
+        "realtime.translations.connect": _UTTERANCE_BEHAVIOR,
     },
 )
 
@@ -8835,17 +8819,6 @@ _VIDEO_STAGES = (
 )
 
 
-def _remix_behavior() -> _Behavior:
-    """A video made from another, which the path names or the body."""
-    return _Behavior(
-        is_generated=True,
-        references={"video_id": "videos", "video": "videos"},
-        derive=lambda call, video: {"remixed_from_video_id": next(iter(_source_video_ids(call)), None)},
-        store=_store_created,
-        stages=_VIDEO_STAGES,
-    )
-
-
 def _source_video_ids(call: _Call) -> list[Any]:
     return _find_ids([call.params.get("video_id"), call.body.get("video")])
 
@@ -8909,6 +8882,15 @@ _extend_table(
 )
 
 
+_REMIX_BEHAVIOR = _Behavior(  # of calls that make a video from another one, which is named in the path or in the body
+    is_generated=True,
+    references={"video_id": "videos", "video": "videos"},
+    derive=lambda call, video: {"remixed_from_video_id": next(iter(_source_video_ids(call)), None)},
+    store=_store_created,
+    stages=_VIDEO_STAGES,
+)
+
+
 _extend_table(
     _BEHAVIORS,
     {
@@ -8930,15 +8912,15 @@ _extend_table(
             derive=_derive_skill_version, store=_store_skill_version, content=_join_skill_files
         ),
         "videos.create": _Behavior(is_generated=True, stages=_VIDEO_STAGES),
-        "videos.edit": _remix_behavior(),
-        "videos.extend": _remix_behavior(),
-        "videos.remix": _remix_behavior(),
+        "videos.edit": _REMIX_BEHAVIOR,
+        "videos.extend": _REMIX_BEHAVIOR,
+        "videos.remix": _REMIX_BEHAVIOR,
     },
 )
 
 
 # ======================================================================================================================
-# ADMINISTRATION
+# ADMINISTRATION AND WEBHOOK ENDPOINTS
 # ======================================================================================================================
 
 
@@ -9192,7 +9174,7 @@ def _make_response(call: _Call, status: int, data: bytes, content_type: str) -> 
     return _LazyResponse(status, headers=headers, stream=httpx.ByteStream(data))
 
 
-# What every answer says of the account, and what those of a model say of its limits.
+# Headers of every answer.
 _COMMON_HEADERS = (
     (b"openai-processing-ms", b"1"),
     (b"openai-version", b"2020-10-01"),
@@ -9212,10 +9194,11 @@ _RATE_LIMITS = {
 }
 
 
+# Headers of the answers of models.
 _RATE_LIMIT_HEADERS = [
-    (f"x-ratelimit-{told}-{name}".encode(), value.encode())
+    (f"x-ratelimit-{field}-{name}".encode(), value.encode())
     for name, limit in _RATE_LIMITS.items()
-    for told, value in (
+    for field, value in (
         ("limit", f"{limit['limit']}"),
         ("remaining", f"{limit['remaining']}"),
         ("reset", f"{1000 * limit['reset_seconds']:g}ms" if limit["reset_seconds"] else "0s"),
@@ -9269,9 +9252,6 @@ def _to_event(value: Any) -> _Event:
     return (plain.get("type") if isinstance(plain, dict) else None), plain
 
 
-_Event = tuple[str | None, Any]  # the `event:` line, and the data
-
-
 # ---- streams for synchronous and asynchronous clients ----------------------------------------------------------------
 
 
@@ -9300,11 +9280,8 @@ class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
-_STREAM_START, _STREAM_END, _STREAM_FAULT = (
-    object(),
-    object(),
-    object(),
-)  # stand before the first event, behind the last, for the fault
+# Marks in a stream: before its first event, after its last, and in place of its fault.
+_STREAM_START, _STREAM_END, _STREAM_FAULT = object(), object(), object()
 
 
 class _PacedStream(_SyncAsyncStream):
@@ -9511,10 +9488,6 @@ async def _prepare_default_answer(call: _Call, wait: _Wait, checked: bool) -> No
         await call.behavior.before_answer(call, wait)
 
 
-# What reading a value raises that is not what it is taken for.
-_MALFORMED_INPUT_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
-
 @contextlib.contextmanager
 def _attribute_errors(call: _Call) -> Iterator[None]:
     """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
@@ -9526,9 +9499,6 @@ def _attribute_errors(call: _Call) -> Iterator[None]:
         _check_param_types(call)
         _check_state(call.store)
         raise
-
-
-_Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
 
 
 # ---- partials, models, texts, bytes ----------------------------------------------------------------------------------
@@ -9767,7 +9737,7 @@ def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]
 def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
     """One answer for each attempt, in order."""
     steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
-    return _Script(resolve=lambda call: next(steps), step_count=len(value))  # that there are enough, `_take` sees to
+    return _Script(resolve=lambda call: next(steps), step_count=len(value))  # `_next_script` raises at the end
 
 
 def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
@@ -9836,7 +9806,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (_is_stream, _prepare_events),
     (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
     (lambda value: _is_pydantic_model(type(value)), _prepare_model),
-    (lambda value: isinstance(value, (list, tuple)), _prepare_steps),
+    (_is_list_or_tuple, _prepare_steps),
     (callable, _prepare_callable),
 )
 
@@ -9866,6 +9836,7 @@ _AZURE_RESOURCE = (
 
 
 _AZURE_GATEWAY = r"https://[\w.-]+\.azure-api\.(?:net|us|cn)"
+_AZURE_BASE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
 
 
 # The partitions of AWS, each with the suffix of its IPv4 hosts and that of its dual-stack hosts.
@@ -9874,6 +9845,9 @@ _AWS_DOMAINS = (
     r"|api\.amazonwebservices\.eu|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|cloud\.adc-e\.uk"
     r"|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)"
 )
+
+
+_PUBLIC_BASE = "https://api.openai.com/v1"
 
 
 # Base URLs of the SDK's own clients, as error messages show them, and as regular expressions. The public URL is not among
@@ -9914,31 +9888,6 @@ def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | 
             return url[:start], url[start:]
         start = url.find("/", start + 1)
     return None
-
-
-# Where the SDK exchanges the token of a workload for one of the API, with a certificate at the second.
-_TOKEN_URLS = ("https://auth.openai.com/oauth/token", "https://mtls.auth.openai.com/oauth/token")
-
-
-_TOKEN_RESPONSE = {
-    "access_token": "mock-access-token",
-    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-    "token_type": "Bearer",
-    "expires_in": 3600,
-}
-
-
-def _answer_unlogged(request: httpx.Request) -> httpx.Response:
-    """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
-    if _httpx_request(request).raw_url.startswith(_TOKEN_URLS):
-        return httpx.Response(200, json=_TOKEN_RESPONSE)
-    return httpx.Response(204)
-
-
-_PUBLIC_BASE = "https://api.openai.com/v1"
-
-
-_AZURE_BASE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
 
 
 # ---- the router ------------------------------------------------------------------------------------------------------
@@ -10036,6 +9985,23 @@ def _flush_traces() -> None:
         flush()
 
 
+# Where the SDK exchanges the token of a workload for one of the API, with a certificate at the second.
+_TOKEN_URLS = ("https://auth.openai.com/oauth/token", "https://mtls.auth.openai.com/oauth/token")
+_TOKEN_RESPONSE = {
+    "access_token": "mock-access-token",
+    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    "token_type": "Bearer",
+    "expires_in": 3600,
+}
+
+
+def _answer_unlogged(request: httpx.Request) -> httpx.Response:
+    """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
+    if _httpx_request(request).raw_url.startswith(_TOKEN_URLS):
+        return httpx.Response(200, json=_TOKEN_RESPONSE)
+    return httpx.Response(204)
+
+
 def _run_without_waiting(coroutine: Any) -> Any:
     """The result of a coroutine that never waits."""
     try:
@@ -10055,9 +10021,8 @@ async def _await_if_needed(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-_ended_in_fault = contextvars.ContextVar(
-    "faulted", default=False
-)  # whether the last exchange ended in a fault of the test
+# Whether the last exchange of this context ended in a fault that a test set.
+_ended_in_fault = contextvars.ContextVar("_ended_in_fault", default=False)
 
 
 def _to_client_exception(error: Exception, request: httpx.Request) -> BaseException:
@@ -10079,6 +10044,10 @@ def _sdk_would_catch(request: httpx.Request) -> bool:
     return "x-stainless-package-version" in request.headers and _sdk_retries_all_exceptions()
 
 
+def _sdk_retries_all_exceptions() -> bool:
+    return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
+
+
 async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
     """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
     route = call.mock._endpoint(call.row).__dict__.get("route")
@@ -10093,6 +10062,36 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
         return await wait(result) if inspect.isawaitable(result) else result
     except SideEffectError as error:
         raise error.origin from None
+
+
+def _routers_for(lib: str) -> Iterator[Any]:
+    """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
+    other_routers = _other_mockers_routers(lib)
+    for router in _active_routers():
+        if any(other_router not in router._earlier_routers for other_router in other_routers):
+            yield None
+            other_routers = []
+        yield router
+    if other_routers:
+        yield None
+
+
+def _other_mockers_routers(lib: str = "") -> list[Any]:
+    """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
+    mockers = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
+    if lib:
+        prefix = f"{lib.replace('httpx', 'httpcore')}."
+        mockers = [mocker for mocker in mockers if any(target.startswith(prefix) for target in mocker.targets)]
+    return [router for mocker in mockers for router in mocker.routers]
+
+
+def _active_routers(url: str = "") -> list[Any]:
+    """The routers that answer, newest first; of them those whose mock has a base above a URL."""
+    newest_first = dict.fromkeys(reversed(_Interceptor.routers))
+    return [router for router in newest_first if not url or _strip_base(url.partition("?")[0], router._mock._bases)]
+
+
+# ---- patches of the SDK ----------------------------------------------------------------------------------------------
 
 
 def _patch_retry_timeout(method: Any) -> Any:
@@ -10130,10 +10129,6 @@ def _unwrap_mock_errors() -> Iterator[None]:
     except MockError as mock_error:
         cause = mock_error.__cause__ or mock_error
         raise cause from cause.__cause__
-
-
-def _sdk_retries_all_exceptions() -> bool:
-    return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
 
 
 # ---- httpx and httpx2 ------------------------------------------------------------------------------------------------
@@ -10209,69 +10204,6 @@ def _native_stream_class(http_lib: types.ModuleType) -> Callable[[Any], Any]:
 
 
 # ---- patches ---------------------------------------------------------------------------------------------------------
-
-
-def _patch_transport_init(init: Any) -> Any:
-    """A constructor of transports with which those of default settings share one SSL context."""
-
-    @functools.wraps(init)
-    def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
-        if not args and settings.get("verify", True) is True and settings.get("cert") is None:
-            trust_settings = (
-                bool(settings.get("trust_env", True)),
-                os.environ.get("SSL_CERT_FILE"),
-                os.environ.get("SSL_CERT_DIR"),
-            )
-            settings["verify"] = _shared_ssl_context(sys.modules[init.__module__.partition(".")[0]], *trust_settings)
-        init(transport, *args, **settings)
-
-    return __init__
-
-
-@functools.cache
-def _shared_ssl_context(http_lib: Any, trust_env: bool, *variables: str | None) -> Any:
-    """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
-    return _LazySSLContext(lambda: http_lib.create_ssl_context(trust_env=trust_env))
-
-
-class _LazySSLContext:
-    """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
-    use for them."""
-
-    __class__ = property(lambda self: ssl.SSLContext)  # what a client asks of one it is given
-
-    def __init__(self, create_context: Callable[[], ssl.SSLContext]) -> None:
-        self.get_context = functools.cache(create_context)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.get_context(), name)
-
-
-def _routers_for(lib: str) -> Iterator[Any]:
-    """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
-    other_routers = _other_mockers_routers(lib)
-    for router in _active_routers():
-        if any(other_router not in router._earlier_routers for other_router in other_routers):
-            yield None
-            other_routers = []
-        yield router
-    if other_routers:
-        yield None
-
-
-def _other_mockers_routers(lib: str = "") -> list[Any]:
-    """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
-    mockers = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
-    if lib:
-        prefix = f"{lib.replace('httpx', 'httpcore')}."
-        mockers = [mocker for mocker in mockers if any(target.startswith(prefix) for target in mocker.targets)]
-    return [router for mocker in mockers for router in mocker.routers]
-
-
-def _active_routers(url: str = "") -> list[Any]:
-    """The routers that answer, newest first; of them those whose mock has a base above a URL."""
-    newest_first = dict.fromkeys(reversed(_Interceptor.routers))
-    return [router for router in newest_first if not url or _strip_base(url.partition("?")[0], router._mock._bases)]
 
 
 class _Interceptor(Mocker):
@@ -10374,7 +10306,7 @@ def _patch_loaded_modules() -> None:
 
 
 def _loaded_patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """Return the same for the modules of the lower level that are imported, completely."""
+    """Return the class, the method and the patch of each entry of `_LOWER_PATCHES` whose module is completely imported."""
     modules = [(sys.modules.get(name), owners) for name, owners in _LOWER_PATCHES.items()]
     loaded = [module for module, owners in modules if all(hasattr(module, owner) for owner in owners)]
     return [patch for module in loaded for patch in _patches_of_module(module)]
@@ -10462,7 +10394,7 @@ def _patch_handle_async_request(method: Any) -> Any:
 
 # The host of the request that is being passed through, so that the lower level lets it through. A task that is started
 # meanwhile inherits the context and keeps it, so the list is emptied at the end.
-_passed_hosts: contextvars.ContextVar[list[str]] = contextvars.ContextVar("passing")
+_passed_hosts: contextvars.ContextVar[list[str]] = contextvars.ContextVar("_passed_hosts")
 
 
 def _is_passed_host(host: str) -> bool:
@@ -10512,6 +10444,62 @@ class _AnsweringTransport:
 
     async def handle_async_request(self, request: Any) -> Any:
         return await _dispatch_async(request, self.transport.handle_async_request, self.lib)
+
+
+def _patch_transport_init(init: Any) -> Any:
+    """A constructor of transports with which those of default settings share one SSL context."""
+
+    @functools.wraps(init)
+    def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
+        if not args and settings.get("verify", True) is True and settings.get("cert") is None:
+            trust_settings = (
+                bool(settings.get("trust_env", True)),
+                os.environ.get("SSL_CERT_FILE"),
+                os.environ.get("SSL_CERT_DIR"),
+            )
+            settings["verify"] = _shared_ssl_context(sys.modules[init.__module__.partition(".")[0]], *trust_settings)
+        init(transport, *args, **settings)
+
+    return __init__
+
+
+@functools.cache
+def _shared_ssl_context(http_lib: Any, trust_env: bool, *variables: str | None) -> Any:
+    """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
+    return _LazySSLContext(lambda: http_lib.create_ssl_context(trust_env=trust_env))
+
+
+class _LazySSLContext:
+    """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
+    use for them."""
+
+    __class__ = property(lambda self: ssl.SSLContext)  # what a client asks of one it is given
+
+    def __init__(self, create_context: Callable[[], ssl.SSLContext]) -> None:
+        self.get_context = functools.cache(create_context)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.get_context(), name)
+
+
+_HTTP_PATCHES = {
+    "HTTPTransport": {"__init__": _patch_transport_init, "handle_request": _patch_handle_request},
+    "AsyncHTTPTransport": {"__init__": _patch_transport_init, "handle_async_request": _patch_handle_async_request},
+    "Client": {"_transport_for_url": _patch_transport_for_url},
+    "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
+}
+
+
+# The methods to patch, by class, with the function that makes each patch.
+_PATCHES_BY_TARGET = {
+    **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES.items()},
+    "openai._base_client:BaseClient": {"_calculate_retry_timeout": _patch_retry_timeout},
+    "openai._base_client:SyncAPIClient": {"request": _patch_sdk_request},
+    "openai._base_client:AsyncAPIClient": {"request": _patch_sdk_request},
+}
+
+
+# ---- dispatch: a request to the routers ------------------------------------------------------------------------------
 
 
 def _dispatch_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
@@ -10593,6 +10581,17 @@ def _is_loopback(host: str) -> bool:
     except ValueError:  # a name
         return False
     return address.is_loopback or address.is_unspecified
+
+
+def _is_called_from(*modules: str) -> bool:
+    """Return True if one of the calling functions, or the coroutines that wait for them, is in one of these modules."""
+    frame = sys._getframe(1)
+    while frame:
+        name = frame.f_globals.get("__name__", "")
+        if any(name == module or name.startswith(f"{module}.") for module in modules):
+            return True
+        frame = frame.f_back
+    return False
 
 
 # ---- lower level: connection pools of httpcore and httpcore2, connectors of aiohttp ----------------------------------
@@ -10727,17 +10726,6 @@ def _is_aiohttp_passthrough(req: Any) -> bool:
     return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from("aiohttp.test_utils")
 
 
-def _is_called_from(*modules: str) -> bool:
-    """Return True if one of the calling functions, or the coroutines that wait for them, is in one of these modules."""
-    frame = sys._getframe(1)
-    while frame:
-        name = frame.f_globals.get("__name__", "")
-        if any(name == module or name.startswith(f"{module}.") for module in modules):
-            return True
-        frame = frame.f_back
-    return False
-
-
 class _AiohttpTransport(asyncio.Transport):
     """A connection of aiohttp without a socket: it answers the request that is written to it.
 
@@ -10754,7 +10742,7 @@ class _AiohttpTransport(asyncio.Transport):
         self.server = h11.Connection(h11.SERVER, max_incomplete_event_size=2**20)
         self.written, self.body = bytearray(), bytearray()
         self.head: Any = None
-        self.real_connection: Any = None  # the real connection
+        self.real_connection: Any = None  # opened only for a request that is passed through
         self.task: asyncio.Task[None] | None = None
         self.closed = False
         self.may_write = asyncio.Event()
@@ -10848,14 +10836,6 @@ def _aiohttp_error(error: BaseException) -> BaseException:
     if isinstance(error, tuple(http_lib.RequestError for http_lib in _http_libs())):
         return aiohttp.ClientConnectionError(str(error))
     return error
-
-
-_HTTP_PATCHES = {
-    "HTTPTransport": {"__init__": _patch_transport_init, "handle_request": _patch_handle_request},
-    "AsyncHTTPTransport": {"__init__": _patch_transport_init, "handle_async_request": _patch_handle_async_request},
-    "Client": {"_transport_for_url": _patch_transport_for_url},
-    "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
-}
 
 
 # ======================================================================================================================
@@ -11100,18 +11080,16 @@ def _patch_connect(connect: Any) -> Any:
     return connect_to_mock
 
 
-# The methods to patch, by class, with the function that makes each patch.
-_PATCHES_BY_TARGET = {
-    **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES.items()},
-    "openai._base_client:BaseClient": {"_calculate_retry_timeout": _patch_retry_timeout},
-    "openai._base_client:SyncAPIClient": {"request": _patch_sdk_request},
-    "openai._base_client:AsyncAPIClient": {"request": _patch_sdk_request},
-    # by the name it has in releases up to 16, and since
-    "websockets.asyncio.client:connect": dict.fromkeys(
-        ("create_connection", "open_tcp_connection"), _patch_create_connection
-    ),
-    "websockets.sync.client:": {"connect": _patch_connect},
-}
+_extend_table(
+    _PATCHES_BY_TARGET,
+    {
+        # by the name it has in releases up to 16, and since
+        "websockets.asyncio.client:connect": dict.fromkeys(
+            ("create_connection", "open_tcp_connection"), _patch_create_connection
+        ),
+        "websockets.sync.client:": {"connect": _patch_connect},
+    },
+)
 
 
 class _SyncConnection:
@@ -11637,10 +11615,8 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     options = _parse_arguments(arguments)
     server = _uvicorn_server(_mock_from_options(options))
     listener = _listen_at(options.host, options.port)
-    for signal_number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # there is nothing to save; in a container there would be no handler
+    # there is nothing to save, and in a container these signals have no default handler
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
     _on_startup(server, lambda: print(f"{_root_url(listener, options.host)}/v1", flush=True))
@@ -12672,16 +12648,6 @@ class Record:
         return self.status or ("no response" if self.events is None else _count_noun(len(self.events), "event"))
 
 
-def _all_params(request: _Call | Record) -> dict[str, Any]:
-    """All that a request says: query, path parameters and body as one."""
-    return {**_query_params(request.request), **request.params, **request.body}
-
-
-def _query_params(request: httpx.Request) -> dict[str, Any]:
-    """A query as a dict, nested as a form is."""
-    return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
-
-
 # ---- matching requests -----------------------------------------------------------------------------------------------
 
 
@@ -12909,6 +12875,14 @@ def _mock_for_test(settings: dict[str, Any]) -> OpenAIMock:
     """A mock with the settings of a decorator or a mark; a plain dict as `state` is what each test begins with."""
     state = settings.get("state")
     return OpenAIMock(**settings | ({"state": _copy_json(state)} if type(state) is dict else {}))
+
+
+def _hide_mock_param(wrapper: Any, func: Callable[..., Any]) -> Any:
+    """Hides the argument the wrapper supplies from whoever looks at the signature."""
+    signature = inspect.signature(func)
+    kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
+    wrapper.__signature__ = signature.replace(parameters=kept)
+    return wrapper
 
 
 class OpenAIMock(_NoNewAttributes):
@@ -13159,14 +13133,6 @@ def _strip_userinfo(url: str) -> str:
     return re.sub("//[^/?#]*@", "//", url, count=1) if "@" in url else url
 
 
-def _hide_mock_param(wrapper: Any, func: Callable[..., Any]) -> Any:
-    """Hides the argument the wrapper supplies from whoever looks at the signature."""
-    signature = inspect.signature(func)
-    kept = [parameter for parameter in signature.parameters.values() if parameter.name != "openai_mock"]
-    wrapper.__signature__ = signature.replace(parameters=kept)
-    return wrapper
-
-
 class Server(NamedTuple):
     """What the fixture `openai_server` gives: the mock, and where it is served."""
 
@@ -13224,9 +13190,8 @@ def _signing_key(secret: str) -> bytes:
     except (AttributeError, ValueError):  # no text, no base64
         key = b""
     if not key:
-        raise ValueError(
-            "webhook(secret=...) is no secret: expected a text, or whsec_ and base64"
-        )  # nor is it repeated
+        # the secret is not part of the message
+        raise ValueError("webhook(secret=...) is no secret: expected a text, or whsec_ and base64")
     return key
 
 
