@@ -66,6 +66,7 @@ import dataclasses
 import difflib
 import email
 import email.utils
+import errno
 import functools
 import hashlib
 import hmac
@@ -9905,22 +9906,29 @@ class Router(respx.MockRouter):
         return super().__call__(func) if func else Router(self._mock, **settings)
 
     def start(self) -> None:
-        """Answers from now on. It may be entered again within, and is the innermost then: the last to leave stops it."""
-        self._entry_count += 1
-        if self._entry_count > 1:
-            return self.Mocker.register(self)
-        self._mock._start()
-        self._earlier_routers = _other_mockers_routers()
-        super().start()
+        """Answer from now on. The router may be entered again, and is the innermost then: the last `stop` stops it."""
+        with _Interceptor.lock:
+            if self._entry_count:
+                self.Mocker.register(self)
+            else:
+                self._mock._read_environment()
+                self._earlier_routers = _other_mockers_routers()
+                super().start()
+            self._entry_count += 1  # last, because a start that raises doesn't count
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
-        """Stops answering. Routes and calls stay, unless told otherwise."""
-        self._entry_count = max(self._entry_count - 1, 0)
-        if self._entry_count:
-            self.Mocker.unregister(self)
-            return
-        _flush_traces()
-        super().stop(clear=clear, reset=reset, quiet=quiet)
+        """Stop answering. Routes and calls are kept, unless the arguments say otherwise."""
+        with _Interceptor.lock:
+            if self._entry_count > 1:
+                self._entry_count -= 1
+                self.Mocker.unregister(self)
+                return
+        try:
+            _flush_traces()
+        finally:
+            with _Interceptor.lock:
+                self._entry_count = 0
+                super().stop(clear=clear, reset=reset, quiet=quiet)
         if self._mock._asserts_all_used and not quiet:
             self._mock.assert_all_used()
 
@@ -10211,14 +10219,15 @@ class _Interceptor(Mocker):
 
     Requests are intercepted at two levels. The upper level is the transport of httpx and httpx2. A transport method that
     another tool wrapped, such as a tracer, isn't patched, so that the wrapper runs. Its requests are intercepted at the
-    lower level, the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that don't use
-    the network stay as they are. The innermost of nested routers answers, including those of RESPX's own mockers, which
-    patch the connection pool.
+    lower level, the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that
+    don't use the network stay as they are. The innermost of nested routers answers, including those of RESPX's own
+    mockers, which patch the connection pool.
     """
 
     name = "openai_responses"
     targets: ClassVar[list[str]] = []  # see `_PATCHES_BY_TARGET`: the methods differ
     target_methods: ClassVar[list[str]] = []
+    lock = threading.RLock()  # held while a router starts or stops, because mocks may run in several threads
 
     @classmethod
     def start(cls) -> None:
@@ -10230,7 +10239,7 @@ class _Interceptor(Mocker):
 
     @classmethod
     def unregister(cls, router: Any) -> bool:
-        """Takes out a router's newest entry; whether that was its last."""
+        """Remove the newest entry of a router. Return True if it was the last one."""
         cls.routers.reverse()
         try:
             return super().unregister(router) and router not in cls.routers
@@ -10245,6 +10254,10 @@ class _Interceptor(Mocker):
             for owner, method, _ in (*_patches(), *_loaded_patches()):
                 while _is_own_patch(patched := vars(owner).get(method)):
                     setattr(owner, method, patched.__wrapped__)
+
+
+if hasattr(os, "register_at_fork"):  # the lock may have been held by a thread that doesn't exist in the child
+    os.register_at_fork(after_in_child=lambda: setattr(_Interceptor, "lock", threading.RLock()))
 
 
 @functools.cache
@@ -10574,24 +10587,42 @@ def _is_from_sdk(headers: Iterable[str]) -> bool:
 
 def _is_loopback(host: str) -> bool:
     """Return True if a host name or an address is that of the machine itself."""
+    host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:  # a name
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_unspecified
 
 
-def _is_called_from(*modules: str) -> bool:
-    """Return True if one of the calling functions, or the coroutines that wait for them, is in one of these modules."""
+def _is_called_from(module: str, through: str = "") -> bool:
+    """Return True if one of the calling functions, or the coroutines that wait for them, is in a module or below it.
+
+    through: the only package whose functions may be called in between; "" for any.
+    """
     frame = sys._getframe(1)
     while frame:
         name = frame.f_globals.get("__name__", "")
-        if any(name == module or name.startswith(f"{module}.") for module in modules):
+        if name == module or name.startswith(f"{module}."):
             return True
+        if through and _package(name) not in (through, __name__):
+            return False
         frame = frame.f_back
     return False
+
+
+def _nearest_caller(*skipped: str) -> str:
+    """Return the module of the nearest calling function outside of this module and of some packages, or ""."""
+    frame = sys._getframe(1)
+    while frame:
+        module = frame.f_globals.get("__name__", "")
+        if _package(module) not in (__name__, *skipped):
+            return module
+        frame = frame.f_back
+    return ""
 
 
 # ---- lower level: connection pools of httpcore and httpcore2, connectors of aiohttp ----------------------------------
@@ -10719,11 +10750,13 @@ def _is_aiohttp_passthrough(req: Any) -> bool:
     """
     if _is_passed_host(req.url.raw_host):
         return True
-    if "upgrade" in req.headers and not _is_from_sdk(req.headers):
-        return True
     if _active_routers(str(req.url)):
         return False
-    return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from("aiohttp.test_utils")
+    if req.headers.get("upgrade", "").lower() == "websocket" and not _is_from_sdk(req.headers):
+        return True
+    return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from(
+        "aiohttp.test_utils", through="aiohttp"
+    )
 
 
 class _AiohttpTransport(asyncio.Transport):
@@ -10781,7 +10814,7 @@ class _AiohttpTransport(asyncio.Transport):
             if response is not None:
                 await self._write_response(response)
         except (Exception, MockError) as error:  # aiohttp raises it in the caller
-            self._fail(_aiohttp_error(error))
+            self._fail(_aiohttp_error(error, self.req))
 
     async def _write_response(self, response: Any) -> None:
         import h11
@@ -10828,11 +10861,13 @@ class _AiohttpTransport(asyncio.Transport):
     abort = close
 
 
-def _aiohttp_error(error: BaseException) -> BaseException:
+def _aiohttp_error(error: BaseException, req: Any) -> BaseException:
     """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
     aiohttp = sys.modules["aiohttp"]
     if isinstance(error, tuple(http_lib.TimeoutException for http_lib in _http_libs())):
         return aiohttp.ServerTimeoutError(str(error))
+    if isinstance(error, tuple(http_lib.ConnectError for http_lib in _http_libs())):
+        return aiohttp.ClientConnectorError(req.connection_key, OSError(errno.ECONNREFUSED, str(error)))
     if isinstance(error, tuple(http_lib.RequestError for http_lib in _http_libs())):
         return aiohttp.ClientConnectionError(str(error))
     return error
@@ -10977,13 +11012,14 @@ async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> http
 def _is_connecting_from_sdk(headers: Any) -> bool:
     """Return True if the SDK, or openai-agents, opens a WebSocket.
 
-    Before openai 3 the SDK sends no header of its own, so look at the callers.
+    Before openai 3 the SDK sends no header of its own, so look at the callers. A function tool that openai-agents runs may
+    open a WebSocket to another service, so openai-agents must call `websockets` itself.
     """
-    if _is_from_sdk(name for name, _ in _header_items(headers)):
+    if _is_from_sdk(name for name, _ in _header_items(headers)) or _is_called_from("openai"):
         return True
     # a package of the user's may be called `agents` too
-    packages = ("openai", "agents") if hasattr(sys.modules.get("agents"), "flush_traces") else ("openai",)
-    return _is_called_from(*packages)
+    has_agents = hasattr(sys.modules.get("agents"), "flush_traces")
+    return has_agents and _package(_nearest_caller("websockets", "asyncio")) == "agents"
 
 
 def _header_items(headers: Any) -> list[tuple[str, str]]:
@@ -12944,9 +12980,6 @@ class OpenAIMock(_NoNewAttributes):
         if not self._base_url and (url := os.environ.get("OPENAI_BASE_URL")):
             self._environment_bases[_normalize_environment_base(url)] = None
 
-    def _start(self) -> None:
-        self._read_environment()
-
     @functools.cached_property
     def router(self) -> Router:
         """The RESPX router: a context manager, a decorator, and with `.handler` what `MockTransport` takes."""
@@ -13360,6 +13393,8 @@ def pytest_unconfigure() -> None:
 def _marker_settings(request: Any) -> dict[str, Any]:
     """The settings of the mark `openai_mock` on the test that asks for a fixture."""
     marker = request.node.get_closest_marker("openai_mock")
+    if marker and marker.args:
+        raise TypeError(f"the mark openai_mock takes keyword arguments only, such as strict=True; got {marker.args!r}")
     return marker.kwargs if marker else {}
 
 
@@ -13379,12 +13414,11 @@ def _fixtures_module() -> types.ModuleType:
 
     @pytest.fixture(autouse=True)
     def _openai_mock_of_the_mark(request: Any) -> None:
-        """Request `openai_mock` for a marked test that uses neither it nor `openai_server`.
+        """Request `openai_mock` for a marked test, unless it uses `openai_server`.
 
         Autouse, because those fixtures start first: calls that other fixtures make are answered too.
         """
-        has_mock = not {"openai_mock", "openai_server"}.isdisjoint(request.fixturenames)
-        if not has_mock and request.node.get_closest_marker("openai_mock"):
+        if request.node.get_closest_marker("openai_mock") and "openai_server" not in request.fixturenames:
             request.getfixturevalue("openai_mock")
 
     @pytest.fixture

@@ -7930,11 +7930,58 @@ def test_request_to_another_host_raises_connect_error(openai_mock, transport_for
     assert [(record.endpoint, record.status) for record in openai_mock.requests] == [("", None)]
 
 
-@cases("host", "localhost", "app.localhost", "127.0.0.1", "127.8.9.10", "[::1]", "0.0.0.0")
+@cases(
+    "host",
+    "localhost",
+    "localhost.",
+    "app.localhost",
+    "127.0.0.1",
+    "127.8.9.10",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "0.0.0.0",
+)
 def test_request_to_loopback_raises_assertion_error(openai_mock, transport_form, family, kind, monkeypatch, host):
     http_client = http_client_of(family, kind, transport_form(family, kind, [], monkeypatch))
     with pytest.raises(AssertionError, match="would reach the network"):
         finish(kind, get_status(http_client, f"http://{host}:9/health"))
+
+
+def test_mock_that_starts_while_another_one_stops_answers(monkeypatch):
+    first_mock, second_mock, started = OpenAIMock(), OpenAIMock(), threading.Event()
+    stop_import_hook = openai_responses._ImportHook.stop
+
+    def start_second_mock():
+        second_mock.start()
+        started.set()
+
+    thread = threading.Thread(target=start_second_mock)
+
+    def stop_slowly():  # runs when the first mock has decided to remove its patches
+        thread.start()
+        assert not started.wait(0.05)
+        stop_import_hook()
+
+    first_mock.start()
+    monkeypatch.setattr(openai_responses._ImportHook, "stop", stop_slowly)
+    first_mock.stop()
+    monkeypatch.undo()
+    thread.join()
+    try:
+        assert complete("Hi") and len(second_mock.requests) == 1
+    finally:
+        second_mock.stop()
+
+
+def test_start_after_a_failed_start_answers(monkeypatch):
+    mock = OpenAIMock()
+    monkeypatch.setenv("OPENAI_BASE_URL", "nonsense")
+    with pytest.raises(ValueError, match="OPENAI_BASE_URL"):
+        mock.start()
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    with mock:
+        assert complete("Hi") and len(mock.requests) == 1
+    assert not openai_responses._active_routers()
 
 
 def test_unknown_api_path_raises_assertion_error_for_any_client(openai_mock, family, kind):
@@ -8113,6 +8160,36 @@ async def test_aiohttp_test_client_and_websockets_are_not_intercepted(openai_moc
             assert await connection.receive_str() == "hello"
 
 
+async def test_aiohttp_application_under_test_is_intercepted(openai_mock):
+    from aiohttp import ClientError, ClientSession, test_utils, web
+
+    errors = []
+
+    async def warm_up(application):
+        async with ClientSession() as session:
+            try:
+                await session.get("https://elsewhere.test/")
+            except ClientError as error:
+                errors.append(error)
+
+    application = web.Application()
+    application.on_startup.append(warm_up)
+    async with test_utils.TestClient(test_utils.TestServer(application)) as client:
+        assert (await client.get("/nowhere")).status == 404
+    assert [type(error).__name__ for error in errors] == ["ClientConnectorError"]
+
+
+async def test_aiohttp_request_with_an_upgrade_header_is_answered(openai_mock):
+    from aiohttp import ClientSession
+
+    async with (
+        ClientSession() as session,
+        session.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST, headers={"upgrade": "h2c"}) as response,
+    ):
+        assert response.status == 200
+    assert [record.endpoint for record in openai_mock.requests] == ["chat.completions.create"]
+
+
 LATE_IMPORT = """
 import asyncio, sys
 import openai, openai_responses
@@ -8238,6 +8315,19 @@ async def test_sdk_is_recognized_by_its_module_names(openai_mock, monkeypatch, l
     monkeypatch.setitem(sys.modules, "agents", fake)
     with pytest.raises(AssertionError, match="would reach the network"):
         await scope["dial"](f"ws://{listener}/")
+
+
+async def test_websocket_of_a_tool_that_agents_runs_is_not_intercepted(openai_mock, monkeypatch, socket_server):
+    from websockets.asyncio.client import connect
+
+    async def tool():
+        async with connect(f"ws://{socket_server}/") as connection:
+            return await connection.recv()
+
+    scope = {"__name__": "agents.tool"}
+    exec("async def run(tool):\n    return await tool()", scope)
+    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace(flush_traces=lambda: None))
+    assert await scope["run"](tool) == "none"
 
 
 async def test_user_package_named_agents_is_not_intercepted(openai_mock, monkeypatch, socket_server):
@@ -10237,6 +10327,10 @@ MARKED_ALONE = """
         assert answer
 
     @pytest.mark.openai_mock()
+    def test_fixtures_are_answered_with_the_fixture_as_argument(answer, openai_mock):
+        assert answer and openai_mock.requests[0].endpoint == "models.list"
+
+    @pytest.mark.openai_mock()
     @pytest.mark.parametrize("number", range(2))
     def test_parameters(number):
         assert say()
@@ -10268,7 +10362,18 @@ MARKED_ALONE = """
 
 def test_mark_requests_the_fixture(run_suite):
     options = ("--strict-markers", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
-    run_suite(with_helpers(MARKED_ALONE), *options).assert_outcomes(passed=10)
+    run_suite(with_helpers(MARKED_ALONE), *options).assert_outcomes(passed=11)
+
+
+def test_mark_with_a_positional_argument_is_an_error(run_suite):
+    suite = """
+        @pytest.mark.openai_mock("strict")
+        def test_marked(openai_mock):
+            pass
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*TypeError: the mark openai_mock takes keyword arguments only*got ('strict',)*")
 
 
 MARKED_SERVER = """
