@@ -4139,17 +4139,21 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
 
 
 def _keys_between(
-    objects: Mapping[Any, Any],
+    objects: dict[Any, Any],
     deleted: Mapping[Any, Any],
     parents: tuple[str, ...],
     query: Mapping[str, str],
     newest_first: bool,
-) -> list[Any]:
+) -> Iterable[Any]:
     """Return the keys after the cursor `after` and before the cursor `before`, in the order of the list."""
     cursors = {"after": query.get("after") or query.get("page"), "before": query.get("before")}
+    if not objects:
+        return []
+    if not any(cursors.values()):  # most lists: without a copy of all keys, of which a page has few
+        return reversed(objects) if newest_first else iter(objects)
     keys = list(objects)
     low, high = 0, len(keys)
-    for name, cursor in cursors.items() if keys else ():
+    for name, cursor in cursors.items():
         if not cursor:
             continue
         cursor_slice = _locate_cursor(objects, deleted, _to_key((*parents, cursor)))
@@ -4186,7 +4190,7 @@ _FILTER_ALIASES = {"filter": "status"}
 
 
 def _first_matching(
-    keys: list[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
+    keys: Iterable[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
 ) -> tuple[list[Any], bool]:
     """Return the keys of a page, and whether there are more: next to `before` if that is given, else the first ones."""
     filters = {_FILTER_ALIASES.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
