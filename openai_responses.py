@@ -10182,7 +10182,7 @@ def _interned_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[b
 _SDK_EXCEPTION_FAULTS = {
     "APITimeoutError": "ReadTimeout",
     "APIConnectionError": "ConnectError",
-    "TimedOut": "ReadTimeout",
+    "_MockTimeout": "ReadTimeout",
 }
 
 

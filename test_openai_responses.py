@@ -7436,7 +7436,8 @@ def test_errors_set_the_retry_after_header(status, after, header):
 
 def test_timeout_raises_api_timeout_error(openai_mock, create, kind):
     create.response = timeout()
-    raised_by(openai.APITimeoutError, run_with_client, kind, chat_without_retries)
+    raised = raised_by(openai.APITimeoutError, run_with_client, kind, chat_without_retries)
+    assert type(raised.__cause__) is HTTP_LIB.ReadTimeout
     assert [(request.attempt, request.status) for request in openai_mock.requests] == [(0, None)]
 
 
