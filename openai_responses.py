@@ -1836,7 +1836,7 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
     """The next change an object has before it; none any more when a test changed its status by hand."""
     if (obj := store[resource].get(key)) is None:
         return
-    metadata = store._bookkeeping.metadata.get((resource, key))
+    metadata = store._find_metadata(resource, key)
     if metadata and metadata.pending and not metadata.paused and metadata.expected_status == obj.get("status"):
         change = metadata.pending.pop(0)
         changes = change(store, obj) if callable(change) else change
@@ -1852,7 +1852,7 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON)
     the other keys change, and totals follow (`_overlay`).
     """
     changes = _stamp(changes, store)
-    metadata = store._bookkeeping.metadata.get((resource, key))
+    metadata = store._find_metadata(resource, key)
     if metadata is None or changes.keys().isdisjoint(metadata.set_fields):
         return changes
     set_values = {name: _copy_json(metadata.set_values[name]) for name in changes if name in metadata.set_fields}
@@ -1910,14 +1910,14 @@ _STATUS_FIELDS = {"status", "error", "incomplete_details", "last_error", "requir
 
 def _discard_set_state(store: StateStore, resource: str, key: Any) -> None:
     """Let a request move an object on from the state that the test set, and from the nulls of that state."""
-    if metadata := store._bookkeeping.metadata.get((resource, key)):
+    if metadata := store._find_metadata(resource, key):
         null_fields = (name for name, value in metadata.set_fields.items() if value is None)
         _discard_set_fields(store, resource, key, {*_STATUS_FIELDS, *null_fields})
 
 
 def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
     """Let fields of an object change although the test set them: a request of the application changes them."""
-    if metadata := store._bookkeeping.metadata.get((resource, key)):
+    if metadata := store._find_metadata(resource, key):
         metadata.set_fields = {name: value for name, value in metadata.set_fields.items() if name not in names}
 
 
@@ -1928,7 +1928,7 @@ def _mark_expired(store: StateStore, key: Any, obj: _JSON) -> None:
 
 def _has_pending_changes(store: StateStore, resource: str, key: Any) -> bool:
     """Whether an object has a change before it."""
-    metadata = store._bookkeeping.metadata.get((resource, key))
+    metadata = store._find_metadata(resource, key)
     return bool(metadata and metadata.pending)
 
 
@@ -4128,7 +4128,8 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store._children(resource.name, *parents) if parents else _seed_objects(store, resource)
-    deleted = store._bookkeeping.metadata.get((resource.name, parents), _Metadata()).tombstones
+    list_metadata = store._find_metadata(resource.name, parents)
+    deleted = list_metadata.tombstones if list_metadata else {}
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
     keys, has_more = _first_matching(keys, objects, query, _page_limit(query, default_limit, max_limit))
     if any(_has_expired(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
@@ -6972,7 +6973,7 @@ def _derive_batch(call: _Call, obj: _JSON) -> _JSON:
 
 async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
     """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
-    metadata = call.store._bookkeeping.metadata.get(("batches", call.key), _Metadata())
+    metadata = call.store._find_metadata("batches", call.key) or _Metadata()
     with call.store.lock:
         if metadata.paused or metadata.pending != [_finish_batch] or call.key not in call.objects:
             return
@@ -9423,7 +9424,7 @@ def _select_response(call: _Call) -> Scripted | None:
         return call.mock._endpoint(_rows()[prefix + call.behavior.fallback_to])._select(call)
     if scripted or not call.behavior.resume:
         return scripted
-    metadata = call.store._bookkeeping.metadata.get((call.resource.name, call.key), _Metadata())
+    metadata = call.store._find_metadata(call.resource.name, call.key) or _Metadata()
     scripted = call.mock._endpoint(_rows()[metadata.created_by])._select(call) if metadata.created_by else None
     return None if scripted and isinstance(scripted._response, Mapping) else scripted  # that told how it begins
 
@@ -10203,7 +10204,7 @@ def _native_error(fault: Any, request: httpx.Request) -> BaseException:
 
 def _native_response(response: httpx.Response, request: Any) -> Any:
     """A response as the client's family wants it, its body still to be read."""
-    http_lib = sys.modules[type(request).__module__.partition(".")[0]]
+    http_lib = sys.modules[_package(type(request).__module__)]
     body = _native_stream_class(http_lib)(response.stream)  # which closes what it reads
     headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
     return http_lib.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
@@ -10474,7 +10475,7 @@ def _patch_transport_init(init: Any) -> Any:
                 os.environ.get("SSL_CERT_FILE"),
                 os.environ.get("SSL_CERT_DIR"),
             )
-            settings["verify"] = _shared_ssl_context(sys.modules[init.__module__.partition(".")[0]], *trust_settings)
+            settings["verify"] = _shared_ssl_context(sys.modules[_package(init.__module__)], *trust_settings)
         init(transport, *args, **settings)
 
     return __init__
@@ -10603,30 +10604,29 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_called_from(module: str, through: str = "") -> bool:
-    """Return True if one of the calling functions, or the coroutines that wait for them, is in a module or below it.
+    """Return True if one of the calling functions is in a module or below it.
 
     through: the only package whose functions may be called in between; "" for any.
     """
-    frame = sys._getframe(1)
-    while frame:
-        name = frame.f_globals.get("__name__", "")
+    for name in _calling_modules():
         if name == module or name.startswith(f"{module}."):
             return True
-        if through and _package(name) not in (through, __name__):
+        if through and _package(name) != through:
             return False
-        frame = frame.f_back
     return False
 
 
-def _nearest_caller(*skipped: str) -> str:
-    """Return the module of the nearest calling function outside of this module and of some packages, or ""."""
+def _calling_modules() -> Iterator[str]:
+    """Yield the modules of the calling functions, and of the coroutines that wait for them, nearest first.
+
+    The functions of this module are left out.
+    """
     frame = sys._getframe(1)
     while frame:
         module = frame.f_globals.get("__name__", "")
-        if _package(module) not in (__name__, *skipped):
-            return module
+        if module != __name__:
+            yield module
         frame = frame.f_back
-    return ""
 
 
 # ---- lower level: connection pools of httpcore and httpcore2, connectors of aiohttp ----------------------------------
@@ -11023,7 +11023,8 @@ def _is_connecting_from_sdk(headers: Any) -> bool:
         return True
     # a package of the user's may be called `agents` too
     has_agents = hasattr(sys.modules.get("agents"), "flush_traces")
-    return has_agents and _package(_nearest_caller("websockets", "asyncio")) == "agents"
+    callers = (_package(module) for module in _calling_modules())
+    return has_agents and next((name for name in callers if name not in ("websockets", "asyncio")), "") == "agents"
 
 
 def _header_items(headers: Any) -> list[tuple[str, str]]:
@@ -12173,8 +12174,12 @@ class StateStore(collections.UserDict):
         """What the service knows; it stands in the dict itself, so that whoever shares that shares this."""
         return self.data.get("service") or self.data.setdefault("service", _StoreMetadata())
 
+    def _find_metadata(self, resource: str, key: Any) -> _Metadata | None:
+        """Return the metadata of an object or a list if it has any; `_metadata` creates it."""
+        return self._bookkeeping.metadata.get((resource, key))
+
     def _metadata(self, resource: str, key: Any) -> _Metadata:
-        """The note of an object; of a list, under the ids of its parents as a tuple."""
+        """Return the metadata of an object; that of a list is under the ids of its parents as a tuple."""
         return self._bookkeeping.metadata.setdefault((resource, key), _Metadata())
 
     def _new_id(self, prefix: str) -> str:
