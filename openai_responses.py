@@ -3584,8 +3584,9 @@ def _matches_pattern(pattern: str, text: str, generation: _Generation) -> bool:
 
 def _may_backtrack(pattern: str) -> bool:
     """Return True unless a pattern surely takes little time: one with a single repetition or alternative does."""
-    choices = re.findall("_REPEAT, |BRANCH, ", repr(_parse_pattern(pattern)))
-    return len(choices) > 1 or _looks_around(pattern)
+    parsed = _parse_pattern(pattern)
+    choices = re.findall("_REPEAT, |BRANCH, ", repr(parsed))
+    return len(choices) > 1 or _looks_around(parsed)
 
 
 _MAX_BACKTRACKING_LENGTH = 20  # characters, of a text that any pattern can be tried on
@@ -3602,9 +3603,9 @@ def _parse_pattern(pattern: str) -> Any:
     return importlib.import_module(name).parse(pattern)
 
 
-def _looks_around(pattern: str) -> bool:
+def _looks_around(parsed: Any) -> bool:
     """Return True if a pattern asks what stands before or after a place, other than at its own start and end."""
-    return bool(re.search(_LOOK_AROUND, re.sub(_ANCHORS, "", repr(_parse_pattern(pattern)))))
+    return bool(re.search(_LOOK_AROUND, re.sub(_ANCHORS, "", repr(parsed))))
 
 
 # In Python's own terms: the start and the end of a pattern, and the operations that look around.
@@ -3614,7 +3615,8 @@ _ANCHORS, _LOOK_AROUND = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\
 def _pattern_texts(pattern: str, min_length: int, generation: _Generation) -> Iterator[str]:
     """Yield texts made for a regular expression, longer and longer."""
     parsed = _parse_pattern(pattern)
-    looks_around = _looks_around(pattern)
+    looks_around = _looks_around(parsed)
+    can_be_padded = not looks_around and "AT_END" not in repr(parsed)
     generation.spend(min_length)
     for optional_repeats, extra_repeats in [
         (1, 0),
@@ -3623,7 +3625,7 @@ def _pattern_texts(pattern: str, min_length: int, generation: _Generation) -> It
         (1, min_length),
     ]:
         text = _sample(parsed, _Repeats(optional_repeats, extra_repeats, generation))
-        texts = [text] if looks_around or "AT_END" in repr(parsed) else [text, text.ljust(min_length, "x")]
+        texts = [text, text.ljust(min_length, "x")] if can_be_padded else [text]
         if looks_around and len(text) > _MAX_BACKTRACKING_LENGTH:
             return
         for candidate in texts:
