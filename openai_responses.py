@@ -2210,7 +2210,7 @@ def _check_required(call: _Call) -> None:
     for name in call.required_params:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
         if not names & sent and not any(key.startswith(f"{name}[") for key in sent):
-            _reject(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+            _Flaw((name,), "missing_required_parameter").reject()
 
 
 def _check_api_key(call: _Call) -> None:
@@ -7641,12 +7641,10 @@ def _check_questions(call: _Call) -> None:
     """Raises the 400 of a question without what is to be decided between."""
     for index, question in enumerate(_only_dicts(call.body.get("questions"))):
         for name, field in _REQUIRED_QUESTION_FIELDS.get(str(question.get("type")), ()):
-            path, members = f"questions[{index}].{name}", _only_dicts(question.get(name))
-            missing_params = [
-                f"{path}[{number}].{field}" for number, member in enumerate(members) if field not in member
-            ]
-            if missing := next(iter(missing_params), None if members else path):
-                _reject(f"Missing required parameter: '{missing}'.", missing, "missing_required_parameter")
+            path, members = ("questions", index, name), _only_dicts(question.get(name))
+            missing_fields = [(*path, number, field) for number, member in enumerate(members) if field not in member]
+            for missing_path in missing_fields if members else [path]:
+                _Flaw(missing_path, "missing_required_parameter").reject()
 
 
 def _with_probabilities(members: Iterable[_JSON]) -> list[_JSON]:
@@ -7904,7 +7902,7 @@ class _RealtimeSession(_AudioSession):
         item = _new_realtime_item(message.call, **_without_nulls(message.body["item"]))
         previous = message.body.get("previous_item_id")
         if "type" not in item:
-            _reject("Missing required parameter: 'item.type'.", "item.type", "missing_required_parameter")
+            _Flaw(("item", "type"), "missing_required_parameter").reject()
         if previous not in (None, "root", *self.items):
             code = "item_create_invalid_previous_item_id"
             _reject(f"Item with id '{previous}' not found.", "previous_item_id", code)
