@@ -1891,7 +1891,7 @@ def _idle_expiry(obj: Mapping[str, Any]) -> Any:
 
 
 def _schedule(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
-    """What happens to an object with each retrieve from now on: dicts of fields, or functions that give one."""
+    """Set the changes that the next retrieves of an object make, one each: dicts, or functions that return one."""
     metadata = store._metadata(resource, key)
     metadata.pending, metadata.expected_status = list(changes), store[resource][key].get("status")
 
@@ -1927,7 +1927,7 @@ def _mark_expired(store: StateStore, key: Any, obj: _JSON) -> None:
 
 
 def _has_pending_changes(store: StateStore, resource: str, key: Any) -> bool:
-    """Whether an object has a change before it."""
+    """Return True if a later retrieve still changes an object."""
     metadata = store._find_metadata(resource, key)
     return bool(metadata and metadata.pending)
 
@@ -2324,7 +2324,7 @@ def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
 
 
 def _is_api_param(parameter: str) -> bool:
-    """Whether the SDK sends a parameter; it keeps some to itself."""
+    """Return True if the SDK sends a parameter; it keeps some to itself."""
     return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
@@ -2782,7 +2782,8 @@ def _require_object(call: _Call, resource: str, id: Any, param: str) -> _JSON:
 
 def _check_cancellable(call: _Call) -> None:
     """What is over cannot be cancelled."""
-    if (obj := _require_target(call))["status"] in _FINAL_STATUSES:
+    obj = _require_target(call)
+    if obj["status"] in _FINAL_STATUSES:
         _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
