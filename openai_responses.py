@@ -553,9 +553,8 @@ _ROUTES: tuple[tuple[Any, ...], ...] = (
 # fmt: on
 
 
-# fmt: off
-# The SDK's helpers, by the endpoint they post to. What a helper calls besides (retrieve while polling, files.create
-# before attaching) are rows of their own.
+# The SDK's helpers, by the endpoint they post to. The other endpoints that a helper calls (`retrieve` to poll,
+# `files.create` to attach a file) have rows of their own.
 _HELPER_ENDPOINTS = {
     "beta.chat.completions.parse": "chat.completions.create",
     "beta.chat.completions.stream": "chat.completions.create",
@@ -586,12 +585,14 @@ _HELPER_ENDPOINTS = {
     "videos.create_and_poll": "videos.create",
     "videos.poll": "videos.retrieve",
 }
-# fmt: on
 
 
 @functools.cache
 def _rows() -> Mapping[str, _Row]:
-    """The rows of the installed release by dotted name; whether the SDK has the method, `_sdk_has_method` tells."""
+    """Return the rows of the installed SDK release by dotted name.
+
+    A row may have no method in the SDK; `_sdk_has_method` checks that.
+    """
     import openai
 
     release = tuple(map(int, re.findall(r"\d+", openai.__version__)[:3]))
@@ -601,9 +602,13 @@ def _rows() -> Mapping[str, _Row]:
 
 @functools.cache
 def _sdk_source(resource: str) -> str:
-    """The SDK's own text of a resource, "" of one it does not have: most are looked at only, and to import one is dear."""
+    """Return the source code of a resource of the SDK, or "" if the SDK doesn't have it.
+
+    The file is read, because importing a resource is slow and the source code of most is only searched.
+    """
     resource = re.sub(r"^beta\.chat\b", "chat", resource)  # one resource under two names
-    path, module_name = f"resources/{resource.replace('.', '/')}", resource.rpartition(".")[2]
+    path = f"resources/{resource.replace('.', '/')}"
+    module_name = resource.rpartition(".")[2]
     for filename in (f"{path}.py", f"{path}/{module_name}.py"):
         with contextlib.suppress(OSError):
             return (pkgutil.get_data("openai", filename) or b"").decode()
@@ -612,7 +617,7 @@ def _sdk_source(resource: str) -> str:
 
 @functools.cache
 def _sdk_has_method(name: str) -> bool:
-    """Whether the installed SDK has this method on this resource."""
+    """Return True if the installed SDK has a method of this dotted name, and the table has a row for it."""
     resource, _, method = name.rpartition(".")
     is_routed = name in _rows() or _HELPER_ENDPOINTS.get(name) in _rows()
     return is_routed and bool(re.search(rf"^    (async )?def {method}\(", _sdk_source(resource), re.MULTILINE))
@@ -620,33 +625,37 @@ def _sdk_has_method(name: str) -> bool:
 
 @functools.cache
 def _is_namespace(name: str) -> bool:
-    """Whether the installed SDK has a resource of this name, on the way to methods."""
+    """Return True if a dotted name is a resource of the installed SDK."""
     return bool(_child_names(_rows(), name) and _sdk_source(name))
 
 
 def _child_names(names: Iterable[str], prefix: str) -> set[str]:
-    """The next part of every dotted name below a prefix."""
+    """Return the next part of every dotted name below a prefix: `retrieve` of `files.retrieve` below `files`."""
     start = f"{prefix}." if prefix else ""
     return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
 
 
 @functools.cache
 def _canonical_name(name: str) -> str:
-    """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
+    """Return the endpoint that an alias or a helper of the SDK calls: `files.content` for `files.retrieve_content`."""
     row = _rows()[_HELPER_ENDPOINTS.get(name, name)]
     return _find_row(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name
 
 
 @functools.cache
 def _endpoint_names(prefix: str = "") -> tuple[str, ...]:
-    """Every dotted name below a prefix that the installed SDK answers to, helpers included."""
+    """Return the dotted names of all methods of the installed SDK below a prefix, including helpers."""
     names = (name for name in itertools.chain(_rows(), _HELPER_ENDPOINTS) if name.startswith(prefix))
     return tuple(name for name in names if _sdk_has_method(name))
 
 
 @functools.cache
 def _rows_by_segments() -> Mapping[tuple[str, bool, int], list[tuple[list[str], _Row]]]:
-    """The rows by method, `?beta=true` and number of segments, each with these; static segments come first."""
+    """Return the rows, each with the segments of its path, in the order in which a path is compared with them.
+
+    The keys are the method, True if the path ends in `?beta=true`, and the number of segments. Static segments come
+    before parameters, and of the rows for one path those below `beta.` come last.
+    """
     index: dict[tuple[str, bool, int], list[tuple[list[str], _Row]]] = {}
     for row in sorted(_rows().values(), key=lambda row: (row.path.replace("{", "~"), row.name.startswith("beta."))):
         path, _, query = row.path.partition("?")
@@ -656,27 +665,43 @@ def _rows_by_segments() -> Mapping[tuple[str, bool, int], list[tuple[list[str], 
 
 @functools.lru_cache(maxsize=4096)
 def _find_row(method: str, path: str, beta: bool = False) -> tuple[_Row, Mapping[str, str]] | None:
-    """The row and the path parameters of a call, `None` for a path the SDK does not know; of twins the first."""
+    """Return the row of a request and its path parameters, or None if no method of the installed SDK sends it.
+
+    method: the HTTP method, or `WS`.
+    path: the path below `/v1`, without a query.
+    beta: True if the query has `beta=true`. Rows with this query are tried first then, and not at all otherwise.
+    If aliases share a method and a path, the result is the first of them.
+    """
     segments = path.split("/")
     for with_beta in (True, False) if beta else (False,):
         for pattern, row in _rows_by_segments().get((method, with_beta, path.count("/")), ()):
-            pairs = list(zip(pattern, segments, strict=True))
-            matches = all(expected == segment or (segment and expected[:1] == "{") for expected, segment in pairs)
-            if matches and _sdk_has_method(row.name):
-                return row, {expected[1:-1]: unquote(segment) for expected, segment in pairs if expected[:1] == "{"}
+            params = _match_segments(pattern, segments)
+            if params is not None and _sdk_has_method(row.name):
+                return row, params
     return None
 
 
+def _match_segments(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    """Return the path parameters if all segments match, else None. A parameter matches any segment but an empty one."""
+    params = {}
+    for expected, segment in zip(pattern, segments, strict=True):
+        if expected[:1] == "{" and segment:
+            params[expected[1:-1]] = unquote(segment)
+        elif expected != segment:
+            return None
+    return params
+
+
 def _path_params(path: str) -> tuple[str, ...]:
-    """The names of the parameters in a path."""
+    """Return the names of the parameters in a path: `file_id` of `/files/{file_id}`."""
     return tuple(re.findall(r"{(\w+)}", path))
 
 
 @functools.cache
 def _sdk_type(path: str) -> Any:
-    """The SDK's type behind a row's model: `"CursorPage[FileObject]"` is `SyncCursorPage[FileObject]`.
+    """Return the SDK's type for the model of a row: `SyncCursorPage[FileObject]` for `"CursorPage[FileObject]"`.
 
-    `None` for one that the installed release does not have.
+    Return None if the installed release doesn't have the type.
     """
     if path in _BUILTIN_TYPES:
         return _BUILTIN_TYPES[path]
@@ -689,7 +714,11 @@ def _sdk_type(path: str) -> Any:
     return getattr(importlib.import_module(module), name, None)
 
 
-_BUILTIN_TYPES: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
+_BUILTIN_TYPES: dict[str, Any] = {
+    "bytes": bytes,
+    "str": str,
+    "None": type(None),
+}
 
 
 # ======================================================================================================================
@@ -698,15 +727,15 @@ _BUILTIN_TYPES: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)
 
 
 class _Shape(NamedTuple):
-    """What a row does, and with which objects."""
+    """The operation of a row, and the objects it operates on."""
 
     verb: str  # create, list, retrieve, update, delete, action, content, singleton or compute
-    resource: str  # the key of its objects in the state
+    resource: str  # the key of the objects in the state
     parent_params: tuple[str, ...] = ()  # path parameters that lead to the resource
-    item_param: str = ""  # the path parameter that names the object
+    item_param: str = ""  # the path parameter that identifies the object, "" if the path has none
 
 
-# Where the name of a row does not tell whose objects its path holds.
+# Resources that cannot be derived from the name of a row, by path.
 _COLLECTION_OVERRIDES = {
     "/live/sessions": "live.sessions",
     "/realtime/client_secrets": "realtime.client_secrets",
@@ -717,66 +746,84 @@ _COLLECTION_OVERRIDES = {
 
 @functools.cache
 def _collection_paths() -> Mapping[str, str]:
-    """The paths that hold objects, and the resource whose they are: `/files` is `files`."""
-    item_owners, list_owners, action_owners = {}, {}, {}
+    """Map the path of each collection to its resource: `/files` to `files`."""
+    item_owners: dict[str, str] = {}
+    list_owners: dict[str, str] = {}
+    action_owners: dict[str, str] = {}
+    # of several rows for one path, the last one in this order counts, which has a name without `beta.` if any has
     for row in sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name), reverse=True):
-        (path, parent_path, last_segment), (owner, _, method) = _split_path(row), row.name.rpartition(".")
+        path, parent_path, last_segment = _split_path(row)
+        owner, _, method = row.name.rpartition(".")
         if last_segment.startswith("{"):
             item_owners[parent_path] = owner
         if row.model.endswith("]") and row.method == "GET":
-            list_owners[path] = owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
-        if parent_path.endswith("}") and parent_path.count("/") > 1:  # what can be acted on is an object
+            list_owners[path] = owner
+            if method != "list":
+                list_owners[path] = f"{owner}.{method.removeprefix('list_')}"
+        if parent_path.endswith("}") and parent_path.count("/") > 1:  # an action on an object of the collection
             action_owners[parent_path.rpartition("/")[0]] = owner
-    # the path of an item decides before that of a list, and that one before the path of an action
-    return action_owners | list_owners | item_owners | _COLLECTION_OVERRIDES
+    # the path of an item overrides the path of a list, which overrides the path of an action
+    return {**action_owners, **list_owners, **item_owners, **_COLLECTION_OVERRIDES}
 
 
 def _split_path(row: _Row) -> tuple[str, str, str]:
-    """A row's path, what stands before its last segment, and that."""
+    """Return the path of a row without its query, the path up to the last segment, and the last segment."""
     path = row.path.partition("?")[0]
     parent_path, _, last_segment = path.rpartition("/")
     return path, parent_path, last_segment
 
 
-_ITEM_VERBS = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}
+_ITEM_VERBS = {
+    "GET": "retrieve",
+    "POST": "update",
+    "DELETE": "delete",
+}
 _SINGLETON_METHODS = ("retrieve", "update", "delete")
 
 
 @functools.cache
 def _shape_of(row: _Row) -> _Shape:
-    """What a row does, from its method, path and model alone."""
+    """Derive the shape of a row from its method, path and model alone."""
     path, parent_path, last_segment = _split_path(row)
-    params, collections = _path_params(path), _collection_paths()
+    params = _path_params(path)
+    collections = _collection_paths()
     owner, _, method = row.name.rpartition(".")
     if last_segment.startswith("{"):
         return _Shape(_ITEM_VERBS[row.method], collections[parent_path], params[:-1], params[-1])
     if path in collections:
-        return _Shape("list" if row.method == "GET" else "create", collections[path], params)
-    item_owner = collections.get(parent_path.rpartition("/")[0]) if parent_path.endswith("}") else None
+        verb = "list" if row.method == "GET" else "create"
+        return _Shape(verb, collections[path], params)
+    item_owner = None
+    if parent_path.endswith("}"):
+        item_owner = collections.get(parent_path.rpartition("/")[0])
     if method in _SINGLETON_METHODS and not (item_owner and row.model == "bytes"):
         return _Shape("singleton", owner, params)
     if item_owner is None:
         return _Shape("compute", owner, params)
-    verb = "content" if row.model == "bytes" else "action" if row.method == "POST" else "compute"
+    verb = "compute"
+    if row.model == "bytes":
+        verb = "content"
+    elif row.method == "POST":
+        verb = "action"
     return _Shape(verb, item_owner, params[:-1], params[-1])
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Resource:
-    """What is true of all objects of one kind: derived from its routes, and from its row in `_RESOURCES`."""
+    """Facts about all objects of one resource, derived from its routes and from its row in `_RESOURCES`."""
 
     name: str
     parent_params: tuple[str, ...]  # path parameters, parents first
-    paging: tuple[str, int, int]  # order, page size where none is asked for, largest page
-    not_found_message: str = ""  # the words of its 404, with {id}; "" for "No such X object: id"
+    paging: tuple[str, int, int]  # default order, default page size, largest page size
+    not_found_message: str = ""  # the message of its 404, with {id}; "" for "No such X object: id"
     not_found_code: str | None = None
-    not_found_param: str | None = ""  # the parameter it names; "" for the one that had the id
-    key_field: str = "id"  # the field that names an object below its parents
-    # parameters whose field has another name
+    not_found_param: str | None = ""  # the parameter that the 404 names; "" for the one that had the ID
+    key_field: str = "id"  # the field that identifies an object below its parents
+    # the field that a parameter sets, by the parameter; only if the names differ
     param_aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    initial_objects: Callable[[], dict[Any, Any]] | None = None  # the objects that are there from the start
-    on_delete: Callable[[StateStore, Any, _JSON], None] | None = None  # what goes with an object
-    on_expire: Callable[[StateStore, Any, _JSON], None] | None = None  # what comes of one whose time is over
+    initial_objects: Callable[[], dict[Any, Any]] | None = None  # returns the objects that exist from the start
+    on_delete: Callable[[StateStore, Any, _JSON], None] | None = None  # called with an object that was deleted
+    on_expire: Callable[[StateStore, Any, _JSON], None] | None = None  # called with an object that expires
 
     @functools.cached_property
     def rows(self) -> list[_Row]:
@@ -784,56 +831,62 @@ class _Resource:
 
     @functools.cached_property
     def stored_type(self) -> Any:
-        """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
-        creating_rows = (
-            row for row in self.rows if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer
-        )
-        return next(filter(None, (_sdk_type(row.model) for row in creating_rows)), None)
+        """The model that the objects are stored as: the answer of the call that creates them, or None without one."""
+        for row in self.rows:
+            if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer:
+                created_type = _sdk_type(row.model)
+                if created_type is not None:
+                    return created_type
+        return None
 
     @functools.cached_property
     def response_type(self) -> Any:
-        """The model its objects are shown as, one at a time."""
-        by_verb = {_shape_of(row).verb: row for row in self.rows}
-        row = next(by_verb[verb] for verb in ("retrieve", "create", "list", "singleton") if verb in by_verb)
-        return _sdk_type(row.model.rpartition("[")[2].removesuffix("]"))
+        """The model that a response with one object has."""
+        rows_by_verb = {_shape_of(row).verb: row for row in self.rows}
+        verb = next(verb for verb in ("retrieve", "create", "list", "singleton") if verb in rows_by_verb)
+        return _sdk_type(rows_by_verb[verb].model.rpartition("[")[2].removesuffix("]"))
 
     @functools.cached_property
     def parent(self) -> _Resource | None:
-        """The resource whose objects own those of this one: `vector_stores` of `vector_stores.files`."""
+        """The resource whose objects own those of this one: `vector_stores` for `vector_stores.files`."""
         parent = _all_resources().get(self.name.rpartition(".")[0])
-        return parent if parent and len(parent.parent_params) == len(self.parent_params) - 1 else None
+        if parent and len(parent.parent_params) == len(self.parent_params) - 1:
+            return parent
+        return None
 
     @functools.cached_property
     def descendants(self) -> list[_Resource]:
-        """The resources below this one, whose keys begin with those of this one: its content and children."""
+        """The resources below this one, whose keys begin with the keys of this one: its content and its children."""
         return [resource for name, resource in _all_resources().items() if name.startswith(f"{self.name}.")]
 
     @property
     def noun(self) -> str:
         plural = self.name.rpartition(".")[2]
-        return plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
+        if plural.endswith("ches"):
+            return plural.removesuffix("es")
+        return plural.removesuffix("s")
 
     def not_found_error(self, id: Any, param: str) -> _ServiceError:
-        """The 404 of an object that is not there."""
+        """Build the 404 of an object that doesn't exist. `param` is the parameter that had the ID."""
         noun = self.noun.replace("_", " ").title().replace(" ", "")
         message = (self.not_found_message or f"No such {noun} object: {{id}}").format(id=id)
         error_param = param if self.not_found_param == "" else self.not_found_param
         return _ServiceError(404, message, param=error_param, code=self.not_found_code)
 
 
-# Facts about a resource that its routes don't tell; `paging` holds for the resources below it too. The rows are at the
-# end of the section of their API.
+# Fields of `_Resource` that cannot be derived from routes. `paging` also applies to the resources below one. The rows
+# are at the end of the section of their API.
 _RESOURCES: dict[str, dict[str, Any]] = {}
 
 
 def _extend_table(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
-    """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
+    """Add the rows of one API to a table. Raises `ValueError` for a key that the table already has."""
     if duplicates := table.keys() & rows.keys():
-        raise ValueError(f"rows that are in the table already: {', '.join(sorted(duplicates))}")
+        raise ValueError(f"the table already has rows for {', '.join(sorted(duplicates))}")
     table.update(rows)
 
 
-# Resources of bytes. The `parent_params` of their keys are in the rows of their API.
+# Resources of bytes. Their `parent_params` are in the rows of their API.
 _CONTENT_RESOURCES = (
     "containers.files.content",
     "files.content",
@@ -845,7 +898,7 @@ _CONTENT_RESOURCES = (
 
 @functools.cache
 def _all_resources() -> Mapping[str, _Resource]:
-    """Every resource of the state by its key there."""
+    """Return all resources of the state by their keys in it."""
     shapes = [_shape_of(row) for row in _rows().values()]
     parent_params = {shape.resource: shape.parent_params for shape in shapes if shape.verb != "compute"}
     names = dict.fromkeys([*parent_params, *_CONTENT_RESOURCES])
@@ -853,21 +906,24 @@ def _all_resources() -> Mapping[str, _Resource]:
 
 
 def _build_resource(name: str, parent_params: tuple[str, ...]) -> _Resource:
-    facts = _RESOURCES.get(name, {})
-    return _Resource(
-        **{"name": name, "parent_params": parent_params, "paging": _find_order_and_page_sizes(name), **facts}
-    )
+    """Build a resource from what its routes determine and from its row in `_RESOURCES`, which overrides the routes."""
+    derived = {"name": name, "parent_params": parent_params, "paging": _find_paging(name)}
+    return _Resource(**{**derived, **_RESOURCES.get(name, {})})
 
 
-def _find_order_and_page_sizes(name: str) -> tuple[str, int, int]:
-    """Order and page sizes of a resource: its own, or those of the nearest one above that has some."""
-    own = _RESOURCES.get(name, {}).get("paging")
-    return own or (_find_order_and_page_sizes(name.rpartition(".")[0]) if name else ("desc", 20, 100))
+def _find_paging(name: str) -> tuple[str, int, int]:
+    """Return the order and the page sizes of a resource: its own, else those of the nearest resource above it."""
+    while name:
+        paging: tuple[str, int, int] | None = _RESOURCES.get(name, {}).get("paging")
+        if paging:
+            return paging
+        name = name.rpartition(".")[0]
+    return ("desc", 20, 100)
 
 
 @functools.cache
 def _get_resource(name: str) -> _Resource:
-    """A resource by its key in the state; of rows that keep nothing there, one in name only."""
+    """Return a resource by its key in the state. For rows that store nothing, build one that has a name only."""
     return _all_resources().get(name) or _build_resource(name, ())
 
 
@@ -883,11 +939,12 @@ def _did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def _reject(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
+    """Raise an error of the service, by default a 400."""
     raise _ServiceError(status, message, param=param, code=code)
 
 
 class _ServiceError(Exception):
-    """An error the service answers with: status and the fields of the envelope."""
+    """An error response of the service: its status, and its envelope, the object under `error`."""
 
     def __init__(
         self,
@@ -904,23 +961,38 @@ class _ServiceError(Exception):
 
 
 # Exceptions that reading malformed input raises.
-_MALFORMED_INPUT_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_MALFORMED_INPUT_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def _short_repr(value: Any) -> str:
+    """Return the repr of a value for a message, cut to at most 60 characters."""
     text = repr(value)
-    return text if len(text) < 60 else f"{text[:57]}..."
+    if len(text) < 60:
+        return text
+    return f"{text[:57]}..."
 
 
 def _count_noun(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """Return a count with its noun, as in `1 call` or `2 calls`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}s"
 
 
 def _times(count: int) -> str:
+    """Return a count of events as text: `once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _pretty_json_lines(value: Any) -> list[str]:
+    """Return a value as indented JSON with sorted keys, one string per line, to compare two values line by line."""
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
