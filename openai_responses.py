@@ -1027,6 +1027,8 @@ def _unwrap_type(tp: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 class _Field(NamedTuple):
+    """A field of a model of the SDK."""
+
     type: Any
     required: bool
 
@@ -1061,17 +1063,21 @@ def _page_item_type(page: Any) -> Any:
 def _list_item_type(tp: Any) -> Any:
     """Return the item type of `list[X]` or of `list[X] | None`."""
     origin, args = _unwrap_type(tp)
-    return _list_item_type(args[0]) if origin is typing.Union else args[0]
+    if origin is typing.Union:
+        return _list_item_type(args[0])
+    return args[0]
 
 
 def _union_members(tp: Any) -> tuple[Any, ...]:
-    """Return the members of a union; any other type is its own only member."""
+    """Return the members of a union. Any other type is its own only member."""
     origin, args = _unwrap_type(tp)
-    return args if origin is typing.Union else (tp,)
+    if origin is typing.Union:
+        return args
+    return (tp,)
 
 
 def _literal_values(tp: Any) -> Iterator[str]:
-    """Yield the literals that a type accepts, of all members if it is a union."""
+    """Yield the literals that a type accepts. For a union, yield those of all members."""
     origin, args = _unwrap_type(tp)
     if origin is typing.Literal:
         yield from args
@@ -1082,9 +1088,13 @@ def _literal_values(tp: Any) -> Iterator[str]:
 
 @functools.cache
 def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
-    """Return the fields of a model that accept nothing but literals, each with these literals."""
-    unwrapped = {name: _unwrap_type(field.type) for name, field in _fields_of(model).items()}
-    return {name: args for name, (origin, args) in unwrapped.items() if origin is typing.Literal}
+    """Return the fields of a model that accept nothing but literals, each with its literals."""
+    literals = {}
+    for name, field in _fields_of(model).items():
+        origin, args = _unwrap_type(field.type)
+        if origin is typing.Literal:
+            literals[name] = args
+    return literals
 
 
 def _describe_type(tp: Any) -> str:
@@ -1109,7 +1119,7 @@ def _model_name(model: Any) -> str:
 
 
 def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
-    """Look up a model in a table by `package.Name`, else by `Name`: two models of one name need the package."""
+    """Look up a model in a table by `package.Name`, else by `Name`. Models that share a name need the package."""
     package = model.__module__.removeprefix("openai.types.").rpartition(".")[0]
     return table.get(f"{package}.{model.__name__}", table.get(_model_name(model), default))
 
@@ -1118,15 +1128,15 @@ def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> 
 
 
 class _NewId(NamedTuple):
-    """Stands in a default for an id that every answer gets anew."""
+    """A placeholder in a default for an ID, which is a new one in each answer."""
 
     prefix: str
 
 
 class _Timestamp(NamedTuple):
-    """Stands in a default for the time of the answer, plus seconds."""
+    """A placeholder in a default for the time of the answer, plus an offset."""
 
-    offset: int = 0
+    offset: int = 0  # seconds
 
 
 _DEFAULT_TEXT = "This is a mock response."
@@ -1143,12 +1153,13 @@ _BLANK_PNG = base64.b64decode(
 _SILENT_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
 
 
-# What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
-# Items of the Responses API have theirs in `_ITEM_TYPES`.
+# ID prefixes by model name, without any `Beta` prefix. Other models use their name in snake case. `_ITEM_TYPES` has the
+# prefixes of the items of the Responses API.
 _ID_PREFIXES: dict[str, str] = {}
 
 
-# The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
+# ID prefixes by the name of a field that refers to another object. Other fields use their own name: `thread_id` has the
+# prefix `thread_`.
 _ID_PREFIXES_BY_FIELD = {
     "assistant_id": "asst_",
     "container_id": "cntr_",
@@ -1167,7 +1178,7 @@ _ID_PREFIXES_BY_FIELD = {
 }
 
 
-# Required fields by name, whatever the model; a required string not named here is its own name.
+# Defaults of required fields by name, for every model. The default of any other required string is the field's name.
 _DEFAULTS_BY_FIELD = {
     "arguments": "{}",
     "created": _Timestamp(),
@@ -1192,7 +1203,7 @@ _DEFAULTS_BY_FIELD = {
 }
 
 
-# What the model chooses for an image if the request doesn't.
+# Settings of a generated image that the request doesn't set.
 _IMAGE_DEFAULTS = {
     "background": "opaque",
     "output_format": "png",
@@ -1201,29 +1212,52 @@ _IMAGE_DEFAULTS = {
 }
 
 
-# Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
-# for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
-# Items of the Responses API have theirs in `_ITEM_TYPES`.
+# Defaults by model, merged into the defaults of its types: final statuses, texts, numbers. A name like "Page" means
+# every `Page[Model]`. Fields that the model doesn't have are sent too, and fields set to `...` are omitted. Items of the
+# Responses API have their defaults in `_ITEM_TYPES`.
 _DEFAULTS_BY_SDK_MODEL: dict[str, _JSON] = {
-    "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
-    "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
-    "NextCursorPage": {"object": "list", "next": None, "has_more": False},
-    "Page": {"object": "list", "has_more": False},
-    "TokenPage": {"object": "list", "next": None, "has_more": False},
+    "ConversationCursorPage": {
+        "object": "list",
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    },
+    "CursorPage": {
+        "object": "list",
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    },
+    "NextCursorPage": {
+        "object": "list",
+        "next": None,
+        "has_more": False,
+    },
+    "Page": {
+        "object": "list",
+        "has_more": False,
+    },
+    "TokenPage": {
+        "object": "list",
+        "next": None,
+        "has_more": False,
+    },
 }
 
 
 @functools.cache
 def _default_value(tp: Any) -> Any:
-    """Return the default of a type: valid JSON, but for the placeholders `_NewId` and `_Timestamp`, which `_stamp` replaces.
+    """Return the default of a type as JSON, with the placeholders `_NewId` and `_Timestamp`, which `_stamp` replaces.
 
-    The value is cached, so callers copy it before they change it.
+    The value is cached. Callers copy it before they change it.
     """
     origin, args = _unwrap_type(tp)
     if _is_pydantic_model(origin):
         return _default_object(origin)
     if origin is typing.Union:
-        return None if type(None) in args else _default_value(args[0])
+        if type(None) in args:
+            return None
+        return _default_value(args[0])
     if origin is typing.Literal:
         return args[0]
     if origin in (list, dict, str, int, float, bool):
@@ -1235,31 +1269,44 @@ def _default_object(model: Any) -> _JSON:
     """Build the default of a model: its row in `_DEFAULTS_BY_SDK_MODEL`, merged into the defaults of its fields."""
     fields = _fields_of(model)
     model_defaults = _lookup_model(_DEFAULTS_BY_SDK_MODEL, model, {})
-    defaults = {name: _field_default(model, name) for name in fields if model_defaults.get(name) is not ...}
-    if not _is_response_model(model):  # within other objects, the service omits optional fields that are null
-        defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
-    values = {
-        name: value
-        for name, value in model_defaults.items()
-        if value is not ... and _is_known_value(model, name, value)
-    }
-    return _merge_into(defaults, model, values, _model_name(model))
+    # within other objects, the service omits optional fields that are null
+    omits_nulls = not _is_response_model(model)
+    field_defaults = {}
+    for name, field in fields.items():
+        if model_defaults.get(name) is ...:
+            continue
+        value = _field_default(model, name)
+        if value is None and omits_nulls and not field.required:
+            continue
+        field_defaults[name] = value
+    known_defaults = {}
+    for name, value in model_defaults.items():
+        if value is not ... and _is_known_value(model, name, value):
+            known_defaults[name] = value
+    return _merge_into(field_defaults, model, known_defaults, _model_name(model))
 
 
 @functools.cache
 def _field_default(model: Any, name: str) -> Any:
-    """Return the default of a model's field; an optional one is null or empty, apart from `status`, `id`, `deleted`."""
+    """Return the default of a model's field.
+
+    An optional field is null or empty, except `id`, `deleted` and a `status` that can be `completed`.
+    """
     tp, required = _fields_of(model)[name]
     if name == "status" and "completed" in _literal_values(tp):
         return "completed"
     if not required and name not in ("id", "deleted"):
-        return None if _unwrap_type(tp)[0] is typing.Union else _default_value(tp)
+        if _unwrap_type(tp)[0] is typing.Union:
+            return None
+        return _default_value(tp)
     suggested = _default_by_name(model, name)
-    return suggested if suggested is not None and _accepts(tp, suggested) else _default_value(tp)
+    if suggested is not None and _accepts(tp, suggested):
+        return suggested
+    return _default_value(tp)
 
 
 def _default_by_name(model: Any, name: str) -> Any:
-    """Return the default that a field's name suggests, whatever its type. Without a rule it is the name itself."""
+    """Return the default that a field's name suggests, whatever its type. If no rule applies, return the name."""
     if name == "id":
         return _NewId(_id_prefix(model))
     if name in _DEFAULTS_BY_FIELD:
@@ -1274,20 +1321,20 @@ def _default_by_name(model: Any, name: str) -> Any:
 
 
 def _id_prefix(model: Any) -> str:
-    """Return the prefix of a model's IDs; one without a row in `_ID_PREFIXES` uses its name in snake case."""
+    """Return the prefix of a model's IDs: its row in `_ID_PREFIXES`, else its name in snake case."""
     snake_case = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", f"{_model_name(model)}_").lower()
     return _lookup_model(_ID_PREFIXES, model) or snake_case
 
 
 def _is_known_value(model: Any, name: str, value: Any) -> bool:
-    """Return True unless a model's field rejects a string: spellings change between releases (`in_memory` did)."""
+    """Return False for a string that the field rejects. Spellings change between releases, as `in_memory` did."""
     if not isinstance(value, str) or name not in _fields_of(model):
         return True
     return _accepts(_fields_of(model)[name].type, value)
 
 
 def _accepts(tp: Any, value: Any) -> bool:
-    """Return True if a type accepts a value; `_NewId` counts as a string, `_Timestamp` as an integer."""
+    """Return True if a type accepts a value. `_NewId` counts as a string, and `_Timestamp` as an integer."""
     sample: Any = value
     if isinstance(value, _NewId):
         sample = ""
@@ -1301,14 +1348,14 @@ def _accepts(tp: Any, value: Any) -> bool:
 
 
 def _is_response_model(model: Any) -> bool:
-    """Return True if a model is the whole response of some call, or an item of a page."""
+    """Return True if a call returns the model itself, or a page of it."""
     package = model.__module__.removeprefix("openai.types").rpartition(".")[0]
     return f"{package}.{model.__name__}".lstrip(".") in _response_models()
 
 
 @functools.cache
 def _response_models() -> frozenset[str]:
-    """Return the models of all rows as `package.Name`; of a page, the model of its items."""
+    """Return the models of all rows as `package.Name`. For a page, it is the model of its items."""
     return frozenset(row.model.rpartition("[")[2].rstrip("]") for row in _rows().values())
 
 
@@ -1316,13 +1363,13 @@ def _response_models() -> frozenset[str]:
 
 
 class _MergeMode(NamedTuple):
-    """What `_merge` does differently with values from different origins."""
+    """Settings of `_merge`, which depend on where a value comes from."""
 
-    fills_optional_fields: bool  # whether missing fields get all defaults, or only those that are required or null
+    fills_optional_fields: bool  # add the defaults of all missing fields, instead of only required and null ones
     unknown_keys: typing.Literal["check", "keep", "drop"]  # "check" keeps a key unless it looks like a misspelt field
-    skips_nulls: bool  # whether nulls, and values in `_NOT_ECHOED`, are left to the default
-    converts_scalars: bool  # whether strings become numbers where the type is a number
-    accepts_new_values: bool  # whether nulls, literals and dicts pass that the SDK's types do not know yet
+    skips_nulls: bool  # use the default instead of a null or of a value in `_NOT_ECHOED`
+    converts_scalars: bool  # convert strings to numbers if the type is a number
+    accepts_new_values: bool  # accept nulls, literals and dicts that the SDK's types don't have
 
 
 # A partial that a test set.
@@ -1335,7 +1382,7 @@ _PARTIAL_MODE = _MergeMode(
 )
 
 
-# Part of a request: its types are similar to those of the response, and in a form all values are strings.
+# Part of a request. Its types are similar to those of the response, and in a form all values are strings.
 _REQUEST_MODE = _MergeMode(
     fills_optional_fields=True,
     unknown_keys="drop",
@@ -1345,7 +1392,7 @@ _REQUEST_MODE = _MergeMode(
 )
 
 
-# A recorded object, and all in it, which stay as the service sent them.
+# A recorded object. Its values stay as the service sent them, at every depth.
 _COMPLETE_MODE = _MergeMode(
     fills_optional_fields=False,
     unknown_keys="keep",
@@ -1362,10 +1409,10 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
     value: a dict with some of the fields, a model, a list of these, or a scalar. It is not changed.
     place: the name of the value in errors, such as `chat.completions.create.response`.
     mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE_MODE`.
-    Returns new JSON that `tp` accepts; the placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
-    Raises `ValueError` where the type does not accept the value; the message has the place, the value and the type.
+    Returns new JSON that `tp` accepts. The placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
+    Raises `ValueError` if the type does not accept the value. The message has the place, the value and the type.
     """
-    if type(value) is tp and tp in (str, int, bool):  # nothing to check in by far the most values
+    if type(value) is tp and tp in (str, int, bool):  # a fast path, because most values are such scalars
         return value
     if isinstance(value, (_NewId, _Timestamp)):
         return value
@@ -1386,12 +1433,12 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
     return _merge_scalar(tp, origin, value, place, mode)
 
 
-# What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
+# Request fields that responses don't echo, by model: only with this value, or with any value (`...`).
 _NOT_ECHOED: dict[str, _JSON] = {}
 
 
 def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
-    """Return True if a dict was recorded or copied: it has an `object`, and lacks at most one required field."""
+    """Return True if a dict looks recorded or copied: it has an `object`, and lacks at most one required field."""
     return "object" in value and len(_required_fields_of(model) - value.keys()) <= 1
 
 
@@ -1407,17 +1454,20 @@ def _merge_into(
 ) -> _JSON:
     """Merge a dict into an object of a model, and add the fields that follow from others.
 
-    base: the fields that the result has where `value` lacks them. It is not changed.
-    value: fields by their names in Python or on the wire, and perhaps keys that are not fields of the model.
+    base: the defaults of fields that `value` lacks. It is not changed.
+    value: fields by their names in Python or on the wire. It may have keys that are not fields of the model.
     place, mode: see `_merge`.
-    Raises `ValueError` for an item that its field does not accept, and, if `mode` checks keys, for a misspelt key.
+    Raises `ValueError` for an item that its field does not accept, and for a misspelt key if `mode` checks keys.
     """
     fields = _fields_of(model)
     wire_names = _wire_names_of(model)
     explicit = {wire_names.get(key, key): item for key, item in value.items()}
     if mode.skips_nulls:
         explicit = _echoed_fields(model, explicit)
-    merged = {name: _copy_json(item) for name, item in base.items() if name not in explicit}
+    merged = {}
+    for name, item in base.items():
+        if name not in explicit:
+            merged[name] = _copy_json(item)
     for key, item in explicit.items():
         if key in fields:
             merged[key] = _merge(fields[key].type, item, f"{place}.{key}", mode)
@@ -1429,14 +1479,17 @@ def _merge_into(
 
 
 def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the fields of a request without nulls, and without those that a response does not echo."""
+    """Return the fields of a request except nulls and those that a response does not echo."""
     not_echoed = _lookup_model(_NOT_ECHOED, model, {})
-    present = {key: item for key, item in explicit.items() if item is not None}
-    return {key: item for key, item in present.items() if not_echoed.get(key) not in (..., item)}
+    echoed = {}
+    for key, item in explicit.items():
+        if item is not None and not_echoed.get(key) not in (..., item):
+            echoed[key] = item
+    return echoed
 
 
 class _MisspeltKeyError(ValueError):
-    """A key is almost the name of a field."""
+    """An error about a key that is almost the name of a field."""
 
 
 def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
@@ -1447,7 +1500,7 @@ def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
 
 
 def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
-    """Merge an item of a list; if its model has an `index` and `value` does not set it, it is the position."""
+    """Merge an item of a list. If its model has an `index` that `value` doesn't set, set it to the position."""
     merged = _merge(tp, value, f"{place}[{position}]", mode)
     if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
         merged["index"] = position
@@ -1457,51 +1510,65 @@ def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode
 def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
     """Check a value that has nothing below it to merge, and return it as JSON.
 
-    tp, origin: the type, and its origin as `_unwrap_type` gives it.
-    value, place, mode: see `_merge`, which also says what is raised.
+    tp, origin: the type, and its origin as `_unwrap_type` returns it.
+    value, place, mode: see `_merge`.
+    Raises `ValueError` if the type does not accept the value.
     """
     if origin in (object, Any):
         return _to_json(value, place)
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place} is {value!r}, which is no JSON")
+        raise ValueError(f"{place} is {value!r}, which is not valid JSON")
     try:
         return _validated_scalar(tp, origin, value, place, mode)
     except ValueError:
         if mode.accepts_new_values and _may_be_new(origin, value):
             return value
-        raise ValueError(f"{place} is {value!r}, but takes {_describe_type(tp)}") from None
+        raise ValueError(f"{place} is {value!r}; expected {_describe_type(tp)}") from None
 
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
-    """Validate a scalar and return it, converted if the mode converts scalars. Raises a bare `ValueError`."""
-    # `value` is neither a list nor a dict; pydantic would be slow to find out
+    """Validate a scalar and return it, converted if the mode converts scalars.
+
+    Raises `ValueError` if the type does not accept the value. The message is not for users.
+    """
+    # `value` is neither a list nor a dict here, and a validator of pydantic would be slow to find that out
     if origin is list or _is_pydantic_model(origin):
         raise ValueError
-    converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
+    converts = mode.converts_scalars and type(value) is not bool  # pydantic would convert a bool to a number
     checked = _type_adapter(tp).validate_python(value, strict=not converts)
-    if type(value) is int and place.endswith("_at"):  # the service sends integers, also where the SDK's type is float
+    if type(value) is int and place.endswith("_at"):  # the service sends integers even if the SDK's type is float
         return value
     return checked
 
 
 def _may_be_new(origin: Any, value: Any) -> bool:
-    """Return True for values that the service may send against the SDK's types: null, a new literal, vectors in base64."""
+    """Return True for a value that the service may send against the SDK's types.
+
+    These are null, a literal of a later release, and a vector in base64.
+    """
     return value is None or (isinstance(value, str) and origin in (typing.Literal, list))
 
 
 @functools.cache
 def _type_adapter(tp: Any) -> Any:
-    """Return pydantic's validator of a type."""
+    """Return pydantic's validator for a type."""
     import pydantic
 
     return pydantic.TypeAdapter(tp)
 
 
 def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
-    """Return those values that fit a field of the same name, merged as parts of a request; none if `tp` is not a model."""
-    fields = _fields_of(tp) if _is_pydantic_model(tp) else {}
+    """Return the values that a model accepts for its fields of the same name, merged as parts of a request.
+
+    Return an empty dict if `tp` is not a model.
+    """
+    if not _is_pydantic_model(tp):
+        return {}
+    fields = _fields_of(tp)
     fitting = {}
-    for key in [key for key in values if key in fields]:
+    for key in values:
+        if key not in fields:
+            continue
         with contextlib.suppress(ValueError):  # the field has the same name and another meaning
             fitting[key] = _merge(fields[key].type, values[key], key, _REQUEST_MODE)
     return fitting
@@ -1513,9 +1580,9 @@ def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
 class _UnionModel(NamedTuple):
     """A model that is a member of a union."""
 
-    member: Any  # the type as it stands in the union
+    member: Any  # the type as the union has it, which may be `Annotated`
     keys: frozenset[str]  # the names of the fields, in Python and on the wire
-    literals: dict[str, tuple[Any, ...]]  # what the fields accept that discriminate it: `type`, `role`, `object`
+    literals: dict[str, tuple[Any, ...]]  # the literals of the fields that discriminate it: `type`, `role`, `object`
 
 
 def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode: _MergeMode) -> Any:
@@ -1523,7 +1590,8 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
 
     tp, members: the union, and its members.
     value, place, mode: see `_merge`.
-    Raises `ValueError`: for a dict, that of a misspelt key or of the member selected first; else one that names all.
+    Raises `ValueError` if no member accepts the value. For a dict it is the error of a misspelt key, or of the member
+    that was selected first. For any other value the message describes all members.
     """
     if value is None and type(None) in members:
         return None
@@ -1534,7 +1602,7 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
     for member in _select_members(members, value):
         try:
             return _merge(member, value, place, mode)
-        except _MisspeltKeyError:  # the next member would take the key for one that the types do not know
+        except _MisspeltKeyError:  # the next member would keep the key as an unknown one
             raise
         except ValueError as error:
             errors.append(error)
@@ -1543,36 +1611,48 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
             return _to_json(value, place)
         if errors:
             raise errors[0]
-    raise ValueError(f"{place} is {value!r}, but takes {_describe_type(tp)}")
+    raise ValueError(f"{place} is {value!r}; expected {_describe_type(tp)}")
 
 
 def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
     """Select the members of a union that may accept a value, the best first.
 
-    A dict belongs to the models whose discriminating literals it does not contradict, and among these to the ones that
-    know most of its keys, so that an unknown key never decides. Members without fields (`dict`, `object`) come last.
-    A value that is not a dict may belong to any member.
+    For a dict, these are the models whose discriminating literals it does not contradict. Of these models, only those
+    that have most of its keys as fields are selected, so an unknown key does not exclude a model. Members without
+    fields (`dict`, `object`) come last. For a value that is not a dict, return all members.
     """
     if not isinstance(value, Mapping):
         return members
     models, untyped = _models_and_untyped(members)
-    by_literals = [model for model in models if _literals_match(model.literals, value)]
-    key_counts = [len(value.keys() & model.keys) for model in by_literals]
-    max_count = max(key_counts, default=0)
-    by_keys = [model.member for model, count in zip(by_literals, key_counts, strict=True) if count == max_count]
-    return [*by_keys, *untyped]
+    selected: list[Any] = []
+    max_count = 0
+    for model in models:
+        if not _literals_match(model.literals, value):
+            continue
+        count = len(value.keys() & model.keys)
+        if count > max_count:
+            max_count = count
+            selected = []
+        if count == max_count:
+            selected.append(model.member)
+    return [*selected, *untyped]
 
 
 def _literals_match(literals: Mapping[str, tuple[Any, ...]], value: Mapping[str, Any]) -> bool:
-    """Return True unless a dict has a discriminating field with a value that is not one of its literals."""
+    """Return False if a dict has a discriminating field with a value that is not one of the field's literals."""
     return not any(name in value and value[name] not in accepted for name, accepted in literals.items())
 
 
 @functools.cache
 def _models_and_untyped(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[Any]]:
-    """Split the members of a union, and of unions in it, into models and members that accept any dict."""
-    models, untyped = [], []
-    for member in dict.fromkeys(itertools.chain.from_iterable(map(_union_members, members))):
+    """Return the models among the members of a union, and the members that accept any dict.
+
+    Unions within the union are included. Other members, such as `str`, are in neither list.
+    """
+    models = []
+    untyped = []
+    flat_members = itertools.chain.from_iterable(map(_union_members, members))
+    for member in dict.fromkeys(flat_members):
         origin, _ = _unwrap_type(member)
         if _is_pydantic_model(origin):
             keys = frozenset((*_fields_of(origin), *_wire_names_of(origin)))
@@ -1589,7 +1669,7 @@ def _without_none(members: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _select_model(tp: Any, value: Mapping[str, Any]) -> Any:
-    """Return the model that a dict belongs to: the type itself or, if it is a union, the member selected first."""
+    """Return the model that a dict belongs to: the type itself, or the member selected first if it is a union."""
     origin, args = _unwrap_type(tp)
     if origin is not typing.Union:
         return origin
@@ -1601,32 +1681,43 @@ def _select_model(tp: Any, value: Mapping[str, Any]) -> Any:
 
 
 def _find_field_path(model: Any, key: str) -> str | None:
-    """Return the path of the nearest field of this name, such as `choices[0].message.content`, four levels deep at most."""
+    """Return the path of the nearest field of this name, such as `choices[0].message.content`.
+
+    Return None if the model and the models nested in it, down to the fourth level, don't have the field.
+    """
     level = [(model, "")]
     for _ in range(4):
+        required = []
+        optional = []
         for tp, path in level:
-            if key in _fields_of(tp):
+            fields = _fields_of(tp)
+            if key in fields:
                 return f"{path}{key}"
-        fields = [(tp, name, path) for tp, path in level for name in _fields_of(tp)]
+            for name, field in fields.items():
+                group = required if field.required else optional
+                group.append((tp, name, path))
         # required fields first, because they are always present
-        fields.sort(key=lambda field: not _fields_of(field[0])[field[1]].required)
-        level = [nested for field in fields for nested in _nested_models(*field)]
+        level = []
+        for tp, name, path in required + optional:
+            level.extend(_nested_models(tp, name, path))
     return None
 
 
 def _nested_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]]:
-    """Yield the models of a field's value, or of the items in it, each with the path of its fields.
+    """Yield the models of a field's value, or of the items if it is a list, each with the prefix of its fields' paths.
 
     model, name: the field.
-    path: that of the model, ending in a dot unless it is empty.
+    path: the prefix of the paths of the model's own fields, such as `choices[0].`, or "".
     """
     for tp in _union_members(_fields_of(model)[name].type):
         origin, args = _unwrap_type(tp)
         if _is_pydantic_model(origin):
             yield origin, f"{path}{name}."
         elif origin is list:
-            items = [_unwrap_type(member)[0] for member in _union_members(args[0])]
-            yield from ((item, f"{path}{name}[0].") for item in items if _is_pydantic_model(item))
+            for member in _union_members(args[0]):
+                item, _ = _unwrap_type(member)
+                if _is_pydantic_model(item):
+                    yield item, f"{path}{name}[0]."
 
 
 # ---- fields that follow from others ----------------------------------------------------------------------------------
@@ -1636,23 +1727,28 @@ def _implied_fields(model: Any, merged: _JSON, explicit: Mapping[str, Any]) -> _
     """Return the fields of an object that follow from its other fields.
 
     merged: the object with its defaults.
-    explicit: the fields that were set, by the names on the wire; these are never implied.
+    explicit: the fields that were set, by their names on the wire. They are never in the result.
     """
-    implies = _implication(model)
+    implies = _implied_fields_function(model)
     if not implies:
         return {}
     return {key: item for key, item in implies(merged, explicit).items() if key not in explicit}
 
 
 @functools.cache
-def _implication(model: Any) -> Callable[[_JSON, Mapping[str, Any]], _JSON] | None:
-    """Return the function that gives what fields of a model imply: its row, or that of all models that count tokens."""
-    counts_tokens = "total_tokens" in _fields_of(model)
-    return _lookup_model(_IMPLIED_FIELDS, model, _implied_by_usage if counts_tokens else None)
+def _implied_fields_function(model: Any) -> Callable[[_JSON, Mapping[str, Any]], _JSON] | None:
+    """Return the function that computes the implied fields of a model, or None.
+
+    It is the model's row in `_IMPLIED_FIELDS`. A model without a row gets `_implied_by_usage` if it has `total_tokens`.
+    """
+    function = _lookup_model(_IMPLIED_FIELDS, model)
+    if function is None and "total_tokens" in _fields_of(model):
+        return _implied_by_usage
+    return function
 
 
 def _implied_by_usage(usage: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the total of a usage: its input and output tokens, under the names of either API."""
+    """Return the total of a usage: its input and output tokens, by the field names of either API."""
     if "total_tokens" not in usage:
         return {}
     parts = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
@@ -1676,8 +1772,8 @@ def _implied_by_page(page: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     return {name: id for name, id in end_ids.items() if name in page}
 
 
-# By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
-# every model with `total_tokens` follows from its parts, without a row.
+# The functions that compute implied fields, by model. A function gets the merged object and its explicit fields, and
+# returns the implied fields. Models with `total_tokens` need no row for it (see `_implied_fields_function`).
 _IMPLIED_FIELDS: dict[str, Callable[[_JSON, Mapping[str, Any]], _JSON]] = {
     "ConversationCursorPage": _implied_by_page,
     "ConversationItemList": _implied_by_page,
@@ -1685,18 +1781,19 @@ _IMPLIED_FIELDS: dict[str, Callable[[_JSON, Mapping[str, Any]], _JSON]] = {
 }
 
 
-# ---- overlay: derived values where nothing was set -------------------------------------------------------------------
+# ---- overlay: derived values for what was not set --------------------------------------------------------------------
 
 
 def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
-    """Put derived values into a JSON value wherever the test set none, at every depth.
+    """Put derived values into a JSON value, except for values that the test set, at every depth.
 
     tp: the type of `obj`.
     obj: the merged value. It is changed, so it must not be shared.
-    derived: what follows from the call, in the shape of `obj`; any part of it may be missing.
-    explicit: what the test set, in the shape of `obj`; any part of it may be missing.
-    Returns the value. What was set stays; within a dict or list that was set, parts that were not set are derived, and
-    the fields that follow from others (totals) follow from the new ones. Items of lists correspond by position.
+    derived: the values that follow from the call, in the shape of `obj`. Any part of it may be missing.
+    explicit: the values that the test set, in the shape of `obj`. Any part of it may be missing.
+    Returns the value. Values that the test set stay. Within a dict or a list that the test set, the missing parts are
+    derived. Fields that follow from other fields, such as totals, are computed again. Items of lists correspond by
+    position.
     """
     if isinstance(obj, dict) and isinstance(explicit, Mapping):
         model = _select_model(tp, obj)
@@ -1711,12 +1808,15 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
 
 
 def _item_types_differ(derived: Mapping[str, Any] | None, explicit: Mapping[str, Any]) -> bool:
-    """Return True if the test set an item of one `type` and another one was derived, whose fields do not belong to it."""
+    """Return True if the test set an item of another `type` than the derived item, whose fields don't fit then."""
     return bool(explicit.get("type") and derived and explicit["type"] != derived.get("type"))
 
 
 def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit: Mapping[str, Any]) -> _JSON:
-    """Put derived fields into an object of a model; see `_overlay`. A complete object that the test set stays as it is."""
+    """Put derived fields into an object of a model and return it, as `_overlay` does.
+
+    Within a complete object that the test set, only fields that it lacks are derived.
+    """
     fields = _fields_of(model)
     is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
@@ -1731,11 +1831,11 @@ def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit
 
 
 def _to_json(value: Any, place: str) -> Any:
-    """Return a value of no known type as JSON; models become dicts. Raises `ValueError` for what is not JSON."""
+    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object."""
     try:
         return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
     except (RecursionError, TypeError, ValueError):
-        raise ValueError(f"{place} is {value!r}, which is no JSON") from None
+        raise ValueError(f"{place} is {value!r}, which is not valid JSON") from None
 
 
 def _model_to_json(value: Any) -> Any:
@@ -1749,12 +1849,12 @@ _json_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=
 
 
 def _encode_utf8(text: str) -> bytes:
-    """Encode JSON as UTF-8; lone surrogates, which UTF-8 does not have, become JSON escapes."""
+    """Encode JSON as UTF-8. Lone surrogates become JSON escapes, because UTF-8 cannot encode them."""
     return text.encode(errors="backslashreplace")
 
 
 def _copy_json(value: Any) -> Any:
-    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `_NewId` and `_Timestamp` stay."""
+    """Copy JSON deeply, several times faster than `copy.deepcopy`. The placeholders `_NewId` and `_Timestamp` stay."""
     if type(value) is dict:
         return {key: _copy_json(item) for key, item in value.items()}
     if type(value) is list:
@@ -1763,20 +1863,24 @@ def _copy_json(value: Any) -> Any:
 
 
 def _get_dict(value: Mapping[str, Any], key: str) -> _JSON:
-    """The dict under a key, an empty one where there is something else."""
+    """Return the dict under a key, or an empty dict if the key is missing or has another value."""
     inner = value.get(key)
     return inner if isinstance(inner, dict) else {}
 
 
 def _only_dicts(value: Any) -> list[_JSON]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    """Return the items of a list that are dicts, or an empty list if the value is not a list."""
+    if not isinstance(value, list):
+        return []
+    return [item for item in value if isinstance(item, dict)]
 
 
 def _parse_finite(text: str) -> float:
-    """A number as JSON has it, which Python's own reading takes more for."""
-    if math.isfinite(number := float(text)):
+    """Parse a JSON number. Raises `ValueError` for infinities and NaN, which only Python accepts."""
+    number = float(text)
+    if math.isfinite(number):
         return number
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not valid JSON")
 
 
 _json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse_finite).decode
@@ -1789,25 +1893,28 @@ _json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Metadata:
-    """What the service knows of an object, or of a list of them, and does not show."""
+    """Facts about one object, or about one list of objects, that the service keeps and never shows."""
 
-    pending: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
-    expected_status: Any = None  # the status they go on from: where it is another, a test changed it by hand
-    paused: bool = False  # whether the pending changes wait
-    set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what the test set, as it wrote it
-    set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the values that the object got by that
-    input: list[_JSON] = dataclasses.field(default_factory=list)  # what a response was asked
-    created_by: str = ""  # the endpoint that made a run
+    pending: list[Any] = dataclasses.field(default_factory=list)  # changes to come; each retrieve applies the next one
+    # the status that the pending changes start from; if the object has another one, a test changed it by hand
+    expected_status: Any = None
+    # True while the pending changes must wait: a fine-tuning job is paused, or the lines of a batch are being answered
+    paused: bool = False
+    set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields as the test wrote them
+    set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
+    input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
+    created_by: str = ""  # the endpoint that created a run
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
-    seeded: bool = False  # whether a list has its first objects
-    tombstones: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
+    seeded: bool = False  # True if a list has been filled with its initial objects
+    # the keys of deleted objects, each with the key before it; a cursor may still be the ID of a deleted object
+    tombstones: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _StoreMetadata:
-    """What belongs to a state beside its objects: a note of each that has one, and how many ids were given out."""
+    """The metadata of a state: that of its objects and lists, and the number of IDs created for each prefix."""
 
-    metadata: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)
+    metadata: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)  # by resource and key
     id_counters: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
 
 
@@ -1815,29 +1922,40 @@ def _check_state(store: StateStore) -> None:
     """Raise `TypeError` for anything in a state that is not an object of its resource, or not JSON."""
     for name, objects in store.items():
         _check_objects(name, objects)
-        for key, obj in objects.items() if name not in _CONTENT_RESOURCES else ():
+        if name in _CONTENT_RESOURCES:
+            continue
+        for key, obj in objects.items():
             try:
                 json.dumps(obj)
             except (RecursionError, TypeError, ValueError) as error:
-                raise TypeError(f"state[{name!r}][{key!r}] cannot go over the wire: {error}") from None
+                raise TypeError(f"state[{name!r}][{key!r}] cannot be converted to JSON: {error}") from None
 
 
 def _check_objects(name: str, objects: Any) -> None:
-    """Raises `TypeError` for what a test put into the state that is no object, or under a key no call looks for."""
+    """Raise `TypeError` for an entry of a resource that no call could use: a key or a value of the wrong type.
+
+    name: the key of the resource in the state. Raises `KeyError` if there is no such resource.
+    objects: the value under this key, which a test may have put there.
+    """
     _check_resource_name(name)
-    resource, expected_type = _all_resources()[name], bytes if name in _CONTENT_RESOURCES else dict
-    id_names = [
-        *resource.parent_params,
-        *([] if any(_shape_of(row).verb == "singleton" for row in resource.rows) else ["id"]),
-    ]
-    expected_key = f"({', '.join(id_names)}) of strings" if len(id_names) != 1 else "a string"
+    resource = _all_resources()[name]
+    expected_type = bytes if name in _CONTENT_RESOURCES else dict
+    id_names = list(resource.parent_params)
+    if not any(_shape_of(row).verb == "singleton" for row in resource.rows):
+        id_names.append("id")
+    expected_key = "a string"
+    if len(id_names) != 1:
+        expected_key = f"a tuple of strings: ({', '.join(id_names)})"
     if not isinstance(objects, Mapping):
         raise TypeError(f"state[{name!r}] is {_short_repr(objects)}; expected a dict of objects by their keys")
     for key, obj in objects.items():
-        if len(_to_id_path(key)) != len(id_names) or not all(isinstance(id, str) for id in _to_id_path(key)):
+        ids = _to_id_path(key)
+        if len(ids) != len(id_names) or not all(isinstance(id, str) for id in ids):
             raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {expected_key}")
         if not isinstance(obj, expected_type):
-            hint = f"; state.{name}.put(...) takes a model too" if expected_type is dict else ""
+            hint = ""
+            if expected_type is dict:
+                hint = f"; state.{name}.put(...) also accepts a model"
             raise TypeError(f"state[{name!r}][{key!r}] is {_short_repr(obj)}; expected {expected_type.__name__}{hint}")
 
 
@@ -1847,57 +1965,69 @@ def _check_resource_name(name: str) -> None:
 
 
 def _to_key(path: tuple[str, ...]) -> Any:
-    """The key of an object: the ids of the path that leads to it, or its id alone."""
-    return path if len(path) > 1 else path[0]
+    """Return the key of an object in the state: its ID, or a tuple of the IDs that lead to it if it has parents."""
+    if len(path) > 1:
+        return path
+    return path[0]
 
 
 def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> _JSON:
-    """An object of a model, with these fields and defaults for the others."""
+    """Build an object of the model at `path` with these fields, and defaults for the missing ones."""
     return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
 def _load_child_objects(store: StateStore, name: str, *parents: str) -> list[_JSON]:
-    """The objects below parents, in order, with all their fields."""
+    """Return the objects of a resource below the IDs of parents, in order, with all their fields."""
     return [_load_object(store, _get_resource(name), key) for key in store._children(name, *parents)]
 
 
 def _load_object(store: StateStore, resource: _Resource, key: Any) -> _JSON:
-    """A stored object; one that was put in by hand gets the fields it lacks."""
-    obj, model = store[resource.name][key], resource.stored_type
+    """Return a stored object. Add the fields that it lacks, as an object stored by hand may."""
+    obj = store[resource.name][key]
+    model = resource.stored_type
     if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
         missing = {name: value for name, value in _default_value(model).items() if name not in obj}
-        ids = dict(zip((*resource.parent_params, "id"), _to_id_path(key), strict=False))
-        obj.update(_stamp(missing | {name: id for name, id in ids.items() if name in missing}, store))
+        for name, id in zip((*resource.parent_params, "id"), _to_id_path(key), strict=False):
+            if name in missing:
+                missing[name] = id
+        obj.update(_stamp(missing, store))
     return obj
 
 
 def _to_id_path(key: Any) -> tuple[str, ...]:
-    """The ids that lead to an object, parents first."""
-    return key if isinstance(key, tuple) else (key,)
+    """Return the IDs that lead to an object, parents first."""
+    if isinstance(key, tuple):
+        return key
+    return (key,)
 
 
-_JSON_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
+_JSON_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def _stamp(value: Any, store: StateStore) -> Any:
-    """A copy of a default or a merged partial, with ids and times of its own."""
+    """Return a copy of a default or a merged partial, with new IDs and the current time instead of placeholders."""
     value_type = type(value)
     if value_type is dict:
+        # scalars are tested here, because a call for each of them would be slower
         return {key: item if type(item) in _JSON_SCALARS else _stamp(item, store) for key, item in value.items()}
     if value_type is list:
         return [_stamp(item, store) for item in value]
     if value_type is _NewId:
         return store._new_id(value.prefix)
-    return int(time.time()) + value.offset if value_type is _Timestamp else value
+    if value_type is _Timestamp:
+        return int(time.time()) + value.offset
+    return value
 
 
 def _seed_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
-    """The objects of a resource, with those the service has from the start."""
+    """Return the objects of a resource. At the first call, add the objects that the service has from the start."""
     objects = store[resource.name]
-    if resource.initial_objects and not (metadata := store._metadata(resource.name, ())).seeded:
-        metadata.seeded = True
-        for key, obj in resource.initial_objects().items():
-            objects.setdefault(key, obj)
+    if resource.initial_objects:
+        metadata = store._metadata(resource.name, ())
+        if not metadata.seeded:
+            metadata.seeded = True
+            for key, obj in resource.initial_objects().items():
+                objects.setdefault(key, obj)
     return objects
 
 
@@ -1905,13 +2035,18 @@ def _seed_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
 
 
 def _advance(store: StateStore, resource: str, key: Any) -> None:
-    """The next change an object has before it; none any more when a test changed its status by hand."""
-    if (obj := store[resource].get(key)) is None:
+    """Apply the next pending change of an object, and expire the object if it is due.
+
+    Skip the change while the object is paused, or if a test changed its status by hand.
+    """
+    obj = store[resource].get(key)
+    if obj is None:
         return
     metadata = store._find_metadata(resource, key)
     if metadata and metadata.pending and not metadata.paused and metadata.expected_status == obj.get("status"):
-        change = metadata.pending.pop(0)
-        changes = change(store, obj) if callable(change) else change
+        changes = metadata.pending.pop(0)
+        if callable(changes):
+            changes = changes(store, obj)
         obj.update(_with_set_fields(store, resource, key, changes))
         metadata.expected_status = obj.get("status")
     _expire_if_due(store, _get_resource(resource), key)
@@ -1920,8 +2055,8 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
 def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON) -> _JSON:
     """Return changes of an object, but with the values that the test set for it.
 
-    Whatever changes an object after its creation calls this. It holds at every depth: of a dict that was set in part
-    the other keys change, and totals follow (`_overlay`).
+    Every change of an object after its creation passes through this function. It works at every depth: in a dict that
+    the test set in part, the other keys change, and totals are computed again (see `_overlay`).
     """
     changes = _stamp(changes, store)
     metadata = store._find_metadata(resource, key)
@@ -1933,8 +2068,9 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON)
 
 
 def _expire_if_due(store: StateStore, resource: _Resource, key: Any) -> None:
-    """What comes of an object whose time is over: what its resource says, or it is `expired` if it was not finished."""
-    if not _has_expired(resource, obj := store[resource.name].get(key)):
+    """Expire an object whose time is over: call `on_expire` of its resource, or set an unfinished one to `expired`."""
+    obj = store[resource.name].get(key)
+    if not _has_expired(resource, obj):
         return
     if resource.on_expire:
         resource.on_expire(store, key, obj)
@@ -1947,7 +2083,10 @@ _ACTIVE_STATUSES = {"queued", "in_progress", "requires_action", "cancelling", "v
 
 
 def _has_expired(resource: _Resource, obj: Any) -> bool:
-    """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
+    """Return True if the time of an object is over and the object does not show it yet.
+
+    The time is that of the test's clock. Without `on_expire`, only an unfinished object expires.
+    """
     if not isinstance(obj, dict):
         return False
     expires_at = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
@@ -1956,23 +2095,28 @@ def _has_expired(resource: _Resource, obj: Any) -> bool:
     return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE_STATUSES
 
 
-def _idle_expiry(obj: Mapping[str, Any]) -> Any:
-    """When the time of an object is over that lives some minutes after its last use; `None` of others."""
-    last_active_at, minutes = obj.get("last_active_at"), _get_dict(obj, "expires_after").get("minutes")
-    return last_active_at + 60 * minutes if isinstance(last_active_at, int) and isinstance(minutes, int) else None
+def _idle_expiry(obj: Mapping[str, Any]) -> int | None:
+    """Return the time at which an object expires after its last use, or None if it has no idle timeout."""
+    last_active_at = obj.get("last_active_at")
+    minutes = _get_dict(obj, "expires_after").get("minutes")
+    if isinstance(last_active_at, int) and isinstance(minutes, int):
+        return last_active_at + 60 * minutes
+    return None
 
 
 def _schedule(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
-    """Set the changes that the next retrieves of an object make, one each: dicts, or functions that return one."""
+    """Set the changes that the next retrieves of an object apply, one each: dicts, or functions that return one."""
     metadata = store._metadata(resource, key)
-    metadata.pending, metadata.expected_status = list(changes), store[resource][key].get("status")
+    metadata.pending = list(changes)
+    metadata.expected_status = store[resource][key].get("status")
 
 
 def _save_set_fields(store: StateStore, resource: str, key: Any, set_fields: Mapping[str, Any]) -> None:
-    """Remember the fields of a new object that the test set, so that later changes leave them alone."""
-    store._bookkeeping.metadata.pop((resource, key), None)  # of an object that had the same key
+    """Store which fields of a new object the test set, so that later changes keep their values."""
+    store._bookkeeping.metadata.pop((resource, key), None)  # of an earlier object with the same key
     if set_fields:
-        obj, metadata = store[resource][key], store._metadata(resource, key)
+        obj = store[resource][key]
+        metadata = store._metadata(resource, key)
         metadata.set_fields = {name: value for name, value in set_fields.items() if name in obj}
         metadata.set_values = {name: obj[name] for name in metadata.set_fields}
 
@@ -1981,20 +2125,20 @@ _STATUS_FIELDS = {"status", "error", "incomplete_details", "last_error", "requir
 
 
 def _discard_set_state(store: StateStore, resource: str, key: Any) -> None:
-    """Let a request move an object on from the state that the test set, and from the nulls of that state."""
+    """Allow a request to change the status of an object, and the fields set to null, although the test set them."""
     if metadata := store._find_metadata(resource, key):
         null_fields = (name for name, value in metadata.set_fields.items() if value is None)
         _discard_set_fields(store, resource, key, {*_STATUS_FIELDS, *null_fields})
 
 
 def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
-    """Let fields of an object change although the test set them: a request of the application changes them."""
+    """Allow fields of an object to change although the test set them, because a request of the application does it."""
     if metadata := store._find_metadata(resource, key):
         metadata.set_fields = {name: value for name, value in metadata.set_fields.items() if name not in names}
 
 
 def _mark_expired(store: StateStore, key: Any, obj: _JSON) -> None:
-    """Mark an object as expired, whatever its status was; for `on_expire` of a resource."""
+    """Set the status of an object to `expired`, whatever it was. Resources use it as `on_expire`."""
     obj["status"] = "expired"
 
 
@@ -2011,25 +2155,32 @@ _FINAL_STATUSES = {"completed", "failed", "cancelled", "canceled", "expired", "s
 
 
 def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
-    """Deletes an object, and with it what is below it, what is known of it, and what else goes with it."""
-    key, parents = _to_key(path), path[:-1]
+    """Delete an object, the objects below it, and their metadata, and call `on_delete` of their resources.
+
+    path: the IDs that lead to the object. If there is no such object, objects below this path are still deleted.
+    """
+    key = _to_key(path)
+    parents = path[:-1]
     siblings = store._children(resource.name, *parents) if parents else store[resource.name]
     if key in siblings:
         store._metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
         if len(siblings) == 1:
             store._bookkeeping.metadata.pop((resource.name, parents))
     for descendant in resource.descendants:
-        for child in [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]:
+        children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]
+        for child in children:
             _remove_object(store, descendant, child)
     _remove_object(store, resource, key)
 
 
 def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
-    """The key before another one, `None` before the first; looked for from both ends."""
-    forward, backward = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
-    for (front_previous, front), (back, back_previous) in zip(
-        itertools.pairwise(forward), itertools.pairwise(backward), strict=True
-    ):
+    """Return the key before another one, or None for the first.
+
+    The search goes from both ends at once, so that a key near either end is found fast.
+    """
+    forward = itertools.pairwise(itertools.chain([None], keys))
+    backward = itertools.pairwise(itertools.chain(reversed(keys), [None]))
+    for (front_previous, front), (back, back_previous) in zip(forward, backward, strict=True):
         if front == key:
             return front_previous
         if back == key:
@@ -2038,7 +2189,7 @@ def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
 
 
 def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
-    """Takes one object out, with its note and those of the lists below it."""
+    """Remove one object, its metadata, and the metadata of the lists below it."""
     obj = store[resource.name].pop(key, None)
     store._bookkeeping.metadata.pop((resource.name, key), None)
     for descendant in resource.descendants:
