@@ -11452,29 +11452,30 @@ def _waiting_reason(session: _SocketSession) -> str:
 
 
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
-    headers, path = _request_headers(scope), _request_path(scope)
+    """Answer an HTTP request to the server: a request to the control plane, or a call of the API."""
+    headers = _request_headers(scope)
+    path = _request_path(scope)
     content = await _receive_body(receive, mock._limits["body"])
-    if content is None:  # the client left before it had said all
+    if content is None:  # the client disconnected before the end of the body
         return
     if isinstance(content, httpx.Response):
         response = content
     elif path.startswith("/_mock/"):
         response = _handle_control(mock, _request_api_key(headers), scope, path.removeprefix("/_mock"), content)
-    elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
+    elif scope["method"] == "OPTIONS":  # a browser checks if a page may call the API
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
         key_mock = mock.for_key(_request_api_key(headers))
-        response = _add_cors_headers(
-            await _answer_served(key_mock, _ASGIRequest(key_mock, scope["method"], scope, content)), headers
-        )
+        request = _ASGIRequest(key_mock, scope["method"], scope, content)
+        response = _add_cors_headers(await _answer_served(key_mock, request), headers)
         _enforce_limits(key_mock)
     await _send(response, receive, send)
 
 
 async def _receive_body(receive: Any, max_size: int) -> bytes | httpx.Response | None:
-    """A body; the 413 of one that is too large; `None` where the client left."""
-    pieces, size = [], 0
+    """Return the body of a request, a 413 response if it is too large, or None if the client disconnected."""
+    pieces = []
+    size = 0
     while (message := await receive())["type"] == "http.request":
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
@@ -11486,49 +11487,63 @@ async def _receive_body(receive: Any, max_size: int) -> bytes | httpx.Response |
 
 
 def _add_cors_headers(response: httpx.Response, request_headers: Mapping[str, str]) -> httpx.Response:
-    """A response that a page of any origin may read, as those of the API."""
+    """Allow pages of any origin to read a response, as the service does. Return the response."""
     if "origin" in request_headers:
-        allowed = {"origin": "*", "methods": "*", "headers": request_headers.get("access-control-request-headers", "*")}
-        response.headers.update({f"access-control-allow-{name}": value for name, value in allowed.items()})
+        requested_headers = request_headers.get("access-control-request-headers", "*")
+        response.headers["access-control-allow-origin"] = "*"
+        response.headers["access-control-allow-methods"] = "*"
+        response.headers["access-control-allow-headers"] = requested_headers
         response.headers["access-control-expose-headers"] = "*"
     return response
 
 
 async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
-    """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
+    """Return the response of a mock to a request.
+
+    A network fault becomes a response whose connection breaks. A mistake of the test becomes an error response that the
+    SDKs don't retry.
+    """
     _ended_in_fault.set(False)
     try:
         return await mock.router.async_handler(request)
     except (Exception, MockError) as error:
-        if _ended_in_fault.get():  # a body that breaks before its first byte, of a status that is tried again
-            if isinstance(error, httpx.TimeoutException):
-                await _sleep(_client_timeout(request.headers))
-            broken_stream = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=error), request)
-            return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken_stream)
-        return _mistake_response(error)
+        if not _ended_in_fault.get():
+            return _mistake_response(error)
+        if isinstance(error, httpx.TimeoutException):
+            await _sleep(_client_timeout(request.headers))
+        # the body breaks before its first byte, and the SDKs retry the status
+        broken_stream = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=error), request)
+        return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken_stream)
 
 
-_MAX_CLIENT_TIMEOUT = 10  # seconds: who would wait longer is not kept waiting
+_MAX_CLIENT_TIMEOUT = 10  # seconds; a longer timeout of a client is not waited for
 
 
 def _client_timeout(headers: Mapping[str, str]) -> float:
-    """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
+    """Return the seconds after which a client has given up, by the timeout that the SDKs send in a header.
+
+    Return 0 if the timeout is longer than `_MAX_CLIENT_TIMEOUT`, or if there is no such header.
+    """
     header = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
-    seconds = float(header) if re.fullmatch(r"\d+(\.\d+)?", header) else _MAX_CLIENT_TIMEOUT + 1
-    return seconds + 1 if seconds <= _MAX_CLIENT_TIMEOUT else 0
+    if not re.fullmatch(r"\d+(\.\d+)?", header):
+        return 0
+    seconds = float(header)
+    if seconds > _MAX_CLIENT_TIMEOUT:
+        return 0
+    return seconds + 1
 
 
 async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Is ready when the SDK is imported, which the first call then need not wait for."""
+    """Handle the start and the end of the server. The server is ready once the SDK is imported."""
     await receive()
-    _find_row("POST", "/chat/completions")
+    _find_row("POST", "/chat/completions")  # imports the SDK, so that the first call is not slow
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Answers a connection, with the session that a client in this process has."""
+    """Answer a WebSocket connection with the kind of session that a client in this process gets."""
     await receive()
     key_mock = mock.for_key(_request_api_key(_request_headers(scope)))
     try:
@@ -11546,14 +11561,20 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     _enforce_limits(key_mock)
 
 
-_SCOPE_HANDLERS = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
+_SCOPE_HANDLERS = {
+    "http": _serve_http,
+    "lifespan": _serve_lifespan,
+    "websocket": _serve_websocket,
+}
 
 
 def _request_api_key(headers: Mapping[str, str]) -> str:
-    """The API key of a request; a browser's WebSocket has it in its subprotocols."""
+    """Return the API key of a request, or "". A browser sends the key of a WebSocket as one of its subprotocols."""
     key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
+    if key:
+        return key
     match = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
-    return key or (match[1] if match else "")
+    return match[1] if match else ""
 
 
 def _request_headers(scope: Any) -> dict[str, str]:
@@ -11561,23 +11582,29 @@ def _request_headers(scope: Any) -> dict[str, str]:
 
 
 class _ASGIRequest(_LazyRequest):
-    """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
+    """A request to the server, converted to a request to the API. Its path may begin with `/v1`, or be one of Azure."""
 
     def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
-        path, query = re.sub("^/v1(?=/)", "", _request_path(scope)), scope["query_string"].decode("latin-1")
-        self.raw_url = mock._bases[0] + path + (f"?{query}" if query else "")
-        self.method, self._content, self.extensions, self.http_lib = method, content, {}, httpx
+        path = re.sub("^/v1(?=/)", "", _request_path(scope))
+        query = scope["query_string"].decode("latin-1")
+        self.raw_url = mock._bases[0] + path
+        if query:
+            self.raw_url += f"?{query}"
+        self.method = method
+        self._content = content
+        self.extensions = {}
+        self.http_lib = httpx
         self.raw_headers = _interned_headers(tuple(map(tuple, scope["headers"])))
 
 
 def _request_path(scope: Any) -> str:
-    """The path below the place where the application is mounted, as it was sent."""
+    """Return the path of a request as it was sent, without the path where the application is mounted."""
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
 
 
 async def _exchange_messages(server: _ASGIWebSocketServer, receive: Any, send: Any) -> None:
-    """Carries messages to a session and its events back, in order, until one of the two ends it."""
+    """Pass messages to a session and its events to the client, in order, until one of them closes the connection."""
     import anyio
 
     message_received = anyio.Event()
@@ -11595,11 +11622,15 @@ async def _exchange_messages(server: _ASGIWebSocketServer, receive: Any, send: A
             processed = await _process_next(server)
             while server.outbox:
                 await send(server.outbox.pop(0))
-            await (anyio.sleep(0) if processed or server.broken else message_received.wait())
+            if processed or server.broken:
+                await anyio.sleep(0)
+            else:
+                await message_received.wait()
         group.cancel_scope.cancel()
 
 
 async def _process_next(server: _ASGIWebSocketServer) -> bool:
+    """Let a session process its next message. Return True if it did something. A mistake of the test closes it."""
     try:
         return await server.process_next(_await_if_needed)
     except (Exception, MockError) as error:
@@ -11609,31 +11640,35 @@ async def _process_next(server: _ASGIWebSocketServer) -> bool:
 
 
 def _mistake_response(error: BaseException) -> httpx.Response:
-    """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
+    """Convert a mistake of the test to an error response. Log it with its traceback unless it is an assertion."""
     import logging
 
-    error = (isinstance(error, MockError) and error.__cause__) or error
-    if not isinstance(error, AssertionError):
+    if isinstance(error, MockError) and error.__cause__:
+        error = error.__cause__
+    if not isinstance(error, AssertionError):  # the mistake may be in the code of the test
         logging.getLogger("openai_responses").error("%s", error, exc_info=error)
-    is_matched = not isinstance(error, AllMockedAssertionError)
-    return _server_error(500 if is_matched else 404, str(error), "mock_error")
+    status = 404 if isinstance(error, AllMockedAssertionError) else 500
+    return _server_error(status, str(error), "mock_error")
 
 
 def _server_error(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
-    """An error of the server itself, which the SDKs do not try again."""
-    return httpx.Response(
-        status, json={"error": _ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
-    )
+    """Build an error response of the server itself, which the SDKs don't retry."""
+    envelope = _ServiceError(status, message, type=type).envelope
+    return httpx.Response(status, json={"error": envelope}, headers={"x-should-retry": "false"})
 
 
-_MAX_CLOSE_REASON = 123  # bytes: what fits into the frame that closes a connection
+_MAX_CLOSE_REASON = 123  # bytes; a longer reason does not fit into a close frame
 
 
 class _ASGIWebSocketServer(_WebSocketServer):
-    """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
+    """The server's end of a WebSocket connection whose frames the ASGI server reads and writes.
+
+    Messages of the client are put into `inbox`. After each step, the messages to send are in `outbox`.
+    """
 
     def __init__(self, session: _SocketSession) -> None:
-        self.session, self.broken = session, False
+        self.session = session
+        self.broken = False
         self.inbox: collections.deque[Any] = collections.deque()
         self.outbox: list[_JSON] = []
 
@@ -11641,8 +11676,9 @@ class _ASGIWebSocketServer(_WebSocketServer):
         return self.broken
 
     def _send(self, event: Any) -> None:
-        if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
-            self.close(event or 1011, "the mock closed it")
+        if event is None or isinstance(event, int):
+            # an ASGI application cannot break a connection, so the code of the close frame reports a failure
+            self.close(event or 1011, "the mock closed the connection")
         else:
             self.outbox.append({"type": "websocket.send", "text": _encode_message(event).decode()})
 
@@ -11653,9 +11689,10 @@ class _ASGIWebSocketServer(_WebSocketServer):
 
 
 async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
-    """Sends a response; a stream piece by piece, as it is made."""
+    """Send a response. A stream is sent piece by piece, as the pieces are produced."""
     headers = [(name.lower(), value) for name, value in response.headers.raw]
-    headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]  # the server's own matter
+    # the ASGI server sets the transfer encoding itself
+    headers = [(name, value) for name, value in headers if name != b"transfer-encoding"]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if isinstance(response.stream, httpx.ByteStream):
         await send({"type": "http.response.body", "body": b"".join(response.stream)})
@@ -11664,13 +11701,13 @@ async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
 
 
 async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
-    """Sends a stream until its client leaves. Raises the fault it ends with."""
+    """Send a stream until it ends or the client disconnects. Raises the fault that the stream ends with."""
     import anyio
 
     fault = None
 
     async def cancel_on_disconnect() -> None:
-        await receive()  # after the body there comes nothing but that the client is gone
+        await receive()  # the only message after the body is that the client disconnected
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
@@ -11678,11 +11715,12 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
         try:
             async for piece in stream:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                await anyio.sleep(0)  # a stream without pauses is not alone, and notices that its client left
+                await anyio.sleep(0)  # lets other tasks run, and lets this one notice a disconnected client
             await send({"type": "http.response.body"})
-        except Exception as error:  # out of the group it would come as a group of exceptions
+        except Exception as error:  # raised below, because the task group would wrap it in an exception group
             fault = error
-            await send({"type": "http.response.body", "body": b"", "more_body": True})  # else granian makes it a 500
+            # without this message, granian would send a 500 instead of breaking the connection
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
         group.cancel_scope.cancel()
     await stream.aclose()
     if fault:
@@ -11690,19 +11728,23 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
 
 
 def _enforce_limits(mock: OpenAIMock) -> None:
-    """Forgets the oldest requests of a mock, and of the one it is of."""
+    """Drop the oldest requests of a mock, and of the mock it is a copy of, beyond the limit of `records`."""
     for limited_mock in filter(None, (mock, mock._parent_mock)):
-        routes = [endpoint.__dict__.get("route") for endpoint in list(limited_mock._endpoints.values())]
-        for entries in (
-            limited_mock._request_log,
-            limited_mock.router.calls,
-            *(route.calls for route in routes if route),
-        ):
+        logs = [limited_mock._request_log, limited_mock.router.calls]
+        for endpoint in list(limited_mock._endpoints.values()):
+            route = endpoint.__dict__.get("route")
+            if route:
+                logs.append(route.calls)
+        for entries in logs:
             del entries[: max(len(entries) - limited_mock._limits["records"], 0)]
 
 
-# What a served mock holds at most: mocks of API keys, requests in the request log of each, bytes in the body of a request.
-_DEFAULT_LIMITS = {"keys": 100, "records": 1000, "body": 512 * 2**20}
+# The limits of a served mock.
+_DEFAULT_LIMITS = {
+    "keys": 100,  # API keys that have their own mock
+    "records": 1000,  # requests in the request log of each mock
+    "body": 512 * 2**20,  # bytes in the body of a request
+}
 
 
 # ---- control plane ---------------------------------------------------------------------------------------------------
@@ -11719,12 +11761,18 @@ _CONTROL_ERROR_STATUS = {
 
 
 def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
-    """What comes of a request to the control plane."""
+    """Answer a request to the control plane.
+
+    server: the mock that is served.
+    key: the API key of the request, whose mock the request is about.
+    path: the path below `/_mock`.
+    """
     first, _, name = path[1:].partition("/")
-    handler = _CONTROL_ROUTES.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
+    route_path = f"/{first}/{{endpoint}}" if name else path
+    handler = _CONTROL_ROUTES.get((scope["method"], route_path))
     if handler is None:
         routes = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
-        return _server_error(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {routes}")
+        return _server_error(404, f"The control plane has no {scope['method']} /_mock{path}. Available: {routes}")
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     try:
         result = handler(_ControlRequest(server, key, unquote(name), query, content))
@@ -11737,11 +11785,11 @@ def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _ControlRequest:
-    """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
+    """A request to the control plane."""
 
-    server: OpenAIMock
-    key: str
-    name: str
+    server: OpenAIMock  # the mock that is served
+    key: str  # the API key whose mock the request is about, "" for the server's own
+    name: str  # the endpoint in the path, "" without one
     query: Mapping[str, str]
     content: bytes
 
@@ -11753,7 +11801,8 @@ class _ControlRequest:
     def endpoint(self) -> Endpoint:
         found = _resolve_name(self.mock, self.name)
         if not isinstance(found, Endpoint):
-            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_below(self.name))}")
+            available = ", ".join(_names_below(self.name))
+            raise AttributeError(f"{self.name!r} is not an endpoint. Available: {available}")
         return found
 
     @property
@@ -11762,12 +11811,17 @@ class _ControlRequest:
 
 
 def _json_fallback(value: Any) -> dict[str, str]:
-    """What JSON has no word for, to be read."""
-    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _short_repr(value)}
+    """Describe a value that JSON does not have, for `json.dumps`."""
+    if isinstance(value, re.Pattern):
+        return {"$pattern": value.pattern}
+    return {"$python": _short_repr(value)}
 
 
 def _reset_key(request: _ControlRequest) -> None:
-    """A key's mock begins again as the server's; without a key, everything is taken back."""
+    """Forget the mock of the request's key, so that the key starts again as a copy of the server's mock.
+
+    Without a key, reset the server's mock.
+    """
     if request.mock is request.server:
         request.server.reset()
     else:
@@ -11775,6 +11829,7 @@ def _reset_key(request: _ControlRequest) -> None:
 
 
 def _set_response(scripted: Scripted, value: Any) -> Any:
+    """Set a response from its JSON form, and return the form that is now set."""
     scripted.response = _decode_value(value)
     for target in (scripted, *scripted._per_key_copies()):
         target._json_form = value
@@ -11782,28 +11837,42 @@ def _set_response(scripted: Scripted, value: Any) -> Any:
 
 
 def _all_responses(mock: OpenAIMock) -> _JSON:
+    """Return the JSON forms of all responses that are set, by endpoint."""
     return {name: _response_json(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
 
 
 def _rule_json(rule: Rule) -> _JSON:
-    conditions = {"what": rule._condition, "tool_result": rule._tool_result}
-    when = {name: value for name, value in conditions.items() if value is not None} | rule._subset
+    """Return the JSON form of a rule: its conditions, its response and its number of calls."""
+    when = {}
+    if rule._condition is not None:
+        when["what"] = rule._condition
+    if rule._tool_result is not None:
+        when["tool_result"] = rule._tool_result
+    when.update(rule._subset)
     return {"when": when, "response": _response_json(rule), "call_count": rule.call_count}
 
 
 def _response_json(scripted: Scripted) -> Any:
-    """A response as it was said in JSON, or as far as JSON has words for it."""
-    return scripted.response if scripted._json_form is None else scripted._json_form
+    """Return a response in the JSON form that set it. One set in Python is returned as it is, for `_json_fallback`."""
+    if scripted._json_form is not None:
+        return scripted._json_form
+    return scripted.response
 
 
 def _remove_rules(request: _ControlRequest) -> None:
-    """Takes back the rule that a request names, or all of the endpoint."""
-    for rule in [_find_or_add_rule(request)] if request.content else list(request.endpoint._rules):
+    """Remove the rule that a request describes. Without a body, remove all rules of the endpoint."""
+    if request.content:
+        _find_or_add_rule(request).remove()
+        return
+    for rule in list(request.endpoint._rules):
         rule.remove()
 
 
 def _find_or_add_rule(request: _ControlRequest) -> Rule:
-    """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
+    """Return the rule with the conditions of a request: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`.
+
+    Raises `ValueError` if the body does not have this form.
+    """
     body = request.body
     if not isinstance(body, dict) or not isinstance(body.get("when"), dict):
         raise ValueError(f'the rule is {_short_repr(body)}; expected {{"when": {{...}}, "response": ...}}')
@@ -11812,60 +11881,89 @@ def _find_or_add_rule(request: _ControlRequest) -> Rule:
 
 
 def _decode_value(value: Any) -> Any:
-    """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
+    """Convert the JSON form of a response or a condition to Python: `{"$error": 429}` to `error(429)`.
+
+    Raises `ValueError` for an unknown form, and `TypeError` for wrong arguments of a form.
+    """
     if isinstance(value, list):
         return [_decode_value(item) for item in value]
-    if not isinstance(value, dict) or len(value) != 1 or not (key := next(iter(value))).startswith("$"):
+    if not isinstance(value, dict) or len(value) != 1:
         return value
-    if (builder := _VALUE_BUILDERS.get(key[1:])) is None:
-        raise ValueError(
-            f"no form {key!r}.{_did_you_mean(key[1:], _VALUE_BUILDERS)} There is: ${', $'.join(_VALUE_BUILDERS)}"
-        )
-    arguments = value[key]
-    return (
-        builder(**{name: _decode_value(item) for name, item in arguments.items()})
-        if isinstance(arguments, dict)
-        else builder(_decode_value(arguments))
-    )
+    key, arguments = next(iter(value.items()))
+    if not key.startswith("$"):
+        return value
+    builder = _VALUE_BUILDERS.get(key[1:])
+    if builder is None:
+        hint = _did_you_mean(key[1:], _VALUE_BUILDERS)
+        available = ", ".join(f"${name}" for name in _VALUE_BUILDERS)
+        raise ValueError(f"unknown form {key!r}.{hint} Available: {available}")
+    if isinstance(arguments, dict):
+        return builder(**{name: _decode_value(item) for name, item in arguments.items()})
+    return builder(_decode_value(arguments))
 
 
-_RECORD_FIELDS = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
+_RECORD_FIELDS = (
+    "endpoint",
+    "method",
+    "path",
+    "query",
+    "params",
+    "body",
+    "headers",
+    "attempt",
+    "status",
+    "duration",
+)
+
+
+def _find_records(request: _ControlRequest) -> list[_JSON]:
+    """Return the records of the request log, as JSON, that match the query of a request.
+
+    The query compares fields of a record, else fields of the recorded request's body, path parameters or query.
+    """
+    found = []
+    for record in request.mock.requests:
+        fields = _record_json(record)
+        searched_fields = {**fields["query"], **fields["params"], **fields["body"], **fields}
+        if all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items()):
+            found.append(fields)
+    return found
 
 
 def _record_json(record: Record) -> _JSON:
+    """Return a record as JSON."""
     fields = {name: getattr(record, name) for name in _RECORD_FIELDS}
-    return fields | {"answered_by": str(record.answered_by or "default")}
+    fields["answered_by"] = str(record.answered_by or "default")
+    return fields
 
 
-def _record_matches(request: _ControlRequest, record_fields: _JSON) -> bool:
-    """Whether a request of the request log is as the filter says: its own fields, or those of its body."""
-    searched_fields = record_fields["query"] | record_fields["params"] | record_fields["body"] | record_fields
-    return all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items())
-
-
-# What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
-_CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
-    ("GET", "/health"): lambda request: {
+def _server_health(request: _ControlRequest) -> _JSON:
+    """Return the status and the version of the server, and the number of API keys with their own mock."""
+    return {
         "status": "ok",
         "version": __version__,
         "keys": len(request.server._key_mocks),
-    },
+    }
+
+
+def _set_rule(request: _ControlRequest) -> Any:
+    """Set the response of the rule that a request describes, and return its JSON form."""
+    return _set_response(_find_or_add_rule(request), request.body.get("response"))
+
+
+# The routes below `/_mock`: method, path, and the function that handles the request and returns the answer as JSON.
+_CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
+    ("GET", "/health"): _server_health,
     ("GET", "/responses"): lambda request: _all_responses(request.mock),
     ("GET", "/responses/{endpoint}"): lambda request: _response_json(request.endpoint),
     ("PUT", "/responses/{endpoint}"): lambda request: _set_response(request.endpoint, request.body),
     ("DELETE", "/responses/{endpoint}"): lambda request: delattr(request.endpoint, "response"),
-    ("GET", "/rules/{endpoint}"): lambda request: list(map(_rule_json, request.endpoint._rules)),
-    ("PUT", "/rules/{endpoint}"): lambda request: _set_response(
-        _find_or_add_rule(request), request.body.get("response")
-    ),
-    ("DELETE", "/rules/{endpoint}"): lambda request: _remove_rules(request),
-    ("GET", "/requests"): lambda request: [
-        record_fields
-        for record_fields in map(_record_json, request.mock.requests)
-        if _record_matches(request, record_fields)
-    ],
+    ("GET", "/rules/{endpoint}"): lambda request: [_rule_json(rule) for rule in request.endpoint._rules],
+    ("PUT", "/rules/{endpoint}"): _set_rule,
+    ("DELETE", "/rules/{endpoint}"): _remove_rules,
+    ("GET", "/requests"): _find_records,
     ("DELETE", "/requests"): lambda request: request.mock._request_log.clear(),
-    ("POST", "/reset"): lambda request: _reset_key(request),
+    ("POST", "/reset"): _reset_key,
     ("POST", "/assert_all_used"): lambda request: request.mock.assert_all_used(),
 }
 
@@ -11874,13 +11972,13 @@ _CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
 
 
 def _main(arguments: Sequence[str] | None = None) -> None:
-    """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
+    """Serve a mock until the process is stopped. Print the URL, on its own line, once the server is ready."""
     import signal
 
     options = _parse_arguments(arguments)
     server = _uvicorn_server(_mock_from_options(options))
     listener = _listen_at(options.host, options.port)
-    # there is nothing to save, and in a container these signals have no default handler
+    # exit at once: there is nothing to save, and these signals have no default handler in a container
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
@@ -11889,55 +11987,93 @@ def _main(arguments: Sequence[str] | None = None) -> None:
 
 
 _LIMIT_HELP = {
-    "keys": "API keys with a mock of their own",
-    "records": "requests in a request log",
-    "body": "bytes in a body",
+    "keys": "maximum number of API keys with their own mock",
+    "records": "maximum number of requests in a request log",
+    "body": "maximum size of a request body in bytes",
 }
 
 
 def _parse_arguments(arguments: Sequence[str] | None) -> Any:
+    """Parse the command line. Raises `SystemExit` for invalid arguments."""
     import argparse
 
-    description = "Serves a mock of the OpenAI API, and prints its URL."
+    description = "Serve a mock of the OpenAI API, and print its URL."
     parser = argparse.ArgumentParser("python -m openai_responses", description=description)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s, which only this machine can reach)",
     )
-    parser.add_argument("--port", type=_port, default=0, help="0, the default, for a free one")
     parser.add_argument(
-        "--script", metavar="FILE", help="Python that defines set_up(openai_mock), or an OpenAIMock named openai_mock"
+        "--port",
+        type=_port,
+        default=0,
+        help="port to listen on (default: 0, any free port)",
     )
-    parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
-    parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, unit in _LIMIT_HELP.items():
+    parser.add_argument(
+        "--script",
+        metavar="FILE",
+        help="Python file that defines set_up(openai_mock), or an OpenAIMock named openai_mock",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="also reject requests that the service rejects but tests often send, such as unknown models",
+    )
+    parser.add_argument(
+        "--only-scripted",
+        action="store_true",
+        help="fail calls for which the mock would have to make up the output of a model",
+    )
+    for name, limit_help in _LIMIT_HELP.items():
         parser.add_argument(
-            f"--{name}", type=_non_negative_int, help=f"at most so many {unit} (default: {_DEFAULT_LIMITS[name]})"
+            f"--{name}",
+            type=_non_negative_int,
+            help=f"{limit_help} (default: {_DEFAULT_LIMITS[name]})",
         )
     return parser.parse_args(arguments)
 
 
 def _port(text: str) -> int:
-    return _non_negative_int(text, 2**16)
+    return _parse_int(text, 2**16, "a port from 0 to 65535")
 
 
-def _non_negative_int(text: str, limit: int = sys.maxsize) -> int:
-    """Raises `ValueError` for what is none."""
-    return range(limit).index(int(text))
+def _non_negative_int(text: str) -> int:
+    return _parse_int(text, sys.maxsize, "a non-negative integer")
+
+
+def _parse_int(text: str, end: int, expected: str) -> int:
+    """Parse an integer from 0 to `end` - 1 for argparse. Raises `ArgumentTypeError` for anything else."""
+    import argparse
+
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < end:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return number
 
 
 def _mock_from_options(options: Any) -> OpenAIMock:
-    """The mock that the command line describes, which goes before what the script says of it."""
-    script_globals = _load_script(options.script) if options.script else {}
+    """Build the mock that the command line describes. Its options override the settings of the script."""
+    script_globals: _JSON = {}
+    if options.script:
+        script_globals = _load_script(options.script)
     mock = script_globals.get("openai_mock") or OpenAIMock()
-    mock._strict, mock._only_scripted = mock._strict or options.strict, mock._only_scripted or options.only_scripted
-    mock._limits |= {name: number for name in _DEFAULT_LIMITS if (number := getattr(options, name)) is not None}
+    mock._strict = mock._strict or options.strict
+    mock._only_scripted = mock._only_scripted or options.only_scripted
+    for name in _DEFAULT_LIMITS:
+        number = getattr(options, name)
+        if number is not None:
+            mock._limits[name] = number
     if set_up := script_globals.get("set_up"):
         set_up(mock)
     return mock
 
 
 def _load_script(path: str) -> _JSON:
-    """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
+    """Run a script and return its globals. Raises `SystemExit` if it defines neither a mock nor `set_up`."""
     import runpy
 
     try:
@@ -11945,19 +12081,19 @@ def _load_script(path: str) -> _JSON:
     except OSError as error:
         sys.exit(f"--script {path}: {error.strerror}")
     if not (callable(script_globals.get("set_up")) or isinstance(script_globals.get("openai_mock"), OpenAIMock)):
-        sys.exit(f"--script {path}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)")
+        sys.exit(f"--script {path}: expected the script to define set_up(openai_mock) or openai_mock = OpenAIMock(...)")
     return script_globals
 
 
 _mount_numbers = itertools.count(1)
 
 
-_mounted_mocks: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the first part of the path
+_mounted_mocks: dict[str, OpenAIMock] = {}  # the mocks of the running tests, by the first segment of the path
 
 
 @contextlib.contextmanager
 def _serve_in_thread(mock: OpenAIMock) -> Iterator[Server]:
-    """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
+    """Serve a mock below its own path. All mocks share one server thread, because starting and ending one is slow."""
     name = f"mock-{next(_mount_numbers)}"
     _mounted_mocks[name] = mock
     try:
@@ -11968,45 +12104,47 @@ def _serve_in_thread(mock: OpenAIMock) -> Iterator[Server]:
 
 @functools.cache
 def _server_thread_url() -> str:
-    """The URL of the server in this process's thread."""
-    server, ready = _uvicorn_server(_serve_mounted, lifespan="off"), threading.Event()
+    """Start the server thread of this process, and return its URL. Raises `RuntimeError` if it does not start."""
+    server = _uvicorn_server(_serve_mounted, lifespan="off")
+    ready = threading.Event()
     listener = _listen_at("127.0.0.1", 0)
     _on_startup(server, ready.set)
     threading.Thread(target=server.run, args=([listener],), daemon=True).start()
     if not ready.wait(60):
-        raise RuntimeError("the server of this process did not start")
+        raise RuntimeError("the server did not start within 60 seconds")
     return _root_url(listener, "127.0.0.1")
 
 
 def _uvicorn_server(app: Any, **settings: Any) -> Any:
-    """A server of `uvicorn` that says nothing. Raises `SystemExit` where that is not installed."""
+    """Build a `uvicorn` server that logs nothing. Raises `SystemExit` if `uvicorn` is not installed."""
     try:
         import uvicorn
     except ImportError:
-        sys.exit("this needs uvicorn: pip install 'openai-responses[server]'")
+        sys.exit("the server needs uvicorn: pip install 'openai-responses[server]'")
     return uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, **settings))
 
 
 async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
+    """Pass a request to the mock that the first segment of its path names."""
     name = scope["path"].split("/")[1]
     await _mounted_mocks[name]({**scope, "root_path": f"/{name}"}, receive, send)
 
 
 def _listen_at(host: str, port: int) -> Any:
-    """A socket that listens. Raises `SystemExit` where it cannot."""
+    """Return a listening socket. Raises `SystemExit` if the address cannot be used."""
     import socket
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        sys.exit(f"cannot listen at {host}:{port}: {error}. Give another --port; 0 finds a free one")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections have it too
+        sys.exit(f"cannot listen on {host}:{port}: {error}. Use another --port, or 0 for any free port")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit this option
     return listener
 
 
 def _on_startup(server: Any, callback: Callable[[], None]) -> None:
-    """Has something done when a server answers."""
+    """Call a function once a server is ready to answer."""
     startup = server.startup
 
     async def startup_and_notify(sockets: Any) -> None:
@@ -12017,7 +12155,10 @@ def _on_startup(server: Any, callback: Callable[[], None]) -> None:
 
 
 def _root_url(listener: Any, host: str) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    """Return the URL of a listening socket, without a path. An IPv6 address is in brackets."""
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{listener.getsockname()[1]}"
 
 
 # ======================================================================================================================
