@@ -553,9 +553,8 @@ _ROUTES: tuple[tuple[Any, ...], ...] = (
 # fmt: on
 
 
-# fmt: off
-# The SDK's helpers, by the endpoint they post to. What a helper calls besides (retrieve while polling, files.create
-# before attaching) are rows of their own.
+# The SDK's helpers, by the endpoint they post to. The other endpoints that a helper calls (`retrieve` to poll,
+# `files.create` to attach a file) have rows of their own.
 _HELPER_ENDPOINTS = {
     "beta.chat.completions.parse": "chat.completions.create",
     "beta.chat.completions.stream": "chat.completions.create",
@@ -586,12 +585,14 @@ _HELPER_ENDPOINTS = {
     "videos.create_and_poll": "videos.create",
     "videos.poll": "videos.retrieve",
 }
-# fmt: on
 
 
 @functools.cache
 def _rows() -> Mapping[str, _Row]:
-    """The rows of the installed release by dotted name; whether the SDK has the method, `_sdk_has_method` tells."""
+    """Return the rows of the installed SDK release by dotted name.
+
+    A row may have no method in the SDK; `_sdk_has_method` checks that.
+    """
     import openai
 
     release = tuple(map(int, re.findall(r"\d+", openai.__version__)[:3]))
@@ -601,9 +602,13 @@ def _rows() -> Mapping[str, _Row]:
 
 @functools.cache
 def _sdk_source(resource: str) -> str:
-    """The SDK's own text of a resource, "" of one it does not have: most are looked at only, and to import one is dear."""
+    """Return the source code of a resource of the SDK, or "" if the SDK doesn't have it.
+
+    The file is read, because importing a resource is slow and the source code of most is only searched.
+    """
     resource = re.sub(r"^beta\.chat\b", "chat", resource)  # one resource under two names
-    path, module_name = f"resources/{resource.replace('.', '/')}", resource.rpartition(".")[2]
+    path = f"resources/{resource.replace('.', '/')}"
+    module_name = resource.rpartition(".")[2]
     for filename in (f"{path}.py", f"{path}/{module_name}.py"):
         with contextlib.suppress(OSError):
             return (pkgutil.get_data("openai", filename) or b"").decode()
@@ -612,7 +617,7 @@ def _sdk_source(resource: str) -> str:
 
 @functools.cache
 def _sdk_has_method(name: str) -> bool:
-    """Whether the installed SDK has this method on this resource."""
+    """Return True if the installed SDK has a method of this dotted name, and the table has a row for it."""
     resource, _, method = name.rpartition(".")
     is_routed = name in _rows() or _HELPER_ENDPOINTS.get(name) in _rows()
     return is_routed and bool(re.search(rf"^    (async )?def {method}\(", _sdk_source(resource), re.MULTILINE))
@@ -620,33 +625,37 @@ def _sdk_has_method(name: str) -> bool:
 
 @functools.cache
 def _is_namespace(name: str) -> bool:
-    """Whether the installed SDK has a resource of this name, on the way to methods."""
+    """Return True if a dotted name is a resource of the installed SDK."""
     return bool(_child_names(_rows(), name) and _sdk_source(name))
 
 
 def _child_names(names: Iterable[str], prefix: str) -> set[str]:
-    """The next part of every dotted name below a prefix."""
+    """Return the next part of every dotted name below a prefix: `retrieve` of `files.retrieve` below `files`."""
     start = f"{prefix}." if prefix else ""
     return {name[len(start) :].partition(".")[0] for name in names if name.startswith(start)}
 
 
 @functools.cache
 def _canonical_name(name: str) -> str:
-    """The one endpoint behind twins and helpers: `files.retrieve_content` is `files.content`."""
+    """Return the endpoint that an alias or a helper of the SDK calls: `files.content` for `files.retrieve_content`."""
     row = _rows()[_HELPER_ENDPOINTS.get(name, name)]
     return _find_row(row.method, row.path.partition("?")[0], "beta=true" in row.path)[0].name
 
 
 @functools.cache
 def _endpoint_names(prefix: str = "") -> tuple[str, ...]:
-    """Every dotted name below a prefix that the installed SDK answers to, helpers included."""
+    """Return the dotted names of all methods of the installed SDK below a prefix, including helpers."""
     names = (name for name in itertools.chain(_rows(), _HELPER_ENDPOINTS) if name.startswith(prefix))
     return tuple(name for name in names if _sdk_has_method(name))
 
 
 @functools.cache
 def _rows_by_segments() -> Mapping[tuple[str, bool, int], list[tuple[list[str], _Row]]]:
-    """The rows by method, `?beta=true` and number of segments, each with these; static segments come first."""
+    """Return the rows, each with the segments of its path, in the order in which a path is compared with them.
+
+    The keys are the method, True if the path ends in `?beta=true`, and the number of segments. Static segments come
+    before parameters, and of the rows for one path those below `beta.` come last.
+    """
     index: dict[tuple[str, bool, int], list[tuple[list[str], _Row]]] = {}
     for row in sorted(_rows().values(), key=lambda row: (row.path.replace("{", "~"), row.name.startswith("beta."))):
         path, _, query = row.path.partition("?")
@@ -656,27 +665,43 @@ def _rows_by_segments() -> Mapping[tuple[str, bool, int], list[tuple[list[str], 
 
 @functools.lru_cache(maxsize=4096)
 def _find_row(method: str, path: str, beta: bool = False) -> tuple[_Row, Mapping[str, str]] | None:
-    """The row and the path parameters of a call, `None` for a path the SDK does not know; of twins the first."""
+    """Return the row of a request and its path parameters, or None if no method of the installed SDK sends it.
+
+    method: the HTTP method, or `WS`.
+    path: the path below `/v1`, without a query.
+    beta: True if the query has `beta=true`. Rows with this query are tried first then, and not at all otherwise.
+    If aliases share a method and a path, the result is the first of them.
+    """
     segments = path.split("/")
     for with_beta in (True, False) if beta else (False,):
         for pattern, row in _rows_by_segments().get((method, with_beta, path.count("/")), ()):
-            pairs = list(zip(pattern, segments, strict=True))
-            matches = all(expected == segment or (segment and expected[:1] == "{") for expected, segment in pairs)
-            if matches and _sdk_has_method(row.name):
-                return row, {expected[1:-1]: unquote(segment) for expected, segment in pairs if expected[:1] == "{"}
+            params = _match_segments(pattern, segments)
+            if params is not None and _sdk_has_method(row.name):
+                return row, params
     return None
 
 
+def _match_segments(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    """Return the path parameters if all segments match, else None. A parameter matches any segment but an empty one."""
+    params = {}
+    for expected, segment in zip(pattern, segments, strict=True):
+        if expected[:1] == "{" and segment:
+            params[expected[1:-1]] = unquote(segment)
+        elif expected != segment:
+            return None
+    return params
+
+
 def _path_params(path: str) -> tuple[str, ...]:
-    """The names of the parameters in a path."""
+    """Return the names of the parameters in a path: `file_id` of `/files/{file_id}`."""
     return tuple(re.findall(r"{(\w+)}", path))
 
 
 @functools.cache
 def _sdk_type(path: str) -> Any:
-    """The SDK's type behind a row's model: `"CursorPage[FileObject]"` is `SyncCursorPage[FileObject]`.
+    """Return the SDK's type for the model of a row: `SyncCursorPage[FileObject]` for `"CursorPage[FileObject]"`.
 
-    `None` for one that the installed release does not have.
+    Return None if the installed release doesn't have the type.
     """
     if path in _BUILTIN_TYPES:
         return _BUILTIN_TYPES[path]
@@ -689,7 +714,11 @@ def _sdk_type(path: str) -> Any:
     return getattr(importlib.import_module(module), name, None)
 
 
-_BUILTIN_TYPES: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)}
+_BUILTIN_TYPES: dict[str, Any] = {
+    "bytes": bytes,
+    "str": str,
+    "None": type(None),
+}
 
 
 # ======================================================================================================================
@@ -698,15 +727,15 @@ _BUILTIN_TYPES: dict[str, Any] = {"bytes": bytes, "str": str, "None": type(None)
 
 
 class _Shape(NamedTuple):
-    """What a row does, and with which objects."""
+    """The operation of a row, and the objects it operates on."""
 
     verb: str  # create, list, retrieve, update, delete, action, content, singleton or compute
-    resource: str  # the key of its objects in the state
+    resource: str  # the key of the objects in the state
     parent_params: tuple[str, ...] = ()  # path parameters that lead to the resource
-    item_param: str = ""  # the path parameter that names the object
+    item_param: str = ""  # the path parameter that identifies the object, "" if the path has none
 
 
-# Where the name of a row does not tell whose objects its path holds.
+# Resources that cannot be derived from the name of a row, by path.
 _COLLECTION_OVERRIDES = {
     "/live/sessions": "live.sessions",
     "/realtime/client_secrets": "realtime.client_secrets",
@@ -717,66 +746,84 @@ _COLLECTION_OVERRIDES = {
 
 @functools.cache
 def _collection_paths() -> Mapping[str, str]:
-    """The paths that hold objects, and the resource whose they are: `/files` is `files`."""
-    item_owners, list_owners, action_owners = {}, {}, {}
+    """Map the path of each collection to its resource: `/files` to `files`."""
+    item_owners: dict[str, str] = {}
+    list_owners: dict[str, str] = {}
+    action_owners: dict[str, str] = {}
+    # of several rows for one path, the last one in this order counts, which has a name without `beta.` if any has
     for row in sorted(_rows().values(), key=lambda row: (row.name.startswith("beta."), row.name), reverse=True):
-        (path, parent_path, last_segment), (owner, _, method) = _split_path(row), row.name.rpartition(".")
+        path, parent_path, last_segment = _split_path(row)
+        owner, _, method = row.name.rpartition(".")
         if last_segment.startswith("{"):
             item_owners[parent_path] = owner
         if row.model.endswith("]") and row.method == "GET":
-            list_owners[path] = owner if method == "list" else f"{owner}.{method.removeprefix('list_')}"
-        if parent_path.endswith("}") and parent_path.count("/") > 1:  # what can be acted on is an object
+            list_owners[path] = owner
+            if method != "list":
+                list_owners[path] = f"{owner}.{method.removeprefix('list_')}"
+        if parent_path.endswith("}") and parent_path.count("/") > 1:  # an action on an object of the collection
             action_owners[parent_path.rpartition("/")[0]] = owner
-    # the path of an item decides before that of a list, and that one before the path of an action
-    return action_owners | list_owners | item_owners | _COLLECTION_OVERRIDES
+    # the path of an item overrides the path of a list, which overrides the path of an action
+    return {**action_owners, **list_owners, **item_owners, **_COLLECTION_OVERRIDES}
 
 
 def _split_path(row: _Row) -> tuple[str, str, str]:
-    """A row's path, what stands before its last segment, and that."""
+    """Return the path of a row without its query, the path up to the last segment, and the last segment."""
     path = row.path.partition("?")[0]
     parent_path, _, last_segment = path.rpartition("/")
     return path, parent_path, last_segment
 
 
-_ITEM_VERBS = {"GET": "retrieve", "POST": "update", "DELETE": "delete"}
+_ITEM_VERBS = {
+    "GET": "retrieve",
+    "POST": "update",
+    "DELETE": "delete",
+}
 _SINGLETON_METHODS = ("retrieve", "update", "delete")
 
 
 @functools.cache
 def _shape_of(row: _Row) -> _Shape:
-    """What a row does, from its method, path and model alone."""
+    """Derive the shape of a row from its method, path and model alone."""
     path, parent_path, last_segment = _split_path(row)
-    params, collections = _path_params(path), _collection_paths()
+    params = _path_params(path)
+    collections = _collection_paths()
     owner, _, method = row.name.rpartition(".")
     if last_segment.startswith("{"):
         return _Shape(_ITEM_VERBS[row.method], collections[parent_path], params[:-1], params[-1])
     if path in collections:
-        return _Shape("list" if row.method == "GET" else "create", collections[path], params)
-    item_owner = collections.get(parent_path.rpartition("/")[0]) if parent_path.endswith("}") else None
+        verb = "list" if row.method == "GET" else "create"
+        return _Shape(verb, collections[path], params)
+    item_owner = None
+    if parent_path.endswith("}"):
+        item_owner = collections.get(parent_path.rpartition("/")[0])
     if method in _SINGLETON_METHODS and not (item_owner and row.model == "bytes"):
         return _Shape("singleton", owner, params)
     if item_owner is None:
         return _Shape("compute", owner, params)
-    verb = "content" if row.model == "bytes" else "action" if row.method == "POST" else "compute"
+    verb = "compute"
+    if row.model == "bytes":
+        verb = "content"
+    elif row.method == "POST":
+        verb = "action"
     return _Shape(verb, item_owner, params[:-1], params[-1])
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Resource:
-    """What is true of all objects of one kind: derived from its routes, and from its row in `_RESOURCES`."""
+    """Facts about all objects of one resource, derived from its routes and from its row in `_RESOURCES`."""
 
     name: str
     parent_params: tuple[str, ...]  # path parameters, parents first
-    paging: tuple[str, int, int]  # order, page size where none is asked for, largest page
-    not_found_message: str = ""  # the words of its 404, with {id}; "" for "No such X object: id"
+    paging: tuple[str, int, int]  # default order, default page size, largest page size
+    not_found_message: str = ""  # the message of its 404, with {id}; "" for "No such X object: id"
     not_found_code: str | None = None
-    not_found_param: str | None = ""  # the parameter it names; "" for the one that had the id
-    key_field: str = "id"  # the field that names an object below its parents
-    # parameters whose field has another name
+    not_found_param: str | None = ""  # the parameter that the 404 names; "" for the one that had the ID
+    key_field: str = "id"  # the field that identifies an object below its parents
+    # the field that a parameter sets, by the parameter; only if the names differ
     param_aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    initial_objects: Callable[[], dict[Any, Any]] | None = None  # the objects that are there from the start
-    on_delete: Callable[[StateStore, Any, _JSON], None] | None = None  # what goes with an object
-    on_expire: Callable[[StateStore, Any, _JSON], None] | None = None  # what comes of one whose time is over
+    initial_objects: Callable[[], dict[Any, Any]] | None = None  # returns the objects that exist from the start
+    on_delete: Callable[[StateStore, Any, _JSON], None] | None = None  # called with an object that was deleted
+    on_expire: Callable[[StateStore, Any, _JSON], None] | None = None  # called with an object that expires
 
     @functools.cached_property
     def rows(self) -> list[_Row]:
@@ -784,56 +831,62 @@ class _Resource:
 
     @functools.cached_property
     def stored_type(self) -> Any:
-        """The model its objects are stored as: what the call that creates them answers; `None` where none does."""
-        creating_rows = (
-            row for row in self.rows if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer
-        )
-        return next(filter(None, (_sdk_type(row.model) for row in creating_rows)), None)
+        """The model that the objects are stored as: the answer of the call that creates them, or None without one."""
+        for row in self.rows:
+            if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer:
+                created_type = _sdk_type(row.model)
+                if created_type is not None:
+                    return created_type
+        return None
 
     @functools.cached_property
     def response_type(self) -> Any:
-        """The model its objects are shown as, one at a time."""
-        by_verb = {_shape_of(row).verb: row for row in self.rows}
-        row = next(by_verb[verb] for verb in ("retrieve", "create", "list", "singleton") if verb in by_verb)
-        return _sdk_type(row.model.rpartition("[")[2].removesuffix("]"))
+        """The model that a response with one object has."""
+        rows_by_verb = {_shape_of(row).verb: row for row in self.rows}
+        verb = next(verb for verb in ("retrieve", "create", "list", "singleton") if verb in rows_by_verb)
+        return _sdk_type(rows_by_verb[verb].model.rpartition("[")[2].removesuffix("]"))
 
     @functools.cached_property
     def parent(self) -> _Resource | None:
-        """The resource whose objects own those of this one: `vector_stores` of `vector_stores.files`."""
+        """The resource whose objects own those of this one: `vector_stores` for `vector_stores.files`."""
         parent = _all_resources().get(self.name.rpartition(".")[0])
-        return parent if parent and len(parent.parent_params) == len(self.parent_params) - 1 else None
+        if parent and len(parent.parent_params) == len(self.parent_params) - 1:
+            return parent
+        return None
 
     @functools.cached_property
     def descendants(self) -> list[_Resource]:
-        """The resources below this one, whose keys begin with those of this one: its content and children."""
+        """The resources below this one, whose keys begin with the keys of this one: its content and its children."""
         return [resource for name, resource in _all_resources().items() if name.startswith(f"{self.name}.")]
 
     @property
     def noun(self) -> str:
         plural = self.name.rpartition(".")[2]
-        return plural.removesuffix("es") if plural.endswith("ches") else plural.removesuffix("s")
+        if plural.endswith("ches"):
+            return plural.removesuffix("es")
+        return plural.removesuffix("s")
 
     def not_found_error(self, id: Any, param: str) -> _ServiceError:
-        """The 404 of an object that is not there."""
+        """Build the 404 of an object that doesn't exist. `param` is the parameter that had the ID."""
         noun = self.noun.replace("_", " ").title().replace(" ", "")
         message = (self.not_found_message or f"No such {noun} object: {{id}}").format(id=id)
         error_param = param if self.not_found_param == "" else self.not_found_param
         return _ServiceError(404, message, param=error_param, code=self.not_found_code)
 
 
-# Facts about a resource that its routes don't tell; `paging` holds for the resources below it too. The rows are at the
-# end of the section of their API.
+# Fields of `_Resource` that cannot be derived from routes. `paging` also applies to the resources below one. The rows
+# are at the end of the section of their API.
 _RESOURCES: dict[str, dict[str, Any]] = {}
 
 
 def _extend_table(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
-    """Add the rows of one API to a table. Raises `ValueError` for a key that the table has already."""
+    """Add the rows of one API to a table. Raises `ValueError` for a key that the table already has."""
     if duplicates := table.keys() & rows.keys():
-        raise ValueError(f"rows that are in the table already: {', '.join(sorted(duplicates))}")
+        raise ValueError(f"the table already has rows for {', '.join(sorted(duplicates))}")
     table.update(rows)
 
 
-# Resources of bytes. The `parent_params` of their keys are in the rows of their API.
+# Resources of bytes. Their `parent_params` are in the rows of their API.
 _CONTENT_RESOURCES = (
     "containers.files.content",
     "files.content",
@@ -845,7 +898,7 @@ _CONTENT_RESOURCES = (
 
 @functools.cache
 def _all_resources() -> Mapping[str, _Resource]:
-    """Every resource of the state by its key there."""
+    """Return all resources of the state by their keys in it."""
     shapes = [_shape_of(row) for row in _rows().values()]
     parent_params = {shape.resource: shape.parent_params for shape in shapes if shape.verb != "compute"}
     names = dict.fromkeys([*parent_params, *_CONTENT_RESOURCES])
@@ -853,21 +906,24 @@ def _all_resources() -> Mapping[str, _Resource]:
 
 
 def _build_resource(name: str, parent_params: tuple[str, ...]) -> _Resource:
-    facts = _RESOURCES.get(name, {})
-    return _Resource(
-        **{"name": name, "parent_params": parent_params, "paging": _find_order_and_page_sizes(name), **facts}
-    )
+    """Build a resource from what its routes determine and from its row in `_RESOURCES`, which overrides the routes."""
+    derived = {"name": name, "parent_params": parent_params, "paging": _find_paging(name)}
+    return _Resource(**{**derived, **_RESOURCES.get(name, {})})
 
 
-def _find_order_and_page_sizes(name: str) -> tuple[str, int, int]:
-    """Order and page sizes of a resource: its own, or those of the nearest one above that has some."""
-    own = _RESOURCES.get(name, {}).get("paging")
-    return own or (_find_order_and_page_sizes(name.rpartition(".")[0]) if name else ("desc", 20, 100))
+def _find_paging(name: str) -> tuple[str, int, int]:
+    """Return the order and the page sizes of a resource: its own, else those of the nearest resource above it."""
+    while name:
+        paging: tuple[str, int, int] | None = _RESOURCES.get(name, {}).get("paging")
+        if paging:
+            return paging
+        name = name.rpartition(".")[0]
+    return ("desc", 20, 100)
 
 
 @functools.cache
 def _get_resource(name: str) -> _Resource:
-    """A resource by its key in the state; of rows that keep nothing there, one in name only."""
+    """Return a resource by its key in the state. For rows that store nothing, build one that has a name only."""
     return _all_resources().get(name) or _build_resource(name, ())
 
 
@@ -883,11 +939,12 @@ def _did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def _reject(message: str, param: str | None = None, code: str | None = None, status: int = 400) -> typing.NoReturn:
+    """Raise an error of the service, by default a 400."""
     raise _ServiceError(status, message, param=param, code=code)
 
 
 class _ServiceError(Exception):
-    """An error the service answers with: status and the fields of the envelope."""
+    """An error response of the service: its status, and its envelope, the object under `error`."""
 
     def __init__(
         self,
@@ -904,23 +961,38 @@ class _ServiceError(Exception):
 
 
 # Exceptions that reading malformed input raises.
-_MALFORMED_INPUT_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_MALFORMED_INPUT_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def _short_repr(value: Any) -> str:
+    """Return the repr of a value for a message, cut to at most 60 characters."""
     text = repr(value)
-    return text if len(text) < 60 else f"{text[:57]}..."
+    if len(text) < 60:
+        return text
+    return f"{text[:57]}..."
 
 
 def _count_noun(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """Return a count with its noun, as in `1 call` or `2 calls`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}s"
 
 
 def _times(count: int) -> str:
+    """Return a count of events as text: `once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _pretty_json_lines(value: Any) -> list[str]:
+    """Return a value as indented JSON with sorted keys, one string per line, to compare two values line by line."""
     return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
 
 
@@ -955,6 +1027,8 @@ def _unwrap_type(tp: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 class _Field(NamedTuple):
+    """A field of a model of the SDK."""
+
     type: Any
     required: bool
 
@@ -989,17 +1063,21 @@ def _page_item_type(page: Any) -> Any:
 def _list_item_type(tp: Any) -> Any:
     """Return the item type of `list[X]` or of `list[X] | None`."""
     origin, args = _unwrap_type(tp)
-    return _list_item_type(args[0]) if origin is typing.Union else args[0]
+    if origin is typing.Union:
+        return _list_item_type(args[0])
+    return args[0]
 
 
 def _union_members(tp: Any) -> tuple[Any, ...]:
-    """Return the members of a union; any other type is its own only member."""
+    """Return the members of a union. Any other type is its own only member."""
     origin, args = _unwrap_type(tp)
-    return args if origin is typing.Union else (tp,)
+    if origin is typing.Union:
+        return args
+    return (tp,)
 
 
 def _literal_values(tp: Any) -> Iterator[str]:
-    """Yield the literals that a type accepts, of all members if it is a union."""
+    """Yield the literals that a type accepts. For a union, yield those of all members."""
     origin, args = _unwrap_type(tp)
     if origin is typing.Literal:
         yield from args
@@ -1010,9 +1088,13 @@ def _literal_values(tp: Any) -> Iterator[str]:
 
 @functools.cache
 def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
-    """Return the fields of a model that accept nothing but literals, each with these literals."""
-    unwrapped = {name: _unwrap_type(field.type) for name, field in _fields_of(model).items()}
-    return {name: args for name, (origin, args) in unwrapped.items() if origin is typing.Literal}
+    """Return the fields of a model that accept nothing but literals, each with its literals."""
+    literals = {}
+    for name, field in _fields_of(model).items():
+        origin, args = _unwrap_type(field.type)
+        if origin is typing.Literal:
+            literals[name] = args
+    return literals
 
 
 def _describe_type(tp: Any) -> str:
@@ -1037,7 +1119,7 @@ def _model_name(model: Any) -> str:
 
 
 def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> Any:
-    """Look up a model in a table by `package.Name`, else by `Name`: two models of one name need the package."""
+    """Look up a model in a table by `package.Name`, else by `Name`. Models that share a name need the package."""
     package = model.__module__.removeprefix("openai.types.").rpartition(".")[0]
     return table.get(f"{package}.{model.__name__}", table.get(_model_name(model), default))
 
@@ -1046,15 +1128,15 @@ def _lookup_model(table: Mapping[str, Any], model: Any, default: Any = None) -> 
 
 
 class _NewId(NamedTuple):
-    """Stands in a default for an id that every answer gets anew."""
+    """A placeholder in a default for an ID, which is a new one in each answer."""
 
     prefix: str
 
 
 class _Timestamp(NamedTuple):
-    """Stands in a default for the time of the answer, plus seconds."""
+    """A placeholder in a default for the time of the answer, plus an offset."""
 
-    offset: int = 0
+    offset: int = 0  # seconds
 
 
 _DEFAULT_TEXT = "This is a mock response."
@@ -1071,12 +1153,13 @@ _BLANK_PNG = base64.b64decode(
 _SILENT_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
 
 
-# What the ids of a model begin with, `Beta` in front of its name aside; the others take their name in snake case.
-# Items of the Responses API have theirs in `_ITEM_TYPES`.
+# ID prefixes by model name, without any `Beta` prefix. Other models use their name in snake case. `_ITEM_TYPES` has the
+# prefixes of the items of the Responses API.
 _ID_PREFIXES: dict[str, str] = {}
 
 
-# The same for ids that stand in fields of other objects (`thread_id`); the others take the field's name.
+# ID prefixes by the name of a field that refers to another object. Other fields use their own name: `thread_id` has the
+# prefix `thread_`.
 _ID_PREFIXES_BY_FIELD = {
     "assistant_id": "asst_",
     "container_id": "cntr_",
@@ -1095,7 +1178,7 @@ _ID_PREFIXES_BY_FIELD = {
 }
 
 
-# Required fields by name, whatever the model; a required string not named here is its own name.
+# Defaults of required fields by name, for every model. The default of any other required string is the field's name.
 _DEFAULTS_BY_FIELD = {
     "arguments": "{}",
     "created": _Timestamp(),
@@ -1120,7 +1203,7 @@ _DEFAULTS_BY_FIELD = {
 }
 
 
-# What the model chooses for an image if the request doesn't.
+# Settings of a generated image that the request doesn't set.
 _IMAGE_DEFAULTS = {
     "background": "opaque",
     "output_format": "png",
@@ -1129,29 +1212,52 @@ _IMAGE_DEFAULTS = {
 }
 
 
-# Fields by model, as partials merged into what the types give: final states, texts, figures. A name as "Page" stands
-# for every `Page[Model]`; fields the type does not have are sent beside the others, and those with `...` are left out.
-# Items of the Responses API have theirs in `_ITEM_TYPES`.
+# Defaults by model, merged into the defaults of its types: final statuses, texts, numbers. A name like "Page" means
+# every `Page[Model]`. Fields that the model doesn't have are sent too, and fields set to `...` are omitted. Items of the
+# Responses API have their defaults in `_ITEM_TYPES`.
 _DEFAULTS_BY_SDK_MODEL: dict[str, _JSON] = {
-    "ConversationCursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
-    "CursorPage": {"object": "list", "first_id": None, "last_id": None, "has_more": False},
-    "NextCursorPage": {"object": "list", "next": None, "has_more": False},
-    "Page": {"object": "list", "has_more": False},
-    "TokenPage": {"object": "list", "next": None, "has_more": False},
+    "ConversationCursorPage": {
+        "object": "list",
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    },
+    "CursorPage": {
+        "object": "list",
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    },
+    "NextCursorPage": {
+        "object": "list",
+        "next": None,
+        "has_more": False,
+    },
+    "Page": {
+        "object": "list",
+        "has_more": False,
+    },
+    "TokenPage": {
+        "object": "list",
+        "next": None,
+        "has_more": False,
+    },
 }
 
 
 @functools.cache
 def _default_value(tp: Any) -> Any:
-    """Return the default of a type: valid JSON, but for the placeholders `_NewId` and `_Timestamp`, which `_stamp` replaces.
+    """Return the default of a type as JSON, with the placeholders `_NewId` and `_Timestamp`, which `_stamp` replaces.
 
-    The value is cached, so callers copy it before they change it.
+    The value is cached. Callers copy it before they change it.
     """
     origin, args = _unwrap_type(tp)
     if _is_pydantic_model(origin):
         return _default_object(origin)
     if origin is typing.Union:
-        return None if type(None) in args else _default_value(args[0])
+        if type(None) in args:
+            return None
+        return _default_value(args[0])
     if origin is typing.Literal:
         return args[0]
     if origin in (list, dict, str, int, float, bool):
@@ -1163,31 +1269,44 @@ def _default_object(model: Any) -> _JSON:
     """Build the default of a model: its row in `_DEFAULTS_BY_SDK_MODEL`, merged into the defaults of its fields."""
     fields = _fields_of(model)
     model_defaults = _lookup_model(_DEFAULTS_BY_SDK_MODEL, model, {})
-    defaults = {name: _field_default(model, name) for name in fields if model_defaults.get(name) is not ...}
-    if not _is_response_model(model):  # within other objects, the service omits optional fields that are null
-        defaults = {name: value for name, value in defaults.items() if value is not None or fields[name].required}
-    values = {
-        name: value
-        for name, value in model_defaults.items()
-        if value is not ... and _is_known_value(model, name, value)
-    }
-    return _merge_into(defaults, model, values, _model_name(model))
+    # within other objects, the service omits optional fields that are null
+    omits_nulls = not _is_response_model(model)
+    field_defaults = {}
+    for name, field in fields.items():
+        if model_defaults.get(name) is ...:
+            continue
+        value = _field_default(model, name)
+        if value is None and omits_nulls and not field.required:
+            continue
+        field_defaults[name] = value
+    known_defaults = {}
+    for name, value in model_defaults.items():
+        if value is not ... and _is_known_value(model, name, value):
+            known_defaults[name] = value
+    return _merge_into(field_defaults, model, known_defaults, _model_name(model))
 
 
 @functools.cache
 def _field_default(model: Any, name: str) -> Any:
-    """Return the default of a model's field; an optional one is null or empty, apart from `status`, `id`, `deleted`."""
+    """Return the default of a model's field.
+
+    An optional field is null or empty, except `id`, `deleted` and a `status` that can be `completed`.
+    """
     tp, required = _fields_of(model)[name]
     if name == "status" and "completed" in _literal_values(tp):
         return "completed"
     if not required and name not in ("id", "deleted"):
-        return None if _unwrap_type(tp)[0] is typing.Union else _default_value(tp)
+        if _unwrap_type(tp)[0] is typing.Union:
+            return None
+        return _default_value(tp)
     suggested = _default_by_name(model, name)
-    return suggested if suggested is not None and _accepts(tp, suggested) else _default_value(tp)
+    if suggested is not None and _accepts(tp, suggested):
+        return suggested
+    return _default_value(tp)
 
 
 def _default_by_name(model: Any, name: str) -> Any:
-    """Return the default that a field's name suggests, whatever its type. Without a rule it is the name itself."""
+    """Return the default that a field's name suggests, whatever its type. If no rule applies, return the name."""
     if name == "id":
         return _NewId(_id_prefix(model))
     if name in _DEFAULTS_BY_FIELD:
@@ -1202,20 +1321,20 @@ def _default_by_name(model: Any, name: str) -> Any:
 
 
 def _id_prefix(model: Any) -> str:
-    """Return the prefix of a model's IDs; one without a row in `_ID_PREFIXES` uses its name in snake case."""
+    """Return the prefix of a model's IDs: its row in `_ID_PREFIXES`, else its name in snake case."""
     snake_case = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", f"{_model_name(model)}_").lower()
     return _lookup_model(_ID_PREFIXES, model) or snake_case
 
 
 def _is_known_value(model: Any, name: str, value: Any) -> bool:
-    """Return True unless a model's field rejects a string: spellings change between releases (`in_memory` did)."""
+    """Return False for a string that the field rejects. Spellings change between releases, as `in_memory` did."""
     if not isinstance(value, str) or name not in _fields_of(model):
         return True
     return _accepts(_fields_of(model)[name].type, value)
 
 
 def _accepts(tp: Any, value: Any) -> bool:
-    """Return True if a type accepts a value; `_NewId` counts as a string, `_Timestamp` as an integer."""
+    """Return True if a type accepts a value. `_NewId` counts as a string, and `_Timestamp` as an integer."""
     sample: Any = value
     if isinstance(value, _NewId):
         sample = ""
@@ -1229,14 +1348,14 @@ def _accepts(tp: Any, value: Any) -> bool:
 
 
 def _is_response_model(model: Any) -> bool:
-    """Return True if a model is the whole response of some call, or an item of a page."""
+    """Return True if a call returns the model itself, or a page of it."""
     package = model.__module__.removeprefix("openai.types").rpartition(".")[0]
     return f"{package}.{model.__name__}".lstrip(".") in _response_models()
 
 
 @functools.cache
 def _response_models() -> frozenset[str]:
-    """Return the models of all rows as `package.Name`; of a page, the model of its items."""
+    """Return the models of all rows as `package.Name`. For a page, it is the model of its items."""
     return frozenset(row.model.rpartition("[")[2].rstrip("]") for row in _rows().values())
 
 
@@ -1244,13 +1363,13 @@ def _response_models() -> frozenset[str]:
 
 
 class _MergeMode(NamedTuple):
-    """What `_merge` does differently with values from different origins."""
+    """Settings of `_merge`, which depend on where a value comes from."""
 
-    fills_optional_fields: bool  # whether missing fields get all defaults, or only those that are required or null
+    fills_optional_fields: bool  # add the defaults of all missing fields, instead of only required and null ones
     unknown_keys: typing.Literal["check", "keep", "drop"]  # "check" keeps a key unless it looks like a misspelt field
-    skips_nulls: bool  # whether nulls, and values in `_NOT_ECHOED`, are left to the default
-    converts_scalars: bool  # whether strings become numbers where the type is a number
-    accepts_new_values: bool  # whether nulls, literals and dicts pass that the SDK's types do not know yet
+    skips_nulls: bool  # use the default instead of a null or of a value in `_NOT_ECHOED`
+    converts_scalars: bool  # convert strings to numbers if the type is a number
+    accepts_new_values: bool  # accept nulls, literals and dicts that the SDK's types don't have
 
 
 # A partial that a test set.
@@ -1263,7 +1382,7 @@ _PARTIAL_MODE = _MergeMode(
 )
 
 
-# Part of a request: its types are similar to those of the response, and in a form all values are strings.
+# Part of a request. Its types are similar to those of the response, and in a form all values are strings.
 _REQUEST_MODE = _MergeMode(
     fills_optional_fields=True,
     unknown_keys="drop",
@@ -1273,7 +1392,7 @@ _REQUEST_MODE = _MergeMode(
 )
 
 
-# A recorded object, and all in it, which stay as the service sent them.
+# A recorded object. Its values stay as the service sent them, at every depth.
 _COMPLETE_MODE = _MergeMode(
     fills_optional_fields=False,
     unknown_keys="keep",
@@ -1290,10 +1409,10 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
     value: a dict with some of the fields, a model, a list of these, or a scalar. It is not changed.
     place: the name of the value in errors, such as `chat.completions.create.response`.
     mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE_MODE`.
-    Returns new JSON that `tp` accepts; the placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
-    Raises `ValueError` where the type does not accept the value; the message has the place, the value and the type.
+    Returns new JSON that `tp` accepts. The placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
+    Raises `ValueError` if the type does not accept the value. The message has the place, the value and the type.
     """
-    if type(value) is tp and tp in (str, int, bool):  # nothing to check in by far the most values
+    if type(value) is tp and tp in (str, int, bool):  # a fast path, because most values are such scalars
         return value
     if isinstance(value, (_NewId, _Timestamp)):
         return value
@@ -1314,12 +1433,12 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
     return _merge_scalar(tp, origin, value, place, mode)
 
 
-# What an answer does not show again of its request, by model: fields, or with `...` whatever they say.
+# Request fields that responses don't echo, by model: only with this value, or with any value (`...`).
 _NOT_ECHOED: dict[str, _JSON] = {}
 
 
 def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
-    """Return True if a dict was recorded or copied: it has an `object`, and lacks at most one required field."""
+    """Return True if a dict looks recorded or copied: it has an `object`, and lacks at most one required field."""
     return "object" in value and len(_required_fields_of(model) - value.keys()) <= 1
 
 
@@ -1335,17 +1454,20 @@ def _merge_into(
 ) -> _JSON:
     """Merge a dict into an object of a model, and add the fields that follow from others.
 
-    base: the fields that the result has where `value` lacks them. It is not changed.
-    value: fields by their names in Python or on the wire, and perhaps keys that are not fields of the model.
+    base: the defaults of fields that `value` lacks. It is not changed.
+    value: fields by their names in Python or on the wire. It may have keys that are not fields of the model.
     place, mode: see `_merge`.
-    Raises `ValueError` for an item that its field does not accept, and, if `mode` checks keys, for a misspelt key.
+    Raises `ValueError` for an item that its field does not accept, and for a misspelt key if `mode` checks keys.
     """
     fields = _fields_of(model)
     wire_names = _wire_names_of(model)
     explicit = {wire_names.get(key, key): item for key, item in value.items()}
     if mode.skips_nulls:
         explicit = _echoed_fields(model, explicit)
-    merged = {name: _copy_json(item) for name, item in base.items() if name not in explicit}
+    merged = {}
+    for name, item in base.items():
+        if name not in explicit:
+            merged[name] = _copy_json(item)
     for key, item in explicit.items():
         if key in fields:
             merged[key] = _merge(fields[key].type, item, f"{place}.{key}", mode)
@@ -1357,14 +1479,17 @@ def _merge_into(
 
 
 def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the fields of a request without nulls, and without those that a response does not echo."""
+    """Return the fields of a request except nulls and those that a response does not echo."""
     not_echoed = _lookup_model(_NOT_ECHOED, model, {})
-    present = {key: item for key, item in explicit.items() if item is not None}
-    return {key: item for key, item in present.items() if not_echoed.get(key) not in (..., item)}
+    echoed = {}
+    for key, item in explicit.items():
+        if item is not None and not_echoed.get(key) not in (..., item):
+            echoed[key] = item
+    return echoed
 
 
 class _MisspeltKeyError(ValueError):
-    """A key is almost the name of a field."""
+    """An error about a key that is almost the name of a field."""
 
 
 def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
@@ -1375,7 +1500,7 @@ def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
 
 
 def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
-    """Merge an item of a list; if its model has an `index` and `value` does not set it, it is the position."""
+    """Merge an item of a list. If its model has an `index` that `value` doesn't set, set it to the position."""
     merged = _merge(tp, value, f"{place}[{position}]", mode)
     if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
         merged["index"] = position
@@ -1385,51 +1510,65 @@ def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode
 def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
     """Check a value that has nothing below it to merge, and return it as JSON.
 
-    tp, origin: the type, and its origin as `_unwrap_type` gives it.
-    value, place, mode: see `_merge`, which also says what is raised.
+    tp, origin: the type, and its origin as `_unwrap_type` returns it.
+    value, place, mode: see `_merge`.
+    Raises `ValueError` if the type does not accept the value.
     """
     if origin in (object, Any):
         return _to_json(value, place)
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place} is {value!r}, which is no JSON")
+        raise ValueError(f"{place} is {value!r}, which is not valid JSON")
     try:
         return _validated_scalar(tp, origin, value, place, mode)
     except ValueError:
         if mode.accepts_new_values and _may_be_new(origin, value):
             return value
-        raise ValueError(f"{place} is {value!r}, but takes {_describe_type(tp)}") from None
+        raise ValueError(f"{place} is {value!r}; expected {_describe_type(tp)}") from None
 
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
-    """Validate a scalar and return it, converted if the mode converts scalars. Raises a bare `ValueError`."""
-    # `value` is neither a list nor a dict; pydantic would be slow to find out
+    """Validate a scalar and return it, converted if the mode converts scalars.
+
+    Raises `ValueError` if the type does not accept the value. The message is not for users.
+    """
+    # `value` is neither a list nor a dict here, and a validator of pydantic would be slow to find that out
     if origin is list or _is_pydantic_model(origin):
         raise ValueError
-    converts = mode.converts_scalars and type(value) is not bool  # a flag never becomes a number
+    converts = mode.converts_scalars and type(value) is not bool  # pydantic would convert a bool to a number
     checked = _type_adapter(tp).validate_python(value, strict=not converts)
-    if type(value) is int and place.endswith("_at"):  # the service sends integers, also where the SDK's type is float
+    if type(value) is int and place.endswith("_at"):  # the service sends integers even if the SDK's type is float
         return value
     return checked
 
 
 def _may_be_new(origin: Any, value: Any) -> bool:
-    """Return True for values that the service may send against the SDK's types: null, a new literal, vectors in base64."""
+    """Return True for a value that the service may send against the SDK's types.
+
+    These are null, a literal of a later release, and a vector in base64.
+    """
     return value is None or (isinstance(value, str) and origin in (typing.Literal, list))
 
 
 @functools.cache
 def _type_adapter(tp: Any) -> Any:
-    """Return pydantic's validator of a type."""
+    """Return pydantic's validator for a type."""
     import pydantic
 
     return pydantic.TypeAdapter(tp)
 
 
 def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
-    """Return those values that fit a field of the same name, merged as parts of a request; none if `tp` is not a model."""
-    fields = _fields_of(tp) if _is_pydantic_model(tp) else {}
+    """Return the values that a model accepts for its fields of the same name, merged as parts of a request.
+
+    Return an empty dict if `tp` is not a model.
+    """
+    if not _is_pydantic_model(tp):
+        return {}
+    fields = _fields_of(tp)
     fitting = {}
-    for key in [key for key in values if key in fields]:
+    for key in values:
+        if key not in fields:
+            continue
         with contextlib.suppress(ValueError):  # the field has the same name and another meaning
             fitting[key] = _merge(fields[key].type, values[key], key, _REQUEST_MODE)
     return fitting
@@ -1441,9 +1580,9 @@ def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
 class _UnionModel(NamedTuple):
     """A model that is a member of a union."""
 
-    member: Any  # the type as it stands in the union
+    member: Any  # the type as the union has it, which may be `Annotated`
     keys: frozenset[str]  # the names of the fields, in Python and on the wire
-    literals: dict[str, tuple[Any, ...]]  # what the fields accept that discriminate it: `type`, `role`, `object`
+    literals: dict[str, tuple[Any, ...]]  # the literals of the fields that discriminate it: `type`, `role`, `object`
 
 
 def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode: _MergeMode) -> Any:
@@ -1451,7 +1590,8 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
 
     tp, members: the union, and its members.
     value, place, mode: see `_merge`.
-    Raises `ValueError`: for a dict, that of a misspelt key or of the member selected first; else one that names all.
+    Raises `ValueError` if no member accepts the value. For a dict it is the error of a misspelt key, or of the member
+    that was selected first. For any other value the message describes all members.
     """
     if value is None and type(None) in members:
         return None
@@ -1462,7 +1602,7 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
     for member in _select_members(members, value):
         try:
             return _merge(member, value, place, mode)
-        except _MisspeltKeyError:  # the next member would take the key for one that the types do not know
+        except _MisspeltKeyError:  # the next member would keep the key as an unknown one
             raise
         except ValueError as error:
             errors.append(error)
@@ -1471,36 +1611,48 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
             return _to_json(value, place)
         if errors:
             raise errors[0]
-    raise ValueError(f"{place} is {value!r}, but takes {_describe_type(tp)}")
+    raise ValueError(f"{place} is {value!r}; expected {_describe_type(tp)}")
 
 
 def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
     """Select the members of a union that may accept a value, the best first.
 
-    A dict belongs to the models whose discriminating literals it does not contradict, and among these to the ones that
-    know most of its keys, so that an unknown key never decides. Members without fields (`dict`, `object`) come last.
-    A value that is not a dict may belong to any member.
+    For a dict, these are the models whose discriminating literals it does not contradict. Of these models, only those
+    that have most of its keys as fields are selected, so an unknown key does not exclude a model. Members without
+    fields (`dict`, `object`) come last. For a value that is not a dict, return all members.
     """
     if not isinstance(value, Mapping):
         return members
     models, untyped = _models_and_untyped(members)
-    by_literals = [model for model in models if _literals_match(model.literals, value)]
-    key_counts = [len(value.keys() & model.keys) for model in by_literals]
-    max_count = max(key_counts, default=0)
-    by_keys = [model.member for model, count in zip(by_literals, key_counts, strict=True) if count == max_count]
-    return [*by_keys, *untyped]
+    selected: list[Any] = []
+    max_count = 0
+    for model in models:
+        if not _literals_match(model.literals, value):
+            continue
+        count = len(value.keys() & model.keys)
+        if count > max_count:
+            max_count = count
+            selected = []
+        if count == max_count:
+            selected.append(model.member)
+    return [*selected, *untyped]
 
 
 def _literals_match(literals: Mapping[str, tuple[Any, ...]], value: Mapping[str, Any]) -> bool:
-    """Return True unless a dict has a discriminating field with a value that is not one of its literals."""
+    """Return False if a dict has a discriminating field with a value that is not one of the field's literals."""
     return not any(name in value and value[name] not in accepted for name, accepted in literals.items())
 
 
 @functools.cache
 def _models_and_untyped(members: tuple[Any, ...]) -> tuple[list[_UnionModel], list[Any]]:
-    """Split the members of a union, and of unions in it, into models and members that accept any dict."""
-    models, untyped = [], []
-    for member in dict.fromkeys(itertools.chain.from_iterable(map(_union_members, members))):
+    """Return the models among the members of a union, and the members that accept any dict.
+
+    Unions within the union are included. Other members, such as `str`, are in neither list.
+    """
+    models = []
+    untyped = []
+    flat_members = itertools.chain.from_iterable(map(_union_members, members))
+    for member in dict.fromkeys(flat_members):
         origin, _ = _unwrap_type(member)
         if _is_pydantic_model(origin):
             keys = frozenset((*_fields_of(origin), *_wire_names_of(origin)))
@@ -1517,7 +1669,7 @@ def _without_none(members: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _select_model(tp: Any, value: Mapping[str, Any]) -> Any:
-    """Return the model that a dict belongs to: the type itself or, if it is a union, the member selected first."""
+    """Return the model that a dict belongs to: the type itself, or the member selected first if it is a union."""
     origin, args = _unwrap_type(tp)
     if origin is not typing.Union:
         return origin
@@ -1529,32 +1681,43 @@ def _select_model(tp: Any, value: Mapping[str, Any]) -> Any:
 
 
 def _find_field_path(model: Any, key: str) -> str | None:
-    """Return the path of the nearest field of this name, such as `choices[0].message.content`, four levels deep at most."""
+    """Return the path of the nearest field of this name, such as `choices[0].message.content`.
+
+    Return None if the model and the models nested in it, down to the fourth level, don't have the field.
+    """
     level = [(model, "")]
     for _ in range(4):
+        required = []
+        optional = []
         for tp, path in level:
-            if key in _fields_of(tp):
+            fields = _fields_of(tp)
+            if key in fields:
                 return f"{path}{key}"
-        fields = [(tp, name, path) for tp, path in level for name in _fields_of(tp)]
+            for name, field in fields.items():
+                group = required if field.required else optional
+                group.append((tp, name, path))
         # required fields first, because they are always present
-        fields.sort(key=lambda field: not _fields_of(field[0])[field[1]].required)
-        level = [nested for field in fields for nested in _nested_models(*field)]
+        level = []
+        for tp, name, path in required + optional:
+            level.extend(_nested_models(tp, name, path))
     return None
 
 
 def _nested_models(model: Any, name: str, path: str) -> Iterator[tuple[Any, str]]:
-    """Yield the models of a field's value, or of the items in it, each with the path of its fields.
+    """Yield the models of a field's value, or of the items if it is a list, each with the prefix of its fields' paths.
 
     model, name: the field.
-    path: that of the model, ending in a dot unless it is empty.
+    path: the prefix of the paths of the model's own fields, such as `choices[0].`, or "".
     """
     for tp in _union_members(_fields_of(model)[name].type):
         origin, args = _unwrap_type(tp)
         if _is_pydantic_model(origin):
             yield origin, f"{path}{name}."
         elif origin is list:
-            items = [_unwrap_type(member)[0] for member in _union_members(args[0])]
-            yield from ((item, f"{path}{name}[0].") for item in items if _is_pydantic_model(item))
+            for member in _union_members(args[0]):
+                item, _ = _unwrap_type(member)
+                if _is_pydantic_model(item):
+                    yield item, f"{path}{name}[0]."
 
 
 # ---- fields that follow from others ----------------------------------------------------------------------------------
@@ -1564,23 +1727,28 @@ def _implied_fields(model: Any, merged: _JSON, explicit: Mapping[str, Any]) -> _
     """Return the fields of an object that follow from its other fields.
 
     merged: the object with its defaults.
-    explicit: the fields that were set, by the names on the wire; these are never implied.
+    explicit: the fields that were set, by their names on the wire. They are never in the result.
     """
-    implies = _implication(model)
+    implies = _implied_fields_function(model)
     if not implies:
         return {}
     return {key: item for key, item in implies(merged, explicit).items() if key not in explicit}
 
 
 @functools.cache
-def _implication(model: Any) -> Callable[[_JSON, Mapping[str, Any]], _JSON] | None:
-    """Return the function that gives what fields of a model imply: its row, or that of all models that count tokens."""
-    counts_tokens = "total_tokens" in _fields_of(model)
-    return _lookup_model(_IMPLIED_FIELDS, model, _implied_by_usage if counts_tokens else None)
+def _implied_fields_function(model: Any) -> Callable[[_JSON, Mapping[str, Any]], _JSON] | None:
+    """Return the function that computes the implied fields of a model, or None.
+
+    It is the model's row in `_IMPLIED_FIELDS`. A model without a row gets `_implied_by_usage` if it has `total_tokens`.
+    """
+    function = _lookup_model(_IMPLIED_FIELDS, model)
+    if function is None and "total_tokens" in _fields_of(model):
+        return _implied_by_usage
+    return function
 
 
 def _implied_by_usage(usage: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the total of a usage: its input and output tokens, under the names of either API."""
+    """Return the total of a usage: its input and output tokens, by the field names of either API."""
     if "total_tokens" not in usage:
         return {}
     parts = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
@@ -1604,8 +1772,8 @@ def _implied_by_page(page: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     return {name: id for name, id in end_ids.items() if name in page}
 
 
-# By model: a function of the merged object and of its explicit fields that returns the fields these imply. The total of
-# every model with `total_tokens` follows from its parts, without a row.
+# The functions that compute implied fields, by model. A function gets the merged object and its explicit fields, and
+# returns the implied fields. Models with `total_tokens` need no row for it (see `_implied_fields_function`).
 _IMPLIED_FIELDS: dict[str, Callable[[_JSON, Mapping[str, Any]], _JSON]] = {
     "ConversationCursorPage": _implied_by_page,
     "ConversationItemList": _implied_by_page,
@@ -1613,18 +1781,19 @@ _IMPLIED_FIELDS: dict[str, Callable[[_JSON, Mapping[str, Any]], _JSON]] = {
 }
 
 
-# ---- overlay: derived values where nothing was set -------------------------------------------------------------------
+# ---- overlay: derived values for what was not set --------------------------------------------------------------------
 
 
 def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
-    """Put derived values into a JSON value wherever the test set none, at every depth.
+    """Put derived values into a JSON value, except for values that the test set, at every depth.
 
     tp: the type of `obj`.
     obj: the merged value. It is changed, so it must not be shared.
-    derived: what follows from the call, in the shape of `obj`; any part of it may be missing.
-    explicit: what the test set, in the shape of `obj`; any part of it may be missing.
-    Returns the value. What was set stays; within a dict or list that was set, parts that were not set are derived, and
-    the fields that follow from others (totals) follow from the new ones. Items of lists correspond by position.
+    derived: the values that follow from the call, in the shape of `obj`. Any part of it may be missing.
+    explicit: the values that the test set, in the shape of `obj`. Any part of it may be missing.
+    Returns the value. Values that the test set stay. Within a dict or a list that the test set, the missing parts are
+    derived. Fields that follow from other fields, such as totals, are computed again. Items of lists correspond by
+    position.
     """
     if isinstance(obj, dict) and isinstance(explicit, Mapping):
         model = _select_model(tp, obj)
@@ -1639,12 +1808,15 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
 
 
 def _item_types_differ(derived: Mapping[str, Any] | None, explicit: Mapping[str, Any]) -> bool:
-    """Return True if the test set an item of one `type` and another one was derived, whose fields do not belong to it."""
+    """Return True if the test set an item of another `type` than the derived item, whose fields don't fit then."""
     return bool(explicit.get("type") and derived and explicit["type"] != derived.get("type"))
 
 
 def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit: Mapping[str, Any]) -> _JSON:
-    """Put derived fields into an object of a model; see `_overlay`. A complete object that the test set stays as it is."""
+    """Put derived fields into an object of a model and return it, as `_overlay` does.
+
+    Within a complete object that the test set, only fields that it lacks are derived.
+    """
     fields = _fields_of(model)
     is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
@@ -1659,11 +1831,11 @@ def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit
 
 
 def _to_json(value: Any, place: str) -> Any:
-    """Return a value of no known type as JSON; models become dicts. Raises `ValueError` for what is not JSON."""
+    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object."""
     try:
         return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
     except (RecursionError, TypeError, ValueError):
-        raise ValueError(f"{place} is {value!r}, which is no JSON") from None
+        raise ValueError(f"{place} is {value!r}, which is not valid JSON") from None
 
 
 def _model_to_json(value: Any) -> Any:
@@ -1677,12 +1849,12 @@ _json_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=
 
 
 def _encode_utf8(text: str) -> bytes:
-    """Encode JSON as UTF-8; lone surrogates, which UTF-8 does not have, become JSON escapes."""
+    """Encode JSON as UTF-8. Lone surrogates become JSON escapes, because UTF-8 cannot encode them."""
     return text.encode(errors="backslashreplace")
 
 
 def _copy_json(value: Any) -> Any:
-    """Copy JSON deeply, several times faster than `copy.deepcopy`; the placeholders `_NewId` and `_Timestamp` stay."""
+    """Copy JSON deeply, several times faster than `copy.deepcopy`. The placeholders `_NewId` and `_Timestamp` stay."""
     if type(value) is dict:
         return {key: _copy_json(item) for key, item in value.items()}
     if type(value) is list:
@@ -1691,20 +1863,24 @@ def _copy_json(value: Any) -> Any:
 
 
 def _get_dict(value: Mapping[str, Any], key: str) -> _JSON:
-    """The dict under a key, an empty one where there is something else."""
+    """Return the dict under a key, or an empty dict if the key is missing or has another value."""
     inner = value.get(key)
     return inner if isinstance(inner, dict) else {}
 
 
 def _only_dicts(value: Any) -> list[_JSON]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    """Return the items of a list that are dicts, or an empty list if the value is not a list."""
+    if not isinstance(value, list):
+        return []
+    return [item for item in value if isinstance(item, dict)]
 
 
 def _parse_finite(text: str) -> float:
-    """A number as JSON has it, which Python's own reading takes more for."""
-    if math.isfinite(number := float(text)):
+    """Parse a JSON number. Raises `ValueError` for infinities and NaN, which only Python accepts."""
+    number = float(text)
+    if math.isfinite(number):
         return number
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not valid JSON")
 
 
 _json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse_finite).decode
@@ -1717,25 +1893,28 @@ _json_decode = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Metadata:
-    """What the service knows of an object, or of a list of them, and does not show."""
+    """Facts about one object, or about one list of objects, that the service keeps and never shows."""
 
-    pending: list[Any] = dataclasses.field(default_factory=list)  # the changes to come, one with each retrieve
-    expected_status: Any = None  # the status they go on from: where it is another, a test changed it by hand
-    paused: bool = False  # whether the pending changes wait
-    set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what the test set, as it wrote it
-    set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the values that the object got by that
-    input: list[_JSON] = dataclasses.field(default_factory=list)  # what a response was asked
-    created_by: str = ""  # the endpoint that made a run
+    pending: list[Any] = dataclasses.field(default_factory=list)  # changes to come; each retrieve applies the next one
+    # the status that the pending changes start from; if the object has another one, a test changed it by hand
+    expected_status: Any = None
+    # True while the pending changes must wait: a fine-tuning job is paused, or the lines of a batch are being answered
+    paused: bool = False
+    set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields as the test wrote them
+    set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
+    input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
+    created_by: str = ""  # the endpoint that created a run
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
-    seeded: bool = False  # whether a list has its first objects
-    tombstones: dict[Any, Any] = dataclasses.field(default_factory=dict)  # the keys before deleted ones, for cursors
+    seeded: bool = False  # True if a list has been filled with its initial objects
+    # the keys of deleted objects, each with the key before it; a cursor may still be the ID of a deleted object
+    tombstones: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _StoreMetadata:
-    """What belongs to a state beside its objects: a note of each that has one, and how many ids were given out."""
+    """The metadata of a state: that of its objects and lists, and the number of IDs created for each prefix."""
 
-    metadata: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)
+    metadata: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)  # by resource and key
     id_counters: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
 
 
@@ -1743,29 +1922,40 @@ def _check_state(store: StateStore) -> None:
     """Raise `TypeError` for anything in a state that is not an object of its resource, or not JSON."""
     for name, objects in store.items():
         _check_objects(name, objects)
-        for key, obj in objects.items() if name not in _CONTENT_RESOURCES else ():
+        if name in _CONTENT_RESOURCES:
+            continue
+        for key, obj in objects.items():
             try:
                 json.dumps(obj)
             except (RecursionError, TypeError, ValueError) as error:
-                raise TypeError(f"state[{name!r}][{key!r}] cannot go over the wire: {error}") from None
+                raise TypeError(f"state[{name!r}][{key!r}] cannot be converted to JSON: {error}") from None
 
 
 def _check_objects(name: str, objects: Any) -> None:
-    """Raises `TypeError` for what a test put into the state that is no object, or under a key no call looks for."""
+    """Raise `TypeError` for an entry of a resource that no call could use: a key or a value of the wrong type.
+
+    name: the key of the resource in the state. Raises `KeyError` if there is no such resource.
+    objects: the value under this key, which a test may have put there.
+    """
     _check_resource_name(name)
-    resource, expected_type = _all_resources()[name], bytes if name in _CONTENT_RESOURCES else dict
-    id_names = [
-        *resource.parent_params,
-        *([] if any(_shape_of(row).verb == "singleton" for row in resource.rows) else ["id"]),
-    ]
-    expected_key = f"({', '.join(id_names)}) of strings" if len(id_names) != 1 else "a string"
+    resource = _all_resources()[name]
+    expected_type = bytes if name in _CONTENT_RESOURCES else dict
+    id_names = list(resource.parent_params)
+    if not any(_shape_of(row).verb == "singleton" for row in resource.rows):
+        id_names.append("id")
+    expected_key = "a string"
+    if len(id_names) != 1:
+        expected_key = f"a tuple of strings: ({', '.join(id_names)})"
     if not isinstance(objects, Mapping):
         raise TypeError(f"state[{name!r}] is {_short_repr(objects)}; expected a dict of objects by their keys")
     for key, obj in objects.items():
-        if len(_to_id_path(key)) != len(id_names) or not all(isinstance(id, str) for id in _to_id_path(key)):
+        ids = _to_id_path(key)
+        if len(ids) != len(id_names) or not all(isinstance(id, str) for id in ids):
             raise TypeError(f"state[{name!r}] has the key {_short_repr(key)}; expected {expected_key}")
         if not isinstance(obj, expected_type):
-            hint = f"; state.{name}.put(...) takes a model too" if expected_type is dict else ""
+            hint = ""
+            if expected_type is dict:
+                hint = f"; state.{name}.put(...) also accepts a model"
             raise TypeError(f"state[{name!r}][{key!r}] is {_short_repr(obj)}; expected {expected_type.__name__}{hint}")
 
 
@@ -1775,57 +1965,69 @@ def _check_resource_name(name: str) -> None:
 
 
 def _to_key(path: tuple[str, ...]) -> Any:
-    """The key of an object: the ids of the path that leads to it, or its id alone."""
-    return path if len(path) > 1 else path[0]
+    """Return the key of an object in the state: its ID, or a tuple of the IDs that lead to it if it has parents."""
+    if len(path) > 1:
+        return path
+    return path[0]
 
 
 def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> _JSON:
-    """An object of a model, with these fields and defaults for the others."""
+    """Build an object of the model at `path` with these fields, and defaults for the missing ones."""
     return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
 
 
 def _load_child_objects(store: StateStore, name: str, *parents: str) -> list[_JSON]:
-    """The objects below parents, in order, with all their fields."""
+    """Return the objects of a resource below the IDs of parents, in order, with all their fields."""
     return [_load_object(store, _get_resource(name), key) for key in store._children(name, *parents)]
 
 
 def _load_object(store: StateStore, resource: _Resource, key: Any) -> _JSON:
-    """A stored object; one that was put in by hand gets the fields it lacks."""
-    obj, model = store[resource.name][key], resource.stored_type
+    """Return a stored object. Add the fields that it lacks, as an object stored by hand may."""
+    obj = store[resource.name][key]
+    model = resource.stored_type
     if _is_pydantic_model(model) and not obj.keys() >= _required_fields_of(model):
         missing = {name: value for name, value in _default_value(model).items() if name not in obj}
-        ids = dict(zip((*resource.parent_params, "id"), _to_id_path(key), strict=False))
-        obj.update(_stamp(missing | {name: id for name, id in ids.items() if name in missing}, store))
+        for name, id in zip((*resource.parent_params, "id"), _to_id_path(key), strict=False):
+            if name in missing:
+                missing[name] = id
+        obj.update(_stamp(missing, store))
     return obj
 
 
 def _to_id_path(key: Any) -> tuple[str, ...]:
-    """The ids that lead to an object, parents first."""
-    return key if isinstance(key, tuple) else (key,)
+    """Return the IDs that lead to an object, parents first."""
+    if isinstance(key, tuple):
+        return key
+    return (key,)
 
 
-_JSON_SCALARS = frozenset((str, int, float, bool, type(None)))  # asked for in place: a call for each would cost more
+_JSON_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def _stamp(value: Any, store: StateStore) -> Any:
-    """A copy of a default or a merged partial, with ids and times of its own."""
+    """Return a copy of a default or a merged partial, with new IDs and the current time instead of placeholders."""
     value_type = type(value)
     if value_type is dict:
+        # scalars are tested here, because a call for each of them would be slower
         return {key: item if type(item) in _JSON_SCALARS else _stamp(item, store) for key, item in value.items()}
     if value_type is list:
         return [_stamp(item, store) for item in value]
     if value_type is _NewId:
         return store._new_id(value.prefix)
-    return int(time.time()) + value.offset if value_type is _Timestamp else value
+    if value_type is _Timestamp:
+        return int(time.time()) + value.offset
+    return value
 
 
 def _seed_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
-    """The objects of a resource, with those the service has from the start."""
+    """Return the objects of a resource. At the first call, add the objects that the service has from the start."""
     objects = store[resource.name]
-    if resource.initial_objects and not (metadata := store._metadata(resource.name, ())).seeded:
-        metadata.seeded = True
-        for key, obj in resource.initial_objects().items():
-            objects.setdefault(key, obj)
+    if resource.initial_objects:
+        metadata = store._metadata(resource.name, ())
+        if not metadata.seeded:
+            metadata.seeded = True
+            for key, obj in resource.initial_objects().items():
+                objects.setdefault(key, obj)
     return objects
 
 
@@ -1833,13 +2035,18 @@ def _seed_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
 
 
 def _advance(store: StateStore, resource: str, key: Any) -> None:
-    """The next change an object has before it; none any more when a test changed its status by hand."""
-    if (obj := store[resource].get(key)) is None:
+    """Apply the next pending change of an object, and expire the object if it is due.
+
+    Skip the change while the object is paused, or if a test changed its status by hand.
+    """
+    obj = store[resource].get(key)
+    if obj is None:
         return
     metadata = store._find_metadata(resource, key)
     if metadata and metadata.pending and not metadata.paused and metadata.expected_status == obj.get("status"):
-        change = metadata.pending.pop(0)
-        changes = change(store, obj) if callable(change) else change
+        changes = metadata.pending.pop(0)
+        if callable(changes):
+            changes = changes(store, obj)
         obj.update(_with_set_fields(store, resource, key, changes))
         metadata.expected_status = obj.get("status")
     _expire_if_due(store, _get_resource(resource), key)
@@ -1848,8 +2055,8 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
 def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON) -> _JSON:
     """Return changes of an object, but with the values that the test set for it.
 
-    Whatever changes an object after its creation calls this. It holds at every depth: of a dict that was set in part
-    the other keys change, and totals follow (`_overlay`).
+    Every change of an object after its creation passes through this function. It works at every depth: in a dict that
+    the test set in part, the other keys change, and totals are computed again (see `_overlay`).
     """
     changes = _stamp(changes, store)
     metadata = store._find_metadata(resource, key)
@@ -1861,8 +2068,9 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON)
 
 
 def _expire_if_due(store: StateStore, resource: _Resource, key: Any) -> None:
-    """What comes of an object whose time is over: what its resource says, or it is `expired` if it was not finished."""
-    if not _has_expired(resource, obj := store[resource.name].get(key)):
+    """Expire an object whose time is over: call `on_expire` of its resource, or set an unfinished one to `expired`."""
+    obj = store[resource.name].get(key)
+    if not _has_expired(resource, obj):
         return
     if resource.on_expire:
         resource.on_expire(store, key, obj)
@@ -1875,7 +2083,10 @@ _ACTIVE_STATUSES = {"queued", "in_progress", "requires_action", "cancelling", "v
 
 
 def _has_expired(resource: _Resource, obj: Any) -> bool:
-    """Whether an object's time is over, by the clock of the test, and nothing came of that yet."""
+    """Return True if the time of an object is over and the object does not show it yet.
+
+    The time is that of the test's clock. Without `on_expire`, only an unfinished object expires.
+    """
     if not isinstance(obj, dict):
         return False
     expires_at = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
@@ -1884,23 +2095,28 @@ def _has_expired(resource: _Resource, obj: Any) -> bool:
     return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE_STATUSES
 
 
-def _idle_expiry(obj: Mapping[str, Any]) -> Any:
-    """When the time of an object is over that lives some minutes after its last use; `None` of others."""
-    last_active_at, minutes = obj.get("last_active_at"), _get_dict(obj, "expires_after").get("minutes")
-    return last_active_at + 60 * minutes if isinstance(last_active_at, int) and isinstance(minutes, int) else None
+def _idle_expiry(obj: Mapping[str, Any]) -> int | None:
+    """Return the time at which an object expires after its last use, or None if it has no idle timeout."""
+    last_active_at = obj.get("last_active_at")
+    minutes = _get_dict(obj, "expires_after").get("minutes")
+    if isinstance(last_active_at, int) and isinstance(minutes, int):
+        return last_active_at + 60 * minutes
+    return None
 
 
 def _schedule(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
-    """Set the changes that the next retrieves of an object make, one each: dicts, or functions that return one."""
+    """Set the changes that the next retrieves of an object apply, one each: dicts, or functions that return one."""
     metadata = store._metadata(resource, key)
-    metadata.pending, metadata.expected_status = list(changes), store[resource][key].get("status")
+    metadata.pending = list(changes)
+    metadata.expected_status = store[resource][key].get("status")
 
 
 def _save_set_fields(store: StateStore, resource: str, key: Any, set_fields: Mapping[str, Any]) -> None:
-    """Remember the fields of a new object that the test set, so that later changes leave them alone."""
-    store._bookkeeping.metadata.pop((resource, key), None)  # of an object that had the same key
+    """Store which fields of a new object the test set, so that later changes keep their values."""
+    store._bookkeeping.metadata.pop((resource, key), None)  # of an earlier object with the same key
     if set_fields:
-        obj, metadata = store[resource][key], store._metadata(resource, key)
+        obj = store[resource][key]
+        metadata = store._metadata(resource, key)
         metadata.set_fields = {name: value for name, value in set_fields.items() if name in obj}
         metadata.set_values = {name: obj[name] for name in metadata.set_fields}
 
@@ -1909,20 +2125,20 @@ _STATUS_FIELDS = {"status", "error", "incomplete_details", "last_error", "requir
 
 
 def _discard_set_state(store: StateStore, resource: str, key: Any) -> None:
-    """Let a request move an object on from the state that the test set, and from the nulls of that state."""
+    """Allow a request to change the status of an object, and the fields set to null, although the test set them."""
     if metadata := store._find_metadata(resource, key):
         null_fields = (name for name, value in metadata.set_fields.items() if value is None)
         _discard_set_fields(store, resource, key, {*_STATUS_FIELDS, *null_fields})
 
 
 def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
-    """Let fields of an object change although the test set them: a request of the application changes them."""
+    """Allow fields of an object to change although the test set them, because a request of the application does it."""
     if metadata := store._find_metadata(resource, key):
         metadata.set_fields = {name: value for name, value in metadata.set_fields.items() if name not in names}
 
 
 def _mark_expired(store: StateStore, key: Any, obj: _JSON) -> None:
-    """Mark an object as expired, whatever its status was; for `on_expire` of a resource."""
+    """Set the status of an object to `expired`, whatever it was. Resources use it as `on_expire`."""
     obj["status"] = "expired"
 
 
@@ -1939,25 +2155,32 @@ _FINAL_STATUSES = {"completed", "failed", "cancelled", "canceled", "expired", "s
 
 
 def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
-    """Deletes an object, and with it what is below it, what is known of it, and what else goes with it."""
-    key, parents = _to_key(path), path[:-1]
+    """Delete an object, the objects below it, and their metadata, and call `on_delete` of their resources.
+
+    path: the IDs that lead to the object. If there is no such object, objects below this path are still deleted.
+    """
+    key = _to_key(path)
+    parents = path[:-1]
     siblings = store._children(resource.name, *parents) if parents else store[resource.name]
     if key in siblings:
         store._metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
         if len(siblings) == 1:
             store._bookkeeping.metadata.pop((resource.name, parents))
     for descendant in resource.descendants:
-        for child in [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]:
+        children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]
+        for child in children:
             _remove_object(store, descendant, child)
     _remove_object(store, resource, key)
 
 
 def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
-    """The key before another one, `None` before the first; looked for from both ends."""
-    forward, backward = itertools.chain([None], keys), itertools.chain(reversed(keys), [None])
-    for (front_previous, front), (back, back_previous) in zip(
-        itertools.pairwise(forward), itertools.pairwise(backward), strict=True
-    ):
+    """Return the key before another one, or None for the first.
+
+    The search goes from both ends at once, so that a key near either end is found fast.
+    """
+    forward = itertools.pairwise(itertools.chain([None], keys))
+    backward = itertools.pairwise(itertools.chain(reversed(keys), [None]))
+    for (front_previous, front), (back, back_previous) in zip(forward, backward, strict=True):
         if front == key:
             return front_previous
         if back == key:
@@ -1966,7 +2189,7 @@ def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
 
 
 def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
-    """Takes one object out, with its note and those of the lists below it."""
+    """Remove one object, its metadata, and the metadata of the lists below it."""
     obj = store[resource.name].pop(key, None)
     store._bookkeeping.metadata.pop((resource.name, key), None)
     for descendant in resource.descendants:
@@ -11229,29 +11452,30 @@ def _waiting_reason(session: _SocketSession) -> str:
 
 
 async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Answers a request: one of the control plane, or a call of the API as if it had been sent there."""
-    headers, path = _request_headers(scope), _request_path(scope)
+    """Answer an HTTP request to the server: a request to the control plane, or a call of the API."""
+    headers = _request_headers(scope)
+    path = _request_path(scope)
     content = await _receive_body(receive, mock._limits["body"])
-    if content is None:  # the client left before it had said all
+    if content is None:  # the client disconnected before the end of the body
         return
     if isinstance(content, httpx.Response):
         response = content
     elif path.startswith("/_mock/"):
         response = _handle_control(mock, _request_api_key(headers), scope, path.removeprefix("/_mock"), content)
-    elif scope["method"] == "OPTIONS":  # a browser asks whether a page may call
+    elif scope["method"] == "OPTIONS":  # a browser checks if a page may call the API
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
         key_mock = mock.for_key(_request_api_key(headers))
-        response = _add_cors_headers(
-            await _answer_served(key_mock, _ASGIRequest(key_mock, scope["method"], scope, content)), headers
-        )
+        request = _ASGIRequest(key_mock, scope["method"], scope, content)
+        response = _add_cors_headers(await _answer_served(key_mock, request), headers)
         _enforce_limits(key_mock)
     await _send(response, receive, send)
 
 
 async def _receive_body(receive: Any, max_size: int) -> bytes | httpx.Response | None:
-    """A body; the 413 of one that is too large; `None` where the client left."""
-    pieces, size = [], 0
+    """Return the body of a request, a 413 response if it is too large, or None if the client disconnected."""
+    pieces = []
+    size = 0
     while (message := await receive())["type"] == "http.request":
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
@@ -11263,49 +11487,63 @@ async def _receive_body(receive: Any, max_size: int) -> bytes | httpx.Response |
 
 
 def _add_cors_headers(response: httpx.Response, request_headers: Mapping[str, str]) -> httpx.Response:
-    """A response that a page of any origin may read, as those of the API."""
+    """Allow pages of any origin to read a response, as the service does. Return the response."""
     if "origin" in request_headers:
-        allowed = {"origin": "*", "methods": "*", "headers": request_headers.get("access-control-request-headers", "*")}
-        response.headers.update({f"access-control-allow-{name}": value for name, value in allowed.items()})
+        requested_headers = request_headers.get("access-control-request-headers", "*")
+        response.headers["access-control-allow-origin"] = "*"
+        response.headers["access-control-allow-methods"] = "*"
+        response.headers["access-control-allow-headers"] = requested_headers
         response.headers["access-control-expose-headers"] = "*"
     return response
 
 
 async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
-    """The answer to a request. A fault breaks the connection; a mistake of the test is told, and not tried again."""
+    """Return the response of a mock to a request.
+
+    A network fault becomes a response whose connection breaks. A mistake of the test becomes an error response that the
+    SDKs don't retry.
+    """
     _ended_in_fault.set(False)
     try:
         return await mock.router.async_handler(request)
     except (Exception, MockError) as error:
-        if _ended_in_fault.get():  # a body that breaks before its first byte, of a status that is tried again
-            if isinstance(error, httpx.TimeoutException):
-                await _sleep(_client_timeout(request.headers))
-            broken_stream = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=error), request)
-            return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken_stream)
-        return _mistake_response(error)
+        if not _ended_in_fault.get():
+            return _mistake_response(error)
+        if isinstance(error, httpx.TimeoutException):
+            await _sleep(_client_timeout(request.headers))
+        # the body breaks before its first byte, and the SDKs retry the status
+        broken_stream = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=error), request)
+        return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken_stream)
 
 
-_MAX_CLIENT_TIMEOUT = 10  # seconds: who would wait longer is not kept waiting
+_MAX_CLIENT_TIMEOUT = 10  # seconds; a longer timeout of a client is not waited for
 
 
 def _client_timeout(headers: Mapping[str, str]) -> float:
-    """The seconds until a client has given up, by what the SDKs say of that; none where they wait long, or do not say."""
+    """Return the seconds after which a client has given up, by the timeout that the SDKs send in a header.
+
+    Return 0 if the timeout is longer than `_MAX_CLIENT_TIMEOUT`, or if there is no such header.
+    """
     header = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
-    seconds = float(header) if re.fullmatch(r"\d+(\.\d+)?", header) else _MAX_CLIENT_TIMEOUT + 1
-    return seconds + 1 if seconds <= _MAX_CLIENT_TIMEOUT else 0
+    if not re.fullmatch(r"\d+(\.\d+)?", header):
+        return 0
+    seconds = float(header)
+    if seconds > _MAX_CLIENT_TIMEOUT:
+        return 0
+    return seconds + 1
 
 
 async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Is ready when the SDK is imported, which the first call then need not wait for."""
+    """Handle the start and the end of the server. The server is ready once the SDK is imported."""
     await receive()
-    _find_row("POST", "/chat/completions")
+    _find_row("POST", "/chat/completions")  # imports the SDK, so that the first call is not slow
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
-    """Answers a connection, with the session that a client in this process has."""
+    """Answer a WebSocket connection with the kind of session that a client in this process gets."""
     await receive()
     key_mock = mock.for_key(_request_api_key(_request_headers(scope)))
     try:
@@ -11323,14 +11561,20 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     _enforce_limits(key_mock)
 
 
-_SCOPE_HANDLERS = {"http": _serve_http, "lifespan": _serve_lifespan, "websocket": _serve_websocket}
+_SCOPE_HANDLERS = {
+    "http": _serve_http,
+    "lifespan": _serve_lifespan,
+    "websocket": _serve_websocket,
+}
 
 
 def _request_api_key(headers: Mapping[str, str]) -> str:
-    """The API key of a request; a browser's WebSocket has it in its subprotocols."""
+    """Return the API key of a request, or "". A browser sends the key of a WebSocket as one of its subprotocols."""
     key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
+    if key:
+        return key
     match = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
-    return key or (match[1] if match else "")
+    return match[1] if match else ""
 
 
 def _request_headers(scope: Any) -> dict[str, str]:
@@ -11338,23 +11582,29 @@ def _request_headers(scope: Any) -> dict[str, str]:
 
 
 class _ASGIRequest(_LazyRequest):
-    """What came to the server as a request to the API: with `/v1` or without, or in Azure's form."""
+    """A request to the server, converted to a request to the API. Its path may begin with `/v1`, or be one of Azure."""
 
     def __init__(self, mock: OpenAIMock, method: str, scope: Any, content: bytes = b"") -> None:
-        path, query = re.sub("^/v1(?=/)", "", _request_path(scope)), scope["query_string"].decode("latin-1")
-        self.raw_url = mock._bases[0] + path + (f"?{query}" if query else "")
-        self.method, self._content, self.extensions, self.http_lib = method, content, {}, httpx
+        path = re.sub("^/v1(?=/)", "", _request_path(scope))
+        query = scope["query_string"].decode("latin-1")
+        self.raw_url = mock._bases[0] + path
+        if query:
+            self.raw_url += f"?{query}"
+        self.method = method
+        self._content = content
+        self.extensions = {}
+        self.http_lib = httpx
         self.raw_headers = _interned_headers(tuple(map(tuple, scope["headers"])))
 
 
 def _request_path(scope: Any) -> str:
-    """The path below the place where the application is mounted, as it was sent."""
+    """Return the path of a request as it was sent, without the path where the application is mounted."""
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
 
 
 async def _exchange_messages(server: _ASGIWebSocketServer, receive: Any, send: Any) -> None:
-    """Carries messages to a session and its events back, in order, until one of the two ends it."""
+    """Pass messages to a session and its events to the client, in order, until one of them closes the connection."""
     import anyio
 
     message_received = anyio.Event()
@@ -11372,11 +11622,15 @@ async def _exchange_messages(server: _ASGIWebSocketServer, receive: Any, send: A
             processed = await _process_next(server)
             while server.outbox:
                 await send(server.outbox.pop(0))
-            await (anyio.sleep(0) if processed or server.broken else message_received.wait())
+            if processed or server.broken:
+                await anyio.sleep(0)
+            else:
+                await message_received.wait()
         group.cancel_scope.cancel()
 
 
 async def _process_next(server: _ASGIWebSocketServer) -> bool:
+    """Let a session process its next message. Return True if it did something. A mistake of the test closes it."""
     try:
         return await server.process_next(_await_if_needed)
     except (Exception, MockError) as error:
@@ -11386,31 +11640,35 @@ async def _process_next(server: _ASGIWebSocketServer) -> bool:
 
 
 def _mistake_response(error: BaseException) -> httpx.Response:
-    """A mistake as a response; one that may be in the code of the test is logged with the place where it is."""
+    """Convert a mistake of the test to an error response. Log it with its traceback unless it is an assertion."""
     import logging
 
-    error = (isinstance(error, MockError) and error.__cause__) or error
-    if not isinstance(error, AssertionError):
+    if isinstance(error, MockError) and error.__cause__:
+        error = error.__cause__
+    if not isinstance(error, AssertionError):  # the mistake may be in the code of the test
         logging.getLogger("openai_responses").error("%s", error, exc_info=error)
-    is_matched = not isinstance(error, AllMockedAssertionError)
-    return _server_error(500 if is_matched else 404, str(error), "mock_error")
+    status = 404 if isinstance(error, AllMockedAssertionError) else 500
+    return _server_error(status, str(error), "mock_error")
 
 
 def _server_error(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
-    """An error of the server itself, which the SDKs do not try again."""
-    return httpx.Response(
-        status, json={"error": _ServiceError(status, message, type=type).envelope}, headers={"x-should-retry": "false"}
-    )
+    """Build an error response of the server itself, which the SDKs don't retry."""
+    envelope = _ServiceError(status, message, type=type).envelope
+    return httpx.Response(status, json={"error": envelope}, headers={"x-should-retry": "false"})
 
 
-_MAX_CLOSE_REASON = 123  # bytes: what fits into the frame that closes a connection
+_MAX_CLOSE_REASON = 123  # bytes; a longer reason does not fit into a close frame
 
 
 class _ASGIWebSocketServer(_WebSocketServer):
-    """The far end of a connection whose frames are the server's: messages in and, after each step, messages out."""
+    """The server's end of a WebSocket connection whose frames the ASGI server reads and writes.
+
+    Messages of the client are put into `inbox`. After each step, the messages to send are in `outbox`.
+    """
 
     def __init__(self, session: _SocketSession) -> None:
-        self.session, self.broken = session, False
+        self.session = session
+        self.broken = False
         self.inbox: collections.deque[Any] = collections.deque()
         self.outbox: list[_JSON] = []
 
@@ -11418,8 +11676,9 @@ class _ASGIWebSocketServer(_WebSocketServer):
         return self.broken
 
     def _send(self, event: Any) -> None:
-        if event is None or isinstance(event, int):  # a server cannot break a connection, but say that it failed
-            self.close(event or 1011, "the mock closed it")
+        if event is None or isinstance(event, int):
+            # an ASGI application cannot break a connection, so the code of the close frame reports a failure
+            self.close(event or 1011, "the mock closed the connection")
         else:
             self.outbox.append({"type": "websocket.send", "text": _encode_message(event).decode()})
 
@@ -11430,9 +11689,10 @@ class _ASGIWebSocketServer(_WebSocketServer):
 
 
 async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
-    """Sends a response; a stream piece by piece, as it is made."""
+    """Send a response. A stream is sent piece by piece, as the pieces are produced."""
     headers = [(name.lower(), value) for name, value in response.headers.raw]
-    headers = [pair for pair in headers if pair[0] != b"transfer-encoding"]  # the server's own matter
+    # the ASGI server sets the transfer encoding itself
+    headers = [(name, value) for name, value in headers if name != b"transfer-encoding"]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if isinstance(response.stream, httpx.ByteStream):
         await send({"type": "http.response.body", "body": b"".join(response.stream)})
@@ -11441,13 +11701,13 @@ async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
 
 
 async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
-    """Sends a stream until its client leaves. Raises the fault it ends with."""
+    """Send a stream until it ends or the client disconnects. Raises the fault that the stream ends with."""
     import anyio
 
     fault = None
 
     async def cancel_on_disconnect() -> None:
-        await receive()  # after the body there comes nothing but that the client is gone
+        await receive()  # the only message after the body is that the client disconnected
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
@@ -11455,11 +11715,12 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
         try:
             async for piece in stream:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                await anyio.sleep(0)  # a stream without pauses is not alone, and notices that its client left
+                await anyio.sleep(0)  # lets other tasks run, and lets this one notice a disconnected client
             await send({"type": "http.response.body"})
-        except Exception as error:  # out of the group it would come as a group of exceptions
+        except Exception as error:  # raised below, because the task group would wrap it in an exception group
             fault = error
-            await send({"type": "http.response.body", "body": b"", "more_body": True})  # else granian makes it a 500
+            # without this message, granian would send a 500 instead of breaking the connection
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
         group.cancel_scope.cancel()
     await stream.aclose()
     if fault:
@@ -11467,19 +11728,23 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
 
 
 def _enforce_limits(mock: OpenAIMock) -> None:
-    """Forgets the oldest requests of a mock, and of the one it is of."""
+    """Drop the oldest requests of a mock, and of the mock it is a copy of, beyond the limit of `records`."""
     for limited_mock in filter(None, (mock, mock._parent_mock)):
-        routes = [endpoint.__dict__.get("route") for endpoint in list(limited_mock._endpoints.values())]
-        for entries in (
-            limited_mock._request_log,
-            limited_mock.router.calls,
-            *(route.calls for route in routes if route),
-        ):
+        logs = [limited_mock._request_log, limited_mock.router.calls]
+        for endpoint in list(limited_mock._endpoints.values()):
+            route = endpoint.__dict__.get("route")
+            if route:
+                logs.append(route.calls)
+        for entries in logs:
             del entries[: max(len(entries) - limited_mock._limits["records"], 0)]
 
 
-# What a served mock holds at most: mocks of API keys, requests in the request log of each, bytes in the body of a request.
-_DEFAULT_LIMITS = {"keys": 100, "records": 1000, "body": 512 * 2**20}
+# The limits of a served mock.
+_DEFAULT_LIMITS = {
+    "keys": 100,  # API keys that have their own mock
+    "records": 1000,  # requests in the request log of each mock
+    "body": 512 * 2**20,  # bytes in the body of a request
+}
 
 
 # ---- control plane ---------------------------------------------------------------------------------------------------
@@ -11496,12 +11761,18 @@ _CONTROL_ERROR_STATUS = {
 
 
 def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content: bytes) -> httpx.Response:
-    """What comes of a request to the control plane."""
+    """Answer a request to the control plane.
+
+    server: the mock that is served.
+    key: the API key of the request, whose mock the request is about.
+    path: the path below `/_mock`.
+    """
     first, _, name = path[1:].partition("/")
-    handler = _CONTROL_ROUTES.get((scope["method"], f"/{first}/{{endpoint}}" if name else path))
+    route_path = f"/{first}/{{endpoint}}" if name else path
+    handler = _CONTROL_ROUTES.get((scope["method"], route_path))
     if handler is None:
         routes = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
-        return _server_error(404, f"no {scope['method']} /_mock{path} in the control plane. There is: {routes}")
+        return _server_error(404, f"The control plane has no {scope['method']} /_mock{path}. Available: {routes}")
     query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
     try:
         result = handler(_ControlRequest(server, key, unquote(name), query, content))
@@ -11514,11 +11785,11 @@ def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _ControlRequest:
-    """A request to the control plane: whose mock it is about, which endpoint, and what of it."""
+    """A request to the control plane."""
 
-    server: OpenAIMock
-    key: str
-    name: str
+    server: OpenAIMock  # the mock that is served
+    key: str  # the API key whose mock the request is about, "" for the server's own
+    name: str  # the endpoint in the path, "" without one
     query: Mapping[str, str]
     content: bytes
 
@@ -11530,7 +11801,8 @@ class _ControlRequest:
     def endpoint(self) -> Endpoint:
         found = _resolve_name(self.mock, self.name)
         if not isinstance(found, Endpoint):
-            raise AttributeError(f"{self.name!r} is no endpoint. There is: {', '.join(_names_below(self.name))}")
+            available = ", ".join(_names_below(self.name))
+            raise AttributeError(f"{self.name!r} is not an endpoint. Available: {available}")
         return found
 
     @property
@@ -11539,12 +11811,17 @@ class _ControlRequest:
 
 
 def _json_fallback(value: Any) -> dict[str, str]:
-    """What JSON has no word for, to be read."""
-    return {"$pattern": value.pattern} if isinstance(value, re.Pattern) else {"$python": _short_repr(value)}
+    """Describe a value that JSON does not have, for `json.dumps`."""
+    if isinstance(value, re.Pattern):
+        return {"$pattern": value.pattern}
+    return {"$python": _short_repr(value)}
 
 
 def _reset_key(request: _ControlRequest) -> None:
-    """A key's mock begins again as the server's; without a key, everything is taken back."""
+    """Forget the mock of the request's key, so that the key starts again as a copy of the server's mock.
+
+    Without a key, reset the server's mock.
+    """
     if request.mock is request.server:
         request.server.reset()
     else:
@@ -11552,6 +11829,7 @@ def _reset_key(request: _ControlRequest) -> None:
 
 
 def _set_response(scripted: Scripted, value: Any) -> Any:
+    """Set a response from its JSON form, and return the form that is now set."""
     scripted.response = _decode_value(value)
     for target in (scripted, *scripted._per_key_copies()):
         target._json_form = value
@@ -11559,28 +11837,42 @@ def _set_response(scripted: Scripted, value: Any) -> Any:
 
 
 def _all_responses(mock: OpenAIMock) -> _JSON:
+    """Return the JSON forms of all responses that are set, by endpoint."""
     return {name: _response_json(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
 
 
 def _rule_json(rule: Rule) -> _JSON:
-    conditions = {"what": rule._condition, "tool_result": rule._tool_result}
-    when = {name: value for name, value in conditions.items() if value is not None} | rule._subset
+    """Return the JSON form of a rule: its conditions, its response and its number of calls."""
+    when = {}
+    if rule._condition is not None:
+        when["what"] = rule._condition
+    if rule._tool_result is not None:
+        when["tool_result"] = rule._tool_result
+    when.update(rule._subset)
     return {"when": when, "response": _response_json(rule), "call_count": rule.call_count}
 
 
 def _response_json(scripted: Scripted) -> Any:
-    """A response as it was said in JSON, or as far as JSON has words for it."""
-    return scripted.response if scripted._json_form is None else scripted._json_form
+    """Return a response in the JSON form that set it. One set in Python is returned as it is, for `_json_fallback`."""
+    if scripted._json_form is not None:
+        return scripted._json_form
+    return scripted.response
 
 
 def _remove_rules(request: _ControlRequest) -> None:
-    """Takes back the rule that a request names, or all of the endpoint."""
-    for rule in [_find_or_add_rule(request)] if request.content else list(request.endpoint._rules):
+    """Remove the rule that a request describes. Without a body, remove all rules of the endpoint."""
+    if request.content:
+        _find_or_add_rule(request).remove()
+        return
+    for rule in list(request.endpoint._rules):
         rule.remove()
 
 
 def _find_or_add_rule(request: _ControlRequest) -> Rule:
-    """The rule with the condition that a request names: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`."""
+    """Return the rule with the conditions of a request: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`.
+
+    Raises `ValueError` if the body does not have this form.
+    """
     body = request.body
     if not isinstance(body, dict) or not isinstance(body.get("when"), dict):
         raise ValueError(f'the rule is {_short_repr(body)}; expected {{"when": {{...}}, "response": ...}}')
@@ -11589,60 +11881,89 @@ def _find_or_add_rule(request: _ControlRequest) -> Rule:
 
 
 def _decode_value(value: Any) -> Any:
-    """What a value in JSON stands for. Raises `ValueError` for a form there is not, `TypeError` for its arguments."""
+    """Convert the JSON form of a response or a condition to Python: `{"$error": 429}` to `error(429)`.
+
+    Raises `ValueError` for an unknown form, and `TypeError` for wrong arguments of a form.
+    """
     if isinstance(value, list):
         return [_decode_value(item) for item in value]
-    if not isinstance(value, dict) or len(value) != 1 or not (key := next(iter(value))).startswith("$"):
+    if not isinstance(value, dict) or len(value) != 1:
         return value
-    if (builder := _VALUE_BUILDERS.get(key[1:])) is None:
-        raise ValueError(
-            f"no form {key!r}.{_did_you_mean(key[1:], _VALUE_BUILDERS)} There is: ${', $'.join(_VALUE_BUILDERS)}"
-        )
-    arguments = value[key]
-    return (
-        builder(**{name: _decode_value(item) for name, item in arguments.items()})
-        if isinstance(arguments, dict)
-        else builder(_decode_value(arguments))
-    )
+    key, arguments = next(iter(value.items()))
+    if not key.startswith("$"):
+        return value
+    builder = _VALUE_BUILDERS.get(key[1:])
+    if builder is None:
+        hint = _did_you_mean(key[1:], _VALUE_BUILDERS)
+        available = ", ".join(f"${name}" for name in _VALUE_BUILDERS)
+        raise ValueError(f"unknown form {key!r}.{hint} Available: {available}")
+    if isinstance(arguments, dict):
+        return builder(**{name: _decode_value(item) for name, item in arguments.items()})
+    return builder(_decode_value(arguments))
 
 
-_RECORD_FIELDS = ["endpoint", "method", "path", "query", "params", "body", "headers", "attempt", "status", "duration"]
+_RECORD_FIELDS = (
+    "endpoint",
+    "method",
+    "path",
+    "query",
+    "params",
+    "body",
+    "headers",
+    "attempt",
+    "status",
+    "duration",
+)
+
+
+def _find_records(request: _ControlRequest) -> list[_JSON]:
+    """Return the records of the request log, as JSON, that match the query of a request.
+
+    The query compares fields of a record, else fields of the recorded request's body, path parameters or query.
+    """
+    found = []
+    for record in request.mock.requests:
+        fields = _record_json(record)
+        searched_fields = {**fields["query"], **fields["params"], **fields["body"], **fields}
+        if all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items()):
+            found.append(fields)
+    return found
 
 
 def _record_json(record: Record) -> _JSON:
+    """Return a record as JSON."""
     fields = {name: getattr(record, name) for name in _RECORD_FIELDS}
-    return fields | {"answered_by": str(record.answered_by or "default")}
+    fields["answered_by"] = str(record.answered_by or "default")
+    return fields
 
 
-def _record_matches(request: _ControlRequest, record_fields: _JSON) -> bool:
-    """Whether a request of the request log is as the filter says: its own fields, or those of its body."""
-    searched_fields = record_fields["query"] | record_fields["params"] | record_fields["body"] | record_fields
-    return all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items())
-
-
-# What can be asked of a server below `/_mock`, and the function that does it; what it returns is the answer.
-_CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
-    ("GET", "/health"): lambda request: {
+def _server_health(request: _ControlRequest) -> _JSON:
+    """Return the status and the version of the server, and the number of API keys with their own mock."""
+    return {
         "status": "ok",
         "version": __version__,
         "keys": len(request.server._key_mocks),
-    },
+    }
+
+
+def _set_rule(request: _ControlRequest) -> Any:
+    """Set the response of the rule that a request describes, and return its JSON form."""
+    return _set_response(_find_or_add_rule(request), request.body.get("response"))
+
+
+# The routes below `/_mock`: method, path, and the function that handles the request and returns the answer as JSON.
+_CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
+    ("GET", "/health"): _server_health,
     ("GET", "/responses"): lambda request: _all_responses(request.mock),
     ("GET", "/responses/{endpoint}"): lambda request: _response_json(request.endpoint),
     ("PUT", "/responses/{endpoint}"): lambda request: _set_response(request.endpoint, request.body),
     ("DELETE", "/responses/{endpoint}"): lambda request: delattr(request.endpoint, "response"),
-    ("GET", "/rules/{endpoint}"): lambda request: list(map(_rule_json, request.endpoint._rules)),
-    ("PUT", "/rules/{endpoint}"): lambda request: _set_response(
-        _find_or_add_rule(request), request.body.get("response")
-    ),
-    ("DELETE", "/rules/{endpoint}"): lambda request: _remove_rules(request),
-    ("GET", "/requests"): lambda request: [
-        record_fields
-        for record_fields in map(_record_json, request.mock.requests)
-        if _record_matches(request, record_fields)
-    ],
+    ("GET", "/rules/{endpoint}"): lambda request: [_rule_json(rule) for rule in request.endpoint._rules],
+    ("PUT", "/rules/{endpoint}"): _set_rule,
+    ("DELETE", "/rules/{endpoint}"): _remove_rules,
+    ("GET", "/requests"): _find_records,
     ("DELETE", "/requests"): lambda request: request.mock._request_log.clear(),
-    ("POST", "/reset"): lambda request: _reset_key(request),
+    ("POST", "/reset"): _reset_key,
     ("POST", "/assert_all_used"): lambda request: request.mock.assert_all_used(),
 }
 
@@ -11651,13 +11972,13 @@ _CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
 
 
 def _main(arguments: Sequence[str] | None = None) -> None:
-    """Serves a mock until it is told to end: prints its URL, in a line of its own, when it can be asked."""
+    """Serve a mock until the process is stopped. Print the URL, on its own line, once the server is ready."""
     import signal
 
     options = _parse_arguments(arguments)
     server = _uvicorn_server(_mock_from_options(options))
     listener = _listen_at(options.host, options.port)
-    # there is nothing to save, and in a container these signals have no default handler
+    # exit at once: there is nothing to save, and these signals have no default handler in a container
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
@@ -11666,55 +11987,93 @@ def _main(arguments: Sequence[str] | None = None) -> None:
 
 
 _LIMIT_HELP = {
-    "keys": "API keys with a mock of their own",
-    "records": "requests in a request log",
-    "body": "bytes in a body",
+    "keys": "maximum number of API keys with their own mock",
+    "records": "maximum number of requests in a request log",
+    "body": "maximum size of a request body in bytes",
 }
 
 
 def _parse_arguments(arguments: Sequence[str] | None) -> Any:
+    """Parse the command line. Raises `SystemExit` for invalid arguments."""
     import argparse
 
-    description = "Serves a mock of the OpenAI API, and prints its URL."
+    description = "Serve a mock of the OpenAI API, and print its URL."
     parser = argparse.ArgumentParser("python -m openai_responses", description=description)
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s, which only this machine can reach)",
     )
-    parser.add_argument("--port", type=_port, default=0, help="0, the default, for a free one")
     parser.add_argument(
-        "--script", metavar="FILE", help="Python that defines set_up(openai_mock), or an OpenAIMock named openai_mock"
+        "--port",
+        type=_port,
+        default=0,
+        help="port to listen on (default: 0, any free port)",
     )
-    parser.add_argument("--strict", action="store_true", help="refuse what the service refuses but tests often do")
-    parser.add_argument("--only-scripted", action="store_true", help="refuse what a model would have to make up")
-    for name, unit in _LIMIT_HELP.items():
+    parser.add_argument(
+        "--script",
+        metavar="FILE",
+        help="Python file that defines set_up(openai_mock), or an OpenAIMock named openai_mock",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="also reject requests that the service rejects but tests often send, such as unknown models",
+    )
+    parser.add_argument(
+        "--only-scripted",
+        action="store_true",
+        help="fail calls for which the mock would have to make up the output of a model",
+    )
+    for name, limit_help in _LIMIT_HELP.items():
         parser.add_argument(
-            f"--{name}", type=_non_negative_int, help=f"at most so many {unit} (default: {_DEFAULT_LIMITS[name]})"
+            f"--{name}",
+            type=_non_negative_int,
+            help=f"{limit_help} (default: {_DEFAULT_LIMITS[name]})",
         )
     return parser.parse_args(arguments)
 
 
 def _port(text: str) -> int:
-    return _non_negative_int(text, 2**16)
+    return _parse_int(text, 2**16, "a port from 0 to 65535")
 
 
-def _non_negative_int(text: str, limit: int = sys.maxsize) -> int:
-    """Raises `ValueError` for what is none."""
-    return range(limit).index(int(text))
+def _non_negative_int(text: str) -> int:
+    return _parse_int(text, sys.maxsize, "a non-negative integer")
+
+
+def _parse_int(text: str, end: int, expected: str) -> int:
+    """Parse an integer from 0 to `end` - 1 for argparse. Raises `ArgumentTypeError` for anything else."""
+    import argparse
+
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < end:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return number
 
 
 def _mock_from_options(options: Any) -> OpenAIMock:
-    """The mock that the command line describes, which goes before what the script says of it."""
-    script_globals = _load_script(options.script) if options.script else {}
+    """Build the mock that the command line describes. Its options override the settings of the script."""
+    script_globals: _JSON = {}
+    if options.script:
+        script_globals = _load_script(options.script)
     mock = script_globals.get("openai_mock") or OpenAIMock()
-    mock._strict, mock._only_scripted = mock._strict or options.strict, mock._only_scripted or options.only_scripted
-    mock._limits |= {name: number for name in _DEFAULT_LIMITS if (number := getattr(options, name)) is not None}
+    mock._strict = mock._strict or options.strict
+    mock._only_scripted = mock._only_scripted or options.only_scripted
+    for name in _DEFAULT_LIMITS:
+        number = getattr(options, name)
+        if number is not None:
+            mock._limits[name] = number
     if set_up := script_globals.get("set_up"):
         set_up(mock)
     return mock
 
 
 def _load_script(path: str) -> _JSON:
-    """What a script defines. Raises `SystemExit` where that is no mock and no function that sets one up."""
+    """Run a script and return its globals. Raises `SystemExit` if it defines neither a mock nor `set_up`."""
     import runpy
 
     try:
@@ -11722,19 +12081,19 @@ def _load_script(path: str) -> _JSON:
     except OSError as error:
         sys.exit(f"--script {path}: {error.strerror}")
     if not (callable(script_globals.get("set_up")) or isinstance(script_globals.get("openai_mock"), OpenAIMock)):
-        sys.exit(f"--script {path}: it defines neither set_up(openai_mock) nor openai_mock = OpenAIMock(...)")
+        sys.exit(f"--script {path}: expected the script to define set_up(openai_mock) or openai_mock = OpenAIMock(...)")
     return script_globals
 
 
 _mount_numbers = itertools.count(1)
 
 
-_mounted_mocks: dict[str, OpenAIMock] = {}  # the mocks of the tests that run, by the first part of the path
+_mounted_mocks: dict[str, OpenAIMock] = {}  # the mocks of the running tests, by the first segment of the path
 
 
 @contextlib.contextmanager
 def _serve_in_thread(mock: OpenAIMock) -> Iterator[Server]:
-    """Serves a mock below a path of its own, from a thread that all share: to start and to end one takes long."""
+    """Serve a mock below its own path. All mocks share one server thread, because starting and ending one is slow."""
     name = f"mock-{next(_mount_numbers)}"
     _mounted_mocks[name] = mock
     try:
@@ -11745,45 +12104,47 @@ def _serve_in_thread(mock: OpenAIMock) -> Iterator[Server]:
 
 @functools.cache
 def _server_thread_url() -> str:
-    """The URL of the server in this process's thread."""
-    server, ready = _uvicorn_server(_serve_mounted, lifespan="off"), threading.Event()
+    """Start the server thread of this process, and return its URL. Raises `RuntimeError` if it does not start."""
+    server = _uvicorn_server(_serve_mounted, lifespan="off")
+    ready = threading.Event()
     listener = _listen_at("127.0.0.1", 0)
     _on_startup(server, ready.set)
     threading.Thread(target=server.run, args=([listener],), daemon=True).start()
     if not ready.wait(60):
-        raise RuntimeError("the server of this process did not start")
+        raise RuntimeError("the server did not start within 60 seconds")
     return _root_url(listener, "127.0.0.1")
 
 
 def _uvicorn_server(app: Any, **settings: Any) -> Any:
-    """A server of `uvicorn` that says nothing. Raises `SystemExit` where that is not installed."""
+    """Build a `uvicorn` server that logs nothing. Raises `SystemExit` if `uvicorn` is not installed."""
     try:
         import uvicorn
     except ImportError:
-        sys.exit("this needs uvicorn: pip install 'openai-responses[server]'")
+        sys.exit("the server needs uvicorn: pip install 'openai-responses[server]'")
     return uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, **settings))
 
 
 async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
+    """Pass a request to the mock that the first segment of its path names."""
     name = scope["path"].split("/")[1]
     await _mounted_mocks[name]({**scope, "root_path": f"/{name}"}, receive, send)
 
 
 def _listen_at(host: str, port: int) -> Any:
-    """A socket that listens. Raises `SystemExit` where it cannot."""
+    """Return a listening socket. Raises `SystemExit` if the address cannot be used."""
     import socket
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        sys.exit(f"cannot listen at {host}:{port}: {error}. Give another --port; 0 finds a free one")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections have it too
+        sys.exit(f"cannot listen on {host}:{port}: {error}. Use another --port, or 0 for any free port")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit this option
     return listener
 
 
 def _on_startup(server: Any, callback: Callable[[], None]) -> None:
-    """Has something done when a server answers."""
+    """Call a function once a server is ready to answer."""
     startup = server.startup
 
     async def startup_and_notify(sockets: Any) -> None:
@@ -11794,7 +12155,10 @@ def _on_startup(server: Any, callback: Callable[[], None]) -> None:
 
 
 def _root_url(listener: Any, host: str) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    """Return the URL of a listening socket, without a path. An IPv6 address is in brackets."""
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{listener.getsockname()[1]}"
 
 
 # ======================================================================================================================

@@ -959,7 +959,7 @@ INTEGER_FINISH_REASON, INTEGER_CONTENT = (
 @cases("mistake", {"choices": 5}, INTEGER_FINISH_REASON, INTEGER_CONTENT, {"model": 5})
 def test_complete_object_with_wrong_types_is_rejected(openai_mock, create, mistake):
     response = complete_response(openai_mock, CHAT_CREATE, mistake)
-    with pytest.raises(ValueError, match=", but takes "):
+    with pytest.raises(ValueError, match="; expected "):
         create.response = response
 
 
@@ -1019,7 +1019,7 @@ def test_response_message_is_completed(openai_mock, client):
 
 @cases(
     "name, partial, words",
-    ("audio.transcriptions.create", {"duration": "x"}, "duration is 'x', but takes float"),
+    ("audio.transcriptions.create", {"duration": "x"}, "duration is 'x'; expected float"),
     (CHAT_CREATE, {"choises": []}, ".response has no field 'choises'; did you mean 'choices'?"),
     (CHAT_CREATE, {"choices": [{"mesage": {}}]}, ".choices[0] has no field 'mesage'; did you mean 'message'?"),
     ("responses.create", {"outputs": []}, ".response has no field 'outputs'; did you mean 'output'?"),
@@ -1028,18 +1028,18 @@ def test_response_message_is_completed(openai_mock, client):
     ("responses.create", {"output": [{"content": [], "staus": "x"}]}, "no field 'staus'; did you mean 'status'?"),
     ("files.create", {"file_name": "x"}, ".response has no field 'file_name'; did you mean 'filename'?"),
     ("files.list", {"data": [{"purposes": "batch"}]}, ".data[0] has no field 'purposes'; did you mean 'purpose'?"),
-    (CHAT_CREATE, {"choices": "x"}, "response.choices is 'x', but takes list of"),
+    (CHAT_CREATE, {"choices": "x"}, "response.choices is 'x'; expected list of"),
     (
         CHAT_CREATE,
         {"choices": [{"finish_reason": "nope"}]},
-        "[0].finish_reason is 'nope', but takes 'stop' or 'length'",
+        "[0].finish_reason is 'nope'; expected 'stop' or 'length'",
     ),
-    (CHAT_CREATE, {"created": "soon"}, "response.created is 'soon', but takes int"),
-    (CHAT_CREATE, INTEGER_CONTENT, "choices[0].message.content is 5, but takes str"),
-    (CHAT_CREATE, {"usage": {"total_tokens": "many"}}, "usage.total_tokens is 'many', but takes int"),
-    ("responses.create", {"status": "done"}, "response.status is 'done', but takes 'completed'"),
-    ("files.create", {"bytes": "many"}, "response.bytes is 'many', but takes int"),
-    ("embeddings.create", {"data": [{"embedding": ["x"]}]}, "data[0].embedding[0] is 'x', but takes float"),
+    (CHAT_CREATE, {"created": "soon"}, "response.created is 'soon'; expected int"),
+    (CHAT_CREATE, INTEGER_CONTENT, "choices[0].message.content is 5; expected str"),
+    (CHAT_CREATE, {"usage": {"total_tokens": "many"}}, "usage.total_tokens is 'many'; expected int"),
+    ("responses.create", {"status": "done"}, "response.status is 'done'; expected 'completed'"),
+    ("files.create", {"bytes": "many"}, "response.bytes is 'many'; expected int"),
+    ("embeddings.create", {"data": [{"embedding": ["x"]}]}, "data[0].embedding[0] is 'x'; expected float"),
 )
 def test_invalid_partials_raise_on_assignment(openai_mock, name, partial, words):
     with pytest.raises(ValueError) as caught:
@@ -1532,12 +1532,12 @@ STORE_FILES = "vector_stores.files"
         "files",
         "file-1",
         FILE_MODEL,
-        r"state\['files'\]\['file-1'\] is FileObject.*; state.files.put\(...\) takes a model too",
+        r"state\['files'\]\['file-1'\] is FileObject.*; state.files.put\(...\) also accepts a model",
     ),
     ("files", "file-1", None, r"state\['files'\]\['file-1'\] is None; expected dict"),
     ("files", ("a", "file-1"), {}, r"state\['files'\] has the key \('a', 'file-1'\); expected a string"),
-    (STORE_FILES, "file-1", {}, r"has the key 'file-1'; expected \(vector_store_id, id\) of strings"),
-    (STORE_FILES, ("vs_1", 1), {}, r"has the key \('vs_1', 1\); expected \(vector_store_id, id\) of strings"),
+    (STORE_FILES, "file-1", {}, r"has the key 'file-1'; expected a tuple of strings: \(vector_store_id, id\)"),
+    (STORE_FILES, ("vs_1", 1), {}, r"has the key \('vs_1', 1\); expected a tuple of strings: \(vector_store_id, id\)"),
 )
 def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mock, resource, key, value, words):
     openai_mock.state[resource][key] = value
@@ -1555,7 +1555,7 @@ def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mo
     "state, words",
     ({"files": None}, "expected a dict of objects"), ({"files": [{"id": "file-1"}]}, "expected a dict of objects"),
     ({"files.content": {"file-1": "text"}}, "['file-1'] is 'text'; expected bytes"),
-    ({"admin.organization.spend_limit": {"a": {}}}, "has the key 'a'; expected () of strings"),
+    ({"admin.organization.spend_limit": {"a": {}}}, "has the key 'a'; expected a tuple of strings: ()"),
 )  # fmt: skip
 def test_invalid_initial_state_is_rejected(state, words):
     assert words in str(raised_by(TypeError, OpenAIMock, state=state))
@@ -1564,9 +1564,9 @@ def test_invalid_initial_state_is_rejected(state, words):
 def test_unserializable_stored_values_raise_an_error(openai_mock, client):
     openai_mock.state["files"]["file-1"] = cycle = file_json("file-1")
     cycle["itself"] = cycle
-    assert_raises(TypeError, "cannot go over the wire: Circular reference", client.files.retrieve, "file-1")
+    assert_raises(TypeError, "cannot be converted to JSON: Circular reference", client.files.retrieve, "file-1")
     cycle["itself"] = {1}
-    assert_raises(TypeError, "cannot go over the wire: Object of type set", client.files.retrieve, "file-1")
+    assert_raises(TypeError, "cannot be converted to JSON: Object of type set", client.files.retrieve, "file-1")
 
 
 def test_singleton_keys_are_parent_ids(openai_mock):
@@ -1886,7 +1886,7 @@ def test_unsatisfiable_schema_error_names_the_schema(client, schema, words):
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_non_json_values_raise_on_assignment(openai_mock, number):
     for partial in ({"choices": [{"logprobs": {"content": [{"logprob": number}]}}]}, {"extra": number}):
-        with pytest.raises(ValueError, match="no JSON"):
+        with pytest.raises(ValueError, match="not valid JSON"):
             openai_mock.chat.completions.create.response = partial
 
 
@@ -9612,7 +9612,7 @@ def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
     (lambda: OpenAIMock(state={"filez": {}}), KeyError, "no resource 'filez' in the state. Closest: 'files'."),
     (lambda: OpenAIMock().state.files.content.list(), TypeError, "state.files.content has no list call"),
     (lambda: tool_call("f", {}, x=1), TypeError, "as a dict or as keywords, not as both"),
-    (lambda: tool_call("f", x=object()), ValueError, "which is no JSON"),
+    (lambda: tool_call("f", x=object()), ValueError, "which is not valid JSON"),
     (lambda: streamed("x", fault="y"), ValueError, "needs fail_after"),
     (lambda: setattr(OpenAIMock().files.create, "respnse", 1), AttributeError, "Closest: 'response'."),
     (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no 'files' to set"),

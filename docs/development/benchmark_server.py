@@ -251,7 +251,7 @@ def ends():
             text=True,
             env={**os.environ, "PYTHONPATH": str(MODULE)},
         )
-        said = f"cannot listen at 127.0.0.1:{first.port}" in taken.stderr and "Traceback" not in taken.stderr
+        said = f"cannot listen on 127.0.0.1:{first.port}" in taken.stderr and "Traceback" not in taken.stderr
         report("a port that is taken is told", said, "True", said and taken.returncode == 1)
         both = [asyncio.run(ask(server, message(CHAT)))[0] for server in (first, second)]
         report("two servers", str(both), "[200, 200]", both == [200, 200])
