@@ -1982,22 +1982,26 @@ def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Call:
-    """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
+    """One API call: a request, and the endpoint it is sent to.
+
+    Treat a call as read-only. Its body and its query are decoded when they are first read.
+    """
 
     mock: OpenAIMock
     row: _Row
-    params: Mapping[str, str]  # of the path
+    params: Mapping[str, str]  # path parameters
     request: httpx.Request
-    deployment: str | None = None  # in an Azure path
-    session: Any = None  # the connection a message came over
+    deployment: str | None = None  # the deployment in an Azure path
+    session: Any = None  # the WebSocket session that received the call as a message
 
     def __post_init__(self) -> None:
-        self.shape, self.behavior = _shape_of(self.row), _behavior_of(self.row.name)
+        self.shape = _shape_of(self.row)
+        self.behavior = _behavior_of(self.row.name)
         self.resource = _get_resource(self.shape.resource)
 
     @functools.cached_property
     def body(self) -> _JSON:
-        """The decoded body. Raises the 400 of one that cannot be read."""
+        """The decoded body. Raises the 400 of a body that cannot be decoded."""
         return _read_body(self.request, self.deployment)
 
     @functools.cached_property
@@ -2006,23 +2010,29 @@ class _Call:
 
     @functools.cached_property
     def all_params(self) -> _JSON:
-        """All that it says as one, for rules."""
+        """The query, the path parameters and the body as one dict, for rules."""
         return _all_params(self)
 
     @property
     def accepted_params(self) -> Mapping[str, Any]:
-        """What it may say, with the types."""
-        return _client_event_fields(self.client_event) if self.client_event else _param_types(self.row.name)
+        """The SDK's type of each parameter that the call accepts."""
+        if self.client_event:
+            return _client_event_fields(self.client_event)
+        return _param_types(self.row.name)
 
     @property
     def required_params(self) -> Iterable[str]:
-        """What it must say; to know that takes less long."""
-        return _required_keys(self.client_event) if self.client_event else _sdk_method(self.row.name)[1]
+        """The parameters that the call must have. Faster than `accepted_params`, because no types are resolved."""
+        if self.client_event:
+            return _required_keys(self.client_event)
+        return _sdk_method(self.row.name)[1]
 
     @property
     def client_event(self) -> Any:
-        """What the SDK says a message over a WebSocket is, where it is one."""
-        return self.session and _client_event_type(self.session.client_events, str(self.body.get("type")))
+        """The SDK's type of a WebSocket message, or None for other calls and for unknown messages."""
+        if not self.session:
+            return None
+        return _client_event_type(self.session.client_events, str(self.body.get("type")))
 
     @property
     def store(self) -> StateStore:
@@ -2030,7 +2040,7 @@ class _Call:
 
     @functools.cached_property
     def parent_ids(self) -> tuple[str, ...]:
-        """The ids of the path that leads to the resource."""
+        """The ids in the path before the resource."""
         return tuple(self.params[name] for name in self.shape.parent_params)
 
     @property
@@ -2039,12 +2049,14 @@ class _Call:
 
     @property
     def id_path(self) -> tuple[str, ...]:
-        """The ids that lead to the object the call is about, parents first."""
-        return (*self.parent_ids, self.item_id) if self.shape.item_param else self.parent_ids
+        """All ids in the path: those of the parents, then the id of the object, if the path has one."""
+        if not self.shape.item_param:
+            return self.parent_ids
+        return (*self.parent_ids, self.item_id)
 
     @property
     def key(self) -> Any:
-        """The key of that object in the state."""
+        """The key in the state of the object that the path names."""
         return _to_key(self.id_path)
 
     @property
@@ -2057,12 +2069,12 @@ class _Call:
 
     @functools.cached_property
     def input_items(self) -> list[_JSON]:
-        """What the request brings for a conversation, as items with ids."""
+        """The input of the request as conversation items with ids."""
         return [_to_conversation_item(item, self.store) for item in _to_items(self.body.get(self.behavior.input_param))]
 
     @property
     def wants_stream(self) -> bool:
-        """Whether the answer shall be a stream of events."""
+        """Return True if the answer is a stream of events."""
         if self.session:
             return True
         if self.row.method == "GET":
@@ -2071,30 +2083,40 @@ class _Call:
 
     @property
     def response_type(self) -> Any:
-        """The type of the answer; the request's `response_format` decides for some."""
-        requested_format = self.body.get("response_format") if self.behavior.types_by_format else None
-        type_path = self.behavior.types_by_format.get(requested_format) if isinstance(requested_format, str) else None
-        return (type_path and _sdk_type(type_path)) or _sdk_type(self.row.model)
+        """The type of the answer. For some endpoints it depends on the request's `response_format`."""
+        types_by_format = self.behavior.types_by_format
+        if types_by_format:  # tested first, because reading the body decodes it
+            requested_format = self.body.get("response_format")
+            if isinstance(requested_format, str) and requested_format in types_by_format:
+                type_for_format = _sdk_type(types_by_format[requested_format])
+                if type_for_format:
+                    return type_for_format
+        return _sdk_type(self.row.model)
 
 
 def _read_body(request: httpx.Request, deployment: str | None) -> _JSON:
-    """A body as a dict; the model is the deployment, where an Azure path has one."""
+    """Return the decoded body. The deployment in an Azure path replaces the model."""
     body = _decode_body(request)
-    return {**body, "model": deployment} if deployment else body
+    if deployment:
+        return {**body, "model": deployment}
+    return body
 
 
 def _all_params(request: _Call | Record) -> dict[str, Any]:
-    """All that a request says: query, path parameters and body as one."""
+    """Return the query, the path parameters and the body of a request as one dict. The body overrides the others."""
     return {**_query_params(request.request), **request.params, **request.body}
 
 
 def _query_params(request: httpx.Request) -> dict[str, Any]:
-    """A query as a dict, nested as a form is."""
+    """Return a query as a dict, nested in the same way as a form."""
     return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
 
 def _decode_body(request: httpx.Request) -> _JSON:
-    """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
+    """Decode a body of JSON, form fields or SDP to a dict. A file in a form is a (filename, bytes, content type) tuple.
+
+    Return an empty dict for a body of any other type. Raise the 400 of a body that cannot be decoded.
+    """
     content = request.content
     if content.startswith(b"{"):
         return _decode_json_object(content)
@@ -2105,45 +2127,54 @@ def _decode_body(request: httpx.Request) -> _JSON:
         return _nest_form_fields(parse_qsl(_decode_utf8(content), keep_blank_values=True))
     if content_type.startswith("application/sdp"):
         return {"sdp": _decode_utf8(content)}
-    return _decode_json_object(content) if content and (not content_type or "json" in content_type) else {}
+    if content and (not content_type or "json" in content_type):
+        return _decode_json_object(content)
+    return {}
 
 
 def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
-    """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
+    """Build a dict from form fields: `a[b]` becomes a dict in a dict, `a[]` and repeated names become lists."""
     body: _JSON = {}
     for name, value in pairs:
-        current_key, *keys = re.findall(r"[^\[\]]+", name) or [name]
+        key, *nested_keys = re.findall(r"[^\[\]]+", name) or [name]
         node = body
-        for key in keys:
-            node, current_key = node.setdefault(current_key, {}), key
+        for nested_key in nested_keys:
+            node = node.setdefault(key, {})
+            key = nested_key
             if not isinstance(node, dict):
-                _reject(f"Invalid form: '{name}' stands beside another value of the same name.", name)
-        if name.endswith("[]") or current_key in node:
-            existing = node.get(current_key, [])
-            value = [*(existing if isinstance(existing, list) else [existing]), value]
-        node[current_key] = value
+                _reject(f"Invalid form: '{name}' conflicts with another field of the same name.", name)
+        if name.endswith("[]") or key in node:
+            existing = node.get(key, [])
+            if not isinstance(existing, list):
+                existing = [existing]
+            value = [*existing, value]
+        node[key] = value
     return body
 
 
 def _decode_multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
-    """The fields of a form in order; what has a filename is a file."""
+    """Return the names and values of a multipart form, in order."""
     boundary = email.message_from_string(f"Content-Type: {content_type}").get_param("boundary")
     parts = (b"\r\n" + content).split(b"\r\n--" + str(boundary).encode())
     return [_decode_part(part) for part in parts[1:] if not part.startswith(b"--")]
 
 
 def _decode_part(part: bytes) -> tuple[str, Any]:
+    """Return the name and the value of one part of a multipart form. A part with a filename is a file."""
     raw_headers, _, data = part.partition(b"\r\n\r\n")
     headers = email.message_from_string(raw_headers.decode("utf-8", "replace").lstrip())
     name = str(headers.get_param("name", header="content-disposition"))
     filename = headers.get_filename()
-    filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
+    content_type = headers.get_content_type()
     if filename is not None:
-        return name, (filename, data, headers.get_content_type())
-    return name, _decode_json_object(data) if headers.get_content_type() == "application/json" else _decode_utf8(data)
+        return name, (filename.replace("%22", '"'), data, content_type)  # forms escape the quotes in a filename
+    if content_type == "application/json":
+        return name, _decode_json_object(data)
+    return name, _decode_utf8(data)
 
 
 def _decode_json_object(content: bytes) -> _JSON:
+    """Decode a JSON object. Raise the 400 of anything else."""
     try:
         body = _json_decode(_decode_utf8(content))
     except (RecursionError, ValueError) as error:
@@ -2166,7 +2197,7 @@ def _decode_utf8(content: bytes) -> str:
 
 
 def _check_request(call: _Call) -> None:
-    """What the service checks of a request before it answers. Raises its errors."""
+    """Raise the service's error for a request that it rejects."""
     if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
         _check_body(call)
     for param, resource in call.behavior.references.items():
@@ -2177,6 +2208,7 @@ def _check_request(call: _Call) -> None:
 
 
 def _check_body(call: _Call) -> None:
+    """Raise the service's error for a missing parameter and, in strict mode, for all that the SDK's types reject."""
     if call.mock._strict:
         _check_shutdown(call)
     _check_required(call)
@@ -2187,7 +2219,7 @@ def _check_body(call: _Call) -> None:
         _check_strict_schemas(call)
 
 
-# What the service has shut down, by the beginning of the names, and since when; refused if strict.
+# Shutdown dates by the prefix of the endpoint. Strict mode answers 404 from that day on.
 _ENDPOINT_SHUTDOWN_DATES = {
     "beta.assistants.": "2026-08-26",
     "beta.threads.": "2026-08-26",
@@ -2197,7 +2229,7 @@ _ENDPOINT_SHUTDOWN_DATES = {
 
 
 def _check_shutdown(call: _Call) -> None:
-    """Raises the 404 of a path that the service does not have any more."""
+    """Raise the 404 of an endpoint that the service has shut down."""
     for prefix, date in _ENDPOINT_SHUTDOWN_DATES.items():
         if call.row.name.startswith(prefix) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= date:
             path = call.request.url.path
@@ -2205,7 +2237,7 @@ def _check_shutdown(call: _Call) -> None:
 
 
 def _check_required(call: _Call) -> None:
-    """Raises the 400 of a request that leaves out what the API needs."""
+    """Raise the 400 of a missing required parameter."""
     sent = call.body.keys() | call.query.keys() | call.params.keys()
     for name in call.required_params:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
@@ -2214,14 +2246,14 @@ def _check_required(call: _Call) -> None:
 
 
 def _check_api_key(call: _Call) -> None:
-    """Raises the 401 of a request without a key."""
+    """Raise the 401 of a request without an API key."""
     authorization = call.request.headers.get("authorization", "")
     if not re.fullmatch(r"Bearer \S+", authorization) and not call.request.headers.get("api-key"):
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
         _reject(message, code="invalid_api_key", status=401)
 
 
-# The models of which there are kinds, by the beginning of their names, the longest first.
+# Prefixes of model names, by the category of the model. The first category with a matching prefix applies.
 _MODEL_CATEGORIES = {
     "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
     "embedding": ("text-embedding-",),
@@ -2233,7 +2265,7 @@ _CANNOT_SAMPLE_ERROR = (403, "You are not allowed to sample from this model", No
 _CANNOT_EMBED_ERROR = (403, "You are not allowed to generate embeddings from this model", None)
 
 
-# Which kinds of models are not for an endpoint, and what it says then; refused if strict.
+# The status, message and param of the error for an endpoint and a category of models that it doesn't support.
 _WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
     ("chat.completions.create", "completion"): (
         404,
@@ -2253,7 +2285,7 @@ _WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
 
 
 def _check_model_category(call: _Call) -> None:
-    """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
+    """Raise the error of a model that the endpoint doesn't support. On Azure, the name is that of a deployment."""
     model = str(call.body.get("model"))
     category = next((category for category, prefixes in _MODEL_CATEGORIES.items() if model.startswith(prefixes)), "")
     if (call.row.name, category) in _WRONG_MODEL_ERRORS and not call.is_azure:
@@ -2261,12 +2293,15 @@ def _check_model_category(call: _Call) -> None:
         _reject(message, param, status=status)
 
 
-# What the API takes beside what the SDK has parameters for.
-_EXTRA_PARAMS = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
+# Parameters that the API accepts although the SDK's methods don't have them.
+_EXTRA_PARAMS = {
+    "images.edit": {"images"},
+    "responses.connect": {"multi_agent"},
+}
 
 
 def _check_params(call: _Call) -> None:
-    """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
+    """Raise the 400 of an unknown parameter, or of a value that a parameter does not accept."""
     accepted = call.accepted_params
     for name in call.body:
         if not {name, f"{name}_"} & accepted.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
@@ -2276,11 +2311,12 @@ def _check_params(call: _Call) -> None:
 
 
 def _check_param_types(call: _Call) -> None:
-    """Raises the 400 of a parameter with a value the API does not take."""
-    accepted, required = call.accepted_params, call.required_params
+    """Raise the 400 of a value that a parameter does not accept. Null is accepted for optional parameters."""
+    accepted = call.accepted_params
+    required = call.required_params
     for name, value in call.body.items():
         tp = accepted.get(name, accepted.get(f"{name}_"))
-        if tp and (value is not None or name in required):  # else null is "not given"
+        if tp and (value is not None or name in required):
             lenient = bool(call.session) and name == "session" and not call.mock._strict
             _check_type(name, value, tp, lenient)
 
@@ -2290,7 +2326,7 @@ def _check_param_types(call: _Call) -> None:
 
 @functools.cache
 def _param_names(name: str) -> tuple[str, ...]:
-    """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
+    """Return the names of an endpoint's parameters, of all overloads of its method, read from the SDK's source."""
     resource, _, method = name.rpartition(".")
     signatures = re.findall(rf"^    def {method}\((.*?)^    \) ->", _sdk_source(resource), re.MULTILINE | re.DOTALL)
     names = re.findall(r"^        (\w+): ", "".join(signatures), re.MULTILINE)
@@ -2299,7 +2335,7 @@ def _param_names(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def _param_types(name: str) -> Mapping[str, Any]:
-    """Return the SDK's type of each parameter of a call."""
+    """Return the SDK's type of each parameter of an endpoint."""
     function, _ = _sdk_method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
     return {key: hint for key, hint in hints.items() if _is_api_param(key)}
@@ -2307,45 +2343,54 @@ def _param_types(name: str) -> Mapping[str, Any]:
 
 @functools.cache
 def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
-    """The SDK's method behind a row, and the parameters every way to call it requires."""
+    """Return the SDK's method for an endpoint, and the parameters that all overloads of the method require."""
     import openai
 
-    function: Any = functools.reduce(getattr, name.split("."), object.__new__(openai.OpenAI))  # no client, no context
-    function = function.__func__
-    parameters = inspect.signature(function).parameters.values()
-    required = tuple(
-        parameter.name
-        for parameter in parameters
-        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
-    )
-    if variants := inspect.getclosurevars(function).nonlocals.get("variants"):  # the SDK's mark of overloads
-        required = tuple(name for name in variants[0] if all(name in variant for variant in variants))
-    return inspect.unwrap(function), required
+    client = object.__new__(openai.OpenAI)  # `OpenAI()` would create an SSL context, which is slow
+    method: Any = functools.reduce(getattr, name.split("."), client)
+    function = method.__func__
+    variants = inspect.getclosurevars(function).nonlocals.get("variants")  # set by the SDK's decorator of overloads
+    if variants:
+        first_variant = variants[0]
+        required = [name for name in first_variant if all(name in variant for variant in variants)]
+    else:
+        required = []
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+                required.append(parameter.name)
+    return inspect.unwrap(function), tuple(required)
 
 
 def _is_api_param(parameter: str) -> bool:
-    """Return True if the SDK sends a parameter; it keeps some to itself."""
+    """Return True if the SDK sends a parameter. It doesn't send its own options, such as `timeout`."""
     return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
 def _client_event_type(unions: str, event_type: str) -> Any:
-    """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
-    return next(
-        (events[event_type] for union in unions.split() if event_type in (events := _client_events(union))), None
-    )
+    """Return the SDK's type of a client event, or None for an unknown event.
+
+    unions: the paths of the SDK's unions of client events, separated by spaces. A union is imported only if the unions
+        before it don't have the event, because importing is slow.
+    """
+    for union in unions.split():
+        events = _client_events(union)
+        if event_type in events:
+            return events[event_type]
+    return None
 
 
 @functools.cache
 def _client_events(union: str) -> Mapping[str, Any]:
-    """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
+    """Return the client events of one of the SDK's unions, by type. Return none if the SDK doesn't have the union."""
     import typing_extensions
 
-    events = filter(None, typing.get_args(_sdk_type(union)) or (_sdk_type(union),))
-    return {
-        event_type: event
-        for event in events
-        for event_type in _literal_values(typing_extensions.get_type_hints(event)["type"])
-    }
+    union_type = _sdk_type(union)
+    events = {}
+    for event in typing.get_args(union_type) or (union_type,):
+        if event:
+            for event_type in _literal_values(typing_extensions.get_type_hints(event)["type"]):
+                events[event_type] = event
+    return events
 
 
 @functools.cache
@@ -2362,16 +2407,23 @@ def _required_keys(tp: Any) -> set[str]:
 
 @functools.cache
 def _typed_dict_keys(tp: Any) -> Mapping[str, _Field]:
-    """Return the keys of a TypedDict by the name they have on the wire."""
+    """Return the keys of a TypedDict by their names on the wire."""
     import typing_extensions
 
-    annotations = typing_extensions.get_type_hints(tp, include_extras=True)
-    fields = {name: _typed_dict_field(annotation) for name, annotation in annotations.items()}
-    return {_wire_name(name, field.type): field for name, field in fields.items()}
+    keys = {}
+    for name, annotation in typing_extensions.get_type_hints(tp, include_extras=True).items():
+        field = _typed_dict_field(annotation)
+        for extra in getattr(field.type, "__metadata__", ()):
+            alias = getattr(extra, "alias", None)
+            if alias:  # `async_` is sent as `async`
+                name = alias
+                break
+        keys[name] = field
+    return keys
 
 
 def _typed_dict_field(annotation: Any) -> _Field:
-    """Return the type of a TypedDict's key, and whether the key is required.
+    """Return the type of a TypedDict's key, and True if the key is required.
 
     `__required_keys__` does not list the required keys, because the SDK's annotations are strings.
     """
@@ -2382,16 +2434,10 @@ def _typed_dict_field(annotation: Any) -> _Field:
     return _Field(annotation, required=False)
 
 
-def _wire_name(name: str, tp: Any) -> str:
-    """Return the alias that annotates a key's type, or else its name: `async_` is sent as `async`."""
-    aliases = (getattr(extra, "alias", None) for extra in getattr(tp, "__metadata__", ()))
-    return next(filter(None, aliases), name)
-
-
 # ---- bounds ----------------------------------------------------------------------------------------------------------
 
 
-# The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
+# The minimum and maximum of a parameter. Bounds for `endpoint.parameter` override those for the parameter's name.
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "completions.create.logprobs": (0, 5),
     "dimensions": (1, 3072),
@@ -2412,8 +2458,33 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _BOUNDED_PARAMS = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
-# How a number violates each bound: the comparison, and the words of the message in either form.
-_BOUND_ERRORS = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
+class _BoundError(NamedTuple):
+    """One way in which a number violates its bounds, and the words for it in either form of the message."""
+
+    is_violated: Callable[[float, float], bool]  # called with the number and the bound
+    side: str
+    limit: str
+    expected_sign: str
+    comparative: str
+
+
+# The errors of a minimum and of a maximum.
+_BOUND_ERRORS = (
+    _BoundError(
+        is_violated=operator.lt,
+        side="below",
+        limit="minimum",
+        expected_sign=">=",
+        comparative="less",
+    ),
+    _BoundError(
+        is_violated=operator.gt,
+        side="above",
+        limit="maximum",
+        expected_sign="<=",
+        comparative="greater",
+    ),
+)
 
 
 # Endpoints whose messages have the form of JSON schema's.
@@ -2421,57 +2492,85 @@ _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 
 
 def _check_bounds(call: _Call) -> None:
-    """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
+    """Raise the 400 of a number that is too small or too large.
+
+    Raise `TypeError` or `ValueError` for a value that is not a number. `_attribute_errors` turns these into the 400 of a
+    wrong type.
+    """
     for name in call.body.keys() & _BOUNDED_PARAMS:
-        bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
-        number_type = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
-        if bounds and value is not None and not (number_type == "decimal" and isinstance(value, str)):
-            number = int(value) if number_type == "integer" else value
-            for (is_beyond, side, limit, sign, comparative), bound in zip(_BOUND_ERRORS, bounds, strict=True):
-                if is_beyond(number, bound):
-                    if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS:
-                        _reject(f"{value} is {comparative} than the {limit} of {bound:g} - '{name}'")
-                    expected = f"{number_type} {side} {limit} value. Expected a value {sign} {bound:g}, but got {value} instead."
-                    _reject(f"Invalid '{name}': {expected}", name, f"{number_type}_{side}_{limit[:3]}_value")
+        bounds = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name))
+        value = call.body[name]
+        if bounds is None or value is None:
+            continue
+        if isinstance(bounds[0], int):
+            number_type = "integer"
+            number = int(value)
+        elif isinstance(value, str):  # a decimal in a form, which the service does not check
+            continue
+        else:
+            number_type = "decimal"
+            number = value
+        for error, bound in zip(_BOUND_ERRORS, bounds, strict=True):
+            if not error.is_violated(number, bound):
+                continue
+            if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS:
+                _reject(f"{value} is {error.comparative} than the {error.limit} of {bound:g} - '{name}'")
+            violation = f"{number_type} {error.side} {error.limit} value"
+            expected = f"Expected a value {error.expected_sign} {bound:g}, but got {value} instead."
+            code = f"{number_type}_{error.side}_{error.limit[:3]}_value"
+            _reject(f"Invalid '{name}': {violation}. {expected}", name, code)
 
 
 # ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
 def _check_strict_schemas(call: _Call) -> None:
-    """Raises the 400 of a schema that says `strict` and is not as that wants it."""
-    for label, param, code, schema, strict in _request_schemas(call.body):
-        if strict and (error := next(_strict_schema_errors(schema), None)):
-            _reject(f"Invalid schema for {label}: {error}", param, code)
-
-
-def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
-    """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
-    for param, definition in _tool_definitions(body, ("function",)):
-        label, error_code = f"function '{definition.get('name')}'", "invalid_function_parameters"
-        yield _RequestSchema(
-            label, f"{param}.parameters", error_code, definition.get("parameters"), definition.get("strict") is True
-        )
-    for param, code, output_format in (
-        ("response_format", None, _get_dict(_get_dict(body, "response_format"), "json_schema")),
-        ("text.format.schema", "invalid_json_schema", _get_dict(_get_dict(body, "text"), "format")),
-    ):
-        if "schema" in output_format:
-            label = f"response_format '{output_format.get('name')}'"
-            yield _RequestSchema(label, param, code, output_format["schema"], output_format.get("strict") is True)
+    """Raise the 400 of a schema that is marked as `strict` and violates the rules for strict schemas."""
+    for request_schema in _request_schemas(call.body):
+        if not request_schema.strict:
+            continue
+        error = next(_strict_schema_errors(request_schema.schema), None)
+        if error:
+            _reject(f"Invalid schema for {request_schema.label}: {error}", request_schema.param, request_schema.code)
 
 
 class _RequestSchema(NamedTuple):
-    """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
+    """A schema in a request."""
 
-    label: str
-    param: str
-    code: str | None
+    label: str  # the name of the schema in error messages
+    param: str  # the path of the schema in the request
+    code: str | None  # the service's error code for an invalid schema
     schema: Any
     strict: bool
 
 
-# What a schema that says `strict` may not have.
+def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
+    """Yield the schemas of a request's functions, then the schema of its output. Knows the forms of all APIs."""
+    for param, definition in _tool_definitions(body, ("function",)):
+        yield _RequestSchema(
+            label=f"function '{definition.get('name')}'",
+            param=f"{param}.parameters",
+            code="invalid_function_parameters",
+            schema=definition.get("parameters"),
+            strict=definition.get("strict") is True,
+        )
+    chat_format = _get_dict(_get_dict(body, "response_format"), "json_schema")
+    responses_format = _get_dict(_get_dict(body, "text"), "format")
+    for param, code, output_format in (
+        ("response_format", None, chat_format),
+        ("text.format.schema", "invalid_json_schema", responses_format),
+    ):
+        if "schema" in output_format:
+            yield _RequestSchema(
+                label=f"response_format '{output_format.get('name')}'",
+                param=param,
+                code=code,
+                schema=output_format["schema"],
+                strict=output_format.get("strict") is True,
+            )
+
+
+# Keywords that a strict schema must not have.
 _STRICT_FORBIDDEN_KEYWORDS = {
     "allOf",
     "dependentRequired",
@@ -2486,19 +2585,28 @@ _STRICT_FORBIDDEN_KEYWORDS = {
 
 
 def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
-    """Where a schema says what the service does not make, or leaves open which keys an object has, at any depth."""
-    schema = {"type": "object"} if schema is None else schema
+    """Yield the service's messages for violations of the rules for strict schemas, at any depth.
+
+    A strict schema has no forbidden keywords, and its objects have exactly the listed properties, all of them required.
+
+    context: the keys that lead from the root to the schema.
+    """
+    if schema is None:
+        schema = {"type": "object"}
     if not isinstance(schema, dict):
         return
     for key in sorted(_STRICT_FORBIDDEN_KEYWORDS & schema.keys()):
         yield f"In context={context}, '{key}' is not permitted."
-    properties, required, schema_type = _get_dict(schema, "properties"), schema.get("required"), schema.get("type")
+    properties = _get_dict(schema, "properties")
+    required = schema.get("required")
+    schema_type = schema.get("type")
     is_object = properties or schema_type == "object" or (isinstance(schema_type, list) and "object" in schema_type)
     if is_object and schema.get("additionalProperties") is not False:
         yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
-    for name in [name for name in properties if not (isinstance(required, list) and name in required)]:
-        message = "'required' is required to be supplied and to be an array including every key in properties."
-        yield f"In context={context}, {message} Missing '{name}'."
+    for name in properties:
+        if not (isinstance(required, list) and name in required):
+            message = "'required' is required to be supplied and to be an array including every key in properties."
+            yield f"In context={context}, {message} Missing '{name}'."
     for key in ("properties", "$defs", "definitions"):
         for name, subschema in _get_dict(schema, key).items():
             yield from _strict_schema_errors(subschema, *context, key, name)
@@ -2510,11 +2618,11 @@ def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
 # ---- types of parameters ---------------------------------------------------------------------------------------------
 
 
-_Path = tuple[str | int, ...]  # a parameter, and the keys and positions that lead to a value in it
+_Path = tuple[str | int, ...]  # the keys and indices from a dict, such as a body or a schema, to a value in it
 
 
 class _Flaw(NamedTuple):
-    """A value that a type does not accept: where it is, the service's code for it, and what the type accepts."""
+    """A value that a type does not accept: its path, the service's error code, and the accepted values."""
 
     path: _Path
     code: str
@@ -2523,14 +2631,14 @@ class _Flaw(NamedTuple):
 
     def reject(self) -> typing.NoReturn:
         """Raise the 400 of this flaw."""
-        param = _param_path(self.path)
+        param = _format_path(self.path)
         _reject(_FLAW_MESSAGES[self.code](self, param), param, self.code)
 
 
 def _check_type(name: str, value: Any, tp: Any, lenient: bool = False) -> None:
     """Raise the 400 of a value that a parameter does not accept.
 
-    lenient: accept literals that the installed SDK does not have, because the service may have learned them since. The
+    lenient: accept literals that the installed SDK does not have, because the service may have added them since. The
         `type` of the value itself must still be a known one.
     """
     for flaw in _type_flaws(tp, value, (name,)):
@@ -2539,7 +2647,7 @@ def _check_type(name: str, value: Any, tp: Any, lenient: bool = False) -> None:
             flaw.reject()
 
 
-def _param_path(path: _Path) -> str:
+def _format_path(path: _Path) -> str:
     """Return a path in the notation of the service: `input[0].content`."""
     name, *rest = path
     return str(name) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
@@ -2561,32 +2669,48 @@ def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]],
         return _typed_dict_flaws, origin
     if origin is typing.Union:
         members = _checked_members(args)
-        return (_union_flaws, members) if len(members) > 1 else _flaw_finder(members[0])
+        if len(members) == 1:
+            return _flaw_finder(members[0])
+        return _union_flaws, members
     if origin is typing.Literal:
-        return (_scalar_flaws, bool) if isinstance(args[0], bool) else (_literal_flaws, args)
+        if isinstance(args[0], bool):
+            return _scalar_flaws, bool
+        return _literal_flaws, args
     if args and origin in (dict, collections.abc.Mapping):
         return _mapping_flaws, args[1]
     if args and origin.__name__ in _ARRAY_TYPE_NAMES:
         return _array_flaws, args[0]
-    return (_scalar_flaws, origin) if origin in _SCALAR_PREDICATES else (_no_flaws, None)
+    if origin in _SCALAR_PREDICATES:
+        return _scalar_flaws, origin
+    return _no_flaws, None
 
 
 # By name, because some releases of the SDK have a SequenceNotStr of their own.
 _ARRAY_TYPE_NAMES = {"list", "Iterable", "Sequence", "SequenceNotStr"}
 
 
+# The SDK's types for arguments that were not given, by name, because releases have different ones.
+_OMISSION_TYPE_NAMES = {"Omit", "NotGiven"}
+
+
 def _checked_members(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the types a union is checked against: first all its literals as one, so that errors list them all."""
+    """Return the types to check a value against, for the members of a union.
+
+    The literals of all members come first, as one type, so that an error lists them all.
+    """
     if typing.IO[bytes] in args:  # one file or several
         return (bytes,)
-    literals = [literal for arg in args if _unwrap_type(arg)[0] is typing.Literal for literal in _unwrap_type(arg)[1]]
-    other_types = [arg for arg in args if _unwrap_type(arg)[0] is not typing.Literal and not _is_omission(arg)]
-    return (typing.Literal[tuple(literals)], *other_types) if literals else tuple(other_types)
-
-
-def _is_omission(tp: Any) -> bool:
-    """Return True for the types of the SDK's markers for arguments that were not given."""
-    return getattr(tp, "__name__", "") in ("Omit", "NotGiven")
+    literals: list[Any] = []
+    other_types: list[Any] = []
+    for arg in args:
+        origin, origin_args = _unwrap_type(arg)
+        if origin is typing.Literal:
+            literals += origin_args
+        elif getattr(arg, "__name__", "") not in _OMISSION_TYPE_NAMES:
+            other_types.append(arg)
+    if literals:
+        return (typing.Literal[tuple(literals)], *other_types)
+    return tuple(other_types)
 
 
 # The keys whose literals tell the members of a union apart. Every union of TypedDicts in the SDK has one of these.
@@ -2594,9 +2718,9 @@ _DISCRIMINATORS = ("type", "role")
 
 
 def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_Flaw]:
-    """Yield the flaws of a value that no member accepts, as the member sees them that the value most likely stands for.
+    """Yield nothing if any member of a union accepts a value. Else yield the flaws for the best-matching member.
 
-    The first one lists all that the members accept in its place, such as the types of all tools.
+    The first flaw lists the values that all members accept in its place, such as the types of all tools.
     """
     first_flaws = []
     for member in members:
@@ -2605,33 +2729,35 @@ def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_F
             return
         first_flaws.append((member, flaw))
     best_member, first_flaw = max(first_flaws, key=lambda pair: _match_score(*pair, value))
-    same_flaws = [flaw for _, flaw in first_flaws if (flaw.path, flaw.code) == (first_flaw.path, first_flaw.code)]
-    expected = dict.fromkeys(itertools.chain.from_iterable(flaw.expected for flaw in same_flaws))
+    expected: dict[str, None] = {}  # in order, without duplicates
+    for _, flaw in first_flaws:
+        if (flaw.path, flaw.code) == (first_flaw.path, first_flaw.code):
+            expected.update(dict.fromkeys(flaw.expected))
     yield first_flaw._replace(expected=tuple(expected))
     yield from itertools.islice(_type_flaws(best_member, value, path), 1, None)
 
 
 def _match_score(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
-    """Return how likely a value stands for a member of a union, as a sort key.
+    """Return a sort key that is higher the better a value matches a member of a union.
 
     The criteria, most important first: the number of discriminators that agree, the number of keys in common, how deep
     the first flaw is, and that it is not about a key that identifies the member.
     """
     common = _common_keys(member, value)
-    agreeing = [
-        key
-        for key in _DISCRIMINATORS
-        if key in common and _is_valid_value(_typed_dict_keys(member)[key].type, value[key])
-    ]
+    agreeing_count = 0
+    for key in _DISCRIMINATORS:
+        if key in common and _is_valid_value(_typed_dict_keys(member)[key].type, value[key]):
+            agreeing_count += 1
     is_identifying = first_flaw.path[-1] in _DISCRIMINATORS or first_flaw.code == "missing_required_parameter"
-    return len(agreeing), len(common), len(first_flaw.path), not is_identifying
+    return agreeing_count, len(common), len(first_flaw.path), not is_identifying
 
 
 def _common_keys(tp: Any, value: Any) -> set[str]:
-    """Return the keys of a TypedDict that an object has. Other types and values have none."""
+    """Return the keys that a TypedDict and a JSON object have in common. Other types and values have none."""
     find_flaws, _ = _flaw_finder(tp)
-    is_comparable = find_flaws is _typed_dict_flaws and isinstance(value, dict)
-    return _typed_dict_keys(tp).keys() & value.keys() if is_comparable else set()
+    if find_flaws is not _typed_dict_flaws or not isinstance(value, dict):
+        return set()
+    return _typed_dict_keys(tp).keys() & value.keys()
 
 
 def _is_valid_value(tp: Any, value: Any) -> bool:
@@ -2659,16 +2785,18 @@ def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 
 @functools.cache
 def _identifying_keys(tp: Any) -> tuple[str, ...]:
-    """Return the keys that an object must have to be told from others: its role, or else its type.
+    """Return the keys that an object must have to be distinguished from others: its role, or else its type.
 
-    Where the type is optional, these are all required keys: an item reference is identified by its id.
+    If the type is optional, all required keys identify the object: an item reference is identified by its id.
     """
     keys = _typed_dict_keys(tp)
     required = tuple(name for name, key in keys.items() if key.required)
     for name in ("role", "type"):
         if name in required:
             return (name,)
-    return required if "type" in keys else ()
+    if "type" in keys:
+        return required
+    return ()
 
 
 def _mapping_flaws(value_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
@@ -2690,7 +2818,7 @@ def _array_flaws(item_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 
 
 def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterator[_Flaw]:
-    """Yield the flaw of a value that is not one of the literals; one of another type is a wrong type."""
+    """Yield a flaw if a value is not one of the literals, or has another type than they."""
     if type(value) not in map(type, literals):
         yield _wrong_type_flaw(type(literals[0]), value, path)
     elif value not in literals:
@@ -2698,7 +2826,7 @@ def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterat
 
 
 def _scalar_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
-    """Yield the flaw of a value that is not a string, a number, a boolean or a file."""
+    """Yield a flaw if a value is not a string, a number, a boolean or a file, as the type demands."""
     if not _SCALAR_PREDICATES[tp](value):
         yield _wrong_type_flaw(tp, value, path)
 
@@ -2713,9 +2841,10 @@ def _wrong_type_flaw(tp: type, value: Any, path: _Path) -> _Flaw:
 
 
 def _is_numeric(value: Any) -> bool:
-    """Return True for numbers, and for numbers in a form, where they are strings."""
-    is_numeric = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value)
-    return isinstance(value, (int, float)) or bool(is_numeric)
+    """Return True for numbers, and for strings that are numbers, as in a form."""
+    if isinstance(value, str):
+        return re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value) is not None
+    return isinstance(value, (int, float))
 
 
 def _is_integer(value: Any) -> bool:
@@ -2723,7 +2852,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _is_boolean(value: Any) -> bool:
-    """Return True for booleans, also as numbers or as the strings that a form has."""
+    """Return True for booleans, and for the numbers and strings that stand for booleans in a form."""
     return value in (True, False, "true", "false", "1", "0")
 
 
@@ -2752,11 +2881,11 @@ _JSON_TYPES = {
 
 # The message of a flaw by its code.
 _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
-    "missing_required_parameter": lambda flaw, place: f"Missing required parameter: '{place}'.",
-    "invalid_type": lambda flaw, place: (
-        f"Invalid type for '{place}': expected {flaw.expected[0]}, but got {_JSON_TYPES[type(flaw.value)]} instead."
+    "missing_required_parameter": lambda flaw, param: f"Missing required parameter: '{param}'.",
+    "invalid_type": lambda flaw, param: (
+        f"Invalid type for '{param}': expected {flaw.expected[0]}, but got {_JSON_TYPES[type(flaw.value)]} instead."
     ),
-    "invalid_value": lambda flaw, place: (
+    "invalid_value": lambda flaw, param: (
         f"Invalid value: '{flaw.value}'. Supported values are: {_enumeration(flaw.expected)}."
     ),
 }
@@ -2765,15 +2894,17 @@ _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
 def _enumeration(words: Sequence[str]) -> str:
     """Return `a`, `a and b`, or `a, b, and c`."""
     *first_words, last_word = words
+    if not first_words:
+        return last_word
     comma = "," if len(first_words) > 1 else ""
-    return f"{', '.join(first_words)}{comma} and {last_word}" if first_words else last_word
+    return f"{', '.join(first_words)}{comma} and {last_word}"
 
 
 # ---- objects that a request names ------------------------------------------------------------------------------------
 
 
 def _require_object(call: _Call, resource: str, id: Any, param: str) -> _JSON:
-    """An object that a request refers to. Raises the 404 of its resource."""
+    """Return the stored object that a parameter refers to. Raise the 404 of its resource if it does not exist."""
     _expire_if_due(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
         raise _get_resource(resource).not_found_error(id, param)
@@ -2781,22 +2912,24 @@ def _require_object(call: _Call, resource: str, id: Any, param: str) -> _JSON:
 
 
 def _check_cancellable(call: _Call) -> None:
-    """What is over cannot be cancelled."""
+    """An object in a final status cannot be cancelled."""
     obj = _require_target(call)
     if obj["status"] in _FINAL_STATUSES:
         _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
 def _find_ids(value: Any) -> list[Any]:
-    """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
+    """Return the ids in a parameter: one id or a list of ids, each a value of its own or in an object."""
     if isinstance(value, list):
         return [id for item in value for id in _find_ids(item)]
     id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
-    return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
+    if id and isinstance(id, (str, int)):
+        return [id]
+    return []  # the content of a file that is uploaded with the request has no id
 
 
 def _require_target(call: _Call) -> _JSON:
-    """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
+    """Return the stored object that the path names. Raise the 404 of the object, or of a parent that does not exist."""
     _expire_if_due(call.store, call.resource, call.key)
     if call.key not in call.objects:
         _check_objects(call.resource.name, call.objects)
@@ -2806,12 +2939,14 @@ def _require_target(call: _Call) -> _JSON:
 
 
 def _require_parents(call: _Call) -> None:
-    """A child answers below its own parent only. Raises the parent's 404."""
-    resource, parent_ids = call.resource.parent, call.parent_ids
+    """Raise the 404 of a parent in the path that does not exist. The nearest parent is checked first."""
+    resource = call.resource.parent
+    parent_ids = call.parent_ids
     while resource and parent_ids:
         if _to_key(parent_ids) not in call.store[resource.name]:
             raise resource.not_found_error(parent_ids[-1], call.shape.parent_params[len(parent_ids) - 1])
-        resource, parent_ids = resource.parent, parent_ids[:-1]
+        resource = resource.parent
+        parent_ids = parent_ids[:-1]
 
 
 # ======================================================================================================================
