@@ -2955,29 +2955,31 @@ def _require_parents(call: _Call) -> None:
 
 
 class _CompactReprMixin:
-    """Something whose repr leaves out what was not said."""
+    """Dataclass mixin whose repr leaves out the fields that have their default."""
 
     def __repr__(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        non_defaults = (f"{name}={value!r}" for name, value in values.items() if value != defaults[name])
-        return f"{type(self).__name__}({', '.join(non_defaults)})"
+        arguments = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if value != field.default:
+                arguments.append(f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ToolCall(_CompactReprMixin):
-    """A call of a tool by the model; `arguments` is the JSON it wrote, or the text a custom tool takes."""
+    """A call of a tool by the model. `arguments` is JSON, or the text input of a custom tool."""
 
     name: str
     arguments: str
     id: str | None = None
-    broken: bool = False  # written by hand, perhaps on purpose as no model should
-    custom: bool = False  # of a custom tool, as the request offers it
+    broken: bool = False  # `arguments` is a string from the test, which may be invalid JSON on purpose
+    custom: bool = False  # the request offers the tool as a custom tool
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Citation(_CompactReprMixin):
-    """The source of a part of a text: a page, or a file."""
+    """The source of a part of a text: a web page (`url`, `title`) or a file (`file_id`, `title`)."""
 
     start: int
     end: int
@@ -2988,18 +2990,19 @@ class Citation(_CompactReprMixin):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Turn(_CompactReprMixin):
-    """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
+    """The model's output in one answer, for any API. Add turns with `+` to combine them into one."""
 
     text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
-    stop: str | None = None  # "length" or "content_filter" where the answer is cut
+    stop: str | None = None  # the reason why the answer is incomplete: "length" or "content_filter"
     reasoning: str | None = None
     citations: tuple[Citation, ...] = ()
-    structured: bool = False  # the text is JSON: the arguments of a call, where the request forces one
+    structured: bool = False  # the text is JSON, which becomes the arguments of a call if the request forces one
 
     def __add__(self, other: Any) -> Turn:
-        other = Turn(other) if isinstance(other, str) else other
+        if isinstance(other, str):
+            other = Turn(other)
         offset = len(self.text or "")
         shifted_citations = [
             dataclasses.replace(citation, start=citation.start + offset, end=citation.end + offset)
@@ -3020,63 +3023,101 @@ class Turn(_CompactReprMixin):
 
 
 def _tool_call_fields(tool_call: ToolCall) -> _JSON:
-    return {"name": tool_call.name, "input" if tool_call.custom else "arguments": tool_call.arguments}
+    """Return the name of a call and its arguments, which are called `input` for a custom tool."""
+    if tool_call.custom:
+        return {"name": tool_call.name, "input": tool_call.arguments}
+    return {"name": tool_call.name, "arguments": tool_call.arguments}
 
 
 def _url_citation(citation: Citation, nested: bool = False) -> _JSON:
-    """A citation of a page. Raises `TypeError` for one of a file."""
+    """Return the annotation for a cited page. Raise `TypeError` for a cited file.
+
+    nested: put the fields below `url_citation`, as chat completions do.
+    """
     if citation.url is None:
-        raise TypeError(f"{citation!r}: no citation of a file here")
+        raise TypeError(f"{citation!r}: this endpoint cites pages (url=...), but not files")
     fields = {"url": citation.url, "title": citation.title, "start_index": citation.start, "end_index": citation.end}
-    return {"type": "url_citation"} | ({"url_citation": fields} if nested else fields)
+    if nested:
+        return {"type": "url_citation", "url_citation": fields}
+    return {"type": "url_citation", **fields}
 
 
 def _turn_to_text(turn: Turn) -> _JSON:
+    """Return a partial with the text of a turn. Raise `TypeError` for a turn without text, or with citations."""
     if turn.text is None or turn.citations:
-        raise TypeError(f"{turn!r}: no call, refusal or citation here")
+        raise TypeError(f"{turn!r}: this endpoint answers with plain text, without tool calls, refusals or citations")
     return {"text": turn.text}
 
 
-# What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
+# By response model, a function that converts a turn to a partial of the model. It raises `TypeError` for a turn that the
+# model has no fields for.
 _TURN_CONVERTERS: dict[str, Callable[[Turn], _JSON]] = {}
-_INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
+
+
+# The responses API's reason for an incomplete answer, by `Turn.stop`.
+_INCOMPLETE_REASONS = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+}
 
 
 # ---- the turn where nothing is set -----------------------------------------------------------------------------------
 
 
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
-    """What the model says when nothing was set, where the request asks for a call or for JSON."""
-    choice = body.get("tool_choice")
-    tools, name = dict(_offered_tools(body)), None
-    if isinstance(choice, dict):
-        allowed = _get_dict(choice, "allowed_tools") or choice
-        allowed_names = (
-            [tool_name for tool_name, _ in _offered_tools(allowed)] if allowed.get("mode") == "required" else []
-        )
-        named_tool = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
-        name = next(iter(allowed_names), None) or named_tool.get("name")
-    if tools and (name in tools or choice == "required"):
-        name = name if name in tools else next(iter(tools))
-        schema = tools[name] or {}
-        turn = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
-        return _fit_turn_to_tools(turn, body)
+    """Return a turn that a request demands: a call of the tool that it forces, or else JSON for the schema of its output.
+
+    Return None if the request demands neither. Raise the 400 of an invalid schema, and `_GenerationError` if no value is
+    found for a valid one.
+    """
+    forced_tool = _forced_tool(body)
+    if forced_tool:
+        name, schema = forced_tool
+        is_custom = name in _custom_tools(body)
+        arguments = "text" if is_custom else _generate(schema or {}, f"function '{name}'", body)
+        return _fit_turn_to_tools(tool_call(name, arguments), body)
     schema = _output_schema(body)
-    return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
+    if schema is None:
+        return None
+    return Turn(json.dumps(_generate(schema, "response_format", body)))
+
+
+def _forced_tool(body: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Return the name and the parameter schema of the tool that a request's `tool_choice` forces, or None."""
+    choice = body.get("tool_choice")
+    tools = dict(_offered_tools(body))
+    if not tools:
+        return None
+    if choice == "required":
+        return next(iter(tools.items()))
+    if not isinstance(choice, dict):
+        return None
+    named_tool = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
+    name = named_tool.get("name")
+    allowed = _get_dict(choice, "allowed_tools") or choice
+    if allowed.get("mode") == "required":
+        allowed_names = [allowed_name for allowed_name, _ in _offered_tools(allowed)]
+        name = next(iter(allowed_names), None) or name
+    if name in tools:
+        return name, tools[name]
+    return None
 
 
 def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
-    """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
-    if turn.structured and (forced_calls := (_default_turn(body) or Turn()).tool_calls):
-        tool_call = dataclasses.replace(forced_calls[0], arguments=turn.text)
-        return dataclasses.replace(turn, text=None, structured=False, tool_calls=(tool_call,))
+    """Return a turn adapted to the tools of a request.
+
+    JSON becomes the arguments of the call that the request forces, if it forces one. Calls of custom tools are marked.
+    """
     custom_tools = _custom_tools(body)
-    return dataclasses.replace(
-        turn,
-        tool_calls=tuple(
-            dataclasses.replace(tool_call, custom=tool_call.name in custom_tools) for tool_call in turn.tool_calls
-        ),
-    )
+    if turn.structured:
+        forced_tool = _forced_tool(body)
+        if forced_tool:
+            name, _ = forced_tool
+            is_custom = name in custom_tools
+            forced_call = ToolCall(name, typing.cast(str, turn.text), broken=is_custom, custom=is_custom)
+            return dataclasses.replace(turn, text=None, structured=False, tool_calls=(forced_call,))
+    tool_calls = [dataclasses.replace(call, custom=call.name in custom_tools) for call in turn.tool_calls]
+    return dataclasses.replace(turn, tool_calls=tuple(tool_calls))
 
 
 def _custom_tools(body: Mapping[str, Any]) -> _JSON:
@@ -3086,26 +3127,28 @@ def _custom_tools(body: Mapping[str, Any]) -> _JSON:
 def _offered_tools(
     body: Mapping[str, Any], tool_types: Sequence[str] = ("function", "custom")
 ) -> Iterator[tuple[str, Any]]:
-    """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    return (
-        (definition["name"], definition.get("parameters"))
-        for _, definition in _tool_definitions(body, tool_types)
-        if "name" in definition
-    )
+    """Yield the name and the parameter schema of each tool in a request. Knows the forms of all APIs."""
+    for _, definition in _tool_definitions(body, tool_types):
+        if "name" in definition:
+            yield definition["name"], definition.get("parameters")
 
 
 def _tool_definitions(body: Mapping[str, Any], tool_types: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """What a request says of each tool of some kinds, after the place where it says that."""
+    """Yield the path and the definition of each tool in a request that has one of the types."""
     for index, tool in enumerate(_only_dicts(body.get("tools"))):
-        if (tool_type := tool.get("type")) in tool_types:
-            nested = tool.get(tool_type)
-            yield f"tools[{index}]{f'.{tool_type}' if nested else ''}", nested or tool
+        tool_type = tool.get("type")
+        if tool_type not in tool_types:
+            continue
+        nested_definition = tool.get(tool_type)  # in chat completions
+        if nested_definition:
+            yield f"tools[{index}].{tool_type}", nested_definition
+        else:
+            yield f"tools[{index}]", tool
 
 
 def _output_schema(body: Mapping[str, Any]) -> Any:
-    """The JSON schema a request wants the answer to follow, `None` if it wants none."""
-    text = body.get("text")
-    output_format = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    """Return the JSON schema for the output that a request asks for, or None if it does not ask for JSON."""
+    output_format = body.get("response_format") or _get_dict(body, "text").get("format")
     if not isinstance(output_format, dict) or output_format.get("type") not in ("json_schema", "json_object"):
         return None
     return output_format.get("schema") or (output_format.get("json_schema") or {}).get("schema") or {"type": "object"}
@@ -3115,7 +3158,7 @@ def _output_schema(body: Mapping[str, Any]) -> Any:
 
 
 def _count_tokens(text: str) -> int:
-    """How many tokens a text counts: one for every four characters begun. Documented, and fixed."""
+    """Return the number of tokens in a text: one for every four characters, rounded up. The docs promise this count."""
     return math.ceil(len(text) / 4)
 
 
@@ -3123,53 +3166,69 @@ _TEXT_KEYS = ("text", "refusal", "transcript", "value", "content", "summary", "o
 
 
 def _extract_text(content: Any) -> str:
-    """The text in any form of content: a string, parts, messages, items."""
+    """Return the text in any form of content: a string, parts, messages, items."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
         return "\n".join(filter(None, map(_extract_text, content)))
     if isinstance(content, dict):
-        return _extract_text(next((content[key] for key in _TEXT_KEYS if content.get(key)), ""))
+        for key in _TEXT_KEYS:
+            if content.get(key):
+                return _extract_text(content[key])
     return ""
 
 
 def _fake_logprobs(text: str | None, top: int | None = None) -> list[_JSON]:
-    """How likely each token of a text was, and the `top` ones in its place: the same for the same text."""
-    tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _split_text(text, 4)]
-    top_logprobs = [
-        {"top_logprobs": list(map(_token_logprob, candidates, itertools.count()))} for _, candidates in tokens
-    ]
-    return [
-        _token_logprob(token) | (top_fields if top is not None else {})
-        for (token, _), top_fields in zip(tokens, top_logprobs, strict=True)
-    ]
+    """Return the log probability of each token in a text, always the same for the same text.
+
+    top: the number of likely tokens to list for each token, or None to leave the list out.
+    """
+    logprobs = []
+    for token in _split_text(text, 4):
+        logprob = _token_logprob(token)
+        if top is not None:
+            logprob["top_logprobs"] = [_token_logprob(f"{token}{rank or ''}", rank) for rank in range(top)]
+        logprobs.append(logprob)
+    return logprobs
 
 
 def _split_text(text: str | None, chunk: int | None) -> Iterator[str]:
-    """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
+    """Yield a text in pieces of `chunk` characters, or of one word each with the whitespace after it."""
+    text = text or ""
     if chunk:
-        return (text[i : i + chunk] for i in range(0, len(text), chunk)) if text else iter(())
-    return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
+        for start in range(0, len(text), chunk):
+            yield text[start : start + chunk]
+    else:
+        for match in re.finditer(r"\S+\s*|\s+", text):
+            yield match[0]
 
 
 def _token_logprob(token: str, rank: int = 0) -> _JSON:
-    """A token with its log probability; all ranks together come to less than one."""
-    return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_encode_utf8(token))}
+    """Return a token with its log probability. The probabilities of all ranks add up to less than one."""
+    logprob = -2.0 - rank if rank else -0.1
+    return {"token": token, "logprob": logprob, "bytes": list(_encode_utf8(token))}
 
 
 def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[_JSON]) -> list[list[_JSON]]:
-    """The log probabilities for each piece of a text: those of the tokens that begin in it, in the last all others."""
-    piece_ends, logprobs_per_piece, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
-    for token in logprobs if pieces else ():
-        logprobs_per_piece[min(bisect.bisect(piece_ends, position), len(pieces) - 1)].append(token)
-        position += len(token["token"])
+    """Return the log probabilities of the tokens that begin in each piece of a text. The last piece gets all others."""
+    if not pieces:
+        return []
+    piece_ends = list(itertools.accumulate(map(len, pieces)))
+    logprobs_per_piece: list[list[_JSON]] = [[] for _ in pieces]
+    position = 0
+    for logprob in logprobs:
+        index = min(bisect.bisect(piece_ends, position), len(pieces) - 1)
+        logprobs_per_piece[index].append(logprob)
+        position += len(logprob["token"])
     return logprobs_per_piece
 
 
 def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> _JSON:
-    """The usage of an answer with these figures, and their sum."""
+    """Return the usage of an answer with these token counts and their total, or nothing for an answer without usage."""
     usage = obj.get("usage")
-    return {"usage": {**usage, **counts, "total_tokens": sum(counts.values())}} if usage else {}
+    if not usage:
+        return {}
+    return {"usage": {**usage, **counts, "total_tokens": sum(counts.values())}}
 
 
 # ---- scripts: what a test set, prepared ------------------------------------------------------------------------------
@@ -3177,7 +3236,7 @@ def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> _JSON:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Pace(_CompactReprMixin):
-    """How an answer arrives when it is streamed; `streamed()` documents the fields."""
+    """The speed of a streamed answer, and the fault that ends it. `streamed()` documents the fields."""
 
     chunk: int | None = None
     first_delay: float = 0
@@ -3191,15 +3250,15 @@ _NO_DELAY = Pace()
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Script:
-    """What a test said for a call, prepared when it was set."""
+    """A response that a test set, checked and prepared when it was set."""
 
-    templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # what it gave, merged into each model
-    # the fields that the test set; they override all others
+    templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # the response merged into each model
+    # the fields that the test set, which override all others
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    turn: Turn | None = None  # what the model says
+    turn: Turn | None = None  # the model's output, if the response is a turn
     pace: Pace = _NO_DELAY
-    resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_resolve_script`
-    step_count: int | None = None  # how many calls it is for, of a list
+    resolve: Callable[[_Call], Any] | None = None  # for a response that depends on the call; see `_resolve_script`
+    step_count: int | None = None  # the length of a list of responses
 
     @property
     def sets_state(self) -> bool:
@@ -3207,7 +3266,7 @@ class _Script:
         return not self.set_fields.keys().isdisjoint(_STATUS_FIELDS)
 
 
-_NOT_SET = _Script()  # where a test said nothing
+_NOT_SET = _Script()  # stands for a response that the test did not set
 
 
 # ======================================================================================================================
@@ -3215,27 +3274,56 @@ _NOT_SET = _Script()  # where a test said nothing
 # ======================================================================================================================
 
 
-def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
-    """Return a small value that is valid for an application's schema, always the same for the same schema.
+class _GenerationError(Exception):
+    """A schema that the service may accept, but for which this module finds no value.
 
-    Raises the service's 400 if the schema is broken, or if no value is found.
+    This is a limit of the mock, so it never becomes an error of the service: `_attribute_errors` raises it to the author
+    of the test as an `AssertionError` that names the endpoint to set a response for.
+    """
+
+
+def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
+    """Return a small value that is valid for a schema in a request, always the same value for the same schema.
+
+    schema: the schema, with references into itself.
+    label: the name of the schema in error messages.
+    body: the request, in which the path of the schema is looked up for errors.
+    Raise the service's 400 for an invalid schema, and `_GenerationError` if no value is found for a valid one.
     """
     try:
         return _generate_value(schema)
-    except (*_MALFORMED_INPUT_ERRORS, re.error) as error:
-        detail = _ENDLESS_RECURSION if isinstance(error, RecursionError) else error
-        param, code = next(
-            (
-                (request_schema.param, request_schema.code)
-                for request_schema in _request_schemas(body)
-                if request_schema.schema is schema
-            ),
-            (None, None),
-        )
-        _reject(f"Invalid schema for {label}: {detail}", param, code)
+    except (_GenerationError, re.error, *_MALFORMED_INPUT_ERRORS) as error:
+        limit = _describe_limit(error)
+        if limit:
+            raise _GenerationError(f"openai-responses can't generate a value for {limit} ({label})") from None
+        message = f"Invalid schema for {label}: {error}"
+    for request_schema in _request_schemas(body):
+        if request_schema.schema is schema:
+            _reject(message, request_schema.param, request_schema.code)
+    _reject(message)
 
 
-_ENDLESS_RECURSION = "it leads back to itself without end"
+def _describe_limit(error: Exception) -> str | None:
+    """Describe a schema that this module can't generate a value for, or return None if the error is the schema's."""
+    if isinstance(error, _GenerationError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "a schema that is nested too deeply"
+    if isinstance(error, OverflowError):
+        return "a schema with a number that is too large"
+    if isinstance(error, re.error) and error.msg.startswith(_REGEX_ERRORS_OF_PYTHON_ONLY):
+        return f"a schema with a pattern that Python can't compile, {error}"
+    return None
+
+
+# How the messages begin that Python has for regular expressions that are valid in other languages.
+_REGEX_ERRORS_OF_PYTHON_ONLY = (
+    "bad escape \\",
+    "cannot refer to an open group",
+    "invalid group reference",
+    "look-behind requires fixed-width pattern",
+    "unknown extension",
+)
 
 
 class _SchemaPart(NamedTuple):
@@ -3245,29 +3333,45 @@ class _SchemaPart(NamedTuple):
     refs: tuple[str, ...] = ()
 
 
+_NO_VALUE = object()  # stands for a value that does not exist, because None is valid JSON
+
+
+class _DeadEnd(NamedTuple):
+    """Schemas that no suggested value satisfies together, and the last value that was rejected."""
+
+    schemas: list[Any]
+    rejected: Any = _NO_VALUE
+
+
 @dataclasses.dataclass(eq=False, repr=False)
 class _Generation:
-    """What the functions of one generation share."""
+    """The state of one generation."""
 
     root: Any  # the schema that references point into
     max_repeats: int  # how often one reference may lead back to itself
-    has_formats: bool = False  # if the check met a `format`
-    asserts_formats: bool = False  # if a value that has not the right format is invalid
+    has_formats: bool = False  # True if the check met a `format`
+    asserts_formats: bool = False  # True if a value with the wrong format is invalid
     spent: int = 0
-    skipped_refs: int = 0  # how many references were not followed because they had led back to themselves too often
-    dead_ends: list[Any] = dataclasses.field(default_factory=list)  # schemas without a value, innermost first
-    matches: dict[tuple[str, str], bool] = dataclasses.field(default_factory=dict)  # of patterns and texts
+    skipped_refs: int = 0  # the number of references not followed because of `max_repeats`
+    dead_ends: list[_DeadEnd] = dataclasses.field(default_factory=list)  # innermost first
+    matches: dict[tuple[str, str], bool] = dataclasses.field(default_factory=dict)  # by pattern and text
 
     def spend(self, cost: int) -> int:
-        """Add to the cost of the generation; a character costs 1. Raise `ValueError` at the limit."""
+        """Add to the cost of the generation, and return the cost. A character costs 1.
+
+        Raise `_GenerationError` at the limit.
+        """
         self.spent += cost
-        if self.spent > 1_000_000:
-            raise ValueError(f"it asks for too much, more than {self.spent} characters")
+        if self.spent > _MAX_COST:
+            raise _GenerationError("a schema that asks for too large a value, or for too many attempts")
         return cost
 
 
+_MAX_COST = 1_000_000
+
+
 def _generate_value(schema: Any) -> Any:
-    """Return the first valid value for a schema. Raise `ValueError` if none is found."""
+    """Return the first valid value for a schema. Raise `_GenerationError` if none is found."""
     for max_repeats in (1, 2, 3):  # the less recursion, the smaller the value
         generation = _Generation(schema, max_repeats)
         for value in _valid_values([_SchemaPart(schema)], generation):
@@ -3275,9 +3379,8 @@ def _generate_value(schema: Any) -> Any:
         if not generation.skipped_refs:
             break
     if generation.skipped_refs and not generation.dead_ends:
-        raise ValueError(_ENDLESS_RECURSION)
-    unsatisfied = next(filter(None, generation.dead_ends), schema)
-    raise ValueError(f"the mock finds nothing that follows {_short_repr(unsatisfied)}; set a response")
+        raise _GenerationError("a schema that refers to itself without end")
+    raise _GenerationError(_describe_dead_end(generation))
 
 
 def _valid_values(parts: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
@@ -3285,23 +3388,110 @@ def _valid_values(parts: list[_SchemaPart], generation: _Generation) -> Iterator
     generation.spend(100)
     for plain in _expand(parts, generation):
         skipped_before = generation.skipped_refs
-        outcomes = set()
+        found = False
+        rejected = _NO_VALUE
         for value in _suggest(plain, generation):
-            valid = _satisfies(value, parts, generation)
-            outcomes.add(valid)
-            if valid:
+            if _satisfies(value, parts, generation):
+                found = True
                 yield value
-        # where recursion was cut, there may be no suggestion although the schema contradicts itself nowhere
-        if outcomes == {False} or (not outcomes and skipped_before == generation.skipped_refs):
-            schemas = [part.schema for part in parts]
-            generation.dead_ends.append(schemas[0] if len(schemas) == 1 else {"allOf": schemas})
+            else:
+                rejected = value
+        # where recursion was cut, there may be no suggestion although the schema does not contradict itself
+        was_cut = skipped_before != generation.skipped_refs and rejected is _NO_VALUE
+        if not found and not was_cut:
+            generation.dead_ends.append(_DeadEnd([part.schema for part in parts], rejected))
+
+
+def _describe_dead_end(generation: _Generation) -> str:
+    """Describe the innermost schema without a value, by its keywords and its place: "a schema with 'not' at items".
+
+    Several schemas that contradict each other are described together.
+    """
+    culprits: list[tuple[Any, list[str]]] = []
+    for dead_end in (*generation.dead_ends, _DeadEnd([generation.root])):
+        culprits = _find_culprits(dead_end, _rejecting_keywords, generation)
+        if not culprits:  # no value was rejected, or it was rejected for a value in it
+            culprits = _find_culprits(dead_end, _constraining_keywords, generation)
+        if culprits:
+            break
+    keywords: dict[str, None] = {}  # in order, without duplicates
+    places = []
+    for schema, schema_keywords in culprits:
+        keywords.update(dict.fromkeys(schema_keywords))
+        path = _find_schema_path(schema, generation.root)
+        if path:
+            places.append(_format_path(path))
+    if not keywords:
+        return "a schema that no value satisfies"
+    description = f"a schema with {_enumeration([f'{keyword!r}' for keyword in keywords])}"
+    if places:
+        description += f" at {_enumeration(places)}"
+    return description
+
+
+def _find_culprits(
+    dead_end: _DeadEnd, select_keywords: Callable[[_JSON, Any, _Generation], list[str]], generation: _Generation
+) -> list[tuple[Any, list[str]]]:
+    """Return the schemas of a dead end for which some keywords are selected, each with these keywords.
+
+    `$ref` and `anyOf` are replaced by the schemas that they lead to. `type` is left out if there are other keywords,
+    because all types can be generated.
+    """
+    culprits = []
+    schemas = _only_dicts(dead_end.schemas)
+    for schema in schemas:  # grows in the loop
+        keywords = []
+        for keyword in select_keywords(schema, dead_end.rejected, generation):
+            if keyword not in ("$ref", "anyOf"):
+                keywords.append(keyword)
+                continue
+            for option in itertools.chain(*_COMBINATIONS[keyword](schema, generation.root)):
+                is_known = any(option is known for known in schemas)
+                if isinstance(option, dict) and not is_known:
+                    schemas.append(option)
+        if keywords:
+            other_keywords = [keyword for keyword in keywords if keyword != "type"]
+            culprits.append((schema, other_keywords or keywords))
+    return culprits
+
+
+def _rejecting_keywords(schema: _JSON, rejected: Any, generation: _Generation) -> list[str]:
+    """Return the keywords of a schema for which the rejected value of a dead end is invalid."""
+    if rejected is _NO_VALUE:
+        return []
+    keywords = []
+    for keyword, argument in schema.items():
+        rule = _KEYWORD_RULES.get(keyword)
+        with contextlib.suppress(_GenerationError):
+            if rule and not rule(rejected, argument, schema, generation):
+                keywords.append(keyword)
+    return keywords
+
+
+def _constraining_keywords(schema: _JSON, rejected: Any, generation: _Generation) -> list[str]:
+    """Return the keywords of a schema that are not annotations."""
+    return [keyword for keyword in schema if keyword in _KEYWORD_RULES or keyword in _NESTING_KEYWORDS]
+
+
+def _find_schema_path(schema: Any, root: Any) -> _Path:
+    """Return the path from the root schema to an object in it, compared by identity."""
+    remaining: list[tuple[_Path, Any]] = [((), root)]
+    while remaining:
+        path, node = remaining.pop()
+        if node is schema:
+            return path
+        if isinstance(node, dict):
+            remaining += [((*path, key), child) for key, child in node.items()]
+        elif isinstance(node, list):
+            remaining += [((*path, index), child) for index, child in enumerate(node)]
+    return ()
 
 
 # ---- from one schema to plain ones: no references, no alternatives ---------------------------------------------------
 
 
 def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[_SchemaPart]]:
-    """Yield the parts with references and combinations replaced: one list of plain parts for each choice there is."""
+    """Yield the parts with references and combinations replaced: one list of plain parts for each possible choice."""
     choices: list[tuple[list[_SchemaPart], list[_SchemaPart]]] = [([], parts)]
     while choices:
         plain, remaining = choices.pop()
@@ -3310,16 +3500,18 @@ def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[
             yield plain
             continue
         part, *remaining = remaining
-        keyword = next((key for key in _COMBINATIONS if isinstance(part.schema, dict) and key in part.schema), None)
-        if keyword is not None:
-            options = _expand_keyword(part, keyword, generation)
-            choices += [(plain, [*option, *remaining]) for option in reversed(options)]
-        elif isinstance(part.schema, dict):
-            choices.append(([*plain, part], remaining))
-        elif part.schema is not False:
+        if part.schema is False:
+            generation.dead_ends.append(_DeadEnd([False]))
+            continue
+        if not isinstance(part.schema, dict):  # True accepts any value
             choices.append((plain, remaining))
-        else:
-            generation.dead_ends.append(False)
+            continue
+        keyword = next((keyword for keyword in _COMBINATIONS if keyword in part.schema), None)
+        if keyword is None:
+            choices.append(([*plain, part], remaining))
+            continue
+        for option in reversed(_expand_keyword(part, keyword, generation)):
+            choices.append((plain, [*option, *remaining]))
 
 
 def _expand_keyword(part: _SchemaPart, keyword: str, generation: _Generation) -> list[list[_SchemaPart]]:
@@ -3330,9 +3522,15 @@ def _expand_keyword(part: _SchemaPart, keyword: str, generation: _Generation) ->
         if refs.count(part.schema["$ref"]) > generation.max_repeats:
             generation.skipped_refs += 1
             return []
-    rest = {key: argument for key, argument in part.schema.items() if key != keyword}
     options = _COMBINATIONS[keyword](part.schema, generation.root)
-    return [[part._replace(schema=rest), *(_SchemaPart(schema, refs) for schema in option)] for option in options]
+    if not options:
+        raise ValueError(f"{keyword!r} should be non-empty")
+    rest = {key: argument for key, argument in part.schema.items() if key != keyword}
+    expanded = []
+    for option in options:
+        option_parts = [_SchemaPart(schema, refs) for schema in option]
+        expanded.append([part._replace(schema=rest), *option_parts])
+    return expanded
 
 
 # The keywords that combine schemas. For each one: the lists of schemas, one of which a value must satisfy in full.
@@ -3346,7 +3544,7 @@ _COMBINATIONS: Mapping[str, Callable[[Any, Any], list[list[Any]]]] = {
 
 
 def _resolve_ref(ref: str, root: Any) -> Any:
-    """Return the schema that a JSON pointer (RFC 6901) in a URI fragment points to."""
+    """Return the schema that a JSON pointer (RFC 6901) in a URI fragment points to. Raise `ValueError` if there is none."""
     start, *keys = unquote(ref).split("/")
     node = root
     try:
@@ -3382,58 +3580,73 @@ def _suggest(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]
 
 
 def _keyword_values(plain: list[_SchemaPart], *keywords: str) -> list[Any]:
-    """Return what the parts say for some keywords."""
+    """Return the arguments that the parts have for some keywords."""
     return [part.schema[keyword] for part in plain for keyword in keywords if keyword in part.schema]
 
 
 def _enumerated_values(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
-    """Yield the values that the schemas name."""
-    for value in [*_keyword_values(plain, "const"), *itertools.chain(*_keyword_values(plain, "enum"))]:
-        for pattern in _keyword_values(plain, "pattern") if isinstance(value, str) else ():
-            _cache_match(pattern, value, generation)
+    """Yield the values of `const` and of `enum`."""
+    for value in (*_keyword_values(plain, "const"), *itertools.chain(*_keyword_values(plain, "enum"))):
+        if isinstance(value, str):
+            for pattern in _keyword_values(plain, "pattern"):
+                _cache_match(pattern, value, generation)
         yield value
 
 
 def _allowed_types(plain: list[_SchemaPart]) -> list[str]:
-    """Return the types that all parts allow. Without any, assume an object or a string. Raise `ValueError` for others."""
+    """Return the types that all parts allow. Raise `ValueError` for an unknown type.
+
+    Assume an object or a string if no part has a type.
+    """
     type_lists = [[types] if isinstance(types, str) else types for types in _keyword_values(plain, "type")]
     if not type_lists:
         return ["object" if _keyword_values(plain, "properties") else "string"]
-    names = list(itertools.chain(*type_lists))
-    for name in names:
-        if not isinstance(name, str) or name not in _SUGGESTERS:
-            raise ValueError(f"{name!r} is not a valid type")
-    widened = [{*types, "integer"} if "number" in types else {*types} for types in type_lists]
-    return [name for name in dict.fromkeys(names) if all(name in types for types in widened)]
+    names: dict[str, None] = {}  # in order, without duplicates
+    accepted_sets = []
+    for type_list in type_lists:
+        if not type_list:
+            raise ValueError(f"{type_list!r} is not a valid type")
+        for name in type_list:
+            if not isinstance(name, str) or name not in _SUGGESTERS:
+                raise ValueError(f"{name!r} is not a valid type")
+            names[name] = None
+        accepted = set(type_list)
+        if "number" in accepted:
+            accepted.add("integer")
+        accepted_sets.append(accepted)
+    return [name for name in names if all(name in accepted for accepted in accepted_sets)]
 
 
 def _suggest_objects(plain: list[_SchemaPart], generation: _Generation) -> Iterator[_JSON]:
-    """Yield objects with the required properties only, and with as many others as they need."""
+    """Yield objects that have the required properties, and others only if `minProperties` demands more."""
     properties = dict.fromkeys(itertools.chain(*_keyword_values(plain, "properties")))
     required = dict.fromkeys(itertools.chain(*_keyword_values(plain, "required")))
-    names = [*(name for name in properties if name in required), *(name for name in required if name not in properties)]
-    optional = itertools.chain(
-        (name for name in properties if name not in required), map("key{}".format, itertools.count())
-    )
+    names = [name for name in properties if name in required]
+    names += [name for name in required if name not in properties]
     missing = max(_keyword_values(plain, "minProperties"), default=0) - len(names)
-    for name in itertools.islice(optional, max(missing, 0)):
-        generation.spend(len(name))
-        names.append(name)
-    for values in _advance_together(
-        [_valid_values(_property_parts(plain, name, generation), generation) for name in names]
-    ):
+    if missing > 0:
+        known_names = [name for name in properties if name not in required]
+        new_names = map("key{}".format, itertools.count())
+        # `islice` takes numbers up to `maxsize`; the cost ends the loop long before
+        for name in itertools.islice(itertools.chain(known_names, new_names), min(missing, sys.maxsize)):
+            generation.spend(len(name))
+            names.append(name)
+    streams = [_valid_values(_property_parts(plain, name, generation), generation) for name in names]
+    for values in _advance_together(streams):
         yield dict(zip(names, values, strict=True))
 
 
 def _property_parts(plain: list[_SchemaPart], name: str, generation: _Generation) -> list[_SchemaPart]:
     """Return the parts that a property must satisfy."""
-    return [
-        _SchemaPart(schema, part.refs) for part in plain for schema in _property_schemas(name, part.schema, generation)
-    ]
+    parts = []
+    for part in plain:
+        for schema in _property_schemas(name, part.schema, generation):
+            parts.append(_SchemaPart(schema, part.refs))
+    return parts
 
 
 def _suggest_lists(plain: list[_SchemaPart], generation: _Generation) -> Iterator[list[Any]]:
-    """Yield lists with an item for each of `prefixItems`, and more if they need more."""
+    """Yield lists with an item for each schema of `prefixItems`, and more items if `minItems` demands them."""
     length = max(map(len, _keyword_values(plain, "prefixItems")), default=0)
     fixed = min([length, *_keyword_values(plain, "maxItems")])
     missing = max(max(_keyword_values(plain, "minItems"), default=0) - fixed, 0)
@@ -3444,8 +3657,11 @@ def _suggest_lists(plain: list[_SchemaPart], generation: _Generation) -> Iterato
         if distinct is not None:
             yield distinct
         return
-    for values in _advance_together([*items, item] if missing else items):
-        generation.spend(missing and missing * len(json.dumps(values[-1])))
+    if missing:
+        items.append(item)
+    for values in _advance_together(items):
+        if missing:
+            generation.spend(missing * len(json.dumps(values[-1])))
         yield values[:fixed] + values[fixed:] * missing
 
 
@@ -3455,49 +3671,59 @@ def _item_parts(plain: list[_SchemaPart], index: int) -> list[_SchemaPart]:
 
 
 def _advance_together(streams: list[Iterator[Any]]) -> Iterator[list[Any]]:
-    """Yield lists of the next value of every stream, or of its last value, until all have ended."""
+    """Yield lists of one value from each stream: its next value, or its last one if it has ended.
+
+    Stop when all streams have ended, or at once if one of them is empty.
+    """
     values = []
     for stream in streams:
-        first = next(stream, _ENDED)
-        if first is _ENDED:
+        first = next(stream, _NO_VALUE)
+        if first is _NO_VALUE:
             return
         values.append(first)
     while True:
         yield values
-        next_values = [next(stream, _ENDED) for stream in streams]
-        if all(value is _ENDED for value in next_values):
+        next_values = [next(stream, _NO_VALUE) for stream in streams]
+        if all(value is _NO_VALUE for value in next_values):
             return
-        values = [old if new is _ENDED else new for old, new in zip(values, next_values, strict=True)]
-
-
-_ENDED = object()
+        values = [old if new is _NO_VALUE else new for old, new in zip(values, next_values, strict=True)]
 
 
 def _pick_distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
-    """Return one value of each stream, no two of them equal, or `None` if a stream has none left."""
+    """Return one value from each stream, all of them different, or None if a stream does not have another value."""
     values: _JSON = {}
     for stream in streams:
-        value = next((value for value in stream if _sorted_json(value) not in values), _ENDED)
-        if value is _ENDED:
+        for value in stream:
+            key = _sorted_json(value)
+            if key not in values:
+                values[key] = value
+                break
+        else:
             return None
-        values[_sorted_json(value)] = value
     return list(values.values())
 
 
 def _suggest_numbers(plain: list[_SchemaPart], generation: _Generation, integers_only: bool = False) -> Iterator[Any]:
-    """Yield the numbers from the one nearest to 0 on, those before it, and what is between bounds that are close."""
+    """Yield multiples of the step within the bounds: from the one nearest to 0 upwards, then downwards.
+
+    Then yield the bounds themselves and the number in the middle, in case the bounds are closer than one step.
+    """
     lows = _keyword_values(plain, "minimum", "exclusiveMinimum")
     highs = _keyword_values(plain, "maximum", "exclusiveMaximum")
     for step in map(_to_fraction, _keyword_values(plain, "multipleOf") or [1]):
         if integers_only:
             step = step.numerator
-        first = max([0, *(math.ceil(_to_fraction(low) / step) * step for low in lows)])
-        first = min([first, *(math.floor(_to_fraction(high) / step) * step for high in highs)])
+        first = 0
+        for low in lows:
+            first = max(first, math.ceil(_to_fraction(low) / step) * step)
+        for high in highs:
+            first = min(first, math.floor(_to_fraction(high) / step) * step)
         for number in range(_MAX_TRIES):
             yield _as_number(first + number * step)
         for number in range(1, _MAX_TRIES):
             yield _as_number(first - number * step)
-    yield from [*lows, *highs]
+    yield from lows
+    yield from highs
     if lows and highs:
         yield (max(lows) + min(highs)) / 2
 
@@ -3517,7 +3743,7 @@ def _as_number(fraction: Any) -> int | float:
 
 
 def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterator[str]:
-    """Yield the example of a format, texts made for a pattern, or plain ones of the right length."""
+    """Yield the examples of a format and texts for a pattern, or numbered texts of the right length if there is neither."""
     min_length = max(_keyword_values(plain, "minLength"), default=0)
     max_length = min(_keyword_values(plain, "maxLength"), default=math.inf)
     examples = [_FORMAT_EXAMPLES[name] for name in _keyword_values(plain, "format") if name in _FORMAT_EXAMPLES]
@@ -3525,7 +3751,9 @@ def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterato
     yield from examples
     for pattern in patterns:
         yield from _pattern_texts(pattern, min_length, generation)
-    for number in () if examples or patterns else range(_MAX_TRIES):
+    if examples or patterns:
+        return
+    for number in range(_MAX_TRIES):
         generation.spend(min_length)
         text = f"text{number or ''}".ljust(min_length, "x")
         yield text[max(len(text) - max_length, 0) :]
@@ -3563,46 +3791,67 @@ _SUGGESTERS: Mapping[str, Callable[[list[_SchemaPart], _Generation], Iterable[An
 def _satisfies(value: Any, parts: list[_SchemaPart], generation: _Generation) -> bool:
     """Return True if a value is known to be valid for all parts, for validators that ignore `format` and for others."""
     try:
-        for generation.asserts_formats in (False, True):
-            if not all(_is_valid(value, part.schema, generation) for part in parts):
-                return False
+        for asserts_formats in (False, True):
+            generation.asserts_formats = asserts_formats
+            for part in parts:
+                if not _is_valid(value, part.schema, generation):
+                    return False
             if not generation.has_formats:
                 break
-    except _Undecided:
+    except _UndecidedError:
         return False
     return True
 
 
 def _is_valid(value: Any, schema: Any, generation: _Generation) -> bool:
-    """Return True if a value is valid for a schema."""
+    """Return True if a value is valid for a schema. Raise `_UndecidedError` if that would take too long to find out."""
     if not isinstance(schema, dict):
         return schema is not False
     generation.spend(20)
-    if not all(_KEYWORD_RULES[key](value, schema[key], schema, generation) for key in schema if key in _KEYWORD_RULES):
-        return False
-    return all(
-        _is_valid(inner, subschema, generation) for inner, subschema in _nested_values(value, schema, generation)
-    )
+    for keyword, argument in schema.items():
+        rule = _KEYWORD_RULES.get(keyword)
+        if rule and not rule(value, argument, schema, generation):
+            return False
+    for inner, subschema in _nested_values(value, schema, generation):
+        if not _is_valid(inner, subschema, generation):
+            return False
+    return True
 
 
 def _nested_values(value: Any, schema: _JSON, generation: _Generation) -> Iterator[tuple[Any, Any]]:
-    """Yield what a value contains, each with a schema that it must satisfy."""
+    """Yield the values that must satisfy a part of the schema, each with that part: properties, their names, and items."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield name, schema.get("propertyNames", True)
             yield value, schema.get("dependentSchemas", {}).get(name, True)
-            yield from ((inner, subschema) for subschema in _property_schemas(name, schema, generation))
+            for subschema in _property_schemas(name, schema, generation):
+                yield inner, subschema
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield inner, _item_schema(index, schema)
 
 
+# The keywords that `_nested_values` reads.
+_NESTING_KEYWORDS = {
+    "additionalProperties",
+    "dependentSchemas",
+    "items",
+    "patternProperties",
+    "prefixItems",
+    "properties",
+    "propertyNames",
+}
+
+
 def _property_schemas(name: str, schema: _JSON, generation: _Generation) -> list[Any]:
     """Return the schemas that a schema has for a property of this name."""
+    schemas = []
     properties = schema.get("properties", {})
-    schemas = [properties[name]] if name in properties else []
-    patterns = schema.get("patternProperties", {})
-    schemas += [subschema for pattern, subschema in patterns.items() if _matches_pattern(pattern, name, generation)]
+    if name in properties:
+        schemas.append(properties[name])
+    for pattern, subschema in schema.get("patternProperties", {}).items():
+        if _matches_pattern(pattern, name, generation):
+            schemas.append(subschema)
     return schemas or [schema.get("additionalProperties", True)]
 
 
@@ -3613,11 +3862,12 @@ def _item_schema(index: int, schema: _JSON) -> Any:
 
 
 def _rule_for(types: tuple[type, ...], predicate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """Return a rule about values of some types; all others are valid."""
+    """Return a rule that checks values of some types with a predicate, and accepts values of all others."""
     return lambda value, argument, *_: type(value) not in types or predicate(value, argument)
 
 
-def _has_type(value: Any, types: Any) -> bool:
+def _has_type(value: Any, types: Any, *_: Any) -> bool:
+    """Return True if a value has the type, or one of the types."""
     allowed_types = [types] if isinstance(types, str) else types
     return any(name in allowed_types for name in _TYPE_NAMES[type(value)])
 
@@ -3625,19 +3875,28 @@ def _has_type(value: Any, types: Any) -> bool:
 def _has_format(value: Any, name: Any, schema: Any, generation: _Generation) -> bool:
     """Return True if a text is the example of a known format, or formats are ignored."""
     generation.has_formats = True
-    return not (generation.asserts_formats and isinstance(value, str)) or _FORMAT_EXAMPLES.get(name, value) == value
+    if not generation.asserts_formats or not isinstance(value, str):
+        return True
+    return _FORMAT_EXAMPLES.get(name, value) == value
 
 
 def _is_valid_if(value: Any, condition: Any, schema: _JSON, generation: _Generation) -> bool:
+    """Return True if a value is valid for `then` or `else`, whichever the condition selects."""
     keyword = "then" if _is_valid(value, condition, generation) else "else"
     return _is_valid(value, schema.get(keyword, True), generation)
 
 
 def _contains(value: Any, item_schema: Any, schema: _JSON, generation: _Generation) -> bool:
+    """Return True if a list has as many valid items as `minContains` and `maxContains` demand, or is not a list."""
     if not isinstance(value, list):
         return True
     count = sum(_is_valid(item, item_schema, generation) for item in value)
     return schema.get("minContains", 1) <= count <= schema.get("maxContains", math.inf)
+
+
+def _has_dependent_keys(value: Any, dependent_keys: Any) -> bool:
+    """Return True if an object that has one of the keys also has all keys that this key demands."""
+    return all(value.keys() >= set(dependent_keys[key]) for key in dependent_keys.keys() & value.keys())
 
 
 def _equal_json(value: Any, other: Any) -> bool:
@@ -3649,9 +3908,9 @@ _sorted_json = functools.partial(json.dumps, sort_keys=True)
 
 
 _number_rule = functools.partial(_rule_for, (int, float))
-
-
-_list_rule, _object_rule, _text_rule = (functools.partial(_rule_for, (type,)) for type in (list, dict, str))
+_list_rule = functools.partial(_rule_for, (list,))
+_object_rule = functools.partial(_rule_for, (dict,))
+_text_rule = functools.partial(_rule_for, (str,))
 
 
 _TYPE_NAMES = {
@@ -3665,17 +3924,16 @@ _TYPE_NAMES = {
 }
 
 
-# For each keyword: is the value valid for its argument? `_nested_values` has those about single properties and items.
+# For each keyword, a predicate: is the value valid for the keyword's argument? It also gets the schema and the generation.
+# The keywords for single properties and items are in `_nested_values`.
 _KEYWORD_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
     "$ref": lambda value, ref, _, generation: _is_valid(value, _resolve_ref(ref, generation.root), generation),
     "allOf": lambda value, parts, _, generation: all(_is_valid(value, part, generation) for part in parts),
     "anyOf": lambda value, options, _, generation: any(_is_valid(value, option, generation) for option in options),
     "const": lambda value, const, *_: _equal_json(value, const),
     "contains": _contains,
-    "dependentRequired": _object_rule(
-        lambda value, names: all(name in value for key in names.keys() & value.keys() for name in names[key])
-    ),
-    "enum": lambda value, named, *_: any(_equal_json(value, each) for each in named),
+    "dependentRequired": _object_rule(_has_dependent_keys),
+    "enum": lambda value, options, *_: any(_equal_json(value, option) for option in options),
     "exclusiveMaximum": _number_rule(operator.lt),
     "exclusiveMinimum": _number_rule(operator.gt),
     "format": _has_format,
@@ -3690,12 +3948,12 @@ _KEYWORD_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
     "minProperties": _object_rule(lambda value, least: len(value) >= least),
     "multipleOf": _number_rule(lambda value, step: _to_fraction(value) % _to_fraction(step) == 0),
     "not": lambda value, unwanted, _, generation: not _is_valid(value, unwanted, generation),
-    "oneOf": lambda value, options, _, generation: sum(_is_valid(value, each, generation) for each in options) == 1,
+    "oneOf": lambda value, options, _, generation: sum(_is_valid(value, option, generation) for option in options) == 1,
     "pattern": lambda value, pattern, _, generation: (
         not isinstance(value, str) or _matches_pattern(pattern, value, generation)
     ),
     "required": _object_rule(lambda value, names: all(name in value for name in names)),
-    "type": lambda value, types, *_: _has_type(value, types),
+    "type": _has_type,
     "uniqueItems": _list_rule(lambda value, unique: not unique or len({*map(_sorted_json, value)}) == len(value)),
 }
 
@@ -3703,33 +3961,36 @@ _KEYWORD_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
 # ---- patterns --------------------------------------------------------------------------------------------------------
 
 
-class _Undecided(ValueError):
-    """To match a text against a pattern could take forever."""
+class _UndecidedError(_GenerationError):
+    """A text that takes too long to match against a pattern."""
 
 
 def _matches_pattern(pattern: str, text: str, generation: _Generation) -> bool:
-    """Return True if a text matches. Raise `_Undecided` if the text is long and the pattern could backtrack forever."""
+    """Return True if a text matches a pattern.
+
+    Raise `_UndecidedError` if the text is long and the pattern could backtrack forever.
+    """
     if (pattern, text) not in generation.matches:
         if len(text) > _MAX_BACKTRACKING_LENGTH and _may_backtrack(pattern):
-            raise _Undecided(
-                f"the mock cannot tell if {_short_repr(text)} matches {_short_repr(pattern)}; set a response"
+            raise _UndecidedError(
+                f"a schema with the pattern {_short_repr(pattern)}, which takes too long to match with {_short_repr(text)}"
             )
         _cache_match(pattern, text, generation)
     return generation.matches[pattern, text]
 
 
 def _may_backtrack(pattern: str) -> bool:
-    """Return True unless a pattern surely takes little time: one with a single repetition or alternative does."""
+    """Return False if a pattern surely takes little time, because it has at most one repetition or alternative."""
     parsed = _parse_pattern(pattern)
     choices = re.findall("_REPEAT, |BRANCH, ", repr(parsed))
     return len(choices) > 1 or _looks_around(parsed)
 
 
-_MAX_BACKTRACKING_LENGTH = 20  # characters, of a text that any pattern can be tried on
+_MAX_BACKTRACKING_LENGTH = 20  # characters; a text up to this length can be matched with any pattern
 
 
 def _cache_match(pattern: str, text: str, generation: _Generation) -> None:
-    """Find out if a text matches, however long that takes."""
+    """Store whether a text matches a pattern, however long it takes to find out."""
     generation.matches[pattern, text] = re.search(pattern, text) is not None
 
 
@@ -3740,38 +4001,43 @@ def _parse_pattern(pattern: str) -> Any:
 
 
 def _looks_around(parsed: Any) -> bool:
-    """Return True if a pattern asks what stands before or after a place, other than at its own start and end."""
-    return bool(re.search(_LOOK_AROUND, re.sub(_ANCHORS, "", repr(parsed))))
+    """Return True if a pattern has look-arounds, back references, or anchors anywhere but at its start and its end."""
+    return bool(re.search(_LOOK_AROUND, re.sub(_OUTER_ANCHORS, "", repr(parsed))))
 
 
-# In Python's own terms: the start and the end of a pattern, and the operations that look around.
-_ANCHORS, _LOOK_AROUND = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
+# Regular expressions for the repr of a parsed pattern: the anchors at its start and its end, and the operations whose
+# result depends on other parts of the text.
+_OUTER_ANCHORS = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$"
+_LOOK_AROUND = r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
 
 
 def _pattern_texts(pattern: str, min_length: int, generation: _Generation) -> Iterator[str]:
-    """Yield texts made for a regular expression, longer and longer."""
+    """Yield texts that may match a regular expression, from short to long. Store whether they match."""
     parsed = _parse_pattern(pattern)
     looks_around = _looks_around(parsed)
     can_be_padded = not looks_around and "AT_END" not in repr(parsed)
     generation.spend(min_length)
-    for optional_repeats, extra_repeats in [
-        (1, 0),
-        (0, 0),
-        *((1, number) for number in range(1, _MAX_TRIES)),
-        (1, min_length),
-    ]:
-        text = _sample(parsed, _Repeats(optional_repeats, extra_repeats, generation))
-        texts = [text, text.ljust(min_length, "x")] if can_be_padded else [text]
+    repeat_counts = [(1, 0), (0, 0)]  # of each optional piece, and of all pieces together
+    repeat_counts += [(1, number) for number in range(1, _MAX_TRIES)]
+    repeat_counts.append((1, min_length))
+    for optional_repeats, extra_repeats in repeat_counts:
+        try:
+            text = _sample(parsed, _Repeats(optional_repeats, extra_repeats, generation))
+        except LookupError:
+            raise _GenerationError(f"a schema with the pattern {_short_repr(pattern)}") from None
         if looks_around and len(text) > _MAX_BACKTRACKING_LENGTH:
             return
-        for candidate in texts:
+        candidates = [text]
+        if can_be_padded:
+            candidates.append(text.ljust(min_length, "x"))
+        for candidate in candidates:
             _cache_match(pattern, candidate, generation)
             yield candidate
 
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Repeats:
-    """How often the repeated pieces of a pattern occur."""
+    """The numbers of times that the repeated pieces of a pattern occur in a text."""
 
     optional_repeats: int  # of each optional piece
     extra_repeats: int  # of all pieces together
@@ -3786,43 +4052,58 @@ class _Repeats:
 
 
 def _sample(parsed: Iterable[Any], repeats: _Repeats) -> str:
-    """Return a text for a parsed regular expression, as if nothing in it looked around or back.
+    """Return a text for a parsed regular expression. Look-arounds, anchors and back references are ignored.
 
-    Raise `KeyError` for what JavaScript does not have.
+    Raise `LookupError` for an operation without a sampler, or for a class without a known character.
     """
     return "".join(_REGEX_SAMPLERS[str(operation)](argument, repeats) for operation, argument in parsed)
 
 
 def _sample_class(members: list[Any], repeats: _Repeats) -> str:
-    """Return a character of a class like `[a-z]`."""
+    """Return a character of a class like `[a-z]`. Raise `LookupError` if no character is known for a negated class."""
     operation, argument = members[0]
     if str(operation) == "NEGATE":
-        candidates = [
-            character for character in "a0 -_A.é" if not any(_is_member(character, *member) for member in members[1:])
-        ]
-        return candidates[0]
+        for character in "a0 -_A.é":
+            if not any(_is_member(character, *member) for member in members[1:]):
+                return character
+        raise LookupError(members)
     if str(operation) == "CATEGORY":
-        return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
-    return chr(argument[0] if str(operation) == "RANGE" else argument)
+        return _CATEGORY_EXAMPLES.get(str(argument), "a")
+    if str(operation) == "RANGE":
+        return chr(argument[0])
+    return chr(argument)
+
+
+# A character of each category that does not include "a".
+_CATEGORY_EXAMPLES = {
+    "CATEGORY_DIGIT": "0",
+    "CATEGORY_NOT_WORD": "-",
+    "CATEGORY_SPACE": " ",
+}
 
 
 def _is_member(character: str, operation: Any, argument: Any) -> bool:
     """Return True if a member of a class includes a character."""
     if str(operation) == "CATEGORY":
         negated, category = re.fullmatch(r"CATEGORY_(?:UNI_)?(NOT_)?(\w+)", str(argument)).groups()
-        return bool(negated) != bool(re.match({"DIGIT": r"\d", "SPACE": r"\s"}.get(category, r"\w"), character))
-    low, high = argument if str(operation) == "RANGE" else (argument, argument)
-    return low <= ord(character) <= high
+        category_pattern = {"DIGIT": r"\d", "SPACE": r"\s"}.get(category, r"\w")
+        return bool(negated) != bool(re.match(category_pattern, character))
+    if str(operation) == "RANGE":
+        low, high = argument
+        return low <= ord(character) <= high
+    return ord(character) == argument
 
 
 def _sample_repeat(argument: Any, repeats: _Repeats) -> str:
+    """Return a text for a repeated piece."""
     least, most, parsed = argument
     text = _sample(parsed, repeats)
     times = repeats.times(least, int(most))
-    return text * (repeats.generation.spend(len(text) * times) and times)
+    repeats.generation.spend(len(text) * times)
+    return text * times
 
 
-# For each operation of a regular expression: a text that it matches.
+# For each operation of a regular expression, a function that returns a text for it.
 _REGEX_SAMPLERS: Mapping[str, Callable[[Any, _Repeats], str]] = {
     **dict.fromkeys(("AT", "ASSERT", "ASSERT_NOT", "GROUPREF"), lambda argument, repeats: ""),
     "ANY": lambda argument, repeats: "a",
@@ -9637,6 +9918,8 @@ def _attribute_errors(call: _Call) -> Iterator[None]:
     defect of this module, and is raised."""
     try:
         yield
+    except _GenerationError as error:
+        raise AssertionError(f"{error}: set a response, e.g. openai_mock.{call.row.name}.response = ...") from None
     except _MALFORMED_INPUT_ERRORS:
         _check_param_types(call)
         _check_state(call.store)
