@@ -2205,22 +2205,26 @@ def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Call:
-    """What was asked: which endpoint, and what of it. Nobody writes to it; what it says is read when it is needed."""
+    """One API call: a request, and the endpoint it is sent to.
+
+    Treat a call as read-only. Its body and its query are decoded when they are first read.
+    """
 
     mock: OpenAIMock
     row: _Row
-    params: Mapping[str, str]  # of the path
+    params: Mapping[str, str]  # path parameters
     request: httpx.Request
-    deployment: str | None = None  # in an Azure path
-    session: Any = None  # the connection a message came over
+    deployment: str | None = None  # the deployment in an Azure path
+    session: Any = None  # the WebSocket session that received the call as a message
 
     def __post_init__(self) -> None:
-        self.shape, self.behavior = _shape_of(self.row), _behavior_of(self.row.name)
+        self.shape = _shape_of(self.row)
+        self.behavior = _behavior_of(self.row.name)
         self.resource = _get_resource(self.shape.resource)
 
     @functools.cached_property
     def body(self) -> _JSON:
-        """The decoded body. Raises the 400 of one that cannot be read."""
+        """The decoded body. Raises the 400 of a body that cannot be decoded."""
         return _read_body(self.request, self.deployment)
 
     @functools.cached_property
@@ -2229,23 +2233,29 @@ class _Call:
 
     @functools.cached_property
     def all_params(self) -> _JSON:
-        """All that it says as one, for rules."""
+        """The query, the path parameters and the body as one dict, for rules."""
         return _all_params(self)
 
     @property
     def accepted_params(self) -> Mapping[str, Any]:
-        """What it may say, with the types."""
-        return _client_event_fields(self.client_event) if self.client_event else _param_types(self.row.name)
+        """The SDK's type of each parameter that the call accepts."""
+        if self.client_event:
+            return _client_event_fields(self.client_event)
+        return _param_types(self.row.name)
 
     @property
     def required_params(self) -> Iterable[str]:
-        """What it must say; to know that takes less long."""
-        return _required_keys(self.client_event) if self.client_event else _sdk_method(self.row.name)[1]
+        """The parameters that the call must have. Faster than `accepted_params`, because no types are resolved."""
+        if self.client_event:
+            return _required_keys(self.client_event)
+        return _sdk_method(self.row.name)[1]
 
     @property
     def client_event(self) -> Any:
-        """What the SDK says a message over a WebSocket is, where it is one."""
-        return self.session and _client_event_type(self.session.client_events, str(self.body.get("type")))
+        """The SDK's type of a WebSocket message, or None for other calls and for unknown messages."""
+        if not self.session:
+            return None
+        return _client_event_type(self.session.client_events, str(self.body.get("type")))
 
     @property
     def store(self) -> StateStore:
@@ -2253,7 +2263,7 @@ class _Call:
 
     @functools.cached_property
     def parent_ids(self) -> tuple[str, ...]:
-        """The ids of the path that leads to the resource."""
+        """The ids in the path before the resource."""
         return tuple(self.params[name] for name in self.shape.parent_params)
 
     @property
@@ -2262,12 +2272,14 @@ class _Call:
 
     @property
     def id_path(self) -> tuple[str, ...]:
-        """The ids that lead to the object the call is about, parents first."""
-        return (*self.parent_ids, self.item_id) if self.shape.item_param else self.parent_ids
+        """All ids in the path: those of the parents, then the id of the object, if the path has one."""
+        if not self.shape.item_param:
+            return self.parent_ids
+        return (*self.parent_ids, self.item_id)
 
     @property
     def key(self) -> Any:
-        """The key of that object in the state."""
+        """The key in the state of the object that the path names."""
         return _to_key(self.id_path)
 
     @property
@@ -2280,12 +2292,12 @@ class _Call:
 
     @functools.cached_property
     def input_items(self) -> list[_JSON]:
-        """What the request brings for a conversation, as items with ids."""
+        """The input of the request as conversation items with ids."""
         return [_to_conversation_item(item, self.store) for item in _to_items(self.body.get(self.behavior.input_param))]
 
     @property
     def wants_stream(self) -> bool:
-        """Whether the answer shall be a stream of events."""
+        """Return True if the answer is a stream of events."""
         if self.session:
             return True
         if self.row.method == "GET":
@@ -2294,30 +2306,40 @@ class _Call:
 
     @property
     def response_type(self) -> Any:
-        """The type of the answer; the request's `response_format` decides for some."""
-        requested_format = self.body.get("response_format") if self.behavior.types_by_format else None
-        type_path = self.behavior.types_by_format.get(requested_format) if isinstance(requested_format, str) else None
-        return (type_path and _sdk_type(type_path)) or _sdk_type(self.row.model)
+        """The type of the answer. For some endpoints it depends on the request's `response_format`."""
+        types_by_format = self.behavior.types_by_format
+        if types_by_format:  # tested first, because reading the body decodes it
+            requested_format = self.body.get("response_format")
+            if isinstance(requested_format, str) and requested_format in types_by_format:
+                type_for_format = _sdk_type(types_by_format[requested_format])
+                if type_for_format:
+                    return type_for_format
+        return _sdk_type(self.row.model)
 
 
 def _read_body(request: httpx.Request, deployment: str | None) -> _JSON:
-    """A body as a dict; the model is the deployment, where an Azure path has one."""
+    """Return the decoded body. The deployment in an Azure path replaces the model."""
     body = _decode_body(request)
-    return {**body, "model": deployment} if deployment else body
+    if deployment:
+        return {**body, "model": deployment}
+    return body
 
 
 def _all_params(request: _Call | Record) -> dict[str, Any]:
-    """All that a request says: query, path parameters and body as one."""
+    """Return the query, the path parameters and the body of a request as one dict. The body overrides the others."""
     return {**_query_params(request.request), **request.params, **request.body}
 
 
 def _query_params(request: httpx.Request) -> dict[str, Any]:
-    """A query as a dict, nested as a form is."""
+    """Return a query as a dict, nested in the same way as a form."""
     return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
 
 
 def _decode_body(request: httpx.Request) -> _JSON:
-    """A body as a dict: JSON as it is, a form with its files as (filename, bytes, content type)."""
+    """Decode a body of JSON, form fields or SDP to a dict. A file in a form is a (filename, bytes, content type) tuple.
+
+    Return an empty dict for a body of any other type. Raise the 400 of a body that cannot be decoded.
+    """
     content = request.content
     if content.startswith(b"{"):
         return _decode_json_object(content)
@@ -2328,45 +2350,54 @@ def _decode_body(request: httpx.Request) -> _JSON:
         return _nest_form_fields(parse_qsl(_decode_utf8(content), keep_blank_values=True))
     if content_type.startswith("application/sdp"):
         return {"sdp": _decode_utf8(content)}
-    return _decode_json_object(content) if content and (not content_type or "json" in content_type) else {}
+    if content and (not content_type or "json" in content_type):
+        return _decode_json_object(content)
+    return {}
 
 
 def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
-    """`a[b]` as a dict in a dict, `a[]` and repeated names as a list."""
+    """Build a dict from form fields: `a[b]` becomes a dict in a dict, `a[]` and repeated names become lists."""
     body: _JSON = {}
     for name, value in pairs:
-        current_key, *keys = re.findall(r"[^\[\]]+", name) or [name]
+        key, *nested_keys = re.findall(r"[^\[\]]+", name) or [name]
         node = body
-        for key in keys:
-            node, current_key = node.setdefault(current_key, {}), key
+        for nested_key in nested_keys:
+            node = node.setdefault(key, {})
+            key = nested_key
             if not isinstance(node, dict):
-                _reject(f"Invalid form: '{name}' stands beside another value of the same name.", name)
-        if name.endswith("[]") or current_key in node:
-            existing = node.get(current_key, [])
-            value = [*(existing if isinstance(existing, list) else [existing]), value]
-        node[current_key] = value
+                _reject(f"Invalid form: '{name}' conflicts with another field of the same name.", name)
+        if name.endswith("[]") or key in node:
+            existing = node.get(key, [])
+            if not isinstance(existing, list):
+                existing = [existing]
+            value = [*existing, value]
+        node[key] = value
     return body
 
 
 def _decode_multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
-    """The fields of a form in order; what has a filename is a file."""
+    """Return the names and values of a multipart form, in order."""
     boundary = email.message_from_string(f"Content-Type: {content_type}").get_param("boundary")
     parts = (b"\r\n" + content).split(b"\r\n--" + str(boundary).encode())
     return [_decode_part(part) for part in parts[1:] if not part.startswith(b"--")]
 
 
 def _decode_part(part: bytes) -> tuple[str, Any]:
+    """Return the name and the value of one part of a multipart form. A part with a filename is a file."""
     raw_headers, _, data = part.partition(b"\r\n\r\n")
     headers = email.message_from_string(raw_headers.decode("utf-8", "replace").lstrip())
     name = str(headers.get_param("name", header="content-disposition"))
     filename = headers.get_filename()
-    filename = filename and filename.replace("%22", '"')  # how forms write quotes in names
+    content_type = headers.get_content_type()
     if filename is not None:
-        return name, (filename, data, headers.get_content_type())
-    return name, _decode_json_object(data) if headers.get_content_type() == "application/json" else _decode_utf8(data)
+        return name, (filename.replace("%22", '"'), data, content_type)  # forms escape the quotes in a filename
+    if content_type == "application/json":
+        return name, _decode_json_object(data)
+    return name, _decode_utf8(data)
 
 
 def _decode_json_object(content: bytes) -> _JSON:
+    """Decode a JSON object. Raise the 400 of anything else."""
     try:
         body = _json_decode(_decode_utf8(content))
     except (RecursionError, ValueError) as error:
@@ -2389,7 +2420,7 @@ def _decode_utf8(content: bytes) -> str:
 
 
 def _check_request(call: _Call) -> None:
-    """What the service checks of a request before it answers. Raises its errors."""
+    """Raise the service's error for a request that it rejects."""
     if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
         _check_body(call)
     for param, resource in call.behavior.references.items():
@@ -2400,6 +2431,7 @@ def _check_request(call: _Call) -> None:
 
 
 def _check_body(call: _Call) -> None:
+    """Raise the service's error for a missing parameter and, in strict mode, for all that the SDK's types reject."""
     if call.mock._strict:
         _check_shutdown(call)
     _check_required(call)
@@ -2410,7 +2442,7 @@ def _check_body(call: _Call) -> None:
         _check_strict_schemas(call)
 
 
-# What the service has shut down, by the beginning of the names, and since when; refused if strict.
+# Shutdown dates by the prefix of the endpoint. Strict mode answers 404 from that day on.
 _ENDPOINT_SHUTDOWN_DATES = {
     "beta.assistants.": "2026-08-26",
     "beta.threads.": "2026-08-26",
@@ -2420,7 +2452,7 @@ _ENDPOINT_SHUTDOWN_DATES = {
 
 
 def _check_shutdown(call: _Call) -> None:
-    """Raises the 404 of a path that the service does not have any more."""
+    """Raise the 404 of an endpoint that the service has shut down."""
     for prefix, date in _ENDPOINT_SHUTDOWN_DATES.items():
         if call.row.name.startswith(prefix) and time.strftime("%Y-%m-%d", time.gmtime(time.time())) >= date:
             path = call.request.url.path
@@ -2428,7 +2460,7 @@ def _check_shutdown(call: _Call) -> None:
 
 
 def _check_required(call: _Call) -> None:
-    """Raises the 400 of a request that leaves out what the API needs."""
+    """Raise the 400 of a missing required parameter."""
     sent = call.body.keys() | call.query.keys() | call.params.keys()
     for name in call.required_params:
         names = {name, name.rstrip("_"), f"{name}s"}  # one image, or a list of images
@@ -2437,14 +2469,14 @@ def _check_required(call: _Call) -> None:
 
 
 def _check_api_key(call: _Call) -> None:
-    """Raises the 401 of a request without a key."""
+    """Raise the 401 of a request without an API key."""
     authorization = call.request.headers.get("authorization", "")
     if not re.fullmatch(r"Bearer \S+", authorization) and not call.request.headers.get("api-key"):
         message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
         _reject(message, code="invalid_api_key", status=401)
 
 
-# The models of which there are kinds, by the beginning of their names, the longest first.
+# Prefixes of model names, by the category of the model. The first category with a matching prefix applies.
 _MODEL_CATEGORIES = {
     "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
     "embedding": ("text-embedding-",),
@@ -2456,7 +2488,7 @@ _CANNOT_SAMPLE_ERROR = (403, "You are not allowed to sample from this model", No
 _CANNOT_EMBED_ERROR = (403, "You are not allowed to generate embeddings from this model", None)
 
 
-# Which kinds of models are not for an endpoint, and what it says then; refused if strict.
+# The status, message and param of the error for an endpoint and a category of models that it doesn't support.
 _WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
     ("chat.completions.create", "completion"): (
         404,
@@ -2476,7 +2508,7 @@ _WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
 
 
 def _check_model_category(call: _Call) -> None:
-    """Raises the error of a model that is for another endpoint; on Azure its name is that of a deployment."""
+    """Raise the error of a model that the endpoint doesn't support. On Azure, the name is that of a deployment."""
     model = str(call.body.get("model"))
     category = next((category for category, prefixes in _MODEL_CATEGORIES.items() if model.startswith(prefixes)), "")
     if (call.row.name, category) in _WRONG_MODEL_ERRORS and not call.is_azure:
@@ -2484,12 +2516,15 @@ def _check_model_category(call: _Call) -> None:
         _reject(message, param, status=status)
 
 
-# What the API takes beside what the SDK has parameters for.
-_EXTRA_PARAMS = {"images.edit": {"images"}, "responses.connect": {"multi_agent"}}
+# Parameters that the API accepts although the SDK's methods don't have them.
+_EXTRA_PARAMS = {
+    "images.edit": {"images"},
+    "responses.connect": {"multi_agent"},
+}
 
 
 def _check_params(call: _Call) -> None:
-    """Raises the 400 of a request with parameters the API does not know, or values it does not take."""
+    """Raise the 400 of an unknown parameter, or of a value that a parameter does not accept."""
     accepted = call.accepted_params
     for name in call.body:
         if not {name, f"{name}_"} & accepted.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
@@ -2499,11 +2534,12 @@ def _check_params(call: _Call) -> None:
 
 
 def _check_param_types(call: _Call) -> None:
-    """Raises the 400 of a parameter with a value the API does not take."""
-    accepted, required = call.accepted_params, call.required_params
+    """Raise the 400 of a value that a parameter does not accept. Null is accepted for optional parameters."""
+    accepted = call.accepted_params
+    required = call.required_params
     for name, value in call.body.items():
         tp = accepted.get(name, accepted.get(f"{name}_"))
-        if tp and (value is not None or name in required):  # else null is "not given"
+        if tp and (value is not None or name in required):
             lenient = bool(call.session) and name == "session" and not call.mock._strict
             _check_type(name, value, tp, lenient)
 
@@ -2513,7 +2549,7 @@ def _check_param_types(call: _Call) -> None:
 
 @functools.cache
 def _param_names(name: str) -> tuple[str, ...]:
-    """The names of what a call takes, as the SDK's text has them; those of all ways to call it."""
+    """Return the names of an endpoint's parameters, of all overloads of its method, read from the SDK's source."""
     resource, _, method = name.rpartition(".")
     signatures = re.findall(rf"^    def {method}\((.*?)^    \) ->", _sdk_source(resource), re.MULTILINE | re.DOTALL)
     names = re.findall(r"^        (\w+): ", "".join(signatures), re.MULTILINE)
@@ -2522,7 +2558,7 @@ def _param_names(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def _param_types(name: str) -> Mapping[str, Any]:
-    """Return the SDK's type of each parameter of a call."""
+    """Return the SDK's type of each parameter of an endpoint."""
     function, _ = _sdk_method(name)
     hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
     return {key: hint for key, hint in hints.items() if _is_api_param(key)}
@@ -2530,45 +2566,54 @@ def _param_types(name: str) -> Mapping[str, Any]:
 
 @functools.cache
 def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
-    """The SDK's method behind a row, and the parameters every way to call it requires."""
+    """Return the SDK's method for an endpoint, and the parameters that all overloads of the method require."""
     import openai
 
-    function: Any = functools.reduce(getattr, name.split("."), object.__new__(openai.OpenAI))  # no client, no context
-    function = function.__func__
-    parameters = inspect.signature(function).parameters.values()
-    required = tuple(
-        parameter.name
-        for parameter in parameters
-        if parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
-    )
-    if variants := inspect.getclosurevars(function).nonlocals.get("variants"):  # the SDK's mark of overloads
-        required = tuple(name for name in variants[0] if all(name in variant for variant in variants))
-    return inspect.unwrap(function), required
+    client = object.__new__(openai.OpenAI)  # `OpenAI()` would create an SSL context, which is slow
+    method: Any = functools.reduce(getattr, name.split("."), client)
+    function = method.__func__
+    variants = inspect.getclosurevars(function).nonlocals.get("variants")  # set by the SDK's decorator of overloads
+    if variants:
+        first_variant = variants[0]
+        required = [name for name in first_variant if all(name in variant for variant in variants)]
+    else:
+        required = []
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+                required.append(parameter.name)
+    return inspect.unwrap(function), tuple(required)
 
 
 def _is_api_param(parameter: str) -> bool:
-    """Return True if the SDK sends a parameter; it keeps some to itself."""
+    """Return True if the SDK sends a parameter. It doesn't send its own options, such as `timeout`."""
     return not parameter.startswith("extra_") and parameter not in ("timeout", "return")
 
 
 def _client_event_type(unions: str, event_type: str) -> Any:
-    """An event of a client; the later unions are imported, which takes long, for what the first does not have."""
-    return next(
-        (events[event_type] for union in unions.split() if event_type in (events := _client_events(union))), None
-    )
+    """Return the SDK's type of a client event, or None for an unknown event.
+
+    unions: the paths of the SDK's unions of client events, separated by spaces. A union is imported only if the unions
+        before it don't have the event, because importing is slow.
+    """
+    for union in unions.split():
+        events = _client_events(union)
+        if event_type in events:
+            return events[event_type]
+    return None
 
 
 @functools.cache
 def _client_events(union: str) -> Mapping[str, Any]:
-    """The events of a client by type, of the SDK's union of all it may send; none where the release has no such union."""
+    """Return the client events of one of the SDK's unions, by type. Return none if the SDK doesn't have the union."""
     import typing_extensions
 
-    events = filter(None, typing.get_args(_sdk_type(union)) or (_sdk_type(union),))
-    return {
-        event_type: event
-        for event in events
-        for event_type in _literal_values(typing_extensions.get_type_hints(event)["type"])
-    }
+    union_type = _sdk_type(union)
+    events = {}
+    for event in typing.get_args(union_type) or (union_type,):
+        if event:
+            for event_type in _literal_values(typing_extensions.get_type_hints(event)["type"]):
+                events[event_type] = event
+    return events
 
 
 @functools.cache
@@ -2585,16 +2630,23 @@ def _required_keys(tp: Any) -> set[str]:
 
 @functools.cache
 def _typed_dict_keys(tp: Any) -> Mapping[str, _Field]:
-    """Return the keys of a TypedDict by the name they have on the wire."""
+    """Return the keys of a TypedDict by their names on the wire."""
     import typing_extensions
 
-    annotations = typing_extensions.get_type_hints(tp, include_extras=True)
-    fields = {name: _typed_dict_field(annotation) for name, annotation in annotations.items()}
-    return {_wire_name(name, field.type): field for name, field in fields.items()}
+    keys = {}
+    for name, annotation in typing_extensions.get_type_hints(tp, include_extras=True).items():
+        field = _typed_dict_field(annotation)
+        for extra in getattr(field.type, "__metadata__", ()):
+            alias = getattr(extra, "alias", None)
+            if alias:  # `async_` is sent as `async`
+                name = alias
+                break
+        keys[name] = field
+    return keys
 
 
 def _typed_dict_field(annotation: Any) -> _Field:
-    """Return the type of a TypedDict's key, and whether the key is required.
+    """Return the type of a TypedDict's key, and True if the key is required.
 
     `__required_keys__` does not list the required keys, because the SDK's annotations are strings.
     """
@@ -2605,16 +2657,10 @@ def _typed_dict_field(annotation: Any) -> _Field:
     return _Field(annotation, required=False)
 
 
-def _wire_name(name: str, tp: Any) -> str:
-    """Return the alias that annotates a key's type, or else its name: `async_` is sent as `async`."""
-    aliases = (getattr(extra, "alias", None) for extra in getattr(tp, "__metadata__", ()))
-    return next(filter(None, aliases), name)
-
-
 # ---- bounds ----------------------------------------------------------------------------------------------------------
 
 
-# The least and the most of a parameter, by its name and, where that is not the same everywhere, its endpoint.
+# The minimum and maximum of a parameter. Bounds for `endpoint.parameter` override those for the parameter's name.
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "completions.create.logprobs": (0, 5),
     "dimensions": (1, 3072),
@@ -2635,8 +2681,33 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _BOUNDED_PARAMS = {name.rpartition(".")[2] for name in _BOUNDS}
 
 
-# How a number violates each bound: the comparison, and the words of the message in either form.
-_BOUND_ERRORS = ((operator.lt, "below", "minimum", ">=", "less"), (operator.gt, "above", "maximum", "<=", "greater"))
+class _BoundError(NamedTuple):
+    """One way in which a number violates its bounds, and the words for it in either form of the message."""
+
+    is_violated: Callable[[float, float], bool]  # called with the number and the bound
+    side: str
+    limit: str
+    expected_sign: str
+    comparative: str
+
+
+# The errors of a minimum and of a maximum.
+_BOUND_ERRORS = (
+    _BoundError(
+        is_violated=operator.lt,
+        side="below",
+        limit="minimum",
+        expected_sign=">=",
+        comparative="less",
+    ),
+    _BoundError(
+        is_violated=operator.gt,
+        side="above",
+        limit="maximum",
+        expected_sign="<=",
+        comparative="greater",
+    ),
+)
 
 
 # Endpoints whose messages have the form of JSON schema's.
@@ -2644,57 +2715,85 @@ _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 
 
 def _check_bounds(call: _Call) -> None:
-    """Raises the 400 of a number that is too small or too large; stumbles over what is no number."""
+    """Raise the 400 of a number that is too small or too large.
+
+    Raise `TypeError` or `ValueError` for a value that is not a number. `_attribute_errors` turns these into the 400 of a
+    wrong type.
+    """
     for name in call.body.keys() & _BOUNDED_PARAMS:
-        bounds, value = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name)), call.body[name]
-        number_type = "integer" if bounds and isinstance(bounds[0], int) else "decimal"
-        if bounds and value is not None and not (number_type == "decimal" and isinstance(value, str)):
-            number = int(value) if number_type == "integer" else value
-            for (is_beyond, side, limit, sign, comparative), bound in zip(_BOUND_ERRORS, bounds, strict=True):
-                if is_beyond(number, bound):
-                    if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS:
-                        _reject(f"{value} is {comparative} than the {limit} of {bound:g} - '{name}'")
-                    expected = f"{number_type} {side} {limit} value. Expected a value {sign} {bound:g}, but got {value} instead."
-                    _reject(f"Invalid '{name}': {expected}", name, f"{number_type}_{side}_{limit[:3]}_value")
+        bounds = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name))
+        value = call.body[name]
+        if bounds is None or value is None:
+            continue
+        if isinstance(bounds[0], int):
+            number_type = "integer"
+            number = int(value)
+        elif isinstance(value, str):  # a decimal in a form, which the service does not check
+            continue
+        else:
+            number_type = "decimal"
+            number = value
+        for error, bound in zip(_BOUND_ERRORS, bounds, strict=True):
+            if not error.is_violated(number, bound):
+                continue
+            if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS:
+                _reject(f"{value} is {error.comparative} than the {error.limit} of {bound:g} - '{name}'")
+            violation = f"{number_type} {error.side} {error.limit} value"
+            expected = f"Expected a value {error.expected_sign} {bound:g}, but got {value} instead."
+            code = f"{number_type}_{error.side}_{error.limit[:3]}_value"
+            _reject(f"Invalid '{name}': {violation}. {expected}", name, code)
 
 
 # ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
 def _check_strict_schemas(call: _Call) -> None:
-    """Raises the 400 of a schema that says `strict` and is not as that wants it."""
-    for label, param, code, schema, strict in _request_schemas(call.body):
-        if strict and (error := next(_strict_schema_errors(schema), None)):
-            _reject(f"Invalid schema for {label}: {error}", param, code)
-
-
-def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
-    """The schemas of a request, of its functions and of the answer it wants, in the forms of all APIs."""
-    for param, definition in _tool_definitions(body, ("function",)):
-        label, error_code = f"function '{definition.get('name')}'", "invalid_function_parameters"
-        yield _RequestSchema(
-            label, f"{param}.parameters", error_code, definition.get("parameters"), definition.get("strict") is True
-        )
-    for param, code, output_format in (
-        ("response_format", None, _get_dict(_get_dict(body, "response_format"), "json_schema")),
-        ("text.format.schema", "invalid_json_schema", _get_dict(_get_dict(body, "text"), "format")),
-    ):
-        if "schema" in output_format:
-            label = f"response_format '{output_format.get('name')}'"
-            yield _RequestSchema(label, param, code, output_format["schema"], output_format.get("strict") is True)
+    """Raise the 400 of a schema that is marked as `strict` and violates the rules for strict schemas."""
+    for request_schema in _request_schemas(call.body):
+        if not request_schema.strict:
+            continue
+        error = next(_strict_schema_errors(request_schema.schema), None)
+        if error:
+            _reject(f"Invalid schema for {request_schema.label}: {error}", request_schema.param, request_schema.code)
 
 
 class _RequestSchema(NamedTuple):
-    """A schema in a request: what it is for, where it stands, what the service calls a wrong one, and the schema."""
+    """A schema in a request."""
 
-    label: str
-    param: str
-    code: str | None
+    label: str  # the name of the schema in error messages
+    param: str  # the path of the schema in the request
+    code: str | None  # the service's error code for an invalid schema
     schema: Any
     strict: bool
 
 
-# What a schema that says `strict` may not have.
+def _request_schemas(body: Mapping[str, Any]) -> Iterator[_RequestSchema]:
+    """Yield the schemas of a request's functions, then the schema of its output. Knows the forms of all APIs."""
+    for param, definition in _tool_definitions(body, ("function",)):
+        yield _RequestSchema(
+            label=f"function '{definition.get('name')}'",
+            param=f"{param}.parameters",
+            code="invalid_function_parameters",
+            schema=definition.get("parameters"),
+            strict=definition.get("strict") is True,
+        )
+    chat_format = _get_dict(_get_dict(body, "response_format"), "json_schema")
+    responses_format = _get_dict(_get_dict(body, "text"), "format")
+    for param, code, output_format in (
+        ("response_format", None, chat_format),
+        ("text.format.schema", "invalid_json_schema", responses_format),
+    ):
+        if "schema" in output_format:
+            yield _RequestSchema(
+                label=f"response_format '{output_format.get('name')}'",
+                param=param,
+                code=code,
+                schema=output_format["schema"],
+                strict=output_format.get("strict") is True,
+            )
+
+
+# Keywords that a strict schema must not have.
 _STRICT_FORBIDDEN_KEYWORDS = {
     "allOf",
     "dependentRequired",
@@ -2709,19 +2808,28 @@ _STRICT_FORBIDDEN_KEYWORDS = {
 
 
 def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
-    """Where a schema says what the service does not make, or leaves open which keys an object has, at any depth."""
-    schema = {"type": "object"} if schema is None else schema
+    """Yield the service's messages for violations of the rules for strict schemas, at any depth.
+
+    A strict schema has no forbidden keywords, and its objects have exactly the listed properties, all of them required.
+
+    context: the keys that lead from the root to the schema.
+    """
+    if schema is None:
+        schema = {"type": "object"}
     if not isinstance(schema, dict):
         return
     for key in sorted(_STRICT_FORBIDDEN_KEYWORDS & schema.keys()):
         yield f"In context={context}, '{key}' is not permitted."
-    properties, required, schema_type = _get_dict(schema, "properties"), schema.get("required"), schema.get("type")
+    properties = _get_dict(schema, "properties")
+    required = schema.get("required")
+    schema_type = schema.get("type")
     is_object = properties or schema_type == "object" or (isinstance(schema_type, list) and "object" in schema_type)
     if is_object and schema.get("additionalProperties") is not False:
         yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
-    for name in [name for name in properties if not (isinstance(required, list) and name in required)]:
-        message = "'required' is required to be supplied and to be an array including every key in properties."
-        yield f"In context={context}, {message} Missing '{name}'."
+    for name in properties:
+        if not (isinstance(required, list) and name in required):
+            message = "'required' is required to be supplied and to be an array including every key in properties."
+            yield f"In context={context}, {message} Missing '{name}'."
     for key in ("properties", "$defs", "definitions"):
         for name, subschema in _get_dict(schema, key).items():
             yield from _strict_schema_errors(subschema, *context, key, name)
@@ -2733,11 +2841,11 @@ def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
 # ---- types of parameters ---------------------------------------------------------------------------------------------
 
 
-_Path = tuple[str | int, ...]  # a parameter, and the keys and positions that lead to a value in it
+_Path = tuple[str | int, ...]  # the keys and indices from a dict, such as a body or a schema, to a value in it
 
 
 class _Flaw(NamedTuple):
-    """A value that a type does not accept: where it is, the service's code for it, and what the type accepts."""
+    """A value that a type does not accept: its path, the service's error code, and the accepted values."""
 
     path: _Path
     code: str
@@ -2746,14 +2854,14 @@ class _Flaw(NamedTuple):
 
     def reject(self) -> typing.NoReturn:
         """Raise the 400 of this flaw."""
-        param = _param_path(self.path)
+        param = _format_path(self.path)
         _reject(_FLAW_MESSAGES[self.code](self, param), param, self.code)
 
 
 def _check_type(name: str, value: Any, tp: Any, lenient: bool = False) -> None:
     """Raise the 400 of a value that a parameter does not accept.
 
-    lenient: accept literals that the installed SDK does not have, because the service may have learned them since. The
+    lenient: accept literals that the installed SDK does not have, because the service may have added them since. The
         `type` of the value itself must still be a known one.
     """
     for flaw in _type_flaws(tp, value, (name,)):
@@ -2762,7 +2870,7 @@ def _check_type(name: str, value: Any, tp: Any, lenient: bool = False) -> None:
             flaw.reject()
 
 
-def _param_path(path: _Path) -> str:
+def _format_path(path: _Path) -> str:
     """Return a path in the notation of the service: `input[0].content`."""
     name, *rest = path
     return str(name) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
@@ -2784,32 +2892,48 @@ def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]],
         return _typed_dict_flaws, origin
     if origin is typing.Union:
         members = _checked_members(args)
-        return (_union_flaws, members) if len(members) > 1 else _flaw_finder(members[0])
+        if len(members) == 1:
+            return _flaw_finder(members[0])
+        return _union_flaws, members
     if origin is typing.Literal:
-        return (_scalar_flaws, bool) if isinstance(args[0], bool) else (_literal_flaws, args)
+        if isinstance(args[0], bool):
+            return _scalar_flaws, bool
+        return _literal_flaws, args
     if args and origin in (dict, collections.abc.Mapping):
         return _mapping_flaws, args[1]
     if args and origin.__name__ in _ARRAY_TYPE_NAMES:
         return _array_flaws, args[0]
-    return (_scalar_flaws, origin) if origin in _SCALAR_PREDICATES else (_no_flaws, None)
+    if origin in _SCALAR_PREDICATES:
+        return _scalar_flaws, origin
+    return _no_flaws, None
 
 
 # By name, because some releases of the SDK have a SequenceNotStr of their own.
 _ARRAY_TYPE_NAMES = {"list", "Iterable", "Sequence", "SequenceNotStr"}
 
 
+# The SDK's types for arguments that were not given, by name, because releases have different ones.
+_OMISSION_TYPE_NAMES = {"Omit", "NotGiven"}
+
+
 def _checked_members(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the types a union is checked against: first all its literals as one, so that errors list them all."""
+    """Return the types to check a value against, for the members of a union.
+
+    The literals of all members come first, as one type, so that an error lists them all.
+    """
     if typing.IO[bytes] in args:  # one file or several
         return (bytes,)
-    literals = [literal for arg in args if _unwrap_type(arg)[0] is typing.Literal for literal in _unwrap_type(arg)[1]]
-    other_types = [arg for arg in args if _unwrap_type(arg)[0] is not typing.Literal and not _is_omission(arg)]
-    return (typing.Literal[tuple(literals)], *other_types) if literals else tuple(other_types)
-
-
-def _is_omission(tp: Any) -> bool:
-    """Return True for the types of the SDK's markers for arguments that were not given."""
-    return getattr(tp, "__name__", "") in ("Omit", "NotGiven")
+    literals: list[Any] = []
+    other_types: list[Any] = []
+    for arg in args:
+        origin, origin_args = _unwrap_type(arg)
+        if origin is typing.Literal:
+            literals += origin_args
+        elif getattr(arg, "__name__", "") not in _OMISSION_TYPE_NAMES:
+            other_types.append(arg)
+    if literals:
+        return (typing.Literal[tuple(literals)], *other_types)
+    return tuple(other_types)
 
 
 # The keys whose literals tell the members of a union apart. Every union of TypedDicts in the SDK has one of these.
@@ -2817,9 +2941,9 @@ _DISCRIMINATORS = ("type", "role")
 
 
 def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_Flaw]:
-    """Yield the flaws of a value that no member accepts, as the member sees them that the value most likely stands for.
+    """Yield nothing if any member of a union accepts a value. Else yield the flaws for the best-matching member.
 
-    The first one lists all that the members accept in its place, such as the types of all tools.
+    The first flaw lists the values that all members accept in its place, such as the types of all tools.
     """
     first_flaws = []
     for member in members:
@@ -2828,33 +2952,35 @@ def _union_flaws(members: Sequence[Any], value: Any, path: _Path) -> Iterator[_F
             return
         first_flaws.append((member, flaw))
     best_member, first_flaw = max(first_flaws, key=lambda pair: _match_score(*pair, value))
-    same_flaws = [flaw for _, flaw in first_flaws if (flaw.path, flaw.code) == (first_flaw.path, first_flaw.code)]
-    expected = dict.fromkeys(itertools.chain.from_iterable(flaw.expected for flaw in same_flaws))
+    expected: dict[str, None] = {}  # in order, without duplicates
+    for _, flaw in first_flaws:
+        if (flaw.path, flaw.code) == (first_flaw.path, first_flaw.code):
+            expected.update(dict.fromkeys(flaw.expected))
     yield first_flaw._replace(expected=tuple(expected))
     yield from itertools.islice(_type_flaws(best_member, value, path), 1, None)
 
 
 def _match_score(member: Any, first_flaw: _Flaw, value: Any) -> tuple[int, ...]:
-    """Return how likely a value stands for a member of a union, as a sort key.
+    """Return a sort key that is higher the better a value matches a member of a union.
 
     The criteria, most important first: the number of discriminators that agree, the number of keys in common, how deep
     the first flaw is, and that it is not about a key that identifies the member.
     """
     common = _common_keys(member, value)
-    agreeing = [
-        key
-        for key in _DISCRIMINATORS
-        if key in common and _is_valid_value(_typed_dict_keys(member)[key].type, value[key])
-    ]
+    agreeing_count = 0
+    for key in _DISCRIMINATORS:
+        if key in common and _is_valid_value(_typed_dict_keys(member)[key].type, value[key]):
+            agreeing_count += 1
     is_identifying = first_flaw.path[-1] in _DISCRIMINATORS or first_flaw.code == "missing_required_parameter"
-    return len(agreeing), len(common), len(first_flaw.path), not is_identifying
+    return agreeing_count, len(common), len(first_flaw.path), not is_identifying
 
 
 def _common_keys(tp: Any, value: Any) -> set[str]:
-    """Return the keys of a TypedDict that an object has. Other types and values have none."""
+    """Return the keys that a TypedDict and a JSON object have in common. Other types and values have none."""
     find_flaws, _ = _flaw_finder(tp)
-    is_comparable = find_flaws is _typed_dict_flaws and isinstance(value, dict)
-    return _typed_dict_keys(tp).keys() & value.keys() if is_comparable else set()
+    if find_flaws is not _typed_dict_flaws or not isinstance(value, dict):
+        return set()
+    return _typed_dict_keys(tp).keys() & value.keys()
 
 
 def _is_valid_value(tp: Any, value: Any) -> bool:
@@ -2882,16 +3008,18 @@ def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 
 @functools.cache
 def _identifying_keys(tp: Any) -> tuple[str, ...]:
-    """Return the keys that an object must have to be told from others: its role, or else its type.
+    """Return the keys that an object must have to be distinguished from others: its role, or else its type.
 
-    Where the type is optional, these are all required keys: an item reference is identified by its id.
+    If the type is optional, all required keys identify the object: an item reference is identified by its id.
     """
     keys = _typed_dict_keys(tp)
     required = tuple(name for name, key in keys.items() if key.required)
     for name in ("role", "type"):
         if name in required:
             return (name,)
-    return required if "type" in keys else ()
+    if "type" in keys:
+        return required
+    return ()
 
 
 def _mapping_flaws(value_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
@@ -2913,7 +3041,7 @@ def _array_flaws(item_type: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 
 
 def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterator[_Flaw]:
-    """Yield the flaw of a value that is not one of the literals; one of another type is a wrong type."""
+    """Yield a flaw if a value is not one of the literals, or has another type than they."""
     if type(value) not in map(type, literals):
         yield _wrong_type_flaw(type(literals[0]), value, path)
     elif value not in literals:
@@ -2921,7 +3049,7 @@ def _literal_flaws(literals: tuple[Any, ...], value: Any, path: _Path) -> Iterat
 
 
 def _scalar_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
-    """Yield the flaw of a value that is not a string, a number, a boolean or a file."""
+    """Yield a flaw if a value is not a string, a number, a boolean or a file, as the type demands."""
     if not _SCALAR_PREDICATES[tp](value):
         yield _wrong_type_flaw(tp, value, path)
 
@@ -2936,9 +3064,10 @@ def _wrong_type_flaw(tp: type, value: Any, path: _Path) -> _Flaw:
 
 
 def _is_numeric(value: Any) -> bool:
-    """Return True for numbers, and for numbers in a form, where they are strings."""
-    is_numeric = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value)
-    return isinstance(value, (int, float)) or bool(is_numeric)
+    """Return True for numbers, and for strings that are numbers, as in a form."""
+    if isinstance(value, str):
+        return re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value) is not None
+    return isinstance(value, (int, float))
 
 
 def _is_integer(value: Any) -> bool:
@@ -2946,7 +3075,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _is_boolean(value: Any) -> bool:
-    """Return True for booleans, also as numbers or as the strings that a form has."""
+    """Return True for booleans, and for the numbers and strings that stand for booleans in a form."""
     return value in (True, False, "true", "false", "1", "0")
 
 
@@ -2975,11 +3104,11 @@ _JSON_TYPES = {
 
 # The message of a flaw by its code.
 _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
-    "missing_required_parameter": lambda flaw, place: f"Missing required parameter: '{place}'.",
-    "invalid_type": lambda flaw, place: (
-        f"Invalid type for '{place}': expected {flaw.expected[0]}, but got {_JSON_TYPES[type(flaw.value)]} instead."
+    "missing_required_parameter": lambda flaw, param: f"Missing required parameter: '{param}'.",
+    "invalid_type": lambda flaw, param: (
+        f"Invalid type for '{param}': expected {flaw.expected[0]}, but got {_JSON_TYPES[type(flaw.value)]} instead."
     ),
-    "invalid_value": lambda flaw, place: (
+    "invalid_value": lambda flaw, param: (
         f"Invalid value: '{flaw.value}'. Supported values are: {_enumeration(flaw.expected)}."
     ),
 }
@@ -2988,15 +3117,17 @@ _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
 def _enumeration(words: Sequence[str]) -> str:
     """Return `a`, `a and b`, or `a, b, and c`."""
     *first_words, last_word = words
+    if not first_words:
+        return last_word
     comma = "," if len(first_words) > 1 else ""
-    return f"{', '.join(first_words)}{comma} and {last_word}" if first_words else last_word
+    return f"{', '.join(first_words)}{comma} and {last_word}"
 
 
 # ---- objects that a request names ------------------------------------------------------------------------------------
 
 
 def _require_object(call: _Call, resource: str, id: Any, param: str) -> _JSON:
-    """An object that a request refers to. Raises the 404 of its resource."""
+    """Return the stored object that a parameter refers to. Raise the 404 of its resource if it does not exist."""
     _expire_if_due(call.store, _get_resource(resource), id)
     if id not in call.store[resource]:
         raise _get_resource(resource).not_found_error(id, param)
@@ -3004,22 +3135,24 @@ def _require_object(call: _Call, resource: str, id: Any, param: str) -> _JSON:
 
 
 def _check_cancellable(call: _Call) -> None:
-    """What is over cannot be cancelled."""
+    """An object in a final status cannot be cancelled."""
     obj = _require_target(call)
     if obj["status"] in _FINAL_STATUSES:
         _reject(f"Cannot cancel {call.resource.noun} with status '{obj['status']}'.")
 
 
 def _find_ids(value: Any) -> list[Any]:
-    """The ids that a parameter names, in whichever form: one or several, alone or in objects."""
+    """Return the ids in a parameter: one id or a list of ids, each a value of its own or in an object."""
     if isinstance(value, list):
         return [id for item in value for id in _find_ids(item)]
     id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
-    return [id] if id and isinstance(id, (str, int)) else []  # an upload has none
+    if id and isinstance(id, (str, int)):
+        return [id]
+    return []  # the content of a file that is uploaded with the request has no id
 
 
 def _require_target(call: _Call) -> _JSON:
-    """The stored object the path names. Raises the 404 of its resource, or that of a parent."""
+    """Return the stored object that the path names. Raise the 404 of the object, or of a parent that does not exist."""
     _expire_if_due(call.store, call.resource, call.key)
     if call.key not in call.objects:
         _check_objects(call.resource.name, call.objects)
@@ -3029,12 +3162,14 @@ def _require_target(call: _Call) -> _JSON:
 
 
 def _require_parents(call: _Call) -> None:
-    """A child answers below its own parent only. Raises the parent's 404."""
-    resource, parent_ids = call.resource.parent, call.parent_ids
+    """Raise the 404 of a parent in the path that does not exist. The nearest parent is checked first."""
+    resource = call.resource.parent
+    parent_ids = call.parent_ids
     while resource and parent_ids:
         if _to_key(parent_ids) not in call.store[resource.name]:
             raise resource.not_found_error(parent_ids[-1], call.shape.parent_params[len(parent_ids) - 1])
-        resource, parent_ids = resource.parent, parent_ids[:-1]
+        resource = resource.parent
+        parent_ids = parent_ids[:-1]
 
 
 # ======================================================================================================================
@@ -3043,29 +3178,31 @@ def _require_parents(call: _Call) -> None:
 
 
 class _CompactReprMixin:
-    """Something whose repr leaves out what was not said."""
+    """Dataclass mixin whose repr leaves out the fields that have their default."""
 
     def __repr__(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        non_defaults = (f"{name}={value!r}" for name, value in values.items() if value != defaults[name])
-        return f"{type(self).__name__}({', '.join(non_defaults)})"
+        arguments = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if value != field.default:
+                arguments.append(f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(arguments)})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ToolCall(_CompactReprMixin):
-    """A call of a tool by the model; `arguments` is the JSON it wrote, or the text a custom tool takes."""
+    """A call of a tool by the model. `arguments` is JSON, or the text input of a custom tool."""
 
     name: str
     arguments: str
     id: str | None = None
-    broken: bool = False  # written by hand, perhaps on purpose as no model should
-    custom: bool = False  # of a custom tool, as the request offers it
+    broken: bool = False  # `arguments` is a string from the test, which may be invalid JSON on purpose
+    custom: bool = False  # the request offers the tool as a custom tool
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Citation(_CompactReprMixin):
-    """The source of a part of a text: a page, or a file."""
+    """The source of a part of a text: a web page (`url`, `title`) or a file (`file_id`, `title`)."""
 
     start: int
     end: int
@@ -3076,18 +3213,19 @@ class Citation(_CompactReprMixin):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Turn(_CompactReprMixin):
-    """What the model says in one answer, whichever API asks it; `+` joins turns into one."""
+    """The model's output in one answer, for any API. Add turns with `+` to combine them into one."""
 
     text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
-    stop: str | None = None  # "length" or "content_filter" where the answer is cut
+    stop: str | None = None  # the reason why the answer is incomplete: "length" or "content_filter"
     reasoning: str | None = None
     citations: tuple[Citation, ...] = ()
-    structured: bool = False  # the text is JSON: the arguments of a call, where the request forces one
+    structured: bool = False  # the text is JSON, which becomes the arguments of a call if the request forces one
 
     def __add__(self, other: Any) -> Turn:
-        other = Turn(other) if isinstance(other, str) else other
+        if isinstance(other, str):
+            other = Turn(other)
         offset = len(self.text or "")
         shifted_citations = [
             dataclasses.replace(citation, start=citation.start + offset, end=citation.end + offset)
@@ -3108,63 +3246,101 @@ class Turn(_CompactReprMixin):
 
 
 def _tool_call_fields(tool_call: ToolCall) -> _JSON:
-    return {"name": tool_call.name, "input" if tool_call.custom else "arguments": tool_call.arguments}
+    """Return the name of a call and its arguments, which are called `input` for a custom tool."""
+    if tool_call.custom:
+        return {"name": tool_call.name, "input": tool_call.arguments}
+    return {"name": tool_call.name, "arguments": tool_call.arguments}
 
 
 def _url_citation(citation: Citation, nested: bool = False) -> _JSON:
-    """A citation of a page. Raises `TypeError` for one of a file."""
+    """Return the annotation for a cited page. Raise `TypeError` for a cited file.
+
+    nested: put the fields below `url_citation`, as chat completions do.
+    """
     if citation.url is None:
-        raise TypeError(f"{citation!r}: no citation of a file here")
+        raise TypeError(f"{citation!r}: this endpoint cites pages (url=...), but not files")
     fields = {"url": citation.url, "title": citation.title, "start_index": citation.start, "end_index": citation.end}
-    return {"type": "url_citation"} | ({"url_citation": fields} if nested else fields)
+    if nested:
+        return {"type": "url_citation", "url_citation": fields}
+    return {"type": "url_citation", **fields}
 
 
 def _turn_to_text(turn: Turn) -> _JSON:
+    """Return a partial with the text of a turn. Raise `TypeError` for a turn without text, or with citations."""
     if turn.text is None or turn.citations:
-        raise TypeError(f"{turn!r}: no call, refusal or citation here")
+        raise TypeError(f"{turn!r}: this endpoint answers with plain text, without tool calls, refusals or citations")
     return {"text": turn.text}
 
 
-# What a turn is in the answer of each model that speaks. Raises `TypeError` for a turn it cannot say.
+# By response model, a function that converts a turn to a partial of the model. It raises `TypeError` for a turn that the
+# model has no fields for.
 _TURN_CONVERTERS: dict[str, Callable[[Turn], _JSON]] = {}
-_INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}  # why an answer is incomplete
+
+
+# The responses API's reason for an incomplete answer, by `Turn.stop`.
+_INCOMPLETE_REASONS = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+}
 
 
 # ---- the turn where nothing is set -----------------------------------------------------------------------------------
 
 
 def _default_turn(body: Mapping[str, Any]) -> Turn | None:
-    """What the model says when nothing was set, where the request asks for a call or for JSON."""
-    choice = body.get("tool_choice")
-    tools, name = dict(_offered_tools(body)), None
-    if isinstance(choice, dict):
-        allowed = _get_dict(choice, "allowed_tools") or choice
-        allowed_names = (
-            [tool_name for tool_name, _ in _offered_tools(allowed)] if allowed.get("mode") == "required" else []
-        )
-        named_tool = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
-        name = next(iter(allowed_names), None) or named_tool.get("name")
-    if tools and (name in tools or choice == "required"):
-        name = name if name in tools else next(iter(tools))
-        schema = tools[name] or {}
-        turn = tool_call(name, "text" if name in _custom_tools(body) else _generate(schema, f"function '{name}'", body))
-        return _fit_turn_to_tools(turn, body)
+    """Return a turn that a request demands: a call of the tool that it forces, or else JSON for the schema of its output.
+
+    Return None if the request demands neither. Raise the 400 of an invalid schema, and `_GenerationError` if no value is
+    found for a valid one.
+    """
+    forced_tool = _forced_tool(body)
+    if forced_tool:
+        name, schema = forced_tool
+        is_custom = name in _custom_tools(body)
+        arguments = "text" if is_custom else _generate(schema or {}, f"function '{name}'", body)
+        return _fit_turn_to_tools(tool_call(name, arguments), body)
     schema = _output_schema(body)
-    return None if schema is None else Turn(json.dumps(_generate(schema, "response_format", body)))
+    if schema is None:
+        return None
+    return Turn(json.dumps(_generate(schema, "response_format", body)))
+
+
+def _forced_tool(body: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """Return the name and the parameter schema of the tool that a request's `tool_choice` forces, or None."""
+    choice = body.get("tool_choice")
+    tools = dict(_offered_tools(body))
+    if not tools:
+        return None
+    if choice == "required":
+        return next(iter(tools.items()))
+    if not isinstance(choice, dict):
+        return None
+    named_tool = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
+    name = named_tool.get("name")
+    allowed = _get_dict(choice, "allowed_tools") or choice
+    if allowed.get("mode") == "required":
+        allowed_names = [allowed_name for allowed_name, _ in _offered_tools(allowed)]
+        name = next(iter(allowed_names), None) or name
+    if name in tools:
+        return name, tools[name]
+    return None
 
 
 def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
-    """A turn as a request's tools want it: calls of custom tools, and JSON as the arguments of a call it forces."""
-    if turn.structured and (forced_calls := (_default_turn(body) or Turn()).tool_calls):
-        tool_call = dataclasses.replace(forced_calls[0], arguments=turn.text)
-        return dataclasses.replace(turn, text=None, structured=False, tool_calls=(tool_call,))
+    """Return a turn adapted to the tools of a request.
+
+    JSON becomes the arguments of the call that the request forces, if it forces one. Calls of custom tools are marked.
+    """
     custom_tools = _custom_tools(body)
-    return dataclasses.replace(
-        turn,
-        tool_calls=tuple(
-            dataclasses.replace(tool_call, custom=tool_call.name in custom_tools) for tool_call in turn.tool_calls
-        ),
-    )
+    if turn.structured:
+        forced_tool = _forced_tool(body)
+        if forced_tool:
+            name, _ = forced_tool
+            is_custom = name in custom_tools
+            forced_call = ToolCall(name, typing.cast(str, turn.text), broken=is_custom, custom=is_custom)
+            return dataclasses.replace(turn, text=None, structured=False, tool_calls=(forced_call,))
+    tool_calls = [dataclasses.replace(call, custom=call.name in custom_tools) for call in turn.tool_calls]
+    return dataclasses.replace(turn, tool_calls=tuple(tool_calls))
 
 
 def _custom_tools(body: Mapping[str, Any]) -> _JSON:
@@ -3174,26 +3350,28 @@ def _custom_tools(body: Mapping[str, Any]) -> _JSON:
 def _offered_tools(
     body: Mapping[str, Any], tool_types: Sequence[str] = ("function", "custom")
 ) -> Iterator[tuple[str, Any]]:
-    """The tools a request offers, with the schemas of their parameters, in the forms of all APIs."""
-    return (
-        (definition["name"], definition.get("parameters"))
-        for _, definition in _tool_definitions(body, tool_types)
-        if "name" in definition
-    )
+    """Yield the name and the parameter schema of each tool in a request. Knows the forms of all APIs."""
+    for _, definition in _tool_definitions(body, tool_types):
+        if "name" in definition:
+            yield definition["name"], definition.get("parameters")
 
 
 def _tool_definitions(body: Mapping[str, Any], tool_types: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """What a request says of each tool of some kinds, after the place where it says that."""
+    """Yield the path and the definition of each tool in a request that has one of the types."""
     for index, tool in enumerate(_only_dicts(body.get("tools"))):
-        if (tool_type := tool.get("type")) in tool_types:
-            nested = tool.get(tool_type)
-            yield f"tools[{index}]{f'.{tool_type}' if nested else ''}", nested or tool
+        tool_type = tool.get("type")
+        if tool_type not in tool_types:
+            continue
+        nested_definition = tool.get(tool_type)  # in chat completions
+        if nested_definition:
+            yield f"tools[{index}].{tool_type}", nested_definition
+        else:
+            yield f"tools[{index}]", tool
 
 
 def _output_schema(body: Mapping[str, Any]) -> Any:
-    """The JSON schema a request wants the answer to follow, `None` if it wants none."""
-    text = body.get("text")
-    output_format = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    """Return the JSON schema for the output that a request asks for, or None if it does not ask for JSON."""
+    output_format = body.get("response_format") or _get_dict(body, "text").get("format")
     if not isinstance(output_format, dict) or output_format.get("type") not in ("json_schema", "json_object"):
         return None
     return output_format.get("schema") or (output_format.get("json_schema") or {}).get("schema") or {"type": "object"}
@@ -3203,7 +3381,7 @@ def _output_schema(body: Mapping[str, Any]) -> Any:
 
 
 def _count_tokens(text: str) -> int:
-    """How many tokens a text counts: one for every four characters begun. Documented, and fixed."""
+    """Return the number of tokens in a text: one for every four characters, rounded up. The docs promise this count."""
     return math.ceil(len(text) / 4)
 
 
@@ -3211,53 +3389,69 @@ _TEXT_KEYS = ("text", "refusal", "transcript", "value", "content", "summary", "o
 
 
 def _extract_text(content: Any) -> str:
-    """The text in any form of content: a string, parts, messages, items."""
+    """Return the text in any form of content: a string, parts, messages, items."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
         return "\n".join(filter(None, map(_extract_text, content)))
     if isinstance(content, dict):
-        return _extract_text(next((content[key] for key in _TEXT_KEYS if content.get(key)), ""))
+        for key in _TEXT_KEYS:
+            if content.get(key):
+                return _extract_text(content[key])
     return ""
 
 
 def _fake_logprobs(text: str | None, top: int | None = None) -> list[_JSON]:
-    """How likely each token of a text was, and the `top` ones in its place: the same for the same text."""
-    tokens = [(token, [f"{token}{rank or ''}" for rank in range(top or 0)]) for token in _split_text(text, 4)]
-    top_logprobs = [
-        {"top_logprobs": list(map(_token_logprob, candidates, itertools.count()))} for _, candidates in tokens
-    ]
-    return [
-        _token_logprob(token) | (top_fields if top is not None else {})
-        for (token, _), top_fields in zip(tokens, top_logprobs, strict=True)
-    ]
+    """Return the log probability of each token in a text, always the same for the same text.
+
+    top: the number of likely tokens to list for each token, or None to leave the list out.
+    """
+    logprobs = []
+    for token in _split_text(text, 4):
+        logprob = _token_logprob(token)
+        if top is not None:
+            logprob["top_logprobs"] = [_token_logprob(f"{token}{rank or ''}", rank) for rank in range(top)]
+        logprobs.append(logprob)
+    return logprobs
 
 
 def _split_text(text: str | None, chunk: int | None) -> Iterator[str]:
-    """A text in pieces of `chunk` characters, or of a word each with the space behind it."""
+    """Yield a text in pieces of `chunk` characters, or of one word each with the whitespace after it."""
+    text = text or ""
     if chunk:
-        return (text[i : i + chunk] for i in range(0, len(text), chunk)) if text else iter(())
-    return (match[0] for match in re.finditer(r"\S+\s*|\s+", text or ""))
+        for start in range(0, len(text), chunk):
+            yield text[start : start + chunk]
+    else:
+        for match in re.finditer(r"\S+\s*|\s+", text):
+            yield match[0]
 
 
 def _token_logprob(token: str, rank: int = 0) -> _JSON:
-    """A token with its log probability; all ranks together come to less than one."""
-    return {"token": token, "logprob": -2.0 - rank if rank else -0.1, "bytes": list(_encode_utf8(token))}
+    """Return a token with its log probability. The probabilities of all ranks add up to less than one."""
+    logprob = -2.0 - rank if rank else -0.1
+    return {"token": token, "logprob": logprob, "bytes": list(_encode_utf8(token))}
 
 
 def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[_JSON]) -> list[list[_JSON]]:
-    """The log probabilities for each piece of a text: those of the tokens that begin in it, in the last all others."""
-    piece_ends, logprobs_per_piece, position = list(itertools.accumulate(map(len, pieces))), [[] for _ in pieces], 0
-    for token in logprobs if pieces else ():
-        logprobs_per_piece[min(bisect.bisect(piece_ends, position), len(pieces) - 1)].append(token)
-        position += len(token["token"])
+    """Return the log probabilities of the tokens that begin in each piece of a text. The last piece gets all others."""
+    if not pieces:
+        return []
+    piece_ends = list(itertools.accumulate(map(len, pieces)))
+    logprobs_per_piece: list[list[_JSON]] = [[] for _ in pieces]
+    position = 0
+    for logprob in logprobs:
+        index = min(bisect.bisect(piece_ends, position), len(pieces) - 1)
+        logprobs_per_piece[index].append(logprob)
+        position += len(logprob["token"])
     return logprobs_per_piece
 
 
 def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> _JSON:
-    """The usage of an answer with these figures, and their sum."""
+    """Return the usage of an answer with these token counts and their total, or nothing for an answer without usage."""
     usage = obj.get("usage")
-    return {"usage": {**usage, **counts, "total_tokens": sum(counts.values())}} if usage else {}
+    if not usage:
+        return {}
+    return {"usage": {**usage, **counts, "total_tokens": sum(counts.values())}}
 
 
 # ---- scripts: what a test set, prepared ------------------------------------------------------------------------------
@@ -3265,7 +3459,7 @@ def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> _JSON:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Pace(_CompactReprMixin):
-    """How an answer arrives when it is streamed; `streamed()` documents the fields."""
+    """The speed of a streamed answer, and the fault that ends it. `streamed()` documents the fields."""
 
     chunk: int | None = None
     first_delay: float = 0
@@ -3279,15 +3473,15 @@ _NO_DELAY = Pace()
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Script:
-    """What a test said for a call, prepared when it was set."""
+    """A response that a test set, checked and prepared when it was set."""
 
-    templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # what it gave, merged into each model
-    # the fields that the test set; they override all others
+    templates: Mapping[Any, Any] = dataclasses.field(default_factory=dict)  # the response merged into each model
+    # the fields that the test set, which override all others
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    turn: Turn | None = None  # what the model says
+    turn: Turn | None = None  # the model's output, if the response is a turn
     pace: Pace = _NO_DELAY
-    resolve: Callable[[_Call], Any] | None = None  # what is known only when the call comes; see `_resolve_script`
-    step_count: int | None = None  # how many calls it is for, of a list
+    resolve: Callable[[_Call], Any] | None = None  # for a response that depends on the call; see `_resolve_script`
+    step_count: int | None = None  # the length of a list of responses
 
     @property
     def sets_state(self) -> bool:
@@ -3295,7 +3489,7 @@ class _Script:
         return not self.set_fields.keys().isdisjoint(_STATUS_FIELDS)
 
 
-_NOT_SET = _Script()  # where a test said nothing
+_NOT_SET = _Script()  # stands for a response that the test did not set
 
 
 # ======================================================================================================================
@@ -3303,27 +3497,56 @@ _NOT_SET = _Script()  # where a test said nothing
 # ======================================================================================================================
 
 
-def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
-    """Return a small value that is valid for an application's schema, always the same for the same schema.
+class _GenerationError(Exception):
+    """A schema that the service may accept, but for which this module finds no value.
 
-    Raises the service's 400 if the schema is broken, or if no value is found.
+    This is a limit of the mock, so it never becomes an error of the service: `_attribute_errors` raises it to the author
+    of the test as an `AssertionError` that names the endpoint to set a response for.
+    """
+
+
+def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
+    """Return a small value that is valid for a schema in a request, always the same value for the same schema.
+
+    schema: the schema, with references into itself.
+    label: the name of the schema in error messages.
+    body: the request, in which the path of the schema is looked up for errors.
+    Raise the service's 400 for an invalid schema, and `_GenerationError` if no value is found for a valid one.
     """
     try:
         return _generate_value(schema)
-    except (*_MALFORMED_INPUT_ERRORS, re.error) as error:
-        detail = _ENDLESS_RECURSION if isinstance(error, RecursionError) else error
-        param, code = next(
-            (
-                (request_schema.param, request_schema.code)
-                for request_schema in _request_schemas(body)
-                if request_schema.schema is schema
-            ),
-            (None, None),
-        )
-        _reject(f"Invalid schema for {label}: {detail}", param, code)
+    except (_GenerationError, re.error, *_MALFORMED_INPUT_ERRORS) as error:
+        limit = _describe_limit(error)
+        if limit:
+            raise _GenerationError(f"openai-responses can't generate a value for {limit} ({label})") from None
+        message = f"Invalid schema for {label}: {error}"
+    for request_schema in _request_schemas(body):
+        if request_schema.schema is schema:
+            _reject(message, request_schema.param, request_schema.code)
+    _reject(message)
 
 
-_ENDLESS_RECURSION = "it leads back to itself without end"
+def _describe_limit(error: Exception) -> str | None:
+    """Describe a schema that this module can't generate a value for, or return None if the error is the schema's."""
+    if isinstance(error, _GenerationError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "a schema that is nested too deeply"
+    if isinstance(error, OverflowError):
+        return "a schema with a number that is too large"
+    if isinstance(error, re.error) and error.msg.startswith(_REGEX_ERRORS_OF_PYTHON_ONLY):
+        return f"a schema with a pattern that Python can't compile, {error}"
+    return None
+
+
+# How the messages begin that Python has for regular expressions that are valid in other languages.
+_REGEX_ERRORS_OF_PYTHON_ONLY = (
+    "bad escape \\",
+    "cannot refer to an open group",
+    "invalid group reference",
+    "look-behind requires fixed-width pattern",
+    "unknown extension",
+)
 
 
 class _SchemaPart(NamedTuple):
@@ -3333,29 +3556,45 @@ class _SchemaPart(NamedTuple):
     refs: tuple[str, ...] = ()
 
 
+_NO_VALUE = object()  # stands for a value that does not exist, because None is valid JSON
+
+
+class _DeadEnd(NamedTuple):
+    """Schemas that no suggested value satisfies together, and the last value that was rejected."""
+
+    schemas: list[Any]
+    rejected: Any = _NO_VALUE
+
+
 @dataclasses.dataclass(eq=False, repr=False)
 class _Generation:
-    """What the functions of one generation share."""
+    """The state of one generation."""
 
     root: Any  # the schema that references point into
     max_repeats: int  # how often one reference may lead back to itself
-    has_formats: bool = False  # if the check met a `format`
-    asserts_formats: bool = False  # if a value that has not the right format is invalid
+    has_formats: bool = False  # True if the check met a `format`
+    asserts_formats: bool = False  # True if a value with the wrong format is invalid
     spent: int = 0
-    skipped_refs: int = 0  # how many references were not followed because they had led back to themselves too often
-    dead_ends: list[Any] = dataclasses.field(default_factory=list)  # schemas without a value, innermost first
-    matches: dict[tuple[str, str], bool] = dataclasses.field(default_factory=dict)  # of patterns and texts
+    skipped_refs: int = 0  # the number of references not followed because of `max_repeats`
+    dead_ends: list[_DeadEnd] = dataclasses.field(default_factory=list)  # innermost first
+    matches: dict[tuple[str, str], bool] = dataclasses.field(default_factory=dict)  # by pattern and text
 
     def spend(self, cost: int) -> int:
-        """Add to the cost of the generation; a character costs 1. Raise `ValueError` at the limit."""
+        """Add to the cost of the generation, and return the cost. A character costs 1.
+
+        Raise `_GenerationError` at the limit.
+        """
         self.spent += cost
-        if self.spent > 1_000_000:
-            raise ValueError(f"it asks for too much, more than {self.spent} characters")
+        if self.spent > _MAX_COST:
+            raise _GenerationError("a schema that asks for too large a value, or for too many attempts")
         return cost
 
 
+_MAX_COST = 1_000_000
+
+
 def _generate_value(schema: Any) -> Any:
-    """Return the first valid value for a schema. Raise `ValueError` if none is found."""
+    """Return the first valid value for a schema. Raise `_GenerationError` if none is found."""
     for max_repeats in (1, 2, 3):  # the less recursion, the smaller the value
         generation = _Generation(schema, max_repeats)
         for value in _valid_values([_SchemaPart(schema)], generation):
@@ -3363,9 +3602,8 @@ def _generate_value(schema: Any) -> Any:
         if not generation.skipped_refs:
             break
     if generation.skipped_refs and not generation.dead_ends:
-        raise ValueError(_ENDLESS_RECURSION)
-    unsatisfied = next(filter(None, generation.dead_ends), schema)
-    raise ValueError(f"the mock finds nothing that follows {_short_repr(unsatisfied)}; set a response")
+        raise _GenerationError("a schema that refers to itself without end")
+    raise _GenerationError(_describe_dead_end(generation))
 
 
 def _valid_values(parts: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
@@ -3373,23 +3611,110 @@ def _valid_values(parts: list[_SchemaPart], generation: _Generation) -> Iterator
     generation.spend(100)
     for plain in _expand(parts, generation):
         skipped_before = generation.skipped_refs
-        outcomes = set()
+        found = False
+        rejected = _NO_VALUE
         for value in _suggest(plain, generation):
-            valid = _satisfies(value, parts, generation)
-            outcomes.add(valid)
-            if valid:
+            if _satisfies(value, parts, generation):
+                found = True
                 yield value
-        # where recursion was cut, there may be no suggestion although the schema contradicts itself nowhere
-        if outcomes == {False} or (not outcomes and skipped_before == generation.skipped_refs):
-            schemas = [part.schema for part in parts]
-            generation.dead_ends.append(schemas[0] if len(schemas) == 1 else {"allOf": schemas})
+            else:
+                rejected = value
+        # where recursion was cut, there may be no suggestion although the schema does not contradict itself
+        was_cut = skipped_before != generation.skipped_refs and rejected is _NO_VALUE
+        if not found and not was_cut:
+            generation.dead_ends.append(_DeadEnd([part.schema for part in parts], rejected))
+
+
+def _describe_dead_end(generation: _Generation) -> str:
+    """Describe the innermost schema without a value, by its keywords and its place: "a schema with 'not' at items".
+
+    Several schemas that contradict each other are described together.
+    """
+    culprits: list[tuple[Any, list[str]]] = []
+    for dead_end in (*generation.dead_ends, _DeadEnd([generation.root])):
+        culprits = _find_culprits(dead_end, _rejecting_keywords, generation)
+        if not culprits:  # no value was rejected, or it was rejected for a value in it
+            culprits = _find_culprits(dead_end, _constraining_keywords, generation)
+        if culprits:
+            break
+    keywords: dict[str, None] = {}  # in order, without duplicates
+    places = []
+    for schema, schema_keywords in culprits:
+        keywords.update(dict.fromkeys(schema_keywords))
+        path = _find_schema_path(schema, generation.root)
+        if path:
+            places.append(_format_path(path))
+    if not keywords:
+        return "a schema that no value satisfies"
+    description = f"a schema with {_enumeration([f'{keyword!r}' for keyword in keywords])}"
+    if places:
+        description += f" at {_enumeration(places)}"
+    return description
+
+
+def _find_culprits(
+    dead_end: _DeadEnd, select_keywords: Callable[[_JSON, Any, _Generation], list[str]], generation: _Generation
+) -> list[tuple[Any, list[str]]]:
+    """Return the schemas of a dead end for which some keywords are selected, each with these keywords.
+
+    `$ref` and `anyOf` are replaced by the schemas that they lead to. `type` is left out if there are other keywords,
+    because all types can be generated.
+    """
+    culprits = []
+    schemas = _only_dicts(dead_end.schemas)
+    for schema in schemas:  # grows in the loop
+        keywords = []
+        for keyword in select_keywords(schema, dead_end.rejected, generation):
+            if keyword not in ("$ref", "anyOf"):
+                keywords.append(keyword)
+                continue
+            for option in itertools.chain(*_COMBINATIONS[keyword](schema, generation.root)):
+                is_known = any(option is known for known in schemas)
+                if isinstance(option, dict) and not is_known:
+                    schemas.append(option)
+        if keywords:
+            other_keywords = [keyword for keyword in keywords if keyword != "type"]
+            culprits.append((schema, other_keywords or keywords))
+    return culprits
+
+
+def _rejecting_keywords(schema: _JSON, rejected: Any, generation: _Generation) -> list[str]:
+    """Return the keywords of a schema for which the rejected value of a dead end is invalid."""
+    if rejected is _NO_VALUE:
+        return []
+    keywords = []
+    for keyword, argument in schema.items():
+        rule = _KEYWORD_RULES.get(keyword)
+        with contextlib.suppress(_GenerationError):
+            if rule and not rule(rejected, argument, schema, generation):
+                keywords.append(keyword)
+    return keywords
+
+
+def _constraining_keywords(schema: _JSON, rejected: Any, generation: _Generation) -> list[str]:
+    """Return the keywords of a schema that are not annotations."""
+    return [keyword for keyword in schema if keyword in _KEYWORD_RULES or keyword in _NESTING_KEYWORDS]
+
+
+def _find_schema_path(schema: Any, root: Any) -> _Path:
+    """Return the path from the root schema to an object in it, compared by identity."""
+    remaining: list[tuple[_Path, Any]] = [((), root)]
+    while remaining:
+        path, node = remaining.pop()
+        if node is schema:
+            return path
+        if isinstance(node, dict):
+            remaining += [((*path, key), child) for key, child in node.items()]
+        elif isinstance(node, list):
+            remaining += [((*path, index), child) for index, child in enumerate(node)]
+    return ()
 
 
 # ---- from one schema to plain ones: no references, no alternatives ---------------------------------------------------
 
 
 def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[_SchemaPart]]:
-    """Yield the parts with references and combinations replaced: one list of plain parts for each choice there is."""
+    """Yield the parts with references and combinations replaced: one list of plain parts for each possible choice."""
     choices: list[tuple[list[_SchemaPart], list[_SchemaPart]]] = [([], parts)]
     while choices:
         plain, remaining = choices.pop()
@@ -3398,16 +3723,18 @@ def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[
             yield plain
             continue
         part, *remaining = remaining
-        keyword = next((key for key in _COMBINATIONS if isinstance(part.schema, dict) and key in part.schema), None)
-        if keyword is not None:
-            options = _expand_keyword(part, keyword, generation)
-            choices += [(plain, [*option, *remaining]) for option in reversed(options)]
-        elif isinstance(part.schema, dict):
-            choices.append(([*plain, part], remaining))
-        elif part.schema is not False:
+        if part.schema is False:
+            generation.dead_ends.append(_DeadEnd([False]))
+            continue
+        if not isinstance(part.schema, dict):  # True accepts any value
             choices.append((plain, remaining))
-        else:
-            generation.dead_ends.append(False)
+            continue
+        keyword = next((keyword for keyword in _COMBINATIONS if keyword in part.schema), None)
+        if keyword is None:
+            choices.append(([*plain, part], remaining))
+            continue
+        for option in reversed(_expand_keyword(part, keyword, generation)):
+            choices.append((plain, [*option, *remaining]))
 
 
 def _expand_keyword(part: _SchemaPart, keyword: str, generation: _Generation) -> list[list[_SchemaPart]]:
@@ -3418,9 +3745,15 @@ def _expand_keyword(part: _SchemaPart, keyword: str, generation: _Generation) ->
         if refs.count(part.schema["$ref"]) > generation.max_repeats:
             generation.skipped_refs += 1
             return []
-    rest = {key: argument for key, argument in part.schema.items() if key != keyword}
     options = _COMBINATIONS[keyword](part.schema, generation.root)
-    return [[part._replace(schema=rest), *(_SchemaPart(schema, refs) for schema in option)] for option in options]
+    if not options:
+        raise ValueError(f"{keyword!r} should be non-empty")
+    rest = {key: argument for key, argument in part.schema.items() if key != keyword}
+    expanded = []
+    for option in options:
+        option_parts = [_SchemaPart(schema, refs) for schema in option]
+        expanded.append([part._replace(schema=rest), *option_parts])
+    return expanded
 
 
 # The keywords that combine schemas. For each one: the lists of schemas, one of which a value must satisfy in full.
@@ -3434,7 +3767,7 @@ _COMBINATIONS: Mapping[str, Callable[[Any, Any], list[list[Any]]]] = {
 
 
 def _resolve_ref(ref: str, root: Any) -> Any:
-    """Return the schema that a JSON pointer (RFC 6901) in a URI fragment points to."""
+    """Return the schema that a JSON pointer (RFC 6901) in a URI fragment points to. Raise `ValueError` if there is none."""
     start, *keys = unquote(ref).split("/")
     node = root
     try:
@@ -3470,58 +3803,73 @@ def _suggest(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]
 
 
 def _keyword_values(plain: list[_SchemaPart], *keywords: str) -> list[Any]:
-    """Return what the parts say for some keywords."""
+    """Return the arguments that the parts have for some keywords."""
     return [part.schema[keyword] for part in plain for keyword in keywords if keyword in part.schema]
 
 
 def _enumerated_values(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
-    """Yield the values that the schemas name."""
-    for value in [*_keyword_values(plain, "const"), *itertools.chain(*_keyword_values(plain, "enum"))]:
-        for pattern in _keyword_values(plain, "pattern") if isinstance(value, str) else ():
-            _cache_match(pattern, value, generation)
+    """Yield the values of `const` and of `enum`."""
+    for value in (*_keyword_values(plain, "const"), *itertools.chain(*_keyword_values(plain, "enum"))):
+        if isinstance(value, str):
+            for pattern in _keyword_values(plain, "pattern"):
+                _cache_match(pattern, value, generation)
         yield value
 
 
 def _allowed_types(plain: list[_SchemaPart]) -> list[str]:
-    """Return the types that all parts allow. Without any, assume an object or a string. Raise `ValueError` for others."""
+    """Return the types that all parts allow. Raise `ValueError` for an unknown type.
+
+    Assume an object or a string if no part has a type.
+    """
     type_lists = [[types] if isinstance(types, str) else types for types in _keyword_values(plain, "type")]
     if not type_lists:
         return ["object" if _keyword_values(plain, "properties") else "string"]
-    names = list(itertools.chain(*type_lists))
-    for name in names:
-        if not isinstance(name, str) or name not in _SUGGESTERS:
-            raise ValueError(f"{name!r} is not a valid type")
-    widened = [{*types, "integer"} if "number" in types else {*types} for types in type_lists]
-    return [name for name in dict.fromkeys(names) if all(name in types for types in widened)]
+    names: dict[str, None] = {}  # in order, without duplicates
+    accepted_sets = []
+    for type_list in type_lists:
+        if not type_list:
+            raise ValueError(f"{type_list!r} is not a valid type")
+        for name in type_list:
+            if not isinstance(name, str) or name not in _SUGGESTERS:
+                raise ValueError(f"{name!r} is not a valid type")
+            names[name] = None
+        accepted = set(type_list)
+        if "number" in accepted:
+            accepted.add("integer")
+        accepted_sets.append(accepted)
+    return [name for name in names if all(name in accepted for accepted in accepted_sets)]
 
 
 def _suggest_objects(plain: list[_SchemaPart], generation: _Generation) -> Iterator[_JSON]:
-    """Yield objects with the required properties only, and with as many others as they need."""
+    """Yield objects that have the required properties, and others only if `minProperties` demands more."""
     properties = dict.fromkeys(itertools.chain(*_keyword_values(plain, "properties")))
     required = dict.fromkeys(itertools.chain(*_keyword_values(plain, "required")))
-    names = [*(name for name in properties if name in required), *(name for name in required if name not in properties)]
-    optional = itertools.chain(
-        (name for name in properties if name not in required), map("key{}".format, itertools.count())
-    )
+    names = [name for name in properties if name in required]
+    names += [name for name in required if name not in properties]
     missing = max(_keyword_values(plain, "minProperties"), default=0) - len(names)
-    for name in itertools.islice(optional, max(missing, 0)):
-        generation.spend(len(name))
-        names.append(name)
-    for values in _advance_together(
-        [_valid_values(_property_parts(plain, name, generation), generation) for name in names]
-    ):
+    if missing > 0:
+        known_names = [name for name in properties if name not in required]
+        new_names = map("key{}".format, itertools.count())
+        # `islice` takes numbers up to `maxsize`; the cost ends the loop long before
+        for name in itertools.islice(itertools.chain(known_names, new_names), min(missing, sys.maxsize)):
+            generation.spend(len(name))
+            names.append(name)
+    streams = [_valid_values(_property_parts(plain, name, generation), generation) for name in names]
+    for values in _advance_together(streams):
         yield dict(zip(names, values, strict=True))
 
 
 def _property_parts(plain: list[_SchemaPart], name: str, generation: _Generation) -> list[_SchemaPart]:
     """Return the parts that a property must satisfy."""
-    return [
-        _SchemaPart(schema, part.refs) for part in plain for schema in _property_schemas(name, part.schema, generation)
-    ]
+    parts = []
+    for part in plain:
+        for schema in _property_schemas(name, part.schema, generation):
+            parts.append(_SchemaPart(schema, part.refs))
+    return parts
 
 
 def _suggest_lists(plain: list[_SchemaPart], generation: _Generation) -> Iterator[list[Any]]:
-    """Yield lists with an item for each of `prefixItems`, and more if they need more."""
+    """Yield lists with an item for each schema of `prefixItems`, and more items if `minItems` demands them."""
     length = max(map(len, _keyword_values(plain, "prefixItems")), default=0)
     fixed = min([length, *_keyword_values(plain, "maxItems")])
     missing = max(max(_keyword_values(plain, "minItems"), default=0) - fixed, 0)
@@ -3532,8 +3880,11 @@ def _suggest_lists(plain: list[_SchemaPart], generation: _Generation) -> Iterato
         if distinct is not None:
             yield distinct
         return
-    for values in _advance_together([*items, item] if missing else items):
-        generation.spend(missing and missing * len(json.dumps(values[-1])))
+    if missing:
+        items.append(item)
+    for values in _advance_together(items):
+        if missing:
+            generation.spend(missing * len(json.dumps(values[-1])))
         yield values[:fixed] + values[fixed:] * missing
 
 
@@ -3543,49 +3894,59 @@ def _item_parts(plain: list[_SchemaPart], index: int) -> list[_SchemaPart]:
 
 
 def _advance_together(streams: list[Iterator[Any]]) -> Iterator[list[Any]]:
-    """Yield lists of the next value of every stream, or of its last value, until all have ended."""
+    """Yield lists of one value from each stream: its next value, or its last one if it has ended.
+
+    Stop when all streams have ended, or at once if one of them is empty.
+    """
     values = []
     for stream in streams:
-        first = next(stream, _ENDED)
-        if first is _ENDED:
+        first = next(stream, _NO_VALUE)
+        if first is _NO_VALUE:
             return
         values.append(first)
     while True:
         yield values
-        next_values = [next(stream, _ENDED) for stream in streams]
-        if all(value is _ENDED for value in next_values):
+        next_values = [next(stream, _NO_VALUE) for stream in streams]
+        if all(value is _NO_VALUE for value in next_values):
             return
-        values = [old if new is _ENDED else new for old, new in zip(values, next_values, strict=True)]
-
-
-_ENDED = object()
+        values = [old if new is _NO_VALUE else new for old, new in zip(values, next_values, strict=True)]
 
 
 def _pick_distinct(streams: Iterable[Iterator[Any]]) -> list[Any] | None:
-    """Return one value of each stream, no two of them equal, or `None` if a stream has none left."""
+    """Return one value from each stream, all of them different, or None if a stream does not have another value."""
     values: _JSON = {}
     for stream in streams:
-        value = next((value for value in stream if _sorted_json(value) not in values), _ENDED)
-        if value is _ENDED:
+        for value in stream:
+            key = _sorted_json(value)
+            if key not in values:
+                values[key] = value
+                break
+        else:
             return None
-        values[_sorted_json(value)] = value
     return list(values.values())
 
 
 def _suggest_numbers(plain: list[_SchemaPart], generation: _Generation, integers_only: bool = False) -> Iterator[Any]:
-    """Yield the numbers from the one nearest to 0 on, those before it, and what is between bounds that are close."""
+    """Yield multiples of the step within the bounds: from the one nearest to 0 upwards, then downwards.
+
+    Then yield the bounds themselves and the number in the middle, in case the bounds are closer than one step.
+    """
     lows = _keyword_values(plain, "minimum", "exclusiveMinimum")
     highs = _keyword_values(plain, "maximum", "exclusiveMaximum")
     for step in map(_to_fraction, _keyword_values(plain, "multipleOf") or [1]):
         if integers_only:
             step = step.numerator
-        first = max([0, *(math.ceil(_to_fraction(low) / step) * step for low in lows)])
-        first = min([first, *(math.floor(_to_fraction(high) / step) * step for high in highs)])
+        first = 0
+        for low in lows:
+            first = max(first, math.ceil(_to_fraction(low) / step) * step)
+        for high in highs:
+            first = min(first, math.floor(_to_fraction(high) / step) * step)
         for number in range(_MAX_TRIES):
             yield _as_number(first + number * step)
         for number in range(1, _MAX_TRIES):
             yield _as_number(first - number * step)
-    yield from [*lows, *highs]
+    yield from lows
+    yield from highs
     if lows and highs:
         yield (max(lows) + min(highs)) / 2
 
@@ -3605,7 +3966,7 @@ def _as_number(fraction: Any) -> int | float:
 
 
 def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterator[str]:
-    """Yield the example of a format, texts made for a pattern, or plain ones of the right length."""
+    """Yield the examples of a format and texts for a pattern, or numbered texts of the right length if there is neither."""
     min_length = max(_keyword_values(plain, "minLength"), default=0)
     max_length = min(_keyword_values(plain, "maxLength"), default=math.inf)
     examples = [_FORMAT_EXAMPLES[name] for name in _keyword_values(plain, "format") if name in _FORMAT_EXAMPLES]
@@ -3613,7 +3974,9 @@ def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterato
     yield from examples
     for pattern in patterns:
         yield from _pattern_texts(pattern, min_length, generation)
-    for number in () if examples or patterns else range(_MAX_TRIES):
+    if examples or patterns:
+        return
+    for number in range(_MAX_TRIES):
         generation.spend(min_length)
         text = f"text{number or ''}".ljust(min_length, "x")
         yield text[max(len(text) - max_length, 0) :]
@@ -3651,46 +4014,67 @@ _SUGGESTERS: Mapping[str, Callable[[list[_SchemaPart], _Generation], Iterable[An
 def _satisfies(value: Any, parts: list[_SchemaPart], generation: _Generation) -> bool:
     """Return True if a value is known to be valid for all parts, for validators that ignore `format` and for others."""
     try:
-        for generation.asserts_formats in (False, True):
-            if not all(_is_valid(value, part.schema, generation) for part in parts):
-                return False
+        for asserts_formats in (False, True):
+            generation.asserts_formats = asserts_formats
+            for part in parts:
+                if not _is_valid(value, part.schema, generation):
+                    return False
             if not generation.has_formats:
                 break
-    except _Undecided:
+    except _UndecidedError:
         return False
     return True
 
 
 def _is_valid(value: Any, schema: Any, generation: _Generation) -> bool:
-    """Return True if a value is valid for a schema."""
+    """Return True if a value is valid for a schema. Raise `_UndecidedError` if that would take too long to find out."""
     if not isinstance(schema, dict):
         return schema is not False
     generation.spend(20)
-    if not all(_KEYWORD_RULES[key](value, schema[key], schema, generation) for key in schema if key in _KEYWORD_RULES):
-        return False
-    return all(
-        _is_valid(inner, subschema, generation) for inner, subschema in _nested_values(value, schema, generation)
-    )
+    for keyword, argument in schema.items():
+        rule = _KEYWORD_RULES.get(keyword)
+        if rule and not rule(value, argument, schema, generation):
+            return False
+    for inner, subschema in _nested_values(value, schema, generation):
+        if not _is_valid(inner, subschema, generation):
+            return False
+    return True
 
 
 def _nested_values(value: Any, schema: _JSON, generation: _Generation) -> Iterator[tuple[Any, Any]]:
-    """Yield what a value contains, each with a schema that it must satisfy."""
+    """Yield the values that must satisfy a part of the schema, each with that part: properties, their names, and items."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield name, schema.get("propertyNames", True)
             yield value, schema.get("dependentSchemas", {}).get(name, True)
-            yield from ((inner, subschema) for subschema in _property_schemas(name, schema, generation))
+            for subschema in _property_schemas(name, schema, generation):
+                yield inner, subschema
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield inner, _item_schema(index, schema)
 
 
+# The keywords that `_nested_values` reads.
+_NESTING_KEYWORDS = {
+    "additionalProperties",
+    "dependentSchemas",
+    "items",
+    "patternProperties",
+    "prefixItems",
+    "properties",
+    "propertyNames",
+}
+
+
 def _property_schemas(name: str, schema: _JSON, generation: _Generation) -> list[Any]:
     """Return the schemas that a schema has for a property of this name."""
+    schemas = []
     properties = schema.get("properties", {})
-    schemas = [properties[name]] if name in properties else []
-    patterns = schema.get("patternProperties", {})
-    schemas += [subschema for pattern, subschema in patterns.items() if _matches_pattern(pattern, name, generation)]
+    if name in properties:
+        schemas.append(properties[name])
+    for pattern, subschema in schema.get("patternProperties", {}).items():
+        if _matches_pattern(pattern, name, generation):
+            schemas.append(subschema)
     return schemas or [schema.get("additionalProperties", True)]
 
 
@@ -3701,11 +4085,12 @@ def _item_schema(index: int, schema: _JSON) -> Any:
 
 
 def _rule_for(types: tuple[type, ...], predicate: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """Return a rule about values of some types; all others are valid."""
+    """Return a rule that checks values of some types with a predicate, and accepts values of all others."""
     return lambda value, argument, *_: type(value) not in types or predicate(value, argument)
 
 
-def _has_type(value: Any, types: Any) -> bool:
+def _has_type(value: Any, types: Any, *_: Any) -> bool:
+    """Return True if a value has the type, or one of the types."""
     allowed_types = [types] if isinstance(types, str) else types
     return any(name in allowed_types for name in _TYPE_NAMES[type(value)])
 
@@ -3713,19 +4098,28 @@ def _has_type(value: Any, types: Any) -> bool:
 def _has_format(value: Any, name: Any, schema: Any, generation: _Generation) -> bool:
     """Return True if a text is the example of a known format, or formats are ignored."""
     generation.has_formats = True
-    return not (generation.asserts_formats and isinstance(value, str)) or _FORMAT_EXAMPLES.get(name, value) == value
+    if not generation.asserts_formats or not isinstance(value, str):
+        return True
+    return _FORMAT_EXAMPLES.get(name, value) == value
 
 
 def _is_valid_if(value: Any, condition: Any, schema: _JSON, generation: _Generation) -> bool:
+    """Return True if a value is valid for `then` or `else`, whichever the condition selects."""
     keyword = "then" if _is_valid(value, condition, generation) else "else"
     return _is_valid(value, schema.get(keyword, True), generation)
 
 
 def _contains(value: Any, item_schema: Any, schema: _JSON, generation: _Generation) -> bool:
+    """Return True if a list has as many valid items as `minContains` and `maxContains` demand, or is not a list."""
     if not isinstance(value, list):
         return True
     count = sum(_is_valid(item, item_schema, generation) for item in value)
     return schema.get("minContains", 1) <= count <= schema.get("maxContains", math.inf)
+
+
+def _has_dependent_keys(value: Any, dependent_keys: Any) -> bool:
+    """Return True if an object that has one of the keys also has all keys that this key demands."""
+    return all(value.keys() >= set(dependent_keys[key]) for key in dependent_keys.keys() & value.keys())
 
 
 def _equal_json(value: Any, other: Any) -> bool:
@@ -3737,9 +4131,9 @@ _sorted_json = functools.partial(json.dumps, sort_keys=True)
 
 
 _number_rule = functools.partial(_rule_for, (int, float))
-
-
-_list_rule, _object_rule, _text_rule = (functools.partial(_rule_for, (type,)) for type in (list, dict, str))
+_list_rule = functools.partial(_rule_for, (list,))
+_object_rule = functools.partial(_rule_for, (dict,))
+_text_rule = functools.partial(_rule_for, (str,))
 
 
 _TYPE_NAMES = {
@@ -3753,17 +4147,16 @@ _TYPE_NAMES = {
 }
 
 
-# For each keyword: is the value valid for its argument? `_nested_values` has those about single properties and items.
+# For each keyword, a predicate: is the value valid for the keyword's argument? It also gets the schema and the generation.
+# The keywords for single properties and items are in `_nested_values`.
 _KEYWORD_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
     "$ref": lambda value, ref, _, generation: _is_valid(value, _resolve_ref(ref, generation.root), generation),
     "allOf": lambda value, parts, _, generation: all(_is_valid(value, part, generation) for part in parts),
     "anyOf": lambda value, options, _, generation: any(_is_valid(value, option, generation) for option in options),
     "const": lambda value, const, *_: _equal_json(value, const),
     "contains": _contains,
-    "dependentRequired": _object_rule(
-        lambda value, names: all(name in value for key in names.keys() & value.keys() for name in names[key])
-    ),
-    "enum": lambda value, named, *_: any(_equal_json(value, each) for each in named),
+    "dependentRequired": _object_rule(_has_dependent_keys),
+    "enum": lambda value, options, *_: any(_equal_json(value, option) for option in options),
     "exclusiveMaximum": _number_rule(operator.lt),
     "exclusiveMinimum": _number_rule(operator.gt),
     "format": _has_format,
@@ -3778,12 +4171,12 @@ _KEYWORD_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
     "minProperties": _object_rule(lambda value, least: len(value) >= least),
     "multipleOf": _number_rule(lambda value, step: _to_fraction(value) % _to_fraction(step) == 0),
     "not": lambda value, unwanted, _, generation: not _is_valid(value, unwanted, generation),
-    "oneOf": lambda value, options, _, generation: sum(_is_valid(value, each, generation) for each in options) == 1,
+    "oneOf": lambda value, options, _, generation: sum(_is_valid(value, option, generation) for option in options) == 1,
     "pattern": lambda value, pattern, _, generation: (
         not isinstance(value, str) or _matches_pattern(pattern, value, generation)
     ),
     "required": _object_rule(lambda value, names: all(name in value for name in names)),
-    "type": lambda value, types, *_: _has_type(value, types),
+    "type": _has_type,
     "uniqueItems": _list_rule(lambda value, unique: not unique or len({*map(_sorted_json, value)}) == len(value)),
 }
 
@@ -3791,33 +4184,36 @@ _KEYWORD_RULES: Mapping[str, Callable[[Any, Any, Any, _Generation], Any]] = {
 # ---- patterns --------------------------------------------------------------------------------------------------------
 
 
-class _Undecided(ValueError):
-    """To match a text against a pattern could take forever."""
+class _UndecidedError(_GenerationError):
+    """A text that takes too long to match against a pattern."""
 
 
 def _matches_pattern(pattern: str, text: str, generation: _Generation) -> bool:
-    """Return True if a text matches. Raise `_Undecided` if the text is long and the pattern could backtrack forever."""
+    """Return True if a text matches a pattern.
+
+    Raise `_UndecidedError` if the text is long and the pattern could backtrack forever.
+    """
     if (pattern, text) not in generation.matches:
         if len(text) > _MAX_BACKTRACKING_LENGTH and _may_backtrack(pattern):
-            raise _Undecided(
-                f"the mock cannot tell if {_short_repr(text)} matches {_short_repr(pattern)}; set a response"
+            raise _UndecidedError(
+                f"a schema with the pattern {_short_repr(pattern)}, which takes too long to match with {_short_repr(text)}"
             )
         _cache_match(pattern, text, generation)
     return generation.matches[pattern, text]
 
 
 def _may_backtrack(pattern: str) -> bool:
-    """Return True unless a pattern surely takes little time: one with a single repetition or alternative does."""
+    """Return False if a pattern surely takes little time, because it has at most one repetition or alternative."""
     parsed = _parse_pattern(pattern)
     choices = re.findall("_REPEAT, |BRANCH, ", repr(parsed))
     return len(choices) > 1 or _looks_around(parsed)
 
 
-_MAX_BACKTRACKING_LENGTH = 20  # characters, of a text that any pattern can be tried on
+_MAX_BACKTRACKING_LENGTH = 20  # characters; a text up to this length can be matched with any pattern
 
 
 def _cache_match(pattern: str, text: str, generation: _Generation) -> None:
-    """Find out if a text matches, however long that takes."""
+    """Store whether a text matches a pattern, however long it takes to find out."""
     generation.matches[pattern, text] = re.search(pattern, text) is not None
 
 
@@ -3828,38 +4224,43 @@ def _parse_pattern(pattern: str) -> Any:
 
 
 def _looks_around(parsed: Any) -> bool:
-    """Return True if a pattern asks what stands before or after a place, other than at its own start and end."""
-    return bool(re.search(_LOOK_AROUND, re.sub(_ANCHORS, "", repr(parsed))))
+    """Return True if a pattern has look-arounds, back references, or anchors anywhere but at its start and its end."""
+    return bool(re.search(_LOOK_AROUND, re.sub(_OUTER_ANCHORS, "", repr(parsed))))
 
 
-# In Python's own terms: the start and the end of a pattern, and the operations that look around.
-_ANCHORS, _LOOK_AROUND = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$", r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
+# Regular expressions for the repr of a parsed pattern: the anchors at its start and its end, and the operations whose
+# result depends on other parts of the text.
+_OUTER_ANCHORS = r"^\[\(AT, AT_BEGINNING\w*\)|\(AT, AT_END\w*\)\]$"
+_LOOK_AROUND = r"\b(AT|ASSERT|ASSERT_NOT|GROUPREF\w*)\b"
 
 
 def _pattern_texts(pattern: str, min_length: int, generation: _Generation) -> Iterator[str]:
-    """Yield texts made for a regular expression, longer and longer."""
+    """Yield texts that may match a regular expression, from short to long. Store whether they match."""
     parsed = _parse_pattern(pattern)
     looks_around = _looks_around(parsed)
     can_be_padded = not looks_around and "AT_END" not in repr(parsed)
     generation.spend(min_length)
-    for optional_repeats, extra_repeats in [
-        (1, 0),
-        (0, 0),
-        *((1, number) for number in range(1, _MAX_TRIES)),
-        (1, min_length),
-    ]:
-        text = _sample(parsed, _Repeats(optional_repeats, extra_repeats, generation))
-        texts = [text, text.ljust(min_length, "x")] if can_be_padded else [text]
+    repeat_counts = [(1, 0), (0, 0)]  # of each optional piece, and of all pieces together
+    repeat_counts += [(1, number) for number in range(1, _MAX_TRIES)]
+    repeat_counts.append((1, min_length))
+    for optional_repeats, extra_repeats in repeat_counts:
+        try:
+            text = _sample(parsed, _Repeats(optional_repeats, extra_repeats, generation))
+        except LookupError:
+            raise _GenerationError(f"a schema with the pattern {_short_repr(pattern)}") from None
         if looks_around and len(text) > _MAX_BACKTRACKING_LENGTH:
             return
-        for candidate in texts:
+        candidates = [text]
+        if can_be_padded:
+            candidates.append(text.ljust(min_length, "x"))
+        for candidate in candidates:
             _cache_match(pattern, candidate, generation)
             yield candidate
 
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Repeats:
-    """How often the repeated pieces of a pattern occur."""
+    """The numbers of times that the repeated pieces of a pattern occur in a text."""
 
     optional_repeats: int  # of each optional piece
     extra_repeats: int  # of all pieces together
@@ -3874,43 +4275,58 @@ class _Repeats:
 
 
 def _sample(parsed: Iterable[Any], repeats: _Repeats) -> str:
-    """Return a text for a parsed regular expression, as if nothing in it looked around or back.
+    """Return a text for a parsed regular expression. Look-arounds, anchors and back references are ignored.
 
-    Raise `KeyError` for what JavaScript does not have.
+    Raise `LookupError` for an operation without a sampler, or for a class without a known character.
     """
     return "".join(_REGEX_SAMPLERS[str(operation)](argument, repeats) for operation, argument in parsed)
 
 
 def _sample_class(members: list[Any], repeats: _Repeats) -> str:
-    """Return a character of a class like `[a-z]`."""
+    """Return a character of a class like `[a-z]`. Raise `LookupError` if no character is known for a negated class."""
     operation, argument = members[0]
     if str(operation) == "NEGATE":
-        candidates = [
-            character for character in "a0 -_A.é" if not any(_is_member(character, *member) for member in members[1:])
-        ]
-        return candidates[0]
+        for character in "a0 -_A.é":
+            if not any(_is_member(character, *member) for member in members[1:]):
+                return character
+        raise LookupError(members)
     if str(operation) == "CATEGORY":
-        return {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_NOT_WORD": "-"}.get(str(argument), "a")
-    return chr(argument[0] if str(operation) == "RANGE" else argument)
+        return _CATEGORY_EXAMPLES.get(str(argument), "a")
+    if str(operation) == "RANGE":
+        return chr(argument[0])
+    return chr(argument)
+
+
+# A character of each category that does not include "a".
+_CATEGORY_EXAMPLES = {
+    "CATEGORY_DIGIT": "0",
+    "CATEGORY_NOT_WORD": "-",
+    "CATEGORY_SPACE": " ",
+}
 
 
 def _is_member(character: str, operation: Any, argument: Any) -> bool:
     """Return True if a member of a class includes a character."""
     if str(operation) == "CATEGORY":
         negated, category = re.fullmatch(r"CATEGORY_(?:UNI_)?(NOT_)?(\w+)", str(argument)).groups()
-        return bool(negated) != bool(re.match({"DIGIT": r"\d", "SPACE": r"\s"}.get(category, r"\w"), character))
-    low, high = argument if str(operation) == "RANGE" else (argument, argument)
-    return low <= ord(character) <= high
+        category_pattern = {"DIGIT": r"\d", "SPACE": r"\s"}.get(category, r"\w")
+        return bool(negated) != bool(re.match(category_pattern, character))
+    if str(operation) == "RANGE":
+        low, high = argument
+        return low <= ord(character) <= high
+    return ord(character) == argument
 
 
 def _sample_repeat(argument: Any, repeats: _Repeats) -> str:
+    """Return a text for a repeated piece."""
     least, most, parsed = argument
     text = _sample(parsed, repeats)
     times = repeats.times(least, int(most))
-    return text * (repeats.generation.spend(len(text) * times) and times)
+    repeats.generation.spend(len(text) * times)
+    return text * times
 
 
-# For each operation of a regular expression: a text that it matches.
+# For each operation of a regular expression, a function that returns a text for it.
 _REGEX_SAMPLERS: Mapping[str, Callable[[Any, _Repeats], str]] = {
     **dict.fromkeys(("AT", "ASSERT", "ASSERT_NOT", "GROUPREF"), lambda argument, repeats: ""),
     "ANY": lambda argument, repeats: "a",
@@ -9725,6 +10141,8 @@ def _attribute_errors(call: _Call) -> Iterator[None]:
     defect of this module, and is raised."""
     try:
         yield
+    except _GenerationError as error:
+        raise AssertionError(f"{error}: set a response, e.g. openai_mock.{call.row.name}.response = ...") from None
     except _MALFORMED_INPUT_ERRORS:
         _check_param_types(call)
         _check_state(call.store)

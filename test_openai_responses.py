@@ -1863,16 +1863,15 @@ BILLION_LAUGHS_DEFS = {
     ({"$ref": "#/$defs/nowhere"}, "'#/$defs/nowhere' leads nowhere"),
     ({"$ref": "https://example.com/schema"}, "leads nowhere"),
     ({"$ref": "#anchor"}, "'#anchor' leads nowhere"),
-    ({"$ref": "#"}, "without end"),
-    (object_schema({"x": {"$ref": "#"}}), "without end"),
     ({"type": "text"}, "'text' is not a valid type"),
+    ({"type": []}, "[] is not a valid type"),
+    ({"anyOf": []}, "'anyOf' should be non-empty"),
+    ({"type": "integer", "multipleOf": 0}, "by zero"),
     ({"type": "string", "pattern": "("}, "missing )"),
-    ({"type": "string", "pattern": "a{1000000000}"}, "asks for"),
-    ({"type": "string", "minLength": 10**9}, "asks for"),
-    ({"type": "array", "minItems": 10**9}, "asks for"),
-    ({"$ref": "#/$defs/d0", "$defs": BILLION_LAUGHS_DEFS | {"d9": {"type": "string"}}}, "asks for"),
+    ({"type": "string", "pattern": "a\\"}, "bad escape (end of pattern)"),
+    ({"type": "string", "pattern": "[z-a]"}, "bad character range"),
 )
-def test_unsatisfiable_schema_error_names_the_schema(client, schema, words):
+def test_invalid_schema_error_names_the_schema(client, schema, words):
     response_format, _ = formats(schema)
     assert (
         words
@@ -1881,6 +1880,92 @@ def test_unsatisfiable_schema_error_names_the_schema(client, schema, words):
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     body = bad_request(client.chat.completions.create, **CHAT_REQUEST, tools=[tool], tool_choice="required").body
     assert words in body["message"] and "function 'f'" in body["message"]
+
+
+def deep_schema(depth):
+    return functools.reduce(lambda schema, _: object_schema({"x": schema}), range(depth), {"type": "null"})
+
+
+NOT_STRING = object_schema({"x": {"type": "string", "not": {"type": "string"}}})
+UNGENERATED_SCHEMAS = [
+    (NOT_STRING, "a schema with 'not' at properties.x"),
+    ({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"oneOf": [True, True]}}},
+     "a schema with 'oneOf' at $defs.a"),
+    ({"anyOf": [{"type": "integer", "minimum": 5, "maximum": 3}]},
+     "a schema with 'minimum' and 'maximum' at anyOf[0]"),
+    ({"type": "object", "description": "?", "required": ["a"], "additionalProperties": False},
+     "a schema with 'required' and 'additionalProperties'"),
+    ({"anyOf": [False]}, "a schema that no value satisfies"),
+    (object_schema({"a": False}), "a schema with 'properties', 'required', and 'additionalProperties'"),
+    ({"allOf": [object_schema({"a": {"type": "null"}}), object_schema({"a": {"type": "string"}})]},
+     "a schema with 'type' at allOf[0].properties.a and allOf[1].properties.a"),
+    ({"$ref": "#"}, "a schema that refers to itself without end"),
+    (object_schema({"x": {"$ref": "#"}}), "a schema that refers to itself without end"),
+    (deep_schema(400), "a schema that is nested too deeply"),
+    ({"type": "string", "pattern": "a{1000000000}"}, "a schema that asks for too large a value"),
+    ({"type": "string", "pattern": "a{99999999999}"}, "a schema with a number that is too large"),
+    ({"type": "string", "pattern": r"^\p{L}+$"}, r"a schema with a pattern that Python can't compile, bad escape \p"),
+    ({"type": "string", "pattern": r"(?<year>\d{4})"}, "a pattern that Python can't compile, unknown extension ?<y"),
+    ({"type": "string", "pattern": r"(?<=a*)b"}, "a pattern that Python can't compile, look-behind requires"),
+    ({"type": "string", "pattern": r"[^\s\S]"}, r"a schema with the pattern '[^\\s\\S]'"),
+    ({"type": "string", "pattern": r"(a)?(?(1)b|c)"}, "a schema with the pattern '(a)?(?(1)b|c)'"),
+    ({"type": "string", "minLength": 10**9}, "a schema that asks for too large a value"),
+    ({"type": "array", "minItems": 10**9}, "a schema that asks for too large a value"),
+    ({"type": "array", "minItems": 10**30}, "too large"),
+    ({"type": "object", "minProperties": 10**30}, "a schema that asks for too large a value"),
+    ({"$ref": "#/$defs/d0", "$defs": BILLION_LAUGHS_DEFS | {"d9": {"type": "string"}}}, "for too many attempts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("schema, words", UNGENERATED_SCHEMAS, ids=[words for _, words in UNGENERATED_SCHEMAS])
+def test_schema_without_a_generated_value_is_an_error_to_the_author(create, client, schema, words):
+    response_format, _ = formats(schema)
+    message = str(raised_by(AssertionError, complete, "Hi", response_format=response_format))
+    assert message.startswith("openai-responses can't generate a value for a schema ") and words in message
+    hint = "(response_format): set a response, e.g. openai_mock.chat.completions.create.response = ..."
+    assert message.endswith(hint) and create.call_count == 1
+    create.response = '{"x": 1}'
+    assert complete("Hi", response_format=response_format) == '{"x": 1}'
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "make, choice",
+    [
+        (chat_tool_request, {"type": "function", "function": {"name": "f"}}),
+        (responses_tool_request, "required"),
+        (text_format_request, None),
+        (response_format_request, None),
+    ],
+)
+def test_generation_error_names_the_endpoint_and_is_not_retried(openai_mock, client, make, choice, stream):
+    name, body = make(NOT_STRING)
+    options = {"stream": stream} | ({"tool_choice": choice} if choice else {})
+    label = "function 'f'" if choice else "response_format"
+    send = functools.partial(lookup(client, name), **body, **options)
+    assert str(raised_by(AssertionError, send)) == (
+        f"openai-responses can't generate a value for a schema with 'not' at properties.x ({label}): "
+        f"set a response, e.g. openai_mock.{name}.response = ..."
+    )
+    assert len(openai_mock.requests) == 1
+    lookup(openai_mock, name).response = as_json({"x": 1})
+    assert send()
+
+
+async def test_generation_error_reaches_the_author_of_an_asynchronous_test(openai_mock):
+    with pytest.raises(AssertionError, match=r"'not' at properties\.x"):
+        await chat_plain(sdk("async"), response_format=formats(NOT_STRING)[0])
+
+
+def test_generation_error_in_a_run_or_in_a_batch_reaches_the_author(openai_mock, client):
+    assistant = client.beta.assistants.create(model="m", response_format=formats(NOT_STRING)[0])
+    run = functools.partial(client.beta.threads.create_and_run, assistant_id=assistant.id)
+    assert_raises(AssertionError, r"openai_mock\.beta\.threads\.create_and_run\.response = ", run)
+    name, body = response_format_request(NOT_STRING)
+    line = {"custom_id": "1", "method": "POST", "url": ROWS[name].path, "body": body}
+    batch = add_batch(client, line)
+    retrieve_until_completed = lambda: [client.batches.retrieve(batch.id) for _ in range(9)]  # noqa: E731
+    assert_raises(AssertionError, rf"openai_mock\.{name}\.response = ", retrieve_until_completed)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -2555,9 +2640,10 @@ DEFS = {
 
 @given(loose_schemas.map(lambda schema: {**schema, "$defs": DEFS}))
 def test_generated_value_follows_any_loose_schema_or_is_an_error(schema):
-    answer = sent(OpenAIMock(), CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
-    if "error" in answer:
-        assert re.match("Invalid schema for response_format: the mock finds nothing", answer["error"]["message"])
+    try:
+        answer = sent(OpenAIMock(), CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
+    except AssertionError as error:
+        assert re.match("openai-responses can't generate a value for a schema with '", str(error))
     else:
         value = json.loads(answer["choices"][0]["message"]["content"])
         validator_of(schema).validate(value)
@@ -2576,32 +2662,34 @@ def doubling(key, depth):
 
 @cases(
     "schema, words",
-    (doubling("required", 40), "it asks for too much"), (doubling("minItems", 40), "it asks for too much"),
-    ({"type": "string", "minLength": 10**9}, "it asks for too much"),
-    ({"type": "string", "pattern": "((a{1000}){1000}){1000}"}, "it asks for too much"),
-    ({"type": "string", "pattern": r"^(a+)+\B$"}, "the mock finds nothing that follows"),
-    ({"type": "string", "pattern": r"^(?=(a+)+b)a{40}$"}, "the mock finds nothing that follows"),
-    ({"type": "array", "items": {"type": "null"}, "minItems": 2, "uniqueItems": True}, "the mock finds nothing"),
-    ({"type": "object", "not": {}}, "finds nothing that follows {'type': 'object', 'not': {}}; set a response"),
+    (doubling("required", 40), "asks for too large a value"), (doubling("minItems", 40), "asks for too large a value"),
+    ({"type": "string", "minLength": 10**9}, "asks for too large a value"),
+    ({"type": "string", "pattern": "((a{1000}){1000}){1000}"}, "asks for too large a value"),
+    ({"type": "string", "pattern": r"^(a+)+\B$"}, "a schema with 'pattern'"),
+    ({"type": "string", "pattern": r"^(?=(a+)+b)a{40}$"}, "a schema with 'pattern'"),
+    ({"type": "array", "items": {"type": "null"}, "minItems": 2, "uniqueItems": True},
+     "a schema with 'items', 'minItems', and 'uniqueItems'"),
+    ({"type": "object", "not": {}}, "a schema with 'not'"),
     ({"type": "array", "allOf": [{"prefixItems": [{"type": kind}]} for kind in ("null", "string")]},
-     "finds nothing that follows {'allOf': [{}, {'type': 'null'}, {'type': 'string'}]}; set a response"),
-    ({"type": "object", "required": ["a"], "additionalProperties": False}, "the mock finds nothing that follows"),
-    ({"allOf": [{"const": 0}, {"const": False}]}, "the mock finds nothing that follows {'allOf'"),
-    ({"oneOf": [{"minLength": 1}, {"maxLength": 9}]}, "the mock finds nothing that follows {'oneOf'"),
-    ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "the mock finds nothing that follows {'oneOf'"),
-    ({"type": "array", "contains": {"type": "null"}}, "the mock finds nothing that follows {'type': 'array', 'con"),
-    ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "the mock finds nothing that follows {'allOf'"),
-    ({"minLength": 40, "not": {"pattern": BACKTRACKING}}, "the mock finds nothing that follows {'minLength': 40"),
-    ({"type": "object", "required": ["a" * 40], "patternProperties": {BACKTRACKING: {}}}, "the mock cannot tell if"),
+     "a schema with 'type' at allOf[0].prefixItems[0] and allOf[1].prefixItems[0]"),
+    ({"type": "object", "required": ["a"], "additionalProperties": False}, "a schema with 'required' and 'additional"),
+    ({"allOf": [{"const": 0}, {"const": False}]}, "a schema with 'allOf'"),
+    ({"oneOf": [{"minLength": 1}, {"maxLength": 9}]}, "a schema with 'oneOf'"),
+    ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "a schema with 'oneOf'"),
+    ({"type": "array", "contains": {"type": "null"}}, "a schema with 'contains'"),
+    ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "a schema with 'allOf'"),
+    ({"minLength": 40, "not": {"pattern": BACKTRACKING}}, "a schema with 'minLength' and 'not'"),
+    ({"type": "object", "required": ["a" * 40], "patternProperties": {BACKTRACKING: {}}},
+     "a schema with the pattern '^(a+)+b$', which takes too long to match with 'aaa"),
     ({"oneOf": [{"type": "string", "minLength": 40}, doubling("allOf", 40)], "$defs": doubling("allOf", 40)["$defs"]},
-     "it asks for too much"),
+     "for too many attempts"),
 )  # fmt: skip
-def test_unsatisfiable_schemas_are_rejected_within_the_generation_budget(openai_mock, monkeypatch, schema, words):
+def test_generation_gives_up_within_its_budget(openai_mock, monkeypatch, schema, words):
     calls, spend = itertools.count(), openai_responses._Generation.spend
     limited_spend = lambda generation, cost: next(calls) < 50_000 and spend(generation, cost)  # noqa: E731
     monkeypatch.setattr(openai_responses._Generation, "spend", limited_spend)
-    answer = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
-    assert words in answer["error"]["message"] and next(calls) < 50_000
+    body = CHAT_REQUEST | {"response_format": formats(schema)[0]}
+    assert words in str(raised_by(AssertionError, sent, openai_mock, CHAT_CREATE, body)) and next(calls) < 50_000
 
 
 @cases(
@@ -2675,9 +2763,11 @@ def test_smallest_value_is_generated(openai_mock, schema, value):
               {"ab": 0}, {"ab": None}, {"c": 0}, {"b": None}],
 )  # fmt: skip
 def test_generated_value_check_agrees_with_jsonschema(schema, valid, value):
-    response_format = formats({"enum": [value], **schema})[0]
-    answer = sent(OpenAIMock(), CHAT_CREATE, CHAT_REQUEST | {"response_format": response_format}).json()
-    assert ("choices" in answer) == validator_of(schema).is_valid(value)
+    body = CHAT_REQUEST | {"response_format": formats({"enum": [value], **schema})[0]}
+    if validator_of(schema).is_valid(value):
+        assert sent(OpenAIMock(), CHAT_CREATE, body).json()["choices"]
+    else:
+        assert_raises(AssertionError, "can't generate a value", sent, OpenAIMock(), CHAT_CREATE, body)
     assert validator_of(schema).is_valid(valid)
 
 
@@ -7380,8 +7470,8 @@ def test_deleting_a_response_restores_the_default(create):
     (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request first"),
     (CHAT_CREATE, [["a", "b"]], TypeError, "a step is one answer"),
     (CHAT_CREATE, ["a", 5], TypeError, "step 1: "),
-    ("completions.create", tool_call("f"), TypeError, "no call, refusal or citation here"),
-    (CHAT_CREATE, TEXT_WITH_FILE, TypeError, "no citation of a file here"),
+    ("completions.create", tool_call("f"), TypeError, "without tool calls, refusals or citations"),
+    (CHAT_CREATE, TEXT_WITH_FILE, TypeError, "cites pages .*, but not files"),
     ("beta.threads.runs.create", TEXT_WITH_URLS, TypeError, "messages of threads cite files only"),
     ("embeddings.create", tool_call("f"), TypeError, "no turn here"),
 )
@@ -8725,6 +8815,14 @@ def test_mistake_raises_through_a_websocket(openai_mock, kind):
     assert isinstance(mistake, AssertionError) and "has 1 step" in str(mistake)
 
 
+@requires("responses.connect")
+def test_generation_error_raises_through_a_websocket(openai_mock, kind):
+    with pytest.raises(Exception) as failed:
+        websocket_events(kind, says("Hi") | {"text": formats(NOT_STRING)[1]})
+    mistake = failed.value if kind == "sync" else failed.value.__cause__
+    assert isinstance(mistake, AssertionError) and "'not' at properties.x (response_format)" in str(mistake)
+
+
 def test_request_log_has_websocket_connections_and_messages(openai_mock, kind):
     websocket_events(kind, says("Hi", model="gpt-5-mini"))
     opening, message = openai_mock.requests
@@ -8939,6 +9037,14 @@ async def test_mistake_in_the_test_is_reported_without_retries(value, settings, 
     error = await failing_async(openai.InternalServerError, server_chat_text(app))
     assert said in error.message and error.type == "mock_error" and app.requests[-1].attempt == 0
     assert bool(caplog.records) is callable(value)
+
+
+async def test_generation_error_is_reported_by_the_server_as_a_mistake():
+    app = OpenAIMock()
+    error = await failing_async(
+        openai.InternalServerError, server_chat_text(app, response_format=formats(NOT_STRING)[0])
+    )
+    assert error.type == "mock_error" and "'not' at properties.x" in error.message and len(app.requests) == 1
 
 
 async def test_unknown_path_returns_404_with_the_closest_endpoint():
@@ -9176,6 +9282,13 @@ async def test_mistake_closes_the_server_websocket_with_its_message(caplog, valu
     app.responses.create.response = value
     *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
     assert last["code"] == 1011 and "a bug of the test" in last["reason"] and caplog.records
+
+
+@requires("responses.connect")
+async def test_generation_error_closes_the_server_websocket_with_its_message():
+    message = says("Hi") | {"text": formats(NOT_STRING)[1]}
+    *_, last = await run_asgi_app(OpenAIMock(), websocket_scope(), *websocket_messages(message), until=over)
+    assert last["code"] == 1011 and "can't generate a value for a schema with 'not' at properties.x" in last["reason"]
     assert len(last["reason"].encode()) < 124  # what fits into a frame
 
 
