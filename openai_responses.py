@@ -3709,16 +3709,19 @@ _REGEX_SAMPLERS: Mapping[str, Callable[[Any, _Repeats], str]] = {
 _Event = tuple[str | None, Any]  # the `event:` line, and the data
 
 
-_Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
+_Wait = Callable[[Any], Any]  # a coroutine function that waits for an awaitable, in the client's event loop or a thread
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Behavior:
-    """What an endpoint does beyond its shape. A row of `_BEHAVIORS` has only the fields that differ from the defaults."""
+    """An endpoint's behavior beyond what its shape implies.
+
+    A row of `_BEHAVIORS` sets only the fields that differ from the defaults.
+    """
 
     # parameters that contain ids, and the resource of these ids; each object must exist
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    # rejects more of a request, with `_reject`
+    # raises the errors of this endpoint alone, with `_reject`
     check: Callable[[_Call], Any] | None = None
     # returns fields that follow from the request; set fields override them
     derive: Callable[[_Call, Any], _JSON] | None = None
@@ -3726,7 +3729,7 @@ class _Behavior:
     store: Callable[[_Call, Any, _Script], None] | None = None
     # returns the bytes to store with the object
     content: Callable[[_Call], bytes] | None = None
-    # changes of the object: the first at once, then one with each retrieve
+    # changes of the object: the first applies at once, then one with each retrieve
     stages: tuple[Any, ...] = ()
     # returns the answer where nothing is set, instead of the handler of the verb
     handler: Callable[[_Call], Any] | None = None
@@ -3752,7 +3755,7 @@ class _Behavior:
     default_audio_format: str = ""
     # the type of the answer by the request's `response_format`
     types_by_format: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    # returns headers of the answer besides those of every answer
+    # returns headers of the answer in addition to those of every answer
     extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None
     # whether the stored object is the answer
     stores_answer: bool = True
@@ -3760,25 +3763,39 @@ class _Behavior:
     is_generated: bool = False
 
 
-# What endpoints do beyond their shape, by name. The rows of each API are at the end of its section; a row of
-# `responses` holds for `beta.responses` too.
+# The behavior of endpoints beyond what their shapes imply, by name. The rows of each API are at the end of its section.
+# A row of `responses` also applies to `beta.responses`.
 _BEHAVIORS: dict[str, _Behavior] = {}
 
 
 @functools.cache
 def _behavior_of(name: str) -> _Behavior:
-    """What an endpoint does beyond its shape, with `beta.` in front of its name or without."""
+    """Return the behavior of an endpoint. An endpoint of `beta` without a row has that of the name without `beta.`."""
     return _BEHAVIORS.get(name) or _BEHAVIORS.get(name.removeprefix("beta.")) or _Behavior()
 
 
 def _build_answer(call: _Call, script: _Script) -> Any:
-    """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
+    """Build the answer to a call, and store what the call changes in the state.
+
+    call: a call that passed the checks, if it needs them (`_needs_check`).
+    script: the resolved response that the test set, or `_NOT_SET`. With one, `_compose` and `_store_answer` do the work;
+        without, the `handler` of the endpoint or else of its verb. `resume` comes first, for a call that continues an
+        object.
+    Returns JSON, text, bytes or None. It may be an object of the state, so copy it before it is changed.
+    The caller holds the lock of the state.
+    Raises `_ServiceError` if the service rejects the call, for example because its object does not exist, and
+    `ValueError` if the response of the test does not fit the call.
+    """
     _check_bounds(call)
     behavior = call.behavior
-    if behavior.resume and (script is _NOT_SET or (script.turn and call.key in call.objects)):
-        return behavior.resume(call, script.turn)
+    if behavior.resume:
+        has_turn_for_object = script.turn and call.key in call.objects
+        if script is _NOT_SET or has_turn_for_object:
+            return behavior.resume(call, script.turn)
     if script is _NOT_SET:
-        return (behavior.handler or _HANDLERS_BY_VERB["create" if behavior.store else call.shape.verb])(call)
+        verb = "create" if behavior.store else call.shape.verb
+        handler = behavior.handler or _HANDLERS_BY_VERB[verb]
+        return handler(call)
     obj = _compose(call, script)
     if call.mock._strict and (script.set_fields or script.turn):
         _check_set_output(call, obj, script.turn)
@@ -3786,59 +3803,74 @@ def _build_answer(call: _Call, script: _Script) -> Any:
 
 
 def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
-    """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
+    """Check the output that a test set against the tools and schemas of the request.
 
-    Raises `ValueError`, to the author of the test.
+    obj: the composed answer.
+    turn: the output as the test set it, or None if the test set fields of the answer. Text that is truncated on purpose
+        and tool calls with invalid arguments on purpose are not checked.
+    Raises `ValueError` for output that the request rules out.
     """
+    # a run inherits the tools and the format that its request leaves out
     answer = obj if isinstance(obj, dict) else {}
-    request_fields = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
-    label, tools, schema = (
-        f"{call.row.name}.response",
-        dict(_offered_tools(request_fields)),
-        _output_schema(request_fields),
-    )
-    texts, tool_calls = _output_texts_and_calls(request_fields) if turn is None else ([turn.text], turn.tool_calls)
-    if schema is not None and not (turn and turn.stop):
+    request_fields = answer | {name: value for name, value in call.body.items() if value is not None}
+    label = f"{call.row.name}.response"
+    tools = dict(_offered_tools(request_fields))
+    schema = _output_schema(request_fields)
+    is_truncated = False
+    if turn is None:
+        texts, tool_calls = _output_texts_and_calls(request_fields)
+    else:
+        texts = [turn.text]
+        tool_calls = [*turn.tool_calls]
+        is_truncated = bool(turn.stop)
+    if schema is not None and not is_truncated:
         for text in filter(None, texts):
             _check_json_text(label, text, schema)
     for tool_call in tool_calls:
         if tools and tool_call.name not in tools:
             raise ValueError(f"{label} calls {tool_call.name!r}, but the request offers {', '.join(tools)}")
         if not tool_call.broken:
-            _check_json_text(
-                f"{label}, the call of {tool_call.name!r}", tool_call.arguments, tools.get(tool_call.name) or {}
-            )
+            call_label = f"{label}, the call of {tool_call.name!r}"
+            _check_json_text(call_label, tool_call.arguments, tools.get(tool_call.name) or {})
 
 
 def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
-    """The texts and the calls in an answer of chat completions or responses."""
-    messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
-    items = _only_dicts(obj.get("output"))
-    texts = [message.get("content") for message in messages] + [
-        _extract_text(output_item) for output_item in items if output_item["type"] == "message"
-    ]
-    functions = [
-        tool_call["function"]
-        for chat_message in messages
-        for tool_call in chat_message.get("tool_calls") or ()
-        if tool_call["type"] == "function"
-    ]
-    functions += [item for item in items if item["type"] == "function_call"]
+    """Return the texts and the function calls in an answer of chat completions or responses."""
+    texts: list[Any] = []
+    functions: list[_JSON] = []
+    for choice in obj.get("choices", ()):
+        if "message" not in choice:
+            continue
+        message = choice["message"]
+        texts.append(message.get("content"))
+        for tool_call in message.get("tool_calls") or ():
+            if tool_call["type"] == "function":
+                functions.append(tool_call["function"])
+    for item in _only_dicts(obj.get("output")):
+        if item["type"] == "message":
+            texts.append(_extract_text(item))
+        elif item["type"] == "function_call":
+            functions.append(item)
     return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
 
 
 def _check_json_text(label: str, text: str, schema: Any) -> None:
-    """Raises `ValueError` where a text is no JSON that follows the schema."""
+    """Raise `ValueError` if a text is not JSON, or does not follow the schema.
+
+    label: the name of the text in errors.
+    Raises the service's 400 if the schema itself is invalid, and `ImportError` without jsonschema.
+    """
     try:
         import jsonschema
         import referencing
     except ImportError:
-        advice = "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
+        advice = "strict=True needs jsonschema to check answers against schemas: pip install jsonschema"
         raise ImportError(advice) from None
     try:
-        jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())  # which fetches nothing
+        # an empty registry, so that no schema is fetched over the network
+        jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())
     except ValueError:
-        raise ValueError(f"{label} is {text!r}, but the request wants JSON") from None
+        raise ValueError(f"{label} is {text!r}, but the request requires JSON") from None
     except referencing.exceptions.Unresolvable as error:
         raise ValueError(f"{label} cannot be checked against the request's schema: {error}") from None
     except jsonschema.SchemaError as error:
@@ -3852,21 +3884,34 @@ def _check_json_text(label: str, text: str, schema: Any) -> None:
 
 
 def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
-    """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
+    """Compose the answer to a call, without storing it.
+
+    script: the resolved response that the test set; without one, the default answer is composed.
+    Returns new JSON, text or bytes, with IDs and times. A field has the value that the test set, else the derived one,
+    else that of the request, else the default.
+    Raises `ValueError` if the response of the test was not prepared for the model of this call, and what the `derive` of
+    the behavior raises.
+    """
     template = _answer_template(call, script)
     if isinstance(template, dict):
-        model, requested = _select_model(call.response_type, template), _set_by_request(call, script)
+        model = _select_model(call.response_type, template)
+        requested = _set_by_request(call, script)
         model_fields = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
-        # fields that the SDK's type doesn't have
-        extra_fields = {key: requested[key] for key in template.keys() & requested.keys() - model_fields}
+        extra_names = template.keys() & (requested.keys() - model_fields)  # fields that the SDK's type lacks
+        extra_fields = {name: requested[name] for name in extra_names}
         template = template | _fitting_fields(model, requested) | extra_fields
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
-    return _overlay(call.response_type, obj, derive(call, obj), script.set_fields) if derive else obj
+    if derive is None:
+        return obj
+    return _overlay(call.response_type, obj, derive(call, obj), script.set_fields)
 
 
 def _answer_template(call: _Call, script: _Script) -> Any:
-    """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
+    """Return the response of the test as merged into the model of this call, or the default answer if nothing is set.
+
+    Raises `ValueError` if the test's response does not fit the model.
+    """
     if not script.templates:
         return _default_answer(call)
     if call.response_type not in script.templates:
@@ -3876,68 +3921,88 @@ def _answer_template(call: _Call, script: _Script) -> Any:
 
 
 def _default_answer(call: _Call) -> Any:
-    """The default of the call's model; of a union, that of the member the request speaks of."""
-    if call.row.model in _TURN_CONVERTERS and (turn := _default_turn(call.body)):
-        return _merge(call.response_type, _TURN_CONVERTERS[call.row.model](turn), call.row.name)
-    default = call.behavior.default
-    if (answer := default(call) if callable(default) else default) is not None:
+    """Return the answer to a call for which nothing is set.
+
+    It is the model output that the request requires, such as a tool call, or else the `default` of the behavior, or
+    else the default of the answer's type. In a union, the first member that accepts the request is that type.
+    """
+    to_partial = _TURN_CONVERTERS.get(call.row.model)
+    if to_partial:
+        turn = _default_turn(call.body)
+        if turn:
+            return _merge(call.response_type, to_partial(turn), call.row.name)
+    answer = call.behavior.default
+    if callable(answer):
+        answer = answer(call)
+    if answer is not None:
         return answer
-    origin, args = _unwrap_type(call.response_type)
-    members = _select_members(args, call.body) if origin is typing.Union else ()
-    return _default_value(members[0] if members else call.response_type)
+    tp = call.response_type
+    origin, args = _unwrap_type(tp)
+    if origin is typing.Union:
+        members = _select_members(args, call.body)
+        if members:
+            tp = members[0]
+    return _default_value(tp)
 
 
-_VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that ask for the default
+_VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that stand for the default
 
 
 def _set_by_request(call: _Call, script: _Script) -> _JSON:
-    """What a request says and the test does not, but for nulls and other words for the default."""
-    requested, set_fields = _requested_fields(call), script.set_fields
-    return {
-        key: item
-        for key, item in requested.items()
-        if key not in set_fields and item not in (None, _VALUES_MEANING_DEFAULT.get(key))
-    }
+    """Return the fields that the request sets and the test does not, without nulls and values that mean the default."""
+    fields = {}
+    for name, value in _requested_fields(call).items():
+        means_default = value in (None, _VALUES_MEANING_DEFAULT.get(name))
+        if name not in script.set_fields and not means_default:
+            fields[name] = value
+    return fields
 
 
 def _requested_fields(call: _Call) -> _JSON:
-    """What a request says about the object it gets: its body, and the ids in its path."""
+    """Return the fields that a request sets for its object: those of its body, and the IDs in its path."""
+    verb = call.shape.verb
     requested = {**call.body, **call.params}
-    if call.shape.verb in ("create", "update"):
-        requested |= {
-            field: call.body[name] for name, field in call.resource.param_aliases.items() if name in call.body
-        }
-    if call.shape.verb in ("retrieve", "update", "delete") or (
-        _returns_own_object(call.row) and not call.behavior.store
-    ):
+    if verb in ("create", "update"):
+        for param, field in call.resource.param_aliases.items():
+            if param in call.body:
+                requested[field] = call.body[param]
+    if verb in ("retrieve", "update", "delete") or (_returns_own_object(call.row) and not call.behavior.store):
         requested["id"] = call.item_id
     return requested
 
 
 @functools.cache
 def _returns_own_object(row: _Row) -> bool:
-    """Whether an action answers with the object it is done to."""
+    """Return True if an action answers with the object that it changes."""
     shape = _shape_of(row)
-    return (
-        shape.verb == "action"
-        and row.model != "None"
-        and _sdk_type(row.model) is _get_resource(shape.resource).response_type
-    )
+    if shape.verb != "action" or row.model == "None":
+        return False
+    return _sdk_type(row.model) is _get_resource(shape.resource).response_type
 
 
 # ---- store -----------------------------------------------------------------------------------------------------------
 
 
 def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
-    """Leaves the traces of an answer in the state, as its behavior or else its verb does; gives what is answered."""
+    """Store what a call changes in the state, and return its answer.
+
+    obj: the composed answer. It is stored itself, not a copy of it, and may get a new ID if its own one is taken.
+    script: the response that the test set. Later changes of the object keep the fields set there.
+    The `store` of the behavior, or else the verb, stores or deletes the object. Its content follows, and then its
+    stages, unless the test set the state that the object is in.
+    Returns `obj`. The caller holds the lock of the state.
+    """
     behavior = call.behavior
-    if store_function := behavior.store or _STORE_BY_VERB.get(call.shape.verb):
+    store_function = behavior.store or _STORE_BY_VERB.get(call.shape.verb)
+    if store_function:
         store_function(call, obj, script)
     if behavior.content:
-        id_path = (*call.parent_ids, obj[call.resource.key_field])
-        call.store[f"{call.resource.name}.content"][_to_key(id_path)] = behavior.content(call)
-    if behavior.stages and (behavior.store or call.shape.verb == "create") and not script.sets_state:
-        _apply_stages(call.store, call.resource, _to_key((*call.parent_ids, obj["id"])), behavior.stages)
+        key = _to_key((*call.parent_ids, obj[call.resource.key_field]))
+        call.store[f"{call.resource.name}.content"][key] = behavior.content(call)
+    creates_object = behavior.store or call.shape.verb == "create"
+    if behavior.stages and creates_object and not script.sets_state:
+        key = _to_key((*call.parent_ids, obj["id"]))
+        _apply_stages(call.store, call.resource, key, behavior.stages)
     return obj
 
 
@@ -3948,23 +4013,32 @@ def _force_stages(call: _Call, stages: tuple[Any, ...]) -> None:
 
 
 def _apply_stages(store: StateStore, resource: _Resource, key: Any, stages: tuple[Any, ...]) -> None:
-    """Change a stored object by stages: the first applies now, each other one with a retrieve."""
+    """Change a stored object by the first stage now, and by one more stage with each retrieve."""
     first_stage, *later_stages = stages
     store[resource.name][key].update(_with_set_fields(store, resource.name, key, first_stage))
     _schedule(store, resource.name, key, *later_stages)
 
 
 def _store_created(call: _Call, obj: Any, script: _Script) -> None:
-    """Stores an object that was created."""
-    if isinstance(obj, dict) and call.resource.key_field in obj:
-        requested_id = {"id": obj["id"]} if "id" in _requested_fields(call) else {}
-        _insert_object(call.store, call.resource, call.parent_ids, obj, {**requested_id, **script.set_fields})
+    """Store the answer to a create, if it is an object with a key."""
+    if not isinstance(obj, dict) or call.resource.key_field not in obj:
+        return
+    set_fields = dict(script.set_fields)
+    if "id" in _requested_fields(call):
+        set_fields.setdefault("id", obj["id"])
+    _insert_object(call.store, call.resource, call.parent_ids, obj, set_fields)
 
 
-# What an answer leaves in the state, by the verb of its call.
-_STORE_BY_VERB = {
+def _store_updated(call: _Call, obj: Any, script: _Script) -> None:
+    """Store the answer to an update instead of the old object, if it is an object."""
+    if isinstance(obj, dict):
+        call.objects[call.key] = obj
+
+
+# The function that stores the answer of a call, by its verb. Calls of other verbs store nothing.
+_STORE_BY_VERB: Mapping[str, Callable[[_Call, Any, _Script], None]] = {
     "create": _store_created,
-    "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
+    "update": _store_updated,
     "delete": lambda call, obj, script: _delete_object(call.store, call.resource, call.id_path),
 }
 
@@ -3983,19 +4057,25 @@ def _insert_object(
     obj: _JSON,
     set_fields: Mapping[str, Any] = {},
 ) -> None:
-    """Store an object under its id; under another one if that is taken, unless the test or the request gave the id."""
+    """Store a new object.
+
+    parents: the IDs of the objects that own it, outermost first.
+    obj: the object. It gets a new ID if another object has its ID, unless `set_fields` has the ID.
+    set_fields: the fields that the test or the request set. Later changes of the object keep them.
+    Raises the service's 400 if the key of the object is not a string.
+    """
     _check_type(resource.key_field, obj[resource.key_field], str)
     if resource.key_field == "id" and "id" not in set_fields:
-        prefix = re.match(r"\D*", str(obj["id"]))
+        prefix = re.split(r"\d", obj["id"], maxsplit=1)[0]
         while _to_key((*parents, obj["id"])) in store[resource.name]:
-            obj["id"] = store._new_id(prefix[0] if prefix else "")
+            obj["id"] = store._new_id(prefix)
     key = _to_key((*parents, obj[resource.key_field]))
     store[resource.name][key] = obj
     _save_set_fields(store, resource.name, key, set_fields)
 
 
 def _store_page_items(call: _Call, page: _JSON, script: _Script) -> None:
-    """Stores the objects of a page, where one call creates several."""
+    """Store each object of a page, for a call that creates several objects."""
     for obj in page["data"]:
         call.objects[_to_key((*call.parent_ids, obj["id"]))] = obj
 
@@ -4009,18 +4089,25 @@ def _handle_create(call: _Call) -> Any:
 
 
 def _handle_retrieve(call: _Call) -> Any:
-    _seed_objects(call.store, call.resource)  # before the look at one of its objects
+    _seed_objects(call.store, call.resource)  # `_advance` finds only objects that are in the state
     _advance(call.store, call.resource.name, call.key)
     return _as_response(call, _require_target(call))
 
 
 def _handle_update(call: _Call) -> Any:
+    """Change the stored object as the request says, and return it."""
     stored = _require_target(call)
     model = _select_model(call.response_type, stored)
-    requested = {key: value for key, value in _requested_fields(call).items() if key not in (*call.params, "id")}
-    extra_fields = {key: value for key, value in requested.items() if key in stored and key not in _fields_of(model)}
+    requested = _requested_fields(call)
+    for name in (*call.params, "id"):
+        requested.pop(name, None)
+    extra_fields = {}  # fields that the SDK's type lacks
+    for name, value in requested.items():
+        if name in stored and name not in _fields_of(model):
+            extra_fields[name] = value
     if "expires_after" in requested and "expires_at" in stored:
-        extra_fields |= {"expires_at": None} | _requested_expiry(call, stored)
+        extra_fields["expires_at"] = None
+        extra_fields.update(_requested_expiry(call, stored))
     changes = _stamp(_fitting_fields(model, requested), call.store) | extra_fields
     _discard_set_fields(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
@@ -4030,11 +4117,12 @@ def _handle_update(call: _Call) -> Any:
 
 
 def _requested_expiry(call: _Call, obj: Mapping[str, Any]) -> _JSON:
-    """When an object expires whose request said after how many seconds, minutes or days."""
+    """Return the `expires_at` of an object as the request's `expires_after` sets it, or {} if the request has none."""
     return _expiry_from(obj, call.body.get("expires_after") or {})
 
 
 def _expiry_from(obj: Mapping[str, Any], expires_after: Mapping[str, Any]) -> _JSON:
+    """Return the `expires_at` of an object: some seconds, minutes or days after the time that the anchor names."""
     anchor_time = obj.get(str(expires_after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in expires_after:
@@ -4048,56 +4136,79 @@ def _handle_delete(call: _Call) -> Any:
 
 
 def _handle_content(call: _Call) -> bytes:
-    """The bytes of a stored object, or the default ones."""
+    """Return the stored bytes of an object, or the default ones."""
     _require_target(call)
     content_resource = f"{call.resource.name}.content"
-    data = call.store[content_resource].get(call.key) if content_resource in _CONTENT_RESOURCES else None
-    return _compose(call) if data is None else data
+    data = None
+    if content_resource in _CONTENT_RESOURCES:
+        data = call.store[content_resource].get(call.key)
+    if data is None:
+        return _compose(call)
+    return data
 
 
 def _handle_action(call: _Call) -> Any:
-    """Has the object go through what the row says, and answers with it or with what the action gives."""
-    stored, stages = _require_target(call), call.behavior.stages
+    """Change the stored object by the stages of the behavior.
+
+    Returns the object, or the composed answer if the action has no stages and its answer is of another type.
+    """
+    stored = _require_target(call)
+    stages = call.behavior.stages
     if stages:
         _force_stages(call, stages)
-    return _as_response(call, stored) if stages or _returns_own_object(call.row) else _compose(call)
+    if stages or _returns_own_object(call.row):
+        return _as_response(call, stored)
+    return _compose(call)
 
 
 def _as_response(call: _Call, stored: _JSON) -> Any:
-    """A stored object as this call answers it."""
+    """Return a stored object as this call shows it."""
     return _project(call.response_type, call.resource, stored, call.store)
 
 
 def _project(tp: Any, resource: _Resource, stored: _JSON, store: StateStore) -> _JSON:
-    """A stored object as another model shows it than the one it was made with: with its own fields only."""
+    """Return a stored object as another model shows it: without fields of its own model that the other one lacks.
+
+    tp: the model to show. If it is the model of the resource or not a model, the stored object itself is returned.
+    """
     if tp is resource.stored_type or not _is_pydantic_model(tp):
         return stored
-    if not _is_pydantic_model(resource.stored_type):  # of no create's making: as it is, with what it lacks
-        return _stamp({key: item for key, item in _default_value(tp).items() if key not in stored}, store) | stored
+    defaults = _default_value(tp)
+    if not _is_pydantic_model(resource.stored_type):  # no call creates the objects, so any field may be theirs
+        missing = {name: value for name, value in defaults.items() if name not in stored}
+        return _stamp(missing, store) | stored
     model_fields = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
-    extra = {key: item for key, item in stored.items() if key not in model_fields}
+    extra = {name: value for name, value in stored.items() if name not in model_fields}
     shared = _fitting_fields(tp, stored)
-    missing = {key: item for key, item in _default_value(tp).items() if key not in shared}
+    missing = {name: value for name, value in defaults.items() if name not in shared}
     return {**extra, **shared, **_stamp(missing, store)}
 
 
 def _handle_singleton(call: _Call) -> Any:
-    """A resource there is one of: setting it, reading it, and going back to the default."""
+    """Set, read or reset a resource that has a single object below its parents."""
     _require_parents(call)
-    objects, key = call.objects, call.parent_ids[0] if len(call.parent_ids) == 1 else call.parent_ids
-    if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
+    objects = call.objects
+    key: Any = call.parent_ids
+    if len(key) == 1:
+        key = key[0]
+    method = call.row.method
+    if key not in objects and method != "POST" and f"{call.resource.name}.delete" in _rows():
         raise call.resource.not_found_error("".join(call.parent_ids), "id")
-    if call.row.method == "DELETE":
+    if method == "DELETE":
         objects.pop(key, None)
         return _compose(call)
-    if key not in objects or call.row.method == "POST":
+    if key not in objects or method == "POST":
         obj = _compose(call)
-        objects[key] = objects.get(key, obj) | _stamp(_fitting_fields(call.response_type, call.body), call.store)
+        changes = _stamp(_fitting_fields(call.response_type, call.body), call.store)
+        objects[key] = objects.get(key, obj) | changes
     return objects[key]
 
 
 def _handle_list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
-    page = _list_page(call.row, call.store, call.parent_ids, call.query if query is None else query)
+    """Return the page of objects that a query selects, which is that of the request if none is given."""
+    if query is None:
+        query = call.query
+    page = _list_page(call.row, call.store, call.parent_ids, query)
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
         _require_parents(call)
@@ -4123,23 +4234,30 @@ _HANDLERS_BY_VERB: Mapping[str, Callable[[_Call], Any]] = {
 
 
 def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> _JSON:
-    """Return one page of a resource's objects, as the query asks for it."""
+    """Return the page of a resource's objects that a query selects, after the expired ones among them have changed.
+
+    parents: the IDs of the objects that own the list, outermost first.
+    Raises the service's 400 for an order, a limit or a cursor that the list does not accept.
+    """
     resource = _get_resource(_shape_of(row).resource)
     parents = tuple(parents)
-    order, default_limit, max_limit = resource.paging
-    order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
+    default_order, default_limit, max_limit = resource.paging
+    order = query.get("order", default_order).removesuffix("ending")  # some lists take "ascending" and "descending"
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store._children(resource.name, *parents) if parents else _seed_objects(store, resource)
     list_metadata = store._find_metadata(resource.name, parents)
     deleted = list_metadata.tombstones if list_metadata else {}
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
-    keys, has_more = _first_matching(keys, objects, query, _page_limit(query, default_limit, max_limit))
-    if any(_has_expired(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
-        for key in [key for key, obj in objects.items() if _has_expired(resource, obj)]:
+    limit = _page_limit(query, default_limit, max_limit)
+    page_keys, has_more = _first_matching(keys, objects, query, limit)
+    # expiry is rare, so the whole list is searched for expired objects only if there is one in the page
+    if any(_has_expired(resource, objects[key]) for key in page_keys):
+        expired_keys = [key for key, obj in objects.items() if _has_expired(resource, obj)]
+        for key in expired_keys:
             _expire_if_due(store, resource, key)
         return _list_page(row, store, parents, query)
-    return _make_page(row, [_load_object(store, resource, key) for key in keys], has_more)
+    return _make_page(row, [_load_object(store, resource, key) for key in page_keys], has_more)
 
 
 def _keys_between(
@@ -4149,35 +4267,47 @@ def _keys_between(
     query: Mapping[str, str],
     newest_first: bool,
 ) -> Iterable[Any]:
-    """Return the keys after the cursor `after` and before the cursor `before`, in the order of the list."""
+    """Return the keys after the cursor `after` and before the cursor `before`, in the order of the list.
+
+    objects: all objects of the list, in the order of creation.
+    deleted: for each deleted key, the key before it. A deleted object can still be a cursor.
+    Raises the service's 400 for a cursor that is not in the list, or a `before` that comes before `after`.
+    """
     cursors = {"after": query.get("after") or query.get("page"), "before": query.get("before")}
     if not objects:
         return []
-    if not any(cursors.values()):  # most lists: without a copy of all keys, of which a page has few
+    if not any(cursors.values()):  # true of most lists, so don't copy all keys for the few on a page
         return reversed(objects) if newest_first else iter(objects)
     keys = list(objects)
-    low, high = 0, len(keys)
+    low = 0
+    high = len(keys)
     for name, cursor in cursors.items():
         if not cursor:
             continue
         cursor_slice = _locate_cursor(objects, deleted, _to_key((*parents, cursor)))
         if cursor_slice is None:
             _reject_cursor(name, cursor)
-        if (name == "after") == newest_first:  # what is older
+        if (name == "after") == newest_first:  # the cursor bounds the list to older objects
             high = cursor_slice.start
         else:
             low = cursor_slice.stop
     if low > high:
         _reject_cursor("before", cursors["before"])
-    return keys[low:high][::-1] if newest_first else keys[low:high]
+    selected = keys[low:high]
+    if newest_first:
+        selected.reverse()
+    return selected
 
 
 def _locate_cursor(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor: Any) -> slice | None:
-    """Return the place of a cursor in the order of creation: an empty one, between others, if it is deleted."""
+    """Return the place of a cursor in the order of creation, or None if it was never in the list.
+
+    The slice of a deleted cursor is empty, and lies between the objects before and after the deleted one.
+    """
     is_deleted = cursor not in objects
     while cursor not in objects and cursor in deleted:
         cursor = deleted[cursor]  # the key before it
-    if cursor is None:  # nothing is left before it
+    if cursor is None:  # no object before it is left
         return slice(0, 0)
     if cursor not in objects:
         return None
@@ -4189,25 +4319,32 @@ def _reject_cursor(name: str, cursor: str | None) -> typing.NoReturn:
     _reject(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
 
 
-# Filters that go by another name than the field they filter.
+# Filters that have another name than the field they filter.
 _FILTER_ALIASES = {"filter": "status"}
 
 
 def _first_matching(
     keys: Iterable[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
 ) -> tuple[list[Any], bool]:
-    """Return the keys of a page, and whether there are more: next to `before` if that is given, else the first ones."""
+    """Return the first `limit` keys of objects that match the filters of a query, and whether there are more.
+
+    With the cursor `before`, these are the last keys instead, which are next to the cursor.
+    """
     filters = {_FILTER_ALIASES.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
     backward = bool(query.get("before"))
     candidates = reversed(keys) if backward else iter(keys)
-    matching = (
-        key
-        for key in candidates
-        if all(_matches_filter(objects[key], *field_filter) for field_filter in filters.items())
-    )
-    first_keys = list(itertools.islice(matching, limit + 1))
-    page = first_keys[:limit]
-    return page[::-1] if backward else page, len(first_keys) > limit
+    page: list[Any] = []
+    has_more = False
+    for key in candidates:
+        if not all(_matches_filter(objects[key], name, value) for name, value in filters.items()):
+            continue
+        if len(page) == limit:
+            has_more = True
+            break
+        page.append(key)
+    if backward:
+        page.reverse()
+    return page, has_more
 
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -4223,27 +4360,34 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
-    """Whether a field is as a filter says, or there is none: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
+    """Return True if a field has the value that a filter names, or if the object has no such field.
+
+    name, value: a parameter of a query, such as `purpose=batch`, `metadata[a]=b` or `created_at[gte]=1`.
+    """
     field, *keys = re.findall(r"[^\[\]]+", name) or [name]
-    actual = obj.get(field)
+    if field not in obj:
+        return True
+    actual = obj[field]
     for key in keys:
         if isinstance(actual, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
             return _COMPARISONS[key](actual, float(value))
         actual = actual.get(key) if isinstance(actual, dict) else None
-    return field not in obj or actual == value or (actual is not None and _matches_value(value, actual))
+    return actual == value or (actual is not None and _matches_value(value, actual))
 
 
 def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) -> int:
+    """Return the number of objects on a page. Raise the 400 of a `limit` that the list does not accept."""
     text = query.get("limit", str(default_limit))
     if not text.isdecimal() or not 1 <= int(text) <= max_limit:
         is_too_small = text.lstrip("-").isdecimal() and int(text) < 1
+        code = "integer_below_min_value" if is_too_small else "invalid_value"
         message = f"Invalid 'limit': expected an integer between 1 and {max_limit}, but got '{text}' instead."
-        _reject(message, "limit", "integer_below_min_value" if is_too_small else "invalid_value")
+        _reject(message, "limit", code)
     return int(text)
 
 
 def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
-    """A page with these objects."""
+    """Build a page of objects, of the type that a list answers with."""
     page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": has_more}
     page |= _implied_by_page(page, {})
     if "next" in page:

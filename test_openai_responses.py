@@ -2757,13 +2757,13 @@ PERSON_FORMAT, PERSON_TEXT = formats(Person.model_json_schema())
 
 @cases(
     "response, words",
-    ("no json", r"is 'no json', but the request wants JSON"),
+    ("no json", r"is 'no json', but the request requires JSON"),
     ('{"name": "A"}', r"does not follow the request's schema at \$.*'age' is a required property"),
     ('{"name": 5, "age": 1, "tags": []}', r"schema at \$\.name.*5 is not of type 'string'"),
-    ({"choices": [{"message": {"content": "no json"}}]}, "but the request wants JSON"),
-    (lambda request: "no json", "but the request wants JSON"),
-    (streamed("no json"), "but the request wants JSON"),
-    (["no json"], "but the request wants JSON"),
+    ({"choices": [{"message": {"content": "no json"}}]}, "but the request requires JSON"),
+    (lambda request: "no json", "but the request requires JSON"),
+    (streamed("no json"), "but the request requires JSON"),
+    (["no json"], "but the request requires JSON"),
 )
 @openai_responses.mock(strict=True)
 def test_strict_mode_validates_answers_against_the_request_schema(openai_mock, create, client, response, words):
