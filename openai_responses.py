@@ -4602,31 +4602,39 @@ _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 
 
 def _derive_file(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name, the size, the purpose and the expiry of an uploaded file."""
     filename, data, _ = _uploaded_file(call.body.get("file"))
+    fields: _JSON = {"filename": filename, "bytes": len(data)}
     purpose = call.body.get("purpose")
-    fields = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
-    fields |= {"purpose": purpose} if purpose else {}
-    return {"filename": filename, "bytes": len(data)} | fields | _requested_expiry(call, obj)
+    if purpose == "batch":
+        fields["expires_at"] = obj["created_at"] + 30 * 86400
+    if purpose:
+        fields["purpose"] = purpose
+    fields.update(_requested_expiry(call, obj))
+    return fields
 
 
 def _uploaded_file(value: Any) -> tuple[str, bytes, str]:
-    """A file out of a form: its name, bytes and content type."""
+    """Return the name, the bytes and the content type of a file in a form; those of an empty file for any other value."""
     return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
 
 
-# What files are uploaded for; the SDK's type of a file does not list all.
+# The purposes that a file may have. The SDK's type of a file doesn't list all of them.
 _FILE_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
 def _check_file_purpose(call: _Call) -> None:
-    """The purpose is one of those there are."""
-    if (purpose := call.body["purpose"]) not in _FILE_PURPOSES:
+    """The purpose must be one that the API knows."""
+    purpose = call.body["purpose"]
+    if purpose not in _FILE_PURPOSES:
         _reject(f"{purpose!r} is not one of {list(_FILE_PURPOSES)} - 'purpose'", "purpose")
 
 
 def _file_content(call: _Call) -> bytes:
+    """Return the bytes of a file. A file with a size but without bytes, put into the state by hand, has the default."""
     file = _require_target(call)
-    return call.store["files.content"].get(call.item_id, call.behavior.default if file.get("bytes") else b"")
+    default = call.behavior.default if file.get("bytes") else b""
+    return call.store["files.content"].get(call.item_id, default)
 
 
 def _file_text(store: StateStore, id: Any) -> str:
@@ -4634,17 +4642,20 @@ def _file_text(store: StateStore, id: Any) -> str:
 
 
 def _remove_from_vector_stores(store: StateStore, id: str, file: _JSON) -> None:
-    """A file that is deleted leaves the vector stores it is in."""
-    for key in [key for key in store["vector_stores.files"] if key[1] == id]:
+    """Remove a deleted file from its vector stores."""
+    keys = [key for key in store["vector_stores.files"] if key[1] == id]
+    for key in keys:
         _delete_object(store, _get_resource("vector_stores.files"), key)
 
 
 def _check_upload_parts(call: _Call) -> None:
-    """The parts are there, and have the bytes and the checksum that were announced."""
+    """The upload must be pending, and its parts must exist and have the announced size and checksum."""
     _check_upload_pending(call)
-    upload, parts = _require_target(call), call.store["uploads.parts"]
-    if unknown_ids := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
-        _reject(f"No such Part object: {unknown_ids[0]}", "part_ids")
+    upload = _require_target(call)
+    parts = call.store["uploads.parts"]
+    for part_id in call.body.get("part_ids") or []:
+        if (upload["id"], part_id) not in parts:
+            _reject(f"No such Part object: {part_id}", "part_ids")
     data = _join_parts(call)
     if len(data) != upload["bytes"]:
         _reject(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
@@ -4653,13 +4664,14 @@ def _check_upload_parts(call: _Call) -> None:
 
 
 def _check_upload_pending(call: _Call) -> None:
-    """An upload takes changes while it is pending."""
+    """The upload must be pending."""
     upload = _require_target(call)
     if upload["status"] != "pending":
         _reject(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
 
 
 def _complete_upload(call: _Call) -> Any:
+    """Complete an upload: create and store its file, and return the upload."""
     upload = _require_target(call)
     data = _join_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
@@ -4672,8 +4684,14 @@ def _join_parts(call: _Call) -> bytes:
     return b"".join(call.store["uploads.parts"][call.item_id, id] for id in call.body.get("part_ids") or [])
 
 
+def _store_upload_part(call: _Call, part: _JSON, script: _Script) -> None:
+    """Store the bytes of a part. The part itself is not stored, because no call retrieves it."""
+    _, data, _ = _uploaded_file(call.body.get("data"))
+    call.store["uploads.parts"][call.item_id, part["id"]] = data
+
+
 def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> _JSON:
-    """Build a file that the service itself makes: the output of a batch, a completed upload."""
+    """Build a file that the service itself creates: the output of a batch, or that of a completed upload."""
     return _new_object("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
 
 
@@ -4692,8 +4710,12 @@ _extend_table(
             "on_delete": _remove_from_vector_stores,
             "on_expire": lambda store, id, file: _delete_object(store, _get_resource("files"), (id,)),
         },
-        "files.content": {"parent_params": ()},
-        "uploads.parts": {"parent_params": ("upload_id",)},
+        "files.content": {
+            "parent_params": (),
+        },
+        "uploads.parts": {
+            "parent_params": ("upload_id",),
+        },
     },
 )
 
@@ -4710,8 +4732,13 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "FileObject": {"status": "processed", "purpose": "assistants"},
-        "Upload": {"status": "pending"},
+        "FileObject": {
+            "status": "processed",
+            "purpose": "assistants",
+        },
+        "Upload": {
+            "status": "pending",
+        },
     },
 )
 
@@ -4719,20 +4746,29 @@ _extend_table(
 _extend_table(
     _BEHAVIORS,
     {
-        "files.content": _Behavior(default=b"mock file content", handler=_file_content),
+        "files.content": _Behavior(
+            default=b"mock file content",
+            handler=_file_content,
+        ),
         "files.create": _Behavior(
             check=_check_file_purpose,
             derive=_derive_file,
             content=lambda call: _uploaded_file(call.body.get("file"))[1],
         ),
-        "uploads.cancel": _Behavior(check=_check_upload_pending, stages=({"status": "cancelled"},)),
-        "uploads.complete": _Behavior(check=_check_upload_parts, handler=_complete_upload),
-        "uploads.create": _Behavior(derive=_requested_expiry),
+        "uploads.cancel": _Behavior(
+            check=_check_upload_pending,
+            stages=({"status": "cancelled"},),
+        ),
+        "uploads.complete": _Behavior(
+            check=_check_upload_parts,
+            handler=_complete_upload,
+        ),
+        "uploads.create": _Behavior(
+            derive=_requested_expiry,
+        ),
         "uploads.parts.create": _Behavior(
             check=_check_upload_pending,
-            store=lambda call, part, script: call.store["uploads.parts"].update(
-                {(call.item_id, part["id"]): _uploaded_file(call.body.get("data"))[1]}
-            ),
+            store=_store_upload_part,
         ),
     },
 )
@@ -9261,59 +9297,85 @@ _extend_table(
 
 
 def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
-    """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
-    if call.wants_stream and (events := call.behavior.events):
-        obj = _copy_json(obj)  # what is stored may change while this is still being read
-        unpaced = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
-        return _stream_response(call, (_batch_events if unpaced else iter)(events(call, obj, pace.chunk)), pace)
+    """Convert the answer to a call to an HTTP response.
+
+    obj: the answer as JSON, text, bytes or None. A stream reads a copy of it.
+    pace: the delays and the fault of the response, as `streamed()` sets them.
+    Returns a stream of events if the request asks for one and the endpoint has events, and one body otherwise. The body
+    is produced while the client reads it, and the fault of a pace is raised then.
+    """
+    if call.wants_stream and call.behavior.events:
+        snapshot = _copy_json(obj)  # the stored object may change before the client has read all events
+        events: Any = call.behavior.events(call, snapshot, pace.chunk)
+        if pace == Pace(pace.chunk):  # without delays and faults, events can share a chunk, which is faster
+            events = _batch_events(events)
+        return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
         size = pace.chunk or len(obj)
-        return _stream_response(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
-    if isinstance(obj, (bytes, str)):
-        content_type = "text/plain; charset=utf-8" if isinstance(obj, str) else _binary_content_type(call)
-        return _make_response(call, 200, obj.encode() if isinstance(obj, str) else obj, content_type)
-    if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
-        obj = {"id": call.params.get(call.shape.item_param), "object": f"{call.resource.noun}.deleted", "deleted": True}
-    response = _json_response(call, {} if obj is None else obj)
+        chunks = (obj[start : start + size] for start in range(0, len(obj), size))
+        return _stream_response(call, chunks, pace)
+    if isinstance(obj, bytes):
+        return _make_response(call, 200, obj, _binary_content_type(call))
+    if isinstance(obj, str):
+        return _make_response(call, 200, obj.encode(), "text/plain; charset=utf-8")
+    if obj is None:
+        obj = {}
+        if call.row.method == "DELETE":  # the service reports the deletion, which the SDK ignores
+            obj["id"] = call.params.get(call.shape.item_param)
+            obj["object"] = f"{call.resource.noun}.deleted"
+            obj["deleted"] = True
+    response = _json_response(call, obj)
     if pace.first_delay:
         response.stream = _PacedStream(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
     return response
 
 
 def _stream_response(call: _Call, events: Any, pace: Pace) -> httpx.Response:
-    binary = call.row.model == "bytes" and not call.wants_stream
-    headers = _response_headers(call, _binary_content_type(call) if binary else "text/event-stream; charset=utf-8")
+    """Return a response that sends events, or chunks of bytes, while the client reads it."""
+    content_type = "text/event-stream; charset=utf-8"
+    if call.row.model == "bytes" and not call.wants_stream:
+        content_type = _binary_content_type(call)
+    headers = _response_headers(call, content_type)
     return _LazyResponse(200, headers=headers, stream=_PacedStream(events, pace, call.request))
 
 
 def _binary_content_type(call: _Call) -> str:
-    """The content type of a download: of speech that of its format, of a file with a path that of its name."""
-    if audio_format := call.behavior.default_audio_format and call.body.get(
-        "response_format", call.behavior.default_audio_format
-    ):
-        return f"audio/{'mpeg' if audio_format == 'mp3' else audio_format}"
-    path = call.objects.get(call.key, {}).get("path") if call.shape.item_param else None
+    """Return the content type of bytes: that of the audio format of speech, or that of the filename of a stored file."""
+    default_format = call.behavior.default_audio_format
+    audio_format = default_format and call.body.get("response_format", default_format)
+    if audio_format:
+        subtype = "mpeg" if audio_format == "mp3" else audio_format
+        return f"audio/{subtype}"
+    path = None
+    if call.shape.item_param:
+        path = call.objects.get(call.key, {}).get("path")
     content_type = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
-    return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
+    if content_type.startswith("text/"):
+        content_type += "; charset=utf-8"
+    return content_type
 
 
 def _batch_events(events: Iterator[_Event]) -> Iterator[bytes]:
-    """Ever more events at once."""
-    for exponent in itertools.count():
-        batch = list(itertools.islice(events, min(2**exponent, 256)))
-        if not batch:
-            return
+    """Yield encoded events in batches of 1, 2, 4 and so on up to 256 events.
+
+    The first event arrives without waiting for others to be produced, and a long stream has few chunks.
+    """
+    size = 1
+    while batch := list(itertools.islice(events, size)):
         yield b"".join(map(_encode_event, batch))
+        size = min(2 * size, 256)
 
 
 def _encode_event(event: _Event) -> bytes:
-    """An event as it goes over the wire."""
+    """Encode an event as a server-sent event. Data in bytes is sent as it is."""
     name, data = event
     if isinstance(data, bytes):
         return data
     text = data if isinstance(data, str) else _json_encode(data)
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-    return _encode_utf8(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
+    if name:
+        lines = f"event: {name}\n{lines}"
+    return _encode_utf8(f"{lines}\n")
 
 
 def _json_response(call: _Call, obj: Any, status: int = 200) -> httpx.Response:
@@ -9338,35 +9400,51 @@ _COMMON_HEADERS = (
 )
 
 
-# What an account has of each in a minute, what remains, and the seconds until all of it is there again.
+# The rate limits of an account: how much it may use in a minute, how much is left, and when all of it is left again.
 _RATE_LIMITS = {
-    "requests": {"limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
-    "tokens": {"limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
+    "requests": {
+        "limit": 10000,
+        "remaining": 9999,
+        "reset_seconds": 0.006,
+    },
+    "tokens": {
+        "limit": 2000000,
+        "remaining": 1999990,
+        "reset_seconds": 0.0,
+    },
 }
 
 
-# Headers of the answers of models.
-_RATE_LIMIT_HEADERS = [
-    (f"x-ratelimit-{field}-{name}".encode(), value.encode())
-    for name, limit in _RATE_LIMITS.items()
-    for field, value in (
-        ("limit", f"{limit['limit']}"),
-        ("remaining", f"{limit['remaining']}"),
-        ("reset", f"{1000 * limit['reset_seconds']:g}ms" if limit["reset_seconds"] else "0s"),
-    )
-]
+def _rate_limit_headers() -> list[tuple[bytes, bytes]]:
+    """Return the rate limits as headers of a response."""
+    headers = []
+    for name, limit in _RATE_LIMITS.items():
+        reset_ms = 1000 * limit["reset_seconds"]
+        headers.append((f"x-ratelimit-limit-{name}", f"{limit['limit']}"))
+        headers.append((f"x-ratelimit-remaining-{name}", f"{limit['remaining']}"))
+        headers.append((f"x-ratelimit-reset-{name}", f"{reset_ms:g}ms" if reset_ms else "0s"))
+    return [(name.encode(), value.encode()) for name, value in headers]
+
+
+# Headers of the answers that models generate.
+_RATE_LIMIT_HEADERS = _rate_limit_headers()
 
 
 def _response_headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response, with a new request ID, but without a content length."""
     headers = [
         (b"content-type", content_type.encode()),
         (b"x-request-id", call.store._new_id("req_").encode()),
         (b"date", _http_date(int(time.time()))),
         *_COMMON_HEADERS,
-        *(_RATE_LIMIT_HEADERS if call.behavior.is_generated else ()),
-        *(call.behavior.extra_headers(call) if call.behavior.extra_headers else ()),
     ]
-    return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
+    if call.behavior.is_generated:
+        headers += _RATE_LIMIT_HEADERS
+    if call.behavior.extra_headers:
+        headers += call.behavior.extra_headers(call)
+    if call.shape.verb == "retrieve":
+        headers.append((b"openai-poll-after-ms", b"1"))  # how long the SDK's polling helpers wait
+    return headers
 
 
 @functools.lru_cache(maxsize=1)
@@ -9375,7 +9453,10 @@ def _http_date(timestamp: int) -> bytes:
 
 
 class _LazyResponse(httpx.Response):
-    """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
+    """A response that reads its stream only when its content is used, and parses its headers only when they are used.
+
+    A client reads the stream itself, and expects that nobody has read it before.
+    """
 
     def __init__(self, status_code: int, headers: Sequence[tuple[bytes, bytes]], stream: Any, **options: Any) -> None:
         super().__init__(status_code, stream=stream, **options)
@@ -9392,25 +9473,32 @@ class _LazyResponse(httpx.Response):
 
 
 def _to_event(value: Any) -> _Event:
-    """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
+    """Convert an item of a test's stream to an event.
+
+    value: an (event, data) pair, a dict with `event` and `data`, another dict or a model, whose `type` is its event, or a
+        string or bytes.
+    """
     if isinstance(value, tuple):
         return value
-    if isinstance(value, bytes):
+    if isinstance(value, (bytes, str)):
         return None, value
-    plain = value if isinstance(value, str) else _to_json(value, "stream event")
-    if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
-        return plain["event"], plain["data"]
-    return (plain.get("type") if isinstance(plain, dict) else None), plain
+    data = _to_json(value, "stream event")
+    if not isinstance(data, dict):
+        return None, data
+    if isinstance(data.get("event"), str) and "data" in data:
+        return data["event"], data["data"]
+    return data.get("type"), data
 
 
 # ---- streams for synchronous and asynchronous clients ----------------------------------------------------------------
 
 
 class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
+    """A stream of bytes for synchronous and asynchronous clients, from an iterable of either kind."""
 
     def __init__(self, source: Any) -> None:
-        self.source, self.iterator = source, None
+        self.source = source
+        self.iterator: Any = None
 
     def __iter__(self) -> Iterator[bytes]:
         self.iterator = iter(self.source) if hasattr(self.source, "__iter__") else _to_sync_iterator(self.source)
@@ -9431,16 +9519,19 @@ class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
-# Marks in a stream: before its first event, after its last, and in place of its fault.
-_STREAM_START, _STREAM_END, _STREAM_FAULT = object(), object(), object()
+# Markers in a stream: before its first event, after its last one, and instead of an event where its fault is due.
+_STREAM_START = object()
+_STREAM_END = object()
+_STREAM_FAULT = object()
 
 
 class _PacedStream(_SyncAsyncStream):
-    """The bytes of events at their pace, and the fault they end with."""
+    """A stream of events with the delays and the fault of a pace."""
 
     def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
         super().__init__(events)
-        self.pace, self.request = pace, request
+        self.pace = pace
+        self.request = request
 
     def __iter__(self) -> Iterator[bytes]:
         for delay, event in self._timed_events():
@@ -9448,8 +9539,11 @@ class _PacedStream(_SyncAsyncStream):
             yield self._fault() if event is _STREAM_FAULT else _encode_event(_to_event(event))
 
     async def __aiter__(self) -> Any:
-        self.source = source = self.source if hasattr(self.source, "__aiter__") else _to_async_iterator(self.source)
-        number, event = 0, _STREAM_START
+        if not hasattr(self.source, "__aiter__"):
+            self.source = _to_async_iterator(self.source)
+        source = self.source
+        number = 0
+        event = _STREAM_START
         while event is not _STREAM_END:
             if event is not _STREAM_START:
                 await _sleep(self._delay(number))
@@ -9457,10 +9551,14 @@ class _PacedStream(_SyncAsyncStream):
             if number == self.pace.fail_after:
                 yield self._fault()
                 return
-            number, event = number + 1, await anext(source, _STREAM_END)
+            number += 1
+            event = await anext(source, _STREAM_END)
 
     def timed_messages(self) -> Iterator[tuple[float, Any]]:
-        """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
+        """Yield the messages of a WebSocket, with the seconds to wait before each.
+
+        For a fault, the message is an event to send, a close code, or None to break the connection.
+        """
         fault = self.pace.fault
         for delay, event in self._timed_events():
             if event is not _STREAM_FAULT:
@@ -9469,11 +9567,10 @@ class _PacedStream(_SyncAsyncStream):
                 yield delay, fault if isinstance(fault, (dict, str, int)) else None
 
     def _timed_events(self) -> Iterator[tuple[float, Any]]:
-        """The events with the seconds before each, and in the end, or early, the mark of the fault."""
-        self.source = source = (
-            _to_sync_iterator(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
-        )
-        for number, event in enumerate(itertools.chain([_STREAM_START], source)):
+        """Yield the events, with the seconds to wait before each. If the pace has a fault, `_STREAM_FAULT` is the last."""
+        is_async = hasattr(self.source, "__aiter__")
+        self.source = _to_sync_iterator(self.source) if is_async else iter(self.source)
+        for number, event in enumerate(itertools.chain([_STREAM_START], self.source)):
             if event is not _STREAM_START:
                 yield self._delay(number), event
             if number == self.pace.fail_after:
@@ -9484,18 +9581,20 @@ class _PacedStream(_SyncAsyncStream):
         return self.pace.first_delay if number == 1 else self.pace.delay
 
     def _fault(self) -> bytes:
-        """What comes instead of the next event. Raises a network fault unless the fault is something to send."""
+        """Return the bytes that the client gets instead of the next event, or raise a network fault."""
         fault = self.pace.fault
         if isinstance(fault, bytes):
             return fault
         if isinstance(fault, str):
             return _encode_event((None, fault))
         if isinstance(fault, Mapping):
-            return _encode_event(_to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
+            event = _to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault"))
+            return _encode_event(event)
         raise _native_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
 async def _to_async_iterator(items: Iterable[Any]) -> Any:
+    """Yield items to an asynchronous client, and close a generator when the client stops."""
     try:
         for item in items:
             yield item
@@ -9512,7 +9611,7 @@ async def _sleep(seconds: float) -> None:
 
 
 def _to_sync_iterator(items: Any) -> Iterator[Any]:
-    """The items of an asynchronous iterator, for a synchronous client."""
+    """Yield the items of an asynchronous iterable to a synchronous client, and close its iterator when the client stops."""
     iterator = items.__aiter__()
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         try:
@@ -9526,7 +9625,7 @@ def _to_sync_iterator(items: Any) -> Iterator[Any]:
 
 
 def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """What a function returns in a thread of its own, made for it: in this one a loop may be running."""
+    """Call a function in a new thread, and return its result. The current thread may have a running event loop."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *args).result()
 
