@@ -9636,14 +9636,20 @@ def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
 
 
 async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply: Any = None) -> Any:
-    """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
+    """Answer a call: select the response, check the request, resolve the response, build and store the answer.
 
-    reply: makes something else than a response of the answer.
+    wait: waits for an awaitable that the test's response returns. The lock of the state is not held meanwhile.
+    record: the entry of the call in the request log. It gets the endpoint or rule that answers the call.
+    reply: converts the call, its answer and the pace to the result; `_reply` if None.
+    Returns an HTTP response, or the result of `reply`. An error of the service is an HTTP response too.
+    Raises mistakes of the test as `AssertionError`, `TypeError` or `ValueError`, and a fault that the test set as
+    `_SetFault`. An exception from a callable of the test propagates.
     """
     try:
         with call.store.lock:
             scripted = _select_response(call)
-            if checked := _needs_check(call, scripted):  # first: what is refused takes no step of a list
+            is_checked = _needs_check(call, scripted)
+            if is_checked:  # before `_next_script`, because a rejected request does not use up a step of a list
                 with _attribute_errors(call):
                     _check_request(call)
             if record:
@@ -9653,50 +9659,80 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
         if isinstance(script, httpx.Response):
             return script
         if script is _NOT_SET:
-            await _prepare_default_answer(call, wait, checked)
+            await _prepare_default_answer(call, wait, is_checked)
         with call.store.lock, _attribute_errors(call):
-            return (reply or _reply)(call, _build_answer(call, script), script.pace)
+            answer = _build_answer(call, script)
+            return (reply or _reply)(call, answer, script.pace)
     except _ServiceError as error:
         return _json_response(call, {"error": error.envelope}, error.status)
 
 
 def _select_response(call: _Call) -> Scripted | None:
-    """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
+    """Return the endpoint or rule whose response answers a call, or None if nothing is set for the call.
+
+    The endpoint of the call comes first. If nothing is set there, these follow: the endpoint that its behavior falls back
+    to, or for a call that continues an object, the endpoint that created the object.
+    """
     scripted = call.mock._endpoint(call.row)._select(call)
-    if scripted is None and call.behavior.fallback_to:
+    if scripted is not None:
+        return scripted
+    if call.behavior.fallback_to:
         prefix = "beta." if call.row.name.startswith("beta.") else ""
         return call.mock._endpoint(_rows()[prefix + call.behavior.fallback_to])._select(call)
-    if scripted or not call.behavior.resume:
-        return scripted
-    metadata = call.store._find_metadata(call.resource.name, call.key) or _Metadata()
-    scripted = call.mock._endpoint(_rows()[metadata.created_by])._select(call) if metadata.created_by else None
-    return None if scripted and isinstance(scripted._response, Mapping) else scripted  # that told how it begins
+    if not call.behavior.resume:
+        return None
+    metadata = call.store._find_metadata(call.resource.name, call.key)
+    if metadata is None or not metadata.created_by:
+        return None
+    creator = call.mock._endpoint(_rows()[metadata.created_by])._select(call)
+    if creator and isinstance(creator._response, Mapping):  # fields of the new object, and not how the object continues
+        return None
+    return creator
 
 
 def _needs_check(call: _Call, scripted: Scripted | None) -> bool:
-    """What is set is served whatever the state holds; what another call began, as the state says."""
+    """Return True if a request is checked before it is answered.
+
+    A response that is set for the endpoint itself needs no objects in the state, so that its request is not checked.
+    Strict mode and messages over a WebSocket are always checked.
+    """
     if scripted is None or call.mock._strict or call.session is not None:
         return True
     return scripted._row.path != call.row.path
 
 
 async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script | httpx.Response:
-    """A script with nothing left to find out when the call has come, or a response."""
+    """Resolve a script with its call, until nothing in the script depends on the call.
+
+    script: a prepared response. Its `resolve` returns a script, a response, any value that `.response` accepts, or an
+        awaitable of one.
+    wait: waits for an awaitable.
+    Returns a script without `resolve`, or a response to send as it is. The pace of the script applies to the script that
+    it resolves to, unless that one has a pace of its own.
+    Raises `TypeError` or `ValueError` for a value that the endpoint cannot answer with, and what `resolve` raises.
+    """
     while script.resolve:
         value = script.resolve(call)
-        value = await wait(value) if inspect.isawaitable(value) else value
+        if inspect.isawaitable(value):
+            value = await wait(value)
         if isinstance(value, _LazyResponse):
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
-            raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
+            raise TypeError(f"{call.row.name}.response returned {value!r}; give the mock a return_value")
         resolved = value if isinstance(value, _Script) else _prepare(call.row, value)
-        keeps_pace = resolved is _NOT_SET or resolved.pace != _NO_DELAY
-        script = resolved if keeps_pace else dataclasses.replace(resolved, pace=script.pace)
+        if resolved is not _NOT_SET and resolved.pace == _NO_DELAY:
+            resolved = dataclasses.replace(resolved, pace=script.pace)
+        script = resolved
     return script
 
 
 def _prepare(row: _Row, value: Any) -> _Script:
-    """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
+    """Check a value that a test sets as `.response`, and prepare it for the calls of an endpoint.
+
+    Returns a script with the value merged into each model that the endpoint may answer with. What depends on the call,
+    such as the result of a callable, is left to its `resolve`.
+    Raises `TypeError` or `ValueError` for a value that the endpoint cannot answer with.
+    """
     place = f"{row.name}.response"
     if value is None:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
@@ -9705,33 +9741,47 @@ def _prepare(row: _Row, value: Any) -> _Script:
     if inspect.isclass(value) and _is_pydantic_model(value):
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
-        raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    if (coerced := _coerced_value(row, value)) is not None:
-        return _Script(resolve=coerced) if callable(coerced) else _Script(_merge_templates(row, coerced))
+        raise TypeError(
+            f"{place} cannot be a tuple; use a list for one answer after the other, or + for the parts of one answer"
+        )
+    coerced = _coerced_value(row, value)
+    if callable(coerced):
+        return _Script(resolve=coerced)
+    if coerced is not None:
+        return _Script(_merge_templates(row, coerced))
     for accepts, prepare in _PREPARERS:
         if accepts(value):
             return prepare(row, value)
+    accepted_type = _accepted_scalar(row)
+    scalar = f"{accepted_type}, " if accepted_type else ""
     raise TypeError(
-        f"{place} cannot be {value!r}; it takes a dict, a model, {_accepted_text(row)}an httpx.Response, an exception, "
+        f"{place} cannot be {value!r}; it takes a dict, a model, {scalar}an httpx.Response, an exception, "
         "a callable, or a list of these"
     )
 
 
 def _coerced_value(row: _Row, value: Any) -> Any:
-    """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
+    """Convert a value that only this endpoint accepts, such as vectors. Returns None for any other value."""
     coerce = _behavior_of(row.name).coerce
     return coerce(value) if coerce else None
 
 
-def _accepted_text(row: _Row) -> str:
-    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TURN_CONVERTERS else ""
+def _accepted_scalar(row: _Row) -> str:
+    """Return the type of text or bytes that an endpoint answers with, for error messages, or "" if it has none."""
+    if row.model == "bytes":
+        return "bytes"
+    return "a str" if row.model in _TURN_CONVERTERS else ""
 
 
-async def _prepare_default_answer(call: _Call, wait: _Wait, checked: bool) -> None:
-    """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
+async def _prepare_default_answer(call: _Call, wait: _Wait, is_checked: bool) -> None:
+    """Do what precedes the answer to a call for which nothing is set: check the request, and run `before_answer`.
+
+    is_checked: the request is checked already.
+    Raises `AssertionError` if a model would generate the answer, and the mock allows only responses of the test.
+    """
     if call.mock._only_scripted and call.behavior.is_generated:
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
-    if not checked:  # a list said `...`
+    if not is_checked:  # the response is `...`, or a list with `...`
         with call.store.lock, _attribute_errors(call):
             _check_request(call)
     if call.behavior.before_answer:
@@ -9740,9 +9790,11 @@ async def _prepare_default_answer(call: _Call, wait: _Wait, checked: bool) -> No
 
 @contextlib.contextmanager
 def _attribute_errors(call: _Call) -> Iterator[None]:
-    """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
-    blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
-    defect of this module, and is raised."""
+    """Find the cause of an exception that malformed input may have raised within the context.
+
+    Raises the service's 400 if the request has a value of the wrong type, and `TypeError` if the test put something
+    invalid into the state. If both are valid, the exception is a defect of this module, and propagates.
+    """
     try:
         yield
     except _MALFORMED_INPUT_ERRORS:
@@ -9755,28 +9807,33 @@ def _attribute_errors(call: _Call) -> Iterator[None]:
 
 
 def _prepare_model(row: _Row, value: Any) -> _Script:
-    """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
+    """Prepare a pydantic model: one of the SDK as the answer, any other one as JSON that the model outputs."""
     if type(value).__module__.startswith("openai."):
-        return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        fields = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return _prepare_partial(row, fields)
     text = value.model_dump_json(by_alias=True)
-    return (
-        _prepare_turn(row, Turn(text, structured=True)) if row.model in _TURN_CONVERTERS else _prepare_text(row, text)
-    )
+    if row.model in _TURN_CONVERTERS:
+        return _prepare_turn(row, Turn(text, structured=True))
+    return _prepare_text(row, text)
 
 
+# A dict for a list that has none of these fields is an item, and not a page.
 _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 
 
 def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
-    """A partial: merged into each model it may have to fill."""
+    """Prepare a dict with some of the answer's fields, merged into each model that the endpoint may answer with."""
     place = f"{row.name}.response"
-    if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
+    if row.model == "None" and "object" in value:  # the service sends an object where the SDK reads nothing
         return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
     if value and row.model in _BUILTIN_TYPES:
-        raise ValueError(f"{place} is {value!r}, but takes {_accepted_text(row) or 'nothing but '}{{}}")
+        accepted_type = _accepted_scalar(row)
+        expected = f"{accepted_type} or {{}}" if accepted_type else "only {}"
+        raise ValueError(f"{place} is {value!r}, but takes {expected}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
         raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
-    return _Script(_merge_templates(row, value) if value else {}, value)
+    templates = _merge_templates(row, value) if value else {}
+    return _Script(templates, value)
 
 
 def _prepare_text(row: _Row, value: str) -> _Script:
@@ -9794,78 +9851,103 @@ def _prepare_bytes(row: _Row, value: bytes) -> _Script:
 
 
 def _prepare_turn(row: _Row, turn: Turn) -> _Script:
-    """What the model says; where that depends on the tools of the request, it is known when the call comes."""
+    """Prepare model output. Tool calls and JSON are fitted to the tools of the request when the call comes."""
     if row.model not in _TURN_CONVERTERS:
-        raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
+        raise TypeError(f"{row.name}.response cannot be {turn!r}: this call does not answer with model output")
     unfitted_script = _turn_script(row, turn)
+    if not turn.tool_calls and not turn.structured:
+        return unfitted_script
 
     def resolve(call: _Call) -> _Script:
         fitted_turn = _fit_turn_to_tools(turn, call.body)
         return unfitted_script if fitted_turn == turn else _turn_script(row, fitted_turn)
 
-    return _Script(resolve=resolve) if turn.tool_calls or turn.structured else unfitted_script
+    return _Script(resolve=resolve)
 
 
 def _turn_script(row: _Row, turn: Turn) -> _Script:
+    """Return the script of model output. Raise `TypeError` for output that the endpoint does not have, such as citations."""
     try:
-        return _Script(_merge_templates(row, _TURN_CONVERTERS[row.model](turn)), turn=turn)
+        partial = _TURN_CONVERTERS[row.model](turn)
+        return _Script(_merge_templates(row, partial), turn=turn)
     except TypeError as error:
         raise TypeError(f"{row.name}.response cannot be {error}") from None
 
 
 def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
-    """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
-    templates, errors = {}, []
-    models = [
-        *filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior_of(row.name).types_by_format.values()))))
-    ]
+    """Merge a partial into each model that a call may answer with.
+
+    value: a dict with some of the fields.
+    Returns the merged objects by model, without models that do not accept the partial.
+    Raises the `ValueError` of the merge if no model accepts the partial, or if the models that accept it lack one of its
+    fields. Raises `ValueError` if none of its keys is a field of a model.
+    """
+    paths = [row.model, *_behavior_of(row.name).types_by_format.values()]
+    models = dict.fromkeys(map(_sdk_type, paths))
+    models.pop(None, None)  # stands for types that the installed SDK lacks
+    templates: dict[Any, Any] = {}
+    errors = []
     for model in models:
         try:
-            templates[model] = (
-                value.get("text", _DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
-            )
+            if model is str:
+                templates[model] = value.get("text", _DEFAULT_TEXT)
+            else:
+                templates[model] = _merge(model, value, f"{row.name}.response")
         except ValueError as error:
             errors.append(error)
     template_keys = _keys_of_models(templates, value)
-    if errors and (not templates.keys() - {str} or value.keys() & _keys_of_models(models, value) - template_keys):
-        raise errors[0]
+    if errors:
+        if not templates.keys() - {str}:
+            raise errors[0]
+        rejected_keys = _keys_of_models(models, value) - template_keys
+        if value.keys() & rejected_keys:
+            raise errors[0]
     if value and template_keys and not value.keys() & template_keys:
         _reject_foreign_fields(row, value, next(iter(templates)))
     return templates
 
 
 def _keys_of_models(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
-    """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
-    members = [member for member in (_select_model(model, value) for model in models) if _is_pydantic_model(member)]
-    return {
-        name for member in members for name in (*_fields_of(member), *_default_value(member), *_wire_names_of(member))
-    }
+    """Return the names of all fields of some models. Of a union, the member that `value` belongs to is the model."""
+    keys: set[str] = set()
+    for model in models:
+        member = _select_model(model, value)
+        if _is_pydantic_model(member):
+            keys.update(_fields_of(member), _default_value(member), _wire_names_of(member))
+    return keys
 
 
 def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
-    """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
+    """Raise the `ValueError` of a dict without a field of the answer, with hints on what to set instead."""
     member = _select_model(model, value)
     field_paths = [_find_field_path(member, key) for key in value]
-    hint = f"; {', '.join(field_paths)} is where it belongs" if all(field_paths) else ""
-    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _TURN_CONVERTERS else ""
-    raise ValueError(
-        f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
-    )
+    hint = ""
+    if all(field_paths):
+        hint += f"; set {', '.join(field_paths)} instead"
+    if row.model in _TURN_CONVERTERS:
+        hint += "; to make the model output it as JSON, set as_json(...)"
+    raise ValueError(f"{row.name}.response is {value!r}, but {_model_name(member)} has none of these fields{hint}")
 
 
 # ---- exceptions ------------------------------------------------------------------------------------------------------
 
 
 def _prepare_exception(row: _Row, value: Any) -> _Script:
-    """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
+    """Prepare an exception, or a class of exceptions, that is raised as a network fault.
+
+    An exception of the SDK that has a response is prepared as that response.
+    """
     if _is_response(getattr(value, "response", None)):
         return _prepare_response(row, value.response)
-    if not issubclass(value if inspect.isclass(value) else type(value), Exception):
-        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
-    if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
-        raise TypeError(
-            f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
-        )
+    exception_class = value if inspect.isclass(value) else type(value)
+    if not issubclass(exception_class, Exception):
+        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run; set a network exception")
+    if inspect.isclass(value):
+        status = getattr(value, "status_code", None)
+        if status:
+            raise TypeError(
+                f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
+            )
 
     def resolve(call: _Call) -> Any:
         raise _SetFault(_native_error(value, call.request))
@@ -9873,8 +9955,13 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
     return _Script(resolve=resolve)
 
 
+def _is_exception(value: Any) -> bool:
+    """Return True for exceptions and for classes of exceptions."""
+    return issubclass(value if inspect.isclass(value) else type(value), BaseException)
+
+
 class _SetFault(Exception):
-    """Carries an exception a test set as its response past the handling of mistakes."""
+    """Wraps an exception that a test set as its response, so that it is not handled as a mistake of the test."""
 
     def __init__(self, fault: BaseException) -> None:
         super().__init__(str(fault))
@@ -9889,17 +9976,18 @@ def _is_response(value: Any) -> bool:
 
 
 def _http_libs() -> list[Any]:
-    """httpx, and httpx2 where it is used."""
+    """Return httpx, and httpx2 if it is imported."""
     return [httpx, *filter(None, [sys.modules.get("httpx2")])]
 
 
 def _prepare_response(row: _Row, value: Any) -> _Script:
-    """A ready response of either family, a new one for each call."""
-    content, source = getattr(value, "_content", None), value.stream
-    source = getattr(source, "_stream", source)  # httpx reads what it was given once only
-    extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
+    """Prepare a complete response of httpx or httpx2. Each call gets a new response with the same content."""
+    content = getattr(value, "_content", None)
+    source = value.stream
+    source = getattr(source, "_stream", source)  # the wrapper that httpx puts around an iterable is read only once
+    extensions = {name: item for name, item in value.extensions.items() if name in ("http_version", "reason_phrase")}
     headers = value.headers.raw
-    if content is not None:  # it was decoded when it was made
+    if content is not None:  # httpx has decoded the content, so its encoding and length differ
         headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
         headers.append((b"content-length", b"%d" % len(content)))
 
@@ -9907,11 +9995,14 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
 
     def resolve(call: _Call) -> _LazyResponse:
         if isinstance(source, (Iterator, AsyncIterator)) and next(read_count):
-            raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
+            raise TypeError(
+                f"{row.name}.response has an iterator as content that an earlier call has read; use bytes or a list"
+            )
         body = _SyncAsyncStream(source) if content is None else httpx.ByteStream(content)
-        default_headers = [
-            pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]
-        ]
+        default_headers = []
+        for name, header in _response_headers(call, ""):
+            if header and name.decode() not in value.headers:
+                default_headers.append((name, header))
         if content is not None and value.status_code < 300:
             _store_http_response(call, content)
         return _LazyResponse(
@@ -9922,13 +10013,16 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
 
 
 def _store_http_response(call: _Call, content: bytes) -> None:
-    """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
+    """Store the object in a complete response to a create, as if the test had set it as a dict.
+
+    content: the body of the response. Anything but an object of the API with an ID is not stored.
+    """
     try:
         obj = json.loads(content)
         if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
             return
         script = _Script(_merge_templates(call.row, obj), obj)
-    except ValueError:  # some other service's answer
+    except ValueError:  # neither JSON nor an object of this API
         return
     with call.store.lock:
         _store_answer(call, _compose(call, script), script)
@@ -9937,12 +10031,12 @@ def _store_http_response(call: _Call, content: bytes) -> None:
 # ---- callables and lists ---------------------------------------------------------------------------------------------
 
 
-# What a callable may ask for by name, beside the parameters of the path.
+# The arguments that a callable may take by name, in addition to the parameters of the path.
 _CALLABLE_PARAMS = ("body", "conversation", "tools", "route", "state_store")
 
 
 def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
-    """A function of the request and, by name, of what else it asks for."""
+    """Prepare a callable, which is called with the request, and by name with those arguments that it takes."""
     parameters = inspect.signature(value).parameters
     first_parameter = next(iter(parameters.values()), None)
     if (
@@ -9951,7 +10045,8 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
         or first_parameter.kind is first_parameter.KEYWORD_ONLY
     ):
         raise TypeError(
-            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_CALLABLE_PARAMS)} too"
+            f"{row.name}.response: {value!r} must take the request as its first parameter; "
+            f"it may also take {', '.join(_CALLABLE_PARAMS)} by name"
         )
 
     def resolve(call: _Call) -> Any:
@@ -9959,8 +10054,9 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             "body": _copy_json(call.body),
             "tools": _copy_json(call.body.get("tools") or []),
             "state_store": call.store,
+            "route": call.mock._endpoint(row).route,
+            **call.params,
         }
-        arguments |= {"route": call.mock._endpoint(row).route, **call.params}
         if "conversation" in parameters:
             with call.store.lock:
                 arguments["conversation"] = _conversation_of(call)
@@ -9970,14 +10066,17 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
 
 
 def _conversation_of(call: _Call) -> list[_JSON]:
-    """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
+    """Return everything that the model sees, as messages or items, oldest first.
+
+    For an endpoint without messages, that is one message with the input or the prompt of the request.
+    """
     if call.behavior.get_messages:
         return call.behavior.get_messages(call)
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
 
 
 def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _JSON:
-    """Those of the offers a function has parameters for."""
+    """Return those arguments that a function has parameters for."""
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return dict(arguments)
@@ -9985,7 +10084,7 @@ def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]
 
 
 def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
-    """One answer for each attempt, in order."""
+    """Prepare a list: one answer for each HTTP attempt, in order."""
     steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
     return _Script(resolve=lambda call: next(steps), step_count=len(value))  # `_next_script` raises at the end
 
@@ -10010,9 +10109,11 @@ def _is_list_or_tuple(value: Any) -> bool:
 
 
 def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
+    """Prepare the answer or the events in a `Streamed`, with its pace."""
     if isinstance(value.pace.fault, int) and row.method != "WS":
         raise ValueError(
-            f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
+            f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket, "
+            "but this call does not use one"
         )
     if _is_list_or_tuple(value.value) or _is_stream(value.value):
         return _prepare_events(row, value.value, value.pace)
@@ -10020,14 +10121,14 @@ def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
 
 
 def _is_stream(value: Any) -> bool:
-    """Whether a value gives events: a generator or a function that makes one, plain or asynchronous."""
+    """Return True for an iterator of events or a generator function, synchronous or asynchronous."""
     is_function = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
     is_iterator = isinstance(value, (Iterator, AsyncIterator, EventStream))
     return is_function or (is_iterator and not isinstance(value, unittest.mock.NonCallableMock))
 
 
 def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
-    """A stream event by event, from the start for each call; from an iterator for one."""
+    """Prepare a stream of events. A list or a function starts again for each call; an iterator serves one call."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
     read_count = itertools.count()
@@ -10035,16 +10136,20 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
     def resolve(call: _Call) -> httpx.Response:
         place = f"{row.name}.response"
         if call.behavior.events and not call.wants_stream and row.model != "bytes":
-            raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
+            raise TypeError(f"{place} is a stream of events, but the request does not have stream=True")
         if isinstance(value, (Iterator, AsyncIterator)) and next(read_count):
-            raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
-        arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
-        return _stream_response(call, value(*arguments) if callable(value) else value, pace)
+            raise TypeError(f"{place} is an iterator that an earlier call has read; set a list or a function")
+        events = value
+        if callable(value):
+            arguments = [call.request] if inspect.signature(value).parameters else []
+            events = value(*arguments)
+        return _stream_response(call, events, pace)
 
     return _Script(resolve=resolve)
 
 
-# Which function prepares which kind of value; the first that takes it.
+# For each kind of value that `.response` accepts: a condition, and the function that prepares the value. The first row
+# whose condition is true applies.
 _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]]] = (
     (lambda value: value is ..., lambda row, value: _NOT_SET),  # as if nothing were set
     (lambda value: isinstance(value, Mapping), _prepare_partial),
@@ -10054,7 +10159,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (lambda value: isinstance(value, Turn), _prepare_turn),
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
     (_is_stream, _prepare_events),
-    (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
+    (_is_exception, _prepare_exception),
     (lambda value: _is_pydantic_model(type(value)), _prepare_model),
     (_is_list_or_tuple, _prepare_steps),
     (callable, _prepare_callable),
