@@ -4400,22 +4400,23 @@ def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
 # ======================================================================================================================
 
 
-_EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event says so first
+_EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event that reports the expiry is sent before it
 
 
 class _SocketSession:
-    """One WebSocket connection, seen from the service. Each subclass is one kind of connection.
+    """The service's end of one WebSocket connection. Each subclass is one type of connection.
 
-    A method marked with `_handles` receives the client's messages of these types. It returns the events to send, or is
-    a coroutine function that does. It finishes before the next message is handled, so that a later message sees what an
-    earlier one changed. Only the events of a response are produced while they are sent.
+    A method marked with `_handles` handles the client's messages of the types named there. It is a function or a
+    coroutine function, and returns the events to send. It finishes before the next message is handled, so that a later
+    message is answered with the changes of an earlier one. Only the events of a response are produced while they are
+    sent.
 
-    An event is a dict, a text, a close code, or None to break the connection. A tuple is an event with the seconds to
-    wait before it.
+    An event is a dict, a text, a close code, or None to break the connection. A tuple is the seconds to wait before an
+    event, and the event.
     """
 
-    client_events = ""  # the SDK's union of the client's messages, or several, separated by spaces
-    handlers: ClassVar[dict[str, str]] = {}  # by message type, the name of the method
+    client_events = ""  # the SDK's unions of the client's messages, separated by spaces
+    handlers: ClassVar[dict[str, str]] = {}  # the name of the method by the type of message
 
     def __init_subclass__(cls) -> None:
         cls.handlers = dict(cls.handlers)
@@ -4426,27 +4427,30 @@ class _SocketSession:
     def __init__(self, call: _Call, router: Router) -> None:
         self.router = router
         self.call = dataclasses.replace(call, session=self)
-        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
+        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the next one is in the first queue
         self.received_types: list[str] = []
 
     def open(self, wait: _Wait, record: Record) -> None:
-        """Send the events that the client gets before its first message."""
+        """Queue the events that are sent before the client's first message."""
         self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
 
     async def receive(self, content: str | bytes, wait: _Wait) -> None:
-        """Handle a message of the client. An error of the service becomes an event, and the session continues."""
+        """Handle a message of the client, and queue the events of its answer.
+
+        After an error of the service, which is sent as an event, the session continues.
+        """
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
             events = await self._handle(message)
         except _ServiceError as service_error:
             events = [self.error_event(message, service_error)]
-        except _SetFault:  # of the network: the connection breaks
+        except _SetFault:  # a network fault breaks the connection
             events = [None]
         self.send(events, message)
 
     async def _handle(self, message: _ClientMessage) -> Iterable[Any]:
-        """Return the events a message causes. Raise the 400 of a type that this connection doesn't accept."""
+        """Return the events that answer a message. Raise the 400 of a type that this connection doesn't accept."""
         message_type = str(message.body.get("type"))
         self.received_types.append(message_type)
         handler = self.handlers.get(message_type)
@@ -4458,15 +4462,18 @@ class _SocketSession:
             return await _await_if_needed(getattr(self, handler)(message))
 
     def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
-        """Add the events that a message causes to the end of its queue."""
+        """Add the events that answer a message to the end of its queue."""
         key = self.queue_key(message)
         message.record.events = []
         self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
 
     def _outgoing(self, events: Iterable[Any], message: _ClientMessage) -> Iterator[tuple[float, Any]]:
-        """Format events, and add them to the request log when they are sent."""
-        for event in events:
-            delay, event = event if isinstance(event, tuple) else (0.0, event)
+        """Yield events as the connection sends them, with the seconds to wait before each.
+
+        An event is added to the request log when it is sent.
+        """
+        for item in events:
+            delay, event = item if isinstance(item, tuple) else (0.0, item)
             if event == _EXPIRED_CLOSE_CODE:
                 yield from self._outgoing([(delay, self.expiry_event(message))], message)
             if isinstance(event, dict):
@@ -4477,7 +4484,10 @@ class _SocketSession:
                 yield delay, event
 
     def next_event(self) -> tuple[float, Any] | None:
-        """Return the seconds to wait and the next event to send, or None if nothing is queued. Queues take turns."""
+        """Remove and return the next event with the seconds to wait before it, or None if nothing is queued.
+
+        The queues take turns, so that two responses are sent in parallel.
+        """
         while self.queues:
             key = next(iter(self.queues))
             events = self.queues.pop(key)
@@ -4497,7 +4507,7 @@ class _SocketSession:
         return None
 
     def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
-        """Return an event as this kind of connection sends it, or {} to leave it out."""
+        """Return an event as this type of connection sends it, or {} to leave it out."""
         raise NotImplementedError
 
     def error_event(self, message: _ClientMessage, error: _ServiceError) -> _JSON:
@@ -4522,11 +4532,11 @@ class _ClientMessage:
         return self.call.body
 
     def get_str(self, name: str) -> str | None:
-        """Return the value of a field if it is a string. A message that isn't JSON has no fields."""
+        """Return the value of a field if it is a string, and None otherwise. A message that isn't JSON has no fields."""
+        value = None
         with contextlib.suppress(_ServiceError):
             value = self.body.get(name)
-            return value if isinstance(value, str) else None
-        return None
+        return value if isinstance(value, str) else None
 
     def with_body(self, body: Mapping[str, Any]) -> _ClientMessage:
         """Return the message with another body."""
@@ -4554,7 +4564,10 @@ def _handles(*message_types: str) -> Callable[[Any], Any]:
 
 
 async def _answer_as_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
-    """Return the events of the answer to a message. Raise the error that is the answer instead."""
+    """Return the events of the answer to a message, with the seconds to wait before each.
+
+    Raises `_ServiceError` if the answer is an error, and `TypeError` if the test set a response that is not a stream.
+    """
     answer = await _answer(message.call, message.wait, message.record, _lazy_event_stream)
     if isinstance(answer, _PacedStream):
         return answer.timed_messages()
@@ -4562,17 +4575,17 @@ async def _answer_as_events(message: _ClientMessage) -> Iterator[tuple[float, An
         return answer.stream.timed_messages()
     message.record.response = answer
     if not answer.is_error:
-        raise TypeError(f"{message.call.row.name}.response is {answer!r}; a connection takes events, not a body")
+        raise TypeError(f"{message.call.row.name}.response is {answer!r}; a WebSocket sends events, not a body")
     raise _error_from_response(answer)
 
 
 def _lazy_event_stream(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
-    """Return the events of an object, which are produced while they are sent."""
+    """Return a stream that produces the events of an object while it is sent."""
     return _PacedStream(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
 
 async def _answer_as_dict(message: _ClientMessage) -> _JSON:
-    """Return the answer to a message as a dict. Raise the error that is the answer instead."""
+    """Return the answer to a message as a dict. Raise `_ServiceError` if the answer is an error."""
     answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
     if not isinstance(answer, httpx.Response):
         return answer

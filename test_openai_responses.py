@@ -8671,7 +8671,7 @@ def test_websocket_rejects_a_response_with_a_body(openai_mock, kind):
     with pytest.raises(Exception) as failed:
         websocket_events(kind, says("Hi"))
     mistake = failed.value if kind == "sync" else failed.value.__cause__
-    assert isinstance(mistake, TypeError) and "takes events, not a body" in str(mistake)
+    assert isinstance(mistake, TypeError) and "sends events, not a body" in str(mistake)
 
 
 @pytest.mark.parametrize("name", ["realtime", "responses"])
