@@ -3778,11 +3778,11 @@ def _build_answer(call: _Call, script: _Script) -> Any:
     """Build the answer to a call, and store what the call changes in the state.
 
     call: a call that passed the checks, if it needs them (`_needs_check`).
-    script: the resolved response that the test set, or `_NOT_SET`. With one, `_compose` and `_store_answer` do the work;
-        without, the `handler` of the endpoint or else of its verb. `resume` comes first, for a call that continues an
-        object.
-    Returns JSON, text, bytes or None. It may be an object of the state, so copy it before it is changed.
-    The caller holds the lock of the state.
+    script: the resolved response that the test set, or `_NOT_SET`.
+    A response of the test goes through `_compose` and `_store_answer`. Without one, the `handler` of the behavior or else
+    that of the verb does everything. A call that continues an object goes to the `resume` of its behavior.
+    Returns JSON, text, bytes or None. It may be an object of the state, so copy it before you change it. The caller holds
+    the lock of the state.
     Raises `_ServiceError` if the service rejects the call, for example because its object does not exist, and
     `ValueError` if the response of the test does not fit the call.
     """
@@ -3808,7 +3808,7 @@ def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) ->
     obj: the composed answer.
     turn: the output as the test set it, or None if the test set fields of the answer. Text that is truncated on purpose
         and tool calls with invalid arguments on purpose are not checked.
-    Raises `ValueError` for output that the request rules out.
+    Raises `ValueError` for output that the request does not allow.
     """
     # a run inherits the tools and the format that its request leaves out
     answer = obj if isinstance(obj, dict) else {}
@@ -3889,8 +3889,8 @@ def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
     script: the resolved response that the test set; without one, the default answer is composed.
     Returns new JSON, text or bytes, with IDs and times. A field has the value that the test set, else the derived one,
     else that of the request, else the default.
-    Raises `ValueError` if the response of the test was not prepared for the model of this call, and what the `derive` of
-    the behavior raises.
+    Raises `ValueError` if the response of the test does not fit the model of this call, and what the `derive` of the
+    behavior raises.
     """
     template = _answer_template(call, script)
     if isinstance(template, dict):
@@ -4020,7 +4020,7 @@ def _apply_stages(store: StateStore, resource: _Resource, key: Any, stages: tupl
 
 
 def _store_created(call: _Call, obj: Any, script: _Script) -> None:
-    """Store the answer to a create, if it is an object with a key."""
+    """Store the object that a call created, if its answer is an object with a key."""
     if not isinstance(obj, dict) or call.resource.key_field not in obj:
         return
     set_fields = dict(script.set_fields)
