@@ -4348,16 +4348,19 @@ _REGEX_SAMPLERS: Mapping[str, Callable[[Any, _Repeats], str]] = {
 _Event = tuple[str | None, Any]  # the `event:` line, and the data
 
 
-_Wait = Callable[[Any], Any]  # has an awaitable waited for, in the way of the client at hand
+_Wait = Callable[[Any], Any]  # a coroutine function that waits for an awaitable, in the client's event loop or a thread
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Behavior:
-    """What an endpoint does beyond its shape. A row of `_BEHAVIORS` has only the fields that differ from the defaults."""
+    """An endpoint's behavior beyond what its shape implies.
+
+    A row of `_BEHAVIORS` sets only the fields that differ from the defaults.
+    """
 
     # parameters that contain ids, and the resource of these ids; each object must exist
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    # rejects more of a request, with `_reject`
+    # raises the errors of this endpoint alone, with `_reject`
     check: Callable[[_Call], Any] | None = None
     # returns fields that follow from the request; set fields override them
     derive: Callable[[_Call, Any], _JSON] | None = None
@@ -4365,7 +4368,7 @@ class _Behavior:
     store: Callable[[_Call, Any, _Script], None] | None = None
     # returns the bytes to store with the object
     content: Callable[[_Call], bytes] | None = None
-    # changes of the object: the first at once, then one with each retrieve
+    # changes of the object: the first applies at once, then one with each retrieve
     stages: tuple[Any, ...] = ()
     # returns the answer where nothing is set, instead of the handler of the verb
     handler: Callable[[_Call], Any] | None = None
@@ -4391,7 +4394,7 @@ class _Behavior:
     default_audio_format: str = ""
     # the type of the answer by the request's `response_format`
     types_by_format: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    # returns headers of the answer besides those of every answer
+    # returns headers of the answer in addition to those of every answer
     extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None
     # whether the stored object is the answer
     stores_answer: bool = True
@@ -4399,25 +4402,39 @@ class _Behavior:
     is_generated: bool = False
 
 
-# What endpoints do beyond their shape, by name. The rows of each API are at the end of its section; a row of
-# `responses` holds for `beta.responses` too.
+# The behavior of endpoints beyond what their shapes imply, by name. The rows of each API are at the end of its section.
+# A row of `responses` also applies to `beta.responses`.
 _BEHAVIORS: dict[str, _Behavior] = {}
 
 
 @functools.cache
 def _behavior_of(name: str) -> _Behavior:
-    """What an endpoint does beyond its shape, with `beta.` in front of its name or without."""
+    """Return the behavior of an endpoint. An endpoint of `beta` without a row has that of the name without `beta.`."""
     return _BEHAVIORS.get(name) or _BEHAVIORS.get(name.removeprefix("beta.")) or _Behavior()
 
 
 def _build_answer(call: _Call, script: _Script) -> Any:
-    """The answer to a call and its traces in the state: as the test said, else as its row and its shape say."""
+    """Build the answer to a call, and store what the call changes in the state.
+
+    call: a call that passed the checks, if it needs them (`_needs_check`).
+    script: the resolved response that the test set, or `_NOT_SET`.
+    A response of the test goes through `_compose` and `_store_answer`. Without one, the `handler` of the behavior or else
+    that of the verb does everything. A call that continues an object goes to the `resume` of its behavior.
+    Returns JSON, text, bytes or None. It may be an object of the state, so copy it before you change it. The caller holds
+    the lock of the state.
+    Raises `_ServiceError` if the service rejects the call, for example because its object does not exist, and
+    `ValueError` if the response of the test does not fit the call.
+    """
     _check_bounds(call)
     behavior = call.behavior
-    if behavior.resume and (script is _NOT_SET or (script.turn and call.key in call.objects)):
-        return behavior.resume(call, script.turn)
+    if behavior.resume:
+        has_turn_for_object = script.turn and call.key in call.objects
+        if script is _NOT_SET or has_turn_for_object:
+            return behavior.resume(call, script.turn)
     if script is _NOT_SET:
-        return (behavior.handler or _HANDLERS_BY_VERB["create" if behavior.store else call.shape.verb])(call)
+        verb = "create" if behavior.store else call.shape.verb
+        handler = behavior.handler or _HANDLERS_BY_VERB[verb]
+        return handler(call)
     obj = _compose(call, script)
     if call.mock._strict and (script.set_fields or script.turn):
         _check_set_output(call, obj, script.turn)
@@ -4425,59 +4442,74 @@ def _build_answer(call: _Call, script: _Script) -> Any:
 
 
 def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) -> None:
-    """What a test set, against the schemas its application sent; text cut or calls broken on purpose are let be.
+    """Check the output that a test set against the tools and schemas of the request.
 
-    Raises `ValueError`, to the author of the test.
+    obj: the composed answer.
+    turn: the output as the test set it, or None if the test set fields of the answer. Text that is truncated on purpose
+        and tool calls with invalid arguments on purpose are not checked.
+    Raises `ValueError` for output that the request does not allow.
     """
+    # a run inherits the tools and the format that its request leaves out
     answer = obj if isinstance(obj, dict) else {}
-    request_fields = answer | {name: value for name, value in call.body.items() if value is not None}  # a run inherits
-    label, tools, schema = (
-        f"{call.row.name}.response",
-        dict(_offered_tools(request_fields)),
-        _output_schema(request_fields),
-    )
-    texts, tool_calls = _output_texts_and_calls(request_fields) if turn is None else ([turn.text], turn.tool_calls)
-    if schema is not None and not (turn and turn.stop):
+    request_fields = answer | {name: value for name, value in call.body.items() if value is not None}
+    label = f"{call.row.name}.response"
+    tools = dict(_offered_tools(request_fields))
+    schema = _output_schema(request_fields)
+    is_truncated = False
+    if turn is None:
+        texts, tool_calls = _output_texts_and_calls(request_fields)
+    else:
+        texts = [turn.text]
+        tool_calls = [*turn.tool_calls]
+        is_truncated = bool(turn.stop)
+    if schema is not None and not is_truncated:
         for text in filter(None, texts):
             _check_json_text(label, text, schema)
     for tool_call in tool_calls:
         if tools and tool_call.name not in tools:
             raise ValueError(f"{label} calls {tool_call.name!r}, but the request offers {', '.join(tools)}")
         if not tool_call.broken:
-            _check_json_text(
-                f"{label}, the call of {tool_call.name!r}", tool_call.arguments, tools.get(tool_call.name) or {}
-            )
+            call_label = f"{label}, the call of {tool_call.name!r}"
+            _check_json_text(call_label, tool_call.arguments, tools.get(tool_call.name) or {})
 
 
 def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[ToolCall]]:
-    """The texts and the calls in an answer of chat completions or responses."""
-    messages = [choice["message"] for choice in obj.get("choices", ()) if "message" in choice]
-    items = _only_dicts(obj.get("output"))
-    texts = [message.get("content") for message in messages] + [
-        _extract_text(output_item) for output_item in items if output_item["type"] == "message"
-    ]
-    functions = [
-        tool_call["function"]
-        for chat_message in messages
-        for tool_call in chat_message.get("tool_calls") or ()
-        if tool_call["type"] == "function"
-    ]
-    functions += [item for item in items if item["type"] == "function_call"]
+    """Return the texts and the function calls in an answer of chat completions or responses."""
+    texts: list[Any] = []
+    functions: list[_JSON] = []
+    for choice in obj.get("choices", ()):
+        if "message" not in choice:
+            continue
+        message = choice["message"]
+        texts.append(message.get("content"))
+        for tool_call in message.get("tool_calls") or ():
+            if tool_call["type"] == "function":
+                functions.append(tool_call["function"])
+    for item in _only_dicts(obj.get("output")):
+        if item["type"] == "message":
+            texts.append(_extract_text(item))
+        elif item["type"] == "function_call":
+            functions.append(item)
     return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
 
 
 def _check_json_text(label: str, text: str, schema: Any) -> None:
-    """Raises `ValueError` where a text is no JSON that follows the schema."""
+    """Raise `ValueError` if a text is not JSON, or does not follow the schema.
+
+    label: the name of the text in errors.
+    Raises the service's 400 if the schema itself is invalid, and `ImportError` without jsonschema.
+    """
     try:
         import jsonschema
         import referencing
     except ImportError:
-        advice = "strict=True checks answers against schemas with jsonschema: pip install jsonschema"
+        advice = "strict=True needs jsonschema to check answers against schemas: pip install jsonschema"
         raise ImportError(advice) from None
     try:
-        jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())  # which fetches nothing
+        # an empty registry, so that no schema is fetched over the network
+        jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())
     except ValueError:
-        raise ValueError(f"{label} is {text!r}, but the request wants JSON") from None
+        raise ValueError(f"{label} is {text!r}, but the request requires JSON") from None
     except referencing.exceptions.Unresolvable as error:
         raise ValueError(f"{label} cannot be checked against the request's schema: {error}") from None
     except jsonschema.SchemaError as error:
@@ -4491,21 +4523,34 @@ def _check_json_text(label: str, text: str, schema: Any) -> None:
 
 
 def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
-    """The answer as an object: what the test set, then what follows, then what the request said, then the default."""
+    """Compose the answer to a call, without storing it.
+
+    script: the resolved response that the test set; without one, the default answer is composed.
+    Returns new JSON, text or bytes, with IDs and times. A field has the value that the test set, else the derived one,
+    else that of the request, else the default.
+    Raises `ValueError` if the response of the test does not fit the model of this call, and what the `derive` of the
+    behavior raises.
+    """
     template = _answer_template(call, script)
     if isinstance(template, dict):
-        model, requested = _select_model(call.response_type, template), _set_by_request(call, script)
+        model = _select_model(call.response_type, template)
+        requested = _set_by_request(call, script)
         model_fields = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
-        # fields that the SDK's type doesn't have
-        extra_fields = {key: requested[key] for key in template.keys() & requested.keys() - model_fields}
+        extra_names = template.keys() & (requested.keys() - model_fields)  # fields that the SDK's type lacks
+        extra_fields = {name: requested[name] for name in extra_names}
         template = template | _fitting_fields(model, requested) | extra_fields
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
-    return _overlay(call.response_type, obj, derive(call, obj), script.set_fields) if derive else obj
+    if derive is None:
+        return obj
+    return _overlay(call.response_type, obj, derive(call, obj), script.set_fields)
 
 
 def _answer_template(call: _Call, script: _Script) -> Any:
-    """What the test gave, merged into the model of this call; or the default. Raises `ValueError` where it has none."""
+    """Return the response of the test as merged into the model of this call, or the default answer if nothing is set.
+
+    Raises `ValueError` if the test's response does not fit the model.
+    """
     if not script.templates:
         return _default_answer(call)
     if call.response_type not in script.templates:
@@ -4515,68 +4560,88 @@ def _answer_template(call: _Call, script: _Script) -> Any:
 
 
 def _default_answer(call: _Call) -> Any:
-    """The default of the call's model; of a union, that of the member the request speaks of."""
-    if call.row.model in _TURN_CONVERTERS and (turn := _default_turn(call.body)):
-        return _merge(call.response_type, _TURN_CONVERTERS[call.row.model](turn), call.row.name)
-    default = call.behavior.default
-    if (answer := default(call) if callable(default) else default) is not None:
+    """Return the answer to a call for which nothing is set.
+
+    It is the model output that the request requires, such as a tool call, or else the `default` of the behavior, or
+    else the default of the answer's type. In a union, the first member that accepts the request is that type.
+    """
+    to_partial = _TURN_CONVERTERS.get(call.row.model)
+    if to_partial:
+        turn = _default_turn(call.body)
+        if turn:
+            return _merge(call.response_type, to_partial(turn), call.row.name)
+    answer = call.behavior.default
+    if callable(answer):
+        answer = answer(call)
+    if answer is not None:
         return answer
-    origin, args = _unwrap_type(call.response_type)
-    members = _select_members(args, call.body) if origin is typing.Union else ()
-    return _default_value(members[0] if members else call.response_type)
+    tp = call.response_type
+    origin, args = _unwrap_type(tp)
+    if origin is typing.Union:
+        members = _select_members(args, call.body)
+        if members:
+            tp = members[0]
+    return _default_value(tp)
 
 
-_VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that ask for the default
+_VALUES_MEANING_DEFAULT = {"service_tier": "auto"}  # values of a request that stand for the default
 
 
 def _set_by_request(call: _Call, script: _Script) -> _JSON:
-    """What a request says and the test does not, but for nulls and other words for the default."""
-    requested, set_fields = _requested_fields(call), script.set_fields
-    return {
-        key: item
-        for key, item in requested.items()
-        if key not in set_fields and item not in (None, _VALUES_MEANING_DEFAULT.get(key))
-    }
+    """Return the fields that the request sets and the test does not, without nulls and values that mean the default."""
+    fields = {}
+    for name, value in _requested_fields(call).items():
+        means_default = value in (None, _VALUES_MEANING_DEFAULT.get(name))
+        if name not in script.set_fields and not means_default:
+            fields[name] = value
+    return fields
 
 
 def _requested_fields(call: _Call) -> _JSON:
-    """What a request says about the object it gets: its body, and the ids in its path."""
+    """Return the fields that a request sets for its object: those of its body, and the IDs in its path."""
+    verb = call.shape.verb
     requested = {**call.body, **call.params}
-    if call.shape.verb in ("create", "update"):
-        requested |= {
-            field: call.body[name] for name, field in call.resource.param_aliases.items() if name in call.body
-        }
-    if call.shape.verb in ("retrieve", "update", "delete") or (
-        _returns_own_object(call.row) and not call.behavior.store
-    ):
+    if verb in ("create", "update"):
+        for param, field in call.resource.param_aliases.items():
+            if param in call.body:
+                requested[field] = call.body[param]
+    if verb in ("retrieve", "update", "delete") or (_returns_own_object(call.row) and not call.behavior.store):
         requested["id"] = call.item_id
     return requested
 
 
 @functools.cache
 def _returns_own_object(row: _Row) -> bool:
-    """Whether an action answers with the object it is done to."""
+    """Return True if an action answers with the object that it changes."""
     shape = _shape_of(row)
-    return (
-        shape.verb == "action"
-        and row.model != "None"
-        and _sdk_type(row.model) is _get_resource(shape.resource).response_type
-    )
+    if shape.verb != "action" or row.model == "None":
+        return False
+    return _sdk_type(row.model) is _get_resource(shape.resource).response_type
 
 
 # ---- store -----------------------------------------------------------------------------------------------------------
 
 
 def _store_answer(call: _Call, obj: Any, script: _Script = _NOT_SET) -> Any:
-    """Leaves the traces of an answer in the state, as its behavior or else its verb does; gives what is answered."""
+    """Store what a call changes in the state, and return its answer.
+
+    obj: the composed answer. It is stored itself, not a copy of it, and may get a new ID if its own one is taken.
+    script: the response that the test set. Later changes of the object keep the fields set there.
+    The `store` of the behavior, or else the verb, stores or deletes the object. Its content follows, and then its
+    stages, unless the test set the state that the object is in.
+    Returns `obj`. The caller holds the lock of the state.
+    """
     behavior = call.behavior
-    if store_function := behavior.store or _STORE_BY_VERB.get(call.shape.verb):
+    store_function = behavior.store or _STORE_BY_VERB.get(call.shape.verb)
+    if store_function:
         store_function(call, obj, script)
     if behavior.content:
-        id_path = (*call.parent_ids, obj[call.resource.key_field])
-        call.store[f"{call.resource.name}.content"][_to_key(id_path)] = behavior.content(call)
-    if behavior.stages and (behavior.store or call.shape.verb == "create") and not script.sets_state:
-        _apply_stages(call.store, call.resource, _to_key((*call.parent_ids, obj["id"])), behavior.stages)
+        key = _to_key((*call.parent_ids, obj[call.resource.key_field]))
+        call.store[f"{call.resource.name}.content"][key] = behavior.content(call)
+    creates_object = behavior.store or call.shape.verb == "create"
+    if behavior.stages and creates_object and not script.sets_state:
+        key = _to_key((*call.parent_ids, obj["id"]))
+        _apply_stages(call.store, call.resource, key, behavior.stages)
     return obj
 
 
@@ -4587,23 +4652,32 @@ def _force_stages(call: _Call, stages: tuple[Any, ...]) -> None:
 
 
 def _apply_stages(store: StateStore, resource: _Resource, key: Any, stages: tuple[Any, ...]) -> None:
-    """Change a stored object by stages: the first applies now, each other one with a retrieve."""
+    """Change a stored object by the first stage now, and by one more stage with each retrieve."""
     first_stage, *later_stages = stages
     store[resource.name][key].update(_with_set_fields(store, resource.name, key, first_stage))
     _schedule(store, resource.name, key, *later_stages)
 
 
 def _store_created(call: _Call, obj: Any, script: _Script) -> None:
-    """Stores an object that was created."""
-    if isinstance(obj, dict) and call.resource.key_field in obj:
-        requested_id = {"id": obj["id"]} if "id" in _requested_fields(call) else {}
-        _insert_object(call.store, call.resource, call.parent_ids, obj, {**requested_id, **script.set_fields})
+    """Store the object that a call created, if its answer is an object with a key."""
+    if not isinstance(obj, dict) or call.resource.key_field not in obj:
+        return
+    set_fields = dict(script.set_fields)
+    if "id" in _requested_fields(call):
+        set_fields.setdefault("id", obj["id"])
+    _insert_object(call.store, call.resource, call.parent_ids, obj, set_fields)
 
 
-# What an answer leaves in the state, by the verb of its call.
-_STORE_BY_VERB = {
+def _store_updated(call: _Call, obj: Any, script: _Script) -> None:
+    """Store the answer to an update instead of the old object, if it is an object."""
+    if isinstance(obj, dict):
+        call.objects[call.key] = obj
+
+
+# The function that stores the answer of a call, by its verb. Calls of other verbs store nothing.
+_STORE_BY_VERB: Mapping[str, Callable[[_Call, Any, _Script], None]] = {
     "create": _store_created,
-    "update": lambda call, obj, script: call.objects.update({call.key: obj} if isinstance(obj, dict) else {}),
+    "update": _store_updated,
     "delete": lambda call, obj, script: _delete_object(call.store, call.resource, call.id_path),
 }
 
@@ -4622,19 +4696,25 @@ def _insert_object(
     obj: _JSON,
     set_fields: Mapping[str, Any] = {},
 ) -> None:
-    """Store an object under its id; under another one if that is taken, unless the test or the request gave the id."""
+    """Store a new object.
+
+    parents: the IDs of the objects that own it, outermost first.
+    obj: the object. It gets a new ID if another object has its ID, unless `set_fields` has the ID.
+    set_fields: the fields that the test or the request set. Later changes of the object keep them.
+    Raises the service's 400 if the key of the object is not a string.
+    """
     _check_type(resource.key_field, obj[resource.key_field], str)
     if resource.key_field == "id" and "id" not in set_fields:
-        prefix = re.match(r"\D*", str(obj["id"]))
+        prefix = re.split(r"\d", obj["id"], maxsplit=1)[0]
         while _to_key((*parents, obj["id"])) in store[resource.name]:
-            obj["id"] = store._new_id(prefix[0] if prefix else "")
+            obj["id"] = store._new_id(prefix)
     key = _to_key((*parents, obj[resource.key_field]))
     store[resource.name][key] = obj
     _save_set_fields(store, resource.name, key, set_fields)
 
 
 def _store_page_items(call: _Call, page: _JSON, script: _Script) -> None:
-    """Stores the objects of a page, where one call creates several."""
+    """Store each object of a page, for a call that creates several objects."""
     for obj in page["data"]:
         call.objects[_to_key((*call.parent_ids, obj["id"]))] = obj
 
@@ -4648,18 +4728,25 @@ def _handle_create(call: _Call) -> Any:
 
 
 def _handle_retrieve(call: _Call) -> Any:
-    _seed_objects(call.store, call.resource)  # before the look at one of its objects
+    _seed_objects(call.store, call.resource)  # `_advance` finds only objects that are in the state
     _advance(call.store, call.resource.name, call.key)
     return _as_response(call, _require_target(call))
 
 
 def _handle_update(call: _Call) -> Any:
+    """Change the stored object as the request says, and return it."""
     stored = _require_target(call)
     model = _select_model(call.response_type, stored)
-    requested = {key: value for key, value in _requested_fields(call).items() if key not in (*call.params, "id")}
-    extra_fields = {key: value for key, value in requested.items() if key in stored and key not in _fields_of(model)}
+    requested = _requested_fields(call)
+    for name in (*call.params, "id"):
+        requested.pop(name, None)
+    extra_fields = {}  # fields that the SDK's type lacks
+    for name, value in requested.items():
+        if name in stored and name not in _fields_of(model):
+            extra_fields[name] = value
     if "expires_after" in requested and "expires_at" in stored:
-        extra_fields |= {"expires_at": None} | _requested_expiry(call, stored)
+        extra_fields["expires_at"] = None
+        extra_fields.update(_requested_expiry(call, stored))
     changes = _stamp(_fitting_fields(model, requested), call.store) | extra_fields
     _discard_set_fields(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
@@ -4669,11 +4756,12 @@ def _handle_update(call: _Call) -> Any:
 
 
 def _requested_expiry(call: _Call, obj: Mapping[str, Any]) -> _JSON:
-    """When an object expires whose request said after how many seconds, minutes or days."""
+    """Return the `expires_at` of an object as the request's `expires_after` sets it, or {} if the request has none."""
     return _expiry_from(obj, call.body.get("expires_after") or {})
 
 
 def _expiry_from(obj: Mapping[str, Any], expires_after: Mapping[str, Any]) -> _JSON:
+    """Return the `expires_at` of an object: some seconds, minutes or days after the time that the anchor names."""
     anchor_time = obj.get(str(expires_after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in expires_after:
@@ -4687,56 +4775,79 @@ def _handle_delete(call: _Call) -> Any:
 
 
 def _handle_content(call: _Call) -> bytes:
-    """The bytes of a stored object, or the default ones."""
+    """Return the stored bytes of an object, or the default ones."""
     _require_target(call)
     content_resource = f"{call.resource.name}.content"
-    data = call.store[content_resource].get(call.key) if content_resource in _CONTENT_RESOURCES else None
-    return _compose(call) if data is None else data
+    data = None
+    if content_resource in _CONTENT_RESOURCES:
+        data = call.store[content_resource].get(call.key)
+    if data is None:
+        return _compose(call)
+    return data
 
 
 def _handle_action(call: _Call) -> Any:
-    """Has the object go through what the row says, and answers with it or with what the action gives."""
-    stored, stages = _require_target(call), call.behavior.stages
+    """Change the stored object by the stages of the behavior.
+
+    Returns the object, or the composed answer if the action has no stages and its answer is of another type.
+    """
+    stored = _require_target(call)
+    stages = call.behavior.stages
     if stages:
         _force_stages(call, stages)
-    return _as_response(call, stored) if stages or _returns_own_object(call.row) else _compose(call)
+    if stages or _returns_own_object(call.row):
+        return _as_response(call, stored)
+    return _compose(call)
 
 
 def _as_response(call: _Call, stored: _JSON) -> Any:
-    """A stored object as this call answers it."""
+    """Return a stored object as this call shows it."""
     return _project(call.response_type, call.resource, stored, call.store)
 
 
 def _project(tp: Any, resource: _Resource, stored: _JSON, store: StateStore) -> _JSON:
-    """A stored object as another model shows it than the one it was made with: with its own fields only."""
+    """Return a stored object as another model shows it: without fields of its own model that the other one lacks.
+
+    tp: the model to show. If it is the model of the resource or not a model, the stored object itself is returned.
+    """
     if tp is resource.stored_type or not _is_pydantic_model(tp):
         return stored
-    if not _is_pydantic_model(resource.stored_type):  # of no create's making: as it is, with what it lacks
-        return _stamp({key: item for key, item in _default_value(tp).items() if key not in stored}, store) | stored
+    defaults = _default_value(tp)
+    if not _is_pydantic_model(resource.stored_type):  # no call creates the objects, so any field may be theirs
+        missing = {name: value for name, value in defaults.items() if name not in stored}
+        return _stamp(missing, store) | stored
     model_fields = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
-    extra = {key: item for key, item in stored.items() if key not in model_fields}
+    extra = {name: value for name, value in stored.items() if name not in model_fields}
     shared = _fitting_fields(tp, stored)
-    missing = {key: item for key, item in _default_value(tp).items() if key not in shared}
+    missing = {name: value for name, value in defaults.items() if name not in shared}
     return {**extra, **shared, **_stamp(missing, store)}
 
 
 def _handle_singleton(call: _Call) -> Any:
-    """A resource there is one of: setting it, reading it, and going back to the default."""
+    """Set, read or reset a resource that has a single object below its parents."""
     _require_parents(call)
-    objects, key = call.objects, call.parent_ids[0] if len(call.parent_ids) == 1 else call.parent_ids
-    if key not in objects and call.row.method != "POST" and f"{call.resource.name}.delete" in _rows():
+    objects = call.objects
+    key: Any = call.parent_ids
+    if len(key) == 1:
+        key = key[0]
+    method = call.row.method
+    if key not in objects and method != "POST" and f"{call.resource.name}.delete" in _rows():
         raise call.resource.not_found_error("".join(call.parent_ids), "id")
-    if call.row.method == "DELETE":
+    if method == "DELETE":
         objects.pop(key, None)
         return _compose(call)
-    if key not in objects or call.row.method == "POST":
+    if key not in objects or method == "POST":
         obj = _compose(call)
-        objects[key] = objects.get(key, obj) | _stamp(_fitting_fields(call.response_type, call.body), call.store)
+        changes = _stamp(_fitting_fields(call.response_type, call.body), call.store)
+        objects[key] = objects.get(key, obj) | changes
     return objects[key]
 
 
 def _handle_list(call: _Call, query: Mapping[str, str] | None = None) -> Any:
-    page = _list_page(call.row, call.store, call.parent_ids, call.query if query is None else query)
+    """Return the page of objects that a query selects, which is that of the request if none is given."""
+    if query is None:
+        query = call.query
+    page = _list_page(call.row, call.store, call.parent_ids, query)
     if not page["data"]:
         _check_objects(call.resource.name, call.objects)
         _require_parents(call)
@@ -4762,23 +4873,30 @@ _HANDLERS_BY_VERB: Mapping[str, Callable[[_Call], Any]] = {
 
 
 def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapping[str, str]) -> _JSON:
-    """Return one page of a resource's objects, as the query asks for it."""
+    """Return the page of a resource's objects that a query selects, after the expired ones among them have changed.
+
+    parents: the IDs of the objects that own the list, outermost first.
+    Raises the service's 400 for an order, a limit or a cursor that the list does not accept.
+    """
     resource = _get_resource(_shape_of(row).resource)
     parents = tuple(parents)
-    order, default_limit, max_limit = resource.paging
-    order = query.get("order", order).removesuffix("ending")  # some lists are asked in whole words
+    default_order, default_limit, max_limit = resource.paging
+    order = query.get("order", default_order).removesuffix("ending")  # some lists take "ascending" and "descending"
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store._children(resource.name, *parents) if parents else _seed_objects(store, resource)
     list_metadata = store._find_metadata(resource.name, parents)
     deleted = list_metadata.tombstones if list_metadata else {}
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
-    keys, has_more = _first_matching(keys, objects, query, _page_limit(query, default_limit, max_limit))
-    if any(_has_expired(resource, objects[key]) for key in keys):  # which is rare, and all are looked at only then
-        for key in [key for key, obj in objects.items() if _has_expired(resource, obj)]:
+    limit = _page_limit(query, default_limit, max_limit)
+    page_keys, has_more = _first_matching(keys, objects, query, limit)
+    # expiry is rare, so the whole list is searched for expired objects only if there is one in the page
+    if any(_has_expired(resource, objects[key]) for key in page_keys):
+        expired_keys = [key for key, obj in objects.items() if _has_expired(resource, obj)]
+        for key in expired_keys:
             _expire_if_due(store, resource, key)
         return _list_page(row, store, parents, query)
-    return _make_page(row, [_load_object(store, resource, key) for key in keys], has_more)
+    return _make_page(row, [_load_object(store, resource, key) for key in page_keys], has_more)
 
 
 def _keys_between(
@@ -4788,35 +4906,47 @@ def _keys_between(
     query: Mapping[str, str],
     newest_first: bool,
 ) -> Iterable[Any]:
-    """Return the keys after the cursor `after` and before the cursor `before`, in the order of the list."""
+    """Return the keys after the cursor `after` and before the cursor `before`, in the order of the list.
+
+    objects: all objects of the list, in the order of creation.
+    deleted: for each deleted key, the key before it. A deleted object can still be a cursor.
+    Raises the service's 400 for a cursor that is not in the list, or a `before` that comes before `after`.
+    """
     cursors = {"after": query.get("after") or query.get("page"), "before": query.get("before")}
     if not objects:
         return []
-    if not any(cursors.values()):  # most lists: without a copy of all keys, of which a page has few
+    if not any(cursors.values()):  # true of most lists, so don't copy all keys for the few on a page
         return reversed(objects) if newest_first else iter(objects)
     keys = list(objects)
-    low, high = 0, len(keys)
+    low = 0
+    high = len(keys)
     for name, cursor in cursors.items():
         if not cursor:
             continue
         cursor_slice = _locate_cursor(objects, deleted, _to_key((*parents, cursor)))
         if cursor_slice is None:
             _reject_cursor(name, cursor)
-        if (name == "after") == newest_first:  # what is older
+        if (name == "after") == newest_first:  # the cursor bounds the list to older objects
             high = cursor_slice.start
         else:
             low = cursor_slice.stop
     if low > high:
         _reject_cursor("before", cursors["before"])
-    return keys[low:high][::-1] if newest_first else keys[low:high]
+    selected = keys[low:high]
+    if newest_first:
+        selected.reverse()
+    return selected
 
 
 def _locate_cursor(objects: Mapping[Any, Any], deleted: Mapping[Any, Any], cursor: Any) -> slice | None:
-    """Return the place of a cursor in the order of creation: an empty one, between others, if it is deleted."""
+    """Return the place of a cursor in the order of creation, or None if it was never in the list.
+
+    The slice of a deleted cursor is empty, and lies between the objects before and after the deleted one.
+    """
     is_deleted = cursor not in objects
     while cursor not in objects and cursor in deleted:
         cursor = deleted[cursor]  # the key before it
-    if cursor is None:  # nothing is left before it
+    if cursor is None:  # no object before it is left
         return slice(0, 0)
     if cursor not in objects:
         return None
@@ -4828,25 +4958,32 @@ def _reject_cursor(name: str, cursor: str | None) -> typing.NoReturn:
     _reject(f"Invalid '{name}': no object with id '{cursor}' in this list.", name)
 
 
-# Filters that go by another name than the field they filter.
+# Filters that have another name than the field they filter.
 _FILTER_ALIASES = {"filter": "status"}
 
 
 def _first_matching(
     keys: Iterable[Any], objects: Mapping[Any, Any], query: Mapping[str, str], limit: int
 ) -> tuple[list[Any], bool]:
-    """Return the keys of a page, and whether there are more: next to `before` if that is given, else the first ones."""
+    """Return the first `limit` keys of objects that match the filters of a query, and whether there are more.
+
+    With the cursor `before`, these are the last keys instead, which are next to the cursor.
+    """
     filters = {_FILTER_ALIASES.get(name, name): value for name, value in query.items() if name not in ("id", "object")}
     backward = bool(query.get("before"))
     candidates = reversed(keys) if backward else iter(keys)
-    matching = (
-        key
-        for key in candidates
-        if all(_matches_filter(objects[key], *field_filter) for field_filter in filters.items())
-    )
-    first_keys = list(itertools.islice(matching, limit + 1))
-    page = first_keys[:limit]
-    return page[::-1] if backward else page, len(first_keys) > limit
+    page: list[Any] = []
+    has_more = False
+    for key in candidates:
+        if not all(_matches_filter(objects[key], name, value) for name, value in filters.items()):
+            continue
+        if len(page) == limit:
+            has_more = True
+            break
+        page.append(key)
+    if backward:
+        page.reverse()
+    return page, has_more
 
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -4862,27 +4999,34 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
-    """Whether a field is as a filter says, or there is none: `purpose=batch`, `metadata[a]=b`, `created_at[gte]=1`."""
+    """Return True if a field has the value that a filter names, or if the object has no such field.
+
+    name, value: a parameter of a query, such as `purpose=batch`, `metadata[a]=b` or `created_at[gte]=1`.
+    """
     field, *keys = re.findall(r"[^\[\]]+", name) or [name]
-    actual = obj.get(field)
+    if field not in obj:
+        return True
+    actual = obj[field]
     for key in keys:
         if isinstance(actual, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
             return _COMPARISONS[key](actual, float(value))
         actual = actual.get(key) if isinstance(actual, dict) else None
-    return field not in obj or actual == value or (actual is not None and _matches_value(value, actual))
+    return actual == value or (actual is not None and _matches_value(value, actual))
 
 
 def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) -> int:
+    """Return the number of objects on a page. Raise the 400 of a `limit` that the list does not accept."""
     text = query.get("limit", str(default_limit))
     if not text.isdecimal() or not 1 <= int(text) <= max_limit:
         is_too_small = text.lstrip("-").isdecimal() and int(text) < 1
+        code = "integer_below_min_value" if is_too_small else "invalid_value"
         message = f"Invalid 'limit': expected an integer between 1 and {max_limit}, but got '{text}' instead."
-        _reject(message, "limit", "integer_below_min_value" if is_too_small else "invalid_value")
+        _reject(message, "limit", code)
     return int(text)
 
 
 def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
-    """A page with these objects."""
+    """Build a page of objects, of the type that a list answers with."""
     page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": has_more}
     page |= _implied_by_page(page, {})
     if "next" in page:
@@ -4895,22 +5039,23 @@ def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
 # ======================================================================================================================
 
 
-_EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event says so first
+_EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event that reports the expiry is sent before it
 
 
 class _SocketSession:
-    """One WebSocket connection, seen from the service. Each subclass is one kind of connection.
+    """The service's end of one WebSocket connection. Each subclass is one type of connection.
 
-    A method marked with `_handles` receives the client's messages of these types. It returns the events to send, or is
-    a coroutine function that does. It finishes before the next message is handled, so that a later message sees what an
-    earlier one changed. Only the events of a response are produced while they are sent.
+    A method marked with `_handles` handles the client's messages of the types named there. It is a function or a
+    coroutine function, and returns the events to send. It finishes before the next message is handled, so that a later
+    message is answered with the changes of an earlier one. Only the events of a response are produced while they are
+    sent.
 
-    An event is a dict, a text, a close code, or None to break the connection. A tuple is an event with the seconds to
-    wait before it.
+    An event is a dict, a text, a close code, or None to break the connection. A tuple is the seconds to wait before an
+    event, and the event.
     """
 
-    client_events = ""  # the SDK's union of the client's messages, or several, separated by spaces
-    handlers: ClassVar[dict[str, str]] = {}  # by message type, the name of the method
+    client_events = ""  # the SDK's unions of the client's messages, separated by spaces
+    handlers: ClassVar[dict[str, str]] = {}  # the name of the method by the type of message
 
     def __init_subclass__(cls) -> None:
         cls.handlers = dict(cls.handlers)
@@ -4921,27 +5066,30 @@ class _SocketSession:
     def __init__(self, call: _Call, router: Router) -> None:
         self.router = router
         self.call = dataclasses.replace(call, session=self)
-        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the first queue is next
+        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the next one is in the first queue
         self.received_types: list[str] = []
 
     def open(self, wait: _Wait, record: Record) -> None:
-        """Send the events that the client gets before its first message."""
+        """Queue the events that are sent before the client's first message."""
         self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
 
     async def receive(self, content: str | bytes, wait: _Wait) -> None:
-        """Handle a message of the client. An error of the service becomes an event, and the session continues."""
+        """Handle a message of the client, and queue the events of its answer.
+
+        After an error of the service, which is sent as an event, the session continues.
+        """
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
             events = await self._handle(message)
         except _ServiceError as service_error:
             events = [self.error_event(message, service_error)]
-        except _SetFault:  # of the network: the connection breaks
+        except _SetFault:  # a network fault breaks the connection
             events = [None]
         self.send(events, message)
 
     async def _handle(self, message: _ClientMessage) -> Iterable[Any]:
-        """Return the events a message causes. Raise the 400 of a type that this connection doesn't accept."""
+        """Return the events that answer a message. Raise the 400 of a type that this connection doesn't accept."""
         message_type = str(message.body.get("type"))
         self.received_types.append(message_type)
         handler = self.handlers.get(message_type)
@@ -4953,15 +5101,18 @@ class _SocketSession:
             return await _await_if_needed(getattr(self, handler)(message))
 
     def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
-        """Add the events that a message causes to the end of its queue."""
+        """Add the events that answer a message to the end of its queue."""
         key = self.queue_key(message)
         message.record.events = []
         self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
 
     def _outgoing(self, events: Iterable[Any], message: _ClientMessage) -> Iterator[tuple[float, Any]]:
-        """Format events, and add them to the request log when they are sent."""
-        for event in events:
-            delay, event = event if isinstance(event, tuple) else (0.0, event)
+        """Yield events as the connection sends them, with the seconds to wait before each.
+
+        An event is added to the request log when it is sent.
+        """
+        for item in events:
+            delay, event = item if isinstance(item, tuple) else (0.0, item)
             if event == _EXPIRED_CLOSE_CODE:
                 yield from self._outgoing([(delay, self.expiry_event(message))], message)
             if isinstance(event, dict):
@@ -4972,7 +5123,10 @@ class _SocketSession:
                 yield delay, event
 
     def next_event(self) -> tuple[float, Any] | None:
-        """Return the seconds to wait and the next event to send, or None if nothing is queued. Queues take turns."""
+        """Remove and return the next event with the seconds to wait before it, or None if nothing is queued.
+
+        The queues take turns, so that two responses are sent in parallel.
+        """
         while self.queues:
             key = next(iter(self.queues))
             events = self.queues.pop(key)
@@ -4992,7 +5146,7 @@ class _SocketSession:
         return None
 
     def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
-        """Return an event as this kind of connection sends it, or {} to leave it out."""
+        """Return an event as this type of connection sends it, or {} to leave it out."""
         raise NotImplementedError
 
     def error_event(self, message: _ClientMessage, error: _ServiceError) -> _JSON:
@@ -5017,11 +5171,11 @@ class _ClientMessage:
         return self.call.body
 
     def get_str(self, name: str) -> str | None:
-        """Return the value of a field if it is a string. A message that isn't JSON has no fields."""
+        """Return the value of a field if it is a string, and None otherwise. A message that isn't JSON has no fields."""
+        value = None
         with contextlib.suppress(_ServiceError):
             value = self.body.get(name)
-            return value if isinstance(value, str) else None
-        return None
+        return value if isinstance(value, str) else None
 
     def with_body(self, body: Mapping[str, Any]) -> _ClientMessage:
         """Return the message with another body."""
@@ -5049,7 +5203,10 @@ def _handles(*message_types: str) -> Callable[[Any], Any]:
 
 
 async def _answer_as_events(message: _ClientMessage) -> Iterator[tuple[float, Any]]:
-    """Return the events of the answer to a message. Raise the error that is the answer instead."""
+    """Return the events of the answer to a message, with the seconds to wait before each.
+
+    Raises `_ServiceError` if the answer is an error, and `TypeError` if the test set a response that is not a stream.
+    """
     answer = await _answer(message.call, message.wait, message.record, _lazy_event_stream)
     if isinstance(answer, _PacedStream):
         return answer.timed_messages()
@@ -5057,17 +5214,17 @@ async def _answer_as_events(message: _ClientMessage) -> Iterator[tuple[float, An
         return answer.stream.timed_messages()
     message.record.response = answer
     if not answer.is_error:
-        raise TypeError(f"{message.call.row.name}.response is {answer!r}; a connection takes events, not a body")
+        raise TypeError(f"{message.call.row.name}.response is {answer!r}; a WebSocket sends events, not a body")
     raise _error_from_response(answer)
 
 
 def _lazy_event_stream(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
-    """Return the events of an object, which are produced while they are sent."""
+    """Return a stream that produces the events of an object while it is sent."""
     return _PacedStream(call.behavior.events(call, _copy_json(obj), pace.chunk), pace, call.request)
 
 
 async def _answer_as_dict(message: _ClientMessage) -> _JSON:
-    """Return the answer to a message as a dict. Raise the error that is the answer instead."""
+    """Return the answer to a message as a dict. Raise `_ServiceError` if the answer is an error."""
     answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
     if not isinstance(answer, httpx.Response):
         return answer
@@ -5097,31 +5254,39 @@ _SOCKET_SESSIONS: dict[str, type[_SocketSession]] = {}
 
 
 def _derive_file(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name, the size, the purpose and the expiry of an uploaded file."""
     filename, data, _ = _uploaded_file(call.body.get("file"))
+    fields: _JSON = {"filename": filename, "bytes": len(data)}
     purpose = call.body.get("purpose")
-    fields = {"expires_at": obj["created_at"] + 30 * 86400} if purpose == "batch" else {}
-    fields |= {"purpose": purpose} if purpose else {}
-    return {"filename": filename, "bytes": len(data)} | fields | _requested_expiry(call, obj)
+    if purpose == "batch":
+        fields["expires_at"] = obj["created_at"] + 30 * 86400
+    if purpose:
+        fields["purpose"] = purpose
+    fields.update(_requested_expiry(call, obj))
+    return fields
 
 
 def _uploaded_file(value: Any) -> tuple[str, bytes, str]:
-    """A file out of a form: its name, bytes and content type."""
+    """Return the name, the bytes and the content type of a file in a form; those of an empty file for any other value."""
     return value if isinstance(value, tuple) else ("upload", b"", "application/octet-stream")
 
 
-# What files are uploaded for; the SDK's type of a file does not list all.
+# The purposes that a file may have. The SDK's type of a file doesn't list all of them.
 _FILE_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
 def _check_file_purpose(call: _Call) -> None:
-    """The purpose is one of those there are."""
-    if (purpose := call.body["purpose"]) not in _FILE_PURPOSES:
+    """The purpose must be one that the API knows."""
+    purpose = call.body["purpose"]
+    if purpose not in _FILE_PURPOSES:
         _reject(f"{purpose!r} is not one of {list(_FILE_PURPOSES)} - 'purpose'", "purpose")
 
 
 def _file_content(call: _Call) -> bytes:
+    """Return the bytes of a file. A file with a size but without bytes, put into the state by hand, has the default."""
     file = _require_target(call)
-    return call.store["files.content"].get(call.item_id, call.behavior.default if file.get("bytes") else b"")
+    default = call.behavior.default if file.get("bytes") else b""
+    return call.store["files.content"].get(call.item_id, default)
 
 
 def _file_text(store: StateStore, id: Any) -> str:
@@ -5129,17 +5294,20 @@ def _file_text(store: StateStore, id: Any) -> str:
 
 
 def _remove_from_vector_stores(store: StateStore, id: str, file: _JSON) -> None:
-    """A file that is deleted leaves the vector stores it is in."""
-    for key in [key for key in store["vector_stores.files"] if key[1] == id]:
+    """Remove a deleted file from its vector stores."""
+    keys = [key for key in store["vector_stores.files"] if key[1] == id]
+    for key in keys:
         _delete_object(store, _get_resource("vector_stores.files"), key)
 
 
 def _check_upload_parts(call: _Call) -> None:
-    """The parts are there, and have the bytes and the checksum that were announced."""
+    """The upload must be pending, and its parts must exist and have the announced size and checksum."""
     _check_upload_pending(call)
-    upload, parts = _require_target(call), call.store["uploads.parts"]
-    if unknown_ids := [id for id in call.body.get("part_ids") or [] if (upload["id"], id) not in parts]:
-        _reject(f"No such Part object: {unknown_ids[0]}", "part_ids")
+    upload = _require_target(call)
+    parts = call.store["uploads.parts"]
+    for part_id in call.body.get("part_ids") or []:
+        if (upload["id"], part_id) not in parts:
+            _reject(f"No such Part object: {part_id}", "part_ids")
     data = _join_parts(call)
     if len(data) != upload["bytes"]:
         _reject(f"Expected {upload['bytes']} bytes, but the parts have {len(data)}.", "bytes")
@@ -5148,13 +5316,14 @@ def _check_upload_parts(call: _Call) -> None:
 
 
 def _check_upload_pending(call: _Call) -> None:
-    """An upload takes changes while it is pending."""
+    """The upload must be pending."""
     upload = _require_target(call)
     if upload["status"] != "pending":
         _reject(f"Upload {upload['id']} is {upload['status']} and takes no more changes.", "upload_id")
 
 
 def _complete_upload(call: _Call) -> Any:
+    """Complete an upload: create and store its file, and return the upload."""
     upload = _require_target(call)
     data = _join_parts(call)
     file = _file_object(call.store, upload["filename"], data, upload["purpose"])
@@ -5167,8 +5336,14 @@ def _join_parts(call: _Call) -> bytes:
     return b"".join(call.store["uploads.parts"][call.item_id, id] for id in call.body.get("part_ids") or [])
 
 
+def _store_upload_part(call: _Call, part: _JSON, script: _Script) -> None:
+    """Store the bytes of a part. The part itself is not stored, because no call retrieves it."""
+    _, data, _ = _uploaded_file(call.body.get("data"))
+    call.store["uploads.parts"][call.item_id, part["id"]] = data
+
+
 def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> _JSON:
-    """Build a file that the service itself makes: the output of a batch, a completed upload."""
+    """Build a file that the service itself creates: the output of a batch, or that of a completed upload."""
     return _new_object("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
 
 
@@ -5187,8 +5362,12 @@ _extend_table(
             "on_delete": _remove_from_vector_stores,
             "on_expire": lambda store, id, file: _delete_object(store, _get_resource("files"), (id,)),
         },
-        "files.content": {"parent_params": ()},
-        "uploads.parts": {"parent_params": ("upload_id",)},
+        "files.content": {
+            "parent_params": (),
+        },
+        "uploads.parts": {
+            "parent_params": ("upload_id",),
+        },
     },
 )
 
@@ -5205,8 +5384,13 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "FileObject": {"status": "processed", "purpose": "assistants"},
-        "Upload": {"status": "pending"},
+        "FileObject": {
+            "status": "processed",
+            "purpose": "assistants",
+        },
+        "Upload": {
+            "status": "pending",
+        },
     },
 )
 
@@ -5214,20 +5398,29 @@ _extend_table(
 _extend_table(
     _BEHAVIORS,
     {
-        "files.content": _Behavior(default=b"mock file content", handler=_file_content),
+        "files.content": _Behavior(
+            default=b"mock file content",
+            handler=_file_content,
+        ),
         "files.create": _Behavior(
             check=_check_file_purpose,
             derive=_derive_file,
             content=lambda call: _uploaded_file(call.body.get("file"))[1],
         ),
-        "uploads.cancel": _Behavior(check=_check_upload_pending, stages=({"status": "cancelled"},)),
-        "uploads.complete": _Behavior(check=_check_upload_parts, handler=_complete_upload),
-        "uploads.create": _Behavior(derive=_requested_expiry),
+        "uploads.cancel": _Behavior(
+            check=_check_upload_pending,
+            stages=({"status": "cancelled"},),
+        ),
+        "uploads.complete": _Behavior(
+            check=_check_upload_parts,
+            handler=_complete_upload,
+        ),
+        "uploads.create": _Behavior(
+            derive=_requested_expiry,
+        ),
         "uploads.parts.create": _Behavior(
             check=_check_upload_pending,
-            store=lambda call, part, script: call.store["uploads.parts"].update(
-                {(call.item_id, part["id"]): _uploaded_file(call.body.get("data"))[1]}
-            ),
+            store=_store_upload_part,
         ),
     },
 )
@@ -9756,59 +9949,85 @@ _extend_table(
 
 
 def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
-    """An object as a response: JSON, text, bytes, or the stream of it the request asked for."""
-    if call.wants_stream and (events := call.behavior.events):
-        obj = _copy_json(obj)  # what is stored may change while this is still being read
-        unpaced = pace == Pace(pace.chunk)  # events that cost nothing to make, and come at once
-        return _stream_response(call, (_batch_events if unpaced else iter)(events(call, obj, pace.chunk)), pace)
+    """Convert the answer to a call to an HTTP response.
+
+    obj: the answer as JSON, text, bytes or None. A stream reads a copy of it.
+    pace: the delays and the fault of the response, as `streamed()` sets them.
+    Returns a stream of events if the request asks for one and the endpoint has events, and one body otherwise. The body
+    is produced while the client reads it, and the fault of a pace is raised then.
+    """
+    if call.wants_stream and call.behavior.events:
+        snapshot = _copy_json(obj)  # the stored object may change before the client has read all events
+        events: Any = call.behavior.events(call, snapshot, pace.chunk)
+        if pace == Pace(pace.chunk):  # without delays and faults, events can share a chunk, which is faster
+            events = _batch_events(events)
+        return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
         size = pace.chunk or len(obj)
-        return _stream_response(call, (obj[i : i + size] for i in range(0, len(obj), size)), pace)
-    if isinstance(obj, (bytes, str)):
-        content_type = "text/plain; charset=utf-8" if isinstance(obj, str) else _binary_content_type(call)
-        return _make_response(call, 200, obj.encode() if isinstance(obj, str) else obj, content_type)
-    if obj is None and call.row.method == "DELETE":  # what the API says where the SDK expects nothing
-        obj = {"id": call.params.get(call.shape.item_param), "object": f"{call.resource.noun}.deleted", "deleted": True}
-    response = _json_response(call, {} if obj is None else obj)
+        chunks = (obj[start : start + size] for start in range(0, len(obj), size))
+        return _stream_response(call, chunks, pace)
+    if isinstance(obj, bytes):
+        return _make_response(call, 200, obj, _binary_content_type(call))
+    if isinstance(obj, str):
+        return _make_response(call, 200, obj.encode(), "text/plain; charset=utf-8")
+    if obj is None:
+        obj = {}
+        if call.row.method == "DELETE":  # the service reports the deletion, which the SDK ignores
+            obj["id"] = call.params.get(call.shape.item_param)
+            obj["object"] = f"{call.resource.noun}.deleted"
+            obj["deleted"] = True
+    response = _json_response(call, obj)
     if pace.first_delay:
         response.stream = _PacedStream(list(response.stream), Pace(first_delay=pace.first_delay), call.request)
     return response
 
 
 def _stream_response(call: _Call, events: Any, pace: Pace) -> httpx.Response:
-    binary = call.row.model == "bytes" and not call.wants_stream
-    headers = _response_headers(call, _binary_content_type(call) if binary else "text/event-stream; charset=utf-8")
+    """Return a response that sends events, or chunks of bytes, while the client reads it."""
+    content_type = "text/event-stream; charset=utf-8"
+    if call.row.model == "bytes" and not call.wants_stream:
+        content_type = _binary_content_type(call)
+    headers = _response_headers(call, content_type)
     return _LazyResponse(200, headers=headers, stream=_PacedStream(events, pace, call.request))
 
 
 def _binary_content_type(call: _Call) -> str:
-    """The content type of a download: of speech that of its format, of a file with a path that of its name."""
-    if audio_format := call.behavior.default_audio_format and call.body.get(
-        "response_format", call.behavior.default_audio_format
-    ):
-        return f"audio/{'mpeg' if audio_format == 'mp3' else audio_format}"
-    path = call.objects.get(call.key, {}).get("path") if call.shape.item_param else None
+    """Return the content type of bytes: that of the audio format of speech, or that of the filename of a stored file."""
+    default_format = call.behavior.default_audio_format
+    audio_format = default_format and call.body.get("response_format", default_format)
+    if audio_format:
+        subtype = "mpeg" if audio_format == "mp3" else audio_format
+        return f"audio/{subtype}"
+    path = None
+    if call.shape.item_param:
+        path = call.objects.get(call.key, {}).get("path")
     content_type = mimetypes.guess_type(path or "")[0] or "application/octet-stream"
-    return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
+    if content_type.startswith("text/"):
+        content_type += "; charset=utf-8"
+    return content_type
 
 
 def _batch_events(events: Iterator[_Event]) -> Iterator[bytes]:
-    """Ever more events at once."""
-    for exponent in itertools.count():
-        batch = list(itertools.islice(events, min(2**exponent, 256)))
-        if not batch:
-            return
+    """Yield encoded events in batches of 1, 2, 4 and so on up to 256 events.
+
+    The first event arrives without waiting for others to be produced, and a long stream has few chunks.
+    """
+    size = 1
+    while batch := list(itertools.islice(events, size)):
         yield b"".join(map(_encode_event, batch))
+        size = min(2 * size, 256)
 
 
 def _encode_event(event: _Event) -> bytes:
-    """An event as it goes over the wire."""
+    """Encode an event as a server-sent event. Data in bytes is sent as it is."""
     name, data = event
     if isinstance(data, bytes):
         return data
     text = data if isinstance(data, str) else _json_encode(data)
     lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-    return _encode_utf8(f"event: {name}\n{lines}\n" if name else f"{lines}\n")
+    if name:
+        lines = f"event: {name}\n{lines}"
+    return _encode_utf8(f"{lines}\n")
 
 
 def _json_response(call: _Call, obj: Any, status: int = 200) -> httpx.Response:
@@ -9833,35 +10052,51 @@ _COMMON_HEADERS = (
 )
 
 
-# What an account has of each in a minute, what remains, and the seconds until all of it is there again.
+# The rate limits of an account: how much it may use in a minute, how much is left, and when all of it is left again.
 _RATE_LIMITS = {
-    "requests": {"limit": 10000, "remaining": 9999, "reset_seconds": 0.006},
-    "tokens": {"limit": 2000000, "remaining": 1999990, "reset_seconds": 0.0},
+    "requests": {
+        "limit": 10000,
+        "remaining": 9999,
+        "reset_seconds": 0.006,
+    },
+    "tokens": {
+        "limit": 2000000,
+        "remaining": 1999990,
+        "reset_seconds": 0.0,
+    },
 }
 
 
-# Headers of the answers of models.
-_RATE_LIMIT_HEADERS = [
-    (f"x-ratelimit-{field}-{name}".encode(), value.encode())
-    for name, limit in _RATE_LIMITS.items()
-    for field, value in (
-        ("limit", f"{limit['limit']}"),
-        ("remaining", f"{limit['remaining']}"),
-        ("reset", f"{1000 * limit['reset_seconds']:g}ms" if limit["reset_seconds"] else "0s"),
-    )
-]
+def _rate_limit_headers() -> list[tuple[bytes, bytes]]:
+    """Return the rate limits as headers of a response."""
+    headers = []
+    for name, limit in _RATE_LIMITS.items():
+        reset_ms = 1000 * limit["reset_seconds"]
+        headers.append((f"x-ratelimit-limit-{name}", f"{limit['limit']}"))
+        headers.append((f"x-ratelimit-remaining-{name}", f"{limit['remaining']}"))
+        headers.append((f"x-ratelimit-reset-{name}", f"{reset_ms:g}ms" if reset_ms else "0s"))
+    return [(name.encode(), value.encode()) for name, value in headers]
+
+
+# Headers of the answers that models generate.
+_RATE_LIMIT_HEADERS = _rate_limit_headers()
 
 
 def _response_headers(call: _Call, content_type: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response, with a new request ID, but without a content length."""
     headers = [
         (b"content-type", content_type.encode()),
         (b"x-request-id", call.store._new_id("req_").encode()),
         (b"date", _http_date(int(time.time()))),
         *_COMMON_HEADERS,
-        *(_RATE_LIMIT_HEADERS if call.behavior.is_generated else ()),
-        *(call.behavior.extra_headers(call) if call.behavior.extra_headers else ()),
     ]
-    return [*headers, (b"openai-poll-after-ms", b"1")] if call.shape.verb == "retrieve" else headers
+    if call.behavior.is_generated:
+        headers += _RATE_LIMIT_HEADERS
+    if call.behavior.extra_headers:
+        headers += call.behavior.extra_headers(call)
+    if call.shape.verb == "retrieve":
+        headers.append((b"openai-poll-after-ms", b"1"))  # how long the SDK's polling helpers wait
+    return headers
 
 
 @functools.lru_cache(maxsize=1)
@@ -9870,7 +10105,10 @@ def _http_date(timestamp: int) -> bytes:
 
 
 class _LazyResponse(httpx.Response):
-    """A response that is read when somebody looks: a client reads the stream itself, and wants it unread."""
+    """A response that reads its stream only when its content is used, and parses its headers only when they are used.
+
+    A client reads the stream itself, and expects that nobody has read it before.
+    """
 
     def __init__(self, status_code: int, headers: Sequence[tuple[bytes, bytes]], stream: Any, **options: Any) -> None:
         super().__init__(status_code, stream=stream, **options)
@@ -9887,25 +10125,32 @@ class _LazyResponse(httpx.Response):
 
 
 def _to_event(value: Any) -> _Event:
-    """An event out of what a test author's stream gives: models, dicts, strings, (event, data) pairs."""
+    """Convert an item of a test's stream to an event.
+
+    value: an (event, data) pair, a dict with `event` and `data`, another dict or a model, whose `type` is its event, or a
+        string or bytes.
+    """
     if isinstance(value, tuple):
         return value
-    if isinstance(value, bytes):
+    if isinstance(value, (bytes, str)):
         return None, value
-    plain = value if isinstance(value, str) else _to_json(value, "stream event")
-    if isinstance(plain, dict) and isinstance(plain.get("event"), str) and "data" in plain:
-        return plain["event"], plain["data"]
-    return (plain.get("type") if isinstance(plain, dict) else None), plain
+    data = _to_json(value, "stream event")
+    if not isinstance(data, dict):
+        return None, data
+    if isinstance(data.get("event"), str) and "data" in data:
+        return data["event"], data["data"]
+    return data.get("type"), data
 
 
 # ---- streams for synchronous and asynchronous clients ----------------------------------------------------------------
 
 
 class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Bytes out of a plain or an asynchronous iterable, for either kind of client."""
+    """A stream of bytes for synchronous and asynchronous clients, from an iterable of either kind."""
 
     def __init__(self, source: Any) -> None:
-        self.source, self.iterator = source, None
+        self.source = source
+        self.iterator: Any = None
 
     def __iter__(self) -> Iterator[bytes]:
         self.iterator = iter(self.source) if hasattr(self.source, "__iter__") else _to_sync_iterator(self.source)
@@ -9926,16 +10171,19 @@ class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
-# Marks in a stream: before its first event, after its last, and in place of its fault.
-_STREAM_START, _STREAM_END, _STREAM_FAULT = object(), object(), object()
+# Markers in a stream: before its first event, after its last one, and instead of an event where its fault is due.
+_STREAM_START = object()
+_STREAM_END = object()
+_STREAM_FAULT = object()
 
 
 class _PacedStream(_SyncAsyncStream):
-    """The bytes of events at their pace, and the fault they end with."""
+    """A stream of events with the delays and the fault of a pace."""
 
     def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
         super().__init__(events)
-        self.pace, self.request = pace, request
+        self.pace = pace
+        self.request = request
 
     def __iter__(self) -> Iterator[bytes]:
         for delay, event in self._timed_events():
@@ -9943,8 +10191,11 @@ class _PacedStream(_SyncAsyncStream):
             yield self._fault() if event is _STREAM_FAULT else _encode_event(_to_event(event))
 
     async def __aiter__(self) -> Any:
-        self.source = source = self.source if hasattr(self.source, "__aiter__") else _to_async_iterator(self.source)
-        number, event = 0, _STREAM_START
+        if not hasattr(self.source, "__aiter__"):
+            self.source = _to_async_iterator(self.source)
+        source = self.source
+        number = 0
+        event = _STREAM_START
         while event is not _STREAM_END:
             if event is not _STREAM_START:
                 await _sleep(self._delay(number))
@@ -9952,10 +10203,14 @@ class _PacedStream(_SyncAsyncStream):
             if number == self.pace.fail_after:
                 yield self._fault()
                 return
-            number, event = number + 1, await anext(source, _STREAM_END)
+            number += 1
+            event = await anext(source, _STREAM_END)
 
     def timed_messages(self) -> Iterator[tuple[float, Any]]:
-        """The same for a WebSocket: events with the seconds before each, and the code it closes with."""
+        """Yield the messages of a WebSocket, with the seconds to wait before each.
+
+        For a fault, the message is an event to send, a close code, or None to break the connection.
+        """
         fault = self.pace.fault
         for delay, event in self._timed_events():
             if event is not _STREAM_FAULT:
@@ -9964,11 +10219,10 @@ class _PacedStream(_SyncAsyncStream):
                 yield delay, fault if isinstance(fault, (dict, str, int)) else None
 
     def _timed_events(self) -> Iterator[tuple[float, Any]]:
-        """The events with the seconds before each, and in the end, or early, the mark of the fault."""
-        self.source = source = (
-            _to_sync_iterator(self.source) if hasattr(self.source, "__aiter__") else iter(self.source)
-        )
-        for number, event in enumerate(itertools.chain([_STREAM_START], source)):
+        """Yield the events, with the seconds to wait before each. If the pace has a fault, `_STREAM_FAULT` is the last."""
+        is_async = hasattr(self.source, "__aiter__")
+        self.source = _to_sync_iterator(self.source) if is_async else iter(self.source)
+        for number, event in enumerate(itertools.chain([_STREAM_START], self.source)):
             if event is not _STREAM_START:
                 yield self._delay(number), event
             if number == self.pace.fail_after:
@@ -9979,18 +10233,20 @@ class _PacedStream(_SyncAsyncStream):
         return self.pace.first_delay if number == 1 else self.pace.delay
 
     def _fault(self) -> bytes:
-        """What comes instead of the next event. Raises a network fault unless the fault is something to send."""
+        """Return the bytes that the client gets instead of the next event, or raise a network fault."""
         fault = self.pace.fault
         if isinstance(fault, bytes):
             return fault
         if isinstance(fault, str):
             return _encode_event((None, fault))
         if isinstance(fault, Mapping):
-            return _encode_event(_to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault")))
+            event = _to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault"))
+            return _encode_event(event)
         raise _native_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
 async def _to_async_iterator(items: Iterable[Any]) -> Any:
+    """Yield items to an asynchronous client, and close a generator when the client stops."""
     try:
         for item in items:
             yield item
@@ -10007,7 +10263,7 @@ async def _sleep(seconds: float) -> None:
 
 
 def _to_sync_iterator(items: Any) -> Iterator[Any]:
-    """The items of an asynchronous iterator, for a synchronous client."""
+    """Yield the items of an asynchronous iterable to a synchronous client, and close its iterator when the client stops."""
     iterator = items.__aiter__()
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         try:
@@ -10021,7 +10277,7 @@ def _to_sync_iterator(items: Any) -> Iterator[Any]:
 
 
 def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """What a function returns in a thread of its own, made for it: in this one a loop may be running."""
+    """Call a function in a new thread, and return its result. The current thread may have a running event loop."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *args).result()
 
@@ -10032,14 +10288,20 @@ def _run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
 
 
 async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply: Any = None) -> Any:
-    """The response to a call: chosen, checked, settled, performed. What the service refuses is a response too.
+    """Answer a call: select the response, check the request, resolve the response, build and store the answer.
 
-    reply: makes something else than a response of the answer.
+    wait: waits for an awaitable that the test's response returns. The lock of the state is not held meanwhile.
+    record: the entry of the call in the request log. It gets the endpoint or rule that answers the call.
+    reply: converts the call, its answer and the pace to the result; `_reply` if None.
+    Returns an HTTP response, or the result of `reply`. An error of the service is an HTTP response too.
+    Raises mistakes of the test as `AssertionError`, `TypeError` or `ValueError`, and a fault that the test set as
+    `_SetFault`. An exception from a callable of the test propagates.
     """
     try:
         with call.store.lock:
             scripted = _select_response(call)
-            if checked := _needs_check(call, scripted):  # first: what is refused takes no step of a list
+            is_checked = _needs_check(call, scripted)
+            if is_checked:  # before `_next_script`, because a rejected request does not use up a step of a list
                 with _attribute_errors(call):
                     _check_request(call)
             if record:
@@ -10049,50 +10311,80 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
         if isinstance(script, httpx.Response):
             return script
         if script is _NOT_SET:
-            await _prepare_default_answer(call, wait, checked)
+            await _prepare_default_answer(call, wait, is_checked)
         with call.store.lock, _attribute_errors(call):
-            return (reply or _reply)(call, _build_answer(call, script), script.pace)
+            answer = _build_answer(call, script)
+            return (reply or _reply)(call, answer, script.pace)
     except _ServiceError as error:
         return _json_response(call, {"error": error.envelope}, error.status)
 
 
 def _select_response(call: _Call) -> Scripted | None:
-    """What answers a call: what its endpoint has for it, or the endpoint of the call that it goes on with."""
+    """Return the endpoint or rule whose response answers a call, or None if nothing is set for the call.
+
+    The endpoint of the call comes first. If nothing is set there, these follow: the endpoint that its behavior falls back
+    to, or for a call that continues an object, the endpoint that created the object.
+    """
     scripted = call.mock._endpoint(call.row)._select(call)
-    if scripted is None and call.behavior.fallback_to:
+    if scripted is not None:
+        return scripted
+    if call.behavior.fallback_to:
         prefix = "beta." if call.row.name.startswith("beta.") else ""
         return call.mock._endpoint(_rows()[prefix + call.behavior.fallback_to])._select(call)
-    if scripted or not call.behavior.resume:
-        return scripted
-    metadata = call.store._find_metadata(call.resource.name, call.key) or _Metadata()
-    scripted = call.mock._endpoint(_rows()[metadata.created_by])._select(call) if metadata.created_by else None
-    return None if scripted and isinstance(scripted._response, Mapping) else scripted  # that told how it begins
+    if not call.behavior.resume:
+        return None
+    metadata = call.store._find_metadata(call.resource.name, call.key)
+    if metadata is None or not metadata.created_by:
+        return None
+    creator = call.mock._endpoint(_rows()[metadata.created_by])._select(call)
+    if creator and isinstance(creator._response, Mapping):  # fields of the new object, and not how the object continues
+        return None
+    return creator
 
 
 def _needs_check(call: _Call, scripted: Scripted | None) -> bool:
-    """What is set is served whatever the state holds; what another call began, as the state says."""
+    """Return True if a request is checked before it is answered.
+
+    A response that is set for the endpoint itself needs no objects in the state, so that its request is not checked.
+    Strict mode and messages over a WebSocket are always checked.
+    """
     if scripted is None or call.mock._strict or call.session is not None:
         return True
     return scripted._row.path != call.row.path
 
 
 async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script | httpx.Response:
-    """A script with nothing left to find out when the call has come, or a response."""
+    """Resolve a script with its call, until nothing in the script depends on the call.
+
+    script: a prepared response. Its `resolve` returns a script, a response, any value that `.response` accepts, or an
+        awaitable of one.
+    wait: waits for an awaitable.
+    Returns a script without `resolve`, or a response to send as it is. The pace of the script applies to the script that
+    it resolves to, unless that one has a pace of its own.
+    Raises `TypeError` or `ValueError` for a value that the endpoint cannot answer with, and what `resolve` raises.
+    """
     while script.resolve:
         value = script.resolve(call)
-        value = await wait(value) if inspect.isawaitable(value) else value
+        if inspect.isawaitable(value):
+            value = await wait(value)
         if isinstance(value, _LazyResponse):
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
-            raise TypeError(f"{call.row.name}.response gave {value!r}, which says nothing; give it a return_value")
+            raise TypeError(f"{call.row.name}.response returned {value!r}; give the mock a return_value")
         resolved = value if isinstance(value, _Script) else _prepare(call.row, value)
-        keeps_pace = resolved is _NOT_SET or resolved.pace != _NO_DELAY
-        script = resolved if keeps_pace else dataclasses.replace(resolved, pace=script.pace)
+        if resolved is not _NOT_SET and resolved.pace == _NO_DELAY:
+            resolved = dataclasses.replace(resolved, pace=script.pace)
+        script = resolved
     return script
 
 
 def _prepare(row: _Row, value: Any) -> _Script:
-    """Whatever `.response` takes, checked. Raises `TypeError` or `ValueError`."""
+    """Check a value that a test sets as `.response`, and prepare it for the calls of an endpoint.
+
+    Returns a script with the value merged into each model that the endpoint may answer with. What depends on the call,
+    such as the result of a callable, is left to its `resolve`.
+    Raises `TypeError` or `ValueError` for a value that the endpoint cannot answer with.
+    """
     place = f"{row.name}.response"
     if value is None:
         raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
@@ -10101,33 +10393,47 @@ def _prepare(row: _Row, value: Any) -> _Script:
     if inspect.isclass(value) and _is_pydantic_model(value):
         raise TypeError(f"{place} cannot be the class {value.__name__}; set an instance of it: {value.__name__}(...)")
     if isinstance(value, tuple) and all(isinstance(part, Turn) for part in value):
-        raise TypeError(f"{place} cannot be a tuple: a list is one answer after the other, + joins the parts of one")
-    if (coerced := _coerced_value(row, value)) is not None:
-        return _Script(resolve=coerced) if callable(coerced) else _Script(_merge_templates(row, coerced))
+        raise TypeError(
+            f"{place} cannot be a tuple; use a list for one answer after the other, or + for the parts of one answer"
+        )
+    coerced = _coerced_value(row, value)
+    if callable(coerced):
+        return _Script(resolve=coerced)
+    if coerced is not None:
+        return _Script(_merge_templates(row, coerced))
     for accepts, prepare in _PREPARERS:
         if accepts(value):
             return prepare(row, value)
+    accepted_type = _accepted_scalar(row)
+    scalar = f"{accepted_type}, " if accepted_type else ""
     raise TypeError(
-        f"{place} cannot be {value!r}; it takes a dict, a model, {_accepted_text(row)}an httpx.Response, an exception, "
+        f"{place} cannot be {value!r}; it takes a dict, a model, {scalar}an httpx.Response, an exception, "
         "a callable, or a list of these"
     )
 
 
 def _coerced_value(row: _Row, value: Any) -> Any:
-    """What only this call takes, such as vectors, as its row says it; `None` where it is none of that."""
+    """Convert a value that only this endpoint accepts, such as vectors. Returns None for any other value."""
     coerce = _behavior_of(row.name).coerce
     return coerce(value) if coerce else None
 
 
-def _accepted_text(row: _Row) -> str:
-    return "bytes, " if row.model == "bytes" else "a str, " if row.model in _TURN_CONVERTERS else ""
+def _accepted_scalar(row: _Row) -> str:
+    """Return the type of text or bytes that an endpoint answers with, for error messages, or "" if it has none."""
+    if row.model == "bytes":
+        return "bytes"
+    return "a str" if row.model in _TURN_CONVERTERS else ""
 
 
-async def _prepare_default_answer(call: _Call, wait: _Wait, checked: bool) -> None:
-    """What goes before an answer that no test set. Raises `AssertionError` where only set ones are wanted."""
+async def _prepare_default_answer(call: _Call, wait: _Wait, is_checked: bool) -> None:
+    """Do what precedes the answer to a call for which nothing is set: check the request, and run `before_answer`.
+
+    is_checked: the request is checked already.
+    Raises `AssertionError` if a model would generate the answer, and the mock allows only responses of the test.
+    """
     if call.mock._only_scripted and call.behavior.is_generated:
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
-    if not checked:  # a list said `...`
+    if not is_checked:  # the response is `...`, or a list with `...`
         with call.store.lock, _attribute_errors(call):
             _check_request(call)
     if call.behavior.before_answer:
@@ -10136,9 +10442,11 @@ async def _prepare_default_answer(call: _Call, wait: _Wait, checked: bool) -> No
 
 @contextlib.contextmanager
 def _attribute_errors(call: _Call) -> Iterator[None]:
-    """Around what is made of a call. Where that stumbles over a request that is not as the API wants it, this is to
-    blame: raises the service's 400; so is a state that a test put together wrongly. Where both are fine, the error is a
-    defect of this module, and is raised."""
+    """Find the cause of an exception that malformed input may have raised within the context.
+
+    Raises the service's 400 if the request has a value of the wrong type, and `TypeError` if the test put something
+    invalid into the state. If both are valid, the exception is a defect of this module, and propagates.
+    """
     try:
         yield
     except _GenerationError as error:
@@ -10153,28 +10461,33 @@ def _attribute_errors(call: _Call) -> Iterator[None]:
 
 
 def _prepare_model(row: _Row, value: Any) -> _Script:
-    """A model of the SDK is the answer; any other one is what the assistant says, as JSON."""
+    """Prepare a pydantic model: one of the SDK as the answer, any other one as JSON that the model outputs."""
     if type(value).__module__.startswith("openai."):
-        return _prepare_partial(row, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        fields = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return _prepare_partial(row, fields)
     text = value.model_dump_json(by_alias=True)
-    return (
-        _prepare_turn(row, Turn(text, structured=True)) if row.model in _TURN_CONVERTERS else _prepare_text(row, text)
-    )
+    if row.model in _TURN_CONVERTERS:
+        return _prepare_turn(row, Turn(text, structured=True))
+    return _prepare_text(row, text)
 
 
+# A dict for a list that has none of these fields is an item, and not a page.
 _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 
 
 def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
-    """A partial: merged into each model it may have to fill."""
+    """Prepare a dict with some of the answer's fields, merged into each model that the endpoint may answer with."""
     place = f"{row.name}.response"
-    if row.model == "None" and "object" in value:  # what the API says where the SDK expects nothing
+    if row.model == "None" and "object" in value:  # the service sends an object where the SDK reads nothing
         return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
     if value and row.model in _BUILTIN_TYPES:
-        raise ValueError(f"{place} is {value!r}, but takes {_accepted_text(row) or 'nothing but '}{{}}")
+        accepted_type = _accepted_scalar(row)
+        expected = f"{accepted_type} or {{}}" if accepted_type else "only {}"
+        raise ValueError(f"{place} is {value!r}, but takes {expected}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
         raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
-    return _Script(_merge_templates(row, value) if value else {}, value)
+    templates = _merge_templates(row, value) if value else {}
+    return _Script(templates, value)
 
 
 def _prepare_text(row: _Row, value: str) -> _Script:
@@ -10192,78 +10505,103 @@ def _prepare_bytes(row: _Row, value: bytes) -> _Script:
 
 
 def _prepare_turn(row: _Row, turn: Turn) -> _Script:
-    """What the model says; where that depends on the tools of the request, it is known when the call comes."""
+    """Prepare model output. Tool calls and JSON are fitted to the tools of the request when the call comes."""
     if row.model not in _TURN_CONVERTERS:
-        raise TypeError(f"{row.name}.response cannot be {turn!r}: no turn here")
+        raise TypeError(f"{row.name}.response cannot be {turn!r}: this call does not answer with model output")
     unfitted_script = _turn_script(row, turn)
+    if not turn.tool_calls and not turn.structured:
+        return unfitted_script
 
     def resolve(call: _Call) -> _Script:
         fitted_turn = _fit_turn_to_tools(turn, call.body)
         return unfitted_script if fitted_turn == turn else _turn_script(row, fitted_turn)
 
-    return _Script(resolve=resolve) if turn.tool_calls or turn.structured else unfitted_script
+    return _Script(resolve=resolve)
 
 
 def _turn_script(row: _Row, turn: Turn) -> _Script:
+    """Return the script of model output. Raise `TypeError` for output that the endpoint does not have, such as citations."""
     try:
-        return _Script(_merge_templates(row, _TURN_CONVERTERS[row.model](turn)), turn=turn)
+        partial = _TURN_CONVERTERS[row.model](turn)
+        return _Script(_merge_templates(row, partial), turn=turn)
     except TypeError as error:
         raise TypeError(f"{row.name}.response cannot be {error}") from None
 
 
 def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
-    """A partial merged into each model the call may answer with. Raises `ValueError` where none that knows it takes it."""
-    templates, errors = {}, []
-    models = [
-        *filter(None, dict.fromkeys(map(_sdk_type, (row.model, *_behavior_of(row.name).types_by_format.values()))))
-    ]
+    """Merge a partial into each model that a call may answer with.
+
+    value: a dict with some of the fields.
+    Returns the merged objects by model, without models that do not accept the partial.
+    Raises the `ValueError` of the merge if no model accepts the partial, or if the models that accept it lack one of its
+    fields. Raises `ValueError` if none of its keys is a field of a model.
+    """
+    paths = [row.model, *_behavior_of(row.name).types_by_format.values()]
+    models = dict.fromkeys(map(_sdk_type, paths))
+    models.pop(None, None)  # stands for types that the installed SDK lacks
+    templates: dict[Any, Any] = {}
+    errors = []
     for model in models:
         try:
-            templates[model] = (
-                value.get("text", _DEFAULT_TEXT) if model is str else _merge(model, value, f"{row.name}.response")
-            )
+            if model is str:
+                templates[model] = value.get("text", _DEFAULT_TEXT)
+            else:
+                templates[model] = _merge(model, value, f"{row.name}.response")
         except ValueError as error:
             errors.append(error)
     template_keys = _keys_of_models(templates, value)
-    if errors and (not templates.keys() - {str} or value.keys() & _keys_of_models(models, value) - template_keys):
-        raise errors[0]
+    if errors:
+        if not templates.keys() - {str}:
+            raise errors[0]
+        rejected_keys = _keys_of_models(models, value) - template_keys
+        if value.keys() & rejected_keys:
+            raise errors[0]
     if value and template_keys and not value.keys() & template_keys:
         _reject_foreign_fields(row, value, next(iter(templates)))
     return templates
 
 
 def _keys_of_models(models: Iterable[Any], value: Mapping[str, Any]) -> set[str]:
-    """The names of the fields that any of the models has or sends, or the member of it that a value agrees with."""
-    members = [member for member in (_select_model(model, value) for model in models) if _is_pydantic_model(member)]
-    return {
-        name for member in members for name in (*_fields_of(member), *_default_value(member), *_wire_names_of(member))
-    }
+    """Return the names of all fields of some models. Of a union, the member that `value` belongs to is the model."""
+    keys: set[str] = set()
+    for model in models:
+        member = _select_model(model, value)
+        if _is_pydantic_model(member):
+            keys.update(_fields_of(member), _default_value(member), _wire_names_of(member))
+    return keys
 
 
 def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> typing.NoReturn:
-    """Raises `ValueError` for a dict no key of which belongs to the answer: it was meant as a part of it, or as JSON."""
+    """Raise the `ValueError` of a dict without a field of the answer, with hints on what to set instead."""
     member = _select_model(model, value)
     field_paths = [_find_field_path(member, key) for key in value]
-    hint = f"; {', '.join(field_paths)} is where it belongs" if all(field_paths) else ""
-    json_hint = "; to have the model say it as JSON, set as_json(...)" if row.model in _TURN_CONVERTERS else ""
-    raise ValueError(
-        f"{row.name}.response is {value!r}, none of which is a field of {_model_name(member)}{hint}{json_hint}"
-    )
+    hint = ""
+    if all(field_paths):
+        hint += f"; set {', '.join(field_paths)} instead"
+    if row.model in _TURN_CONVERTERS:
+        hint += "; to make the model output it as JSON, set as_json(...)"
+    raise ValueError(f"{row.name}.response is {value!r}, but {_model_name(member)} has none of these fields{hint}")
 
 
 # ---- exceptions ------------------------------------------------------------------------------------------------------
 
 
 def _prepare_exception(row: _Row, value: Any) -> _Script:
-    """An exception is raised as a network fault; what the SDK makes of a response is that response again."""
+    """Prepare an exception, or a class of exceptions, that is raised as a network fault.
+
+    An exception of the SDK that has a response is prepared as that response.
+    """
     if _is_response(getattr(value, "response", None)):
         return _prepare_response(row, value.response)
-    if not issubclass(value if inspect.isclass(value) else type(value), Exception):
-        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run, and is no network fault")
-    if inspect.isclass(value) and (status := getattr(value, "status_code", None)):
-        raise TypeError(
-            f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
-        )
+    exception_class = value if inspect.isclass(value) else type(value)
+    if not issubclass(exception_class, Exception):
+        raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run; set a network exception")
+    if inspect.isclass(value):
+        status = getattr(value, "status_code", None)
+        if status:
+            raise TypeError(
+                f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
+            )
 
     def resolve(call: _Call) -> Any:
         raise _SetFault(_native_error(value, call.request))
@@ -10271,8 +10609,13 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
     return _Script(resolve=resolve)
 
 
+def _is_exception(value: Any) -> bool:
+    """Return True for exceptions and for classes of exceptions."""
+    return issubclass(value if inspect.isclass(value) else type(value), BaseException)
+
+
 class _SetFault(Exception):
-    """Carries an exception a test set as its response past the handling of mistakes."""
+    """Wraps an exception that a test set as its response, so that it is not handled as a mistake of the test."""
 
     def __init__(self, fault: BaseException) -> None:
         super().__init__(str(fault))
@@ -10287,17 +10630,18 @@ def _is_response(value: Any) -> bool:
 
 
 def _http_libs() -> list[Any]:
-    """httpx, and httpx2 where it is used."""
+    """Return httpx, and httpx2 if it is imported."""
     return [httpx, *filter(None, [sys.modules.get("httpx2")])]
 
 
 def _prepare_response(row: _Row, value: Any) -> _Script:
-    """A ready response of either family, a new one for each call."""
-    content, source = getattr(value, "_content", None), value.stream
-    source = getattr(source, "_stream", source)  # httpx reads what it was given once only
-    extensions = {k: v for k, v in value.extensions.items() if k in ("http_version", "reason_phrase")}
+    """Prepare a complete response of httpx or httpx2. Each call gets a new response with the same content."""
+    content = getattr(value, "_content", None)
+    source = value.stream
+    source = getattr(source, "_stream", source)  # the wrapper that httpx puts around an iterable is read only once
+    extensions = {name: item for name, item in value.extensions.items() if name in ("http_version", "reason_phrase")}
     headers = value.headers.raw
-    if content is not None:  # it was decoded when it was made
+    if content is not None:  # httpx has decoded the content, so its encoding and length differ
         headers = [pair for pair in headers if pair[0].lower() not in (b"content-encoding", b"content-length")]
         headers.append((b"content-length", b"%d" % len(content)))
 
@@ -10305,11 +10649,14 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
 
     def resolve(call: _Call) -> _LazyResponse:
         if isinstance(source, (Iterator, AsyncIterator)) and next(read_count):
-            raise TypeError(f"{row.name}.response has an iterator as content, that was read by the call before")
+            raise TypeError(
+                f"{row.name}.response has an iterator as content that an earlier call has read; use bytes or a list"
+            )
         body = _SyncAsyncStream(source) if content is None else httpx.ByteStream(content)
-        default_headers = [
-            pair for pair in _response_headers(call, "") if pair[0].decode() not in value.headers and pair[1]
-        ]
+        default_headers = []
+        for name, header in _response_headers(call, ""):
+            if header and name.decode() not in value.headers:
+                default_headers.append((name, header))
         if content is not None and value.status_code < 300:
             _store_http_response(call, content)
         return _LazyResponse(
@@ -10320,13 +10667,16 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
 
 
 def _store_http_response(call: _Call, content: bytes) -> None:
-    """Keeps what a ready response to a create says, as if it had been set as a dict, if it is an object of the API."""
+    """Store the object in a complete response to a create, as if the test had set it as a dict.
+
+    content: the body of the response. Anything but an object of the API with an ID is not stored.
+    """
     try:
         obj = json.loads(content)
         if call.shape.verb != "create" or not isinstance(obj, dict) or "id" not in obj:
             return
         script = _Script(_merge_templates(call.row, obj), obj)
-    except ValueError:  # some other service's answer
+    except ValueError:  # neither JSON nor an object of this API
         return
     with call.store.lock:
         _store_answer(call, _compose(call, script), script)
@@ -10335,12 +10685,12 @@ def _store_http_response(call: _Call, content: bytes) -> None:
 # ---- callables and lists ---------------------------------------------------------------------------------------------
 
 
-# What a callable may ask for by name, beside the parameters of the path.
+# The arguments that a callable may take by name, in addition to the parameters of the path.
 _CALLABLE_PARAMS = ("body", "conversation", "tools", "route", "state_store")
 
 
 def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
-    """A function of the request and, by name, of what else it asks for."""
+    """Prepare a callable, which is called with the request, and by name with those arguments that it takes."""
     parameters = inspect.signature(value).parameters
     first_parameter = next(iter(parameters.values()), None)
     if (
@@ -10349,7 +10699,8 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
         or first_parameter.kind is first_parameter.KEYWORD_ONLY
     ):
         raise TypeError(
-            f"{row.name}.response: {value!r} must take the request first; by name, {', '.join(_CALLABLE_PARAMS)} too"
+            f"{row.name}.response: {value!r} must take the request as its first parameter; "
+            f"it may also take {', '.join(_CALLABLE_PARAMS)} by name"
         )
 
     def resolve(call: _Call) -> Any:
@@ -10357,8 +10708,9 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             "body": _copy_json(call.body),
             "tools": _copy_json(call.body.get("tools") or []),
             "state_store": call.store,
+            "route": call.mock._endpoint(row).route,
+            **call.params,
         }
-        arguments |= {"route": call.mock._endpoint(row).route, **call.params}
         if "conversation" in parameters:
             with call.store.lock:
                 arguments["conversation"] = _conversation_of(call)
@@ -10368,14 +10720,17 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
 
 
 def _conversation_of(call: _Call) -> list[_JSON]:
-    """All the model gets to see: messages or items, oldest first; of calls without these, what they ask."""
+    """Return everything that the model sees, as messages or items, oldest first.
+
+    For an endpoint without messages, that is one message with the input or the prompt of the request.
+    """
     if call.behavior.get_messages:
         return call.behavior.get_messages(call)
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
 
 
 def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _JSON:
-    """Those of the offers a function has parameters for."""
+    """Return those arguments that a function has parameters for."""
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return dict(arguments)
@@ -10383,7 +10738,7 @@ def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]
 
 
 def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
-    """One answer for each attempt, in order."""
+    """Prepare a list: one answer for each HTTP attempt, in order."""
     steps = iter([_prepare_step(row, number, step) for number, step in enumerate(value)])
     return _Script(resolve=lambda call: next(steps), step_count=len(value))  # `_next_script` raises at the end
 
@@ -10408,9 +10763,11 @@ def _is_list_or_tuple(value: Any) -> bool:
 
 
 def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
+    """Prepare the answer or the events in a `Streamed`, with its pace."""
     if isinstance(value.pace.fault, int) and row.method != "WS":
         raise ValueError(
-            f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket; this is none"
+            f"{row.name}.response: streamed(..., fault={value.pace.fault}) closes a WebSocket, "
+            "but this call does not use one"
         )
     if _is_list_or_tuple(value.value) or _is_stream(value.value):
         return _prepare_events(row, value.value, value.pace)
@@ -10418,14 +10775,14 @@ def _prepare_streamed(row: _Row, value: Streamed) -> _Script:
 
 
 def _is_stream(value: Any) -> bool:
-    """Whether a value gives events: a generator or a function that makes one, plain or asynchronous."""
+    """Return True for an iterator of events or a generator function, synchronous or asynchronous."""
     is_function = inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
     is_iterator = isinstance(value, (Iterator, AsyncIterator, EventStream))
     return is_function or (is_iterator and not isinstance(value, unittest.mock.NonCallableMock))
 
 
 def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
-    """A stream event by event, from the start for each call; from an iterator for one."""
+    """Prepare a stream of events. A list or a function starts again for each call; an iterator serves one call."""
     if isinstance(value, EventStream):
         return _prepare_response(row, httpx.Response(200, content=value, headers={"content-type": "text/event-stream"}))
     read_count = itertools.count()
@@ -10433,16 +10790,20 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
     def resolve(call: _Call) -> httpx.Response:
         place = f"{row.name}.response"
         if call.behavior.events and not call.wants_stream and row.model != "bytes":
-            raise TypeError(f"{place} is a stream of events, but the call did not ask for one (stream=True)")
+            raise TypeError(f"{place} is a stream of events, but the request does not have stream=True")
         if isinstance(value, (Iterator, AsyncIterator)) and next(read_count):
-            raise TypeError(f"{place} is an iterator, and was read by the call before; set a list or a function")
-        arguments = [call.request] if callable(value) and inspect.signature(value).parameters else []
-        return _stream_response(call, value(*arguments) if callable(value) else value, pace)
+            raise TypeError(f"{place} is an iterator that an earlier call has read; set a list or a function")
+        events = value
+        if callable(value):
+            arguments = [call.request] if inspect.signature(value).parameters else []
+            events = value(*arguments)
+        return _stream_response(call, events, pace)
 
     return _Script(resolve=resolve)
 
 
-# Which function prepares which kind of value; the first that takes it.
+# For each kind of value that `.response` accepts: a condition, and the function that prepares the value. The first row
+# whose condition is true applies.
 _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]]] = (
     (lambda value: value is ..., lambda row, value: _NOT_SET),  # as if nothing were set
     (lambda value: isinstance(value, Mapping), _prepare_partial),
@@ -10452,7 +10813,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (lambda value: isinstance(value, Turn), _prepare_turn),
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
     (_is_stream, _prepare_events),
-    (lambda value: issubclass(value if inspect.isclass(value) else type(value), BaseException), _prepare_exception),
+    (_is_exception, _prepare_exception),
     (lambda value: _is_pydantic_model(type(value)), _prepare_model),
     (_is_list_or_tuple, _prepare_steps),
     (callable, _prepare_callable),

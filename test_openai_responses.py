@@ -2847,13 +2847,13 @@ PERSON_FORMAT, PERSON_TEXT = formats(Person.model_json_schema())
 
 @cases(
     "response, words",
-    ("no json", r"is 'no json', but the request wants JSON"),
+    ("no json", r"is 'no json', but the request requires JSON"),
     ('{"name": "A"}', r"does not follow the request's schema at \$.*'age' is a required property"),
     ('{"name": 5, "age": 1, "tags": []}', r"schema at \$\.name.*5 is not of type 'string'"),
-    ({"choices": [{"message": {"content": "no json"}}]}, "but the request wants JSON"),
-    (lambda request: "no json", "but the request wants JSON"),
-    (streamed("no json"), "but the request wants JSON"),
-    (["no json"], "but the request wants JSON"),
+    ({"choices": [{"message": {"content": "no json"}}]}, "but the request requires JSON"),
+    (lambda request: "no json", "but the request requires JSON"),
+    (streamed("no json"), "but the request requires JSON"),
+    (["no json"], "but the request requires JSON"),
 )
 @openai_responses.mock(strict=True)
 def test_strict_mode_validates_answers_against_the_request_schema(openai_mock, create, client, response, words):
@@ -6968,7 +6968,7 @@ async def test_reusable_stream_serves_sync_clients_in_a_running_event_loop(creat
 async def test_iterator_is_read_once_and_a_second_call_raises(create, kind, name):
     create.response = SINGLE_USE_STREAMS[name]()
     assert await streamed_text(sdk(kind)) == "one two three"
-    assert_raises(TypeError, "read by the call before", sdk().chat.completions.create, **CHAT_REQUEST, stream=True)
+    assert_raises(TypeError, "an earlier call has read", sdk().chat.completions.create, **CHAT_REQUEST, stream=True)
 
 
 def test_stream_events_are_sent_with_their_event_name(create):
@@ -7355,7 +7355,7 @@ def test_mistakes_in_callables_raise_without_retries(openai_mock, create, respon
 
 def test_magic_mock_without_return_value_is_rejected(create):
     create.response = unittest.mock.MagicMock()
-    assert_raises(TypeError, "which says nothing; give it a return_value", complete, "Hi")
+    assert_raises(TypeError, "give the mock a return_value", complete, "Hi")
     create.response = unittest.mock.MagicMock(return_value="Hi")
     assert complete("Hi") == "Hi"
 
@@ -7365,14 +7365,14 @@ def test_magic_mock_without_return_value_is_rejected(create):
     (
         CHAT_CREATE,
         {"content": "Hi"},
-        r"none of which is a field of ChatCompletion; choices\[0\]\.message\.content is where",
+        r"ChatCompletion has none of these fields; set choices\[0\]\.message\.content instead",
     ),
     (CHAT_CREATE, {"city": "Tokyo"}, r"as JSON, set as_json"),
-    ("responses.create", {"arguments": "{}"}, r"output\[0\]\.arguments is where it belongs"),
-    ("files.retrieve", {"foo": 1}, "none of which is a field of FileObject$"),
+    ("responses.create", {"arguments": "{}"}, r"; set output\[0\]\.arguments instead"),
+    ("files.retrieve", {"foo": 1}, "but FileObject has none of these fields$"),
     (CHAT_CREATE, error, r"call it: error\(\.\.\.\)"),
     (CHAT_CREATE, Person, r"set an instance of it: Person\(\.\.\.\)"),
-    (CHAT_CREATE, (tool_call("a"), tool_call("b")), r"cannot be a tuple.*\+ joins"),
+    (CHAT_CREATE, (tool_call("a"), tool_call("b")), r"cannot be a tuple.*\+ for the parts"),
 )
 def test_misplaced_values_raise_with_a_suggestion(openai_mock, name, value, words):
     with pytest.raises((TypeError, ValueError), match=words):
@@ -7466,14 +7466,14 @@ def test_deleting_a_response_restores_the_default(create):
     ("files.list", {"filename": "a"}, ValueError, r"but takes a page: {'data': \[\.\.\.\]}"),
     ("files.create", KeyboardInterrupt, TypeError, "it would end the test run"),
     (CHAT_CREATE, openai.RateLimitError, TypeError, r"use openai_responses\.error\(429\)"),
-    (CHAT_CREATE, lambda: "x", TypeError, "must take the request first"),
-    (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request first"),
+    (CHAT_CREATE, lambda: "x", TypeError, "must take the request as its first parameter"),
+    (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request as its first parameter"),
     (CHAT_CREATE, [["a", "b"]], TypeError, "a step is one answer"),
     (CHAT_CREATE, ["a", 5], TypeError, "step 1: "),
     ("completions.create", tool_call("f"), TypeError, "without tool calls, refusals or citations"),
     (CHAT_CREATE, TEXT_WITH_FILE, TypeError, "cites pages .*, but not files"),
     ("beta.threads.runs.create", TEXT_WITH_URLS, TypeError, "messages of threads cite files only"),
-    ("embeddings.create", tool_call("f"), TypeError, "no turn here"),
+    ("embeddings.create", tool_call("f"), TypeError, "does not answer with model output"),
 )
 def test_invalid_values_raise_on_assignment(openai_mock, name, value, mistake, words):
     with pytest.raises(mistake, match=words):
@@ -8761,7 +8761,7 @@ def test_websocket_rejects_a_response_with_a_body(openai_mock, kind):
     with pytest.raises(Exception) as failed:
         websocket_events(kind, says("Hi"))
     mistake = failed.value if kind == "sync" else failed.value.__cause__
-    assert isinstance(mistake, TypeError) and "takes events, not a body" in str(mistake)
+    assert isinstance(mistake, TypeError) and "sends events, not a body" in str(mistake)
 
 
 @pytest.mark.parametrize("name", ["realtime", "responses"])
