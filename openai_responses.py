@@ -6108,10 +6108,12 @@ def _store_assistant(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _derive_assistant(call: _Call, obj: _JSON) -> _JSON:
-    """An assistant that runs code has files for it, if none."""
-    runs_code = any(tool.get("type") == "code_interpreter" for tool in _only_dicts(call.body.get("tools")))
-    files = {"code_interpreter": {"file_ids": []}} if runs_code else {}
-    return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
+    """Return an empty list of files for the code interpreter, if the assistant has that tool and no files for it."""
+    tool_types = [tool.get("type") for tool in _only_dicts(call.body.get("tools"))]
+    if "code_interpreter" not in tool_types:
+        return {}
+    tool_resources = obj.get("tool_resources") or {}
+    return {"tool_resources": {"code_interpreter": {"file_ids": []}} | tool_resources}
 
 
 def _store_thread(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -6120,9 +6122,19 @@ def _store_thread(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _retrieve_thread(call: _Call) -> _JSON:
-    """A thread with no files at all says so of those for code when somebody looks."""
+    """Return a stored thread. If it has no files, the answer has an empty list of files for the code interpreter.
+
+    The service shows that list when a thread is retrieved, not when it is created.
+    """
     thread = _handle_retrieve(call)
-    return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
+    tool_resources = thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}
+    return thread | {"tool_resources": tool_resources}
+
+
+def _derive_message(call: _Call, message: _JSON) -> _JSON:
+    if "content" not in call.body:
+        return {}
+    return {"content": _to_content_blocks(call.body["content"])}
 
 
 def _store_message(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -6131,8 +6143,13 @@ def _store_message(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _update_message(call: _Call) -> _JSON:
-    """What is changed is answered in the words of the API's first version, as it is to this day."""
-    return {key: value for key, value in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
+    """Update a message and return it with `file_ids` instead of `attachments`.
+
+    The service still answers this call in the format of the first version of the API.
+    """
+    message = {name: value for name, value in _handle_update(call).items() if name != "attachments"}
+    message["file_ids"] = []
+    return message
 
 
 def _new_thread_messages(call: _Call) -> list[_JSON]:
@@ -6141,9 +6158,10 @@ def _new_thread_messages(call: _Call) -> list[_JSON]:
 
 
 def _messages_with_tool_outputs(call: _Call) -> list[_JSON]:
-    """What was said in the thread, and what its tools say now."""
+    """Return the messages of the thread, and after them the tool outputs of the request as items."""
     outputs = _only_dicts(call.body.get("tool_outputs"))
-    return [*_thread_messages(call), *({"type": "function_call_output", **output} for output in outputs)]
+    output_items = [{"type": "function_call_output", **output} for output in outputs]
+    return [*_thread_messages(call), *output_items]
 
 
 def _thread_messages(call: _Call) -> list[_JSON]:
@@ -6151,54 +6169,63 @@ def _thread_messages(call: _Call) -> list[_JSON]:
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
 
-# What a run takes from its assistant when its own request does not say it.
+# The fields that a run has from its assistant if its own request does not set them.
 _INHERITED_FIELDS = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
 
 
 def _derive_run(call: _Call, obj: _JSON) -> _JSON:
+    """Return the fields inherited from the assistant, and the instructions with any `additional_instructions`."""
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
-    inherited = {key: assistant[key] for key in _INHERITED_FIELDS if assistant.get(key) is not None}
-    derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
+    derived = {}
+    for field in _INHERITED_FIELDS:
+        if call.body.get(field) is None and assistant.get(field) is not None:
+            derived[field] = assistant[field]
     if additional_instructions := call.body.get("additional_instructions"):
-        derived["instructions"] = (
-            f"{derived.get('instructions', obj['instructions'])} {additional_instructions}".strip()
-        )
+        instructions = derived.get("instructions", obj["instructions"])
+        derived["instructions"] = f"{instructions} {additional_instructions}".strip()
     return derived
 
 
 def _store_thread_and_run(call: _Call, run: _JSON, script: _Script) -> None:
-    """A thread, and a run on it."""
-    store, id, request_fields = call.store, run["thread_id"], call.body.get("thread") or {}
-    if id not in store["beta.threads"]:
-        thread = _new_object(
-            "beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), request_fields), "id": id}
-        )
-        store["beta.threads"][id] = thread
+    """Store the thread that the request describes, unless one with its id exists, and a run on it."""
+    store = call.store
+    thread_id = run["thread_id"]
+    if thread_id not in store["beta.threads"]:
+        request_fields = call.body.get("thread") or {}
+        thread_fields = _fitting_fields(_sdk_type("beta.Thread"), request_fields)
+        thread = _new_object("beta.Thread", store, {**thread_fields, "id": thread_id})
+        store["beta.threads"][thread_id] = thread
         _initialize_thread(store, thread, request_fields, _NOT_SET)
     _store_run(call, run, script)
 
 
 def _initialize_thread(store: StateStore, thread: _JSON, request_fields: Mapping[str, Any], script: _Script) -> None:
+    """Create the vector stores and the messages that the request describes for a new thread."""
     _create_tool_resources(store, thread, request_fields, script)
     for message in _only_dicts(request_fields.get("messages")):
         _add_message(store, thread["id"], message)
 
 
 def _create_tool_resources(store: StateStore, obj: _JSON, request_fields: Mapping[str, Any], script: _Script) -> None:
-    """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in script.set_fields or not request_fields.get("tool_resources"):
+    """Set `tool_resources` of a new object, with the ids of new vector stores where the request describes these.
+
+    `tool_resources` that the test set stay as they are.
+    """
+    requested = request_fields.get("tool_resources")
+    if not requested or "tool_resources" in script.set_fields:
         return
-    resources = {
-        tool_type: _copy_json(resource) for tool_type, resource in request_fields["tool_resources"].items() if resource
-    }
-    search = resources.get("file_search", {})
-    for vector_store in _only_dicts(search.pop("vector_stores", None)):
-        search.setdefault("vector_store_ids", []).append(_create_vector_store(store, vector_store)["id"])
-    obj["tool_resources"] = resources
+    tool_resources = {tool_type: _copy_json(resource) for tool_type, resource in requested.items() if resource}
+    file_search = tool_resources.get("file_search", {})
+    for description in _only_dicts(file_search.pop("vector_stores", None)):
+        vector_store = _create_vector_store(store, description)
+        file_search.setdefault("vector_store_ids", []).append(vector_store["id"])
+    obj["tool_resources"] = tool_resources
 
 
 def _store_run(call: _Call, run: _JSON, script: _Script) -> None:
-    store, thread_id = call.store, run["thread_id"]
+    """Store a run and its additional messages, and start it unless the test set its state."""
+    store = call.store
+    thread_id = run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread_id, message)
     _insert_object(store, _get_resource("beta.threads.runs"), (thread_id,), run, script.set_fields)
@@ -6206,20 +6233,21 @@ def _store_run(call: _Call, run: _JSON, script: _Script) -> None:
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
-        _add_tool_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
+        tool_calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+        _add_tool_call_step(store, run, tool_calls)
 
 
 def _check_tool_outputs(call: _Call) -> None:
-    """Tool outputs are for a run that waits for them, and for the calls it made."""
+    """The run must wait for tool outputs, and there must be one for each of its tool calls."""
     run = _require_target(call)
     if run["status"] != "requires_action":
         _reject(f"Runs in status '{run['status']}' do not accept tool outputs.")
     tool_calls = _get_dict(_get_dict(run, "required_action"), "submit_tool_outputs").get("tool_calls")
     expected_ids = [tool_call.get("id") for tool_call in _only_dicts(tool_calls)]
     output_ids = [output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))]
-    if wrong_ids := [id for id in output_ids if id not in expected_ids] or [
-        id for id in expected_ids if id not in output_ids
-    ]:
+    unexpected_ids = [id for id in output_ids if id not in expected_ids]
+    missing_ids = [id for id in expected_ids if id not in output_ids]
+    if wrong_ids := unexpected_ids or missing_ids:
         _reject(
             f"Expected tool outputs for call_ids {expected_ids}, but '{wrong_ids[0]}' is not as expected.",
             "tool_outputs",
@@ -6227,14 +6255,16 @@ def _check_tool_outputs(call: _Call) -> None:
 
 
 def _resume_run(call: _Call, turn: Turn | None) -> Any:
+    """Complete the open steps of a run with the tool outputs of the request, restart the run, and return it."""
     run = _require_target(call)
-    outputs = {
-        output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
-    }
+    outputs = {}
+    for output in _only_dicts(call.body.get("tool_outputs")):
+        outputs[output.get("tool_call_id")] = output.get("output")
     for step in call.store._children("beta.threads.runs.steps", *call.id_path).values():
         if step.get("status") == "in_progress":
             _complete_tool_call_step(step, outputs)
     _discard_set_state(call.store, call.resource.name, call.key)
+    # `tool_choice` would make the default turn call the same tool again
     _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
 
@@ -6242,80 +6272,96 @@ def _resume_run(call: _Call, turn: Turn | None) -> Any:
 def _complete_tool_call_step(step: _JSON, outputs: Mapping[Any, Any]) -> None:
     for tool_call in step["step_details"]["tool_calls"]:
         tool_call["function"]["output"] = outputs.get(tool_call["id"])
-    step |= {"status": "completed", "completed_at": int(time.time())}
+    step.update(status="completed", completed_at=int(time.time()))
 
 
 _RUN_EXPIRY_SECONDS = 600  # seconds a run may take before it expires
 
 
 def _start_run(store: StateStore, run: _JSON, turn: Turn | None) -> None:
-    """Queue a run, and plan its next states. It will say the turn in the end."""
-    started = run["started_at"] if run.get("required_action") else None  # a run that waited for tools began before
-    run |= {"started_at": started, "completed_at": None, "usage": None}  # not known yet, even where the test set them
+    """Queue a run and schedule its next states. Its last state adds `turn` to the thread, or the default text."""
+    started_at = None
+    if run.get("required_action"):  # a run that waited for tool outputs has started before
+        started_at = run["started_at"]
+    # these fields are null until the run ends, even if the test set them
+    run.update(started_at=started_at, completed_at=None, usage=None)
     queued = {"status": "queued", "required_action": None, "expires_at": _Timestamp(_RUN_EXPIRY_SECONDS)}
-    working = {"status": "in_progress", "started_at": started or _Timestamp()}
+    in_progress = {"status": "in_progress", "started_at": started_at or _Timestamp()}
     finish = functools.partial(_finish_run, turn=turn or Turn(_DEFAULT_TEXT))
     key = (run["thread_id"], run["id"])
-    _apply_stages(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
+    _apply_stages(store, _get_resource("beta.threads.runs"), key, (queued, in_progress, finish))
 
 
 def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
-    """Return what the end of a run changes in it, and add its message and its step."""
+    """Add the tool calls or the message of a turn to a run, with their step. Return the changes of the run itself."""
     if turn.tool_calls:
-        tool_calls = [_to_run_tool_call(tool_call, store) for tool_call in turn.tool_calls]
+        tool_calls = []
+        for tool_call in turn.tool_calls:
+            id = tool_call.id or store._new_id("call_")
+            tool_calls.append({"id": id, "type": "function", "function": _tool_call_fields(tool_call)})
         _add_tool_call_step(store, run, tool_calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}
         return {"status": "requires_action", "required_action": action}
-    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_text_block_with_citations(turn)]
-    fields = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
-    message = _add_message(store, run["thread_id"], fields)
+
+    block = {"type": "refusal", "refusal": turn.refusal} if turn.refusal else _text_block_with_citations(turn)
+    message = _add_message(
+        store,
+        run["thread_id"],
+        {"role": "assistant", "content": [block], "run_id": run["id"], "assistant_id": run["assistant_id"]},
+    )
+
+    usage_change = {"usage": _run_usage(store, run, turn)}
+    usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), usage_change)["usage"]
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
-    changes = {"usage": _run_usage(store, run, turn)}
-    usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), changes)["usage"]
     _add_run_step(store, run, details, usage=usage)
+
     if turn.stop:
-        reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
-        message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
+        reason = "max_tokens" if turn.stop == "length" else turn.stop
+        message.update(status="incomplete", incomplete_details={"reason": reason})
         return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
     return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
 
 
-def _to_run_tool_call(tool_call: ToolCall, store: StateStore) -> _JSON:
-    return {"id": tool_call.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(tool_call)}
-
-
 def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], tool_calls: list[_JSON]) -> None:
-    """The step of a run that waits for tools."""
+    """Add a step in progress to a run, with tool calls that have no output yet."""
     calls_without_output = [
         {**tool_call, "function": {**tool_call["function"], "output": None}} for tool_call in tool_calls
     ]
-    waiting = {"status": "in_progress", "completed_at": None, "usage": None}
-    _add_run_step(store, run, {"type": "tool_calls", "tool_calls": calls_without_output}, **waiting)
+    details = {"type": "tool_calls", "tool_calls": calls_without_output}
+    _add_run_step(store, run, details, status="in_progress", completed_at=None, usage=None)
 
 
 def _add_run_step(store: StateStore, run: Mapping[str, Any], details: _JSON, **fields: Any) -> None:
-    step = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
-    step |= {"type": details["type"], "step_details": details, **fields}
+    step = {
+        "assistant_id": run["assistant_id"],
+        "thread_id": run["thread_id"],
+        "run_id": run["id"],
+        "type": details["type"],
+        "step_details": details,
+        **fields,
+    }
     _add_related_object(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), step)
 
 
 def _text_block_with_citations(turn: Turn) -> _JSON:
-    """A text in a message of a thread, with the files it cites."""
+    """Return the text of a turn as a content block of a message, with an annotation for each file it cites."""
     text = turn.text or ""
-    annotations = [
-        {
-            "type": "file_citation",
-            "text": text[citation.start : citation.end],
-            "file_citation": {"file_id": citation.file_id},
-        }
-        | {"start_index": citation.start, "end_index": citation.end}
-        for citation in turn.citations
-    ]
+    annotations = []
+    for citation in turn.citations:
+        annotations.append(
+            {
+                "type": "file_citation",
+                "text": text[citation.start : citation.end],
+                "file_citation": {"file_id": citation.file_id},
+                "start_index": citation.start,
+                "end_index": citation.end,
+            }
+        )
     return {"type": "text", "text": {"value": text, "annotations": annotations}}
 
 
 def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str, Any]) -> _JSON:
-    """Add a message to a thread, as a request describes it."""
+    """Add a message that a request describes to a thread, and return it."""
     fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**request_fields, "thread_id": thread_id})
     fields["content"] = _to_content_blocks(request_fields.get("content"))
     message = _add_related_object(store, "beta.threads.messages", (thread_id,), fields)
@@ -6324,46 +6370,48 @@ def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str,
 
 
 def _to_content_blocks(content: Any) -> list[_JSON]:
-    """Content as a message shows it: text in blocks, with annotations."""
+    """Convert the content in a request, a string or parts, to the blocks of a message: text gets annotations."""
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    return [
-        {**part, "text": {"value": part["text"], "annotations": []}} if isinstance(part.get("text"), str) else part
-        for part in _only_dicts(content)
-    ]
+    blocks = []
+    for part in _only_dicts(content):
+        if isinstance(part.get("text"), str):
+            blocks.append({**part, "text": {"value": part["text"], "annotations": []}})
+        else:
+            blocks.append(part)
+    return blocks
 
 
 def _attach_files(store: StateStore, thread_id: str, message: Mapping[str, Any]) -> None:
-    """Makes the files attached to a message searchable, or readable, in its thread."""
+    """Add the attachments of a message to its thread: to a vector store, and to the code interpreter's files."""
     thread = store["beta.threads"].get(thread_id, {})
-    resources = thread.get("tool_resources") or {}
+    tool_resources = thread.get("tool_resources") or {}
     for attachment in _only_dicts(message.get("attachments")):
+        file_id = attachment.get("file_id")
         tool_types = {tool.get("type") for tool in _only_dicts(attachment.get("tools"))}
         if "file_search" in tool_types:
-            search = resources.setdefault("file_search", {})
-            vector_store_ids = search.get("vector_store_ids") or [_create_vector_store(store, {})["id"]]
-            search["vector_store_ids"] = vector_store_ids
-            _create_vector_store_file(store, vector_store_ids[0], {"file_id": attachment.get("file_id")})
+            file_search = tool_resources.setdefault("file_search", {})
+            if not file_search.get("vector_store_ids"):
+                file_search["vector_store_ids"] = [_create_vector_store(store, {})["id"]]
+            _create_vector_store_file(store, file_search["vector_store_ids"][0], {"file_id": file_id})
         if "code_interpreter" in tool_types:
-            resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
-    if resources:
-        thread["tool_resources"] = resources
+            tool_resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(file_id)
+    if tool_resources:
+        thread["tool_resources"] = tool_resources
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> _JSON:
-    messages = _load_child_objects(store, "beta.threads.messages", run["thread_id"])
-    prompt_tokens = _count_tokens(run.get("instructions") or "") + sum(
-        _count_tokens(_message_text(message)) for message in messages
-    )
-    completion_tokens = _count_tokens(turn.text or turn.refusal or "") + sum(
-        _count_tokens(tool_call.arguments) for tool_call in turn.tool_calls
-    )
-    usage = {
+    """Return the token counts of a run: its instructions and the thread's messages as prompt, the turn as completion."""
+    prompt_tokens = _count_tokens(run.get("instructions") or "")
+    for message in _load_child_objects(store, "beta.threads.messages", run["thread_id"]):
+        prompt_tokens += _count_tokens(_message_text(message))
+    completion_tokens = _count_tokens(turn.text or turn.refusal or "")
+    for tool_call in turn.tool_calls:
+        completion_tokens += _count_tokens(tool_call.arguments)
+    return {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
-    }
-    return usage | {
         "prompt_token_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
@@ -6374,7 +6422,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
 
 
 def _implied_by_run(run: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the status of a run that an error, the reason of an early end, or a required action stand for."""
+    """Return the status that follows from a field that the test set: an error, incomplete details, a required action."""
     statuses = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
     for field, status in statuses.items():
         if explicit.get(field):
@@ -6383,9 +6431,13 @@ def _implied_by_run(run: _JSON, explicit: Mapping[str, Any]) -> _JSON:
 
 
 def _turn_to_run(turn: Turn) -> _JSON:
-    """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
-    if url_citations := [citation for citation in turn.citations if citation.file_id is None]:
-        raise TypeError(f"{url_citations[0]!r}: messages of threads cite files only")
+    """Return no fields, because a turn becomes a message only when its run ends.
+
+    Raises `TypeError` for citations of web pages, which messages of threads cannot have.
+    """
+    for citation in turn.citations:
+        if citation.file_id is None:
+            raise TypeError(f"{citation!r}: messages of threads can cite only files; use cited(..., file_id=...)")
     return {}
 
 
@@ -6393,22 +6445,29 @@ def _turn_to_run(turn: Turn) -> _JSON:
 
 
 def _run_events(call: _Call, run: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
+    """Yield the events of a run from its current state until it ends or needs tool outputs.
 
-    Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
-    outputs of the request completed.
+    The first events are those of new or completed objects: the thread and the run, unless they are in the path, and
+    the steps that the tool outputs of the request completed. Each later state of the run follows, after the messages
+    or tool calls of its new steps, in pieces of `chunk` characters.
     """
-    store, key = call.store, (run["thread_id"], run["id"])
+    store = call.store
+    key = (run["thread_id"], run["id"])
     if "thread_id" not in call.params:
         yield "thread.created", store["beta.threads"][run["thread_id"]]
     if "run_id" not in call.params:
         yield "thread.run.created", run
+
     steps = _run_steps(store, key)
     answered_ids = {output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))}
     for step in steps.values():
-        if answered_ids & {tool_call["id"] for tool_call in step["step_details"].get("tool_calls") or ()}:
+        step_call_ids = {tool_call["id"] for tool_call in step["step_details"].get("tool_calls") or ()}
+        if answered_ids & step_call_ids:
             yield "thread.run.step.completed", step
-    new_steps = steps if run["status"] == "requires_action" else {}  # the test set that the run waits for tools
+
+    new_steps = {}
+    if run["status"] == "requires_action":  # the test set this status, so the stream has not shown the steps yet
+        new_steps = steps
     while True:
         for step in new_steps.values():
             yield from _step_events(store, step, chunk)
@@ -6424,26 +6483,25 @@ def _run_events(call: _Call, run: _JSON, chunk: int | None) -> Iterator[_Event]:
 
 
 def _run_steps(store: StateStore, key: tuple[str, str]) -> dict[Any, _JSON]:
-    """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
+    """Return copies of the steps of a run by key, because stored steps may change while a stream is read."""
     with store.lock:
         return _copy_json(store._children("beta.threads.runs.steps", *key))
 
 
 def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[_Event]:
-    initial = step | {"status": "in_progress", "completed_at": None, "usage": None}
+    """Yield the events of a run step: its tool calls in pieces, or the message it creates."""
     details = step["step_details"]
+    initial_step = {**step, "status": "in_progress", "completed_at": None, "usage": None}
     if details["type"] == "tool_calls":
-        initial |= {"step_details": {"type": "tool_calls", "tool_calls": []}}
-    yield "thread.run.step.created", initial
-    yield "thread.run.step.in_progress", initial
+        initial_step["step_details"] = {"type": "tool_calls", "tool_calls": []}
+    yield "thread.run.step.created", initial_step
+    yield "thread.run.step.in_progress", initial_step
     if details["type"] == "tool_calls":
         for index, tool_call in enumerate(details["tool_calls"]):
-            for delta in _tool_call_deltas(tool_call, chunk):
-                step_details = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
-                yield (
-                    "thread.run.step.delta",
-                    _delta_event(step, "thread.run.step.delta", {"step_details": step_details}),
-                )
+            for tool_call_delta in _tool_call_deltas(tool_call, chunk):
+                indexed_delta = {"index": index, "type": "function"} | tool_call_delta
+                delta = {"step_details": {"type": "tool_calls", "tool_calls": [indexed_delta]}}
+                yield _delta_event("thread.run.step.delta", step, delta)
     else:
         message = store["beta.threads.messages"][step["thread_id"], details["message_creation"]["message_id"]]
         yield from _thread_message_events(message, chunk)
@@ -6452,26 +6510,28 @@ def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[
 
 
 def _thread_message_events(message: _JSON, chunk: int | None) -> Iterator[_Event]:
-    initial = message | {"status": "in_progress", "content": []}
-    yield "thread.message.created", initial
-    yield "thread.message.in_progress", initial
+    initial_message = message | {"status": "in_progress", "content": []}
+    yield "thread.message.created", initial_message
+    yield "thread.message.in_progress", initial_message
     for index, block in enumerate(message["content"]):
-        for part in _block_deltas(block, chunk):
-            delta = {"content": [{"index": index, "type": block["type"]} | part]}
-            yield "thread.message.delta", _delta_event(message, "thread.message.delta", delta)
+        for block_delta in _block_deltas(block, chunk):
+            indexed_delta = {"index": index, "type": block["type"]} | block_delta
+            yield _delta_event("thread.message.delta", message, {"content": [indexed_delta]})
     yield f"thread.message.{message['status']}", message
 
 
 def _block_deltas(block: _JSON, chunk: int | None) -> Iterator[_JSON]:
     if block["type"] == "refusal":
-        yield from ({"refusal": piece} for piece in _split_text(block["refusal"], chunk))
+        for piece in _split_text(block["refusal"], chunk):
+            yield {"refusal": piece}
     else:
         yield {"text": {"value": "", "annotations": block["text"]["annotations"]}}
-        yield from ({"text": {"value": piece}} for piece in _split_text(block["text"]["value"], chunk))
+        for piece in _split_text(block["text"]["value"], chunk):
+            yield {"text": {"value": piece}}
 
 
-def _delta_event(obj: Mapping[str, Any], object_type: str, delta: _JSON) -> _JSON:
-    return {"id": obj["id"], "object": object_type, "delta": delta}
+def _delta_event(event_type: str, obj: Mapping[str, Any], delta: _JSON) -> _Event:
+    return event_type, {"id": obj["id"], "object": event_type, "delta": delta}
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
@@ -6484,7 +6544,10 @@ _extend_table(
         "beta.threads": {"not_found_message": "No thread found with id '{id}'."},
         "beta.threads.messages": {"not_found_message": "No message found with id '{id}'."},
         "beta.threads.runs": {"not_found_message": "No run found with id '{id}'."},
-        "beta.threads.runs.steps": {"not_found_message": "No run step found with id '{id}'.", "not_found_param": None},
+        "beta.threads.runs.steps": {
+            "not_found_message": "No run step found with id '{id}'.",
+            "not_found_param": None,
+        },
     },
 )
 
@@ -6565,9 +6628,7 @@ _extend_table(
             get_messages=_new_thread_messages,
         ),
         "beta.threads.messages.create": _Behavior(
-            derive=lambda call, message: (
-                {"content": _to_content_blocks(call.body["content"])} if "content" in call.body else {}
-            ),
+            derive=_derive_message,
             store=_store_message,
         ),
         "beta.threads.messages.update": _Behavior(handler=_update_message),
