@@ -6664,11 +6664,11 @@ _extend_table(
 # ======================================================================================================================
 
 
-def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[_Event]:
-    """A session that was created and waits."""
-    session = {"session_id": call.params["session_id"]}
+def _session_events(call: _Call, obj: Any, chunk: int | None) -> Iterator[_Event]:
+    """Yield the events of a session that was created and is idle."""
+    fields = {"session_id": call.params["session_id"]}
     for event_model in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new_object(f"beta.{event_model}", call.store, session)
+        event = _new_object(f"beta.{event_model}", call.store, fields)
         yield event["type"], event
 
 
@@ -6718,27 +6718,23 @@ _extend_table(
 
 def _store_vector_store(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
-    _attach_initial_files(call.store, obj["id"], call.body, done=_sets_file_states(script))
+    _attach_initial_files(call.store, obj["id"], call.body, processed=_sets_file_states(script))
 
 
 def _create_vector_store(store: StateStore, request_fields: Mapping[str, Any]) -> _JSON:
-    """A vector store made along with something else."""
+    """Store a vector store that a request for another object describes, with its files. Return the vector store."""
     obj = _add_related_object(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), request_fields))
     _attach_initial_files(store, obj["id"], request_fields)
     return obj
 
 
 def _attach_initial_files(
-    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], done: bool = False
+    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], processed: bool = False
 ) -> None:
-    """The files a vector store is made with."""
+    """Store the files in `file_ids` of the request that creates a vector store."""
     for file_id in request_fields.get("file_ids") or ():
-        _create_vector_store_file(
-            store,
-            vector_store_id,
-            {"file_id": file_id, "chunking_strategy": request_fields.get("chunking_strategy")},
-            done,
-        )
+        file_fields = {"file_id": file_id, "chunking_strategy": request_fields.get("chunking_strategy")}
+        _create_vector_store_file(store, vector_store_id, file_fields, processed)
 
 
 def _store_vector_store_file(call: _Call, file: _JSON, script: _Script) -> None:
@@ -6746,109 +6742,149 @@ def _store_vector_store_file(call: _Call, file: _JSON, script: _Script) -> None:
 
 
 def _list_and_advance(call: _Call) -> Any:
-    """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
+    """Apply the next change of each listed object, as a retrieve does, and return the list.
+
+    Files below a vector store or a batch change with it, so there it is the parent that advances.
+    """
     parent = call.resource.parent
-    for key in [_to_key(call.parent_ids)] if parent else list(call.objects):
-        _advance(call.store, (parent or call.resource).name, key)
+    if parent:
+        _advance(call.store, parent.name, _to_key(call.parent_ids))
+    else:
+        for key in list(call.objects):
+            _advance(call.store, call.resource.name, key)
     return _handle_list(call)
 
 
 def _detach_file(store: StateStore, key: Any, file: _JSON) -> None:
-    """A file that leaves a vector store leaves its counts and its batches."""
+    """Remove a deleted file from the counts of its vector store, and from its file batches."""
     _update_file_counts(store, key[0], file, -1)
-    batches = store["vector_stores.file_batches.files"]
-    for batch_key in [batch_key for batch_key in batches if batch_key[::2] == key]:
-        del batches[batch_key]
+    batch_files = store["vector_stores.file_batches.files"]
+    for batch_key in list(batch_files):  # vector store, batch, file
+        if batch_key[::2] == key:
+            del batch_files[batch_key]
 
 
 def _store_file_batch(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a file batch and its files. The files are processed with later retrieves, unless the test set their states."""
     _store_created(call, obj, script)
     path = (*call.parent_ids, obj["id"])
-    done = _sets_file_states(script)
+    processed = _sets_file_states(script)
     for request_fields in _requested_batch_files(call.body):
-        file = _create_vector_store_file(call.store, call.parent_ids[0], request_fields, done)
+        file = _create_vector_store_file(call.store, call.parent_ids[0], request_fields, processed)
         call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
     state = _file_batch_state(call.store, path)
-    if done:
+    if processed:
         obj.update(_with_set_fields(call.store, call.resource.name, path, state))
     else:
+        in_progress = {**state, "status": "in_progress"}
         finish = functools.partial(_finish_file_batch, path=path)
-        _apply_stages(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
+        _apply_stages(call.store, call.resource, path, (in_progress, finish))
 
 
 def _sets_file_states(script: _Script) -> bool:
-    """Return True if the test set how far the files of a new vector store or batch are, so that none is read later."""
+    """Return True if the test set the states of the files of a new vector store or batch, so they are not processed."""
     return script.sets_state or "file_counts" in script.set_fields
 
 
 def _requested_batch_files(body: Mapping[str, Any]) -> list[_JSON]:
-    """The files a batch is to take in, in either form of the request."""
-    common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
-    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_only_dicts(body.get("files"))]
+    """Return a description of each file of a new batch, from either form of the request: `file_ids` or `files`."""
+    requested = []
+    for file_id in body.get("file_ids") or []:
+        requested.append(
+            {
+                "file_id": file_id,
+                "attributes": body.get("attributes"),
+                "chunking_strategy": body.get("chunking_strategy"),
+            }
+        )
+    return requested + _only_dicts(body.get("files"))
 
 
 def _create_vector_store_file(
-    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], done: bool = False
+    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], processed: bool = False
 ) -> _JSON:
-    file = _new_object(
-        "vector_stores.VectorStoreFile", store, _vector_store_file_fields(store, vector_store_id, request_fields)
-    )
-    _insert_vector_store_file(store, file, done)
+    """Store a file of a vector store that a request describes, and return it.
+
+    processed: see `_insert_vector_store_file`.
+    """
+    fields = _vector_store_file_fields(store, vector_store_id, request_fields)
+    file = _new_object("vector_stores.VectorStoreFile", store, fields)
+    _insert_vector_store_file(store, file, processed)
     return file
 
 
 def _vector_store_file_fields(store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any]) -> _JSON:
-    """What a file is in a vector store, from what was asked for."""
-    file_id, strategy = request_fields.get("file_id"), request_fields.get("chunking_strategy") or {}
-    fields = {"vector_store_id": vector_store_id, "usage_bytes": len(store["files.content"].get(file_id, b""))}
-    fields |= {"id": file_id} if file_id else {}
-    fields |= {"attributes": request_fields["attributes"]} if request_fields.get("attributes") else {}
-    return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
+    """Return the fields of a file in a vector store that follow from a request and from the size of the file."""
+    file_id = request_fields.get("file_id")
+    attributes = request_fields.get("attributes")
+    strategy = request_fields.get("chunking_strategy") or {}
+    fields = {
+        "vector_store_id": vector_store_id,
+        "usage_bytes": len(store["files.content"].get(file_id, b"")),
+    }
+    if file_id:
+        fields["id"] = file_id
+    if attributes:
+        fields["attributes"] = attributes
+    if strategy.get("type") == "static":  # the answer to `auto` is the default, which is static too
+        fields["chunking_strategy"] = strategy
+    return fields
 
 
-def _insert_vector_store_file(store: StateStore, file: _JSON, done: bool, set_fields: Mapping[str, Any] = {}) -> None:
-    """Add a file to a vector store. Unless that is done, the store reads it with the next retrieve or list."""
-    files, vector_store_id = store["vector_stores.files"], file["vector_store_id"]
-    if (key := (vector_store_id, file["id"])) in files:
+def _insert_vector_store_file(
+    store: StateStore, file: _JSON, processed: bool, set_fields: Mapping[str, Any] = {}
+) -> None:
+    """Store a file of a vector store, and count it there.
+
+    processed: leave the status of the file as it is. Otherwise the file is in progress, and the next retrieve or list
+        of the file or of the vector store completes it.
+    """
+    files = store["vector_stores.files"]
+    vector_store_id = file["vector_store_id"]
+    key = (vector_store_id, file["id"])
+    if key in files:  # the new file replaces the old one
         _update_file_counts(store, vector_store_id, files[key], -1)
     files[key] = file
     _save_set_fields(store, "vector_stores.files", key, set_fields)
-    if not done:
-        unread = {"status": "in_progress", "usage_bytes": 0}
-        file.update(_with_set_fields(store, "vector_stores.files", key, unread))
+    if processed:
+        _update_file_counts(store, vector_store_id, file, 1)
+        return
+    unprocessed = {"status": "in_progress", "usage_bytes": 0}
+    file.update(_with_set_fields(store, "vector_stores.files", key, unprocessed))
     _update_file_counts(store, vector_store_id, file, 1)
-    if not done:
-        _schedule(store, "vector_stores.files", key, _finish_file_processing)
-    if not done and vector_store_id in store["vector_stores"]:
+    _schedule(store, "vector_stores.files", key, _finish_file_processing)
+    if vector_store_id in store["vector_stores"]:
         _schedule(store, "vector_stores", vector_store_id, _process_pending_files)
 
 
 def _process_pending_files(store: StateStore, vector_store: _JSON) -> _JSON:
-    """A vector store goes on with the files it is reading, and follows them by itself."""
+    """Apply the next change of each file of a vector store. Return no changes, because each file updates the counts."""
     for key in store._children("vector_stores.files", vector_store["id"]):
         _advance(store, "vector_stores.files", key)
     return {}
 
 
 def _finish_file_batch(store: StateStore, batch: _JSON, path: tuple[str, ...]) -> _JSON:
+    """Apply the next change of each file of a batch, and return the new state of the batch."""
     for vector_store_id, _, file_id in store._children("vector_stores.file_batches.files", *path):
         _advance(store, "vector_stores.files", (vector_store_id, file_id))
     return _file_batch_state(store, path)
 
 
 def _cancel_file_batch(call: _Call) -> Any:
-    """The files that are not read yet will not be; a batch that is over stays as it is."""
+    """Cancel a batch and those of its files that are in progress. Return the batch, unchanged if it had finished."""
     batch = _require_target(call)
     if batch["status"] == "in_progress":
         for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
                 _finish_file_processing(call.store, file, "cancelled")
-        _force_stages(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
+        cancelled = {**_file_batch_state(call.store, call.id_path), "status": "cancelled"}
+        _force_stages(call, (cancelled,))
     return batch
 
 
 def _finish_file_processing(store: StateStore, file: _JSON, status: str = "completed") -> _JSON:
-    """End the reading of a file by its vector store, and count it there as what it is now."""
+    """Set the final status of a file and update the counts of its vector store. Return no further changes."""
     vector_store_id = file["vector_store_id"]
     _update_file_counts(store, vector_store_id, file, -1)
     usage_bytes = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
@@ -6859,67 +6895,107 @@ def _finish_file_processing(store: StateStore, file: _JSON, status: str = "compl
 
 
 def _update_file_counts(store: StateStore, vector_store_id: str, file: Mapping[str, Any], sign: int) -> None:
-    """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
+    """Add a file to the counts and the size of its vector store, or subtract it where `sign` is -1.
+
+    The status of the vector store follows: it is in progress while one of its files is. An expired one stays expired.
+    """
     if vector_store_id not in store["vector_stores"]:
         return
     vector_store = _load_object(store, _get_resource("vector_stores"), vector_store_id)
-    counts, status = vector_store["file_counts"], file.get("status", "completed")
-    counts = counts | {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
-    size = vector_store["usage_bytes"] + sign * file.get("usage_bytes", 0)
-    changes = {"file_counts": counts, "usage_bytes": size, "last_active_at": int(time.time())}
+    counts = vector_store["file_counts"]
+    file_status = file.get("status", "completed")
+    changes = {
+        "file_counts": {
+            **counts,
+            file_status: counts.get(file_status, 0) + sign,
+            "total": counts["total"] + sign,
+        },
+        "usage_bytes": vector_store["usage_bytes"] + sign * file.get("usage_bytes", 0),
+        "last_active_at": int(time.time()),
+    }
     vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
-    if vector_store["status"] != "expired":
-        is_processing = vector_store["file_counts"]["in_progress"] > 0
-        changes = {"status": "in_progress" if is_processing else "completed"}
-        changes |= _expiry_from(vector_store, _get_dict(vector_store, "expires_after"))
-        vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
+    if vector_store["status"] == "expired":
+        return
+    is_processing = vector_store["file_counts"]["in_progress"] > 0
+    changes = {"status": "in_progress" if is_processing else "completed"}
+    changes |= _expiry_from(vector_store, _get_dict(vector_store, "expires_after"))
+    vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
 
 
 def _file_batch_state(store: StateStore, path: tuple[str, ...]) -> _JSON:
-    """The counts of a batch: how far the files of it are that are still in the vector store."""
+    """Return the status of a batch after its processing, and the counts of those files that are still stored."""
     files = store._children("vector_stores.file_batches.files", *path).values()
-    counts = collections.Counter(file["status"] for file in files)
-    zeros = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
-    return {"status": "completed", "file_counts": {**zeros, **counts, "total": len(files)}}
+    counts = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
+    counts |= collections.Counter(file["status"] for file in files)
+    counts["total"] = len(files)
+    return {"status": "completed", "file_counts": counts}
 
 
 def _vector_store_file_content(call: _Call) -> Any:
     _require_parents(call)
-    page = _make_page(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
+    text = _file_text(call.store, call.parent_ids[-1])
+    page = _make_page(call.row, [{"type": "text", "text": text}])
     return page | {"object": "vector_store.file_content.page", "next_page": None}
 
 
 def _search_vector_store(call: _Call) -> Any:
-    """The chunks of a store's files that share words with the query, best first."""
+    """Return a page of those chunks of the files that share words with the query, best first."""
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
     hits = _search_hits(call.store, call.item_id, _split_words(" ".join(queries)), call.body.get("filters"))
     min_score = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
     max_results = int(call.body.get("max_num_results") or 10)
-    results = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= min_score][:max_results]
-    rewritten = [" ".join(_split_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
-    fields = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
-    return _make_page(call.row, results) | fields
+    results = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= min_score]
+    page = _make_page(call.row, results[:max_results])
+
+    search_query = queries
+    if call.body.get("rewrite_query"):
+        search_query = [" ".join(_split_words(query)) for query in queries]
+    return page | {"object": "vector_store.search_results.page", "search_query": search_query, "next_page": None}
 
 
 def _search_hits(store: StateStore, vector_store_id: str, words: list[str], condition: Any) -> list[_JSON]:
-    """Every chunk of the files that pass a filter, with its score, best first."""
+    """Return a search result for every chunk of the files that pass a filter, best first.
+
+    words: the words of the query.
+    condition: the filter of the request, or None. Raises the 400 of an invalid one.
+    """
     stored = _load_child_objects(store, "vector_stores.files", vector_store_id)
     files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
-    chunks = [(file, chunk) for file in files for chunk in _split_chunks(file, _file_text(store, file["id"]))]
-    ranked = _rank_texts(words, [_split_words(chunk) for _, chunk in chunks])
-    return [_search_hit(store, score, *chunks[i]) for score, i in ranked]
+    chunks = []
+    for file in files:
+        for chunk in _split_chunks(file, _file_text(store, file["id"])):
+            chunks.append((file, chunk))
+    hits = []
+    for score, position in _rank_texts(words, [_split_words(chunk) for _, chunk in chunks]):
+        file, chunk = chunks[position]
+        hits.append(
+            {
+                "file_id": file["id"],
+                "filename": store["files"].get(file["id"], {}).get("filename", file["id"]),
+                "attributes": file.get("attributes") or {},
+                "score": score,
+                "content": [{"type": "text", "text": chunk}],
+            }
+        )
+    return hits
 
 
 def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:
-    """Whether a file's attributes are as a filter wants them."""
+    """Return True if the attributes of a file pass a filter, or if there is no filter.
+
+    condition: a comparison with `type`, `key` and `value`, or `filters` joined by `and` or `or`. Raises the 400 of an
+        invalid one.
+    """
     if not condition:
         return True
     filter_type = condition.get("type") if isinstance(condition, dict) else None
-    if filter_type in ("and", "or"):
-        parts = (_passes_filter(part, attributes) for part in condition.get("filters") or ())
-        return all(parts) if filter_type == "and" else any(parts)
-    if (compare := _COMPARISONS.get(str(filter_type))) is None:
+    if filter_type == "and":
+        return all(_passes_filter(part, attributes) for part in condition.get("filters") or ())
+    if filter_type == "or":
+        return any(_passes_filter(part, attributes) for part in condition.get("filters") or ())
+    compare = _COMPARISONS.get(str(filter_type))
+    if compare is None:
         _reject(f"Invalid filter type: '{filter_type}'.", "filters")
     if not {"key", "value"} <= condition.keys():
         _reject(f"Invalid filter: {_short_repr(condition)} needs 'key' and 'value'.", "filters")
@@ -6932,35 +7008,50 @@ def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:
 
 
 def _split_chunks(file: Mapping[str, Any], text: str) -> list[str]:
-    """A text cut as the file's chunking strategy says, at four characters a token."""
-    static = (file.get("chunking_strategy") or {}).get("static") or {}
-    size, overlap = 4 * static.get("max_chunk_size_tokens", 800), 4 * static.get("chunk_overlap_tokens", 400)
-    return [text[start : start + size] for start in range(0, max(len(text) - overlap, 1), max(size - overlap, 1))]
+    """Split the text of a file by its chunking strategy, with four characters per token."""
+    strategy = (file.get("chunking_strategy") or {}).get("static") or {}
+    size = 4 * strategy.get("max_chunk_size_tokens", 800)
+    overlap = 4 * strategy.get("chunk_overlap_tokens", 400)
+    step = max(size - overlap, 1)
+    end = max(len(text) - overlap, 1)  # what follows is in the overlap of the last chunk; an empty text is one chunk
+    return [text[start : start + size] for start in range(0, end, step)]
 
 
 def _rank_texts(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
-    """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
-    document_frequencies = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
-    weights = {word: math.log(1 + len(texts) / count) for word, count in document_frequencies.items() if count}
-    total_weight = sum(weights.values()) + (len(document_frequencies) - len(weights)) or 1
-    scores = [sum(weights[word] for word in weights.keys() & set(text)) / total_weight for text in texts]
-    return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
+    """Return the score and the position of each text, best first.
+
+    query: the words of the query.
+    texts: the words of each text.
+    A score is the share of the query that is in the text, from 0 to 1. A word that is in few of the texts weighs more.
+    """
+    word_sets = [set(text) for text in texts]
+    weights: dict[str, float] = {}
+    missing_weight = 0  # a word that is in none of the texts weighs 1
+    for word in set(query):
+        text_count = sum(word in words for words in word_sets)
+        if text_count:
+            weights[word] = math.log(1 + len(texts) / text_count)
+        else:
+            missing_weight += 1
+    total_weight = sum(weights.values()) + missing_weight or 1
+    ranked = []
+    for position, words in enumerate(word_sets):
+        weight = sum(weights[word] for word in weights.keys() & words)
+        ranked.append((round(weight / total_weight, 6), position))
+    return sorted(ranked, key=lambda pair: (-pair[0], pair[1]))
 
 
 def _split_words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> _JSON:
-    filename = store["files"].get(file["id"], {}).get("filename", file["id"])
-    fields = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
-    return fields | {"score": score, "content": [{"type": "text", "text": chunk}]}
-
-
 _extend_table(
     _RESOURCES,
     {
-        "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _mark_expired},
+        "vector_stores": {
+            "not_found_message": "Vector store with id '{id}' not found.",
+            "on_expire": _mark_expired,
+        },
         "vector_stores.files": {"on_delete": _detach_file},
     },
 )
@@ -6979,7 +7070,10 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "VectorStore": {"metadata": {}, "last_active_at": _Timestamp()},
+        "VectorStore": {
+            "metadata": {},
+            "last_active_at": _Timestamp(),
+        },
         "VectorStoreFile": {
             "attributes": {},
             "chunking_strategy": {
@@ -7003,11 +7097,14 @@ _extend_table(
     _BEHAVIORS,
     {
         "vector_stores.create": _Behavior(
-            references={"file_ids": "files"}, derive=_requested_expiry, store=_store_vector_store
+            references={"file_ids": "files"},
+            derive=_requested_expiry,
+            store=_store_vector_store,
         ),
         "vector_stores.file_batches.cancel": _Behavior(handler=_cancel_file_batch),
         "vector_stores.file_batches.create": _Behavior(
-            references={"file_ids": "files", "files": "files"}, store=_store_file_batch
+            references={"file_ids": "files", "files": "files"},
+            store=_store_file_batch,
         ),
         "vector_stores.file_batches.list_files": _Behavior(handler=_list_and_advance),
         "vector_stores.files.content": _Behavior(handler=_vector_store_file_content),
@@ -7018,7 +7115,10 @@ _extend_table(
         ),
         "vector_stores.files.list": _Behavior(handler=_list_and_advance),
         "vector_stores.list": _Behavior(handler=_list_and_advance),
-        "vector_stores.search": _Behavior(check=_require_target, handler=_search_vector_store),
+        "vector_stores.search": _Behavior(
+            check=_require_target,
+            handler=_search_vector_store,
+        ),
     },
 )
 
