@@ -7129,19 +7129,27 @@ _extend_table(
 
 
 def _derive_batch(call: _Call, obj: _JSON) -> _JSON:
+    """Return the expiry and the request counts of a new batch, or nothing if the test set a final status."""
     if obj["status"] in _FINAL_STATUSES:
         return {}
-    counts = {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0}
-    return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
+    return {
+        "expires_at": obj["created_at"] + 86400,
+        "request_counts": {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0},
+    }
 
 
 async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
-    """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
+    """Answer the lines of a batch that this retrieve finishes, and keep the results in the metadata of the batch.
+
+    The answers may take time, so this runs without the lock of the state. The batch is paused meanwhile: a retrieve at
+    the same time does not change it.
+    """
     metadata = call.store._find_metadata("batches", call.key) or _Metadata()
     with call.store.lock:
         if metadata.paused or metadata.pending != [_finish_batch] or call.key not in call.objects:
             return
-        metadata.paused, lines = True, _batch_lines(call.store, call.objects[call.key])
+        lines = _batch_lines(call.store, call.objects[call.key])
+        metadata.paused = True
     try:
         metadata.results = [await _answer_batch_line(call, line, wait) for line in lines]
     finally:
@@ -7149,63 +7157,68 @@ async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
 
 
 def _finish_batch(store: StateStore, batch: _JSON) -> _JSON:
-    """What the end of a batch changes in it: its results stand in files."""
+    """Write the results of a batch to an output file and an error file. Return the changes of the batch."""
     metadata = store._metadata("batches", batch["id"])
-    results, metadata.results = metadata.results, []
-    succeeded = [result for result in results if _line_succeeded(result)]
-    failed = [result for result in results if not _line_succeeded(result)]
-    files = {
-        f"{result_type}_file_id": _add_results_file(store, batch, result_type, file_results)
-        for result_type, file_results in (("output", succeeded), ("error", failed))
-        if file_results and not batch.get(f"{result_type}_file_id")  # as the test set it
-    }
-    counts = {"total": len(results), "completed": len(succeeded), "failed": len(failed)}
-    files |= _batch_usage([result["response"]["body"] for result in succeeded])
-    return {
+    results = metadata.results
+    metadata.results = []
+    succeeded = []
+    failed = []
+    for result in results:
+        response = result["response"] or {}
+        if response.get("status_code") == 200:
+            succeeded.append(result)
+        else:
+            failed.append(result)
+    changes = {
         "status": "completed",
         "completed_at": _Timestamp(),
         "finalizing_at": _Timestamp(),
-        "request_counts": counts,
-        **files,
+        "request_counts": {"total": len(results), "completed": len(succeeded), "failed": len(failed)},
     }
-
-
-def _line_succeeded(result: Mapping[str, Any]) -> bool:
-    return (result["response"] or {}).get("status_code") == 200
+    for result_type, file_results in (("output", succeeded), ("error", failed)):
+        field = f"{result_type}_file_id"
+        if file_results and not batch.get(field):  # a file that the test set stays
+            changes[field] = _add_results_file(store, batch, result_type, file_results)
+    return changes | _batch_usage([result["response"]["body"] for result in succeeded])
 
 
 def _add_results_file(store: StateStore, batch: Mapping[str, Any], result_type: str, results: list[_JSON]) -> str:
-    """Add a file with results of a batch, and return its id."""
-    data = _to_jsonl(results)
+    """Store a JSONL file with results of a batch, and return its id."""
+    data = _encode_utf8("".join(f"{_json_encode(result)}\n" for result in results))
     file = _file_object(store, f"{batch['id']}_{result_type}.jsonl", data, "batch_output")
     _put_file(store, file, data)
     return file["id"]
 
 
-def _to_jsonl(objects: Iterable[Any]) -> bytes:
-    return _encode_utf8("".join(f"{_json_encode(obj)}\n" for obj in objects))
-
-
 def _batch_usage(bodies: list[Any]) -> _JSON:
-    """The model of the answers of a batch, and what they took."""
-    answers = [body for body in bodies if isinstance(body, dict)]
-    usages = [_get_dict(body, "usage") for body in answers]
-    input_tokens, total_tokens = (
-        sum(usage[name] for usage in usages for name in names if isinstance(usage.get(name), int))
-        for names in (("input_tokens", "prompt_tokens"), ("total_tokens",))
-    )
-    counts = {"input_tokens": input_tokens, "output_tokens": total_tokens - input_tokens, "total_tokens": total_tokens}
-    model = next((body["model"] for body in answers if isinstance(body.get("model"), str)), None)
+    """Return the `model` and the `usage` of a batch: the first model in the bodies of its answers, and all tokens."""
+    model = None
+    input_tokens = 0
+    total_tokens = 0
+    for body in _only_dicts(bodies):
+        if model is None and isinstance(body.get("model"), str):
+            model = body["model"]
+        usage = _get_dict(body, "usage")
+        for name in ("input_tokens", "prompt_tokens"):  # by the endpoint, a body has one or the other
+            if isinstance(usage.get(name), int):
+                input_tokens += usage[name]
+        if isinstance(usage.get("total_tokens"), int):
+            total_tokens += usage["total_tokens"]
+    counts = {
+        "input_tokens": input_tokens,
+        "output_tokens": total_tokens - input_tokens,
+        "total_tokens": total_tokens,
+    }
     return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | counts}
 
 
 def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
-    """The requests of a batch, a line each."""
+    """Return the lines of a batch's input file, each with one request. Blank lines are left out."""
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
 async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
-    """The result of one line: the answer of the endpoint it names."""
+    """Return the result of one line: the response of the endpoint that it names, or the error that prevented one."""
     result: _JSON = {
         "id": call.store._new_id("batch_req_"),
         "custom_id": None,
@@ -7217,36 +7230,41 @@ async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
         result["custom_id"] = request.get("custom_id")
         response = await _answer(_batch_line_call(call.mock, request), wait)
         body = json.loads(response.read())
-    except AssertionError:  # the test's own
+    except AssertionError:  # the test itself fails, not the line
         raise
     except Exception as error:
-        return result | {"error": {"code": _line_error_code(error), "message": str(error) or repr(error)}}
-    response_fields = {
+        result["error"] = {"code": _line_error_code(error), "message": str(error) or repr(error)}
+        return result
+    result["response"] = {
         "status_code": response.status_code,
         "request_id": response.headers.get("x-request-id", ""),
         "body": body,
     }
-    return result | {"response": response_fields}
+    return result
 
 
 def _batch_line_call(mock: OpenAIMock, request: Mapping[str, Any]) -> _Call:
-    """The call a line of a batch makes. Raises the 400 of an URL that is none."""
-    path, method = str(request.get("url")).removeprefix("/v1"), str(request.get("method", "POST"))
+    """Build the call that a line of a batch describes. Raises the 400 of an unknown URL or an invalid body."""
+    method = str(request.get("method", "POST"))
+    path = str(request.get("url")).removeprefix("/v1")
     row_and_params = _find_row(method, path)
     if row_and_params is None:
         _reject(f"Invalid URL ({method} {request.get('url')})", "url", "invalid_url")
-    if not isinstance(body := request.get("body") or {}, dict):
+    row, params = row_and_params
+    body = request.get("body") or {}
+    if not isinstance(body, dict):
         _reject(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
-    return _Call(
-        mock, *row_and_params, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False})
-    )
+    json_body = {**body, "stream": False}  # a line has one result, so its answer cannot be a stream
+    return _Call(mock, row, params, httpx.Request(method, f"{mock._bases[0]}{path}", json=json_body))
 
 
 def _line_error_code(error: Exception) -> str:
-    """What the service calls that which kept a line from an answer in JSON."""
+    """Return the service's error code for a line whose request raised an exception."""
     if isinstance(error, _ServiceError):
         return error.envelope["code"] or "invalid_request"
-    return "network_error" if isinstance(error, _SetFault) else "server_error"
+    if isinstance(error, _SetFault):
+        return "network_error"
+    return "server_error"
 
 
 def _implied_by_request_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _JSON:
@@ -7266,7 +7284,11 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
+        "Batch": {
+            "status": "validating",
+            "request_counts": {},
+            "usage": {},
+        },
     },
 )
 
@@ -7292,7 +7314,11 @@ _extend_table(
         "batches.create": _Behavior(
             references={"input_file_id": "files"},
             derive=_derive_batch,
-            stages=({}, {"status": "in_progress", "in_progress_at": _Timestamp()}, _finish_batch),
+            stages=(
+                {},
+                {"status": "in_progress", "in_progress_at": _Timestamp()},
+                _finish_batch,
+            ),
         ),
         "batches.retrieve": _Behavior(before_answer=_answer_batch_lines),
     },
