@@ -7330,21 +7330,28 @@ _extend_table(
 # ======================================================================================================================
 
 
-_AUTO_HYPERPARAMETERS = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+_AUTO_HYPERPARAMETERS = {
+    "batch_size": "auto",
+    "learning_rate_multiplier": "auto",
+    "n_epochs": "auto",
+}
 
 
 def _derive_fine_tuning_job(call: _Call, job: _JSON) -> _JSON:
-    """The figures of the method that was asked for stand beside it too."""
+    """Return the `hyperparameters` of a job if the request sets some in its `method`. A job shows them in both places."""
     method = call.body.get("method") or {}
-    requested = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
-    hyperparameters = {name: requested.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}
-    return {"hyperparameters": hyperparameters} if requested else {}
+    method_settings = _get_dict(method, str(method.get("type")))
+    requested = _get_dict(method_settings, "hyperparameters")
+    if not requested:
+        return {}
+    return {"hyperparameters": {name: requested.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}}
 
 
 def _check_training_files(call: _Call) -> None:
-    """Its files must be there."""
+    """The training file and any validation file must exist."""
     for param in ("training_file", "validation_file"):
-        if (id := call.body.get(param)) and id not in call.store["files"]:
+        id = call.body.get(param)
+        if id and id not in call.store["files"]:
             _reject(f"invalid {param}: {id}", param)
 
 
@@ -7354,21 +7361,27 @@ def _store_fine_tuning_job(call: _Call, job: _JSON, script: _Script) -> None:
 
 
 def _change_job_status(store: StateStore, job: _JSON, status: str, message: str) -> _JSON:
+    """Add an event with a message to a job. Return the new status as the change of the job."""
     _add_job_event(store, job, message)
     return {"status": status}
 
 
 def _finish_fine_tuning_job(store: StateStore, job: _JSON) -> _JSON:
-    """The end of a job: a checkpoint, and a model that is listed from now on."""
-    suffix = job.get("user_provided_suffix") or ""
-    default_name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
-    name = job.get("fine_tuned_model") or default_name  # as the test set it
+    """Store the checkpoint, the model and the last event of a job. Return the changes of the job."""
+    name = job.get("fine_tuned_model")  # the test may have set it
+    if not name:
+        suffix = job.get("user_provided_suffix") or ""
+        name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     checkpoint = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     _add_related_object(store, "fine_tuning.jobs.checkpoints", (job["id"],), checkpoint)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_job_event(store, job, "The job has successfully completed")
-    tokens = _count_tokens(_file_text(store, job["training_file"]))
-    return {"status": "succeeded", "fine_tuned_model": name, "finished_at": _Timestamp(), "trained_tokens": tokens}
+    return {
+        "status": "succeeded",
+        "fine_tuned_model": name,
+        "finished_at": _Timestamp(),
+        "trained_tokens": _count_tokens(_file_text(store, job["training_file"])),
+    }
 
 
 def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
@@ -7376,24 +7389,26 @@ def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> N
 
 
 def _check_job_not_final(call: _Call) -> None:
-    """What is over cannot be paused."""
-    if (job := _require_target(call))["status"] in _FINAL_STATUSES:
+    """A finished job cannot be paused."""
+    job = _require_target(call)
+    if job["status"] in _FINAL_STATUSES:
         _reject(f"Cannot pause a job with status '{job['status']}'.")
 
 
 def _check_job_paused(call: _Call) -> None:
-    """What is not paused cannot be resumed."""
+    """Only a paused job can be resumed."""
     job = _require_target(call)
     if not call.store._metadata("fine_tuning.jobs", call.key).paused:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
 def _set_job_paused(call: _Call, paused: bool) -> Any:
+    """Hold or release the pending changes of a job, and return the job."""
     call.store._metadata("fine_tuning.jobs", call.key).paused = paused
     return _require_target(call)
 
 
-# Where the SDK lists the models it knows.
+# The types of the SDK that list model names.
 _SDK_MODEL_LITERALS = (
     "ChatModel",
     "shared.ResponsesModel",
@@ -7407,10 +7422,14 @@ _SDK_MODEL_LITERALS = (
 
 
 def _initial_models() -> _JSON:
-    """The models in the SDK's own literals."""
-    literals = [*map(_sdk_type, _SDK_MODEL_LITERALS), _param_types("completions.create")["model"]]
-    names = dict.fromkeys(name for literal in literals for name in _literal_values(literal))
-    return {name: _model_object(name, 1687882411, "openai") for name in names}
+    """Return a model object for each model name in the SDK's types, by name."""
+    literals = [_sdk_type(path) for path in _SDK_MODEL_LITERALS]
+    literals.append(_param_types("completions.create")["model"])
+    models = {}
+    for literal in literals:
+        for name in _literal_values(literal):
+            models[name] = _model_object(name, 1687882411, "openai")
+    return models
 
 
 def _model_object(name: str, created: int, owner: str) -> _JSON:
@@ -7418,15 +7437,16 @@ def _model_object(name: str, created: int, owner: str) -> _JSON:
 
 
 def _check_model_deletable(call: _Call) -> None:
-    """Models of one's own can be deleted, the others not."""
+    """Only models that you own can be deleted."""
     if _require_target(call).get("owned_by") in ("openai", "system"):
         _reject("You have insufficient permissions for this operation.", status=403)
 
 
 def _derive_permissions(call: _Call, obj: _JSON) -> _JSON:
-    """A permission for each project named."""
-    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _find_ids(call.body.get("project_ids"))
-    return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
+    """Return a page with a new permission for each project in the request."""
+    path = "fine_tuning.checkpoints.PermissionCreateResponse"
+    project_ids = _find_ids(call.body.get("project_ids"))
+    return {"data": [_new_object(path, call.store, {"project_id": project_id}) for project_id in project_ids]}
 
 
 _extend_table(
@@ -7490,9 +7510,14 @@ _extend_table(
     _BEHAVIORS,
     {
         "fine_tuning.checkpoints.permissions.create": _Behavior(
-            derive=_derive_permissions, store=_store_page_items, stores_answer=False
+            derive=_derive_permissions,
+            store=_store_page_items,
+            stores_answer=False,
         ),
-        "fine_tuning.jobs.cancel": _Behavior(check=_check_cancellable, stages=({"status": "cancelled"},)),
+        "fine_tuning.jobs.cancel": _Behavior(
+            check=_check_cancellable,
+            stages=({"status": "cancelled"},),
+        ),
         "fine_tuning.jobs.create": _Behavior(
             check=_check_training_files,
             derive=_derive_fine_tuning_job,
@@ -7500,17 +7525,25 @@ _extend_table(
             stages=(
                 {},
                 functools.partial(
-                    _change_job_status, status="queued", message="Files validated, moving job to queued state"
+                    _change_job_status,
+                    status="queued",
+                    message="Files validated, moving job to queued state",
                 ),
-                functools.partial(_change_job_status, status="running", message="Fine-tuning job started"),
+                functools.partial(
+                    _change_job_status,
+                    status="running",
+                    message="Fine-tuning job started",
+                ),
                 _finish_fine_tuning_job,
             ),
         ),
         "fine_tuning.jobs.pause": _Behavior(
-            check=_check_job_not_final, handler=functools.partial(_set_job_paused, paused=True)
+            check=_check_job_not_final,
+            handler=functools.partial(_set_job_paused, paused=True),
         ),
         "fine_tuning.jobs.resume": _Behavior(
-            check=_check_job_paused, handler=functools.partial(_set_job_paused, paused=False)
+            check=_check_job_paused,
+            handler=functools.partial(_set_job_paused, paused=False),
         ),
         "models.delete": _Behavior(check=_check_model_deletable),
     },
