@@ -7555,7 +7555,7 @@ _extend_table(
 # ======================================================================================================================
 
 
-# A transcript or a translation in the formats that are no JSON, where nothing is set.
+# The default transcript or translation in each format that is not JSON.
 _DEFAULT_CAPTIONS = {
     "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{_DEFAULT_TEXT}\n\n\n",
     "text": f"{_DEFAULT_TEXT}\n",
@@ -7568,12 +7568,12 @@ def _default_captions(call: _Call) -> str | None:
 
 
 def _derive_transcription(call: _Call, obj: Any) -> _JSON:
-    """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
-    response_format, fields = (
-        call.body.get("response_format"),
-        _fields_of(call.response_type) if isinstance(obj, dict) else {},
-    )
-    derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
+    """Return the fields of a JSON transcript that depend on the request: usage, log probabilities, segments, words."""
+    response_format = call.body.get("response_format")
+    fields = _fields_of(call.response_type) if isinstance(obj, dict) else {}
+    derived = {}
+    if "usage" in fields:
+        derived["usage"] = _audio_usage(call, obj)
     if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
         derived["logprobs"] = _fake_logprobs(obj["text"])
     if response_format == "diarized_json":
@@ -7583,121 +7583,184 @@ def _derive_transcription(call: _Call, obj: Any) -> _JSON:
             "speaker": "A",
             "start": 0.0,
             "end": obj["duration"],
+            "text": obj["text"],
         }
-        derived["segments"] = obj["segments"] or [segment | {"text": obj["text"]}]
-    return derived | (_transcript_timestamps(call, obj) if response_format == "verbose_json" else {})
+        derived["segments"] = obj["segments"] or [segment]
+    if response_format == "verbose_json":
+        derived |= _transcript_timestamps(call, obj)
+    return derived
 
 
 def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
-    """Some models are paid by the second, others by the token: ten of them to a second."""
+    """Return the usage of a transcription: its seconds for Whisper, otherwise its tokens.
+
+    A second of audio counts as ten tokens.
+    """
     seconds = math.ceil(transcript.get("duration") or 1)
-    if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
+    is_whisper = str(call.body.get("model")).startswith("whisper")
+    if is_whisper or call.body.get("response_format") == "verbose_json":  # a format that only Whisper has
         return {"type": "duration", "seconds": seconds}
-    text_tokens, output_tokens = _count_tokens(str(call.body.get("prompt") or "")), _count_tokens(transcript["text"])
-    details = {"text_tokens": text_tokens, "audio_tokens": 10 * seconds}
-    usage = {"type": "tokens", "input_tokens": sum(details.values()), "input_token_details": details}
-    return usage | {"output_tokens": output_tokens, "total_tokens": usage["input_tokens"] + output_tokens}
+    text_tokens = _count_tokens(str(call.body.get("prompt") or ""))
+    audio_tokens = 10 * seconds
+    output_tokens = _count_tokens(transcript["text"])
+    return {
+        "type": "tokens",
+        "input_tokens": text_tokens + audio_tokens,
+        "input_token_details": {"text_tokens": text_tokens, "audio_tokens": audio_tokens},
+        "output_tokens": output_tokens,
+        "total_tokens": text_tokens + audio_tokens + output_tokens,
+    }
 
 
 def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
-    """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
-    granularities, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
-    words = text.split()
-    word_duration = transcript["duration"] / (len(words) or 1)
-    timed_words = [
-        {"word": word, "start": i * word_duration, "end": (i + 1) * word_duration} for i, word in enumerate(words)
-    ]
-    segment = {
-        "text": f" {text}",
-        "start": 0.0,
-        "end": transcript["duration"],
-        "tokens": list(range(_count_tokens(text))),
-    }
-    segments = [_default_value(_sdk_type("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
-    return {
-        f"{granularity}s": items
-        for granularity, items in (("word", timed_words), ("segment", segments))
-        if granularity in granularities
-    }
+    """Return the timed words and the segments of a transcript, those that `timestamp_granularities` requests.
+
+    All words have the same duration, and there is one segment.
+    """
+    granularities = call.body.get("timestamp_granularities") or ["segment"]
+    text = transcript["text"]
+    duration = transcript["duration"]
+    timestamps = {}
+    if "word" in granularities:
+        words = text.split()
+        word_duration = duration / (len(words) or 1)
+        timestamps["words"] = [
+            {"word": word, "start": i * word_duration, "end": (i + 1) * word_duration} for i, word in enumerate(words)
+        ]
+    if "segment" in granularities:
+        segment = {
+            **_default_value(_sdk_type("audio.TranscriptionSegment")),
+            "id": 0,
+            "avg_logprob": -0.1,
+            "text": f" {text}",
+            "start": 0.0,
+            "end": duration,
+            "tokens": list(range(_count_tokens(text))),
+        }
+        timestamps["segments"] = [segment]
+    return timestamps
 
 
 def _image_from_bytes(value: Any) -> _JSON | None:
-    """An image by its bytes."""
-    return {"data": [{"b64_json": base64.b64encode(value).decode()}]} if isinstance(value, bytes) else None
+    """Return a partial of ImagesResponse with one image from its bytes, or None for other values."""
+    if not isinstance(value, bytes):
+        return None
+    return {"data": [{"b64_json": base64.b64encode(value).decode()}]}
 
 
 def _derive_images(call: _Call, obj: _JSON) -> _JSON:
-    response_format, model = call.body.get("response_format"), str(call.body.get("model", ""))
-    as_url = not call.wants_stream and (
-        response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
-    )
-    fields = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
-    if model == "dall-e-3":  # for which another model writes the prompt anew
-        fields["revised_prompt"] = str(call.body.get("prompt"))
-    initial_images = obj["data"] or []
-    images = initial_images if len(initial_images) != 1 else initial_images * int(call.body.get("n") or 1)
-    data = [image if image.get("url") or image.get("b64_json") else {**image, **fields} for image in images]
-    return {
-        "data": data,
-        **(_image_settings_and_usage(call, len(data)) if model.startswith("gpt-image") else {"size": None}),
+    """Return the images that the request asks for, with their settings and usage if the model is a GPT image model.
+
+    A single image that the test set is repeated `n` times. Images without a URL or data get the default image.
+    """
+    response_format = call.body.get("response_format")
+    model = str(call.body.get("model", ""))
+    wants_url = response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
+    if wants_url and not call.wants_stream:
+        default_image = {"url": "https://example.com/image.png"}
+    else:
+        default_image = {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
+    if model == "dall-e-3":  # the service has another model rewrite the prompt for this one
+        default_image["revised_prompt"] = str(call.body.get("prompt"))
+
+    images = obj["data"] or []
+    if len(images) == 1:
+        images = images * int(call.body.get("n") or 1)
+    data = []
+    for image in images:
+        has_content = image.get("url") or image.get("b64_json")
+        data.append(image if has_content else {**image, **default_image})
+
+    if model.startswith("gpt-image"):
+        return {"data": data, **_image_settings_and_usage(call, len(data))}
+    return {"data": data, "size": None}
+
+
+def _image_settings_and_usage(call: _Call, count: int) -> _JSON:
+    """Return the settings of generated images, from the request or by default, and the usage for so many images."""
+    requested = {}
+    for name in _IMAGE_DEFAULTS:
+        if name in call.body and call.body[name] != "auto":
+            requested[name] = call.body[name]
+    settings = _fitting_fields(call.response_type, requested)  # without values that the types of the SDK do not accept
+    text_tokens = _count_tokens(_extract_text(call.body.get("prompt")))
+    image_tokens = 4160 * count
+    usage = {
+        "input_tokens": text_tokens,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": text_tokens},
+        "output_tokens": image_tokens,
+        "output_tokens_details": {"image_tokens": image_tokens, "text_tokens": 0},
+        "total_tokens": text_tokens + image_tokens,
     }
-
-
-def _image_settings_and_usage(call: _Call, number: int) -> _JSON:
-    """How images were made, and what they took."""
-    requested = {key: call.body[key] for key in _IMAGE_DEFAULTS.keys() & call.body.keys() if call.body[key] != "auto"}
-    settings = _fitting_fields(call.response_type, requested)  # as far as the SDK's types know it
-    text_tokens, image_tokens = _count_tokens(_extract_text(call.body.get("prompt"))), 4160 * number
-    usage = {"input_tokens": text_tokens, "input_tokens_details": {"image_tokens": 0, "text_tokens": text_tokens}}
-    usage |= {"output_tokens": image_tokens, "output_tokens_details": {"image_tokens": image_tokens, "text_tokens": 0}}
-    return {**_IMAGE_DEFAULTS, **settings, "usage": usage | {"total_tokens": text_tokens + image_tokens}}
+    return {**_IMAGE_DEFAULTS, **settings, "usage": usage}
 
 
 def _image_events(call: _Call, images: _JSON, chunk: int | None, event_prefix: str) -> Iterator[_Event]:
-    """Partial images, as many as asked for, then the whole one."""
-    settings = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
-    settings |= {key: images[key] for key in settings if images.get(key)} | {"created_at": images["created"]}
-    usage = images.get("usage") or _stamp(
-        _default_value(_fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
-    )
+    """Yield the events of each image: as many partial images as the request asks for, then the completed image."""
+    settings = {
+        "background": "auto",
+        "output_format": "png",
+        "quality": "auto",
+        "size": "auto",
+    }
+    for name in settings:
+        if images.get(name):
+            settings[name] = images[name]
+    settings["created_at"] = images["created"]
+    usage = images.get("usage")
+    if not usage:
+        usage_type = _fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type
+        usage = _stamp(_default_value(usage_type), call.store)
+
     for image in images["data"]:
+        b64_json = image.get("b64_json")
+        event_type = f"{event_prefix}.partial_image"
         for index in range(int(call.body.get("partial_images") or 0)):
-            event_type = f"{event_prefix}.partial_image"
-            yield (
-                event_type,
-                settings | {"type": event_type, "b64_json": image.get("b64_json"), "partial_image_index": index},
-            )
+            yield event_type, {**settings, "type": event_type, "b64_json": b64_json, "partial_image_index": index}
         event_type = f"{event_prefix}.completed"
-        yield event_type, settings | {"type": event_type, "b64_json": image.get("b64_json"), "usage": usage}
+        yield event_type, {**settings, "type": event_type, "b64_json": b64_json, "usage": usage}
 
 
 def _transcription_events(call: _Call, transcription: Any, chunk: int | None) -> Iterator[_Event]:
-    """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
+    """Yield a transcription in segments if the format is `diarized_json`, otherwise in pieces of text.
+
+    Streams of audio endpoints have no `event:` lines.
+    """
     if isinstance(transcription, str):
         transcription = {"text": transcription}
+    text = transcription["text"]
+    logprobs = transcription.get("logprobs")
+    pieces = []
     if call.body.get("response_format") == "diarized_json":
-        pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
+        for segment in transcription.get("segments") or ():
+            pieces.append({**segment, "type": "transcript.text.segment"})
     else:
-        texts, logprobs = list(_split_text(transcription["text"], chunk)), transcription.get("logprobs")
-        piece_logprobs = [
-            {"logprobs": logprobs_field} if logprobs else {}
-            for logprobs_field in _logprobs_by_piece(texts, logprobs or ())
-        ]
-        pieces = [
-            {"type": "transcript.text.delta", "delta": text} | logprobs_field
-            for text, logprobs_field in zip(texts, piece_logprobs, strict=True)
-        ]
-    done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
-    pieces.append({"type": "transcript.text.done", "text": transcription["text"]} | done)
-    yield from ((None, data) for data in (*pieces, "[DONE]"))
+        deltas = list(_split_text(text, chunk))
+        for delta, delta_logprobs in zip(deltas, _logprobs_by_piece(deltas, logprobs or ()), strict=True):
+            piece = {"type": "transcript.text.delta", "delta": delta}
+            if logprobs:
+                piece["logprobs"] = delta_logprobs
+            pieces.append(piece)
+    done = {"type": "transcript.text.done", "text": text}
+    for name in ("logprobs", "usage"):
+        if transcription.get(name):
+            done[name] = transcription[name]
+    for data in (*pieces, done, "[DONE]"):
+        yield None, data
 
 
 def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[_Event]:
-    for i in range(0, len(audio), chunk or 256):
-        piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
+    """Yield audio in pieces of `chunk` bytes, by default 256, and then its usage."""
+    size = chunk or 256
+    for start in range(0, len(audio), size):
+        piece = base64.b64encode(audio[start : start + size]).decode()
         yield None, {"type": "speech.audio.delta", "audio": piece}
     input_tokens = _count_tokens(str(call.body.get("input", "")))
-    usage = {"input_tokens": input_tokens, "output_tokens": len(audio), "total_tokens": input_tokens + len(audio)}
+    usage = {
+        "input_tokens": input_tokens,
+        "output_tokens": len(audio),
+        "total_tokens": input_tokens + len(audio),
+    }
     yield None, {"type": "speech.audio.done", "usage": usage}
     yield None, "[DONE]"
 
@@ -7715,9 +7778,21 @@ _extend_table(
     {
         "ImagesResponse": {"data": [{}]},
         "Transcription": {"text": _DEFAULT_TEXT},
-        "TranscriptionVerbose": {"task": "transcribe", "language": "english", "duration": 1.0},
-        "TranscriptionDiarized": {"duration": 1.0, "segments": []},
-        "TranslationVerbose": {"task": "translate", "language": "english", "duration": 1.0, "segments": []},
+        "TranscriptionVerbose": {
+            "task": "transcribe",
+            "language": "english",
+            "duration": 1.0,
+        },
+        "TranscriptionDiarized": {
+            "duration": 1.0,
+            "segments": [],
+        },
+        "TranslationVerbose": {
+            "task": "translate",
+            "language": "english",
+            "duration": 1.0,
+            "segments": [],
+        },
     },
 )
 
@@ -7735,22 +7810,35 @@ _extend_table(
     _BEHAVIORS,
     {
         "audio.speech.create": _Behavior(
-            is_generated=True, default=_SILENT_MP3, default_audio_format="mp3", events=_speech_events
+            is_generated=True,
+            default=_SILENT_MP3,
+            default_audio_format="mp3",
+            events=_speech_events,
         ),
         "audio.transcriptions.create": _Behavior(
             is_generated=True,
             default=_default_captions,
             derive=_derive_transcription,
             events=_transcription_events,
-            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str")
-            | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
+            types_by_format={
+                **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
+                "diarized_json": "audio.TranscriptionDiarized",
+                "verbose_json": "audio.TranscriptionVerbose",
+            },
         ),
         "audio.translations.create": _Behavior(
             is_generated=True,
             default=_default_captions,
-            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
+            types_by_format={
+                **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
+                "verbose_json": "audio.TranslationVerbose",
+            },
         ),
-        "images.create_variation": _Behavior(is_generated=True, coerce=_image_from_bytes, derive=_derive_images),
+        "images.create_variation": _Behavior(
+            is_generated=True,
+            coerce=_image_from_bytes,
+            derive=_derive_images,
+        ),
         "images.edit": _Behavior(
             is_generated=True,
             coerce=_image_from_bytes,
