@@ -7861,121 +7861,168 @@ _extend_table(
 
 
 def _embeddings_from_vectors(value: Any) -> Callable[[_Call], _JSON] | None:
-    """Embeddings by their vectors: one for all inputs, or a list with one for each."""
-    vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
-    if all(isinstance(vector, (list, tuple)) and vector and _all_numbers(vector) for vector in vectors):
-        return functools.partial(
-            _one_embedding_per_input, [{"embedding": list(map(float, vector))} for vector in vectors]
-        )
-    return None
+    """Return a function that builds a partial of the answer from vectors, or None if `value` is something else.
+
+    value: a vector for all inputs, or a list with a vector for each input.
+    """
+    has_several = isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple))
+    vectors = value if has_several else [value]
+    if not all(_is_vector(vector) for vector in vectors):
+        return None
+    embeddings = [{"embedding": list(map(float, vector))} for vector in vectors]
+    return functools.partial(_one_embedding_per_input, embeddings)
 
 
-def _all_numbers(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, (int, float)) for value in values)
+def _is_vector(value: Any) -> bool:
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    return all(isinstance(component, (int, float)) for component in value)
 
 
 def _one_embedding_per_input(embeddings: list[_JSON], call: _Call) -> _JSON:
-    number = len(_embedding_inputs(call.body.get("input", "")))
-    if len(embeddings) not in (1, number):
-        message = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
+    """Return a partial with an embedding for each input. A single one is repeated.
+
+    Raises `AssertionError` if there are several embeddings and another number of inputs.
+    """
+    input_count = len(_embedding_inputs(call.body.get("input", "")))
+    if len(embeddings) == 1:
+        return {"data": embeddings * input_count}
+    if len(embeddings) != input_count:
+        message = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(input_count, 'input')}"
         raise AssertionError(f"{message}; set one vector for all, or one for each")
-    return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
+    return {"data": embeddings.copy()}
 
 
-# Dimensions by model; 1536 for the others.
+# Dimensions by model. Other models have 1536.
 _EMBEDDING_DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
 def _derive_embeddings(call: _Call, obj: _JSON) -> _JSON:
+    """Return an embedding for each input, from the vectors that the test set or generated, and the usage."""
     inputs = _embedding_inputs(call.body.get("input", ""))
     size = int(call.body.get("dimensions") or _EMBEDDING_DIMENSIONS.get(str(call.body.get("model")), 1536))
-    count = sum(map(_count_tokens, inputs))
-    vectors = [item["embedding"] for item in obj["data"]] or [_generate_embedding(text, size) for text in inputs]
+    token_count = sum(map(_count_tokens, inputs))
+    vectors = [item["embedding"] for item in obj["data"]]
+    if not vectors:
+        vectors = [_generate_embedding(text, size) for text in inputs]
     data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
-    return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
+    return {
+        "data": data,
+        "usage": {"prompt_tokens": token_count, "total_tokens": token_count},
+    }
 
 
 def _embedding_inputs(value: Any) -> list[str]:
-    """One text for each embedding asked for; token ids count as text of their own."""
-    if isinstance(value, list) and value and not isinstance(value[0], int):
-        return [item if isinstance(item, str) else json.dumps(item) for item in value]
-    return [value if isinstance(value, str) else json.dumps(value)]
+    """Return the text of each input. An input of token ids is represented by its JSON."""
+    has_several = isinstance(value, list) and value and not isinstance(value[0], int)
+    inputs = value if has_several else [value]
+    return [item if isinstance(item, str) else json.dumps(item) for item in inputs]
 
 
 def _generate_embedding(text: str, size: int) -> list[float]:
-    """A vector of unit length, the same for the same text everywhere."""
-    data = random.Random(_encode_utf8(text)).randbytes(2 * size)  # an own generator: the global one is the test's
-    vector = struct.unpack(f"<{size}h", data)  # all at once: a number each would cost ten times as much
+    """Return a vector of length 1 with `size` dimensions. The same text has the same vector in every process."""
+    generator = random.Random(_encode_utf8(text))  # not the global one, whose state belongs to the test
+    data = generator.randbytes(2 * size)
+    vector = struct.unpack(f"<{size}h", data)  # ten times as fast as a random number for each dimension
     norm = math.hypot(*vector) or 1
     return [component / norm for component in vector]
 
 
 def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
-    """Embeddings as they are asked for. Python's SDK asks for base64 and reads numbers too, which stay as they were set."""
-    as_set = script is not _NOT_SET and call.request.headers.get("x-stainless-lang") == "python"
-    if call.body.get("encoding_format") == "base64" and not as_set:
-        for item in obj["data"]:
-            if not isinstance(item["embedding"], str):  # as of a recorded answer, which is in base64
-                item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
+    """Encode the vectors of an answer as base64 if the request asks for it.
+
+    The Python SDK asks for base64 by default and accepts lists of numbers too. It gets vectors that the test set as
+    lists, unchanged.
+    """
+    if call.body.get("encoding_format") != "base64":
+        return
+    if script is not _NOT_SET and call.request.headers.get("x-stainless-lang") == "python":
+        return
+    for item in obj["data"]:
+        if not isinstance(item["embedding"], str):  # a recorded answer has base64 already
+            item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
 
 
 def _derive_moderations(call: _Call, obj: _JSON) -> _JSON:
+    """Return a default result for each input."""
     value = call.body.get("input", "")
-    has_parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
+    input_count = 1
+    if isinstance(value, list):
+        is_multimodal = value and isinstance(value[0], dict)  # a list of objects is one input with several parts
+        if not is_multimodal:
+            input_count = len(value)
     result = _default_value(_list_item_type(_fields_of(call.response_type)["results"].type))
-    return {
-        "results": [_copy_json(result) for _ in range(len(value) if isinstance(value, list) and not has_parts else 1)]
-    }
+    return {"results": [_copy_json(result) for _ in range(input_count)]}
 
 
 def _derive_decision(call: _Call, obj: _JSON) -> _JSON:
-    """An answer to each question: yes, the first choice, the lowest level."""
+    """Return an answer to each question, and the usage. The answers are: yes, the first choice, the lowest level."""
     _check_questions(call)
-    questions = _only_dicts(call.body.get("questions"))
-    answers = [
-        _DECISION_ANSWERS[question["type"]](question) | {k: question.get(k) for k in ("type", "name")}
-        for question in questions
-    ]
-    texts = [call.body.get("input"), *(question.get("instructions") for question in questions)]
-    return {"answers": answers} | _usage_with_counts(
-        obj, input_tokens=_count_tokens("".join(map(_extract_text, texts))), output_tokens=len(answers)
-    )
+    texts = [_extract_text(call.body.get("input"))]
+    answers = []
+    for question in _only_dicts(call.body.get("questions")):
+        answer = _DECISION_ANSWERS[question["type"]](question)
+        answers.append({**answer, "type": question.get("type"), "name": question.get("name")})
+        texts.append(_extract_text(question.get("instructions")))
+    input_tokens = _count_tokens("".join(texts))
+    return {"answers": answers} | _usage_with_counts(obj, input_tokens=input_tokens, output_tokens=len(answers))
 
 
-# What a question cannot do without, by its type: a list, and what each of its members says.
-_REQUIRED_QUESTION_FIELDS = {"choice": [("choices", "value")], "score": [("levels", "label")]}
+# The list that a question requires, by the question's type, and the field that each member of the list requires.
+_REQUIRED_QUESTION_FIELDS = {
+    "choice": ("choices", "value"),
+    "score": ("levels", "label"),
+}
 
 
 def _check_questions(call: _Call) -> None:
-    """Raises the 400 of a question without what is to be decided between."""
+    """Raise the 400 of a question without choices or levels, or with incomplete ones."""
     for index, question in enumerate(_only_dicts(call.body.get("questions"))):
-        for name, field in _REQUIRED_QUESTION_FIELDS.get(str(question.get("type")), ()):
-            path, members = ("questions", index, name), _only_dicts(question.get(name))
-            missing_fields = [(*path, number, field) for number, member in enumerate(members) if field not in member]
-            for missing_path in missing_fields if members else [path]:
-                _Flaw(missing_path, "missing_required_parameter").reject()
+        question_type = str(question.get("type"))
+        if question_type not in _REQUIRED_QUESTION_FIELDS:
+            continue
+        list_name, member_field = _REQUIRED_QUESTION_FIELDS[question_type]
+        path = ("questions", index, list_name)
+        members = _only_dicts(question.get(list_name))
+        if not members:
+            _Flaw(path, "missing_required_parameter").reject()
+        for number, member in enumerate(members):
+            if member_field not in member:
+                _Flaw((*path, number, member_field), "missing_required_parameter").reject()
 
 
-def _with_probabilities(members: Iterable[_JSON]) -> list[_JSON]:
-    """How likely each of several is: the first is, the others are not."""
-    return [{**member, "probability": float(index == 0)} for index, member in enumerate(members)]
+def _answer_predicate(question: Mapping[str, Any]) -> _JSON:
+    return {"probability": 1.0}
 
 
-# What is answered to a question, by its type.
-_DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
-    "predicate": lambda question: {"probability": 1.0},
-    "choice": lambda question: {
-        "choice": question["choices"][0]["value"],
+def _answer_choice(question: Mapping[str, Any]) -> _JSON:
+    choices = [{"value": choice["value"]} for choice in question["choices"]]
+    return {
+        "choice": choices[0]["value"],
         "confidence": 1.0,
-        "probabilities": _with_probabilities({"value": choice["value"]} for choice in question["choices"]),
-    },
-    "score": lambda question: {
+        "probabilities": _with_probabilities(choices),
+    }
+
+
+def _answer_score(question: Mapping[str, Any]) -> _JSON:
+    levels = [{"label": level["label"], "value": value} for value, level in enumerate(question["levels"])]
+    return {
         "score": 0.0,
         "confidence": 1.0,
-        "probabilities": _with_probabilities(
-            {"label": level["label"], "value": value} for value, level in enumerate(question["levels"])
-        ),
-    },
+        "probabilities": _with_probabilities(levels),
+    }
+
+
+def _with_probabilities(alternatives: list[_JSON]) -> list[_JSON]:
+    """Return copies of alternatives with a `probability`: 1.0 for the first, and 0.0 for the others."""
+    return [{**alternative, "probability": float(index == 0)} for index, alternative in enumerate(alternatives)]
+
+
+# Functions that return the answer to a question, by its type.
+_DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
+    "predicate": _answer_predicate,
+    "choice": _answer_choice,
+    "score": _answer_score,
 }
 
 
@@ -8000,11 +8047,20 @@ _extend_table(
 _extend_table(
     _BEHAVIORS,
     {
-        "decisions.create": _Behavior(is_generated=True, derive=_derive_decision),
-        "embeddings.create": _Behavior(
-            is_generated=True, coerce=_embeddings_from_vectors, derive=_derive_embeddings, store=_encode_embeddings
+        "decisions.create": _Behavior(
+            is_generated=True,
+            derive=_derive_decision,
         ),
-        "moderations.create": _Behavior(is_generated=True, derive=_derive_moderations),
+        "embeddings.create": _Behavior(
+            is_generated=True,
+            coerce=_embeddings_from_vectors,
+            derive=_derive_embeddings,
+            store=_encode_embeddings,
+        ),
+        "moderations.create": _Behavior(
+            is_generated=True,
+            derive=_derive_moderations,
+        ),
     },
 )
 
