@@ -6940,10 +6940,12 @@ def _store_assistant(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _derive_assistant(call: _Call, obj: _JSON) -> _JSON:
-    """An assistant that runs code has files for it, if none."""
-    runs_code = any(tool.get("type") == "code_interpreter" for tool in _only_dicts(call.body.get("tools")))
-    files = {"code_interpreter": {"file_ids": []}} if runs_code else {}
-    return {"tool_resources": files | (obj.get("tool_resources") or {})} if files else {}
+    """Return an empty list of files for the code interpreter, if the assistant has that tool and no files for it."""
+    tool_types = [tool.get("type") for tool in _only_dicts(call.body.get("tools"))]
+    if "code_interpreter" not in tool_types:
+        return {}
+    tool_resources = obj.get("tool_resources") or {}
+    return {"tool_resources": {"code_interpreter": {"file_ids": []}} | tool_resources}
 
 
 def _store_thread(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -6952,9 +6954,19 @@ def _store_thread(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _retrieve_thread(call: _Call) -> _JSON:
-    """A thread with no files at all says so of those for code when somebody looks."""
+    """Return a stored thread. If it has no files, the answer has an empty list of files for the code interpreter.
+
+    The service shows that list when a thread is retrieved, not when it is created.
+    """
     thread = _handle_retrieve(call)
-    return thread | {"tool_resources": thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}}
+    tool_resources = thread.get("tool_resources") or {"code_interpreter": {"file_ids": []}}
+    return thread | {"tool_resources": tool_resources}
+
+
+def _derive_message(call: _Call, message: _JSON) -> _JSON:
+    if "content" not in call.body:
+        return {}
+    return {"content": _to_content_blocks(call.body["content"])}
 
 
 def _store_message(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -6963,8 +6975,13 @@ def _store_message(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _update_message(call: _Call) -> _JSON:
-    """What is changed is answered in the words of the API's first version, as it is to this day."""
-    return {key: value for key, value in _handle_update(call).items() if key != "attachments"} | {"file_ids": []}
+    """Update a message and return it with `file_ids` instead of `attachments`.
+
+    The service still answers this call in the format of the first version of the API.
+    """
+    message = {name: value for name, value in _handle_update(call).items() if name != "attachments"}
+    message["file_ids"] = []
+    return message
 
 
 def _new_thread_messages(call: _Call) -> list[_JSON]:
@@ -6973,9 +6990,10 @@ def _new_thread_messages(call: _Call) -> list[_JSON]:
 
 
 def _messages_with_tool_outputs(call: _Call) -> list[_JSON]:
-    """What was said in the thread, and what its tools say now."""
+    """Return the messages of the thread, and after them the tool outputs of the request as items."""
     outputs = _only_dicts(call.body.get("tool_outputs"))
-    return [*_thread_messages(call), *({"type": "function_call_output", **output} for output in outputs)]
+    output_items = [{"type": "function_call_output", **output} for output in outputs]
+    return [*_thread_messages(call), *output_items]
 
 
 def _thread_messages(call: _Call) -> list[_JSON]:
@@ -6983,54 +7001,63 @@ def _thread_messages(call: _Call) -> list[_JSON]:
     return [*stored, *_only_dicts(call.body.get("additional_messages"))]
 
 
-# What a run takes from its assistant when its own request does not say it.
+# The fields that a run has from its assistant if its own request does not set them.
 _INHERITED_FIELDS = ("model", "instructions", "tools", "temperature", "top_p", "response_format")
 
 
 def _derive_run(call: _Call, obj: _JSON) -> _JSON:
+    """Return the fields inherited from the assistant, and the instructions with any `additional_instructions`."""
     assistant = call.store["beta.assistants"].get(call.body.get("assistant_id"), {})
-    inherited = {key: assistant[key] for key in _INHERITED_FIELDS if assistant.get(key) is not None}
-    derived = {key: value for key, value in inherited.items() if call.body.get(key) is None}
+    derived = {}
+    for field in _INHERITED_FIELDS:
+        if call.body.get(field) is None and assistant.get(field) is not None:
+            derived[field] = assistant[field]
     if additional_instructions := call.body.get("additional_instructions"):
-        derived["instructions"] = (
-            f"{derived.get('instructions', obj['instructions'])} {additional_instructions}".strip()
-        )
+        instructions = derived.get("instructions", obj["instructions"])
+        derived["instructions"] = f"{instructions} {additional_instructions}".strip()
     return derived
 
 
 def _store_thread_and_run(call: _Call, run: _JSON, script: _Script) -> None:
-    """A thread, and a run on it."""
-    store, id, request_fields = call.store, run["thread_id"], call.body.get("thread") or {}
-    if id not in store["beta.threads"]:
-        thread = _new_object(
-            "beta.Thread", store, {**_fitting_fields(_sdk_type("beta.Thread"), request_fields), "id": id}
-        )
-        store["beta.threads"][id] = thread
+    """Store the thread that the request describes, unless one with its id exists, and a run on it."""
+    store = call.store
+    thread_id = run["thread_id"]
+    if thread_id not in store["beta.threads"]:
+        request_fields = call.body.get("thread") or {}
+        thread_fields = _fitting_fields(_sdk_type("beta.Thread"), request_fields)
+        thread = _new_object("beta.Thread", store, {**thread_fields, "id": thread_id})
+        store["beta.threads"][thread_id] = thread
         _initialize_thread(store, thread, request_fields, _NOT_SET)
     _store_run(call, run, script)
 
 
 def _initialize_thread(store: StateStore, thread: _JSON, request_fields: Mapping[str, Any], script: _Script) -> None:
+    """Create the vector stores and the messages that the request describes for a new thread."""
     _create_tool_resources(store, thread, request_fields, script)
     for message in _only_dicts(request_fields.get("messages")):
         _add_message(store, thread["id"], message)
 
 
 def _create_tool_resources(store: StateStore, obj: _JSON, request_fields: Mapping[str, Any], script: _Script) -> None:
-    """Vector stores described in `tool_resources` come into being, and their ids take the description's place."""
-    if "tool_resources" in script.set_fields or not request_fields.get("tool_resources"):
+    """Set `tool_resources` of a new object, with the ids of new vector stores where the request describes these.
+
+    `tool_resources` that the test set stay as they are.
+    """
+    requested = request_fields.get("tool_resources")
+    if not requested or "tool_resources" in script.set_fields:
         return
-    resources = {
-        tool_type: _copy_json(resource) for tool_type, resource in request_fields["tool_resources"].items() if resource
-    }
-    search = resources.get("file_search", {})
-    for vector_store in _only_dicts(search.pop("vector_stores", None)):
-        search.setdefault("vector_store_ids", []).append(_create_vector_store(store, vector_store)["id"])
-    obj["tool_resources"] = resources
+    tool_resources = {tool_type: _copy_json(resource) for tool_type, resource in requested.items() if resource}
+    file_search = tool_resources.get("file_search", {})
+    for description in _only_dicts(file_search.pop("vector_stores", None)):
+        vector_store = _create_vector_store(store, description)
+        file_search.setdefault("vector_store_ids", []).append(vector_store["id"])
+    obj["tool_resources"] = tool_resources
 
 
 def _store_run(call: _Call, run: _JSON, script: _Script) -> None:
-    store, thread_id = call.store, run["thread_id"]
+    """Store a run and its additional messages, and start it unless the test set its state."""
+    store = call.store
+    thread_id = run["thread_id"]
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread_id, message)
     _insert_object(store, _get_resource("beta.threads.runs"), (thread_id,), run, script.set_fields)
@@ -7038,20 +7065,21 @@ def _store_run(call: _Call, run: _JSON, script: _Script) -> None:
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
-        _add_tool_call_step(store, run, run["required_action"]["submit_tool_outputs"]["tool_calls"])
+        tool_calls = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+        _add_tool_call_step(store, run, tool_calls)
 
 
 def _check_tool_outputs(call: _Call) -> None:
-    """Tool outputs are for a run that waits for them, and for the calls it made."""
+    """The run must wait for tool outputs, and there must be one for each of its tool calls."""
     run = _require_target(call)
     if run["status"] != "requires_action":
         _reject(f"Runs in status '{run['status']}' do not accept tool outputs.")
     tool_calls = _get_dict(_get_dict(run, "required_action"), "submit_tool_outputs").get("tool_calls")
     expected_ids = [tool_call.get("id") for tool_call in _only_dicts(tool_calls)]
     output_ids = [output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))]
-    if wrong_ids := [id for id in output_ids if id not in expected_ids] or [
-        id for id in expected_ids if id not in output_ids
-    ]:
+    unexpected_ids = [id for id in output_ids if id not in expected_ids]
+    missing_ids = [id for id in expected_ids if id not in output_ids]
+    if wrong_ids := unexpected_ids or missing_ids:
         _reject(
             f"Expected tool outputs for call_ids {expected_ids}, but '{wrong_ids[0]}' is not as expected.",
             "tool_outputs",
@@ -7059,14 +7087,16 @@ def _check_tool_outputs(call: _Call) -> None:
 
 
 def _resume_run(call: _Call, turn: Turn | None) -> Any:
+    """Complete the open steps of a run with the tool outputs of the request, restart the run, and return it."""
     run = _require_target(call)
-    outputs = {
-        output.get("tool_call_id"): output.get("output") for output in _only_dicts(call.body.get("tool_outputs"))
-    }
+    outputs = {}
+    for output in _only_dicts(call.body.get("tool_outputs")):
+        outputs[output.get("tool_call_id")] = output.get("output")
     for step in call.store._children("beta.threads.runs.steps", *call.id_path).values():
         if step.get("status") == "in_progress":
             _complete_tool_call_step(step, outputs)
     _discard_set_state(call.store, call.resource.name, call.key)
+    # `tool_choice` would make the default turn call the same tool again
     _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
     return run
 
@@ -7074,80 +7104,96 @@ def _resume_run(call: _Call, turn: Turn | None) -> Any:
 def _complete_tool_call_step(step: _JSON, outputs: Mapping[Any, Any]) -> None:
     for tool_call in step["step_details"]["tool_calls"]:
         tool_call["function"]["output"] = outputs.get(tool_call["id"])
-    step |= {"status": "completed", "completed_at": int(time.time())}
+    step.update(status="completed", completed_at=int(time.time()))
 
 
 _RUN_EXPIRY_SECONDS = 600  # seconds a run may take before it expires
 
 
 def _start_run(store: StateStore, run: _JSON, turn: Turn | None) -> None:
-    """Queue a run, and plan its next states. It will say the turn in the end."""
-    started = run["started_at"] if run.get("required_action") else None  # a run that waited for tools began before
-    run |= {"started_at": started, "completed_at": None, "usage": None}  # not known yet, even where the test set them
+    """Queue a run and schedule its next states. Its last state adds `turn` to the thread, or the default text."""
+    started_at = None
+    if run.get("required_action"):  # a run that waited for tool outputs has started before
+        started_at = run["started_at"]
+    # these fields are null until the run ends, even if the test set them
+    run.update(started_at=started_at, completed_at=None, usage=None)
     queued = {"status": "queued", "required_action": None, "expires_at": _Timestamp(_RUN_EXPIRY_SECONDS)}
-    working = {"status": "in_progress", "started_at": started or _Timestamp()}
+    in_progress = {"status": "in_progress", "started_at": started_at or _Timestamp()}
     finish = functools.partial(_finish_run, turn=turn or Turn(_DEFAULT_TEXT))
     key = (run["thread_id"], run["id"])
-    _apply_stages(store, _get_resource("beta.threads.runs"), key, (queued, working, finish))
+    _apply_stages(store, _get_resource("beta.threads.runs"), key, (queued, in_progress, finish))
 
 
 def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
-    """Return what the end of a run changes in it, and add its message and its step."""
+    """Add the tool calls or the message of a turn to a run, with their step. Return the changes of the run itself."""
     if turn.tool_calls:
-        tool_calls = [_to_run_tool_call(tool_call, store) for tool_call in turn.tool_calls]
+        tool_calls = []
+        for tool_call in turn.tool_calls:
+            id = tool_call.id or store._new_id("call_")
+            tool_calls.append({"id": id, "type": "function", "function": _tool_call_fields(tool_call)})
         _add_tool_call_step(store, run, tool_calls)
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}
         return {"status": "requires_action", "required_action": action}
-    content = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else [_text_block_with_citations(turn)]
-    fields = {"role": "assistant", "content": content, "run_id": run["id"], "assistant_id": run["assistant_id"]}
-    message = _add_message(store, run["thread_id"], fields)
+
+    block = {"type": "refusal", "refusal": turn.refusal} if turn.refusal else _text_block_with_citations(turn)
+    message = _add_message(
+        store,
+        run["thread_id"],
+        {"role": "assistant", "content": [block], "run_id": run["id"], "assistant_id": run["assistant_id"]},
+    )
+
+    usage_change = {"usage": _run_usage(store, run, turn)}
+    usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), usage_change)["usage"]
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
-    changes = {"usage": _run_usage(store, run, turn)}
-    usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), changes)["usage"]
     _add_run_step(store, run, details, usage=usage)
+
     if turn.stop:
-        reason = {"length": "max_tokens"}.get(turn.stop, turn.stop)
-        message |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
+        reason = "max_tokens" if turn.stop == "length" else turn.stop
+        message.update(status="incomplete", incomplete_details={"reason": reason})
         return {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}, "usage": usage}
     return {"status": "completed", "completed_at": _Timestamp(), "expires_at": None, "usage": usage}
 
 
-def _to_run_tool_call(tool_call: ToolCall, store: StateStore) -> _JSON:
-    return {"id": tool_call.id or store._new_id("call_"), "type": "function", "function": _tool_call_fields(tool_call)}
-
-
 def _add_tool_call_step(store: StateStore, run: Mapping[str, Any], tool_calls: list[_JSON]) -> None:
-    """The step of a run that waits for tools."""
+    """Add a step in progress to a run, with tool calls that have no output yet."""
     calls_without_output = [
         {**tool_call, "function": {**tool_call["function"], "output": None}} for tool_call in tool_calls
     ]
-    waiting = {"status": "in_progress", "completed_at": None, "usage": None}
-    _add_run_step(store, run, {"type": "tool_calls", "tool_calls": calls_without_output}, **waiting)
+    details = {"type": "tool_calls", "tool_calls": calls_without_output}
+    _add_run_step(store, run, details, status="in_progress", completed_at=None, usage=None)
 
 
 def _add_run_step(store: StateStore, run: Mapping[str, Any], details: _JSON, **fields: Any) -> None:
-    step = {"assistant_id": run["assistant_id"], "thread_id": run["thread_id"], "run_id": run["id"]}
-    step |= {"type": details["type"], "step_details": details, **fields}
+    step = {
+        "assistant_id": run["assistant_id"],
+        "thread_id": run["thread_id"],
+        "run_id": run["id"],
+        "type": details["type"],
+        "step_details": details,
+        **fields,
+    }
     _add_related_object(store, "beta.threads.runs.steps", (run["thread_id"], run["id"]), step)
 
 
 def _text_block_with_citations(turn: Turn) -> _JSON:
-    """A text in a message of a thread, with the files it cites."""
+    """Return the text of a turn as a content block of a message, with an annotation for each file it cites."""
     text = turn.text or ""
-    annotations = [
-        {
-            "type": "file_citation",
-            "text": text[citation.start : citation.end],
-            "file_citation": {"file_id": citation.file_id},
-        }
-        | {"start_index": citation.start, "end_index": citation.end}
-        for citation in turn.citations
-    ]
+    annotations = []
+    for citation in turn.citations:
+        annotations.append(
+            {
+                "type": "file_citation",
+                "text": text[citation.start : citation.end],
+                "file_citation": {"file_id": citation.file_id},
+                "start_index": citation.start,
+                "end_index": citation.end,
+            }
+        )
     return {"type": "text", "text": {"value": text, "annotations": annotations}}
 
 
 def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str, Any]) -> _JSON:
-    """Add a message to a thread, as a request describes it."""
+    """Add a message that a request describes to a thread, and return it."""
     fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**request_fields, "thread_id": thread_id})
     fields["content"] = _to_content_blocks(request_fields.get("content"))
     message = _add_related_object(store, "beta.threads.messages", (thread_id,), fields)
@@ -7156,46 +7202,48 @@ def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str,
 
 
 def _to_content_blocks(content: Any) -> list[_JSON]:
-    """Content as a message shows it: text in blocks, with annotations."""
+    """Convert the content in a request, a string or parts, to the blocks of a message: text gets annotations."""
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    return [
-        {**part, "text": {"value": part["text"], "annotations": []}} if isinstance(part.get("text"), str) else part
-        for part in _only_dicts(content)
-    ]
+    blocks = []
+    for part in _only_dicts(content):
+        if isinstance(part.get("text"), str):
+            blocks.append({**part, "text": {"value": part["text"], "annotations": []}})
+        else:
+            blocks.append(part)
+    return blocks
 
 
 def _attach_files(store: StateStore, thread_id: str, message: Mapping[str, Any]) -> None:
-    """Makes the files attached to a message searchable, or readable, in its thread."""
+    """Add the attachments of a message to its thread: to a vector store, and to the code interpreter's files."""
     thread = store["beta.threads"].get(thread_id, {})
-    resources = thread.get("tool_resources") or {}
+    tool_resources = thread.get("tool_resources") or {}
     for attachment in _only_dicts(message.get("attachments")):
+        file_id = attachment.get("file_id")
         tool_types = {tool.get("type") for tool in _only_dicts(attachment.get("tools"))}
         if "file_search" in tool_types:
-            search = resources.setdefault("file_search", {})
-            vector_store_ids = search.get("vector_store_ids") or [_create_vector_store(store, {})["id"]]
-            search["vector_store_ids"] = vector_store_ids
-            _create_vector_store_file(store, vector_store_ids[0], {"file_id": attachment.get("file_id")})
+            file_search = tool_resources.setdefault("file_search", {})
+            if not file_search.get("vector_store_ids"):
+                file_search["vector_store_ids"] = [_create_vector_store(store, {})["id"]]
+            _create_vector_store_file(store, file_search["vector_store_ids"][0], {"file_id": file_id})
         if "code_interpreter" in tool_types:
-            resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(attachment.get("file_id"))
-    if resources:
-        thread["tool_resources"] = resources
+            tool_resources.setdefault("code_interpreter", {}).setdefault("file_ids", []).append(file_id)
+    if tool_resources:
+        thread["tool_resources"] = tool_resources
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> _JSON:
-    messages = _load_child_objects(store, "beta.threads.messages", run["thread_id"])
-    prompt_tokens = _count_tokens(run.get("instructions") or "") + sum(
-        _count_tokens(_message_text(message)) for message in messages
-    )
-    completion_tokens = _count_tokens(turn.text or turn.refusal or "") + sum(
-        _count_tokens(tool_call.arguments) for tool_call in turn.tool_calls
-    )
-    usage = {
+    """Return the token counts of a run: its instructions and the thread's messages as prompt, the turn as completion."""
+    prompt_tokens = _count_tokens(run.get("instructions") or "")
+    for message in _load_child_objects(store, "beta.threads.messages", run["thread_id"]):
+        prompt_tokens += _count_tokens(_message_text(message))
+    completion_tokens = _count_tokens(turn.text or turn.refusal or "")
+    for tool_call in turn.tool_calls:
+        completion_tokens += _count_tokens(tool_call.arguments)
+    return {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
-    }
-    return usage | {
         "prompt_token_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
@@ -7206,7 +7254,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
 
 
 def _implied_by_run(run: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the status of a run that an error, the reason of an early end, or a required action stand for."""
+    """Return the status that follows from a field that the test set: an error, incomplete details, a required action."""
     statuses = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
     for field, status in statuses.items():
         if explicit.get(field):
@@ -7215,9 +7263,13 @@ def _implied_by_run(run: _JSON, explicit: Mapping[str, Any]) -> _JSON:
 
 
 def _turn_to_run(turn: Turn) -> _JSON:
-    """Nothing yet: what a run says comes of it in the end. Raises `TypeError` for what a message of a thread cannot."""
-    if url_citations := [citation for citation in turn.citations if citation.file_id is None]:
-        raise TypeError(f"{url_citations[0]!r}: messages of threads cite files only")
+    """Return no fields, because a turn becomes a message only when its run ends.
+
+    Raises `TypeError` for citations of web pages, which messages of threads cannot have.
+    """
+    for citation in turn.citations:
+        if citation.file_id is None:
+            raise TypeError(f"{citation!r}: messages of threads can cite only files; use cited(..., file_id=...)")
     return {}
 
 
@@ -7225,22 +7277,29 @@ def _turn_to_run(turn: Turn) -> _JSON:
 
 
 def _run_events(call: _Call, run: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a run from where it is to where it stops, with the message or the calls it makes.
+    """Yield the events of a run from its current state until it ends or needs tool outputs.
 
-    Events of what is new come first: of the thread and the run where the path names none, and of the steps that the
-    outputs of the request completed.
+    The first events are those of new or completed objects: the thread and the run, unless they are in the path, and
+    the steps that the tool outputs of the request completed. Each later state of the run follows, after the messages
+    or tool calls of its new steps, in pieces of `chunk` characters.
     """
-    store, key = call.store, (run["thread_id"], run["id"])
+    store = call.store
+    key = (run["thread_id"], run["id"])
     if "thread_id" not in call.params:
         yield "thread.created", store["beta.threads"][run["thread_id"]]
     if "run_id" not in call.params:
         yield "thread.run.created", run
+
     steps = _run_steps(store, key)
     answered_ids = {output.get("tool_call_id") for output in _only_dicts(call.body.get("tool_outputs"))}
     for step in steps.values():
-        if answered_ids & {tool_call["id"] for tool_call in step["step_details"].get("tool_calls") or ()}:
+        step_call_ids = {tool_call["id"] for tool_call in step["step_details"].get("tool_calls") or ()}
+        if answered_ids & step_call_ids:
             yield "thread.run.step.completed", step
-    new_steps = steps if run["status"] == "requires_action" else {}  # the test set that the run waits for tools
+
+    new_steps = {}
+    if run["status"] == "requires_action":  # the test set this status, so the stream has not shown the steps yet
+        new_steps = steps
     while True:
         for step in new_steps.values():
             yield from _step_events(store, step, chunk)
@@ -7256,26 +7315,25 @@ def _run_events(call: _Call, run: _JSON, chunk: int | None) -> Iterator[_Event]:
 
 
 def _run_steps(store: StateStore, key: tuple[str, str]) -> dict[Any, _JSON]:
-    """Return copies of the steps of a run by key: what is stored may change while a stream is read."""
+    """Return copies of the steps of a run by key, because stored steps may change while a stream is read."""
     with store.lock:
         return _copy_json(store._children("beta.threads.runs.steps", *key))
 
 
 def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[_Event]:
-    initial = step | {"status": "in_progress", "completed_at": None, "usage": None}
+    """Yield the events of a run step: its tool calls in pieces, or the message it creates."""
     details = step["step_details"]
+    initial_step = {**step, "status": "in_progress", "completed_at": None, "usage": None}
     if details["type"] == "tool_calls":
-        initial |= {"step_details": {"type": "tool_calls", "tool_calls": []}}
-    yield "thread.run.step.created", initial
-    yield "thread.run.step.in_progress", initial
+        initial_step["step_details"] = {"type": "tool_calls", "tool_calls": []}
+    yield "thread.run.step.created", initial_step
+    yield "thread.run.step.in_progress", initial_step
     if details["type"] == "tool_calls":
         for index, tool_call in enumerate(details["tool_calls"]):
-            for delta in _tool_call_deltas(tool_call, chunk):
-                step_details = {"type": "tool_calls", "tool_calls": [{"index": index, "type": "function"} | delta]}
-                yield (
-                    "thread.run.step.delta",
-                    _delta_event(step, "thread.run.step.delta", {"step_details": step_details}),
-                )
+            for tool_call_delta in _tool_call_deltas(tool_call, chunk):
+                indexed_delta = {"index": index, "type": "function"} | tool_call_delta
+                delta = {"step_details": {"type": "tool_calls", "tool_calls": [indexed_delta]}}
+                yield _delta_event("thread.run.step.delta", step, delta)
     else:
         message = store["beta.threads.messages"][step["thread_id"], details["message_creation"]["message_id"]]
         yield from _thread_message_events(message, chunk)
@@ -7284,26 +7342,28 @@ def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[
 
 
 def _thread_message_events(message: _JSON, chunk: int | None) -> Iterator[_Event]:
-    initial = message | {"status": "in_progress", "content": []}
-    yield "thread.message.created", initial
-    yield "thread.message.in_progress", initial
+    initial_message = message | {"status": "in_progress", "content": []}
+    yield "thread.message.created", initial_message
+    yield "thread.message.in_progress", initial_message
     for index, block in enumerate(message["content"]):
-        for part in _block_deltas(block, chunk):
-            delta = {"content": [{"index": index, "type": block["type"]} | part]}
-            yield "thread.message.delta", _delta_event(message, "thread.message.delta", delta)
+        for block_delta in _block_deltas(block, chunk):
+            indexed_delta = {"index": index, "type": block["type"]} | block_delta
+            yield _delta_event("thread.message.delta", message, {"content": [indexed_delta]})
     yield f"thread.message.{message['status']}", message
 
 
 def _block_deltas(block: _JSON, chunk: int | None) -> Iterator[_JSON]:
     if block["type"] == "refusal":
-        yield from ({"refusal": piece} for piece in _split_text(block["refusal"], chunk))
+        for piece in _split_text(block["refusal"], chunk):
+            yield {"refusal": piece}
     else:
         yield {"text": {"value": "", "annotations": block["text"]["annotations"]}}
-        yield from ({"text": {"value": piece}} for piece in _split_text(block["text"]["value"], chunk))
+        for piece in _split_text(block["text"]["value"], chunk):
+            yield {"text": {"value": piece}}
 
 
-def _delta_event(obj: Mapping[str, Any], object_type: str, delta: _JSON) -> _JSON:
-    return {"id": obj["id"], "object": object_type, "delta": delta}
+def _delta_event(event_type: str, obj: Mapping[str, Any], delta: _JSON) -> _Event:
+    return event_type, {"id": obj["id"], "object": event_type, "delta": delta}
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
@@ -7316,7 +7376,10 @@ _extend_table(
         "beta.threads": {"not_found_message": "No thread found with id '{id}'."},
         "beta.threads.messages": {"not_found_message": "No message found with id '{id}'."},
         "beta.threads.runs": {"not_found_message": "No run found with id '{id}'."},
-        "beta.threads.runs.steps": {"not_found_message": "No run step found with id '{id}'.", "not_found_param": None},
+        "beta.threads.runs.steps": {
+            "not_found_message": "No run step found with id '{id}'.",
+            "not_found_param": None,
+        },
     },
 )
 
@@ -7397,9 +7460,7 @@ _extend_table(
             get_messages=_new_thread_messages,
         ),
         "beta.threads.messages.create": _Behavior(
-            derive=lambda call, message: (
-                {"content": _to_content_blocks(call.body["content"])} if "content" in call.body else {}
-            ),
+            derive=_derive_message,
             store=_store_message,
         ),
         "beta.threads.messages.update": _Behavior(handler=_update_message),
@@ -7435,11 +7496,11 @@ _extend_table(
 # ======================================================================================================================
 
 
-def _session_events(call: _Call, event: Any, chunk: int | None) -> Iterator[_Event]:
-    """A session that was created and waits."""
-    session = {"session_id": call.params["session_id"]}
+def _session_events(call: _Call, obj: Any, chunk: int | None) -> Iterator[_Event]:
+    """Yield the events of a session that was created and is idle."""
+    fields = {"session_id": call.params["session_id"]}
     for event_model in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new_object(f"beta.{event_model}", call.store, session)
+        event = _new_object(f"beta.{event_model}", call.store, fields)
         yield event["type"], event
 
 
@@ -7489,27 +7550,23 @@ _extend_table(
 
 def _store_vector_store(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
-    _attach_initial_files(call.store, obj["id"], call.body, done=_sets_file_states(script))
+    _attach_initial_files(call.store, obj["id"], call.body, processed=_sets_file_states(script))
 
 
 def _create_vector_store(store: StateStore, request_fields: Mapping[str, Any]) -> _JSON:
-    """A vector store made along with something else."""
+    """Store a vector store that a request for another object describes, with its files. Return the vector store."""
     obj = _add_related_object(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), request_fields))
     _attach_initial_files(store, obj["id"], request_fields)
     return obj
 
 
 def _attach_initial_files(
-    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], done: bool = False
+    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], processed: bool = False
 ) -> None:
-    """The files a vector store is made with."""
+    """Store the files in `file_ids` of the request that creates a vector store."""
     for file_id in request_fields.get("file_ids") or ():
-        _create_vector_store_file(
-            store,
-            vector_store_id,
-            {"file_id": file_id, "chunking_strategy": request_fields.get("chunking_strategy")},
-            done,
-        )
+        file_fields = {"file_id": file_id, "chunking_strategy": request_fields.get("chunking_strategy")}
+        _create_vector_store_file(store, vector_store_id, file_fields, processed)
 
 
 def _store_vector_store_file(call: _Call, file: _JSON, script: _Script) -> None:
@@ -7517,109 +7574,149 @@ def _store_vector_store_file(call: _Call, file: _JSON, script: _Script) -> None:
 
 
 def _list_and_advance(call: _Call) -> Any:
-    """A list whose objects go on with each look at them, as with each retrieve; below an owner, with that."""
+    """Apply the next change of each listed object, as a retrieve does, and return the list.
+
+    Files below a vector store or a batch change with it, so there it is the parent that advances.
+    """
     parent = call.resource.parent
-    for key in [_to_key(call.parent_ids)] if parent else list(call.objects):
-        _advance(call.store, (parent or call.resource).name, key)
+    if parent:
+        _advance(call.store, parent.name, _to_key(call.parent_ids))
+    else:
+        for key in list(call.objects):
+            _advance(call.store, call.resource.name, key)
     return _handle_list(call)
 
 
 def _detach_file(store: StateStore, key: Any, file: _JSON) -> None:
-    """A file that leaves a vector store leaves its counts and its batches."""
+    """Remove a deleted file from the counts of its vector store, and from its file batches."""
     _update_file_counts(store, key[0], file, -1)
-    batches = store["vector_stores.file_batches.files"]
-    for batch_key in [batch_key for batch_key in batches if batch_key[::2] == key]:
-        del batches[batch_key]
+    batch_files = store["vector_stores.file_batches.files"]
+    for batch_key in list(batch_files):  # vector store, batch, file
+        if batch_key[::2] == key:
+            del batch_files[batch_key]
 
 
 def _store_file_batch(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a file batch and its files. The files are processed with later retrieves, unless the test set their states."""
     _store_created(call, obj, script)
     path = (*call.parent_ids, obj["id"])
-    done = _sets_file_states(script)
+    processed = _sets_file_states(script)
     for request_fields in _requested_batch_files(call.body):
-        file = _create_vector_store_file(call.store, call.parent_ids[0], request_fields, done)
+        file = _create_vector_store_file(call.store, call.parent_ids[0], request_fields, processed)
         call.store["vector_stores.file_batches.files"][(*path, file["id"])] = file
     state = _file_batch_state(call.store, path)
-    if done:
+    if processed:
         obj.update(_with_set_fields(call.store, call.resource.name, path, state))
     else:
+        in_progress = {**state, "status": "in_progress"}
         finish = functools.partial(_finish_file_batch, path=path)
-        _apply_stages(call.store, call.resource, path, (state | {"status": "in_progress"}, finish))
+        _apply_stages(call.store, call.resource, path, (in_progress, finish))
 
 
 def _sets_file_states(script: _Script) -> bool:
-    """Return True if the test set how far the files of a new vector store or batch are, so that none is read later."""
+    """Return True if the test set the states of the files of a new vector store or batch, so they are not processed."""
     return script.sets_state or "file_counts" in script.set_fields
 
 
 def _requested_batch_files(body: Mapping[str, Any]) -> list[_JSON]:
-    """The files a batch is to take in, in either form of the request."""
-    common = {key: body.get(key) for key in ("attributes", "chunking_strategy")}
-    return [*({"file_id": id, **common} for id in body.get("file_ids") or []), *_only_dicts(body.get("files"))]
+    """Return a description of each file of a new batch, from either form of the request: `file_ids` or `files`."""
+    requested = []
+    for file_id in body.get("file_ids") or []:
+        requested.append(
+            {
+                "file_id": file_id,
+                "attributes": body.get("attributes"),
+                "chunking_strategy": body.get("chunking_strategy"),
+            }
+        )
+    return requested + _only_dicts(body.get("files"))
 
 
 def _create_vector_store_file(
-    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], done: bool = False
+    store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any], processed: bool = False
 ) -> _JSON:
-    file = _new_object(
-        "vector_stores.VectorStoreFile", store, _vector_store_file_fields(store, vector_store_id, request_fields)
-    )
-    _insert_vector_store_file(store, file, done)
+    """Store a file of a vector store that a request describes, and return it.
+
+    processed: see `_insert_vector_store_file`.
+    """
+    fields = _vector_store_file_fields(store, vector_store_id, request_fields)
+    file = _new_object("vector_stores.VectorStoreFile", store, fields)
+    _insert_vector_store_file(store, file, processed)
     return file
 
 
 def _vector_store_file_fields(store: StateStore, vector_store_id: str, request_fields: Mapping[str, Any]) -> _JSON:
-    """What a file is in a vector store, from what was asked for."""
-    file_id, strategy = request_fields.get("file_id"), request_fields.get("chunking_strategy") or {}
-    fields = {"vector_store_id": vector_store_id, "usage_bytes": len(store["files.content"].get(file_id, b""))}
-    fields |= {"id": file_id} if file_id else {}
-    fields |= {"attributes": request_fields["attributes"]} if request_fields.get("attributes") else {}
-    return fields | ({"chunking_strategy": strategy} if strategy.get("type") == "static" else {})
+    """Return the fields of a file in a vector store that follow from a request and from the size of the file."""
+    file_id = request_fields.get("file_id")
+    attributes = request_fields.get("attributes")
+    strategy = request_fields.get("chunking_strategy") or {}
+    fields = {
+        "vector_store_id": vector_store_id,
+        "usage_bytes": len(store["files.content"].get(file_id, b"")),
+    }
+    if file_id:
+        fields["id"] = file_id
+    if attributes:
+        fields["attributes"] = attributes
+    if strategy.get("type") == "static":  # the answer to `auto` is the default, which is static too
+        fields["chunking_strategy"] = strategy
+    return fields
 
 
-def _insert_vector_store_file(store: StateStore, file: _JSON, done: bool, set_fields: Mapping[str, Any] = {}) -> None:
-    """Add a file to a vector store. Unless that is done, the store reads it with the next retrieve or list."""
-    files, vector_store_id = store["vector_stores.files"], file["vector_store_id"]
-    if (key := (vector_store_id, file["id"])) in files:
+def _insert_vector_store_file(
+    store: StateStore, file: _JSON, processed: bool, set_fields: Mapping[str, Any] = {}
+) -> None:
+    """Store a file of a vector store, and count it there.
+
+    processed: leave the status of the file as it is. Otherwise the file is in progress, and the next retrieve or list
+        of the file or of the vector store completes it.
+    """
+    files = store["vector_stores.files"]
+    vector_store_id = file["vector_store_id"]
+    key = (vector_store_id, file["id"])
+    if key in files:  # the new file replaces the old one
         _update_file_counts(store, vector_store_id, files[key], -1)
     files[key] = file
     _save_set_fields(store, "vector_stores.files", key, set_fields)
-    if not done:
-        unread = {"status": "in_progress", "usage_bytes": 0}
-        file.update(_with_set_fields(store, "vector_stores.files", key, unread))
+    if processed:
+        _update_file_counts(store, vector_store_id, file, 1)
+        return
+    unprocessed = {"status": "in_progress", "usage_bytes": 0}
+    file.update(_with_set_fields(store, "vector_stores.files", key, unprocessed))
     _update_file_counts(store, vector_store_id, file, 1)
-    if not done:
-        _schedule(store, "vector_stores.files", key, _finish_file_processing)
-    if not done and vector_store_id in store["vector_stores"]:
+    _schedule(store, "vector_stores.files", key, _finish_file_processing)
+    if vector_store_id in store["vector_stores"]:
         _schedule(store, "vector_stores", vector_store_id, _process_pending_files)
 
 
 def _process_pending_files(store: StateStore, vector_store: _JSON) -> _JSON:
-    """A vector store goes on with the files it is reading, and follows them by itself."""
+    """Apply the next change of each file of a vector store. Return no changes, because each file updates the counts."""
     for key in store._children("vector_stores.files", vector_store["id"]):
         _advance(store, "vector_stores.files", key)
     return {}
 
 
 def _finish_file_batch(store: StateStore, batch: _JSON, path: tuple[str, ...]) -> _JSON:
+    """Apply the next change of each file of a batch, and return the new state of the batch."""
     for vector_store_id, _, file_id in store._children("vector_stores.file_batches.files", *path):
         _advance(store, "vector_stores.files", (vector_store_id, file_id))
     return _file_batch_state(store, path)
 
 
 def _cancel_file_batch(call: _Call) -> Any:
-    """The files that are not read yet will not be; a batch that is over stays as it is."""
+    """Cancel a batch and those of its files that are in progress. Return the batch, unchanged if it had finished."""
     batch = _require_target(call)
     if batch["status"] == "in_progress":
         for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
                 _finish_file_processing(call.store, file, "cancelled")
-        _force_stages(call, (_file_batch_state(call.store, call.id_path) | {"status": "cancelled"},))
+        cancelled = {**_file_batch_state(call.store, call.id_path), "status": "cancelled"}
+        _force_stages(call, (cancelled,))
     return batch
 
 
 def _finish_file_processing(store: StateStore, file: _JSON, status: str = "completed") -> _JSON:
-    """End the reading of a file by its vector store, and count it there as what it is now."""
+    """Set the final status of a file and update the counts of its vector store. Return no further changes."""
     vector_store_id = file["vector_store_id"]
     _update_file_counts(store, vector_store_id, file, -1)
     usage_bytes = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
@@ -7630,67 +7727,107 @@ def _finish_file_processing(store: StateStore, file: _JSON, status: str = "compl
 
 
 def _update_file_counts(store: StateStore, vector_store_id: str, file: Mapping[str, Any], sign: int) -> None:
-    """Update a vector store's counts as its files come and go. While one is being read, the store is in progress."""
+    """Add a file to the counts and the size of its vector store, or subtract it where `sign` is -1.
+
+    The status of the vector store follows: it is in progress while one of its files is. An expired one stays expired.
+    """
     if vector_store_id not in store["vector_stores"]:
         return
     vector_store = _load_object(store, _get_resource("vector_stores"), vector_store_id)
-    counts, status = vector_store["file_counts"], file.get("status", "completed")
-    counts = counts | {status: counts.get(status, 0) + sign, "total": counts["total"] + sign}
-    size = vector_store["usage_bytes"] + sign * file.get("usage_bytes", 0)
-    changes = {"file_counts": counts, "usage_bytes": size, "last_active_at": int(time.time())}
+    counts = vector_store["file_counts"]
+    file_status = file.get("status", "completed")
+    changes = {
+        "file_counts": {
+            **counts,
+            file_status: counts.get(file_status, 0) + sign,
+            "total": counts["total"] + sign,
+        },
+        "usage_bytes": vector_store["usage_bytes"] + sign * file.get("usage_bytes", 0),
+        "last_active_at": int(time.time()),
+    }
     vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
-    if vector_store["status"] != "expired":
-        is_processing = vector_store["file_counts"]["in_progress"] > 0
-        changes = {"status": "in_progress" if is_processing else "completed"}
-        changes |= _expiry_from(vector_store, _get_dict(vector_store, "expires_after"))
-        vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
+    if vector_store["status"] == "expired":
+        return
+    is_processing = vector_store["file_counts"]["in_progress"] > 0
+    changes = {"status": "in_progress" if is_processing else "completed"}
+    changes |= _expiry_from(vector_store, _get_dict(vector_store, "expires_after"))
+    vector_store.update(_with_set_fields(store, "vector_stores", vector_store_id, changes))
 
 
 def _file_batch_state(store: StateStore, path: tuple[str, ...]) -> _JSON:
-    """The counts of a batch: how far the files of it are that are still in the vector store."""
+    """Return the status of a batch after its processing, and the counts of those files that are still stored."""
     files = store._children("vector_stores.file_batches.files", *path).values()
-    counts = collections.Counter(file["status"] for file in files)
-    zeros = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
-    return {"status": "completed", "file_counts": {**zeros, **counts, "total": len(files)}}
+    counts = dict.fromkeys(("cancelled", "completed", "failed", "in_progress"), 0)
+    counts |= collections.Counter(file["status"] for file in files)
+    counts["total"] = len(files)
+    return {"status": "completed", "file_counts": counts}
 
 
 def _vector_store_file_content(call: _Call) -> Any:
     _require_parents(call)
-    page = _make_page(call.row, [{"type": "text", "text": _file_text(call.store, call.parent_ids[-1])}])
+    text = _file_text(call.store, call.parent_ids[-1])
+    page = _make_page(call.row, [{"type": "text", "text": text}])
     return page | {"object": "vector_store.file_content.page", "next_page": None}
 
 
 def _search_vector_store(call: _Call) -> Any:
-    """The chunks of a store's files that share words with the query, best first."""
+    """Return a page of those chunks of the files that share words with the query, best first."""
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
     hits = _search_hits(call.store, call.item_id, _split_words(" ".join(queries)), call.body.get("filters"))
     min_score = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
     max_results = int(call.body.get("max_num_results") or 10)
-    results = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= min_score][:max_results]
-    rewritten = [" ".join(_split_words(query)) for query in queries] if call.body.get("rewrite_query") else queries
-    fields = {"object": "vector_store.search_results.page", "search_query": rewritten, "next_page": None}
-    return _make_page(call.row, results) | fields
+    results = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= min_score]
+    page = _make_page(call.row, results[:max_results])
+
+    search_query = queries
+    if call.body.get("rewrite_query"):
+        search_query = [" ".join(_split_words(query)) for query in queries]
+    return page | {"object": "vector_store.search_results.page", "search_query": search_query, "next_page": None}
 
 
 def _search_hits(store: StateStore, vector_store_id: str, words: list[str], condition: Any) -> list[_JSON]:
-    """Every chunk of the files that pass a filter, with its score, best first."""
+    """Return a search result for every chunk of the files that pass a filter, best first.
+
+    words: the words of the query.
+    condition: the filter of the request, or None. Raises the 400 of an invalid one.
+    """
     stored = _load_child_objects(store, "vector_stores.files", vector_store_id)
     files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
-    chunks = [(file, chunk) for file in files for chunk in _split_chunks(file, _file_text(store, file["id"]))]
-    ranked = _rank_texts(words, [_split_words(chunk) for _, chunk in chunks])
-    return [_search_hit(store, score, *chunks[i]) for score, i in ranked]
+    chunks = []
+    for file in files:
+        for chunk in _split_chunks(file, _file_text(store, file["id"])):
+            chunks.append((file, chunk))
+    hits = []
+    for score, position in _rank_texts(words, [_split_words(chunk) for _, chunk in chunks]):
+        file, chunk = chunks[position]
+        hits.append(
+            {
+                "file_id": file["id"],
+                "filename": store["files"].get(file["id"], {}).get("filename", file["id"]),
+                "attributes": file.get("attributes") or {},
+                "score": score,
+                "content": [{"type": "text", "text": chunk}],
+            }
+        )
+    return hits
 
 
 def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:
-    """Whether a file's attributes are as a filter wants them."""
+    """Return True if the attributes of a file pass a filter, or if there is no filter.
+
+    condition: a comparison with `type`, `key` and `value`, or `filters` joined by `and` or `or`. Raises the 400 of an
+        invalid one.
+    """
     if not condition:
         return True
     filter_type = condition.get("type") if isinstance(condition, dict) else None
-    if filter_type in ("and", "or"):
-        parts = (_passes_filter(part, attributes) for part in condition.get("filters") or ())
-        return all(parts) if filter_type == "and" else any(parts)
-    if (compare := _COMPARISONS.get(str(filter_type))) is None:
+    if filter_type == "and":
+        return all(_passes_filter(part, attributes) for part in condition.get("filters") or ())
+    if filter_type == "or":
+        return any(_passes_filter(part, attributes) for part in condition.get("filters") or ())
+    compare = _COMPARISONS.get(str(filter_type))
+    if compare is None:
         _reject(f"Invalid filter type: '{filter_type}'.", "filters")
     if not {"key", "value"} <= condition.keys():
         _reject(f"Invalid filter: {_short_repr(condition)} needs 'key' and 'value'.", "filters")
@@ -7703,35 +7840,50 @@ def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:
 
 
 def _split_chunks(file: Mapping[str, Any], text: str) -> list[str]:
-    """A text cut as the file's chunking strategy says, at four characters a token."""
-    static = (file.get("chunking_strategy") or {}).get("static") or {}
-    size, overlap = 4 * static.get("max_chunk_size_tokens", 800), 4 * static.get("chunk_overlap_tokens", 400)
-    return [text[start : start + size] for start in range(0, max(len(text) - overlap, 1), max(size - overlap, 1))]
+    """Split the text of a file by its chunking strategy, with four characters per token."""
+    strategy = (file.get("chunking_strategy") or {}).get("static") or {}
+    size = 4 * strategy.get("max_chunk_size_tokens", 800)
+    overlap = 4 * strategy.get("chunk_overlap_tokens", 400)
+    step = max(size - overlap, 1)
+    end = max(len(text) - overlap, 1)  # what follows is in the overlap of the last chunk; an empty text is one chunk
+    return [text[start : start + size] for start in range(0, end, step)]
 
 
 def _rank_texts(query: list[str], texts: list[list[str]]) -> list[tuple[float, int]]:
-    """(score, position) of each text, best first: rare words of the query count more; 1 is all of them."""
-    document_frequencies = {word: sum(word in text for text in map(set, texts)) for word in set(query)}
-    weights = {word: math.log(1 + len(texts) / count) for word, count in document_frequencies.items() if count}
-    total_weight = sum(weights.values()) + (len(document_frequencies) - len(weights)) or 1
-    scores = [sum(weights[word] for word in weights.keys() & set(text)) / total_weight for text in texts]
-    return sorted(((round(score, 6), i) for i, score in enumerate(scores)), key=lambda pair: (-pair[0], pair[1]))
+    """Return the score and the position of each text, best first.
+
+    query: the words of the query.
+    texts: the words of each text.
+    A score is the share of the query that is in the text, from 0 to 1. A word that is in few of the texts weighs more.
+    """
+    word_sets = [set(text) for text in texts]
+    weights: dict[str, float] = {}
+    missing_weight = 0  # a word that is in none of the texts weighs 1
+    for word in set(query):
+        text_count = sum(word in words for words in word_sets)
+        if text_count:
+            weights[word] = math.log(1 + len(texts) / text_count)
+        else:
+            missing_weight += 1
+    total_weight = sum(weights.values()) + missing_weight or 1
+    ranked = []
+    for position, words in enumerate(word_sets):
+        weight = sum(weights[word] for word in weights.keys() & words)
+        ranked.append((round(weight / total_weight, 6), position))
+    return sorted(ranked, key=lambda pair: (-pair[0], pair[1]))
 
 
 def _split_words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _search_hit(store: StateStore, score: float, file: Mapping[str, Any], chunk: str) -> _JSON:
-    filename = store["files"].get(file["id"], {}).get("filename", file["id"])
-    fields = {"file_id": file["id"], "filename": filename, "attributes": file.get("attributes") or {}}
-    return fields | {"score": score, "content": [{"type": "text", "text": chunk}]}
-
-
 _extend_table(
     _RESOURCES,
     {
-        "vector_stores": {"not_found_message": "Vector store with id '{id}' not found.", "on_expire": _mark_expired},
+        "vector_stores": {
+            "not_found_message": "Vector store with id '{id}' not found.",
+            "on_expire": _mark_expired,
+        },
         "vector_stores.files": {"on_delete": _detach_file},
     },
 )
@@ -7750,7 +7902,10 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "VectorStore": {"metadata": {}, "last_active_at": _Timestamp()},
+        "VectorStore": {
+            "metadata": {},
+            "last_active_at": _Timestamp(),
+        },
         "VectorStoreFile": {
             "attributes": {},
             "chunking_strategy": {
@@ -7774,11 +7929,14 @@ _extend_table(
     _BEHAVIORS,
     {
         "vector_stores.create": _Behavior(
-            references={"file_ids": "files"}, derive=_requested_expiry, store=_store_vector_store
+            references={"file_ids": "files"},
+            derive=_requested_expiry,
+            store=_store_vector_store,
         ),
         "vector_stores.file_batches.cancel": _Behavior(handler=_cancel_file_batch),
         "vector_stores.file_batches.create": _Behavior(
-            references={"file_ids": "files", "files": "files"}, store=_store_file_batch
+            references={"file_ids": "files", "files": "files"},
+            store=_store_file_batch,
         ),
         "vector_stores.file_batches.list_files": _Behavior(handler=_list_and_advance),
         "vector_stores.files.content": _Behavior(handler=_vector_store_file_content),
@@ -7789,7 +7947,10 @@ _extend_table(
         ),
         "vector_stores.files.list": _Behavior(handler=_list_and_advance),
         "vector_stores.list": _Behavior(handler=_list_and_advance),
-        "vector_stores.search": _Behavior(check=_require_target, handler=_search_vector_store),
+        "vector_stores.search": _Behavior(
+            check=_require_target,
+            handler=_search_vector_store,
+        ),
     },
 )
 
@@ -7800,19 +7961,27 @@ _extend_table(
 
 
 def _derive_batch(call: _Call, obj: _JSON) -> _JSON:
+    """Return the expiry and the request counts of a new batch, or nothing if the test set a final status."""
     if obj["status"] in _FINAL_STATUSES:
         return {}
-    counts = {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0}
-    return {"expires_at": obj["created_at"] + 86400, "request_counts": counts}
+    return {
+        "expires_at": obj["created_at"] + 86400,
+        "request_counts": {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0},
+    }
 
 
 async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
-    """Answers the lines of a batch that this retrieve ends: outside the lock, for it may take time."""
+    """Answer the lines of a batch that this retrieve finishes, and keep the results in the metadata of the batch.
+
+    The answers may take time, so this runs without the lock of the state. The batch is paused meanwhile: a retrieve at
+    the same time does not change it.
+    """
     metadata = call.store._find_metadata("batches", call.key) or _Metadata()
     with call.store.lock:
         if metadata.paused or metadata.pending != [_finish_batch] or call.key not in call.objects:
             return
-        metadata.paused, lines = True, _batch_lines(call.store, call.objects[call.key])
+        lines = _batch_lines(call.store, call.objects[call.key])
+        metadata.paused = True
     try:
         metadata.results = [await _answer_batch_line(call, line, wait) for line in lines]
     finally:
@@ -7820,63 +7989,68 @@ async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
 
 
 def _finish_batch(store: StateStore, batch: _JSON) -> _JSON:
-    """What the end of a batch changes in it: its results stand in files."""
+    """Write the results of a batch to an output file and an error file. Return the changes of the batch."""
     metadata = store._metadata("batches", batch["id"])
-    results, metadata.results = metadata.results, []
-    succeeded = [result for result in results if _line_succeeded(result)]
-    failed = [result for result in results if not _line_succeeded(result)]
-    files = {
-        f"{result_type}_file_id": _add_results_file(store, batch, result_type, file_results)
-        for result_type, file_results in (("output", succeeded), ("error", failed))
-        if file_results and not batch.get(f"{result_type}_file_id")  # as the test set it
-    }
-    counts = {"total": len(results), "completed": len(succeeded), "failed": len(failed)}
-    files |= _batch_usage([result["response"]["body"] for result in succeeded])
-    return {
+    results = metadata.results
+    metadata.results = []
+    succeeded = []
+    failed = []
+    for result in results:
+        response = result["response"] or {}
+        if response.get("status_code") == 200:
+            succeeded.append(result)
+        else:
+            failed.append(result)
+    changes = {
         "status": "completed",
         "completed_at": _Timestamp(),
         "finalizing_at": _Timestamp(),
-        "request_counts": counts,
-        **files,
+        "request_counts": {"total": len(results), "completed": len(succeeded), "failed": len(failed)},
     }
-
-
-def _line_succeeded(result: Mapping[str, Any]) -> bool:
-    return (result["response"] or {}).get("status_code") == 200
+    for result_type, file_results in (("output", succeeded), ("error", failed)):
+        field = f"{result_type}_file_id"
+        if file_results and not batch.get(field):  # a file that the test set stays
+            changes[field] = _add_results_file(store, batch, result_type, file_results)
+    return changes | _batch_usage([result["response"]["body"] for result in succeeded])
 
 
 def _add_results_file(store: StateStore, batch: Mapping[str, Any], result_type: str, results: list[_JSON]) -> str:
-    """Add a file with results of a batch, and return its id."""
-    data = _to_jsonl(results)
+    """Store a JSONL file with results of a batch, and return its id."""
+    data = _encode_utf8("".join(f"{_json_encode(result)}\n" for result in results))
     file = _file_object(store, f"{batch['id']}_{result_type}.jsonl", data, "batch_output")
     _put_file(store, file, data)
     return file["id"]
 
 
-def _to_jsonl(objects: Iterable[Any]) -> bytes:
-    return _encode_utf8("".join(f"{_json_encode(obj)}\n" for obj in objects))
-
-
 def _batch_usage(bodies: list[Any]) -> _JSON:
-    """The model of the answers of a batch, and what they took."""
-    answers = [body for body in bodies if isinstance(body, dict)]
-    usages = [_get_dict(body, "usage") for body in answers]
-    input_tokens, total_tokens = (
-        sum(usage[name] for usage in usages for name in names if isinstance(usage.get(name), int))
-        for names in (("input_tokens", "prompt_tokens"), ("total_tokens",))
-    )
-    counts = {"input_tokens": input_tokens, "output_tokens": total_tokens - input_tokens, "total_tokens": total_tokens}
-    model = next((body["model"] for body in answers if isinstance(body.get("model"), str)), None)
+    """Return the `model` and the `usage` of a batch: the first model in the bodies of its answers, and all tokens."""
+    model = None
+    input_tokens = 0
+    total_tokens = 0
+    for body in _only_dicts(bodies):
+        if model is None and isinstance(body.get("model"), str):
+            model = body["model"]
+        usage = _get_dict(body, "usage")
+        for name in ("input_tokens", "prompt_tokens"):  # by the endpoint, a body has one or the other
+            if isinstance(usage.get(name), int):
+                input_tokens += usage[name]
+        if isinstance(usage.get("total_tokens"), int):
+            total_tokens += usage["total_tokens"]
+    counts = {
+        "input_tokens": input_tokens,
+        "output_tokens": total_tokens - input_tokens,
+        "total_tokens": total_tokens,
+    }
     return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | counts}
 
 
 def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
-    """The requests of a batch, a line each."""
+    """Return the lines of a batch's input file, each with one request. Blank lines are left out."""
     return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
 
 
 async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
-    """The result of one line: the answer of the endpoint it names."""
+    """Return the result of one line: the response of the endpoint that it names, or the error that prevented one."""
     result: _JSON = {
         "id": call.store._new_id("batch_req_"),
         "custom_id": None,
@@ -7888,36 +8062,41 @@ async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
         result["custom_id"] = request.get("custom_id")
         response = await _answer(_batch_line_call(call.mock, request), wait)
         body = json.loads(response.read())
-    except AssertionError:  # the test's own
+    except AssertionError:  # the test itself fails, not the line
         raise
     except Exception as error:
-        return result | {"error": {"code": _line_error_code(error), "message": str(error) or repr(error)}}
-    response_fields = {
+        result["error"] = {"code": _line_error_code(error), "message": str(error) or repr(error)}
+        return result
+    result["response"] = {
         "status_code": response.status_code,
         "request_id": response.headers.get("x-request-id", ""),
         "body": body,
     }
-    return result | {"response": response_fields}
+    return result
 
 
 def _batch_line_call(mock: OpenAIMock, request: Mapping[str, Any]) -> _Call:
-    """The call a line of a batch makes. Raises the 400 of an URL that is none."""
-    path, method = str(request.get("url")).removeprefix("/v1"), str(request.get("method", "POST"))
+    """Build the call that a line of a batch describes. Raises the 400 of an unknown URL or an invalid body."""
+    method = str(request.get("method", "POST"))
+    path = str(request.get("url")).removeprefix("/v1")
     row_and_params = _find_row(method, path)
     if row_and_params is None:
         _reject(f"Invalid URL ({method} {request.get('url')})", "url", "invalid_url")
-    if not isinstance(body := request.get("body") or {}, dict):
+    row, params = row_and_params
+    body = request.get("body") or {}
+    if not isinstance(body, dict):
         _reject(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
-    return _Call(
-        mock, *row_and_params, httpx.Request(method, f"{mock._bases[0]}{path}", json={**body, "stream": False})
-    )
+    json_body = {**body, "stream": False}  # a line has one result, so its answer cannot be a stream
+    return _Call(mock, row, params, httpx.Request(method, f"{mock._bases[0]}{path}", json=json_body))
 
 
 def _line_error_code(error: Exception) -> str:
-    """What the service calls that which kept a line from an answer in JSON."""
+    """Return the service's error code for a line whose request raised an exception."""
     if isinstance(error, _ServiceError):
         return error.envelope["code"] or "invalid_request"
-    return "network_error" if isinstance(error, _SetFault) else "server_error"
+    if isinstance(error, _SetFault):
+        return "network_error"
+    return "server_error"
 
 
 def _implied_by_request_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _JSON:
@@ -7937,7 +8116,11 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "Batch": {"status": "validating", "request_counts": {}, "usage": {}},
+        "Batch": {
+            "status": "validating",
+            "request_counts": {},
+            "usage": {},
+        },
     },
 )
 
@@ -7963,7 +8146,11 @@ _extend_table(
         "batches.create": _Behavior(
             references={"input_file_id": "files"},
             derive=_derive_batch,
-            stages=({}, {"status": "in_progress", "in_progress_at": _Timestamp()}, _finish_batch),
+            stages=(
+                {},
+                {"status": "in_progress", "in_progress_at": _Timestamp()},
+                _finish_batch,
+            ),
         ),
         "batches.retrieve": _Behavior(before_answer=_answer_batch_lines),
     },
@@ -7975,21 +8162,28 @@ _extend_table(
 # ======================================================================================================================
 
 
-_AUTO_HYPERPARAMETERS = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+_AUTO_HYPERPARAMETERS = {
+    "batch_size": "auto",
+    "learning_rate_multiplier": "auto",
+    "n_epochs": "auto",
+}
 
 
 def _derive_fine_tuning_job(call: _Call, job: _JSON) -> _JSON:
-    """The figures of the method that was asked for stand beside it too."""
+    """Return the `hyperparameters` of a job if the request sets some in its `method`. A job shows them in both places."""
     method = call.body.get("method") or {}
-    requested = _get_dict(_get_dict(method, str(method.get("type"))), "hyperparameters")
-    hyperparameters = {name: requested.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}
-    return {"hyperparameters": hyperparameters} if requested else {}
+    method_settings = _get_dict(method, str(method.get("type")))
+    requested = _get_dict(method_settings, "hyperparameters")
+    if not requested:
+        return {}
+    return {"hyperparameters": {name: requested.get(name, auto) for name, auto in _AUTO_HYPERPARAMETERS.items()}}
 
 
 def _check_training_files(call: _Call) -> None:
-    """Its files must be there."""
+    """The training file and any validation file must exist."""
     for param in ("training_file", "validation_file"):
-        if (id := call.body.get(param)) and id not in call.store["files"]:
+        id = call.body.get(param)
+        if id and id not in call.store["files"]:
             _reject(f"invalid {param}: {id}", param)
 
 
@@ -7999,21 +8193,27 @@ def _store_fine_tuning_job(call: _Call, job: _JSON, script: _Script) -> None:
 
 
 def _change_job_status(store: StateStore, job: _JSON, status: str, message: str) -> _JSON:
+    """Add an event with a message to a job. Return the new status as the change of the job."""
     _add_job_event(store, job, message)
     return {"status": status}
 
 
 def _finish_fine_tuning_job(store: StateStore, job: _JSON) -> _JSON:
-    """The end of a job: a checkpoint, and a model that is listed from now on."""
-    suffix = job.get("user_provided_suffix") or ""
-    default_name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
-    name = job.get("fine_tuned_model") or default_name  # as the test set it
+    """Store the checkpoint, the model and the last event of a job. Return the changes of the job."""
+    name = job.get("fine_tuned_model")  # the test may have set it
+    if not name:
+        suffix = job.get("user_provided_suffix") or ""
+        name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
     checkpoint = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
     _add_related_object(store, "fine_tuning.jobs.checkpoints", (job["id"],), checkpoint)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_job_event(store, job, "The job has successfully completed")
-    tokens = _count_tokens(_file_text(store, job["training_file"]))
-    return {"status": "succeeded", "fine_tuned_model": name, "finished_at": _Timestamp(), "trained_tokens": tokens}
+    return {
+        "status": "succeeded",
+        "fine_tuned_model": name,
+        "finished_at": _Timestamp(),
+        "trained_tokens": _count_tokens(_file_text(store, job["training_file"])),
+    }
 
 
 def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:
@@ -8021,24 +8221,26 @@ def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> N
 
 
 def _check_job_not_final(call: _Call) -> None:
-    """What is over cannot be paused."""
-    if (job := _require_target(call))["status"] in _FINAL_STATUSES:
+    """A finished job cannot be paused."""
+    job = _require_target(call)
+    if job["status"] in _FINAL_STATUSES:
         _reject(f"Cannot pause a job with status '{job['status']}'.")
 
 
 def _check_job_paused(call: _Call) -> None:
-    """What is not paused cannot be resumed."""
+    """Only a paused job can be resumed."""
     job = _require_target(call)
     if not call.store._metadata("fine_tuning.jobs", call.key).paused:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
 def _set_job_paused(call: _Call, paused: bool) -> Any:
+    """Hold or release the pending changes of a job, and return the job."""
     call.store._metadata("fine_tuning.jobs", call.key).paused = paused
     return _require_target(call)
 
 
-# Where the SDK lists the models it knows.
+# The types of the SDK that list model names.
 _SDK_MODEL_LITERALS = (
     "ChatModel",
     "shared.ResponsesModel",
@@ -8052,10 +8254,14 @@ _SDK_MODEL_LITERALS = (
 
 
 def _initial_models() -> _JSON:
-    """The models in the SDK's own literals."""
-    literals = [*map(_sdk_type, _SDK_MODEL_LITERALS), _param_types("completions.create")["model"]]
-    names = dict.fromkeys(name for literal in literals for name in _literal_values(literal))
-    return {name: _model_object(name, 1687882411, "openai") for name in names}
+    """Return a model object for each model name in the SDK's types, by name."""
+    literals = [_sdk_type(path) for path in _SDK_MODEL_LITERALS]
+    literals.append(_param_types("completions.create")["model"])
+    models = {}
+    for literal in literals:
+        for name in _literal_values(literal):
+            models[name] = _model_object(name, 1687882411, "openai")
+    return models
 
 
 def _model_object(name: str, created: int, owner: str) -> _JSON:
@@ -8063,15 +8269,16 @@ def _model_object(name: str, created: int, owner: str) -> _JSON:
 
 
 def _check_model_deletable(call: _Call) -> None:
-    """Models of one's own can be deleted, the others not."""
+    """Only models that you own can be deleted."""
     if _require_target(call).get("owned_by") in ("openai", "system"):
         _reject("You have insufficient permissions for this operation.", status=403)
 
 
 def _derive_permissions(call: _Call, obj: _JSON) -> _JSON:
-    """A permission for each project named."""
-    path, projects = "fine_tuning.checkpoints.PermissionCreateResponse", _find_ids(call.body.get("project_ids"))
-    return {"data": [_new_object(path, call.store, {"project_id": project}) for project in projects]}
+    """Return a page with a new permission for each project in the request."""
+    path = "fine_tuning.checkpoints.PermissionCreateResponse"
+    project_ids = _find_ids(call.body.get("project_ids"))
+    return {"data": [_new_object(path, call.store, {"project_id": project_id}) for project_id in project_ids]}
 
 
 _extend_table(
@@ -8135,9 +8342,14 @@ _extend_table(
     _BEHAVIORS,
     {
         "fine_tuning.checkpoints.permissions.create": _Behavior(
-            derive=_derive_permissions, store=_store_page_items, stores_answer=False
+            derive=_derive_permissions,
+            store=_store_page_items,
+            stores_answer=False,
         ),
-        "fine_tuning.jobs.cancel": _Behavior(check=_check_cancellable, stages=({"status": "cancelled"},)),
+        "fine_tuning.jobs.cancel": _Behavior(
+            check=_check_cancellable,
+            stages=({"status": "cancelled"},),
+        ),
         "fine_tuning.jobs.create": _Behavior(
             check=_check_training_files,
             derive=_derive_fine_tuning_job,
@@ -8145,17 +8357,25 @@ _extend_table(
             stages=(
                 {},
                 functools.partial(
-                    _change_job_status, status="queued", message="Files validated, moving job to queued state"
+                    _change_job_status,
+                    status="queued",
+                    message="Files validated, moving job to queued state",
                 ),
-                functools.partial(_change_job_status, status="running", message="Fine-tuning job started"),
+                functools.partial(
+                    _change_job_status,
+                    status="running",
+                    message="Fine-tuning job started",
+                ),
                 _finish_fine_tuning_job,
             ),
         ),
         "fine_tuning.jobs.pause": _Behavior(
-            check=_check_job_not_final, handler=functools.partial(_set_job_paused, paused=True)
+            check=_check_job_not_final,
+            handler=functools.partial(_set_job_paused, paused=True),
         ),
         "fine_tuning.jobs.resume": _Behavior(
-            check=_check_job_paused, handler=functools.partial(_set_job_paused, paused=False)
+            check=_check_job_paused,
+            handler=functools.partial(_set_job_paused, paused=False),
         ),
         "models.delete": _Behavior(check=_check_model_deletable),
     },
@@ -8167,7 +8387,7 @@ _extend_table(
 # ======================================================================================================================
 
 
-# A transcript or a translation in the formats that are no JSON, where nothing is set.
+# The default transcript or translation in each format that is not JSON.
 _DEFAULT_CAPTIONS = {
     "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{_DEFAULT_TEXT}\n\n\n",
     "text": f"{_DEFAULT_TEXT}\n",
@@ -8180,12 +8400,12 @@ def _default_captions(call: _Call) -> str | None:
 
 
 def _derive_transcription(call: _Call, obj: Any) -> _JSON:
-    """What a transcript in JSON took, and what its format or the request has it tell beside the text."""
-    response_format, fields = (
-        call.body.get("response_format"),
-        _fields_of(call.response_type) if isinstance(obj, dict) else {},
-    )
-    derived = {"usage": _audio_usage(call, obj)} if "usage" in fields else {}
+    """Return the fields of a JSON transcript that depend on the request: usage, log probabilities, segments, words."""
+    response_format = call.body.get("response_format")
+    fields = _fields_of(call.response_type) if isinstance(obj, dict) else {}
+    derived = {}
+    if "usage" in fields:
+        derived["usage"] = _audio_usage(call, obj)
     if "logprobs" in fields and "logprobs" in (call.body.get("include") or ()):
         derived["logprobs"] = _fake_logprobs(obj["text"])
     if response_format == "diarized_json":
@@ -8195,121 +8415,184 @@ def _derive_transcription(call: _Call, obj: Any) -> _JSON:
             "speaker": "A",
             "start": 0.0,
             "end": obj["duration"],
+            "text": obj["text"],
         }
-        derived["segments"] = obj["segments"] or [segment | {"text": obj["text"]}]
-    return derived | (_transcript_timestamps(call, obj) if response_format == "verbose_json" else {})
+        derived["segments"] = obj["segments"] or [segment]
+    if response_format == "verbose_json":
+        derived |= _transcript_timestamps(call, obj)
+    return derived
 
 
 def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
-    """Some models are paid by the second, others by the token: ten of them to a second."""
+    """Return the usage of a transcription: its seconds for Whisper, otherwise its tokens.
+
+    A second of audio counts as ten tokens.
+    """
     seconds = math.ceil(transcript.get("duration") or 1)
-    if str(call.body.get("model")).startswith("whisper") or call.body.get("response_format") == "verbose_json":
+    is_whisper = str(call.body.get("model")).startswith("whisper")
+    if is_whisper or call.body.get("response_format") == "verbose_json":  # a format that only Whisper has
         return {"type": "duration", "seconds": seconds}
-    text_tokens, output_tokens = _count_tokens(str(call.body.get("prompt") or "")), _count_tokens(transcript["text"])
-    details = {"text_tokens": text_tokens, "audio_tokens": 10 * seconds}
-    usage = {"type": "tokens", "input_tokens": sum(details.values()), "input_token_details": details}
-    return usage | {"output_tokens": output_tokens, "total_tokens": usage["input_tokens"] + output_tokens}
+    text_tokens = _count_tokens(str(call.body.get("prompt") or ""))
+    audio_tokens = 10 * seconds
+    output_tokens = _count_tokens(transcript["text"])
+    return {
+        "type": "tokens",
+        "input_tokens": text_tokens + audio_tokens,
+        "input_token_details": {"text_tokens": text_tokens, "audio_tokens": audio_tokens},
+        "output_tokens": output_tokens,
+        "total_tokens": text_tokens + audio_tokens + output_tokens,
+    }
 
 
 def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
-    """The words or the segments of a transcript, as the request asks for them; every word takes as long."""
-    granularities, text = call.body.get("timestamp_granularities") or ["segment"], transcript["text"]
-    words = text.split()
-    word_duration = transcript["duration"] / (len(words) or 1)
-    timed_words = [
-        {"word": word, "start": i * word_duration, "end": (i + 1) * word_duration} for i, word in enumerate(words)
-    ]
-    segment = {
-        "text": f" {text}",
-        "start": 0.0,
-        "end": transcript["duration"],
-        "tokens": list(range(_count_tokens(text))),
-    }
-    segments = [_default_value(_sdk_type("audio.TranscriptionSegment")) | {"id": 0, "avg_logprob": -0.1, **segment}]
-    return {
-        f"{granularity}s": items
-        for granularity, items in (("word", timed_words), ("segment", segments))
-        if granularity in granularities
-    }
+    """Return the timed words and the segments of a transcript, those that `timestamp_granularities` requests.
+
+    All words have the same duration, and there is one segment.
+    """
+    granularities = call.body.get("timestamp_granularities") or ["segment"]
+    text = transcript["text"]
+    duration = transcript["duration"]
+    timestamps = {}
+    if "word" in granularities:
+        words = text.split()
+        word_duration = duration / (len(words) or 1)
+        timestamps["words"] = [
+            {"word": word, "start": i * word_duration, "end": (i + 1) * word_duration} for i, word in enumerate(words)
+        ]
+    if "segment" in granularities:
+        segment = {
+            **_default_value(_sdk_type("audio.TranscriptionSegment")),
+            "id": 0,
+            "avg_logprob": -0.1,
+            "text": f" {text}",
+            "start": 0.0,
+            "end": duration,
+            "tokens": list(range(_count_tokens(text))),
+        }
+        timestamps["segments"] = [segment]
+    return timestamps
 
 
 def _image_from_bytes(value: Any) -> _JSON | None:
-    """An image by its bytes."""
-    return {"data": [{"b64_json": base64.b64encode(value).decode()}]} if isinstance(value, bytes) else None
+    """Return a partial of ImagesResponse with one image from its bytes, or None for other values."""
+    if not isinstance(value, bytes):
+        return None
+    return {"data": [{"b64_json": base64.b64encode(value).decode()}]}
 
 
 def _derive_images(call: _Call, obj: _JSON) -> _JSON:
-    response_format, model = call.body.get("response_format"), str(call.body.get("model", ""))
-    as_url = not call.wants_stream and (
-        response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
-    )
-    fields = {"url": "https://example.com/image.png"} if as_url else {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
-    if model == "dall-e-3":  # for which another model writes the prompt anew
-        fields["revised_prompt"] = str(call.body.get("prompt"))
-    initial_images = obj["data"] or []
-    images = initial_images if len(initial_images) != 1 else initial_images * int(call.body.get("n") or 1)
-    data = [image if image.get("url") or image.get("b64_json") else {**image, **fields} for image in images]
-    return {
-        "data": data,
-        **(_image_settings_and_usage(call, len(data)) if model.startswith("gpt-image") else {"size": None}),
+    """Return the images that the request asks for, with their settings and usage if the model is a GPT image model.
+
+    A single image that the test set is repeated `n` times. Images without a URL or data get the default image.
+    """
+    response_format = call.body.get("response_format")
+    model = str(call.body.get("model", ""))
+    wants_url = response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
+    if wants_url and not call.wants_stream:
+        default_image = {"url": "https://example.com/image.png"}
+    else:
+        default_image = {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
+    if model == "dall-e-3":  # the service has another model rewrite the prompt for this one
+        default_image["revised_prompt"] = str(call.body.get("prompt"))
+
+    images = obj["data"] or []
+    if len(images) == 1:
+        images = images * int(call.body.get("n") or 1)
+    data = []
+    for image in images:
+        has_content = image.get("url") or image.get("b64_json")
+        data.append(image if has_content else {**image, **default_image})
+
+    if model.startswith("gpt-image"):
+        return {"data": data, **_image_settings_and_usage(call, len(data))}
+    return {"data": data, "size": None}
+
+
+def _image_settings_and_usage(call: _Call, count: int) -> _JSON:
+    """Return the settings of generated images, from the request or by default, and the usage for so many images."""
+    requested = {}
+    for name in _IMAGE_DEFAULTS:
+        if name in call.body and call.body[name] != "auto":
+            requested[name] = call.body[name]
+    settings = _fitting_fields(call.response_type, requested)  # without values that the types of the SDK do not accept
+    text_tokens = _count_tokens(_extract_text(call.body.get("prompt")))
+    image_tokens = 4160 * count
+    usage = {
+        "input_tokens": text_tokens,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": text_tokens},
+        "output_tokens": image_tokens,
+        "output_tokens_details": {"image_tokens": image_tokens, "text_tokens": 0},
+        "total_tokens": text_tokens + image_tokens,
     }
-
-
-def _image_settings_and_usage(call: _Call, number: int) -> _JSON:
-    """How images were made, and what they took."""
-    requested = {key: call.body[key] for key in _IMAGE_DEFAULTS.keys() & call.body.keys() if call.body[key] != "auto"}
-    settings = _fitting_fields(call.response_type, requested)  # as far as the SDK's types know it
-    text_tokens, image_tokens = _count_tokens(_extract_text(call.body.get("prompt"))), 4160 * number
-    usage = {"input_tokens": text_tokens, "input_tokens_details": {"image_tokens": 0, "text_tokens": text_tokens}}
-    usage |= {"output_tokens": image_tokens, "output_tokens_details": {"image_tokens": image_tokens, "text_tokens": 0}}
-    return {**_IMAGE_DEFAULTS, **settings, "usage": usage | {"total_tokens": text_tokens + image_tokens}}
+    return {**_IMAGE_DEFAULTS, **settings, "usage": usage}
 
 
 def _image_events(call: _Call, images: _JSON, chunk: int | None, event_prefix: str) -> Iterator[_Event]:
-    """Partial images, as many as asked for, then the whole one."""
-    settings = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
-    settings |= {key: images[key] for key in settings if images.get(key)} | {"created_at": images["created"]}
-    usage = images.get("usage") or _stamp(
-        _default_value(_fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type), call.store
-    )
+    """Yield the events of each image: as many partial images as the request asks for, then the completed image."""
+    settings = {
+        "background": "auto",
+        "output_format": "png",
+        "quality": "auto",
+        "size": "auto",
+    }
+    for name in settings:
+        if images.get(name):
+            settings[name] = images[name]
+    settings["created_at"] = images["created"]
+    usage = images.get("usage")
+    if not usage:
+        usage_type = _fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type
+        usage = _stamp(_default_value(usage_type), call.store)
+
     for image in images["data"]:
+        b64_json = image.get("b64_json")
+        event_type = f"{event_prefix}.partial_image"
         for index in range(int(call.body.get("partial_images") or 0)):
-            event_type = f"{event_prefix}.partial_image"
-            yield (
-                event_type,
-                settings | {"type": event_type, "b64_json": image.get("b64_json"), "partial_image_index": index},
-            )
+            yield event_type, {**settings, "type": event_type, "b64_json": b64_json, "partial_image_index": index}
         event_type = f"{event_prefix}.completed"
-        yield event_type, settings | {"type": event_type, "b64_json": image.get("b64_json"), "usage": usage}
+        yield event_type, {**settings, "type": event_type, "b64_json": b64_json, "usage": usage}
 
 
 def _transcription_events(call: _Call, transcription: Any, chunk: int | None) -> Iterator[_Event]:
-    """The text in pieces, or with its speakers in segments; audio is streamed without names of events."""
+    """Yield a transcription in segments if the format is `diarized_json`, otherwise in pieces of text.
+
+    Streams of audio endpoints have no `event:` lines.
+    """
     if isinstance(transcription, str):
         transcription = {"text": transcription}
+    text = transcription["text"]
+    logprobs = transcription.get("logprobs")
+    pieces = []
     if call.body.get("response_format") == "diarized_json":
-        pieces = [segment | {"type": "transcript.text.segment"} for segment in transcription.get("segments") or ()]
+        for segment in transcription.get("segments") or ():
+            pieces.append({**segment, "type": "transcript.text.segment"})
     else:
-        texts, logprobs = list(_split_text(transcription["text"], chunk)), transcription.get("logprobs")
-        piece_logprobs = [
-            {"logprobs": logprobs_field} if logprobs else {}
-            for logprobs_field in _logprobs_by_piece(texts, logprobs or ())
-        ]
-        pieces = [
-            {"type": "transcript.text.delta", "delta": text} | logprobs_field
-            for text, logprobs_field in zip(texts, piece_logprobs, strict=True)
-        ]
-    done = {key: transcription[key] for key in ("logprobs", "usage") if transcription.get(key)}
-    pieces.append({"type": "transcript.text.done", "text": transcription["text"]} | done)
-    yield from ((None, data) for data in (*pieces, "[DONE]"))
+        deltas = list(_split_text(text, chunk))
+        for delta, delta_logprobs in zip(deltas, _logprobs_by_piece(deltas, logprobs or ()), strict=True):
+            piece = {"type": "transcript.text.delta", "delta": delta}
+            if logprobs:
+                piece["logprobs"] = delta_logprobs
+            pieces.append(piece)
+    done = {"type": "transcript.text.done", "text": text}
+    for name in ("logprobs", "usage"):
+        if transcription.get(name):
+            done[name] = transcription[name]
+    for data in (*pieces, done, "[DONE]"):
+        yield None, data
 
 
 def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[_Event]:
-    for i in range(0, len(audio), chunk or 256):
-        piece = base64.b64encode(audio[i : i + (chunk or 256)]).decode()
+    """Yield audio in pieces of `chunk` bytes, by default 256, and then its usage."""
+    size = chunk or 256
+    for start in range(0, len(audio), size):
+        piece = base64.b64encode(audio[start : start + size]).decode()
         yield None, {"type": "speech.audio.delta", "audio": piece}
     input_tokens = _count_tokens(str(call.body.get("input", "")))
-    usage = {"input_tokens": input_tokens, "output_tokens": len(audio), "total_tokens": input_tokens + len(audio)}
+    usage = {
+        "input_tokens": input_tokens,
+        "output_tokens": len(audio),
+        "total_tokens": input_tokens + len(audio),
+    }
     yield None, {"type": "speech.audio.done", "usage": usage}
     yield None, "[DONE]"
 
@@ -8327,9 +8610,21 @@ _extend_table(
     {
         "ImagesResponse": {"data": [{}]},
         "Transcription": {"text": _DEFAULT_TEXT},
-        "TranscriptionVerbose": {"task": "transcribe", "language": "english", "duration": 1.0},
-        "TranscriptionDiarized": {"duration": 1.0, "segments": []},
-        "TranslationVerbose": {"task": "translate", "language": "english", "duration": 1.0, "segments": []},
+        "TranscriptionVerbose": {
+            "task": "transcribe",
+            "language": "english",
+            "duration": 1.0,
+        },
+        "TranscriptionDiarized": {
+            "duration": 1.0,
+            "segments": [],
+        },
+        "TranslationVerbose": {
+            "task": "translate",
+            "language": "english",
+            "duration": 1.0,
+            "segments": [],
+        },
     },
 )
 
@@ -8347,22 +8642,35 @@ _extend_table(
     _BEHAVIORS,
     {
         "audio.speech.create": _Behavior(
-            is_generated=True, default=_SILENT_MP3, default_audio_format="mp3", events=_speech_events
+            is_generated=True,
+            default=_SILENT_MP3,
+            default_audio_format="mp3",
+            events=_speech_events,
         ),
         "audio.transcriptions.create": _Behavior(
             is_generated=True,
             default=_default_captions,
             derive=_derive_transcription,
             events=_transcription_events,
-            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str")
-            | {"diarized_json": "audio.TranscriptionDiarized", "verbose_json": "audio.TranscriptionVerbose"},
+            types_by_format={
+                **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
+                "diarized_json": "audio.TranscriptionDiarized",
+                "verbose_json": "audio.TranscriptionVerbose",
+            },
         ),
         "audio.translations.create": _Behavior(
             is_generated=True,
             default=_default_captions,
-            types_by_format=dict.fromkeys(_DEFAULT_CAPTIONS, "str") | {"verbose_json": "audio.TranslationVerbose"},
+            types_by_format={
+                **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
+                "verbose_json": "audio.TranslationVerbose",
+            },
         ),
-        "images.create_variation": _Behavior(is_generated=True, coerce=_image_from_bytes, derive=_derive_images),
+        "images.create_variation": _Behavior(
+            is_generated=True,
+            coerce=_image_from_bytes,
+            derive=_derive_images,
+        ),
         "images.edit": _Behavior(
             is_generated=True,
             coerce=_image_from_bytes,
@@ -8385,121 +8693,168 @@ _extend_table(
 
 
 def _embeddings_from_vectors(value: Any) -> Callable[[_Call], _JSON] | None:
-    """Embeddings by their vectors: one for all inputs, or a list with one for each."""
-    vectors = value if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)) else [value]
-    if all(isinstance(vector, (list, tuple)) and vector and _all_numbers(vector) for vector in vectors):
-        return functools.partial(
-            _one_embedding_per_input, [{"embedding": list(map(float, vector))} for vector in vectors]
-        )
-    return None
+    """Return a function that builds a partial of the answer from vectors, or None if `value` is something else.
+
+    value: a vector for all inputs, or a list with a vector for each input.
+    """
+    has_several = isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple))
+    vectors = value if has_several else [value]
+    if not all(_is_vector(vector) for vector in vectors):
+        return None
+    embeddings = [{"embedding": list(map(float, vector))} for vector in vectors]
+    return functools.partial(_one_embedding_per_input, embeddings)
 
 
-def _all_numbers(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, (int, float)) for value in values)
+def _is_vector(value: Any) -> bool:
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    return all(isinstance(component, (int, float)) for component in value)
 
 
 def _one_embedding_per_input(embeddings: list[_JSON], call: _Call) -> _JSON:
-    number = len(_embedding_inputs(call.body.get("input", "")))
-    if len(embeddings) not in (1, number):
-        message = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(number, 'input')}"
+    """Return a partial with an embedding for each input. A single one is repeated.
+
+    Raises `AssertionError` if there are several embeddings and another number of inputs.
+    """
+    input_count = len(_embedding_inputs(call.body.get("input", "")))
+    if len(embeddings) == 1:
+        return {"data": embeddings * input_count}
+    if len(embeddings) != input_count:
+        message = f"{call.row.name}.response has {len(embeddings)} vectors for {_count_noun(input_count, 'input')}"
         raise AssertionError(f"{message}; set one vector for all, or one for each")
-    return {"data": embeddings * (number if len(embeddings) == 1 else 1)}
+    return {"data": embeddings.copy()}
 
 
-# Dimensions by model; 1536 for the others.
+# Dimensions by model. Other models have 1536.
 _EMBEDDING_DIMENSIONS = {"text-embedding-3-large": 3072}
 
 
 def _derive_embeddings(call: _Call, obj: _JSON) -> _JSON:
+    """Return an embedding for each input, from the vectors that the test set or generated, and the usage."""
     inputs = _embedding_inputs(call.body.get("input", ""))
     size = int(call.body.get("dimensions") or _EMBEDDING_DIMENSIONS.get(str(call.body.get("model")), 1536))
-    count = sum(map(_count_tokens, inputs))
-    vectors = [item["embedding"] for item in obj["data"]] or [_generate_embedding(text, size) for text in inputs]
+    token_count = sum(map(_count_tokens, inputs))
+    vectors = [item["embedding"] for item in obj["data"]]
+    if not vectors:
+        vectors = [_generate_embedding(text, size) for text in inputs]
     data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
-    return {"data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}
+    return {
+        "data": data,
+        "usage": {"prompt_tokens": token_count, "total_tokens": token_count},
+    }
 
 
 def _embedding_inputs(value: Any) -> list[str]:
-    """One text for each embedding asked for; token ids count as text of their own."""
-    if isinstance(value, list) and value and not isinstance(value[0], int):
-        return [item if isinstance(item, str) else json.dumps(item) for item in value]
-    return [value if isinstance(value, str) else json.dumps(value)]
+    """Return the text of each input. An input of token ids is represented by its JSON."""
+    has_several = isinstance(value, list) and value and not isinstance(value[0], int)
+    inputs = value if has_several else [value]
+    return [item if isinstance(item, str) else json.dumps(item) for item in inputs]
 
 
 def _generate_embedding(text: str, size: int) -> list[float]:
-    """A vector of unit length, the same for the same text everywhere."""
-    data = random.Random(_encode_utf8(text)).randbytes(2 * size)  # an own generator: the global one is the test's
-    vector = struct.unpack(f"<{size}h", data)  # all at once: a number each would cost ten times as much
+    """Return a vector of length 1 with `size` dimensions. The same text has the same vector in every process."""
+    generator = random.Random(_encode_utf8(text))  # not the global one, whose state belongs to the test
+    data = generator.randbytes(2 * size)
+    vector = struct.unpack(f"<{size}h", data)  # ten times as fast as a random number for each dimension
     norm = math.hypot(*vector) or 1
     return [component / norm for component in vector]
 
 
 def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
-    """Embeddings as they are asked for. Python's SDK asks for base64 and reads numbers too, which stay as they were set."""
-    as_set = script is not _NOT_SET and call.request.headers.get("x-stainless-lang") == "python"
-    if call.body.get("encoding_format") == "base64" and not as_set:
-        for item in obj["data"]:
-            if not isinstance(item["embedding"], str):  # as of a recorded answer, which is in base64
-                item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
+    """Encode the vectors of an answer as base64 if the request asks for it.
+
+    The Python SDK asks for base64 by default and accepts lists of numbers too. It gets vectors that the test set as
+    lists, unchanged.
+    """
+    if call.body.get("encoding_format") != "base64":
+        return
+    if script is not _NOT_SET and call.request.headers.get("x-stainless-lang") == "python":
+        return
+    for item in obj["data"]:
+        if not isinstance(item["embedding"], str):  # a recorded answer has base64 already
+            item["embedding"] = base64.b64encode(array.array("f", item["embedding"]).tobytes()).decode()
 
 
 def _derive_moderations(call: _Call, obj: _JSON) -> _JSON:
+    """Return a default result for each input."""
     value = call.body.get("input", "")
-    has_parts = isinstance(value, list) and value and isinstance(value[0], dict)  # several parts are one input
+    input_count = 1
+    if isinstance(value, list):
+        is_multimodal = value and isinstance(value[0], dict)  # a list of objects is one input with several parts
+        if not is_multimodal:
+            input_count = len(value)
     result = _default_value(_list_item_type(_fields_of(call.response_type)["results"].type))
-    return {
-        "results": [_copy_json(result) for _ in range(len(value) if isinstance(value, list) and not has_parts else 1)]
-    }
+    return {"results": [_copy_json(result) for _ in range(input_count)]}
 
 
 def _derive_decision(call: _Call, obj: _JSON) -> _JSON:
-    """An answer to each question: yes, the first choice, the lowest level."""
+    """Return an answer to each question, and the usage. The answers are: yes, the first choice, the lowest level."""
     _check_questions(call)
-    questions = _only_dicts(call.body.get("questions"))
-    answers = [
-        _DECISION_ANSWERS[question["type"]](question) | {k: question.get(k) for k in ("type", "name")}
-        for question in questions
-    ]
-    texts = [call.body.get("input"), *(question.get("instructions") for question in questions)]
-    return {"answers": answers} | _usage_with_counts(
-        obj, input_tokens=_count_tokens("".join(map(_extract_text, texts))), output_tokens=len(answers)
-    )
+    texts = [_extract_text(call.body.get("input"))]
+    answers = []
+    for question in _only_dicts(call.body.get("questions")):
+        answer = _DECISION_ANSWERS[question["type"]](question)
+        answers.append({**answer, "type": question.get("type"), "name": question.get("name")})
+        texts.append(_extract_text(question.get("instructions")))
+    input_tokens = _count_tokens("".join(texts))
+    return {"answers": answers} | _usage_with_counts(obj, input_tokens=input_tokens, output_tokens=len(answers))
 
 
-# What a question cannot do without, by its type: a list, and what each of its members says.
-_REQUIRED_QUESTION_FIELDS = {"choice": [("choices", "value")], "score": [("levels", "label")]}
+# The list that a question requires, by the question's type, and the field that each member of the list requires.
+_REQUIRED_QUESTION_FIELDS = {
+    "choice": ("choices", "value"),
+    "score": ("levels", "label"),
+}
 
 
 def _check_questions(call: _Call) -> None:
-    """Raises the 400 of a question without what is to be decided between."""
+    """Raise the 400 of a question without choices or levels, or with incomplete ones."""
     for index, question in enumerate(_only_dicts(call.body.get("questions"))):
-        for name, field in _REQUIRED_QUESTION_FIELDS.get(str(question.get("type")), ()):
-            path, members = ("questions", index, name), _only_dicts(question.get(name))
-            missing_fields = [(*path, number, field) for number, member in enumerate(members) if field not in member]
-            for missing_path in missing_fields if members else [path]:
-                _Flaw(missing_path, "missing_required_parameter").reject()
+        question_type = str(question.get("type"))
+        if question_type not in _REQUIRED_QUESTION_FIELDS:
+            continue
+        list_name, member_field = _REQUIRED_QUESTION_FIELDS[question_type]
+        path = ("questions", index, list_name)
+        members = _only_dicts(question.get(list_name))
+        if not members:
+            _Flaw(path, "missing_required_parameter").reject()
+        for number, member in enumerate(members):
+            if member_field not in member:
+                _Flaw((*path, number, member_field), "missing_required_parameter").reject()
 
 
-def _with_probabilities(members: Iterable[_JSON]) -> list[_JSON]:
-    """How likely each of several is: the first is, the others are not."""
-    return [{**member, "probability": float(index == 0)} for index, member in enumerate(members)]
+def _answer_predicate(question: Mapping[str, Any]) -> _JSON:
+    return {"probability": 1.0}
 
 
-# What is answered to a question, by its type.
-_DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
-    "predicate": lambda question: {"probability": 1.0},
-    "choice": lambda question: {
-        "choice": question["choices"][0]["value"],
+def _answer_choice(question: Mapping[str, Any]) -> _JSON:
+    choices = [{"value": choice["value"]} for choice in question["choices"]]
+    return {
+        "choice": choices[0]["value"],
         "confidence": 1.0,
-        "probabilities": _with_probabilities({"value": choice["value"]} for choice in question["choices"]),
-    },
-    "score": lambda question: {
+        "probabilities": _with_probabilities(choices),
+    }
+
+
+def _answer_score(question: Mapping[str, Any]) -> _JSON:
+    levels = [{"label": level["label"], "value": value} for value, level in enumerate(question["levels"])]
+    return {
         "score": 0.0,
         "confidence": 1.0,
-        "probabilities": _with_probabilities(
-            {"label": level["label"], "value": value} for value, level in enumerate(question["levels"])
-        ),
-    },
+        "probabilities": _with_probabilities(levels),
+    }
+
+
+def _with_probabilities(alternatives: list[_JSON]) -> list[_JSON]:
+    """Return copies of alternatives with a `probability`: 1.0 for the first, and 0.0 for the others."""
+    return [{**alternative, "probability": float(index == 0)} for index, alternative in enumerate(alternatives)]
+
+
+# Functions that return the answer to a question, by its type.
+_DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
+    "predicate": _answer_predicate,
+    "choice": _answer_choice,
+    "score": _answer_score,
 }
 
 
@@ -8524,11 +8879,20 @@ _extend_table(
 _extend_table(
     _BEHAVIORS,
     {
-        "decisions.create": _Behavior(is_generated=True, derive=_derive_decision),
-        "embeddings.create": _Behavior(
-            is_generated=True, coerce=_embeddings_from_vectors, derive=_derive_embeddings, store=_encode_embeddings
+        "decisions.create": _Behavior(
+            is_generated=True,
+            derive=_derive_decision,
         ),
-        "moderations.create": _Behavior(is_generated=True, derive=_derive_moderations),
+        "embeddings.create": _Behavior(
+            is_generated=True,
+            coerce=_embeddings_from_vectors,
+            derive=_derive_embeddings,
+            store=_encode_embeddings,
+        ),
+        "moderations.create": _Behavior(
+            is_generated=True,
+            derive=_derive_moderations,
+        ),
     },
 )
 

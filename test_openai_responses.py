@@ -7472,7 +7472,7 @@ def test_deleting_a_response_restores_the_default(create):
     (CHAT_CREATE, ["a", 5], TypeError, "step 1: "),
     ("completions.create", tool_call("f"), TypeError, "without tool calls, refusals or citations"),
     (CHAT_CREATE, TEXT_WITH_FILE, TypeError, "cites pages .*, but not files"),
-    ("beta.threads.runs.create", TEXT_WITH_URLS, TypeError, "messages of threads cite files only"),
+    ("beta.threads.runs.create", TEXT_WITH_URLS, TypeError, "messages of threads can cite only files"),
     ("embeddings.create", tool_call("f"), TypeError, "does not answer with model output"),
 )
 def test_invalid_values_raise_on_assignment(openai_mock, name, value, mistake, words):
