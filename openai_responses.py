@@ -7716,22 +7716,25 @@ class _AudioSession(_SocketSession):
         super().__init__(call, router)
         self.settings = self.initial_settings()
         self.input_buffer = b""
-        self.elapsed_ms = 0  # the duration of the audio before that in the input buffer
+        self.elapsed_ms = 0  # the duration of all audio before the input buffer
 
     def settings_model(self) -> str:
         """Return the name of the SDK's model of the settings."""
         raise NotImplementedError
 
     def initial_settings(self) -> _JSON:
-        """Return the default settings, with those of the client secret or the call that the client connects with."""
+        """Return the default settings, changed by those of the client secret or of the call that the client joins."""
         call = self.call
         api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
-        secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(api_key) or {}
+        namespace = call.row.name.rpartition(".")[0]
+        secret = call.store.get(f"{namespace}.client_secrets", {}).get(api_key) or {}
         joined_call = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
         default = _new_object(self.settings_model(), call.store, {})
         settings = _merge_settings(default, {**(secret.get("session") or {}), **joined_call})
         model = call.query.get("model") or call.query.get("deployment")
-        return settings | {"model": model} if model else settings
+        if model:
+            settings["model"] = model
+        return settings
 
     def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         return {"event_id": message.call.store._new_id("event_"), **event}
@@ -7797,10 +7800,10 @@ class _SampleFormat(NamedTuple):
 
 
 _PCM16 = _SampleFormat(48, b"\0")
-
-
 _ULAW = _SampleFormat(8, b"\xff")
 _ALAW = _SampleFormat(8, b"\xd5")
+
+
 _SAMPLE_FORMATS = {
     "audio/pcm": _PCM16,
     "audio/pcma": _ALAW,
@@ -7813,9 +7816,10 @@ _SAMPLE_FORMATS = {
 
 def _merge_settings(settings: _JSON, changes: Mapping[str, Any]) -> _JSON:
     """Return settings with changes. Audio settings are merged, all others are replaced."""
-    nested = _NESTED_SETTINGS & changes.keys()
-    merged = {name: _merge_settings(settings.get(name) or {}, changes[name] or {}) for name in nested}
-    return {**settings, **changes, **merged}
+    merged = {**settings, **changes}
+    for name in _NESTED_SETTINGS & changes.keys():
+        merged[name] = _merge_settings(settings.get(name) or {}, changes[name] or {})
+    return merged
 
 
 _NESTED_SETTINGS = {"audio", "input", "output"}
@@ -7830,34 +7834,37 @@ _SETTINGS_MODELS = {
 
 
 async def _transcribe(message: _ClientMessage, settings: Mapping[str, Any]) -> str:
-    """Return the text of `audio.transcriptions.create`. Raise the error that is set there."""
+    """Return the text that `audio.transcriptions.create` returns. Raise the error that is set for that endpoint."""
     request = message.with_body(settings).for_endpoint("audio.transcriptions.create")
     return (await _answer_as_dict(request))["text"]
 
 
 def _audio_pieces(
-    session: _AudioSession, text: str, pieces: _TextSplitter, audio: str | None = None
+    session: _AudioSession, text: str, split: _TextSplitter, audio: str | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Yield the pieces of a text, each with its part of the audio in base64. Without `audio`, it is silence."""
+    """Yield the pieces of a text, each with its part of the audio in base64. Without `audio`, the audio is silence."""
     bytes_per_ms, silence = session.sample_format("output")
-    samples = base64.b64decode(audio) if audio else silence * (bytes_per_ms * _MS_PER_CHARACTER * len(text))
+    duration_ms = _MS_PER_CHARACTER * len(text)
+    samples = base64.b64decode(audio) if audio else silence * (bytes_per_ms * duration_ms)
 
     def offset(position: int) -> int:
-        """Return where the audio of a character begins. Even, because samples have up to two bytes."""
+        """Return the byte at which the audio of a character begins. It is even, as a sample has up to two bytes."""
         return len(samples) * position // len(text) // 2 * 2
 
     end = 0
-    for piece in pieces(text):
+    for piece in split(text):
         start = end
         end += len(piece)
-        stop = offset(end) if end < len(text) else None
+        stop = len(samples)
+        if end < len(text):
+            stop = offset(end)
         yield piece, base64.b64encode(samples[offset(start) : stop]).decode()
 
 
-_MS_PER_CHARACTER = 10  # of audio
+_MS_PER_CHARACTER = 10  # the duration of the audio of a character
 
 
-_TextSplitter = Callable[[str], Iterator[str]]  # splits a text for deltas
+_TextSplitter = Callable[[str], Iterator[str]]  # splits a text into the pieces that deltas send
 
 
 # ---- sessions with a conversation ------------------------------------------------------------------------------------
@@ -7875,8 +7882,8 @@ class _RealtimeSession(_AudioSession):
         super().__init__(call, router)
         self.conversation_id = call.store._new_id("conv_")
         self.items: dict[str, _JSON] = {}  # the conversation, in order
-        self.speech_item_id: str | None = None  # the item that speech in the input buffer will become
-        self.active_responses: dict[str, bool] = {}  # ids of those in progress; True if part of the conversation
+        self.speech_item_id: str | None = None  # the ID of the item that the speech in the input buffer will become
+        self.active_responses: dict[str, bool] = {}  # responses in progress by ID: True if part of the conversation
         self.last_response_id = ""
         self.cancel_reason = ""
 
@@ -7889,8 +7896,11 @@ class _RealtimeSession(_AudioSession):
 
     @property
     def active_response(self) -> str | None:
-        """Return the id of the response of the conversation that is in progress."""
-        return next((id for id, in_conversation in self.active_responses.items() if in_conversation), None)
+        """Return the ID of the response in progress that is part of the conversation, or None."""
+        for id, in_conversation in self.active_responses.items():
+            if in_conversation:
+                return id
+        return None
 
     def opening_events(self) -> list[_JSON]:
         return [{"type": "session.created", "session": self.settings}]
@@ -7924,7 +7934,7 @@ class _RealtimeSession(_AudioSession):
 
     @_handles("conversation.item.truncate")
     def truncate_item(self, message: _ClientMessage) -> list[_JSON]:
-        """Drop the audio and the transcript of an item: where the transcript would be cut is unknown."""
+        """Drop the audio and the transcript of a content part. A transcript has no times, so it can't be cut."""
         item = self._find_item(message)
         index = message.body["content_index"]
         parts = item.get("content") or []
@@ -7936,21 +7946,26 @@ class _RealtimeSession(_AudioSession):
         fields = {key: message.body[key] for key in ("item_id", "content_index", "audio_end_ms")}
         return [{"type": "conversation.item.truncated", **fields}]
 
-    def insert_item(self, item: _JSON, previous: str | None = None) -> _JSON:
-        """Insert an item after another, by default at the end of the conversation. Return the event of it."""
+    def insert_item(self, item: _JSON, previous_id: str | None = None) -> _JSON:
+        """Insert an item into the conversation, and return the event that reports the new item.
+
+        previous_id: the ID of the item to insert after, or "root" for the beginning. The default is the end.
+        """
         ids = list(self.items)
         index = len(ids)
-        if previous == "root":
+        if previous_id == "root":
             index = 0
-        elif previous in ids:
-            index = ids.index(previous) + 1
+        elif previous_id in ids:
+            index = ids.index(previous_id) + 1
+        added = {"type": "conversation.item.added", "previous_item_id": None, "item": _without_audio(item)}
+        if index > 0:
+            added["previous_item_id"] = ids[index - 1]
         ids.insert(index, item["id"])
         self.items = {id: self.items.get(id, item) for id in ids}
-        previous = ids[index - 1] if index else None
-        return {"type": "conversation.item.added", "previous_item_id": previous, "item": _without_audio(item)}
+        return added
 
     def _find_item(self, message: _ClientMessage) -> _JSON:
-        """Return the item that a message names. Raise the 400 of an unknown item."""
+        """Return the item with the ID in a message. Raise the 400 of an unknown item."""
         id = message.body["item_id"]
         verb = message.body["type"].rpartition(".")[2]
         if id not in self.items:
@@ -7960,10 +7975,13 @@ class _RealtimeSession(_AudioSession):
 
     def _check_tool_output(self, item: Mapping[str, Any]) -> None:
         """Raise the 400 of a tool output without a tool call in the conversation."""
-        call_ids = [existing.get("call_id") for existing in self.items.values() if existing["type"] == "function_call"]
-        if item["type"] == "function_call_output" and item.get("call_id") not in call_ids:
-            error = f"Tool call ID '{item.get('call_id')}' not found in conversation."
-            _reject(error, "item.call_id", "invalid_tool_call_id")
+        if item["type"] != "function_call_output":
+            return
+        call_id = item.get("call_id")
+        for other in self.items.values():
+            if other["type"] == "function_call" and other.get("call_id") == call_id:
+                return
+        _reject(f"Tool call ID '{call_id}' not found in conversation.", "item.call_id", "invalid_tool_call_id")
 
     # input audio
 
@@ -7987,7 +8005,10 @@ class _RealtimeSession(_AudioSession):
         return itertools.chain(events, response_events)
 
     def _detect_start_of_speech(self, message: _ClientMessage, detection: Mapping[str, Any]) -> list[_JSON]:
-        """Return the event of the start of speech, if the input buffer has the first sound of a turn."""
+        """Begin a turn if the input buffer contains its first sound, and return the event of its start.
+
+        A turn interrupts the response in progress, unless the settings disable that. Return [] if no turn begins.
+        """
         if self.speech_item_id or not self.non_silent_audio():
             return []
         self.speech_item_id = message.call.store._new_id("item_")
@@ -8008,18 +8029,22 @@ class _RealtimeSession(_AudioSession):
                 f"Expected at least {_MIN_COMMIT_MS}ms of audio, but buffer only has {duration_ms:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
-        previous = next(reversed(self.items), None)
-        fields = {"id": self.speech_item_id} if self.speech_item_id else {}
+        item = _new_realtime_item(message.call, type="message", role="user")
+        if self.speech_item_id:
+            item["id"] = self.speech_item_id
         audio = base64.b64encode(self.take_input_buffer()).decode()
-        part = {"type": "input_audio", "audio": audio, "transcript": None}
-        item = _new_realtime_item(message.call, type="message", role="user", content=[part], **fields)
-        committed = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item["id"]}
+        item["content"] = [{"type": "input_audio", "audio": audio, "transcript": None}]
         added = self.insert_item(item)
+        committed = {
+            "type": "input_audio_buffer.committed",
+            "previous_item_id": added["previous_item_id"],
+            "item_id": item["id"],
+        }
         transcription = await self._transcription_events(message, item, duration_ms)
         return [committed, added, _item_done(added), *transcription]
 
     async def _transcription_events(self, message: _ClientMessage, item: _JSON, duration_ms: int) -> list[_JSON]:
-        """Transcribe the audio of an item, if the settings ask for it. Return the events of the transcript."""
+        """Transcribe the audio of an item, if the settings enable that. Return the events of the transcript."""
         settings = self.audio_config("input").get("transcription")
         if not settings and self.transcribes_only:
             settings = _DEFAULT_TRANSCRIPTION_SETTINGS
@@ -8092,21 +8117,25 @@ def _item_done(added: _JSON, **changes: Any) -> _JSON:
 
 def _without_audio(item: Mapping[str, Any]) -> _JSON:
     """Return an item as events show it, without the audio of its parts."""
-    if "content" not in item:
-        return {**item}
-    content = [{key: value for key, value in part.items() if key != "audio"} for part in item["content"] or ()]
-    return {**item, "content": content}
+    shown = {**item}
+    if "content" in item:
+        shown["content"] = []
+        for part in item["content"] or ():
+            shown["content"].append({key: value for key, value in part.items() if key != "audio"})
+    return shown
 
 
 def _without_nulls(value: Any) -> Any:
     """Return a JSON value without the null fields of its objects."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return list(map(_without_nulls, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 class _BetaRealtimeSession(_RealtimeSession):
-    """A session of the beta, whose events and settings have other names."""
+    """A session of the beta API. Its events and settings have other names."""
 
     client_events = "beta.realtime.RealtimeClientEventParam"
 
@@ -8131,7 +8160,10 @@ class _BetaRealtimeSession(_RealtimeSession):
         return self.update(message)
 
 
-_BETA_EVENT_TYPES = {"conversation.item.added": "conversation.item.created", "conversation.item.done": None}
+_BETA_EVENT_TYPES = {
+    "conversation.item.added": "conversation.item.created",
+    "conversation.item.done": None,  # the beta doesn't send this event
+}
 
 
 def _to_beta(value: Any) -> Any:
@@ -8153,29 +8185,39 @@ _BETA_FIELDS = {"output_modalities": "modalities"}
 
 
 def _messages_from_realtime(call: _Call) -> list[_JSON]:
-    """Return the conversation, or the input that a response has instead of it."""
+    """Return the items that the model sees: the input of the request or, without one, the conversation."""
     items = call.session.items if call.session else {}  # there is no session during the handshake
     if call.body.get("input") is None:
         return list(items.values())
+    # an item of the conversation can be given by its ID
     return [items.get(item.get("id"), item) for item in _only_dicts(call.body["input"])]
 
 
 def _turn_to_realtime_response(turn: Turn) -> _JSON:
-    """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
+    """Convert a turn to a partial of RealtimeResponse. Raise `TypeError` for a turn with citations.
+
+    The text is neither audio nor text yet: `_with_modality` converts it when the response is sent.
+    """
     if turn.citations:
-        raise TypeError(f"{turn!r}: no citation here")
-    text, status = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
-    message = {"type": "message", "role": "assistant", "content": [{"text": text}], "status": status}
-    tool_calls = [
-        {"type": "function_call", "call_id": tool_call.id or _NewId("call_"), **_tool_call_fields(tool_call)}
-        for tool_call in turn.tool_calls
-    ]
-    details = {"status_details": {"type": status, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
-    return {"output": [*([message] if text is not None else ()), *tool_calls], "status": status, **details}
+        raise TypeError(f"{turn!r}: a realtime response cannot have citations")
+    status = "incomplete" if turn.stop else "completed"
+    text = turn.refusal if turn.text is None else turn.text
+
+    output = []
+    if text is not None:
+        output.append({"type": "message", "role": "assistant", "content": [{"text": text}], "status": status})
+    for tool_call in turn.tool_calls:
+        call_id = tool_call.id or _NewId("call_")
+        output.append({"type": "function_call", "call_id": call_id, **_tool_call_fields(tool_call)})
+
+    response = {"output": output, "status": status}
+    if turn.stop:
+        response["status_details"] = {"type": status, "reason": _INCOMPLETE_REASONS[turn.stop]}
+    return response
 
 
 def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
-    """Return the usage and the conversation of a response."""
+    """Return the usage of a response and the ID of its conversation."""
     session = call.session
     input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
     input_tokens["text_tokens"] += _count_tokens(str(call.body.get("instructions")))
@@ -8184,11 +8226,15 @@ def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
     if fields:
         fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
         fields["usage"]["output_token_details"] = output_tokens
-    return fields | {"conversation_id": None if _is_out_of_band(call) else session.conversation_id}
+    fields["conversation_id"] = None if _is_out_of_band(call) else session.conversation_id
+    return fields
 
 
 def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Count the text tokens and audio tokens of items. Audio has a token in 100 ms, or those of its transcript."""
+    """Count the text tokens and audio tokens of items.
+
+    Audio has one token in 100 ms. A part without audio data has the tokens of its text or transcript.
+    """
     counts = {"text_tokens": 0, "audio_tokens": 0}
     for item in items:
         for part in _only_dicts(item.get("content")) or [item]:
@@ -8202,7 +8248,7 @@ def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[st
 
 
 def _is_out_of_band(call: _Call) -> bool:
-    """Return True if a response is not to become part of the conversation."""
+    """Return True if a response does not become part of the conversation."""
     return call.body.get("conversation") == "none"
 
 
@@ -8213,56 +8259,64 @@ def _store_realtime_response(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _realtime_response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a response. If it is cancelled meanwhile, its output ends there."""
+    """Yield the events of a response with their types."""
     for event in _response_lifecycle(call, response, chunk):
         yield event["type"], event
 
 
 def _response_lifecycle(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the events of a response from creation to end. If it is cancelled meanwhile, its output ends there."""
     session = call.session
     response_id = response["id"]
     output = []
+    rate_limits = [{"name": name, **limit} for name, limit in _RATE_LIMITS.items()]
     yield {"type": "response.created", "response": response | _INITIAL_RESPONSE_FIELDS}
-    yield {
-        "type": "rate_limits.updated",
-        "rate_limits": [{"name": name, **limit} for name, limit in _RATE_LIMITS.items()],
-    }
+    yield {"type": "rate_limits.updated", "rate_limits": rate_limits}
     try:
         for index, item in enumerate(response["output"]):
             if response_id in session.active_responses:
-                output.append(_with_modality(call, item))
-                yield from _item_lifecycle(call, output[-1], {"response_id": response_id, "output_index": index}, chunk)
+                item = _with_modality(call, item)
+                output.append(item)
+                position = {"response_id": response_id, "output_index": index}
+                yield from _item_lifecycle(call, item, position, chunk)
         if response_id not in session.active_responses:
             details = {"type": "cancelled", "reason": session.cancel_reason}
             response |= {"status": "cancelled", "status_details": details}
     finally:
         session.active_responses.pop(response_id, None)
-    yield {"type": "response.done", "response": response | {"output": list(map(_without_audio, output))}}
+    yield {"type": "response.done", "response": response | {"output": [_without_audio(item) for item in output]}}
 
 
 _INITIAL_RESPONSE_FIELDS = {"status": "in_progress", "status_details": None, "output": [], "usage": None}
 
 
 def _item_lifecycle(call: _Call, item: _JSON, position: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    """Yield the events of an output item, and have the item contain what was sent of it.
+    """Yield the events of an output item. If the response is cancelled, the item keeps what was sent until then.
 
-    position: the fields that say where in the response it is.
+    item: it is changed, so it must not be shared.
+    position: the fields of the events that locate the item in the response.
     """
     session = call.session
     response_id = position["response_id"]
     final_status = item.get("status")
     initial = item | {key: value for key, value in _INITIAL_ITEM_FIELDS.items() if key in item}
     yield {"type": "response.output_item.added", "item": initial, **position}
-    added = None if _is_out_of_band(call) else session.insert_item(initial)
-    if added:
+    added = None
+    if not _is_out_of_band(call):
+        added = session.insert_item(initial)
         yield added
 
-    def pieces(text: str) -> Iterator[str]:
-        return itertools.takewhile(lambda piece: response_id in session.active_responses, _split_text(text, chunk))
+    def split(text: str) -> Iterator[str]:
+        """Yield the pieces of a text until the response is cancelled."""
+        for piece in _split_text(text, chunk):
+            if response_id not in session.active_responses:
+                return
+            yield piece
 
     streamer = _ITEM_STREAMERS.get(item["type"])
-    for event in streamer(session, item, pieces) if streamer else ():
-        yield event | position | {"item_id": item["id"]}
+    if streamer:
+        for event in streamer(session, item, split):
+            yield event | position | {"item_id": item["id"]}
     item["status"] = final_status if response_id in session.active_responses else "incomplete"
     if added:
         session.items[item["id"]] = _copy_json(item)
@@ -8274,42 +8328,49 @@ _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 
 def _with_modality(call: _Call, item: _JSON) -> _JSON:
-    """Return an output item with its content as audio or as text, whichever the response has."""
+    """Return an output item with its content as audio or as text, as the modalities of the request require."""
     converted = {"object": "realtime.item", **item}
     if "content" not in item:
         return converted
     modalities = call.body.get("output_modalities") or call.body.get("modalities") or ["audio"]
-    part_type, field = ("output_audio", "transcript") if "audio" in modalities else ("output_text", "text")
+    part_type = "output_text"
+    text_field = "text"
+    if "audio" in modalities:
+        part_type = "output_audio"
+        text_field = "transcript"
     converted["content"] = []
     for part in item["content"] or ():
         text = part.get("text", part.get("transcript", _DEFAULT_TEXT)) or ""
-        converted["content"].append({"type": part_type, field: text, "audio": part.get("audio")})
+        converted["content"].append({"type": part_type, text_field: text, "audio": part.get("audio")})
     return converted
 
 
-def _stream_message(session: _AudioSession, item: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+# The functions that stream an item or a part add to it piece by piece, so that it contains what was sent.
+
+
+def _stream_message(session: _AudioSession, item: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     for index, part in enumerate(item["content"]):
         streamer = _stream_audio if part["type"] == "output_audio" else _stream_text
-        for event in streamer(session, part, pieces):
+        for event in streamer(session, part, split):
             yield event | {"content_index": index}
 
 
-def _stream_text(session: _AudioSession, part: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+def _stream_text(session: _AudioSession, part: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     text = part["text"]
     part["text"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "text", "text": ""}}
-    for piece in pieces(text):
+    for piece in split(text):
         part["text"] += piece
         yield {"type": "response.output_text.delta", "delta": piece}
     yield {"type": "response.output_text.done", "text": part["text"]}
     yield {"type": "response.content_part.done", "part": {"type": "text", "text": part["text"]}}
 
 
-def _stream_audio(session: _AudioSession, part: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+def _stream_audio(session: _AudioSession, part: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     transcript = part["transcript"]
     part["transcript"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "audio", "transcript": ""}}
-    for piece, audio in _audio_pieces(session, transcript, pieces, part["audio"]):
+    for piece, audio in _audio_pieces(session, transcript, split, part["audio"]):
         part["transcript"] += piece
         yield {"type": "response.output_audio_transcript.delta", "delta": piece}
         yield {"type": "response.output_audio.delta", "delta": audio}
@@ -8318,11 +8379,11 @@ def _stream_audio(session: _AudioSession, part: _JSON, pieces: _TextSplitter) ->
     yield {"type": "response.content_part.done", "part": {"type": "audio", "transcript": part["transcript"]}}
 
 
-def _stream_function_call(session: _AudioSession, item: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+def _stream_function_call(session: _AudioSession, item: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     arguments = item["arguments"]
     call_id = {"call_id": item["call_id"]}
     item["arguments"] = ""
-    for piece in pieces(arguments):
+    for piece in split(arguments):
         item["arguments"] += piece
         yield {"type": "response.function_call_arguments.delta", "delta": piece, **call_id}
     done = {"name": item["name"], "arguments": item["arguments"], **call_id}
@@ -8340,12 +8401,12 @@ class _UtteranceSession(_AudioSession):
 
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
-        self.utterance_ms = (0, 0)  # when the utterance that is being answered began and ended
+        self.utterance_ms = (0, 0)  # the beginning and the end of the utterance that is being answered
         self.transcript: list[_JSON] = []  # utterances and answers, as messages
 
     @_handles("session.close")
     async def close(self, message: _ClientMessage) -> Iterable[Any]:
-        """Answer what is left in the input buffer, and close the connection."""
+        """Answer the rest of the input buffer, and close the connection."""
         events = await self.answer_utterance(message, is_last=True)
         return itertools.chain(events, [self.closed_event("close_requested"), 1000])
 
@@ -8416,7 +8477,7 @@ class _LiveSession(_UtteranceSession):
         self.muted = False
         self.response_items: list[_JSON] = []  # the input of a response
         self.decision_items: dict[str, _JSON] = {}  # the input of a decision, besides the transcript
-        self.decided_event_ids: set[str] = set()  # the ids of the events that asked for a decision
+        self.decided_event_ids: set[str] = set()  # the IDs of the `decision.create` events that were handled
 
     def settings_model(self) -> str:
         return "live.SessionResource"
@@ -8455,7 +8516,9 @@ class _LiveSession(_UtteranceSession):
     async def answer_utterance(self, message: _ClientMessage, is_last: bool = False) -> Iterable[Any]:
         events = await super().answer_utterance(message, is_last)
         triggers = self.settings.get("triggers")
-        return await self._with_triggered_decisions(message, list(events), triggers) if triggers else events
+        if triggers:
+            return await self._with_triggered_decisions(message, list(events), triggers)
+        return events
 
     @_handles("session.input_audio.mute", "session.input_audio.unmute")
     def mute(self, message: _ClientMessage) -> list[_JSON]:
@@ -8469,7 +8532,7 @@ class _LiveSession(_UtteranceSession):
 
     @_handles("response.create")
     async def create_response(self, message: _ClientMessage) -> Iterator[Any]:
-        """Have `responses.create` answer the items."""
+        """Answer the items with `responses.create`."""
         params = _get_dict(_get_dict(self.settings, "delegation"), "responses")
         body = {"model": _DEFAULT_MODEL, **params, "input": self.response_items}
         events = await _answer_as_events(message.with_body(body).for_endpoint("responses.create"))
@@ -8477,7 +8540,7 @@ class _LiveSession(_UtteranceSession):
 
     @_handles("decision.create")
     async def create_decision(self, message: _ClientMessage) -> list[_JSON]:
-        """Have `decisions.create` decide about the transcript and the items."""
+        """Make a decision about the transcript and the items with `decisions.create`."""
         event_id = message.body["event_id"]
         params = _get_dict(_get_dict(self.settings, "delegation"), "decisions")
         if not params:
@@ -8490,23 +8553,34 @@ class _LiveSession(_UtteranceSession):
     async def _with_triggered_decisions(
         self, message: _ClientMessage, events: list[Any], triggers: Iterable[Mapping[str, Any]]
     ) -> list[Any]:
-        """Return events, followed by a decision for the last event of each type that a trigger names."""
+        """Return events, followed by the decision of each trigger whose event type is among them.
+
+        The decision refers to the last event of that type.
+        """
         store = message.call.store
-        untimed = [event[1] if isinstance(event, tuple) else event for event in events]
-        last_of_type = {event["type"]: event for event in untimed if isinstance(event, dict)}
+        last_of_type: dict[str, _JSON] = {}
+        for event in events:
+            if isinstance(event, tuple):
+                event = event[1]  # without the seconds to wait before it
+            if isinstance(event, dict):
+                last_of_type[event["type"]] = event
         for trigger in triggers:
             source = last_of_type.get(trigger["event_type"])
             if source:
                 source["event_id"] = store._new_id("event_")
-                fields = {"source_event_id": source["event_id"], "source_event_type": trigger["event_type"]}
-                fields |= {"trigger_id": store._new_id("trigger_"), "delegation_id": None}
+                fields = {
+                    "source_event_id": source["event_id"],
+                    "source_event_type": trigger["event_type"],
+                    "trigger_id": store._new_id("trigger_"),
+                    "delegation_id": None,
+                }
                 events.append(await self._decision_event(message, trigger["decisions"], **fields))
         return events
 
     async def _decision_event(self, message: _ClientMessage, params: Mapping[str, Any], **fields: Any) -> _JSON:
-        """Return the event of a decision, or of the error that `decisions.create` has instead."""
+        """Return the event with a decision of `decisions.create`, or with its error."""
         body = {"model": "gpt-6-luna", **params, "input": [*self.transcript, *self.decision_items.values()]}
-        # without the session, so that the request is checked like one over HTTP
+        # without a session, the request is checked like a request over HTTP
         request = message.with_body(body).for_endpoint("decisions.create", session=None)
         try:
             decision = await _answer_as_dict(request)
@@ -8560,9 +8634,10 @@ class _SidebandSession(_LiveSession):
 
 
 def _derive_client_secret(call: _Call, obj: _JSON) -> _JSON:
-    """Return the default settings of a session with those of the request."""
+    """Return the settings of the request, merged into the default settings of a session of that type."""
     settings = obj["session"]
-    return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
+    default = _new_object(_SETTINGS_MODELS[settings["type"]], call.store, {})
+    return {"session": _merge_settings(default, settings)}
 
 
 def _store_call_settings(call: _Call, obj: Any, script: _Script) -> None:
@@ -8572,24 +8647,54 @@ def _store_call_settings(call: _Call, obj: Any, script: _Script) -> None:
 
 def _location_header(call: _Call) -> list[tuple[bytes, bytes]]:
     """Return the header with the path of the call that was created last."""
-    return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
+    call_id = next(reversed(call.store["realtime.calls"]))
+    return [(b"location", f"/v1/realtime/calls/{call_id}".encode())]
+
+
+def _store_accepted_call(call: _Call, obj: Any, script: _Script) -> None:
+    """Store the settings with which a call is accepted, for the session that joins it."""
+    call.store["realtime.calls"][call.params["call_id"]] = call.body
+
+
+def _store_nothing(call: _Call, obj: Any, script: _Script) -> None:
+    """Store no object: the answer to an utterance only becomes part of the session's transcript."""
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
-_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
+_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # answers the offer of a WebRTC client
 _PCM_FORMAT = {"type": "audio/pcm", "rate": 24000}
-_VAD_DEFAULTS = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
-_SERVER_VAD = _VAD_DEFAULTS | {"create_response": True, "interrupt_response": True}
+
+
+# Default settings of voice activity detection: without responses, and with them.
+_VAD_DEFAULTS = {
+    "type": "server_vad",
+    "threshold": 0.5,
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 200,
+}
+_SERVER_VAD = {
+    **_VAD_DEFAULTS,
+    "create_response": True,
+    "interrupt_response": True,
+}
+
+
+# Default settings of the input audio of transcription sessions and of realtime sessions.
 _TRANSCRIPTION_AUDIO_INPUT = {
     "format": _PCM_FORMAT,
     "transcription": None,
     "noise_reduction": None,
-    "turn_detection": _VAD_DEFAULTS | {"idle_timeout_ms": None},
+    "turn_detection": {**_VAD_DEFAULTS, "idle_timeout_ms": None},
 }
-_REALTIME_AUDIO_INPUT = _TRANSCRIPTION_AUDIO_INPUT | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
-# The default settings of a session.
+_REALTIME_AUDIO_INPUT = {
+    **_TRANSCRIPTION_AUDIO_INPUT,
+    "turn_detection": {**_SERVER_VAD, "idle_timeout_ms": None},
+}
+
+
+# Default settings of realtime sessions, and of those of the beta API.
 _REALTIME_SESSION = {
     "model": "gpt-realtime",
     "output_modalities": ["audio"],
@@ -8602,9 +8707,11 @@ _REALTIME_SESSION = {
     "prompt": None,
     "expires_at": _Timestamp(3600),
     "include": None,
-    "audio": {"input": _REALTIME_AUDIO_INPUT, "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0}},
+    "audio": {
+        "input": _REALTIME_AUDIO_INPUT,
+        "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0},
+    },
 }
-_ASSISTANT_MESSAGE = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
 _BETA_REALTIME_SESSION = {
     "id": _NewId("sess_"),
     "object": "realtime.session",
@@ -8623,6 +8730,13 @@ _BETA_REALTIME_SESSION = {
     "speed": 1.0,
     "max_response_output_tokens": "inf",
     "tracing": None,
+}
+
+
+_DEFAULT_ASSISTANT_MESSAGE = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"text": _DEFAULT_TEXT}],
 }
 
 
@@ -8654,10 +8768,24 @@ _extend_table(
     {
         "beta.realtime.Session": _BETA_REALTIME_SESSION,
         "beta.realtime.SessionCreateResponse": _BETA_REALTIME_SESSION,
-        "ClientSecret": {"value": _NewId("ek_"), "expires_at": _Timestamp(60)},
-        "ClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
-        "RealtimeResponse": {"output": [_ASSISTANT_MESSAGE], "usage": {}, "object": "realtime.response"},
-        "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
+        "ClientSecret": {
+            "value": _NewId("ek_"),
+            "expires_at": _Timestamp(60),
+        },
+        "ClientSecretCreateResponse": {
+            "value": _NewId("ek_"),
+            "expires_at": _Timestamp(600),
+        },
+        "RealtimeResponse": {
+            "output": [_DEFAULT_ASSISTANT_MESSAGE],
+            "usage": {},
+            "object": "realtime.response",
+        },
+        "RealtimeResponseUsage": {
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "total_tokens": 0,
+        },
         "RealtimeSessionCreateResponse": _REALTIME_SESSION,
         "RealtimeTranscriptionSessionCreateResponse": {
             "object": "realtime.transcription_session",
@@ -8665,12 +8793,18 @@ _extend_table(
             "include": None,
             "audio": {"input": _TRANSCRIPTION_AUDIO_INPUT},
         },
-        "RealtimeTranslationClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
+        "RealtimeTranslationClientSecretCreateResponse": {
+            "value": _NewId("ek_"),
+            "expires_at": _Timestamp(600),
+        },
         "RealtimeTranslationSession": {
             "model": "gpt-realtime-translate",
             "audio": {"input": {}, "output": {"language": "en"}},
         },
-        "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM_FORMAT, "output": {"voice": "marin"}}},
+        "SessionResource": {
+            "model": "gpt-live-1",
+            "audio": {"format": _PCM_FORMAT, "output": {"voice": "marin"}},
+        },
     },
 )
 
@@ -8684,8 +8818,11 @@ _extend_table(
 )
 
 
-_UTTERANCE_BEHAVIOR = _Behavior(  # of sessions that answer each utterance
-    is_generated=True, store=lambda call, obj, script: None, events=_utterance_answer_events, stores_answer=False
+_UTTERANCE_BEHAVIOR = _Behavior(  # the behavior of sessions that answer each utterance
+    is_generated=True,
+    store=_store_nothing,
+    events=_utterance_answer_events,
+    stores_answer=False,
 )
 
 
@@ -8695,11 +8832,11 @@ _extend_table(
         "live.connect": _UTTERANCE_BEHAVIOR,
         "live.forks.connect": _UTTERANCE_BEHAVIOR,
         "live.sideband.connect": _UTTERANCE_BEHAVIOR,
-        "realtime.calls.accept": _Behavior(
-            store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
-        ),
+        "realtime.calls.accept": _Behavior(store=_store_accepted_call),
         "realtime.calls.create": _Behavior(
-            default=_SDP_ANSWER, store=_store_call_settings, extra_headers=_location_header
+            default=_SDP_ANSWER,
+            store=_store_call_settings,
+            extra_headers=_location_header,
         ),
         "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
         "realtime.connect": _Behavior(
