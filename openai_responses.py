@@ -31,7 +31,7 @@ method and path. The sections of this module, low to high; search for their name
 
     FILES AND UPLOADS · RESPONSES AND CONVERSATIONS · CHAT AND COMPLETIONS · ASSISTANTS · HOSTED AGENTS AND CHATKIT ·
     VECTOR STORES · BATCHES · FINE-TUNING AND MODELS · AUDIO AND IMAGES · EMBEDDINGS, MODERATIONS, DECISIONS ·
-    REALTIME AND LIVE · EVALS, CONTAINERS, SKILLS, VIDEOS · ADMINISTRATION AND WEBHOOK ENDPOINTS
+    REALTIME AND LIVE · EVALS · CONTAINERS · SKILLS · VIDEOS · ADMINISTRATION AND WEBHOOK ENDPOINTS
 
     REPLIES                 an answer as JSON, bytes or a stream of events
     SCRIPTS                 a response selected, checked and resolved; how `.response` is prepared
@@ -8866,12 +8866,12 @@ _extend_table(
 
 
 # ======================================================================================================================
-# EVALS, CONTAINERS, SKILLS, VIDEOS
+# EVALS
 # ======================================================================================================================
 
 
 def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
-    """The schema of what is evaluated: the item of the application, and what a model said to it."""
+    """Return the schema of what is evaluated: the application's item and, if there is one, the sample of a model."""
     config = _get_dict(call.body, "data_source_config")
     properties = {"item": config.get("item_schema") or {"type": "object"}}
     if config.get("include_sample_schema") or config.get("type") != "custom":
@@ -8881,26 +8881,104 @@ def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
 
 
 def _finish_eval_run(store: StateStore, run: _JSON) -> _JSON:
-    """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
+    """Return the changes that complete a run. All items pass, except those that the test set as errored or failed."""
     source = _get_dict(_get_dict(run, "data_source"), "source")
-    total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
+    items = source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines()
+    total = len(items)
     unsuccessful = run["result_counts"]["errored"] + run["result_counts"]["failed"]
-    changes = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - unsuccessful, 0), "total": total}}
-    counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), changes)["result_counts"]
-    criteria = _only_dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
-    criterion_counts = {"passed": counts["passed"], "failed": counts["failed"]}
-    results = [{"testing_criteria": criterion.get("name"), **criterion_counts} for criterion in criteria]
+    derived_counts = {
+        "errored": 0,
+        "failed": 0,
+        "passed": max(total - unsuccessful, 0),
+        "total": total,
+    }
+    key = (run["eval_id"], run["id"])
+    counts = _with_set_fields(store, "evals.runs", key, {"result_counts": derived_counts})["result_counts"]
+
+    results = []
+    for criterion in _only_dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria")):
+        result = {
+            "testing_criteria": criterion.get("name"),
+            "passed": counts["passed"],
+            "failed": counts["failed"],
+        }
+        results.append(result)
     return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
 
 
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_extend_table(
+    _RESOURCES,
+    {
+        "evals": {"paging": ("asc", 20, 100)},
+    },
+)
+
+
+_extend_table(
+    _ID_PREFIXES,
+    {
+        "EvalCreateResponse": "eval_",
+        "OutputItemListResponse": "outputitem_",
+        "OutputItemRetrieveResponse": "outputitem_",
+        "RunCreateResponse": "evalrun_",
+    },
+)
+
+
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
+    {
+        "EvalAPIError": {
+            "code": "",
+            "message": "",
+        },
+        "RunCreateResponse": {"status": "queued"},
+    },
+)
+
+
+_extend_table(
+    _IMPLIED_FIELDS,
+    {
+        "ResultCounts": _implied_by_counts,
+    },
+)
+
+
+_extend_table(
+    _BEHAVIORS,
+    {
+        "evals.create": _Behavior(derive=_derive_eval),
+        "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
+        "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
+    },
+)
+
+
+# ======================================================================================================================
+# CONTAINERS
+# ======================================================================================================================
+
+
 def _require_live_container(call: _Call, id: Any = None) -> None:
-    """The container lives on; one that is expired is a 400."""
+    """The container must not be expired. Using it postpones its expiry.
+
+    id: the ID of the container, by default the one in the path.
+    Raises the 404 of an unknown container, and the 400 of an expired one.
+    """
     if _touch_container(call, id)["status"] == "expired":
         _reject("Container is expired.")
 
 
 def _touch_container(call: _Call, id: Any = None) -> _JSON:
-    """The container lives on, unless it is expired."""
+    """Using a container postpones its expiry, unless it is expired already.
+
+    id: the ID of the container, by default the one in the path.
+    Returns the container. Raises the 404 of an unknown one.
+    """
     id = id or call.params["container_id"]
     container = _require_object(call, "containers", id, "container_id")
     if container["status"] != "expired":
@@ -8909,62 +8987,24 @@ def _touch_container(call: _Call, id: Any = None) -> _JSON:
 
 
 def _derive_container_file(call: _Call, obj: _JSON) -> _JSON:
-    source = call.store["files"].get(call.body.get("file_id"), {})
-    filename, data, _ = _uploaded_file(call.body.get("file"))
-    name, size = source.get("filename", filename), source.get("bytes", len(data))
-    return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
+    """Return the path, the size and the source of a file: an upload, or a stored file with the ID in the request."""
+    stored_file = call.store["files"].get(call.body.get("file_id"), {})
+    upload_name, upload, _ = _uploaded_file(call.body.get("file"))
+    name = stored_file.get("filename", upload_name)
+    return {
+        "path": f"/mnt/data/{name}",
+        "bytes": stored_file.get("bytes", len(upload)),
+        "source": "assistant" if stored_file else "user",
+    }
 
 
 def _container_file_content(call: _Call) -> bytes:
-    return call.store["files.content"].get(call.body.get("file_id"), _uploaded_file(call.body.get("file"))[1])
+    """Return the bytes of the upload, or of the stored file with the ID in the request."""
+    _, upload, _ = _uploaded_file(call.body.get("file"))
+    return call.store["files.content"].get(call.body.get("file_id"), upload)
 
 
-def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
-    """A skill comes with its first version."""
-    _store_created(call, obj, script)
-    id, version = obj["id"], obj["latest_version"]
-    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
-    call.store["skills.versions.content"][id, version] = _join_skill_files(call)
-
-
-def _join_skill_files(call: _Call) -> bytes:
-    return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
-
-
-def _derive_skill_version(call: _Call, obj: _JSON) -> _JSON:
-    skill = call.store["skills"].get(call.parent_ids[0], {})
-    return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
-
-
-def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
-    """A skill's name and description, as the head of its SKILL.md says them."""
-    text = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
-    matches = re.findall(r"^(name|description): *(.+)$", text, re.MULTILINE)
-    return {key: value.strip() for key, value in dict(matches).items()}
-
-
-def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
-    value = body.get("files") or []
-    return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
-
-
-def _store_skill_version(call: _Call, obj: _JSON, script: _Script) -> None:
-    _store_created(call, obj, script)
-    skill = call.store["skills"].get(call.parent_ids[0], {})
-    skill["latest_version"] = obj["version"]
-    if call.body.get("default") in (True, "true"):
-        skill["default_version"] = obj["version"]
-
-
-_VIDEO_STAGES = (
-    {"status": "queued", "progress": 0, "completed_at": None},
-    {"status": "in_progress", "progress": 50},
-    {"status": "completed", "progress": 100, "completed_at": _Timestamp()},
-)
-
-
-def _source_video_ids(call: _Call) -> list[Any]:
-    return _find_ids([call.params.get("video_id"), call.body.get("video")])
+# ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
 _extend_table(
@@ -8972,10 +9012,6 @@ _extend_table(
     {
         "containers": {"on_expire": _mark_expired},
         "containers.files.content": {"parent_params": ("container_id",)},
-        "evals": {"paging": ("asc", 20, 100)},
-        "skills.content": {"parent_params": ()},
-        "skills.versions": {"key_field": "version"},
-        "skills.versions.content": {"parent_params": ("skill_id",)},
     },
 )
 
@@ -8984,13 +9020,7 @@ _extend_table(
     _ID_PREFIXES,
     {
         "ContainerCreateResponse": "cntr_",
-        "EvalCreateResponse": "eval_",
         "FileCreateResponse": "cfile_",
-        "OutputItemListResponse": "outputitem_",
-        "OutputItemRetrieveResponse": "outputitem_",
-        "RunCreateResponse": "evalrun_",
-        "SkillVersion": "skillver_",
-        "VideoCreateCharacterResponse": "char_",
     },
 )
 
@@ -9009,29 +9039,7 @@ _extend_table(
         "ContainerCreateResponse": _CONTAINER_DEFAULTS,
         "ContainerListResponse": _CONTAINER_DEFAULTS,
         "ContainerRetrieveResponse": _CONTAINER_DEFAULTS,
-        "EvalAPIError": {"code": "", "message": ""},
-        "RunCreateResponse": {"status": "queued"},
-        "Skill": {"default_version": "1", "latest_version": "1"},
-        "SkillVersion": {"version": "1"},
-        "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
     },
-)
-
-
-_extend_table(
-    _IMPLIED_FIELDS,
-    {
-        "ResultCounts": _implied_by_counts,
-    },
-)
-
-
-_REMIX_BEHAVIOR = _Behavior(  # of calls that make a video from another one, which is named in the path or in the body
-    is_generated=True,
-    references={"video_id": "videos", "video": "videos"},
-    derive=lambda call, video: {"remixed_from_video_id": next(iter(_source_video_ids(call)), None)},
-    store=_store_created,
-    stages=_VIDEO_STAGES,
 )
 
 
@@ -9048,13 +9056,166 @@ _extend_table(
         "containers.files.delete": _Behavior(check=_require_live_container),
         "containers.files.retrieve": _Behavior(check=_require_live_container),
         "containers.retrieve": _Behavior(check=_touch_container),
-        "evals.create": _Behavior(derive=_derive_eval),
-        "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
-        "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
-        "skills.create": _Behavior(derive=_derive_skill, store=_store_skill, content=_join_skill_files),
-        "skills.versions.create": _Behavior(
-            derive=_derive_skill_version, store=_store_skill_version, content=_join_skill_files
+    },
+)
+
+
+# ======================================================================================================================
+# SKILLS
+# ======================================================================================================================
+
+
+def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
+    """Return the uploaded files of a skill, each as name, bytes and content type."""
+    files = body.get("files") or []
+    if not isinstance(files, list):
+        files = [files]
+    return [file for file in files if isinstance(file, tuple)]
+
+
+def _join_skill_files(call: _Call) -> bytes:
+    """Return the contents of all files, or a dummy content if the request has no files."""
+    return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
+
+
+def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name and the description of a skill, from the lines `name: ...` and `description: ...` of its files."""
+    text = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
+    fields = {}
+    for name, value in re.findall(r"^(name|description): *(.+)$", text, re.MULTILINE):
+        fields[name] = value.strip()
+    return fields
+
+
+def _derive_skill_version(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name and the description of a version, and its number: the one after the latest."""
+    skill = call.store["skills"].get(call.parent_ids[0], {})
+    number = int(skill.get("latest_version") or 0) + 1
+    return {**_derive_skill(call, obj), "version": str(number)}
+
+
+def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a skill, its first version, and the content of that version."""
+    _store_created(call, obj, script)
+    id = obj["id"]
+    version = obj["latest_version"]
+    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
+    call.store["skills.versions.content"][id, version] = _join_skill_files(call)
+
+
+def _store_skill_version(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a version as the latest of its skill and, if the request says so, as the default one."""
+    _store_created(call, obj, script)
+    skill = call.store["skills"].get(call.parent_ids[0], {})
+    skill["latest_version"] = obj["version"]
+    if call.body.get("default") in (True, "true"):
+        skill["default_version"] = obj["version"]
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_extend_table(
+    _RESOURCES,
+    {
+        "skills.content": {"parent_params": ()},
+        "skills.versions": {"key_field": "version"},
+        "skills.versions.content": {"parent_params": ("skill_id",)},
+    },
+)
+
+
+_extend_table(
+    _ID_PREFIXES,
+    {
+        "SkillVersion": "skillver_",
+    },
+)
+
+
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
+    {
+        "Skill": {
+            "default_version": "1",
+            "latest_version": "1",
+        },
+        "SkillVersion": {"version": "1"},
+    },
+)
+
+
+_extend_table(
+    _BEHAVIORS,
+    {
+        "skills.create": _Behavior(
+            derive=_derive_skill,
+            store=_store_skill,
+            content=_join_skill_files,
         ),
+        "skills.versions.create": _Behavior(
+            derive=_derive_skill_version,
+            store=_store_skill_version,
+            content=_join_skill_files,
+        ),
+    },
+)
+
+
+# ======================================================================================================================
+# VIDEOS
+# ======================================================================================================================
+
+
+def _derive_remix(call: _Call, obj: _JSON) -> _JSON:
+    """Return the ID of the source video, which is in the path or in the body."""
+    source_ids = _find_ids([call.params.get("video_id"), call.body.get("video")])
+    return {"remixed_from_video_id": source_ids[0] if source_ids else None}
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_extend_table(
+    _ID_PREFIXES,
+    {
+        "VideoCreateCharacterResponse": "char_",
+    },
+)
+
+
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
+    {
+        "Video": {
+            "progress": 100,
+            "model": "sora-2",
+            "seconds": "4",
+            "size": "720x1280",
+        },
+    },
+)
+
+
+_VIDEO_STAGES = (
+    {"status": "queued", "progress": 0, "completed_at": None},
+    {"status": "in_progress", "progress": 50},
+    {"status": "completed", "progress": 100, "completed_at": _Timestamp()},
+)
+
+
+_REMIX_BEHAVIOR = _Behavior(  # the behavior of calls that create a video from another one
+    is_generated=True,
+    references={"video_id": "videos", "video": "videos"},
+    derive=_derive_remix,
+    store=_store_created,
+    stages=_VIDEO_STAGES,
+)
+
+
+_extend_table(
+    _BEHAVIORS,
+    {
         "videos.create": _Behavior(is_generated=True, stages=_VIDEO_STAGES),
         "videos.edit": _REMIX_BEHAVIOR,
         "videos.extend": _REMIX_BEHAVIOR,
@@ -9068,31 +9229,53 @@ _extend_table(
 # ======================================================================================================================
 
 
+# ---- assignments, such as a role of a user ---------------------------------------------------------------------------
+
+
 def _assignment_behavior(param: str, source: str) -> _Behavior:
-    """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
-    arguments = {"param": param, "source": source}
+    """Return the behavior of a call that assigns one object to another, such as a role to a user.
+
+    param: the request parameter with the ID of the assigned object, such as `role_id`.
+    source: the resource that contains the assigned object, such as `admin.organization.roles`.
+    The other object is in the path. The assigned object is stored again below it.
+    """
     return _Behavior(
-        derive=functools.partial(_derive_assignment, **arguments),
-        store=functools.partial(_store_assignment, **arguments),
+        derive=functools.partial(_derive_assignment, param=param, source=source),
+        store=functools.partial(_store_assignment, param=param, source=source),
         stores_answer=False,
     )
 
 
 def _derive_assignment(call: _Call, obj: _JSON, param: str, source: str) -> _JSON:
-    """Both sides of an assignment, as the answer shows them."""
-    id, parent_resource = call.body.get(param), call.resource.parent
-    parent = call.store[parent_resource.name].get(_to_key(call.parent_ids), {}) if parent_resource else {}
-    assigned = _find_assigned(call, id, source) | ({"id": id} if id else {})
-    sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): parent}
-    included = {name: side for name, side in sides.items() if isinstance(obj.get(name), dict)}
+    """Return the objects on both sides of an assignment, each with the fields that the answer has for it.
+
+    param, source: see `_assignment_behavior`.
+    """
+    id = call.body.get(param)
+    assigned = _find_assigned(call, id, source)
+    if id:
+        assigned = {**assigned, "id": id}
+    parent = {}
+    if call.resource.parent:
+        parent = call.store[call.resource.parent.name].get(_to_key(call.parent_ids), {})
+    parent_param = call.shape.parent_params[-1]
+    sides = {param.removesuffix("_id"): assigned, parent_param.removesuffix("_id"): parent}
+
     field_types = _fields_of(call.response_type)
-    return {
-        name: obj[name] | _fitting_fields(field_types[name].type, side) | ({"id": side["id"]} if "id" in side else {})
-        for name, side in included.items()
-    }
+    derived = {}
+    for name, side in sides.items():
+        if isinstance(obj.get(name), dict):
+            derived[name] = obj[name] | _fitting_fields(field_types[name].type, side)
+            if "id" in side:
+                derived[name]["id"] = side["id"]
+    return derived
 
 
 def _store_assignment(call: _Call, obj: _JSON, script: _Script, param: str, source: str) -> None:
+    """Store the assigned object below the object in the path, with the fields that the answer shows of it.
+
+    param, source: see `_assignment_behavior`.
+    """
     assigned = obj.get(param.removesuffix("_id")) or {}
     id = assigned.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
@@ -9100,60 +9283,85 @@ def _store_assignment(call: _Call, obj: _JSON, script: _Script, param: str, sour
 
 
 def _derive_project_group(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name of the group that is added to a project, if the group is stored."""
     group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
     return {"group_name": group["name"]} if "name" in group else {}
 
 
 def _store_project_group(call: _Call, obj: _JSON, script: _Script) -> None:
-    """A group of a project is stored as both: what it is, and what it is there."""
-    group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
-    call.objects[(*call.parent_ids, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
+    """Store a group of a project with the fields of the group and those of the answer."""
+    id = obj["group_id"]
+    group = _find_assigned(call, id, "admin.organization.groups")
+    call.objects[(*call.parent_ids, id)] = {**group, **obj, "id": id}
 
 
 def _find_assigned(call: _Call, id: Any, source: str) -> _JSON:
-    """What is assigned, as far as it is known."""
+    """Return the object with an ID from the resource `source`, or {} if it isn't stored."""
     parents = call.parent_ids[: len(_get_resource(source).parent_params)]
     return call.store[source].get(_to_key((*parents, id)), {})
 
 
+# ---- certificates, service accounts, projects, webhooks --------------------------------------------------------------
+
+
 def _set_certificates_active(call: _Call, active: bool) -> Any:
-    """Activates or deactivates certificates, of the organization or of a project."""
+    """Activate or deactivate certificates of the organization or of the project in the path.
+
+    Returns a page of the certificates. Raises the 404 of an unknown project or certificate.
+    """
     _require_parents(call)
-    changed, resource = [], _get_resource("admin.organization.certificates")
+    resource = _get_resource("admin.organization.certificates")
+    item_type = _page_item_type(call.response_type)
+    changed = []
     for id in call.body.get("certificate_ids") or ():
         certificate = _require_object(call, resource.name, id, "certificate_ids")
         if call.parent_ids:
             certificate = {**certificate, "object": "organization.project.certificate"}
             call.store["admin.organization.projects.certificates"][(*call.parent_ids, id)] = certificate
         certificate["active"] = active
-        changed.append(_project(_page_item_type(call.response_type), resource, certificate, call.store))
-    object_type = _default_value(_page_item_type(call.response_type))["object"]
-    return _make_page(call.row, changed) | {"object": f"{object_type}.{'activation' if active else 'deactivation'}"}
+        changed.append(_project(item_type, resource, certificate, call.store))
+
+    page = _make_page(call.row, changed)
+    action = "activation" if active else "deactivation"
+    page["object"] = f"{_default_value(item_type)['object']}.{action}"
+    return page
 
 
 def _derive_service_account(call: _Call, obj: _JSON) -> _JSON:
-    """A service account comes with a key."""
+    """Return the API key that is created with a service account."""
     model = _select_model(_fields_of(call.response_type)["api_key"].type, {})
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
 def _store_service_account(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a service account, and its API key if it has one."""
     _store_created(call, obj, script)
     if obj["api_key"]:
         _store_project_api_key(call, obj["api_key"], script)
 
 
 def _store_project_api_key(call: _Call, api_key: _JSON, script: _Script) -> None:
-    """An API key of a service account is listed among the project's."""
+    """Store the API key of a service account among the API keys of the project."""
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), api_key))
     call.store["admin.organization.projects.api_keys"][(*call.parent_ids, api_key["id"])] = stored
 
 
 def _list_projects(call: _Call) -> Any:
-    """Archived projects are listed when asked for."""
-    only_active = call.query.get("include_archived") != "true"
-    return _handle_list(call, {**call.query, "status": "active"} if only_active else call.query)
+    """Return a page of projects, without archived ones unless the query includes them."""
+    query = call.query
+    if query.get("include_archived") != "true":
+        query = {**query, "status": "active"}
+    return _handle_list(call, query)
+
+
+def _rotate_webhook_secret(call: _Call) -> _JSON:
+    """Return a webhook endpoint with a new signing secret. Raise the 404 of an unknown one."""
+    endpoint = _as_response(call, _require_target(call))
+    return {**endpoint, "signing_secret": call.store._new_id("whsec_")}
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
 _extend_table(
@@ -9165,9 +9373,15 @@ _extend_table(
         "admin.organization.groups.users": {"paging": ("desc", 100, 1000)},
         "admin.organization.projects.certificates": {"paging": ("desc", 20, 100)},
         "admin.organization.projects.rate_limits": {"paging": ("asc", 100, 1000)},
-        "admin.organization.projects.roles": {"paging": ("asc", 1000, 1000), "param_aliases": {"role_name": "name"}},
+        "admin.organization.projects.roles": {
+            "paging": ("asc", 1000, 1000),
+            "param_aliases": {"role_name": "name"},
+        },
         "admin.organization.projects.users": {"param_aliases": {"user_id": "id"}},
-        "admin.organization.roles": {"paging": ("asc", 1000, 1000), "param_aliases": {"role_name": "name"}},
+        "admin.organization.roles": {
+            "paging": ("asc", 1000, 1000),
+            "param_aliases": {"role_name": "name"},
+        },
     },
 )
 
@@ -9197,53 +9411,51 @@ _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
         "Invite": {"status": "pending"},
-        "Project": {"name": "", "status": "active"},
+        "Project": {
+            "name": "",
+            "status": "active",
+        },
         "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
     },
 )
 
 
+_ACTIVATION_BEHAVIOR = _Behavior(handler=functools.partial(_set_certificates_active, active=True))
+_DEACTIVATION_BEHAVIOR = _Behavior(handler=functools.partial(_set_certificates_active, active=False))
+
+
 _extend_table(
     _BEHAVIORS,
     {
-        "admin.organization.certificates.activate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=True)
-        ),
-        "admin.organization.certificates.deactivate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=False)
-        ),
+        "admin.organization.certificates.activate": _ACTIVATION_BEHAVIOR,
+        "admin.organization.certificates.deactivate": _DEACTIVATION_BEHAVIOR,
         "admin.organization.groups.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
         "admin.organization.groups.users.create": _assignment_behavior("user_id", "admin.organization.users"),
         "admin.organization.projects.archive": _Behavior(stages=({"status": "archived", "archived_at": _Timestamp()},)),
-        "admin.organization.projects.certificates.activate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=True)
-        ),
-        "admin.organization.projects.certificates.deactivate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=False)
-        ),
+        "admin.organization.projects.certificates.activate": _ACTIVATION_BEHAVIOR,
+        "admin.organization.projects.certificates.deactivate": _DEACTIVATION_BEHAVIOR,
         "admin.organization.projects.groups.create": _Behavior(
-            derive=_derive_project_group, store=_store_project_group, stores_answer=False
+            derive=_derive_project_group,
+            store=_store_project_group,
+            stores_answer=False,
         ),
         "admin.organization.projects.groups.roles.create": _assignment_behavior(
             "role_id", "admin.organization.projects.roles"
         ),
         "admin.organization.projects.list": _Behavior(handler=_list_projects),
         "admin.organization.projects.service_accounts.api_keys.create": _Behavior(
-            check=_require_target, store=_store_project_api_key
+            check=_require_target,
+            store=_store_project_api_key,
         ),
         "admin.organization.projects.service_accounts.create": _Behavior(
-            derive=_derive_service_account, store=_store_service_account
+            derive=_derive_service_account,
+            store=_store_service_account,
         ),
         "admin.organization.projects.users.roles.create": _assignment_behavior(
             "role_id", "admin.organization.projects.roles"
         ),
         "admin.organization.users.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
-        "webhooks.rotate_secret": _Behavior(
-            handler=lambda call: {
-                **_as_response(call, _require_target(call)),
-                "signing_secret": call.store._new_id("whsec_"),
-            }
-        ),
+        "webhooks.rotate_secret": _Behavior(handler=_rotate_webhook_secret),
     },
 )
 
