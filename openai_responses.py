@@ -13601,16 +13601,19 @@ class Webhook:
 
 
 def _register_module(name: str, **members: Any) -> types.ModuleType:
-    """A submodule of this single module, for `from openai_responses.ext.httpx import MockTransport`."""
+    """Create a submodule with these members, and add it to `sys.modules` and to its package. Return the submodule.
+
+    name: its dotted name below this module, such as `ext.httpx`. The package must be registered already.
+    """
     full_name = f"{__name__}.{name}"
-    # pytest can't rewrite the assertions of a module without a file, and would warn about it
-    module = types.ModuleType(full_name, f"`{full_name}`, made by `{__name__}`. PYTEST_DONT_REWRITE")
+    # pytest can't rewrite the assertions of a module without a file; the marker prevents its warning
+    module = types.ModuleType(full_name, f"A submodule of `{__name__}`. PYTEST_DONT_REWRITE")
     module.__spec__ = ModuleSpec(full_name, None)
     module.__path__ = []
     module.__dict__.update(members)
     module = sys.modules.setdefault(full_name, module)
-    owner, _, last = full_name.rpartition(".")
-    setattr(sys.modules[owner], last, module)
+    package, _, last = full_name.rpartition(".")
+    setattr(sys.modules[package], last, module)
     return module
 
 
@@ -13619,66 +13622,147 @@ def _public_names(module: types.ModuleType) -> dict[str, Any]:
 
 
 class ContentStore(dict):
-    """A store of file bytes by id: `put(id, data)`, `get(id)`, `delete(id)`."""
+    """A dict of file contents, as bytes by file ID.
+
+        from openai_responses.stores import ContentStore
+
+        store = ContentStore()
+        store.put("file-1", b"data")
+        assert store.get("file-1") == b"data"
+        assert store.delete("file-1") is True
+
+    `get` returns None for an unknown ID.
+    """
 
     def put(self, id: str, data: bytes) -> None:
-        """Stores bytes under an id."""
+        """Store the content of a file."""
         self[id] = data
 
     def delete(self, id: str) -> bool:
-        """Forgets what is stored under an id; whether there was something."""
+        """Delete the content of a file. Return True if it was stored."""
         return self.pop(id, None) is not None
 
 
 @functools.cache
 def _builder_store() -> StateStore:
-    """Where the ids of objects come from that no mock made: far from those of all mocks, which may be given them."""
+    """Return the state that numbers the objects of the builders below.
+
+    Its IDs start at a high number, because a test may put these objects into the state of a mock, whose IDs start at 1.
+    """
     store = StateStore()
     store._bookkeeping.id_counters = collections.defaultdict(lambda: 10**23)
     return store
 
 
 def _build_created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
-    """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
-    row, request = _rows()[name], _httpx_request(request)
-    match = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-    params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
-    call = _Call(OpenAIMock(state=_builder_store()), row, params | (match.groupdict() if match else {}) | ids, request)
-    return _to_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
+    """Return the object that a mock would create for a request to an endpoint, as a model of the SDK.
+
+    name: the dotted name of the endpoint, such as `beta.threads.create`.
+    request: of httpx or httpx2.
+    extra: a partial that overrides fields of the object.
+    ids: values of the parameters in the path, such as `thread_id`.
+    A parameter that `ids` lacks is taken from the request's path, or else from `extra`. Its default is `<parameter>_1`.
+    Raises `ValueError` if the object doesn't accept `extra`.
+    """
+    row = _rows()[name]
+    request = _httpx_request(request)
+    extra = extra or {}
+    params = {param: extra.get(param, f"{param}_1") for param in _path_params(row.path)}
+    pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path)
+    match = re.search(f"{pattern}$", request.url.path)
+    if match:
+        params |= match.groupdict()
+    params |= ids
+    call = _Call(OpenAIMock(state=_builder_store()), row, params, request)
+    obj = _compose(call, _prepare_partial(row, extra))
+    return _to_model(_sdk_type(row.model), obj)
 
 
 def _request_builder(name: str) -> Callable[..., Any]:
+    """Return a function that builds the object of a request to an endpoint."""
+
     def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
-        """The model a create request makes; `extra` is a partial merged into it."""
+        """Return the object that a create request creates, as a model of the SDK.
+
+            import httpx
+            from openai_responses.helpers.builders.chat import chat_completion_from_create_request
+
+            body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]}
+            request = httpx.Request("POST", "https://api.openai.com/v1/chat/completions", json=body)
+            completion = chat_completion_from_create_request(request, extra={"id": "chatcmpl-1"})
+            assert (completion.id, completion.model) == ("chatcmpl-1", "gpt-5.5")
+
+        request: the request of the SDK, an `httpx.Request`.
+        extra: fields that override those of the object, at every depth.
+        Raises `ValueError` if the object doesn't accept a value of `extra`.
+        """
         return _build_created(name, request, extra)
 
     return build
 
 
 def _thread_request_builder(name: str) -> Callable[..., Any]:
+    """Return a function that builds the object of a request to an endpoint below a thread."""
+
     def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
-        """The model a create request makes in a thread; `extra` is a partial merged into it."""
+        """Return the object that a create request creates in a thread, as a model of the SDK.
+
+            import httpx
+            from openai_responses.helpers.builders.messages import message_from_create_request
+
+            body = {"role": "user", "content": "Hi"}
+            request = httpx.Request("POST", "https://api.openai.com/v1/threads/thread_1/messages", json=body)
+            message = message_from_create_request("thread_1", request)
+            assert (message.thread_id, message.content[0].text.value) == ("thread_1", "Hi")
+
+        thread_id: the ID of the thread.
+        request: the request of the SDK, an `httpx.Request`.
+        extra: fields that override those of the object, at every depth.
+        Raises `ValueError` if the object doesn't accept a value of `extra`.
+        """
         return _build_created(name, request, extra, thread_id=thread_id)
 
     return build
 
 
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Return a function that builds a model of the SDK, which has this path below `openai.types`."""
+
     def build(partial: Mapping[str, Any]) -> Any:
-        """The model a partial makes, with the defaults of its type."""
-        return _to_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _builder_store()))
+        """Return a model of the SDK with these fields, and with defaults for all others.
+
+            from openai_responses.helpers.builders.messages import build_message
+
+            message = build_message({"id": "msg_1"})
+            assert (message.id, message.object) == ("msg_1", "thread.message")
+
+        partial: some fields of the model, at every depth.
+        Raises `ValueError` if the model doesn't accept a value.
+        """
+        model = _sdk_type(path)
+        obj = _stamp(_merge(model, partial, path), _builder_store())
+        return _to_model(model, obj)
 
     return build
 
 
 def _merge_with_partial(model: Any, partial: Mapping[str, Any]) -> Any:
-    """A new model: `model` with the fields of `partial`."""
+    """Return a copy of a model of the SDK with some fields changed, at every depth.
+
+        from openai_responses.helpers.mergers.threads import merge_thread_with_partial
+
+        thread = client.beta.threads.create(metadata={"user": "7"})
+        changed = merge_thread_with_partial(thread, {"metadata": {"user": "8"}})
+        assert (changed.id, changed.metadata) == (thread.id, {"user": "8"})
+
+    Raises `ValueError` if the model doesn't accept a value of `partial`.
+    """
     base = model.model_dump(mode="json", by_alias=True)
     merged = _merge_into(base, type(model), partial, type(model).__name__)
     return _to_model(type(model), _stamp(merged, _builder_store()))
 
 
-# Functions of the published library, by submodule and name.
+# Functions of the library's releases before 1.0, by submodule and name.
 _COMPAT_BUILDERS = {
     "assistants": {"assistant_from_create_request": _request_builder("beta.assistants.create")},
     "chat": {"chat_completion_from_create_request": _request_builder("chat.completions.create")},
@@ -13704,6 +13788,7 @@ _COMPAT_MERGERS = {
 
 
 def _register_all() -> None:
+    """Register all submodules, each after its package."""
     _register_module("ext")
     _register_module("ext.httpx", **_public_names(httpx) | {"MockTransport": MockTransport})
     _register_module("ext.respx", **_public_names(respx))
@@ -13711,10 +13796,12 @@ def _register_all() -> None:
     _register_module("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
     _register_module("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
     _register_module("helpers")
-    for package, modules in (("builders", _COMPAT_BUILDERS), ("mergers", _COMPAT_MERGERS)):
-        _register_module(f"helpers.{package}")
-        for name, functions in modules.items():
-            _register_module(f"helpers.{package}.{name}", **functions)
+    _register_module("helpers.builders")
+    for name, functions in _COMPAT_BUILDERS.items():
+        _register_module(f"helpers.builders.{name}", **functions)
+    _register_module("helpers.mergers")
+    for name, functions in _COMPAT_MERGERS.items():
+        _register_module(f"helpers.mergers.{name}", **functions)
 
 
 # ======================================================================================================================
@@ -13722,24 +13809,26 @@ def _register_all() -> None:
 # ======================================================================================================================
 
 
-# `pytest -p openai_responses` finds no hooks in this module, because `dir()` lists the public API only; it loads this one.
+# `dir()` lists only the public API, so `pytest -p openai_responses` finds no hooks in this module. They are in this one.
 pytest_plugins = ("openai_responses.plugin",)
 
-_pytest_session_count = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
+
+_pytest_session_count = 0  # the running pytest sessions with this plugin; `pytester` runs one within another
 
 
 def _use_fixture(wrapper: Any) -> Any:
-    """Has the fixture serve the test, whether it asks for it or not."""
+    """Mark a test, so that pytest runs it with the fixture `openai_mock` even if the test has no such parameter."""
     import pytest
 
     return pytest.mark.usefixtures("openai_mock")(wrapper)
 
 
 def pytest_configure(config: Any) -> None:
-    """Registers the fixture; the module itself does without pytest."""
+    """Register the mark and the fixtures. Their module is created now, because the library doesn't require pytest."""
     global _pytest_session_count
     _pytest_session_count += 1
-    config.addinivalue_line("markers", "openai_mock(strict=..., ...): use the fixture `openai_mock`, with settings")
+    mark = "openai_mock(strict=..., ...): run the test with the fixture openai_mock and these settings of OpenAIMock"
+    config.addinivalue_line("markers", mark)
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
         config.pluginmanager.register(_fixtures_module(), "openai_responses.fixtures")
 
@@ -13750,24 +13839,40 @@ def pytest_unconfigure() -> None:
 
 
 def _marker_settings(request: Any) -> dict[str, Any]:
-    """The settings of the mark `openai_mock` on the test that asks for a fixture."""
+    """Return the settings in the mark `openai_mock` of the test that requests a fixture. Without a mark, return {}.
+
+    Raises `TypeError` for a mark with positional arguments.
+    """
     marker = request.node.get_closest_marker("openai_mock")
-    if marker and marker.args:
+    if marker is None:
+        return {}
+    if marker.args:
         raise TypeError(f"the mark openai_mock takes keyword arguments only, such as strict=True; got {marker.args!r}")
-    return marker.kwargs if marker else {}
+    return marker.kwargs
 
 
 def _fixtures_module() -> types.ModuleType:
+    """Return a module with the fixtures, and with the hook that reports the requests of a failed test."""
     import pytest
 
     @pytest.fixture
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
-        """An active `OpenAIMock`, with the settings of the decorator or the mark `openai_mock` on the test it serves."""
+        """An active `OpenAIMock` for the test.
+
+            def test_greeting(openai_mock):
+                openai_mock.responses.create.response = "Hello!"
+                response = openai.OpenAI(api_key="sk-fake").responses.create(model="gpt-5.5", input="Hi")
+                assert response.output_text == "Hello!"
+
+        The decorator `openai_responses.mock(...)` or the mark `openai_mock` on the test has its settings.
+        """
         decorator = getattr(request.function, "openai_mock", None) or _MockDecorator({})
-        if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
+        if "httpx_mock" in request.fixturenames:  # set up first, so that this mock is asked first and ends first
             request.getfixturevalue("httpx_mock")
-        with _mock_for_test({**_marker_settings(request), **decorator.settings}) as openai_mock:
-            decorator.fixture_mock = request.node.stash[_mock_stash_key()] = openai_mock
+        settings = {**_marker_settings(request), **decorator.settings}
+        with _mock_for_test(settings) as openai_mock:
+            request.node.stash[_mock_stash_key()] = openai_mock
+            decorator.fixture_mock = openai_mock
             yield openai_mock
         decorator.fixture_mock = None
 
@@ -13775,31 +13880,39 @@ def _fixtures_module() -> types.ModuleType:
     def _openai_mock_of_the_mark(request: Any) -> None:
         """Request `openai_mock` for a marked test, unless it uses `openai_server`.
 
-        Autouse, because those fixtures start first: calls that other fixtures make are answered too.
+        Autouse fixtures start first, so the mock also answers calls that other fixtures make.
         """
         if request.node.get_closest_marker("openai_mock") and "openai_server" not in request.fixturenames:
             request.getfixturevalue("openai_mock")
 
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
-        """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
+        """A running `Server` with a mock for other processes.
+
+        `.mock` is the `OpenAIMock`, `.url` the base URL, and `.env` the environment variables of a client. The mark
+        `openai_mock` on the test has the mock's settings.
+        """
         settings = {"limits": {"keys": 0}, **_marker_settings(request)}
-        served = request.node.stash[_mock_stash_key()] = _mock_for_test(settings)
-        with _serve_in_thread(served) as server:
+        served_mock = _mock_for_test(settings)
+        request.node.stash[_mock_stash_key()] = served_mock
+        with _serve_in_thread(served_mock) as server:
             yield server
-        if served._asserts_all_used:
-            served.assert_all_used()
+        if served_mock._asserts_all_used:
+            served_mock.assert_all_used()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(item: Any) -> Iterator[None]:
-        """A test that fails shows what its application asked."""
-        report = (yield).get_result()
+        """Add the OpenAI requests of a failed test to its report."""
+        outcome = yield
+        report = outcome.get_result()
         openai_mock = item.stash.get(_mock_stash_key(), None)
         if report.failed and openai_mock and openai_mock.requests:
-            report.sections.append(("OpenAI requests", "\n".join(map(_report_line, openai_mock.requests))))
+            lines = [_report_line(record) for record in openai_mock.requests]
+            report.sections.append(("OpenAI requests", "\n".join(lines)))
 
     module = types.ModuleType("openai_responses.fixtures")
-    module.openai_mock, module.openai_server = openai_mock, openai_server
+    module.openai_mock = openai_mock
+    module.openai_server = openai_server
     module._openai_mock_of_the_mark = _openai_mock_of_the_mark
     module.pytest_runtest_makereport = pytest_runtest_makereport
     return module
@@ -13807,28 +13920,39 @@ def _fixtures_module() -> types.ModuleType:
 
 @functools.cache
 def _mock_stash_key() -> Any:
-    """Where a test has its mock kept for its report."""
+    """Return the key under which pytest's stash of a test has the mock, for the report."""
     import pytest
 
     return pytest.StashKey()
 
 
 def _report_line(record: Record) -> str:
-    """A request in a line: what was asked, what came of it, and why."""
-    body = record.body
-    user_input = body.get("messages") or body.get("input") or body.get("prompt") or ""
-    last_text = _short_repr(
-        _extract_text(user_input[-1] if isinstance(user_input, list) and user_input else user_input)
-    )
-    parts = [
-        record.endpoint or f"{record.method} {record.path}",
-        record._outcome,
-        record._subject,
-        last_text,
-    ]
-    retry, answered_by = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"
-    line = " ".join(str(part) for part in (*parts, retry, answered_by) if part and part != "''")
-    return f"{line} in {1000 * record.duration:.1f} ms"
+    """Return a line about a request, such as `responses.create 200 gpt-5.5 'Hi', default answer, 0.5 ms`."""
+    words = [record.endpoint or f"{record.method} {record.path}", str(record._outcome)]
+    subject = record._subject
+    if subject:
+        words.append(str(subject))
+    text = _last_input_text(record.body)
+    if text:
+        words.append(_short_repr(text))
+
+    parts = [" ".join(words)]
+    if record.attempt:
+        parts.append(f"retry {record.attempt}")
+    if record.answered_by:
+        parts.append(f"answered by {record.answered_by}")
+    elif record.response or record.events:  # a request that raised has neither
+        parts.append("default answer")
+    parts.append(f"{1000 * record.duration:.1f} ms")
+    return ", ".join(parts)
+
+
+def _last_input_text(body: Mapping[str, Any]) -> str:
+    """Return the text of the last input of a request, or "" if it has no input."""
+    content = body.get("messages") or body.get("input") or body.get("prompt") or ""
+    if isinstance(content, list):
+        content = content[-1]
+    return _extract_text(content)
 
 
 __path__: list[str] = []  # makes submodules importable
