@@ -31,7 +31,7 @@ method and path. The sections of this module, low to high; search for their name
 
     FILES AND UPLOADS · RESPONSES AND CONVERSATIONS · CHAT AND COMPLETIONS · ASSISTANTS · HOSTED AGENTS AND CHATKIT ·
     VECTOR STORES · BATCHES · FINE-TUNING AND MODELS · AUDIO AND IMAGES · EMBEDDINGS, MODERATIONS, DECISIONS ·
-    REALTIME AND LIVE · EVALS, CONTAINERS, SKILLS, VIDEOS · ADMINISTRATION AND WEBHOOK ENDPOINTS
+    REALTIME AND LIVE · EVALS · CONTAINERS · SKILLS · VIDEOS · ADMINISTRATION AND WEBHOOK ENDPOINTS
 
     REPLIES                 an answer as JSON, bytes or a stream of events
     SCRIPTS                 a response selected, checked and resolved; how `.response` is prepared
@@ -8912,22 +8912,25 @@ class _AudioSession(_SocketSession):
         super().__init__(call, router)
         self.settings = self.initial_settings()
         self.input_buffer = b""
-        self.elapsed_ms = 0  # the duration of the audio before that in the input buffer
+        self.elapsed_ms = 0  # the duration of all audio before the input buffer
 
     def settings_model(self) -> str:
         """Return the name of the SDK's model of the settings."""
         raise NotImplementedError
 
     def initial_settings(self) -> _JSON:
-        """Return the default settings, with those of the client secret or the call that the client connects with."""
+        """Return the default settings, changed by those of the client secret or of the call that the client joins."""
         call = self.call
         api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
-        secret = call.store.get(f"{call.row.name.rpartition('.')[0]}.client_secrets", {}).get(api_key) or {}
+        namespace = call.row.name.rpartition(".")[0]
+        secret = call.store.get(f"{namespace}.client_secrets", {}).get(api_key) or {}
         joined_call = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
         default = _new_object(self.settings_model(), call.store, {})
         settings = _merge_settings(default, {**(secret.get("session") or {}), **joined_call})
         model = call.query.get("model") or call.query.get("deployment")
-        return settings | {"model": model} if model else settings
+        if model:
+            settings["model"] = model
+        return settings
 
     def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
         return {"event_id": message.call.store._new_id("event_"), **event}
@@ -8993,10 +8996,10 @@ class _SampleFormat(NamedTuple):
 
 
 _PCM16 = _SampleFormat(48, b"\0")
-
-
 _ULAW = _SampleFormat(8, b"\xff")
 _ALAW = _SampleFormat(8, b"\xd5")
+
+
 _SAMPLE_FORMATS = {
     "audio/pcm": _PCM16,
     "audio/pcma": _ALAW,
@@ -9009,9 +9012,10 @@ _SAMPLE_FORMATS = {
 
 def _merge_settings(settings: _JSON, changes: Mapping[str, Any]) -> _JSON:
     """Return settings with changes. Audio settings are merged, all others are replaced."""
-    nested = _NESTED_SETTINGS & changes.keys()
-    merged = {name: _merge_settings(settings.get(name) or {}, changes[name] or {}) for name in nested}
-    return {**settings, **changes, **merged}
+    merged = {**settings, **changes}
+    for name in _NESTED_SETTINGS & changes.keys():
+        merged[name] = _merge_settings(settings.get(name) or {}, changes[name] or {})
+    return merged
 
 
 _NESTED_SETTINGS = {"audio", "input", "output"}
@@ -9026,34 +9030,37 @@ _SETTINGS_MODELS = {
 
 
 async def _transcribe(message: _ClientMessage, settings: Mapping[str, Any]) -> str:
-    """Return the text of `audio.transcriptions.create`. Raise the error that is set there."""
+    """Return the text that `audio.transcriptions.create` returns. Raise the error that is set for that endpoint."""
     request = message.with_body(settings).for_endpoint("audio.transcriptions.create")
     return (await _answer_as_dict(request))["text"]
 
 
 def _audio_pieces(
-    session: _AudioSession, text: str, pieces: _TextSplitter, audio: str | None = None
+    session: _AudioSession, text: str, split: _TextSplitter, audio: str | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Yield the pieces of a text, each with its part of the audio in base64. Without `audio`, it is silence."""
+    """Yield the pieces of a text, each with its part of the audio in base64. Without `audio`, the audio is silence."""
     bytes_per_ms, silence = session.sample_format("output")
-    samples = base64.b64decode(audio) if audio else silence * (bytes_per_ms * _MS_PER_CHARACTER * len(text))
+    duration_ms = _MS_PER_CHARACTER * len(text)
+    samples = base64.b64decode(audio) if audio else silence * (bytes_per_ms * duration_ms)
 
     def offset(position: int) -> int:
-        """Return where the audio of a character begins. Even, because samples have up to two bytes."""
+        """Return the byte at which the audio of a character begins. It is even, as a sample has up to two bytes."""
         return len(samples) * position // len(text) // 2 * 2
 
     end = 0
-    for piece in pieces(text):
+    for piece in split(text):
         start = end
         end += len(piece)
-        stop = offset(end) if end < len(text) else None
+        stop = len(samples)
+        if end < len(text):
+            stop = offset(end)
         yield piece, base64.b64encode(samples[offset(start) : stop]).decode()
 
 
-_MS_PER_CHARACTER = 10  # of audio
+_MS_PER_CHARACTER = 10  # the duration of the audio of a character
 
 
-_TextSplitter = Callable[[str], Iterator[str]]  # splits a text for deltas
+_TextSplitter = Callable[[str], Iterator[str]]  # splits a text into the pieces that deltas send
 
 
 # ---- sessions with a conversation ------------------------------------------------------------------------------------
@@ -9071,8 +9078,8 @@ class _RealtimeSession(_AudioSession):
         super().__init__(call, router)
         self.conversation_id = call.store._new_id("conv_")
         self.items: dict[str, _JSON] = {}  # the conversation, in order
-        self.speech_item_id: str | None = None  # the item that speech in the input buffer will become
-        self.active_responses: dict[str, bool] = {}  # ids of those in progress; True if part of the conversation
+        self.speech_item_id: str | None = None  # the ID of the item that the speech in the input buffer will become
+        self.active_responses: dict[str, bool] = {}  # responses in progress by ID: True if part of the conversation
         self.last_response_id = ""
         self.cancel_reason = ""
 
@@ -9085,8 +9092,11 @@ class _RealtimeSession(_AudioSession):
 
     @property
     def active_response(self) -> str | None:
-        """Return the id of the response of the conversation that is in progress."""
-        return next((id for id, in_conversation in self.active_responses.items() if in_conversation), None)
+        """Return the ID of the response in progress that is part of the conversation, or None."""
+        for id, in_conversation in self.active_responses.items():
+            if in_conversation:
+                return id
+        return None
 
     def opening_events(self) -> list[_JSON]:
         return [{"type": "session.created", "session": self.settings}]
@@ -9120,7 +9130,7 @@ class _RealtimeSession(_AudioSession):
 
     @_handles("conversation.item.truncate")
     def truncate_item(self, message: _ClientMessage) -> list[_JSON]:
-        """Drop the audio and the transcript of an item: where the transcript would be cut is unknown."""
+        """Drop the audio and the transcript of a content part. A transcript has no times, so it can't be cut."""
         item = self._find_item(message)
         index = message.body["content_index"]
         parts = item.get("content") or []
@@ -9132,21 +9142,26 @@ class _RealtimeSession(_AudioSession):
         fields = {key: message.body[key] for key in ("item_id", "content_index", "audio_end_ms")}
         return [{"type": "conversation.item.truncated", **fields}]
 
-    def insert_item(self, item: _JSON, previous: str | None = None) -> _JSON:
-        """Insert an item after another, by default at the end of the conversation. Return the event of it."""
+    def insert_item(self, item: _JSON, previous_id: str | None = None) -> _JSON:
+        """Insert an item into the conversation, and return the event that reports the new item.
+
+        previous_id: the ID of the item to insert after, or "root" for the beginning. The default is the end.
+        """
         ids = list(self.items)
         index = len(ids)
-        if previous == "root":
+        if previous_id == "root":
             index = 0
-        elif previous in ids:
-            index = ids.index(previous) + 1
+        elif previous_id in ids:
+            index = ids.index(previous_id) + 1
+        added = {"type": "conversation.item.added", "previous_item_id": None, "item": _without_audio(item)}
+        if index > 0:
+            added["previous_item_id"] = ids[index - 1]
         ids.insert(index, item["id"])
         self.items = {id: self.items.get(id, item) for id in ids}
-        previous = ids[index - 1] if index else None
-        return {"type": "conversation.item.added", "previous_item_id": previous, "item": _without_audio(item)}
+        return added
 
     def _find_item(self, message: _ClientMessage) -> _JSON:
-        """Return the item that a message names. Raise the 400 of an unknown item."""
+        """Return the item with the ID in a message. Raise the 400 of an unknown item."""
         id = message.body["item_id"]
         verb = message.body["type"].rpartition(".")[2]
         if id not in self.items:
@@ -9156,10 +9171,13 @@ class _RealtimeSession(_AudioSession):
 
     def _check_tool_output(self, item: Mapping[str, Any]) -> None:
         """Raise the 400 of a tool output without a tool call in the conversation."""
-        call_ids = [existing.get("call_id") for existing in self.items.values() if existing["type"] == "function_call"]
-        if item["type"] == "function_call_output" and item.get("call_id") not in call_ids:
-            error = f"Tool call ID '{item.get('call_id')}' not found in conversation."
-            _reject(error, "item.call_id", "invalid_tool_call_id")
+        if item["type"] != "function_call_output":
+            return
+        call_id = item.get("call_id")
+        for other in self.items.values():
+            if other["type"] == "function_call" and other.get("call_id") == call_id:
+                return
+        _reject(f"Tool call ID '{call_id}' not found in conversation.", "item.call_id", "invalid_tool_call_id")
 
     # input audio
 
@@ -9183,7 +9201,10 @@ class _RealtimeSession(_AudioSession):
         return itertools.chain(events, response_events)
 
     def _detect_start_of_speech(self, message: _ClientMessage, detection: Mapping[str, Any]) -> list[_JSON]:
-        """Return the event of the start of speech, if the input buffer has the first sound of a turn."""
+        """Begin a turn if the input buffer contains its first sound, and return the event of its start.
+
+        A turn interrupts the response in progress, unless the settings disable that. Return [] if no turn begins.
+        """
         if self.speech_item_id or not self.non_silent_audio():
             return []
         self.speech_item_id = message.call.store._new_id("item_")
@@ -9204,18 +9225,22 @@ class _RealtimeSession(_AudioSession):
                 f"Expected at least {_MIN_COMMIT_MS}ms of audio, but buffer only has {duration_ms:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
-        previous = next(reversed(self.items), None)
-        fields = {"id": self.speech_item_id} if self.speech_item_id else {}
+        item = _new_realtime_item(message.call, type="message", role="user")
+        if self.speech_item_id:
+            item["id"] = self.speech_item_id
         audio = base64.b64encode(self.take_input_buffer()).decode()
-        part = {"type": "input_audio", "audio": audio, "transcript": None}
-        item = _new_realtime_item(message.call, type="message", role="user", content=[part], **fields)
-        committed = {"type": "input_audio_buffer.committed", "previous_item_id": previous, "item_id": item["id"]}
+        item["content"] = [{"type": "input_audio", "audio": audio, "transcript": None}]
         added = self.insert_item(item)
+        committed = {
+            "type": "input_audio_buffer.committed",
+            "previous_item_id": added["previous_item_id"],
+            "item_id": item["id"],
+        }
         transcription = await self._transcription_events(message, item, duration_ms)
         return [committed, added, _item_done(added), *transcription]
 
     async def _transcription_events(self, message: _ClientMessage, item: _JSON, duration_ms: int) -> list[_JSON]:
-        """Transcribe the audio of an item, if the settings ask for it. Return the events of the transcript."""
+        """Transcribe the audio of an item, if the settings enable that. Return the events of the transcript."""
         settings = self.audio_config("input").get("transcription")
         if not settings and self.transcribes_only:
             settings = _DEFAULT_TRANSCRIPTION_SETTINGS
@@ -9288,21 +9313,25 @@ def _item_done(added: _JSON, **changes: Any) -> _JSON:
 
 def _without_audio(item: Mapping[str, Any]) -> _JSON:
     """Return an item as events show it, without the audio of its parts."""
-    if "content" not in item:
-        return {**item}
-    content = [{key: value for key, value in part.items() if key != "audio"} for part in item["content"] or ()]
-    return {**item, "content": content}
+    shown = {**item}
+    if "content" in item:
+        shown["content"] = []
+        for part in item["content"] or ():
+            shown["content"].append({key: value for key, value in part.items() if key != "audio"})
+    return shown
 
 
 def _without_nulls(value: Any) -> Any:
     """Return a JSON value without the null fields of its objects."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return list(map(_without_nulls, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 class _BetaRealtimeSession(_RealtimeSession):
-    """A session of the beta, whose events and settings have other names."""
+    """A session of the beta API. Its events and settings have other names."""
 
     client_events = "beta.realtime.RealtimeClientEventParam"
 
@@ -9327,7 +9356,10 @@ class _BetaRealtimeSession(_RealtimeSession):
         return self.update(message)
 
 
-_BETA_EVENT_TYPES = {"conversation.item.added": "conversation.item.created", "conversation.item.done": None}
+_BETA_EVENT_TYPES = {
+    "conversation.item.added": "conversation.item.created",
+    "conversation.item.done": None,  # the beta doesn't send this event
+}
 
 
 def _to_beta(value: Any) -> Any:
@@ -9349,29 +9381,39 @@ _BETA_FIELDS = {"output_modalities": "modalities"}
 
 
 def _messages_from_realtime(call: _Call) -> list[_JSON]:
-    """Return the conversation, or the input that a response has instead of it."""
+    """Return the items that the model sees: the input of the request or, without one, the conversation."""
     items = call.session.items if call.session else {}  # there is no session during the handshake
     if call.body.get("input") is None:
         return list(items.values())
+    # an item of the conversation can be given by its ID
     return [items.get(item.get("id"), item) for item in _only_dicts(call.body["input"])]
 
 
 def _turn_to_realtime_response(turn: Turn) -> _JSON:
-    """What a session says: aloud or as text, as it wants it then. Raises `TypeError` for a citation."""
+    """Convert a turn to a partial of RealtimeResponse. Raise `TypeError` for a turn with citations.
+
+    The text is neither audio nor text yet: `_with_modality` converts it when the response is sent.
+    """
     if turn.citations:
-        raise TypeError(f"{turn!r}: no citation here")
-    text, status = turn.text if turn.text is not None else turn.refusal, "incomplete" if turn.stop else "completed"
-    message = {"type": "message", "role": "assistant", "content": [{"text": text}], "status": status}
-    tool_calls = [
-        {"type": "function_call", "call_id": tool_call.id or _NewId("call_"), **_tool_call_fields(tool_call)}
-        for tool_call in turn.tool_calls
-    ]
-    details = {"status_details": {"type": status, "reason": _INCOMPLETE_REASONS[turn.stop]}} if turn.stop else {}
-    return {"output": [*([message] if text is not None else ()), *tool_calls], "status": status, **details}
+        raise TypeError(f"{turn!r}: a realtime response cannot have citations")
+    status = "incomplete" if turn.stop else "completed"
+    text = turn.refusal if turn.text is None else turn.text
+
+    output = []
+    if text is not None:
+        output.append({"type": "message", "role": "assistant", "content": [{"text": text}], "status": status})
+    for tool_call in turn.tool_calls:
+        call_id = tool_call.id or _NewId("call_")
+        output.append({"type": "function_call", "call_id": call_id, **_tool_call_fields(tool_call)})
+
+    response = {"output": output, "status": status}
+    if turn.stop:
+        response["status_details"] = {"type": status, "reason": _INCOMPLETE_REASONS[turn.stop]}
+    return response
 
 
 def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
-    """Return the usage and the conversation of a response."""
+    """Return the usage of a response and the ID of its conversation."""
     session = call.session
     input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
     input_tokens["text_tokens"] += _count_tokens(str(call.body.get("instructions")))
@@ -9380,11 +9422,15 @@ def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
     if fields:
         fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
         fields["usage"]["output_token_details"] = output_tokens
-    return fields | {"conversation_id": None if _is_out_of_band(call) else session.conversation_id}
+    fields["conversation_id"] = None if _is_out_of_band(call) else session.conversation_id
+    return fields
 
 
 def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Count the text tokens and audio tokens of items. Audio has a token in 100 ms, or those of its transcript."""
+    """Count the text tokens and audio tokens of items.
+
+    Audio has one token in 100 ms. A part without audio data has the tokens of its text or transcript.
+    """
     counts = {"text_tokens": 0, "audio_tokens": 0}
     for item in items:
         for part in _only_dicts(item.get("content")) or [item]:
@@ -9398,7 +9444,7 @@ def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[st
 
 
 def _is_out_of_band(call: _Call) -> bool:
-    """Return True if a response is not to become part of the conversation."""
+    """Return True if a response does not become part of the conversation."""
     return call.body.get("conversation") == "none"
 
 
@@ -9409,56 +9455,64 @@ def _store_realtime_response(call: _Call, obj: _JSON, script: _Script) -> None:
 
 
 def _realtime_response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a response. If it is cancelled meanwhile, its output ends there."""
+    """Yield the events of a response with their types."""
     for event in _response_lifecycle(call, response, chunk):
         yield event["type"], event
 
 
 def _response_lifecycle(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the events of a response from creation to end. If it is cancelled meanwhile, its output ends there."""
     session = call.session
     response_id = response["id"]
     output = []
+    rate_limits = [{"name": name, **limit} for name, limit in _RATE_LIMITS.items()]
     yield {"type": "response.created", "response": response | _INITIAL_RESPONSE_FIELDS}
-    yield {
-        "type": "rate_limits.updated",
-        "rate_limits": [{"name": name, **limit} for name, limit in _RATE_LIMITS.items()],
-    }
+    yield {"type": "rate_limits.updated", "rate_limits": rate_limits}
     try:
         for index, item in enumerate(response["output"]):
             if response_id in session.active_responses:
-                output.append(_with_modality(call, item))
-                yield from _item_lifecycle(call, output[-1], {"response_id": response_id, "output_index": index}, chunk)
+                item = _with_modality(call, item)
+                output.append(item)
+                position = {"response_id": response_id, "output_index": index}
+                yield from _item_lifecycle(call, item, position, chunk)
         if response_id not in session.active_responses:
             details = {"type": "cancelled", "reason": session.cancel_reason}
             response |= {"status": "cancelled", "status_details": details}
     finally:
         session.active_responses.pop(response_id, None)
-    yield {"type": "response.done", "response": response | {"output": list(map(_without_audio, output))}}
+    yield {"type": "response.done", "response": response | {"output": [_without_audio(item) for item in output]}}
 
 
 _INITIAL_RESPONSE_FIELDS = {"status": "in_progress", "status_details": None, "output": [], "usage": None}
 
 
 def _item_lifecycle(call: _Call, item: _JSON, position: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    """Yield the events of an output item, and have the item contain what was sent of it.
+    """Yield the events of an output item. If the response is cancelled, the item keeps what was sent until then.
 
-    position: the fields that say where in the response it is.
+    item: it is changed, so it must not be shared.
+    position: the fields of the events that locate the item in the response.
     """
     session = call.session
     response_id = position["response_id"]
     final_status = item.get("status")
     initial = item | {key: value for key, value in _INITIAL_ITEM_FIELDS.items() if key in item}
     yield {"type": "response.output_item.added", "item": initial, **position}
-    added = None if _is_out_of_band(call) else session.insert_item(initial)
-    if added:
+    added = None
+    if not _is_out_of_band(call):
+        added = session.insert_item(initial)
         yield added
 
-    def pieces(text: str) -> Iterator[str]:
-        return itertools.takewhile(lambda piece: response_id in session.active_responses, _split_text(text, chunk))
+    def split(text: str) -> Iterator[str]:
+        """Yield the pieces of a text until the response is cancelled."""
+        for piece in _split_text(text, chunk):
+            if response_id not in session.active_responses:
+                return
+            yield piece
 
     streamer = _ITEM_STREAMERS.get(item["type"])
-    for event in streamer(session, item, pieces) if streamer else ():
-        yield event | position | {"item_id": item["id"]}
+    if streamer:
+        for event in streamer(session, item, split):
+            yield event | position | {"item_id": item["id"]}
     item["status"] = final_status if response_id in session.active_responses else "incomplete"
     if added:
         session.items[item["id"]] = _copy_json(item)
@@ -9470,42 +9524,49 @@ _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 
 def _with_modality(call: _Call, item: _JSON) -> _JSON:
-    """Return an output item with its content as audio or as text, whichever the response has."""
+    """Return an output item with its content as audio or as text, as the modalities of the request require."""
     converted = {"object": "realtime.item", **item}
     if "content" not in item:
         return converted
     modalities = call.body.get("output_modalities") or call.body.get("modalities") or ["audio"]
-    part_type, field = ("output_audio", "transcript") if "audio" in modalities else ("output_text", "text")
+    part_type = "output_text"
+    text_field = "text"
+    if "audio" in modalities:
+        part_type = "output_audio"
+        text_field = "transcript"
     converted["content"] = []
     for part in item["content"] or ():
         text = part.get("text", part.get("transcript", _DEFAULT_TEXT)) or ""
-        converted["content"].append({"type": part_type, field: text, "audio": part.get("audio")})
+        converted["content"].append({"type": part_type, text_field: text, "audio": part.get("audio")})
     return converted
 
 
-def _stream_message(session: _AudioSession, item: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+# The functions that stream an item or a part add to it piece by piece, so that it contains what was sent.
+
+
+def _stream_message(session: _AudioSession, item: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     for index, part in enumerate(item["content"]):
         streamer = _stream_audio if part["type"] == "output_audio" else _stream_text
-        for event in streamer(session, part, pieces):
+        for event in streamer(session, part, split):
             yield event | {"content_index": index}
 
 
-def _stream_text(session: _AudioSession, part: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+def _stream_text(session: _AudioSession, part: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     text = part["text"]
     part["text"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "text", "text": ""}}
-    for piece in pieces(text):
+    for piece in split(text):
         part["text"] += piece
         yield {"type": "response.output_text.delta", "delta": piece}
     yield {"type": "response.output_text.done", "text": part["text"]}
     yield {"type": "response.content_part.done", "part": {"type": "text", "text": part["text"]}}
 
 
-def _stream_audio(session: _AudioSession, part: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+def _stream_audio(session: _AudioSession, part: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     transcript = part["transcript"]
     part["transcript"] = ""
     yield {"type": "response.content_part.added", "part": {"type": "audio", "transcript": ""}}
-    for piece, audio in _audio_pieces(session, transcript, pieces, part["audio"]):
+    for piece, audio in _audio_pieces(session, transcript, split, part["audio"]):
         part["transcript"] += piece
         yield {"type": "response.output_audio_transcript.delta", "delta": piece}
         yield {"type": "response.output_audio.delta", "delta": audio}
@@ -9514,11 +9575,11 @@ def _stream_audio(session: _AudioSession, part: _JSON, pieces: _TextSplitter) ->
     yield {"type": "response.content_part.done", "part": {"type": "audio", "transcript": part["transcript"]}}
 
 
-def _stream_function_call(session: _AudioSession, item: _JSON, pieces: _TextSplitter) -> Iterator[_JSON]:
+def _stream_function_call(session: _AudioSession, item: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
     arguments = item["arguments"]
     call_id = {"call_id": item["call_id"]}
     item["arguments"] = ""
-    for piece in pieces(arguments):
+    for piece in split(arguments):
         item["arguments"] += piece
         yield {"type": "response.function_call_arguments.delta", "delta": piece, **call_id}
     done = {"name": item["name"], "arguments": item["arguments"], **call_id}
@@ -9536,12 +9597,12 @@ class _UtteranceSession(_AudioSession):
 
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
-        self.utterance_ms = (0, 0)  # when the utterance that is being answered began and ended
+        self.utterance_ms = (0, 0)  # the beginning and the end of the utterance that is being answered
         self.transcript: list[_JSON] = []  # utterances and answers, as messages
 
     @_handles("session.close")
     async def close(self, message: _ClientMessage) -> Iterable[Any]:
-        """Answer what is left in the input buffer, and close the connection."""
+        """Answer the rest of the input buffer, and close the connection."""
         events = await self.answer_utterance(message, is_last=True)
         return itertools.chain(events, [self.closed_event("close_requested"), 1000])
 
@@ -9612,7 +9673,7 @@ class _LiveSession(_UtteranceSession):
         self.muted = False
         self.response_items: list[_JSON] = []  # the input of a response
         self.decision_items: dict[str, _JSON] = {}  # the input of a decision, besides the transcript
-        self.decided_event_ids: set[str] = set()  # the ids of the events that asked for a decision
+        self.decided_event_ids: set[str] = set()  # the IDs of the `decision.create` events that were handled
 
     def settings_model(self) -> str:
         return "live.SessionResource"
@@ -9651,7 +9712,9 @@ class _LiveSession(_UtteranceSession):
     async def answer_utterance(self, message: _ClientMessage, is_last: bool = False) -> Iterable[Any]:
         events = await super().answer_utterance(message, is_last)
         triggers = self.settings.get("triggers")
-        return await self._with_triggered_decisions(message, list(events), triggers) if triggers else events
+        if triggers:
+            return await self._with_triggered_decisions(message, list(events), triggers)
+        return events
 
     @_handles("session.input_audio.mute", "session.input_audio.unmute")
     def mute(self, message: _ClientMessage) -> list[_JSON]:
@@ -9665,7 +9728,7 @@ class _LiveSession(_UtteranceSession):
 
     @_handles("response.create")
     async def create_response(self, message: _ClientMessage) -> Iterator[Any]:
-        """Have `responses.create` answer the items."""
+        """Answer the items with `responses.create`."""
         params = _get_dict(_get_dict(self.settings, "delegation"), "responses")
         body = {"model": _DEFAULT_MODEL, **params, "input": self.response_items}
         events = await _answer_as_events(message.with_body(body).for_endpoint("responses.create"))
@@ -9673,7 +9736,7 @@ class _LiveSession(_UtteranceSession):
 
     @_handles("decision.create")
     async def create_decision(self, message: _ClientMessage) -> list[_JSON]:
-        """Have `decisions.create` decide about the transcript and the items."""
+        """Make a decision about the transcript and the items with `decisions.create`."""
         event_id = message.body["event_id"]
         params = _get_dict(_get_dict(self.settings, "delegation"), "decisions")
         if not params:
@@ -9686,23 +9749,34 @@ class _LiveSession(_UtteranceSession):
     async def _with_triggered_decisions(
         self, message: _ClientMessage, events: list[Any], triggers: Iterable[Mapping[str, Any]]
     ) -> list[Any]:
-        """Return events, followed by a decision for the last event of each type that a trigger names."""
+        """Return events, followed by the decision of each trigger whose event type is among them.
+
+        The decision refers to the last event of that type.
+        """
         store = message.call.store
-        untimed = [event[1] if isinstance(event, tuple) else event for event in events]
-        last_of_type = {event["type"]: event for event in untimed if isinstance(event, dict)}
+        last_of_type: dict[str, _JSON] = {}
+        for event in events:
+            if isinstance(event, tuple):
+                event = event[1]  # without the seconds to wait before it
+            if isinstance(event, dict):
+                last_of_type[event["type"]] = event
         for trigger in triggers:
             source = last_of_type.get(trigger["event_type"])
             if source:
                 source["event_id"] = store._new_id("event_")
-                fields = {"source_event_id": source["event_id"], "source_event_type": trigger["event_type"]}
-                fields |= {"trigger_id": store._new_id("trigger_"), "delegation_id": None}
+                fields = {
+                    "source_event_id": source["event_id"],
+                    "source_event_type": trigger["event_type"],
+                    "trigger_id": store._new_id("trigger_"),
+                    "delegation_id": None,
+                }
                 events.append(await self._decision_event(message, trigger["decisions"], **fields))
         return events
 
     async def _decision_event(self, message: _ClientMessage, params: Mapping[str, Any], **fields: Any) -> _JSON:
-        """Return the event of a decision, or of the error that `decisions.create` has instead."""
+        """Return the event with a decision of `decisions.create`, or with its error."""
         body = {"model": "gpt-6-luna", **params, "input": [*self.transcript, *self.decision_items.values()]}
-        # without the session, so that the request is checked like one over HTTP
+        # without a session, the request is checked like a request over HTTP
         request = message.with_body(body).for_endpoint("decisions.create", session=None)
         try:
             decision = await _answer_as_dict(request)
@@ -9756,9 +9830,10 @@ class _SidebandSession(_LiveSession):
 
 
 def _derive_client_secret(call: _Call, obj: _JSON) -> _JSON:
-    """Return the default settings of a session with those of the request."""
+    """Return the settings of the request, merged into the default settings of a session of that type."""
     settings = obj["session"]
-    return {"session": _merge_settings(_new_object(_SETTINGS_MODELS[settings["type"]], call.store, {}), settings)}
+    default = _new_object(_SETTINGS_MODELS[settings["type"]], call.store, {})
+    return {"session": _merge_settings(default, settings)}
 
 
 def _store_call_settings(call: _Call, obj: Any, script: _Script) -> None:
@@ -9768,24 +9843,54 @@ def _store_call_settings(call: _Call, obj: Any, script: _Script) -> None:
 
 def _location_header(call: _Call) -> list[tuple[bytes, bytes]]:
     """Return the header with the path of the call that was created last."""
-    return [(b"location", f"/v1/realtime/calls/{next(reversed(call.store['realtime.calls']))}".encode())]
+    call_id = next(reversed(call.store["realtime.calls"]))
+    return [(b"location", f"/v1/realtime/calls/{call_id}".encode())]
+
+
+def _store_accepted_call(call: _Call, obj: Any, script: _Script) -> None:
+    """Store the settings with which a call is accepted, for the session that joins it."""
+    call.store["realtime.calls"][call.params["call_id"]] = call.body
+
+
+def _store_nothing(call: _Call, obj: Any, script: _Script) -> None:
+    """Store no object: the answer to an utterance only becomes part of the session's transcript."""
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
-_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # what answers an offer
+_SDP_ANSWER = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"  # answers the offer of a WebRTC client
 _PCM_FORMAT = {"type": "audio/pcm", "rate": 24000}
-_VAD_DEFAULTS = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
-_SERVER_VAD = _VAD_DEFAULTS | {"create_response": True, "interrupt_response": True}
+
+
+# Default settings of voice activity detection: without responses, and with them.
+_VAD_DEFAULTS = {
+    "type": "server_vad",
+    "threshold": 0.5,
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 200,
+}
+_SERVER_VAD = {
+    **_VAD_DEFAULTS,
+    "create_response": True,
+    "interrupt_response": True,
+}
+
+
+# Default settings of the input audio of transcription sessions and of realtime sessions.
 _TRANSCRIPTION_AUDIO_INPUT = {
     "format": _PCM_FORMAT,
     "transcription": None,
     "noise_reduction": None,
-    "turn_detection": _VAD_DEFAULTS | {"idle_timeout_ms": None},
+    "turn_detection": {**_VAD_DEFAULTS, "idle_timeout_ms": None},
 }
-_REALTIME_AUDIO_INPUT = _TRANSCRIPTION_AUDIO_INPUT | {"turn_detection": _SERVER_VAD | {"idle_timeout_ms": None}}
-# The default settings of a session.
+_REALTIME_AUDIO_INPUT = {
+    **_TRANSCRIPTION_AUDIO_INPUT,
+    "turn_detection": {**_SERVER_VAD, "idle_timeout_ms": None},
+}
+
+
+# Default settings of realtime sessions, and of those of the beta API.
 _REALTIME_SESSION = {
     "model": "gpt-realtime",
     "output_modalities": ["audio"],
@@ -9798,9 +9903,11 @@ _REALTIME_SESSION = {
     "prompt": None,
     "expires_at": _Timestamp(3600),
     "include": None,
-    "audio": {"input": _REALTIME_AUDIO_INPUT, "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0}},
+    "audio": {
+        "input": _REALTIME_AUDIO_INPUT,
+        "output": {"format": _PCM_FORMAT, "voice": "alloy", "speed": 1.0},
+    },
 }
-_ASSISTANT_MESSAGE = {"type": "message", "role": "assistant", "content": [{"text": _DEFAULT_TEXT}]}
 _BETA_REALTIME_SESSION = {
     "id": _NewId("sess_"),
     "object": "realtime.session",
@@ -9819,6 +9926,13 @@ _BETA_REALTIME_SESSION = {
     "speed": 1.0,
     "max_response_output_tokens": "inf",
     "tracing": None,
+}
+
+
+_DEFAULT_ASSISTANT_MESSAGE = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"text": _DEFAULT_TEXT}],
 }
 
 
@@ -9850,10 +9964,24 @@ _extend_table(
     {
         "beta.realtime.Session": _BETA_REALTIME_SESSION,
         "beta.realtime.SessionCreateResponse": _BETA_REALTIME_SESSION,
-        "ClientSecret": {"value": _NewId("ek_"), "expires_at": _Timestamp(60)},
-        "ClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
-        "RealtimeResponse": {"output": [_ASSISTANT_MESSAGE], "usage": {}, "object": "realtime.response"},
-        "RealtimeResponseUsage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0},
+        "ClientSecret": {
+            "value": _NewId("ek_"),
+            "expires_at": _Timestamp(60),
+        },
+        "ClientSecretCreateResponse": {
+            "value": _NewId("ek_"),
+            "expires_at": _Timestamp(600),
+        },
+        "RealtimeResponse": {
+            "output": [_DEFAULT_ASSISTANT_MESSAGE],
+            "usage": {},
+            "object": "realtime.response",
+        },
+        "RealtimeResponseUsage": {
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "total_tokens": 0,
+        },
         "RealtimeSessionCreateResponse": _REALTIME_SESSION,
         "RealtimeTranscriptionSessionCreateResponse": {
             "object": "realtime.transcription_session",
@@ -9861,12 +9989,18 @@ _extend_table(
             "include": None,
             "audio": {"input": _TRANSCRIPTION_AUDIO_INPUT},
         },
-        "RealtimeTranslationClientSecretCreateResponse": {"value": _NewId("ek_"), "expires_at": _Timestamp(600)},
+        "RealtimeTranslationClientSecretCreateResponse": {
+            "value": _NewId("ek_"),
+            "expires_at": _Timestamp(600),
+        },
         "RealtimeTranslationSession": {
             "model": "gpt-realtime-translate",
             "audio": {"input": {}, "output": {"language": "en"}},
         },
-        "SessionResource": {"model": "gpt-live-1", "audio": {"format": _PCM_FORMAT, "output": {"voice": "marin"}}},
+        "SessionResource": {
+            "model": "gpt-live-1",
+            "audio": {"format": _PCM_FORMAT, "output": {"voice": "marin"}},
+        },
     },
 )
 
@@ -9880,8 +10014,11 @@ _extend_table(
 )
 
 
-_UTTERANCE_BEHAVIOR = _Behavior(  # of sessions that answer each utterance
-    is_generated=True, store=lambda call, obj, script: None, events=_utterance_answer_events, stores_answer=False
+_UTTERANCE_BEHAVIOR = _Behavior(  # the behavior of sessions that answer each utterance
+    is_generated=True,
+    store=_store_nothing,
+    events=_utterance_answer_events,
+    stores_answer=False,
 )
 
 
@@ -9891,11 +10028,11 @@ _extend_table(
         "live.connect": _UTTERANCE_BEHAVIOR,
         "live.forks.connect": _UTTERANCE_BEHAVIOR,
         "live.sideband.connect": _UTTERANCE_BEHAVIOR,
-        "realtime.calls.accept": _Behavior(
-            store=lambda call, obj, script: call.store["realtime.calls"].update({call.params["call_id"]: call.body})
-        ),
+        "realtime.calls.accept": _Behavior(store=_store_accepted_call),
         "realtime.calls.create": _Behavior(
-            default=_SDP_ANSWER, store=_store_call_settings, extra_headers=_location_header
+            default=_SDP_ANSWER,
+            store=_store_call_settings,
+            extra_headers=_location_header,
         ),
         "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
         "realtime.connect": _Behavior(
@@ -9925,12 +10062,12 @@ _extend_table(
 
 
 # ======================================================================================================================
-# EVALS, CONTAINERS, SKILLS, VIDEOS
+# EVALS
 # ======================================================================================================================
 
 
 def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
-    """The schema of what is evaluated: the item of the application, and what a model said to it."""
+    """Return the schema of what is evaluated: the application's item and, if there is one, the sample of a model."""
     config = _get_dict(call.body, "data_source_config")
     properties = {"item": config.get("item_schema") or {"type": "object"}}
     if config.get("include_sample_schema") or config.get("type") != "custom":
@@ -9940,26 +10077,104 @@ def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
 
 
 def _finish_eval_run(store: StateStore, run: _JSON) -> _JSON:
-    """Return the end of a run: all its items passed, but for those that the test counted otherwise."""
+    """Return the changes that complete a run. All items pass, except those that the test set as errored or failed."""
     source = _get_dict(_get_dict(run, "data_source"), "source")
-    total = len(source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines())
+    items = source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines()
+    total = len(items)
     unsuccessful = run["result_counts"]["errored"] + run["result_counts"]["failed"]
-    changes = {"result_counts": {"errored": 0, "failed": 0, "passed": max(total - unsuccessful, 0), "total": total}}
-    counts = _with_set_fields(store, "evals.runs", (run["eval_id"], run["id"]), changes)["result_counts"]
-    criteria = _only_dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria"))
-    criterion_counts = {"passed": counts["passed"], "failed": counts["failed"]}
-    results = [{"testing_criteria": criterion.get("name"), **criterion_counts} for criterion in criteria]
+    derived_counts = {
+        "errored": 0,
+        "failed": 0,
+        "passed": max(total - unsuccessful, 0),
+        "total": total,
+    }
+    key = (run["eval_id"], run["id"])
+    counts = _with_set_fields(store, "evals.runs", key, {"result_counts": derived_counts})["result_counts"]
+
+    results = []
+    for criterion in _only_dicts(store["evals"].get(run["eval_id"], {}).get("testing_criteria")):
+        result = {
+            "testing_criteria": criterion.get("name"),
+            "passed": counts["passed"],
+            "failed": counts["failed"],
+        }
+        results.append(result)
     return {"status": "completed", "result_counts": counts, "per_testing_criteria_results": results}
 
 
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_extend_table(
+    _RESOURCES,
+    {
+        "evals": {"paging": ("asc", 20, 100)},
+    },
+)
+
+
+_extend_table(
+    _ID_PREFIXES,
+    {
+        "EvalCreateResponse": "eval_",
+        "OutputItemListResponse": "outputitem_",
+        "OutputItemRetrieveResponse": "outputitem_",
+        "RunCreateResponse": "evalrun_",
+    },
+)
+
+
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
+    {
+        "EvalAPIError": {
+            "code": "",
+            "message": "",
+        },
+        "RunCreateResponse": {"status": "queued"},
+    },
+)
+
+
+_extend_table(
+    _IMPLIED_FIELDS,
+    {
+        "ResultCounts": _implied_by_counts,
+    },
+)
+
+
+_extend_table(
+    _BEHAVIORS,
+    {
+        "evals.create": _Behavior(derive=_derive_eval),
+        "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
+        "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
+    },
+)
+
+
+# ======================================================================================================================
+# CONTAINERS
+# ======================================================================================================================
+
+
 def _require_live_container(call: _Call, id: Any = None) -> None:
-    """The container lives on; one that is expired is a 400."""
+    """The container must not be expired. Using it postpones its expiry.
+
+    id: the ID of the container, by default the one in the path.
+    Raises the 404 of an unknown container, and the 400 of an expired one.
+    """
     if _touch_container(call, id)["status"] == "expired":
         _reject("Container is expired.")
 
 
 def _touch_container(call: _Call, id: Any = None) -> _JSON:
-    """The container lives on, unless it is expired."""
+    """Using a container postpones its expiry, unless it is expired already.
+
+    id: the ID of the container, by default the one in the path.
+    Returns the container. Raises the 404 of an unknown one.
+    """
     id = id or call.params["container_id"]
     container = _require_object(call, "containers", id, "container_id")
     if container["status"] != "expired":
@@ -9968,62 +10183,24 @@ def _touch_container(call: _Call, id: Any = None) -> _JSON:
 
 
 def _derive_container_file(call: _Call, obj: _JSON) -> _JSON:
-    source = call.store["files"].get(call.body.get("file_id"), {})
-    filename, data, _ = _uploaded_file(call.body.get("file"))
-    name, size = source.get("filename", filename), source.get("bytes", len(data))
-    return {"path": f"/mnt/data/{name}", "bytes": size, "source": "assistant" if source else "user"}
+    """Return the path, the size and the source of a file: an upload, or a stored file with the ID in the request."""
+    stored_file = call.store["files"].get(call.body.get("file_id"), {})
+    upload_name, upload, _ = _uploaded_file(call.body.get("file"))
+    name = stored_file.get("filename", upload_name)
+    return {
+        "path": f"/mnt/data/{name}",
+        "bytes": stored_file.get("bytes", len(upload)),
+        "source": "assistant" if stored_file else "user",
+    }
 
 
 def _container_file_content(call: _Call) -> bytes:
-    return call.store["files.content"].get(call.body.get("file_id"), _uploaded_file(call.body.get("file"))[1])
+    """Return the bytes of the upload, or of the stored file with the ID in the request."""
+    _, upload, _ = _uploaded_file(call.body.get("file"))
+    return call.store["files.content"].get(call.body.get("file_id"), upload)
 
 
-def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
-    """A skill comes with its first version."""
-    _store_created(call, obj, script)
-    id, version = obj["id"], obj["latest_version"]
-    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
-    call.store["skills.versions.content"][id, version] = _join_skill_files(call)
-
-
-def _join_skill_files(call: _Call) -> bytes:
-    return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
-
-
-def _derive_skill_version(call: _Call, obj: _JSON) -> _JSON:
-    skill = call.store["skills"].get(call.parent_ids[0], {})
-    return {**_derive_skill(call, obj), "version": str(int(skill.get("latest_version") or 0) + 1)}
-
-
-def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
-    """A skill's name and description, as the head of its SKILL.md says them."""
-    text = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
-    matches = re.findall(r"^(name|description): *(.+)$", text, re.MULTILINE)
-    return {key: value.strip() for key, value in dict(matches).items()}
-
-
-def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
-    value = body.get("files") or []
-    return [file for file in (value if isinstance(value, list) else [value]) if isinstance(file, tuple)]
-
-
-def _store_skill_version(call: _Call, obj: _JSON, script: _Script) -> None:
-    _store_created(call, obj, script)
-    skill = call.store["skills"].get(call.parent_ids[0], {})
-    skill["latest_version"] = obj["version"]
-    if call.body.get("default") in (True, "true"):
-        skill["default_version"] = obj["version"]
-
-
-_VIDEO_STAGES = (
-    {"status": "queued", "progress": 0, "completed_at": None},
-    {"status": "in_progress", "progress": 50},
-    {"status": "completed", "progress": 100, "completed_at": _Timestamp()},
-)
-
-
-def _source_video_ids(call: _Call) -> list[Any]:
-    return _find_ids([call.params.get("video_id"), call.body.get("video")])
+# ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
 _extend_table(
@@ -10031,10 +10208,6 @@ _extend_table(
     {
         "containers": {"on_expire": _mark_expired},
         "containers.files.content": {"parent_params": ("container_id",)},
-        "evals": {"paging": ("asc", 20, 100)},
-        "skills.content": {"parent_params": ()},
-        "skills.versions": {"key_field": "version"},
-        "skills.versions.content": {"parent_params": ("skill_id",)},
     },
 )
 
@@ -10043,13 +10216,7 @@ _extend_table(
     _ID_PREFIXES,
     {
         "ContainerCreateResponse": "cntr_",
-        "EvalCreateResponse": "eval_",
         "FileCreateResponse": "cfile_",
-        "OutputItemListResponse": "outputitem_",
-        "OutputItemRetrieveResponse": "outputitem_",
-        "RunCreateResponse": "evalrun_",
-        "SkillVersion": "skillver_",
-        "VideoCreateCharacterResponse": "char_",
     },
 )
 
@@ -10068,29 +10235,7 @@ _extend_table(
         "ContainerCreateResponse": _CONTAINER_DEFAULTS,
         "ContainerListResponse": _CONTAINER_DEFAULTS,
         "ContainerRetrieveResponse": _CONTAINER_DEFAULTS,
-        "EvalAPIError": {"code": "", "message": ""},
-        "RunCreateResponse": {"status": "queued"},
-        "Skill": {"default_version": "1", "latest_version": "1"},
-        "SkillVersion": {"version": "1"},
-        "Video": {"progress": 100, "model": "sora-2", "seconds": "4", "size": "720x1280"},
     },
-)
-
-
-_extend_table(
-    _IMPLIED_FIELDS,
-    {
-        "ResultCounts": _implied_by_counts,
-    },
-)
-
-
-_REMIX_BEHAVIOR = _Behavior(  # of calls that make a video from another one, which is named in the path or in the body
-    is_generated=True,
-    references={"video_id": "videos", "video": "videos"},
-    derive=lambda call, video: {"remixed_from_video_id": next(iter(_source_video_ids(call)), None)},
-    store=_store_created,
-    stages=_VIDEO_STAGES,
 )
 
 
@@ -10107,13 +10252,166 @@ _extend_table(
         "containers.files.delete": _Behavior(check=_require_live_container),
         "containers.files.retrieve": _Behavior(check=_require_live_container),
         "containers.retrieve": _Behavior(check=_touch_container),
-        "evals.create": _Behavior(derive=_derive_eval),
-        "evals.runs.cancel": _Behavior(stages=({"status": "canceled"},)),
-        "evals.runs.create": _Behavior(stages=({}, {"status": "in_progress"}, _finish_eval_run)),
-        "skills.create": _Behavior(derive=_derive_skill, store=_store_skill, content=_join_skill_files),
-        "skills.versions.create": _Behavior(
-            derive=_derive_skill_version, store=_store_skill_version, content=_join_skill_files
+    },
+)
+
+
+# ======================================================================================================================
+# SKILLS
+# ======================================================================================================================
+
+
+def _skill_files(body: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
+    """Return the uploaded files of a skill, each as name, bytes and content type."""
+    files = body.get("files") or []
+    if not isinstance(files, list):
+        files = [files]
+    return [file for file in files if isinstance(file, tuple)]
+
+
+def _join_skill_files(call: _Call) -> bytes:
+    """Return the contents of all files, or a dummy content if the request has no files."""
+    return b"".join(data for _, data, _ in _skill_files(call.body)) or b"mock content"
+
+
+def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name and the description of a skill, from the lines `name: ...` and `description: ...` of its files."""
+    text = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
+    fields = {}
+    for name, value in re.findall(r"^(name|description): *(.+)$", text, re.MULTILINE):
+        fields[name] = value.strip()
+    return fields
+
+
+def _derive_skill_version(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name and the description of a version, and its number: the one after the latest."""
+    skill = call.store["skills"].get(call.parent_ids[0], {})
+    number = int(skill.get("latest_version") or 0) + 1
+    return {**_derive_skill(call, obj), "version": str(number)}
+
+
+def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a skill, its first version, and the content of that version."""
+    _store_created(call, obj, script)
+    id = obj["id"]
+    version = obj["latest_version"]
+    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
+    call.store["skills.versions.content"][id, version] = _join_skill_files(call)
+
+
+def _store_skill_version(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a version as the latest of its skill and, if the request says so, as the default one."""
+    _store_created(call, obj, script)
+    skill = call.store["skills"].get(call.parent_ids[0], {})
+    skill["latest_version"] = obj["version"]
+    if call.body.get("default") in (True, "true"):
+        skill["default_version"] = obj["version"]
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_extend_table(
+    _RESOURCES,
+    {
+        "skills.content": {"parent_params": ()},
+        "skills.versions": {"key_field": "version"},
+        "skills.versions.content": {"parent_params": ("skill_id",)},
+    },
+)
+
+
+_extend_table(
+    _ID_PREFIXES,
+    {
+        "SkillVersion": "skillver_",
+    },
+)
+
+
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
+    {
+        "Skill": {
+            "default_version": "1",
+            "latest_version": "1",
+        },
+        "SkillVersion": {"version": "1"},
+    },
+)
+
+
+_extend_table(
+    _BEHAVIORS,
+    {
+        "skills.create": _Behavior(
+            derive=_derive_skill,
+            store=_store_skill,
+            content=_join_skill_files,
         ),
+        "skills.versions.create": _Behavior(
+            derive=_derive_skill_version,
+            store=_store_skill_version,
+            content=_join_skill_files,
+        ),
+    },
+)
+
+
+# ======================================================================================================================
+# VIDEOS
+# ======================================================================================================================
+
+
+def _derive_remix(call: _Call, obj: _JSON) -> _JSON:
+    """Return the ID of the source video, which is in the path or in the body."""
+    source_ids = _find_ids([call.params.get("video_id"), call.body.get("video")])
+    return {"remixed_from_video_id": source_ids[0] if source_ids else None}
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
+
+
+_extend_table(
+    _ID_PREFIXES,
+    {
+        "VideoCreateCharacterResponse": "char_",
+    },
+)
+
+
+_extend_table(
+    _DEFAULTS_BY_SDK_MODEL,
+    {
+        "Video": {
+            "progress": 100,
+            "model": "sora-2",
+            "seconds": "4",
+            "size": "720x1280",
+        },
+    },
+)
+
+
+_VIDEO_STAGES = (
+    {"status": "queued", "progress": 0, "completed_at": None},
+    {"status": "in_progress", "progress": 50},
+    {"status": "completed", "progress": 100, "completed_at": _Timestamp()},
+)
+
+
+_REMIX_BEHAVIOR = _Behavior(  # the behavior of calls that create a video from another one
+    is_generated=True,
+    references={"video_id": "videos", "video": "videos"},
+    derive=_derive_remix,
+    store=_store_created,
+    stages=_VIDEO_STAGES,
+)
+
+
+_extend_table(
+    _BEHAVIORS,
+    {
         "videos.create": _Behavior(is_generated=True, stages=_VIDEO_STAGES),
         "videos.edit": _REMIX_BEHAVIOR,
         "videos.extend": _REMIX_BEHAVIOR,
@@ -10127,31 +10425,53 @@ _extend_table(
 # ======================================================================================================================
 
 
+# ---- assignments, such as a role of a user ---------------------------------------------------------------------------
+
+
 def _assignment_behavior(param: str, source: str) -> _Behavior:
-    """Assigns what the parameter names, found in `source`, to the object of the path; it is stored below that."""
-    arguments = {"param": param, "source": source}
+    """Return the behavior of a call that assigns one object to another, such as a role to a user.
+
+    param: the request parameter with the ID of the assigned object, such as `role_id`.
+    source: the resource that contains the assigned object, such as `admin.organization.roles`.
+    The other object is in the path. The assigned object is stored again below it.
+    """
     return _Behavior(
-        derive=functools.partial(_derive_assignment, **arguments),
-        store=functools.partial(_store_assignment, **arguments),
+        derive=functools.partial(_derive_assignment, param=param, source=source),
+        store=functools.partial(_store_assignment, param=param, source=source),
         stores_answer=False,
     )
 
 
 def _derive_assignment(call: _Call, obj: _JSON, param: str, source: str) -> _JSON:
-    """Both sides of an assignment, as the answer shows them."""
-    id, parent_resource = call.body.get(param), call.resource.parent
-    parent = call.store[parent_resource.name].get(_to_key(call.parent_ids), {}) if parent_resource else {}
-    assigned = _find_assigned(call, id, source) | ({"id": id} if id else {})
-    sides = {param.removesuffix("_id"): assigned, call.shape.parent_params[-1].removesuffix("_id"): parent}
-    included = {name: side for name, side in sides.items() if isinstance(obj.get(name), dict)}
+    """Return the objects on both sides of an assignment, each with the fields that the answer has for it.
+
+    param, source: see `_assignment_behavior`.
+    """
+    id = call.body.get(param)
+    assigned = _find_assigned(call, id, source)
+    if id:
+        assigned = {**assigned, "id": id}
+    parent = {}
+    if call.resource.parent:
+        parent = call.store[call.resource.parent.name].get(_to_key(call.parent_ids), {})
+    parent_param = call.shape.parent_params[-1]
+    sides = {param.removesuffix("_id"): assigned, parent_param.removesuffix("_id"): parent}
+
     field_types = _fields_of(call.response_type)
-    return {
-        name: obj[name] | _fitting_fields(field_types[name].type, side) | ({"id": side["id"]} if "id" in side else {})
-        for name, side in included.items()
-    }
+    derived = {}
+    for name, side in sides.items():
+        if isinstance(obj.get(name), dict):
+            derived[name] = obj[name] | _fitting_fields(field_types[name].type, side)
+            if "id" in side:
+                derived[name]["id"] = side["id"]
+    return derived
 
 
 def _store_assignment(call: _Call, obj: _JSON, script: _Script, param: str, source: str) -> None:
+    """Store the assigned object below the object in the path, with the fields that the answer shows of it.
+
+    param, source: see `_assignment_behavior`.
+    """
     assigned = obj.get(param.removesuffix("_id")) or {}
     id = assigned.get("id") or obj.get(param) or call.body.get(param)
     _check_type(param, id, str)
@@ -10159,60 +10479,85 @@ def _store_assignment(call: _Call, obj: _JSON, script: _Script, param: str, sour
 
 
 def _derive_project_group(call: _Call, obj: _JSON) -> _JSON:
+    """Return the name of the group that is added to a project, if the group is stored."""
     group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
     return {"group_name": group["name"]} if "name" in group else {}
 
 
 def _store_project_group(call: _Call, obj: _JSON, script: _Script) -> None:
-    """A group of a project is stored as both: what it is, and what it is there."""
-    group = _find_assigned(call, obj["group_id"], "admin.organization.groups")
-    call.objects[(*call.parent_ids, obj["group_id"])] = {**group, **obj, "id": obj["group_id"]}
+    """Store a group of a project with the fields of the group and those of the answer."""
+    id = obj["group_id"]
+    group = _find_assigned(call, id, "admin.organization.groups")
+    call.objects[(*call.parent_ids, id)] = {**group, **obj, "id": id}
 
 
 def _find_assigned(call: _Call, id: Any, source: str) -> _JSON:
-    """What is assigned, as far as it is known."""
+    """Return the object with an ID from the resource `source`, or {} if it isn't stored."""
     parents = call.parent_ids[: len(_get_resource(source).parent_params)]
     return call.store[source].get(_to_key((*parents, id)), {})
 
 
+# ---- certificates, service accounts, projects, webhooks --------------------------------------------------------------
+
+
 def _set_certificates_active(call: _Call, active: bool) -> Any:
-    """Activates or deactivates certificates, of the organization or of a project."""
+    """Activate or deactivate certificates of the organization or of the project in the path.
+
+    Returns a page of the certificates. Raises the 404 of an unknown project or certificate.
+    """
     _require_parents(call)
-    changed, resource = [], _get_resource("admin.organization.certificates")
+    resource = _get_resource("admin.organization.certificates")
+    item_type = _page_item_type(call.response_type)
+    changed = []
     for id in call.body.get("certificate_ids") or ():
         certificate = _require_object(call, resource.name, id, "certificate_ids")
         if call.parent_ids:
             certificate = {**certificate, "object": "organization.project.certificate"}
             call.store["admin.organization.projects.certificates"][(*call.parent_ids, id)] = certificate
         certificate["active"] = active
-        changed.append(_project(_page_item_type(call.response_type), resource, certificate, call.store))
-    object_type = _default_value(_page_item_type(call.response_type))["object"]
-    return _make_page(call.row, changed) | {"object": f"{object_type}.{'activation' if active else 'deactivation'}"}
+        changed.append(_project(item_type, resource, certificate, call.store))
+
+    page = _make_page(call.row, changed)
+    action = "activation" if active else "deactivation"
+    page["object"] = f"{_default_value(item_type)['object']}.{action}"
+    return page
 
 
 def _derive_service_account(call: _Call, obj: _JSON) -> _JSON:
-    """A service account comes with a key."""
+    """Return the API key that is created with a service account."""
     model = _select_model(_fields_of(call.response_type)["api_key"].type, {})
     return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
 
 
 def _store_service_account(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a service account, and its API key if it has one."""
     _store_created(call, obj, script)
     if obj["api_key"]:
         _store_project_api_key(call, obj["api_key"], script)
 
 
 def _store_project_api_key(call: _Call, api_key: _JSON, script: _Script) -> None:
-    """An API key of a service account is listed among the project's."""
+    """Store the API key of a service account among the API keys of the project."""
     path = "admin.organization.projects.ProjectAPIKey"
     stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), api_key))
     call.store["admin.organization.projects.api_keys"][(*call.parent_ids, api_key["id"])] = stored
 
 
 def _list_projects(call: _Call) -> Any:
-    """Archived projects are listed when asked for."""
-    only_active = call.query.get("include_archived") != "true"
-    return _handle_list(call, {**call.query, "status": "active"} if only_active else call.query)
+    """Return a page of projects, without archived ones unless the query includes them."""
+    query = call.query
+    if query.get("include_archived") != "true":
+        query = {**query, "status": "active"}
+    return _handle_list(call, query)
+
+
+def _rotate_webhook_secret(call: _Call) -> _JSON:
+    """Return a webhook endpoint with a new signing secret. Raise the 404 of an unknown one."""
+    endpoint = _as_response(call, _require_target(call))
+    return {**endpoint, "signing_secret": call.store._new_id("whsec_")}
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
 _extend_table(
@@ -10224,9 +10569,15 @@ _extend_table(
         "admin.organization.groups.users": {"paging": ("desc", 100, 1000)},
         "admin.organization.projects.certificates": {"paging": ("desc", 20, 100)},
         "admin.organization.projects.rate_limits": {"paging": ("asc", 100, 1000)},
-        "admin.organization.projects.roles": {"paging": ("asc", 1000, 1000), "param_aliases": {"role_name": "name"}},
+        "admin.organization.projects.roles": {
+            "paging": ("asc", 1000, 1000),
+            "param_aliases": {"role_name": "name"},
+        },
         "admin.organization.projects.users": {"param_aliases": {"user_id": "id"}},
-        "admin.organization.roles": {"paging": ("asc", 1000, 1000), "param_aliases": {"role_name": "name"}},
+        "admin.organization.roles": {
+            "paging": ("asc", 1000, 1000),
+            "param_aliases": {"role_name": "name"},
+        },
     },
 )
 
@@ -10256,53 +10607,51 @@ _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
         "Invite": {"status": "pending"},
-        "Project": {"name": "", "status": "active"},
+        "Project": {
+            "name": "",
+            "status": "active",
+        },
         "WebhookEventTypeList": {"data": ["response.completed", "batch.completed"]},
     },
 )
 
 
+_ACTIVATION_BEHAVIOR = _Behavior(handler=functools.partial(_set_certificates_active, active=True))
+_DEACTIVATION_BEHAVIOR = _Behavior(handler=functools.partial(_set_certificates_active, active=False))
+
+
 _extend_table(
     _BEHAVIORS,
     {
-        "admin.organization.certificates.activate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=True)
-        ),
-        "admin.organization.certificates.deactivate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=False)
-        ),
+        "admin.organization.certificates.activate": _ACTIVATION_BEHAVIOR,
+        "admin.organization.certificates.deactivate": _DEACTIVATION_BEHAVIOR,
         "admin.organization.groups.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
         "admin.organization.groups.users.create": _assignment_behavior("user_id", "admin.organization.users"),
         "admin.organization.projects.archive": _Behavior(stages=({"status": "archived", "archived_at": _Timestamp()},)),
-        "admin.organization.projects.certificates.activate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=True)
-        ),
-        "admin.organization.projects.certificates.deactivate": _Behavior(
-            handler=functools.partial(_set_certificates_active, active=False)
-        ),
+        "admin.organization.projects.certificates.activate": _ACTIVATION_BEHAVIOR,
+        "admin.organization.projects.certificates.deactivate": _DEACTIVATION_BEHAVIOR,
         "admin.organization.projects.groups.create": _Behavior(
-            derive=_derive_project_group, store=_store_project_group, stores_answer=False
+            derive=_derive_project_group,
+            store=_store_project_group,
+            stores_answer=False,
         ),
         "admin.organization.projects.groups.roles.create": _assignment_behavior(
             "role_id", "admin.organization.projects.roles"
         ),
         "admin.organization.projects.list": _Behavior(handler=_list_projects),
         "admin.organization.projects.service_accounts.api_keys.create": _Behavior(
-            check=_require_target, store=_store_project_api_key
+            check=_require_target,
+            store=_store_project_api_key,
         ),
         "admin.organization.projects.service_accounts.create": _Behavior(
-            derive=_derive_service_account, store=_store_service_account
+            derive=_derive_service_account,
+            store=_store_service_account,
         ),
         "admin.organization.projects.users.roles.create": _assignment_behavior(
             "role_id", "admin.organization.projects.roles"
         ),
         "admin.organization.users.roles.create": _assignment_behavior("role_id", "admin.organization.roles"),
-        "webhooks.rotate_secret": _Behavior(
-            handler=lambda call: {
-                **_as_response(call, _require_target(call)),
-                "signing_secret": call.store._new_id("whsec_"),
-            }
-        ),
+        "webhooks.rotate_secret": _Behavior(handler=_rotate_webhook_secret),
     },
 )
 
@@ -14759,16 +15108,19 @@ class Webhook:
 
 
 def _register_module(name: str, **members: Any) -> types.ModuleType:
-    """A submodule of this single module, for `from openai_responses.ext.httpx import MockTransport`."""
+    """Create a submodule with these members, and add it to `sys.modules` and to its package. Return the submodule.
+
+    name: its dotted name below this module, such as `ext.httpx`. The package must be registered already.
+    """
     full_name = f"{__name__}.{name}"
-    # pytest can't rewrite the assertions of a module without a file, and would warn about it
-    module = types.ModuleType(full_name, f"`{full_name}`, made by `{__name__}`. PYTEST_DONT_REWRITE")
+    # pytest can't rewrite the assertions of a module without a file; the marker prevents its warning
+    module = types.ModuleType(full_name, f"A submodule of `{__name__}`. PYTEST_DONT_REWRITE")
     module.__spec__ = ModuleSpec(full_name, None)
     module.__path__ = []
     module.__dict__.update(members)
     module = sys.modules.setdefault(full_name, module)
-    owner, _, last = full_name.rpartition(".")
-    setattr(sys.modules[owner], last, module)
+    package, _, last = full_name.rpartition(".")
+    setattr(sys.modules[package], last, module)
     return module
 
 
@@ -14777,66 +15129,147 @@ def _public_names(module: types.ModuleType) -> dict[str, Any]:
 
 
 class ContentStore(dict):
-    """A store of file bytes by id: `put(id, data)`, `get(id)`, `delete(id)`."""
+    """A dict of file contents, as bytes by file ID.
+
+        from openai_responses.stores import ContentStore
+
+        store = ContentStore()
+        store.put("file-1", b"data")
+        assert store.get("file-1") == b"data"
+        assert store.delete("file-1") is True
+
+    `get` returns None for an unknown ID.
+    """
 
     def put(self, id: str, data: bytes) -> None:
-        """Stores bytes under an id."""
+        """Store the content of a file."""
         self[id] = data
 
     def delete(self, id: str) -> bool:
-        """Forgets what is stored under an id; whether there was something."""
+        """Delete the content of a file. Return True if it was stored."""
         return self.pop(id, None) is not None
 
 
 @functools.cache
 def _builder_store() -> StateStore:
-    """Where the ids of objects come from that no mock made: far from those of all mocks, which may be given them."""
+    """Return the state that numbers the objects of the builders below.
+
+    Its IDs start at a high number, because a test may put these objects into the state of a mock, whose IDs start at 1.
+    """
     store = StateStore()
     store._bookkeeping.id_counters = collections.defaultdict(lambda: 10**23)
     return store
 
 
 def _build_created(name: str, request: Any, extra: Mapping[str, Any] | None, **ids: str) -> Any:
-    """The model a create request makes; `extra` is a partial merged into it. Ids that neither has are made up."""
-    row, request = _rows()[name], _httpx_request(request)
-    match = re.search(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path) + "$", request.url.path)
-    params = {param: (extra or {}).get(param, f"{param}_1") for param in _path_params(row.path)}
-    call = _Call(OpenAIMock(state=_builder_store()), row, params | (match.groupdict() if match else {}) | ids, request)
-    return _to_model(_sdk_type(row.model), _compose(call, _prepare_partial(row, extra or {})))
+    """Return the object that a mock would create for a request to an endpoint, as a model of the SDK.
+
+    name: the dotted name of the endpoint, such as `beta.threads.create`.
+    request: of httpx or httpx2.
+    extra: a partial that overrides fields of the object.
+    ids: values of the parameters in the path, such as `thread_id`.
+    A parameter that `ids` lacks is taken from the request's path, or else from `extra`. Its default is `<parameter>_1`.
+    Raises `ValueError` if the object doesn't accept `extra`.
+    """
+    row = _rows()[name]
+    request = _httpx_request(request)
+    extra = extra or {}
+    params = {param: extra.get(param, f"{param}_1") for param in _path_params(row.path)}
+    pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path)
+    match = re.search(f"{pattern}$", request.url.path)
+    if match:
+        params |= match.groupdict()
+    params |= ids
+    call = _Call(OpenAIMock(state=_builder_store()), row, params, request)
+    obj = _compose(call, _prepare_partial(row, extra))
+    return _to_model(_sdk_type(row.model), obj)
 
 
 def _request_builder(name: str) -> Callable[..., Any]:
+    """Return a function that builds the object of a request to an endpoint."""
+
     def build(request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
-        """The model a create request makes; `extra` is a partial merged into it."""
+        """Return the object that a create request creates, as a model of the SDK.
+
+            import httpx
+            from openai_responses.helpers.builders.chat import chat_completion_from_create_request
+
+            body = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Hi"}]}
+            request = httpx.Request("POST", "https://api.openai.com/v1/chat/completions", json=body)
+            completion = chat_completion_from_create_request(request, extra={"id": "chatcmpl-1"})
+            assert (completion.id, completion.model) == ("chatcmpl-1", "gpt-5.5")
+
+        request: the request of the SDK, an `httpx.Request`.
+        extra: fields that override those of the object, at every depth.
+        Raises `ValueError` if the object doesn't accept a value of `extra`.
+        """
         return _build_created(name, request, extra)
 
     return build
 
 
 def _thread_request_builder(name: str) -> Callable[..., Any]:
+    """Return a function that builds the object of a request to an endpoint below a thread."""
+
     def build(thread_id: str, request: Any, *, extra: Mapping[str, Any] | None = None) -> Any:
-        """The model a create request makes in a thread; `extra` is a partial merged into it."""
+        """Return the object that a create request creates in a thread, as a model of the SDK.
+
+            import httpx
+            from openai_responses.helpers.builders.messages import message_from_create_request
+
+            body = {"role": "user", "content": "Hi"}
+            request = httpx.Request("POST", "https://api.openai.com/v1/threads/thread_1/messages", json=body)
+            message = message_from_create_request("thread_1", request)
+            assert (message.thread_id, message.content[0].text.value) == ("thread_1", "Hi")
+
+        thread_id: the ID of the thread.
+        request: the request of the SDK, an `httpx.Request`.
+        extra: fields that override those of the object, at every depth.
+        Raises `ValueError` if the object doesn't accept a value of `extra`.
+        """
         return _build_created(name, request, extra, thread_id=thread_id)
 
     return build
 
 
 def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Return a function that builds a model of the SDK, which has this path below `openai.types`."""
+
     def build(partial: Mapping[str, Any]) -> Any:
-        """The model a partial makes, with the defaults of its type."""
-        return _to_model(_sdk_type(path), _stamp(_merge(_sdk_type(path), partial, path), _builder_store()))
+        """Return a model of the SDK with these fields, and with defaults for all others.
+
+            from openai_responses.helpers.builders.messages import build_message
+
+            message = build_message({"id": "msg_1"})
+            assert (message.id, message.object) == ("msg_1", "thread.message")
+
+        partial: some fields of the model, at every depth.
+        Raises `ValueError` if the model doesn't accept a value.
+        """
+        model = _sdk_type(path)
+        obj = _stamp(_merge(model, partial, path), _builder_store())
+        return _to_model(model, obj)
 
     return build
 
 
 def _merge_with_partial(model: Any, partial: Mapping[str, Any]) -> Any:
-    """A new model: `model` with the fields of `partial`."""
+    """Return a copy of a model of the SDK with some fields changed, at every depth.
+
+        from openai_responses.helpers.mergers.threads import merge_thread_with_partial
+
+        thread = client.beta.threads.create(metadata={"user": "7"})
+        changed = merge_thread_with_partial(thread, {"metadata": {"user": "8"}})
+        assert (changed.id, changed.metadata) == (thread.id, {"user": "8"})
+
+    Raises `ValueError` if the model doesn't accept a value of `partial`.
+    """
     base = model.model_dump(mode="json", by_alias=True)
     merged = _merge_into(base, type(model), partial, type(model).__name__)
     return _to_model(type(model), _stamp(merged, _builder_store()))
 
 
-# Functions of the published library, by submodule and name.
+# Functions of the library's releases before 1.0, by submodule and name.
 _COMPAT_BUILDERS = {
     "assistants": {"assistant_from_create_request": _request_builder("beta.assistants.create")},
     "chat": {"chat_completion_from_create_request": _request_builder("chat.completions.create")},
@@ -14862,6 +15295,7 @@ _COMPAT_MERGERS = {
 
 
 def _register_all() -> None:
+    """Register all submodules, each after its package."""
     _register_module("ext")
     _register_module("ext.httpx", **_public_names(httpx) | {"MockTransport": MockTransport})
     _register_module("ext.respx", **_public_names(respx))
@@ -14869,10 +15303,12 @@ def _register_all() -> None:
     _register_module("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
     _register_module("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
     _register_module("helpers")
-    for package, modules in (("builders", _COMPAT_BUILDERS), ("mergers", _COMPAT_MERGERS)):
-        _register_module(f"helpers.{package}")
-        for name, functions in modules.items():
-            _register_module(f"helpers.{package}.{name}", **functions)
+    _register_module("helpers.builders")
+    for name, functions in _COMPAT_BUILDERS.items():
+        _register_module(f"helpers.builders.{name}", **functions)
+    _register_module("helpers.mergers")
+    for name, functions in _COMPAT_MERGERS.items():
+        _register_module(f"helpers.mergers.{name}", **functions)
 
 
 # ======================================================================================================================
@@ -14880,24 +15316,26 @@ def _register_all() -> None:
 # ======================================================================================================================
 
 
-# `pytest -p openai_responses` finds no hooks in this module, because `dir()` lists the public API only; it loads this one.
+# `dir()` lists only the public API, so `pytest -p openai_responses` finds no hooks in this module. They are in this one.
 pytest_plugins = ("openai_responses.plugin",)
 
-_pytest_session_count = 0  # of pytest that have the plugin: one may run within another, as those of `pytester` do
+
+_pytest_session_count = 0  # the running pytest sessions with this plugin; `pytester` runs one within another
 
 
 def _use_fixture(wrapper: Any) -> Any:
-    """Has the fixture serve the test, whether it asks for it or not."""
+    """Mark a test, so that pytest runs it with the fixture `openai_mock` even if the test has no such parameter."""
     import pytest
 
     return pytest.mark.usefixtures("openai_mock")(wrapper)
 
 
 def pytest_configure(config: Any) -> None:
-    """Registers the fixture; the module itself does without pytest."""
+    """Register the mark and the fixtures. Their module is created now, because the library doesn't require pytest."""
     global _pytest_session_count
     _pytest_session_count += 1
-    config.addinivalue_line("markers", "openai_mock(strict=..., ...): use the fixture `openai_mock`, with settings")
+    mark = "openai_mock(strict=..., ...): run the test with the fixture openai_mock and these settings of OpenAIMock"
+    config.addinivalue_line("markers", mark)
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
         config.pluginmanager.register(_fixtures_module(), "openai_responses.fixtures")
 
@@ -14908,24 +15346,40 @@ def pytest_unconfigure() -> None:
 
 
 def _marker_settings(request: Any) -> dict[str, Any]:
-    """The settings of the mark `openai_mock` on the test that asks for a fixture."""
+    """Return the settings in the mark `openai_mock` of the test that requests a fixture. Without a mark, return {}.
+
+    Raises `TypeError` for a mark with positional arguments.
+    """
     marker = request.node.get_closest_marker("openai_mock")
-    if marker and marker.args:
+    if marker is None:
+        return {}
+    if marker.args:
         raise TypeError(f"the mark openai_mock takes keyword arguments only, such as strict=True; got {marker.args!r}")
-    return marker.kwargs if marker else {}
+    return marker.kwargs
 
 
 def _fixtures_module() -> types.ModuleType:
+    """Return a module with the fixtures, and with the hook that reports the requests of a failed test."""
     import pytest
 
     @pytest.fixture
     def openai_mock(request: Any) -> Iterator[OpenAIMock]:
-        """An active `OpenAIMock`, with the settings of the decorator or the mark `openai_mock` on the test it serves."""
+        """An active `OpenAIMock` for the test.
+
+            def test_greeting(openai_mock):
+                openai_mock.responses.create.response = "Hello!"
+                response = openai.OpenAI(api_key="sk-fake").responses.create(model="gpt-5.5", input="Hi")
+                assert response.output_text == "Hello!"
+
+        The decorator `openai_responses.mock(...)` or the mark `openai_mock` on the test has its settings.
+        """
         decorator = getattr(request.function, "openai_mock", None) or _MockDecorator({})
-        if "httpx_mock" in request.fixturenames:  # before this one, which so is asked first, and leaves first
+        if "httpx_mock" in request.fixturenames:  # set up first, so that this mock is asked first and ends first
             request.getfixturevalue("httpx_mock")
-        with _mock_for_test({**_marker_settings(request), **decorator.settings}) as openai_mock:
-            decorator.fixture_mock = request.node.stash[_mock_stash_key()] = openai_mock
+        settings = {**_marker_settings(request), **decorator.settings}
+        with _mock_for_test(settings) as openai_mock:
+            request.node.stash[_mock_stash_key()] = openai_mock
+            decorator.fixture_mock = openai_mock
             yield openai_mock
         decorator.fixture_mock = None
 
@@ -14933,31 +15387,39 @@ def _fixtures_module() -> types.ModuleType:
     def _openai_mock_of_the_mark(request: Any) -> None:
         """Request `openai_mock` for a marked test, unless it uses `openai_server`.
 
-        Autouse, because those fixtures start first: calls that other fixtures make are answered too.
+        Autouse fixtures start first, so the mock also answers calls that other fixtures make.
         """
         if request.node.get_closest_marker("openai_mock") and "openai_server" not in request.fixturenames:
             request.getfixturevalue("openai_mock")
 
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
-        """A mock that other processes reach, with the settings of the mark `openai_mock`: `.mock`, `.url`, `.env`."""
+        """A running `Server` with a mock for other processes.
+
+        `.mock` is the `OpenAIMock`, `.url` the base URL, and `.env` the environment variables of a client. The mark
+        `openai_mock` on the test has the mock's settings.
+        """
         settings = {"limits": {"keys": 0}, **_marker_settings(request)}
-        served = request.node.stash[_mock_stash_key()] = _mock_for_test(settings)
-        with _serve_in_thread(served) as server:
+        served_mock = _mock_for_test(settings)
+        request.node.stash[_mock_stash_key()] = served_mock
+        with _serve_in_thread(served_mock) as server:
             yield server
-        if served._asserts_all_used:
-            served.assert_all_used()
+        if served_mock._asserts_all_used:
+            served_mock.assert_all_used()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(item: Any) -> Iterator[None]:
-        """A test that fails shows what its application asked."""
-        report = (yield).get_result()
+        """Add the OpenAI requests of a failed test to its report."""
+        outcome = yield
+        report = outcome.get_result()
         openai_mock = item.stash.get(_mock_stash_key(), None)
         if report.failed and openai_mock and openai_mock.requests:
-            report.sections.append(("OpenAI requests", "\n".join(map(_report_line, openai_mock.requests))))
+            lines = [_report_line(record) for record in openai_mock.requests]
+            report.sections.append(("OpenAI requests", "\n".join(lines)))
 
     module = types.ModuleType("openai_responses.fixtures")
-    module.openai_mock, module.openai_server = openai_mock, openai_server
+    module.openai_mock = openai_mock
+    module.openai_server = openai_server
     module._openai_mock_of_the_mark = _openai_mock_of_the_mark
     module.pytest_runtest_makereport = pytest_runtest_makereport
     return module
@@ -14965,28 +15427,39 @@ def _fixtures_module() -> types.ModuleType:
 
 @functools.cache
 def _mock_stash_key() -> Any:
-    """Where a test has its mock kept for its report."""
+    """Return the key under which pytest's stash of a test has the mock, for the report."""
     import pytest
 
     return pytest.StashKey()
 
 
 def _report_line(record: Record) -> str:
-    """A request in a line: what was asked, what came of it, and why."""
-    body = record.body
-    user_input = body.get("messages") or body.get("input") or body.get("prompt") or ""
-    last_text = _short_repr(
-        _extract_text(user_input[-1] if isinstance(user_input, list) and user_input else user_input)
-    )
-    parts = [
-        record.endpoint or f"{record.method} {record.path}",
-        record._outcome,
-        record._subject,
-        last_text,
-    ]
-    retry, answered_by = f"retry {record.attempt}" if record.attempt else "", f"by {record.answered_by or 'default'}"
-    line = " ".join(str(part) for part in (*parts, retry, answered_by) if part and part != "''")
-    return f"{line} in {1000 * record.duration:.1f} ms"
+    """Return a line about a request, such as `responses.create 200 gpt-5.5 'Hi', default answer, 0.5 ms`."""
+    words = [record.endpoint or f"{record.method} {record.path}", str(record._outcome)]
+    subject = record._subject
+    if subject:
+        words.append(str(subject))
+    text = _last_input_text(record.body)
+    if text:
+        words.append(_short_repr(text))
+
+    parts = [" ".join(words)]
+    if record.attempt:
+        parts.append(f"retry {record.attempt}")
+    if record.answered_by:
+        parts.append(f"answered by {record.answered_by}")
+    elif record.response or record.events:  # a request that raised has neither
+        parts.append("default answer")
+    parts.append(f"{1000 * record.duration:.1f} ms")
+    return ", ".join(parts)
+
+
+def _last_input_text(body: Mapping[str, Any]) -> str:
+    """Return the text of the last input of a request, or "" if it has no input."""
+    content = body.get("messages") or body.get("input") or body.get("prompt") or ""
+    if isinstance(content, list):
+        content = content[-1]
+    return _extract_text(content)
 
 
 __path__: list[str] = []  # makes submodules importable

@@ -10399,9 +10399,9 @@ def test_marks_configure_the_fixture_and_failures_show_requests(run_suite):
     assert text.count("OpenAI requests") == 1 and "sk-secret" not in text and "'passes'" not in text
     result.stdout.re_match_lines(
         [
-            r"chat\.completions\.create 200 .*'what\?' by chat\.completions\.create in [\d.]+ ms",
-            r"chat\.completions\.create 200 .*'the sun' by chat\.completions\.create\.when\('sun'\) in .*",
-            r"files\.list 200 by default in [\d.]+ ms",
+            r"chat\.completions\.create 200 .*'what\?', answered by chat\.completions\.create, [\d.]+ ms",
+            r"chat\.completions\.create 200 .*'the sun', answered by chat\.completions\.create\.when\('sun'\), .*",
+            r"files\.list 200, default answer, [\d.]+ ms",
         ],
         consecutive=True,
     )
