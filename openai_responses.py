@@ -11088,20 +11088,23 @@ def _aiohttp_error(error: BaseException, req: Any) -> BaseException:
 # ======================================================================================================================
 
 
-# ---- the server side: frames, without I/O ----------------------------------------------------------------------------
+# ---- the server's end: frames, without I/O ---------------------------------------------------------------------------
 
 
 def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
-    """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
+    """Return the server's end of a connection that a mock answers, or `None` for one that goes to the network.
 
-    A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
-    answers. A connection of the SDK to such a host is refused.
+    A connection goes to the network if no mock is active, if a route passes it through, or if another program opens it
+    to a host that no mock answers.
+    Raises `RequestNotMocked` for any other connection that no mock answers.
     """
-    # The SDK connects to some WebSockets with wss, whatever the scheme of its base URL is.
-    urls = re.sub("^ws", "http", uri), re.sub("^wss?", "http", uri)
+    urls = [
+        re.sub("^ws", "http", uri),
+        re.sub("^wss?", "http", uri),  # the SDK opens some WebSockets with wss although its base URL is http
+    ]
     if not _Interceptor.routers or _is_passed_through(uri, *urls):
         return None
-    url = next(filter(_active_routers, urls), urls[0])
+    url = next((url for url in urls if _active_routers(url)), urls[0])
     routers = _active_routers(url)
     for router in routers:
         with contextlib.suppress(RequestNotMocked):
@@ -11109,7 +11112,8 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
             return _WebSocketServer(router, url)
     if routers:
         raise RequestNotMocked(
-            f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}"
+            f"WS {uri.partition('?')[0]} would reach the network, because the API has no such WebSocket. "
+            "A route of `openai_mock.router` can pass it through"
         )
     if not _is_connecting_from_sdk(headers):
         return None
@@ -11117,7 +11121,10 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
 
 
 def _is_passed_through(*urls: str) -> bool:
-    """Return True if the first route of a user that matches one form of a WebSocket's URL passes it through."""
+    """Return True if the first route of a test that matches a WebSocket passes it through.
+
+    urls: the URL of the WebSocket in each form that a route may have.
+    """
     requests = [httpx.Request("GET", url) for url in urls]
     for router in _active_routers():
         for route in router.routes:
@@ -11127,46 +11134,56 @@ def _is_passed_through(*urls: str) -> bool:
 
 
 class _WebSocketServer:
-    """The far end of a connection: bytes in and, after each step, bytes out."""
+    """The server's end of a connection. It gets bytes with `receive`, and has the bytes to send in its `protocol`."""
 
     def __init__(self, router: Router, url: str) -> None:
         from websockets.server import ServerProtocol
 
-        self.protocol, self.router, self.url = ServerProtocol(max_size=None), router, url
-        self.inbox: collections.deque[Any] = collections.deque()
-        self.session: _SocketSession | None = None
-        self.broken, self.fragments = False, b""
+        self.protocol = ServerProtocol(max_size=None)
+        self.router = router
+        self.url = url
+        self.inbox: collections.deque[Any] = collections.deque()  # the handshake, then messages
+        self.session: _SocketSession | None = None  # opened by the handshake
+        self.broken = False  # the connection ended without a close frame
+        self.fragments = b""  # the frames so far of a message in several
 
     def receive(self, data: bytes) -> None:
-        """Takes in what the client wrote: its handshake, and messages in one frame or several."""
+        """Add the handshake and the complete messages in the client's bytes to the inbox."""
         self.protocol.receive_data(data)
         for event in self.protocol.events_received():
             if not hasattr(event, "opcode"):
                 self.inbox.append(event)
-            elif event.opcode < 8:  # those above are pings and closes, which the protocol answers
+            elif event.opcode < 8:  # the others are pings and closes, which the protocol answers
                 self.fragments += event.data
                 if event.fin:
                     self.inbox.append(self.fragments)
                     self.fragments = b""
 
     async def process_next(self, wait: _Wait) -> bool:
-        """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
+        """Handle the next message of the inbox or, if there is none, send the next event. Return False if it can't."""
         if self.inbox:
             message = self.inbox.popleft()
-            await (self.session.receive(message, wait) if self.session else self._open(message, wait))
-        elif self.session and not self._is_closed() and (next_event := self.session.next_event()):
-            delay, event = next_event
-            if delay:
-                await wait(_sleep(delay))
-            self._send(event)
-        else:
+            if self.session is None:
+                await self._open(message, wait)
+            else:
+                await self.session.receive(message, wait)
+            return True
+        if self.session is None or self._is_closed():
             return False
+        next_event = self.session.next_event()
+        if next_event is None:
+            return False
+        delay, event = next_event
+        if delay:
+            await wait(_sleep(delay))
+        self._send(event)
         return True
 
     def _is_closed(self) -> bool:
         return self.broken or self.protocol.state.name != "OPEN"
 
     def _send(self, event: Any) -> None:
+        """Send an event of a session: a message, a close code, or `None` to break the connection."""
         if event is None:
             self.broken = True
         elif isinstance(event, int):
@@ -11175,7 +11192,7 @@ class _WebSocketServer:
             self.protocol.send_text(_encode_message(event))
 
     async def _open(self, handshake: Any, wait: _Wait) -> None:
-        """Accepts a connection, or refuses it with the response that is next in the list."""
+        """Accept a connection, or refuse it with the error that a test set for it."""
         request = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
         result = await _open_session(self.router, request, wait)
         if isinstance(result, httpx.Response):
@@ -11189,15 +11206,16 @@ class _WebSocketServer:
 
 
 def _encode_message(event: Any) -> bytes:
-    """An event as a message; a text is one as it is."""
+    """Encode an event as a message: a string as it is, anything else as JSON."""
     return _encode_utf8(event if isinstance(event, str) else _json_encode(event))
 
 
 async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
-    """The session of a connection, or the response it is refused with."""
+    """Log a connection. Return its session, or the response it is refused with."""
     call = router._mock._to_call(request)
     record = router._record(httpx.Request("GET", request.url, headers=request.headers), call)
-    if rejection := await _handshake_rejection(call, wait, record):
+    rejection = await _handshake_rejection(call, wait, record)
+    if rejection:
         record.response = rejection
         return rejection
     record.response = httpx.Response(101)
@@ -11207,10 +11225,15 @@ async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> 
 
 
 async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> httpx.Response | None:
-    """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
+    """Return the response that refuses a connection, or `None` to accept it.
+
+    It is refused if the endpoint's response, or the next step of it, is an error. A strict mock also refuses it if it
+    lacks an API key.
+    """
     endpoint = call.mock._endpoint(call.row)
-    value = endpoint._response
-    step = value[endpoint._hit_count] if _is_list_or_tuple(value) and endpoint._hit_count < len(value) else value
+    step = endpoint._response
+    if _is_list_or_tuple(step) and endpoint._hit_count < len(step):
+        step = step[endpoint._hit_count]
     try:
         if call.mock._strict:
             _check_api_key(call)
@@ -11222,15 +11245,18 @@ async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> http
 def _is_connecting_from_sdk(headers: Any) -> bool:
     """Return True if the SDK, or openai-agents, opens a WebSocket.
 
-    Before openai 3 the SDK sends no header of its own, so look at the callers. A function tool that openai-agents runs may
-    open a WebSocket to another service, so openai-agents must call `websockets` itself.
+    Before openai 3 the SDK sends no header of its own, so look at the callers. A function tool that openai-agents runs
+    may open a WebSocket to another service, so openai-agents must call `websockets` itself.
     """
     if _is_from_sdk(name for name, _ in _header_items(headers)) or _is_called_from("openai"):
         return True
-    # a package of the user's may be called `agents` too
-    has_agents = hasattr(sys.modules.get("agents"), "flush_traces")
-    callers = (_package(module) for module in _calling_modules())
-    return has_agents and next((name for name in callers if name not in ("websockets", "asyncio")), "") == "agents"
+    if not hasattr(sys.modules.get("agents"), "flush_traces"):  # a package of the user's may be called `agents` too
+        return False
+    for module in _calling_modules():
+        package = _package(module)
+        if package not in ("websockets", "asyncio"):
+            return package == "agents"
+    return False
 
 
 def _header_items(headers: Any) -> list[tuple[str, str]]:
@@ -11240,19 +11266,26 @@ def _header_items(headers: Any) -> list[tuple[str, str]]:
     return list(Headers(headers or {}).raw_items())
 
 
-# ---- the client side, asynchronous and synchronous -------------------------------------------------------------------
+# ---- the client's end, asynchronous and synchronous ------------------------------------------------------------------
 
 
 def _patch_create_connection(create_connection: Any) -> Any:
-    """How the asynchronous client gets its transport: one that leads to the far end."""
+    """Patch the method of `websockets.asyncio.client.connect` that opens the TCP connection.
+
+    Why: the connection of a mock has no socket. It is the usual object of `websockets`, whose transport leads to a
+    `_WebSocketServer`.
+    Removed when the last router stops.
+    """
 
     @functools.wraps(create_connection)
     async def create_loopback_connection(client: Any) -> Any:
-        if (server := _websocket_server_for(client.uri, client.additional_headers)) is None:
+        server = _websocket_server_for(client.uri, client.additional_headers)
+        if server is None:
             return await create_connection(client)
         from websockets.uri import parse_uri
 
-        factory = getattr(client, "protocol_factory", None) or client.factory  # in releases up to 16, and since
+        # up to release 16 of `websockets` it is `protocol_factory`
+        factory = getattr(client, "protocol_factory", None) or client.factory
         connection = factory(parse_uri(client.uri))
         connection.connection_made(_LoopbackTransport(server, connection))
         return connection
@@ -11261,12 +11294,14 @@ def _patch_create_connection(create_connection: Any) -> Any:
 
 
 class _LoopbackTransport(asyncio.Transport):
-    """A transport that carries bytes to the far end and back."""
+    """A transport between a connection of `websockets` and the server's end. Its task handles what was written."""
 
     def __init__(self, server: _WebSocketServer, connection: Any) -> None:
         super().__init__()
-        self.server, self.connection, self.closed = server, connection, False
-        self.wakeup = asyncio.Event()
+        self.server = server
+        self.connection = connection
+        self.closed = False
+        self.wakeup = asyncio.Event()  # set when the client has written something
         self.task = asyncio.get_running_loop().create_task(self._relay())
 
     def write(self, data: bytes) -> None:
@@ -11280,10 +11315,10 @@ class _LoopbackTransport(asyncio.Transport):
         return self.closed
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is ever held back."""
+        """Do nothing, because `write` never buffers."""
 
     def pause_reading(self) -> None:
-        """The client holds what it has not read yet."""
+        """Do nothing, because the client keeps the messages that it has not read."""
 
     resume_reading = pause_reading
 
@@ -11296,33 +11331,43 @@ class _LoopbackTransport(asyncio.Transport):
     abort = close
 
     async def _relay(self) -> None:
-        """Has what happens at the far end happen, in order, until the connection is lost."""
+        """Have the server's end handle messages and send events, in order, until the connection is closed."""
         try:
             while not self.closed:
                 self.wakeup.clear()
                 processed = await self.server.process_next(_await_if_needed)
                 self._deliver()
-                await (asyncio.sleep(0) if processed or self.closed else self.wakeup.wait())
-        except Exception as error:  # the client raises it as the reason why its connection is gone
+                if processed or self.closed:
+                    await asyncio.sleep(0)
+                else:
+                    await self.wakeup.wait()
+        except Exception as error:  # the client raises it as the reason why its connection is closed
             self.close(error)
 
     def _deliver(self) -> None:
+        """Pass the bytes of the server's end to the client."""
         for data in self.server.protocol.data_to_send():
             if data and not self.closed:
                 self.connection.data_received(data)
-            else:
+            else:  # no bytes stand for the end of the connection
                 self.close()
         if self.server.broken:
             self.close()
 
 
 def _patch_connect(connect: Any) -> Any:
-    """The function that opens synchronous connections: those to the API end here."""
+    """Patch `websockets.sync.client.connect`, which opens a synchronous connection.
+
+    Why: the connections of `websockets` read from a socket in a thread. A `_SyncConnection` needs neither.
+    Removed when the last router stops.
+    """
 
     @functools.wraps(connect)
     def connect_to_mock(uri: str, *args: Any, **settings: Any) -> Any:
         server = _websocket_server_for(uri, settings.get("additional_headers"))
-        return connect(uri, *args, **settings) if server is None else _SyncConnection(server, uri, settings)
+        if server is None:
+            return connect(uri, *args, **settings)
+        return _SyncConnection(server, uri, settings)
 
     return connect_to_mock
 
@@ -11330,24 +11375,30 @@ def _patch_connect(connect: Any) -> Any:
 _extend_table(
     _PATCHES_BY_TARGET,
     {
-        # by the name it has in releases up to 16, and since
-        "websockets.asyncio.client:connect": dict.fromkeys(
-            ("create_connection", "open_tcp_connection"), _patch_create_connection
-        ),
+        "websockets.asyncio.client:connect": {
+            "create_connection": _patch_create_connection,  # up to release 16
+            "open_tcp_connection": _patch_create_connection,
+        },
         "websockets.sync.client:": {"connect": _patch_connect},
     },
 )
 
 
 class _SyncConnection:
-    """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
+    """A synchronous connection, with the methods that the SDK calls.
+
+    There is no thread that receives events. `recv` has the server's end produce the next one.
+    """
 
     def __init__(self, server: _WebSocketServer, uri: str, settings: Mapping[str, Any]) -> None:
         from websockets.client import ClientProtocol
         from websockets.uri import parse_uri
 
-        self.server, self.protocol, self.messages = server, ClientProtocol(parse_uri(uri)), collections.deque[Any]()
-        self.request, self.response = self.protocol.connect(), None
+        self.server = server
+        self.protocol = ClientProtocol(parse_uri(uri))
+        self.messages = collections.deque[Any]()  # received, and not read yet
+        self.request = self.protocol.connect()
+        self.response = None
         self.request.headers.update(settings.get("additional_headers") or {})
         self.protocol.send_request(self.request)
         self._exchange()
@@ -11356,21 +11407,30 @@ class _SyncConnection:
             raise self.protocol.handshake_exc
 
     def send(self, message: str | bytes, text: bool | None = None) -> None:
+        """Send a message and handle it. The events it causes are produced by `recv`."""
         self._check_open()
         data = message.encode() if isinstance(message, str) else message
-        (self.protocol.send_text if text or isinstance(message, str) else self.protocol.send_binary)(data)
+        if text or isinstance(message, str):
+            self.protocol.send_text(data)
+        else:
+            self.protocol.send_binary(data)
         self._exchange()
         while self.server.inbox:
             self._process_next()
 
     def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes:
-        """The next message. Raises `TimeoutError` or, if it were to wait for ever, `AssertionError`."""
+        """Return the next message. If there is none, raise `TimeoutError` or, without a timeout, `AssertionError`."""
         while not self.messages:
             self._check_open()
-            if not self._process_next() and not self.messages and self.protocol.state.name == "OPEN":
-                if timeout is not None:
-                    raise TimeoutError("nothing is on its way")
-                raise AssertionError(f"recv() would wait for ever: {_waiting_reason(self.server.session)}")
+            if self._process_next() or self.messages or self.protocol.state.name != "OPEN":
+                continue
+            if timeout is not None:
+                raise TimeoutError("the session has no message to send")
+            client_messages = ", ".join(self.server.session.received_types) or "nothing"
+            raise AssertionError(
+                f"recv() would wait forever: the client sent {client_messages}, received every event that followed, "
+                "and must send another message first"
+            )
         data = self.messages.popleft()
         return data if decode is False else data.decode()
 
@@ -11397,19 +11457,25 @@ class _SyncConnection:
             raise self.protocol.close_exc
 
     def _process_next(self) -> bool:
+        """Have the server's end handle one message or send one event. Return False if it had neither."""
         processed = _run_without_waiting(self.server.process_next(_wait_in_thread))
         self._exchange()
         return processed
 
     def _exchange(self) -> None:
-        """Carries bytes between the two ends until neither has any."""
+        """Pass bytes between the client's and the server's end until neither has any left."""
         pending = True
         while pending:
-            client_data, server_data = self.protocol.data_to_send(), self.server.protocol.data_to_send()
-            for data in filter(None, client_data):
-                self.server.receive(data)
+            client_data = self.protocol.data_to_send()
+            server_data = self.server.protocol.data_to_send()
+            for data in client_data:
+                if data:
+                    self.server.receive(data)
             for data in server_data:
-                self.protocol.receive_data(data) if data else self.protocol.receive_eof()
+                if data:
+                    self.protocol.receive_data(data)
+                else:  # no bytes stand for the end of the connection
+                    self.protocol.receive_eof()
             for event in self.protocol.events_received():
                 self._receive_event(event)
             pending = client_data or server_data
@@ -11417,15 +11483,11 @@ class _SyncConnection:
             self.protocol.receive_eof()
 
     def _receive_event(self, event: Any) -> None:
+        """Keep the response to the handshake, and messages. The protocol handles pings and closes itself."""
         if not hasattr(event, "opcode"):
             self.response = event
         elif event.opcode < 8:
             self.messages.append(event.data)
-
-
-def _waiting_reason(session: _SocketSession) -> str:
-    sent_types = ", ".join(session.received_types) or "nothing"
-    return f"the client sent {sent_types}, all that came of it was received, and the session waits for more"
 
 
 # ======================================================================================================================
