@@ -10116,7 +10116,7 @@ def _to_client_exception(error: Exception, request: httpx.Request) -> BaseExcept
 
 
 def _sdk_retries_all_exceptions() -> bool:
-    """Return True if the SDK retries a request after any `Exception`. Releases from 3.15 have a list of exceptions."""
+    """Return True if the SDK retries a request after any `Exception`. From 3.15 it retries only network errors."""
     return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
 
 
