@@ -11543,11 +11543,17 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
 
 @functools.lru_cache(maxsize=256)
 def _strip_base(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
-    """Return the path of a URL below one of the bases, and the Azure deployment in it. `None` if it is below none."""
+    """Return the path of a URL below the first base that matches, and the Azure deployment in the URL or `None`.
+
+    Return `None` if no base matches.
+    """
     for base in bases:
-        if match := re.match(_base_pattern(base), url):
+        match = re.match(_base_pattern(base), url)
+        if match:
             deployment = match["deployment"]
-            return url[match.end() :], deployment and unquote(deployment)
+            if deployment:
+                deployment = unquote(deployment)
+            return url[match.end() :], deployment
     return None
 
 
@@ -11561,25 +11567,29 @@ _AZURE_GATEWAY = r"https://[\w.-]+\.azure-api\.(?:net|us|cn)"
 _AZURE_BASE = f"(?:{_AZURE_RESOURCE}|{_AZURE_GATEWAY})/"
 
 
-# The partitions of AWS, each with the suffix of its IPv4 hosts and that of its dual-stack hosts.
+# The domains of AWS. Each line has one partition: the domain of its IPv4 hosts, and that of its dual-stack hosts.
 _AWS_DOMAINS = (
-    r"(?:amazonaws\.com|api\.aws|amazonaws\.com\.cn|api\.amazonwebservices\.com\.cn|amazonaws\.eu"
-    r"|api\.amazonwebservices\.eu|c2s\.ic\.gov|api\.aws\.ic\.gov|sc2s\.sgov\.gov|api\.aws\.scloud|cloud\.adc-e\.uk"
-    r"|api\.cloud-aws\.adc-e\.uk|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)"
+    r"(?:amazonaws\.com|api\.aws"
+    r"|amazonaws\.com\.cn|api\.amazonwebservices\.com\.cn"
+    r"|amazonaws\.eu|api\.amazonwebservices\.eu"
+    r"|c2s\.ic\.gov|api\.aws\.ic\.gov"
+    r"|sc2s\.sgov\.gov|api\.aws\.scloud"
+    r"|cloud\.adc-e\.uk|api\.cloud-aws\.adc-e\.uk"
+    r"|csp\.hci\.ic\.gov|api\.aws\.hci\.ic\.gov)"
 )
 
 
 _PUBLIC_BASE = "https://api.openai.com/v1"
 
 
-# Base URLs of the SDK's own clients, as error messages show them, and as regular expressions. The public URL is not among
-# them, because it is looked at first. `_base_pattern` adds the forms of Azure's paths to each.
+# The base URLs of the SDK's other clients: the form that error messages show, and the regular expression. The public
+# URL is not a row, because it is tried first, on its own. `_base_pattern` adds the forms of Azure's paths to each row.
 _SDK_BASES = {
-    # the regions of `data_residency=`, and the hosts that ask for a client certificate
+    # the regions of `data_residency=`, and the hosts that require a client certificate
     "https://*.api.openai.com/v1": r"https://(?:[a-z]{2}|mtls(?:-[a-z]{2})?)\.api\.openai\.com/v1",
     # the hosts of a resource, in each of Azure's clouds, and of a project in Foundry
     "https://*.openai.azure.com": _AZURE_RESOURCE + r"(?:/api/projects/[^/]+|/v1)?",
-    # API Management, which serves other APIs too: hence only where the path says `/openai/`
+    # a gateway of API Management serves other APIs too, so the path must contain `/openai/`
     "https://*.azure-api.net/openai": _AZURE_GATEWAY + r"(?:/[^/?]+)*?(?=/openai/)",
     "https://bedrock-mantle.*.api.aws/openai/v1": r"https://bedrock-mantle\.[a-z\d-]+\.api\.aws(?:/openai)?/v1",
     "https://bedrock-runtime.*.amazonaws.com/openai/v1": (
@@ -11591,19 +11601,23 @@ _SDK_BASES = {
 }
 
 
-# `/openai/v1/...`, `/openai/deployments/{model}/...`: below a base URL of your own too, which may lead to a gateway.
+# `/openai/v1/...` and `/openai/deployments/{model}/...`. They are accepted below a test's own base URL too, because it
+# may belong to a gateway to Azure.
 _AZURE_PATH = r"(?:/openai(?:/v1)?)?(?:/deployments/(?P<deployment>[^/]+))?"
 
 
 @functools.lru_cache(maxsize=64)
 def _base_pattern(*bases: str) -> str:
-    """Return the regular expression of some base URLs, with the forms of Azure's paths below them."""
+    """Return a regular expression that matches any of the base URLs, with the forms of Azure's paths below it."""
     roots = "|".join(_SDK_BASES.get(base) or re.escape(base) for base in bases)
     return f"(?:{roots}){_AZURE_PATH}(?=/|$)"
 
 
 def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | None:
-    """Split the URL of any host into its base and the longest path of a row that it ends with. `None` if none fits."""
+    """Split a URL of any host into a base URL and the path of an endpoint, which is the longest path possible.
+
+    Return `None` if the URL does not end with the path of an endpoint.
+    """
     start = url.find("/", url.find("//") + 2)
     while start >= 0:
         if _find_row(method, url[start:], beta):
@@ -11616,18 +11630,28 @@ def _split_base(method: str, url: str, beta: bool = False) -> tuple[str, str] | 
 
 
 class Router(respx.MockRouter):
-    """A RESPX router whose own routes come first, and behind them the table."""
+    """The RESPX router of a mock. Add routes for requests to other hosts, or to answer some calls of the API yourself.
+
+        openai_mock.router.get("https://example.com/health").respond(json={"status": "ok"})
+
+    A request that matches none of its routes is answered as a call of the API.
+    """
 
     def __init__(self, mock: OpenAIMock, **settings: Any) -> None:
         super().__init__(**{"assert_all_called": False, "using": _Interceptor.name, **settings})
-        self._mock, self._entry_count = mock, 0
-        self._earlier_routers: list[Any] = []  # the routers of other mockers that were there before
+        self._mock = mock
+        self._entry_count = 0
+        self._earlier_routers: list[Any] = []  # the routers of RESPX's own mockers that were active before this one
 
     def __call__(self, func: Any = None, **settings: Any) -> Any:
+        """Decorate a function or, without one, return a router of the same mock with other settings, as RESPX does."""
         return super().__call__(func) if func else Router(self._mock, **settings)
 
     def start(self) -> None:
-        """Answer from now on. The router may be entered again, and is the innermost then: the last `stop` stops it."""
+        """Answer requests until `stop()`. The router becomes the innermost one.
+
+        A router can be started several times. It is active until `stop` was called as often.
+        """
         with _Interceptor.lock:
             if self._entry_count:
                 self.Mocker.register(self)
@@ -11638,14 +11662,23 @@ class Router(respx.MockRouter):
             self._entry_count += 1  # last, because a start that raises doesn't count
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
-        """Stop answering. Routes and calls are kept, unless the arguments say otherwise."""
+        """Stop answering requests.
+
+        clear: remove the routes that were added since `start`.
+        reset: forget the calls of the routes. By default routes and calls are kept, so that a test can check them.
+        quiet: don't check that all responses and routes were used, because the test has failed already.
+        Raises `AssertionError` if that check fails.
+        """
         with _Interceptor.lock:
             if self._entry_count > 1:
                 self._entry_count -= 1
                 self.Mocker.unregister(self)
                 return
         try:
-            _flush_traces()
+            # openai-agents would send the traces that it still holds after the mock has stopped, to the network
+            flush_traces = getattr(sys.modules.get("agents"), "flush_traces", None)
+            if flush_traces:
+                flush_traces()
         finally:
             with _Interceptor.lock:
                 self._entry_count = 0
@@ -11654,67 +11687,90 @@ class Router(respx.MockRouter):
             self._mock.assert_all_used()
 
     def handler(self, request: Any) -> httpx.Response:
-        """The response to a request, for `MockTransport`."""
+        """Return the response to a request of a synchronous client. `_dispatch` and `MockTransport` call this method.
+
+        The first route of this router that matches answers. If none matches, the mock answers a call of the API. An
+        error of the service is a response too.
+
+        request: a request of httpx or httpx2, whose body has been read.
+        Returns a response of httpx, whose body has not been read.
+        Adds a call of the API to the request log, also if an exception is raised. A request that is not a call of the
+        API is logged here too, unless it comes from `_dispatch`. Then another router may know the request, and
+        `_dispatch` logs it after the last router.
+        Raises `RequestNotMocked` if the request is not a call of the API, `PassThrough` if a route passes it through,
+        the network fault that a test set, or the exception of a mistake in the test. The mistake is wrapped in a
+        `MockError` if the client would otherwise retry the request; see `_to_client_exception`.
+        """
         return _run_without_waiting(self._handle(request, super().handler, _wait_in_thread))
 
     async def async_handler(self, request: Any) -> httpx.Response:
-        """The same for asynchronous clients."""
+        """Return the response to a request of an asynchronous client. Everything else is as in `handler`."""
         return await self._handle(request, super().async_handler, _await_if_needed)
 
     async def _handle(self, request: Any, handle_own_routes: Callable[[Any], Any], wait: _Wait) -> httpx.Response:
+        """Return the response of a route or of the mock, or raise the exception that the client should get.
+
+        handle_own_routes: the method of RESPX that answers with the routes of this router.
+        wait: waits for an awaitable, in a thread or in the client's event loop.
+        """
         request = _httpx_request(request)
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    return self._log_response(request, await _await_if_needed(handle_own_routes(request)))
+                    response = await _await_if_needed(handle_own_routes(request))
+                    self._log_response(request, response)
+                    return response
             return await self._exchange(request, wait)
         except Exception as error:
             client_exception = _to_client_exception(error, request)
             raise client_exception from client_exception.__cause__
 
-    def _log_response(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
-        """What a user's own route answered; where that was a call of the API, the request log has it too."""
+    def _log_response(self, request: httpx.Request, response: httpx.Response) -> None:
+        """Add a request that a route answered to the request log, if it is a call of the API."""
         with contextlib.suppress(RequestNotMocked):
             if call := self._mock._to_call(request):
                 self._record(request, call).response = response
-        return response
 
     async def _exchange(self, request: httpx.Request, wait: _Wait) -> httpx.Response:
-        """One request and its response, recorded whatever comes of it."""
+        """Return the response to a call of the API. The request is recorded even if an exception is raised."""
         try:
             call = self._mock._to_call(request)
         except RequestNotMocked:
-            if not hasattr(request, "intercepted"):  # else another router may know it
+            if not hasattr(request, "intercepted"):  # `_dispatch` tries the other routers first
                 self._record(request)
             raise
         if call is None:
             return _answer_unlogged(request)
-        record, started = self._record(request, call), time.perf_counter()
+        record = self._record(request, call)
+        started = time.perf_counter()
         try:
-            record.response = await _answer_from_route(call, wait) or await _answer(call, wait, record)
+            response = await _answer_from_route(call, wait)
+            if response is None:
+                response = await _answer(call, wait, record)
+            record.response = response
         finally:
             record.duration = time.perf_counter() - started
             self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
         return record.response
 
     def _record(self, request: httpx.Request, call: _Call | None = None) -> Record:
-        """Adds a request to the request log; one that is no call to RESPX's calls too."""
+        """Add a request to the request log, and return its record.
+
+        A request that is not a call of the API is added to RESPX's `calls` too. `_exchange` does this for the others.
+        """
         if call is None:
             self.record(request, response=None)
-        fields = (call.row.name, call.params, request, call.deployment) if call else ("", {}, request)
-        record = Record(*fields)
-        for mock in filter(None, (self._mock, self._mock._parent_mock)):
-            mock._request_log.append(record)
+            record = Record("", {}, request)
+        else:
+            record = Record(call.row.name, call.params, request, call.deployment)
+        self._mock._request_log.append(record)
+        if self._mock._parent_mock is not None:
+            self._mock._parent_mock._request_log.append(record)
         return record
 
 
-def _flush_traces() -> None:
-    """Has openai-agents send the traces it still holds, which would go to the network once nobody answers."""
-    if flush := getattr(sys.modules.get("agents"), "flush_traces", None):
-        flush()
-
-
-# Where the SDK exchanges the token of a workload for one of the API, with a certificate at the second.
+# The SDK posts the token of a workload to these URLs, and gets one for the API. The second URL requires a client
+# certificate.
 _TOKEN_URLS = ("https://auth.openai.com/oauth/token", "https://mtls.auth.openai.com/oauth/token")
 _TOKEN_RESPONSE = {
     "access_token": "mock-access-token",
@@ -11725,80 +11781,93 @@ _TOKEN_RESPONSE = {
 
 
 def _answer_unlogged(request: httpx.Request) -> httpx.Response:
-    """Answer a request that is not a call of the API, and so not in the request log: for a token, or with traces."""
+    """Return the response to a request that is not in the request log: for a token, or with traces."""
     if _httpx_request(request).raw_url.startswith(_TOKEN_URLS):
         return httpx.Response(200, json=_TOKEN_RESPONSE)
     return httpx.Response(204)
 
 
 def _run_without_waiting(coroutine: Any) -> Any:
-    """The result of a coroutine that never waits."""
+    """Return the result of a coroutine that never waits, without an event loop. Raises `RuntimeError` if it waits."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return stop.value
-    raise RuntimeError("an exchange with a synchronous client waited")
+    raise RuntimeError("the exchange with a synchronous client must not wait in a coroutine")
 
 
 async def _wait_in_thread(awaitable: Any) -> Any:
-    """What an awaitable gives, for a synchronous client."""
+    """Return the result of an awaitable, for a synchronous client. It runs in an event loop of another thread."""
     return _run_in_thread(asyncio.run, _await_if_needed(awaitable))
 
 
 async def _await_if_needed(value: Any) -> Any:
-    """A value, awaited where it has to be."""
+    """Return the result of an awaitable, or any other value as it is."""
     return await value if inspect.isawaitable(value) else value
 
 
-# Whether the last exchange of this context ended in a fault that a test set.
+# True if the last exchange of this context ended in a fault that a test set.
 _ended_in_fault = contextvars.ContextVar("_ended_in_fault", default=False)
 
 
 def _to_client_exception(error: Exception, request: httpx.Request) -> BaseException:
-    """Network faults leave as themselves; mistakes too, but for clients that would take them for faults."""
+    """Return the exception that the client should get for one that was raised while a request was answered.
+
+    A fault that a test set, a network error, a pass-through and a mistake in a test are returned as they are. There is
+    one exception: the SDK before 3.15 treats every `Exception` as a network error and retries the request. A mistake is
+    therefore wrapped in a `MockError`, which is a `BaseException`. `_patch_sdk_request` unwraps it.
+    """
     if isinstance(error, _SetFault):
         _ended_in_fault.set(True)
         return error.fault
-    if isinstance(error, (PassThrough, *(http_lib.RequestError for http_lib in _http_libs()))) or not _sdk_would_catch(
-        request
-    ):
+    network_errors = tuple(http_lib.RequestError for http_lib in _http_libs())
+    if isinstance(error, (PassThrough, *network_errors)):
+        return error
+    if "x-stainless-package-version" not in request.headers or not _sdk_retries_all_exceptions():
         return error
     mock_error = MockError(f"{type(error).__name__}: {error}")
     mock_error.__cause__ = error
     return mock_error
 
 
-def _sdk_would_catch(request: httpx.Request) -> bool:
-    """Whether it is the SDK that sends this, and one that takes every exception for the network's: before 3.15."""
-    return "x-stainless-package-version" in request.headers and _sdk_retries_all_exceptions()
-
-
 def _sdk_retries_all_exceptions() -> bool:
+    """Return True if the SDK retries a request after any `Exception`. From 3.15 it retries only network errors."""
     return not hasattr(sys.modules.get("openai._base_client"), "request_exceptions")
 
 
 async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
-    """What a mock put on the endpoint's route answers; `None` when there is none, or it declines."""
-    route = call.mock._endpoint(call.row).__dict__.get("route")
+    """Return the response of a mock that a test put on the endpoint's `route`, or `None` if there is none.
+
+    Return `None` too if a side effect declines the request by returning `None`. Raises `PassThrough` if the route
+    passes the request through, and the exception of a side effect.
+    """
+    route = call.mock._endpoint(call.row).__dict__.get("route")  # `Endpoint.route` would create one
     if not route or not (route.is_pass_through or route.side_effect or route.return_value):
         return None
     if route.is_pass_through:
         raise PassThrough(f"passed through: {call.request!r}", request=call.request, origin=route)
-    side_effect = route.side_effect
-    params = _select_arguments(side_effect, call.params) if inspect.isroutine(side_effect) else {}
+    params: _JSON = {}
+    if inspect.isroutine(route.side_effect):
+        params = _select_arguments(route.side_effect, call.params)
     try:
         result = route.resolve(call.request, **params)
-        return await wait(result) if inspect.isawaitable(result) else result
+        if inspect.isawaitable(result):
+            result = await wait(result)
     except SideEffectError as error:
         raise error.origin from None
+    return result
 
 
 def _routers_for(lib: str) -> Iterator[Any]:
-    """Yield the routers to try, newest first. `None` stands for the network, whose functions RESPX may have patched."""
+    """Yield the routers that may answer a request of an HTTP library, innermost first.
+
+    `None` stands for the network function of the library. If RESPX's own mockers are active, they have patched that
+    function or one below it, so calling it lets their routers answer.
+    """
     other_routers = _other_mockers_routers(lib)
     for router in _active_routers():
         if any(other_router not in router._earlier_routers for other_router in other_routers):
-            yield None
+            yield None  # another mocker started after this router, and is further inside
             other_routers = []
         yield router
     if other_routers:
@@ -11806,29 +11875,42 @@ def _routers_for(lib: str) -> Iterator[Any]:
 
 
 def _other_mockers_routers(lib: str = "") -> list[Any]:
-    """Return the routers of RESPX's other mockers; of an HTTP library, those that patch its connection pool."""
-    mockers = [mocker for mocker in Mocker.registry.values() if mocker.routers and mocker is not _Interceptor]
-    if lib:
-        prefix = f"{lib.replace('httpx', 'httpcore')}."
-        mockers = [mocker for mocker in mockers if any(target.startswith(prefix) for target in mocker.targets)]
-    return [router for mocker in mockers for router in mocker.routers]
+    """Return the active routers of RESPX's own mockers.
+
+    lib: an HTTP library. Only mockers that patch its connection pool count. "" for all mockers.
+    """
+    prefix = f"{lib.replace('httpx', 'httpcore')}."
+    routers = []
+    for mocker in Mocker.registry.values():
+        if mocker is _Interceptor or not mocker.routers:
+            continue
+        if not lib or any(target.startswith(prefix) for target in mocker.targets):
+            routers += mocker.routers
+    return routers
 
 
 def _active_routers(url: str = "") -> list[Any]:
-    """The routers that answer, newest first; of them those whose mock has a base above a URL."""
-    newest_first = dict.fromkeys(reversed(_Interceptor.routers))
-    return [router for router in newest_first if not url or _strip_base(url.partition("?")[0], router._mock._bases)]
+    """Return the active routers, innermost first. With a URL, return those whose mock has a base URL above it."""
+    innermost_first = list(dict.fromkeys(reversed(_Interceptor.routers)))  # a router that is started twice counts once
+    if not url:
+        return innermost_first
+    path = url.partition("?")[0]
+    return [router for router in innermost_first if _strip_base(path, router._mock._bases)]
 
 
 # ---- patches of the SDK ----------------------------------------------------------------------------------------------
 
 
 def _patch_retry_timeout(method: Any) -> Any:
-    """How long the SDK pauses before it tries again: not at all after a fault that a test set."""
+    """Patch `BaseClient._calculate_retry_timeout` of the SDK, which returns the seconds to wait before a retry.
+
+    Why: after a network fault that a test set, the SDK should retry at once, so that the test doesn't wait.
+    Removed when the last router stops.
+    """
 
     @functools.wraps(method)
     def _calculate_retry_timeout(client: Any, remaining_retries: int, options: Any, headers: Any = None) -> float:
-        faulted = _ended_in_fault.get() and headers is None
+        faulted = _ended_in_fault.get() and headers is None  # only a response has headers
         _ended_in_fault.set(False)
         return 0.0 if faulted else method(client, remaining_retries, options, headers)
 
@@ -11836,7 +11918,14 @@ def _patch_retry_timeout(method: Any) -> Any:
 
 
 def _patch_sdk_request(send: Any) -> Any:
-    """How the SDK sends: a mistake that had to pass it as a `MockError` leaves as itself, also through event loops."""
+    """Patch `request` of the SDK's clients to raise the mistake in a test that a `MockError` wraps.
+
+    Why: a `MockError` passes through the SDK because it is a `BaseException`; see `_to_client_exception`. The
+    application must get the mistake itself. A `BaseException` would also stop an event loop.
+    Removed when the last router stops. A release of the SDK that doesn't need the patch keeps its own method.
+    """
+    if not _sdk_retries_all_exceptions():
+        return send
 
     @functools.wraps(send)
     def request(*args: Any, **settings: Any) -> Any:
@@ -11848,11 +11937,12 @@ def _patch_sdk_request(send: Any) -> Any:
         with _unwrap_mock_errors():
             return await send(*args, **settings)
 
-    return (request_async if inspect.iscoroutinefunction(send) else request) if _sdk_retries_all_exceptions() else send
+    return request_async if inspect.iscoroutinefunction(send) else request
 
 
 @contextlib.contextmanager
 def _unwrap_mock_errors() -> Iterator[None]:
+    """Raise the cause of a `MockError` instead of the `MockError`."""
     try:
         yield
     except MockError as mock_error:
@@ -11864,14 +11954,22 @@ def _unwrap_mock_errors() -> Iterator[None]:
 
 
 def _httpx_request(request: Any) -> _LazyRequest:
+    """Convert a request of httpx or httpx2, unless it is converted already."""
     return request if isinstance(request, _LazyRequest) else _LazyRequest(request)
 
 
 class _LazyRequest(httpx.Request):
-    """A request of either family as one of httpx, that keeps little: what it takes is made when somebody looks."""
+    """A request of httpx or httpx2 as one of httpx. Its URL, headers and stream are built when they are first read.
+
+    raw_url: the URL as text.
+    raw_headers: the headers as pairs of bytes.
+    http_lib: the module of the original request, httpx or httpx2.
+    """
 
     def __init__(self, original: Any) -> None:
-        self.method, self.extensions, self._content = original.method, original.extensions, original.content
+        self.method = original.method
+        self.extensions = original.extensions
+        self._content = original.content
         self.raw_url = str(original.url)
         self.http_lib = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
         self.raw_headers = _interned_headers(tuple(original.headers.raw))
@@ -11891,11 +11989,11 @@ class _LazyRequest(httpx.Request):
 
 @functools.lru_cache(maxsize=64)
 def _interned_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
-    """Headers as the call before had them: those of a client are nearly always the same."""
+    """Return the same tuple for equal headers. A client nearly always sends the same, so this saves memory."""
     return headers
 
 
-# What the network does for the SDK to raise one of its own.
+# For each network exception of the SDK, the exception of httpx for which the SDK raises it.
 _SDK_EXCEPTION_FAULTS = {
     "APITimeoutError": "ReadTimeout",
     "APIConnectionError": "ConnectError",
@@ -11904,14 +12002,16 @@ _SDK_EXCEPTION_FAULTS = {
 
 
 def _native_error(fault: Any, request: httpx.Request) -> BaseException:
-    """A network fault as the client's own family knows it; a class becomes an instance."""
+    """Convert a network fault to the exception of the same name in the client's HTTP library.
+
+    fault: an exception or an exception class of httpx, httpx2 or the SDK. Any other exception is returned as it is, and
+    an instance of any other class.
+    """
     fault_type = fault if inspect.isclass(fault) else type(fault)
-    name = (
-        _SDK_EXCEPTION_FAULTS.get(fault_type.__name__, fault_type.__name__)
-        if fault_type.__module__.startswith("openai")
-        else fault_type.__name__
-    )
-    if not fault_type.__module__.startswith(("httpx", "openai")):
+    name = fault_type.__name__
+    if fault_type.__module__.startswith("openai"):
+        name = _SDK_EXCEPTION_FAULTS.get(name, name)
+    elif not fault_type.__module__.startswith("httpx"):
         return fault() if inspect.isclass(fault) else fault
     message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
     native_type = getattr(getattr(request, "http_lib", httpx), name, None)
@@ -11919,42 +12019,52 @@ def _native_error(fault: Any, request: httpx.Request) -> BaseException:
 
 
 def _native_response(response: httpx.Response, request: Any) -> Any:
-    """A response as the client's family wants it, its body still to be read."""
+    """Convert a response to one of the HTTP library of its request. Its body isn't read yet."""
     http_lib = sys.modules[_package(type(request).__module__)]
-    body = _native_stream_class(http_lib)(response.stream)  # which closes what it reads
-    headers = response.headers.raw if "headers" in vars(response) else response.raw_headers  # of which nobody made any
+    body = _native_stream_class(http_lib)(response.stream)  # closes the stream of the response too
+    # a `_LazyResponse` has no `headers` until somebody reads them; its raw ones save the time to parse them
+    headers = response.headers.raw if "headers" in vars(response) else response.raw_headers
     return http_lib.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
 
 
 @functools.cache
 def _native_stream_class(http_lib: types.ModuleType) -> Callable[[Any], Any]:
-    """A class that makes a body of any family one of this."""
+    """Return the class of a response's body in httpx or httpx2, which wraps any stream."""
     return type("Stream", (_SyncAsyncStream, http_lib.SyncByteStream, http_lib.AsyncByteStream), {})
 
 
 # ---- patches ---------------------------------------------------------------------------------------------------------
 
 
-class _Interceptor(Mocker):
-    """Patches the HTTP libraries, the SDK and `websockets` while a mock is active.
+# A class or a module, the name of its function, and the patch. A patch is a function of this module that gets the
+# original function and returns the one to put in its place. It uses `functools.wraps`, so that `__wrapped__` is the
+# original. A patch may return the original, which then stays.
+_Patch = tuple[Any, str, Callable[[Any], Any]]
 
-    Requests are intercepted at two levels. The upper level is the transport of httpx and httpx2. A transport method that
-    another tool wrapped, such as a tracer, isn't patched, so that the wrapper runs. Its requests are intercepted at the
-    lower level, the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own transports that
-    don't use the network stay as they are. The innermost of nested routers answers, including those of RESPX's own
-    mockers, which patch the connection pool.
+
+class _Interceptor(Mocker):
+    """Patches the HTTP libraries, the SDK and `websockets` while at least one router is active.
+
+    The first router that starts sets the patches of `_PATCHES_BY_TARGET` and `_LOWER_PATCHES`. The last one that stops
+    removes them.
+
+    Requests are intercepted at two levels. The upper level is the transport of httpx and httpx2. A transport method
+    that another tool wrapped, such as a tracer, isn't patched, so that the wrapper runs. Its requests are intercepted
+    at the lower level, the connection pool of httpcore and httpcore2 and the connector of aiohttp. A user's own
+    transports that don't use the network stay as they are. The innermost of nested routers answers, including those of
+    RESPX's own mockers, which patch the connection pool.
     """
 
     name = "openai_responses"
-    targets: ClassVar[list[str]] = []  # see `_PATCHES_BY_TARGET`: the methods differ
+    targets: ClassVar[list[str]] = []  # empty, because RESPX would patch the same methods of each target
     target_methods: ClassVar[list[str]] = []
     lock = threading.RLock()  # held while a router starts or stops, because mocks may run in several threads
 
     @classmethod
     def start(cls) -> None:
-        """Set the patches directly, because `mock.patch` takes as long as a test."""
-        for owner, method, patch in _patches():
-            _set_patch(owner, method, patch)
+        """Set the patches. This doesn't use `mock.patch`, which takes as long as a whole test."""
+        for owner, name, patch in _patches():
+            _set_patch(owner, name, patch)
         _patch_loaded_modules()
         _ImportHook.start()
 
@@ -11969,12 +12079,13 @@ class _Interceptor(Mocker):
 
     @classmethod
     def stop(cls, force: bool = False) -> None:
-        """Remove the patches that are still in place. One below somebody's wrapper stays and has no effect."""
-        if force or not cls.routers:
-            _ImportHook.stop()
-            for owner, method, _ in (*_patches(), *_loaded_patches()):
-                while _is_own_patch(patched := vars(owner).get(method)):
-                    setattr(owner, method, patched.__wrapped__)
+        """Remove the patches if no router is active. A patch that somebody else wrapped stays and has no effect."""
+        if cls.routers and not force:
+            return
+        _ImportHook.stop()
+        for owner, name, _ in (*_patches(), *_loaded_patches()):
+            while _is_own_patch(vars(owner).get(name)):
+                setattr(owner, name, vars(owner)[name].__wrapped__)
 
 
 if hasattr(os, "register_at_fork"):  # the lock may have been held by a thread that doesn't exist in the child
@@ -11982,24 +12093,26 @@ if hasattr(os, "register_at_fork"):  # the lock may have been held by a thread t
 
 
 @functools.cache
-def _patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """Return the class, the method and the patch of each entry of `_PATCHES_BY_TARGET` whose package is installed."""
-    installed = [
-        (target, patches) for target, patches in _PATCHES_BY_TARGET.items() if _is_installed(target.partition(":")[0])
-    ]
-    owners = [(pkgutil.resolve_name(target), patches) for target, patches in installed]
-    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
+def _patches() -> list[_Patch]:
+    """Return the patches of `_PATCHES_BY_TARGET` whose package is installed."""
+    patches = []
+    for target, patches_by_name in _PATCHES_BY_TARGET.items():
+        if _is_installed(target.partition(":")[0]):
+            owner = pkgutil.resolve_name(target)
+            patches += [(owner, name, patch) for name, patch in patches_by_name.items()]
+    return patches
 
 
 def _is_installed(module: str) -> bool:
+    """Return True if a module can be imported."""
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even its package
+    except ModuleNotFoundError:  # its package isn't installed
         return False
 
 
 class _ImportHook:
-    """Sets the patches of a module that is imported while a mock is active."""
+    """Sets the patches of `_LOWER_PATCHES` when their module is imported while a mock is active."""
 
     @classmethod
     def start(cls) -> None:
@@ -12013,17 +12126,25 @@ class _ImportHook:
 
     @classmethod
     def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:
-        """Return the spec that the other finders have for the module, with a loader that patches it."""
+        """Return the spec that another finder has for a module of `_LOWER_PATCHES`, with a loader that patches it."""
         if name not in _LOWER_PATCHES:
             return None
-        finders = [finder for finder in sys.meta_path if finder is not cls]
-        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in finders)), None)
-        if spec:
-            spec.loader.exec_module = _patch_exec_module(spec.loader.exec_module)
-        return spec
+        other_finders = [finder for finder in sys.meta_path if finder is not cls]
+        for finder in other_finders:
+            spec = finder.find_spec(name, path, target)
+            if spec:
+                spec.loader.exec_module = _patch_exec_module(spec.loader.exec_module)
+                return spec
+        return None
 
 
 def _patch_exec_module(exec_module: Any) -> Any:
+    """Patch `exec_module` of a module's loader to set the patches of the module after it has run.
+
+    Why: to import aiohttp only to patch it would be slow.
+    Not removed, because each import creates a loader. The patch has no effect while no router is active.
+    """
+
     @functools.wraps(exec_module)
     def exec_and_patch(module: Any) -> None:
         exec_module(module)
@@ -12034,29 +12155,45 @@ def _patch_exec_module(exec_module: Any) -> Any:
 
 
 def _patch_loaded_modules() -> None:
-    """Set the patches of the lower level, again if RESPX started or stopped since and replaced them."""
-    for owner, method, patch in _loaded_patches():
-        _set_patch(owner, method, patch)
+    """Set the patches of the lower level that are not in place.
+
+    This is called for each request too, because RESPX replaces these patches when one of its mockers starts or stops.
+    """
+    for owner, name, patch in _loaded_patches():
+        _set_patch(owner, name, patch)
 
 
-def _loaded_patches() -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    """Return the class, the method and the patch of each entry of `_LOWER_PATCHES` whose module is completely imported."""
-    modules = [(sys.modules.get(name), owners) for name, owners in _LOWER_PATCHES.items()]
-    loaded = [module for module, owners in modules if all(hasattr(module, owner) for owner in owners)]
-    return [patch for module in loaded for patch in _patches_of_module(module)]
+def _loaded_patches() -> list[_Patch]:
+    """Return the patches of `_LOWER_PATCHES` whose module is completely imported."""
+    patches = []
+    for module_name, owners in _LOWER_PATCHES.items():
+        module = sys.modules.get(module_name)
+        if all(hasattr(module, owner) for owner in owners):
+            patches += _patches_of_module(module)
+    return patches
 
 
 @functools.lru_cache(maxsize=8)
-def _patches_of_module(module: types.ModuleType) -> list[tuple[Any, str, Callable[[Any], Any]]]:
-    owners = [(getattr(module, name), patches) for name, patches in _LOWER_PATCHES[module.__name__].items()]
-    return [(owner, name, patch) for owner, patches in owners for name, patch in patches.items()]
+def _patches_of_module(module: types.ModuleType) -> list[_Patch]:
+    """Return the patches of `_LOWER_PATCHES` for an imported module."""
+    patches = []
+    for class_name, patches_by_name in _LOWER_PATCHES[module.__name__].items():
+        owner = getattr(module, class_name)
+        patches += [(owner, name, patch) for name, patch in patches_by_name.items()]
+    return patches
 
 
-_own_patch_codes: set[types.CodeType] = set()  # wrappers copy attributes such as `__wrapped__`, but not the code
+# The code of each function that `_set_patch` has set. It identifies them, because a wrapper of such a function has the
+# same attributes, `__wrapped__` among them, but other code.
+_own_patch_codes: set[types.CodeType] = set()
 
 
 def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
-    """Patch a method of a class, unless it is patched, inherited, or a transport's that somebody wrapped."""
+    """Patch a function of a class or a module.
+
+    Do nothing if it is patched already, if the class inherits it, or if it is a method of a transport that somebody
+    wrapped.
+    """
     original = vars(owner).get(name)
     if original is None or _is_own_patch(original):
         return
@@ -12079,7 +12216,7 @@ def _is_wrapped(owner: type, method: Any) -> bool:
         return True
     if _is_replacement(method):
         return False
-    # httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it
+    # Compare the globals: httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it.
     return _package(method.__globals__["__name__"]) not in {_package(cls.__module__) for cls in owner.__mro__}
 
 
@@ -12088,8 +12225,9 @@ _REPLACING_PACKAGES = ("pytest_httpx", "vcr")
 
 
 def _is_replacement(method: Any) -> bool:
-    """Return True if a method is defined in one of these packages. `functools.wraps` doesn't hide that."""
-    return _package(getattr(method, "__globals__", {"__name__": ""})["__name__"]) in _REPLACING_PACKAGES
+    """Return True if a method is defined in one of `_REPLACING_PACKAGES`, even if it uses `functools.wraps`."""
+    namespace = getattr(method, "__globals__", {})
+    return _package(namespace.get("__name__", "")) in _REPLACING_PACKAGES
 
 
 def _package(name: str) -> str:
@@ -12099,7 +12237,7 @@ def _package(name: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _cached_patch(patch: Callable[[Any], Any], original: Any) -> Any:
-    """Return the patch of a function. Tests patch the same ones again and again."""
+    """Return the patched function. It is cached because each test patches the same functions."""
     return patch(original)
 
 
@@ -12107,7 +12245,11 @@ def _cached_patch(patch: Callable[[Any], Any], original: Any) -> Any:
 
 
 def _patch_handle_request(method: Any) -> Any:
-    """Patch the method of a transport to ask the routers before it uses the network."""
+    """Patch `HTTPTransport.handle_request` of httpx and httpx2 to try the routers before the network.
+
+    Why: every request of a synchronous client without a transport of its own passes this method.
+    Removed when the last router stops. If somebody wrapped the patch, it stays, and all requests reach the network.
+    """
 
     @functools.wraps(method)
     def handle_request(transport: Any, request: Any) -> Any:
@@ -12117,7 +12259,7 @@ def _patch_handle_request(method: Any) -> Any:
 
 
 def _patch_handle_async_request(method: Any) -> Any:
-    """Patch the method of an asynchronous transport in the same way."""
+    """Patch `AsyncHTTPTransport.handle_async_request` in the same way, for asynchronous clients."""
 
     @functools.wraps(method)
     async def handle_async_request(transport: Any, request: Any) -> Any:
@@ -12137,7 +12279,12 @@ def _is_passed_host(host: str) -> bool:
 
 
 def _patch_transport_for_url(method: Any) -> Any:
-    """Patch the method that chooses a client's transport."""
+    """Patch `_transport_for_url` of httpx's and httpx2's clients, which returns the transport for a request.
+
+    Why: some transports cannot be patched at their class; see `_lib_to_answer_for`. They are replaced here. And this
+    method runs before each request, so the patches of the lower level are set again here if RESPX replaced them.
+    Removed when the last router stops.
+    """
 
     @functools.wraps(method)
     def _transport_for_url(client: Any, url: Any) -> Any:
@@ -12152,26 +12299,29 @@ def _patch_transport_for_url(method: Any) -> Any:
 
 
 def _lib_to_answer_for(transport: Any) -> str:
-    """Return the library behind a transport that must be answered in its place, or "" for any other transport.
+    """Return the HTTP library of a transport that `_AnsweringTransport` must replace, or "" for any other transport.
 
-    These are transports whose method pytest-httpx or vcrpy replaced, and those on aiohttp, which have many classes. One
-    that somebody wrapped is answered at the lower level.
+    These are transports whose method pytest-httpx or vcrpy replaced, and those that send with aiohttp, of which there
+    are many classes. A transport on aiohttp that somebody wrapped is not replaced, because the lower level answers it.
     """
     cls = type(transport)
     name = "handle_request" if hasattr(cls, "handle_request") else "handle_async_request"
     method = getattr(cls, name, None)
     if _is_replacement(method):
         return _package(cls.__module__)
-    if "aiohttp" not in cls.__module__ or name in getattr(transport, "__dict__", ()) or _is_wrapped(cls, method):
+    if "aiohttp" not in cls.__module__:
+        return ""
+    if name in getattr(transport, "__dict__", ()) or _is_wrapped(cls, method):
         return ""
     return "aiohttp"
 
 
 class _AnsweringTransport:
-    """A transport that asks the routers before the transport it replaces."""
+    """A transport that tries the routers before the transport it replaces."""
 
     def __init__(self, transport: Any, lib: str) -> None:
-        self.transport, self.lib = transport, lib
+        self.transport = transport
+        self.lib = lib
 
     def handle_request(self, request: Any) -> Any:
         return _dispatch_sync(request, self.transport.handle_request, self.lib)
@@ -12181,17 +12331,21 @@ class _AnsweringTransport:
 
 
 def _patch_transport_init(init: Any) -> Any:
-    """A constructor of transports with which those of default settings share one SSL context."""
+    """Patch the constructors of httpx's and httpx2's transports. Those with default settings share an SSL context.
+
+    Why: loading the certificates for a context is slow, and a client whose requests are mocked doesn't use them.
+    Removed when the last router stops. A transport that was created before keeps the context, which is a complete one.
+    """
 
     @functools.wraps(init)
     def __init__(transport: Any, /, *args: Any, **settings: Any) -> None:
         if not args and settings.get("verify", True) is True and settings.get("cert") is None:
-            trust_settings = (
+            settings["verify"] = _shared_ssl_context(
+                sys.modules[_package(init.__module__)],
                 bool(settings.get("trust_env", True)),
                 os.environ.get("SSL_CERT_FILE"),
                 os.environ.get("SSL_CERT_DIR"),
             )
-            settings["verify"] = _shared_ssl_context(sys.modules[_package(init.__module__)], *trust_settings)
         init(transport, *args, **settings)
 
     return __init__
@@ -12199,15 +12353,17 @@ def _patch_transport_init(init: Any) -> Any:
 
 @functools.cache
 def _shared_ssl_context(http_lib: Any, trust_env: bool, *variables: str | None) -> Any:
-    """An SSL context as the family makes it, with the real certificates: its client may outlive the mock."""
+    """Return the SSL context for these settings, as the library creates it. It verifies certificates.
+
+    variables: the environment variables that the library reads. They are part of the key of the cache.
+    """
     return _LazySSLContext(lambda: http_lib.create_ssl_context(trust_env=trust_env))
 
 
 class _LazySSLContext:
-    """An SSL context that is made at the first handshake: to load certificates takes long, and a mocked client has no
-    use for them."""
+    """An SSL context that is created at the first TLS handshake, because loading certificates is slow."""
 
-    __class__ = property(lambda self: ssl.SSLContext)  # what a client asks of one it is given
+    __class__ = property(lambda self: ssl.SSLContext)  # clients check `isinstance(context, ssl.SSLContext)`
 
     def __init__(self, create_context: Callable[[], ssl.SSLContext]) -> None:
         self.get_context = functools.cache(create_context)
@@ -12217,16 +12373,23 @@ class _LazySSLContext:
 
 
 _HTTP_PATCHES = {
-    "HTTPTransport": {"__init__": _patch_transport_init, "handle_request": _patch_handle_request},
-    "AsyncHTTPTransport": {"__init__": _patch_transport_init, "handle_async_request": _patch_handle_async_request},
+    "HTTPTransport": {
+        "__init__": _patch_transport_init,
+        "handle_request": _patch_handle_request,
+    },
+    "AsyncHTTPTransport": {
+        "__init__": _patch_transport_init,
+        "handle_async_request": _patch_handle_async_request,
+    },
     "Client": {"_transport_for_url": _patch_transport_for_url},
     "AsyncClient": {"_transport_for_url": _patch_transport_for_url},
 }
 
 
-# The methods to patch, by class, with the function that makes each patch.
+# The patches by `module:class` and by the name of the method. WEBSOCKET CONNECTIONS adds those of `websockets`.
 _PATCHES_BY_TARGET = {
-    **{f"{lib}:{name}": patches for lib in ("httpx", "httpx2") for name, patches in _HTTP_PATCHES.items()},
+    **{f"httpx:{class_name}": patches for class_name, patches in _HTTP_PATCHES.items()},
+    **{f"httpx2:{class_name}": patches for class_name, patches in _HTTP_PATCHES.items()},
     "openai._base_client:BaseClient": {"_calculate_retry_timeout": _patch_retry_timeout},
     "openai._base_client:SyncAPIClient": {"request": _patch_sdk_request},
     "openai._base_client:AsyncAPIClient": {"request": _patch_sdk_request},
@@ -12237,41 +12400,57 @@ _PATCHES_BY_TARGET = {
 
 
 def _dispatch_sync(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
-    """Return the response to a request of httpx or httpx2. `lib` is the library that sends it, if it is another one."""
+    """Read the body of a request of a synchronous client, and return its response. See `_dispatch`."""
     request.read()
     return _run_without_waiting(_dispatch(request, "handler", network, lib))
 
 
 async def _dispatch_async(request: Any, network: Callable[[Any], Any], lib: str = "") -> Any:
-    """Return the response to a request of an asynchronous client."""
+    """Read the body of a request of an asynchronous client, and return its response. See `_dispatch`."""
     await request.aread()
     return await _dispatch(request, "async_handler", network, lib)
 
 
 async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], lib: str) -> Any:
-    """Return the response of the first router that knows a request, or of the network if a route passes it through.
+    """Return the response of the first router that knows a request. Every intercepted request passes this function.
 
-    Raises the mistake, or the connection error, of a request that no router knows.
+    request: a request of httpx or httpx2, whose body has been read.
+    handler: the name of the router's method, "handler" or "async_handler".
+    network: the original function, which sends a request to the network and returns its response or an awaitable.
+    lib: the HTTP library that sends the request, or "" for the library of `request`.
+    Returns a response of the library of `request`, whose body has not been read, or what `network` returns.
+
+    `network` is called only if a route passes the request through, if no router is active, if pytest-httpx or vcrpy
+    replaced it and no active mock has a base URL above the request's, or if RESPX's own mockers answer in it.
+    With "handler" and a synchronous `network`, this coroutine never waits.
+
+    Raises the network fault that a test set, the exception of a mistake in the test, or, if no router knows the
+    request, the exception of `_unmatched_error`.
     """
     converted = _httpx_request(request)
-    converted.intercepted = True  # so that a router leaves one it does not know to the next
+    converted.intercepted = True  # a router that doesn't know the request leaves it to the next one, and doesn't log it
     for router in _routers_for(lib or _package(type(request).__module__)):
         try:
             if router is None:
                 return await _pass_through(request, network)
-            return _native_response(await _await_if_needed(getattr(router, handler)(converted)), request)
+            response = await _await_if_needed(getattr(router, handler)(converted))
+            return _native_response(response, request)
         except PassThrough:
             return await _pass_through(request, network)
-        except (AllMockedAssertionError, MockError) as error:
-            if isinstance(error, MockError) and not isinstance(error.__cause__, AllMockedAssertionError):
-                raise  # it is known, and a mistake
-    if not _Interceptor.routers or (_is_replacement(network) and not _active_routers(converted.raw_url)):
+        except AllMockedAssertionError:
+            continue
+        except MockError as error:
+            if not isinstance(error.__cause__, AllMockedAssertionError):
+                raise  # the router knows the request, and the test has a mistake
+    if not _Interceptor.routers:
+        return await _pass_through(request, network)
+    if _is_replacement(network) and not _active_routers(converted.raw_url):
         return await _pass_through(request, network)
     raise _unmatched_error(converted)
 
 
 async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
-    """Return the response of the network."""
+    """Return the response of the network. The lower level lets the host of the request through meanwhile."""
     hosts = [request.url.raw_host.decode()]
     token = _passed_hosts.set(hosts)
     try:
@@ -12282,10 +12461,11 @@ async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
 
 
 def _unmatched_error(request: _LazyRequest) -> BaseException:
-    """Return the error of a request that no router knows, after logging it in all of them.
+    """Log a request that no router knows in all of them, and return the exception to raise.
 
-    A request to another host is refused like one to a host that can't be reached, so that programs that can do without
-    that host go on. For the SDK's requests, and on a loopback host, where fixtures wait for a server, it is a mistake.
+    A request to another host gets the `ConnectError` of a host that can't be reached, so that a program that can do
+    without that host continues. A request of the SDK gets a `RequestNotMocked`. So does one to a loopback host, where a
+    fixture that waits for a server would otherwise try again and again.
     """
     message = _log_unmatched(request)
     if _active_routers(request.raw_url) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
@@ -12294,15 +12474,16 @@ def _unmatched_error(request: _LazyRequest) -> BaseException:
 
 
 def _log_unmatched(request: httpx.Request) -> str:
-    """Log a request that no router knows in each of them, and return the reason why it is refused."""
+    """Log a request that no router knows in all of them, and return the error message."""
     routers = _active_routers()
     for router in routers:
         router._record(request)
-    return "; ".join(dict.fromkeys(router._mock._unmatched_message(request) for router in routers))
+    messages = [router._mock._unmatched_message(request) for router in routers]
+    return "; ".join(dict.fromkeys(messages))  # equal messages once
 
 
 def _is_from_sdk(headers: Iterable[str]) -> bool:
-    """Return True if the headers have one that only the SDK sends."""
+    """Return True if one of the names of headers is one that only the SDK sends."""
     return any(name.lower().startswith("x-stainless-") for name in headers)
 
 
@@ -12320,7 +12501,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_called_from(module: str, through: str = "") -> bool:
-    """Return True if one of the calling functions is in a module or below it.
+    """Return True if one of the calling functions is in a module or in a submodule of it.
 
     through: the only package whose functions may be called in between; "" for any.
     """
@@ -12349,37 +12530,49 @@ def _calling_modules() -> Iterator[str]:
 
 
 def _patch_pool(method: Any) -> Any:
-    """Patch the method of a connection pool to ask the routers about requests that didn't pass the upper level."""
+    """Patch `handle_request` of httpcore's and httpcore2's connection pools to try the routers before the network.
+
+    Why: a request does not pass the patch of the upper level if somebody wrapped the method of the transport, or if a
+    program uses httpcore directly.
+    Removed when the last router stops. RESPX patches the same methods; see `_patch_loaded_modules`.
+    """
 
     @functools.wraps(method)
     def handle_request(pool: Any, request: Any) -> Any:
         if _is_passed_host(request.url.host.decode()):
             return method(pool, request)
         converted = _from_httpcore(request)
+
+        def network(_: Any) -> Any:
+            return method(pool, _with_body(request, converted))
+
         with _errors_of_httpcore(request):
-            return _to_httpcore(
-                _dispatch_sync(converted, lambda _: method(pool, _with_body(request, converted))), request
-            )
+            response = _dispatch_sync(converted, network)
+            return _to_httpcore(response, request)
 
     return handle_request
 
 
 def _patch_async_pool(method: Any) -> Any:
-    """Patch the method of an asynchronous connection pool in the same way."""
+    """Patch `handle_async_request` of the asynchronous connection pools in the same way."""
 
     @functools.wraps(method)
     async def handle_async_request(pool: Any, request: Any) -> Any:
         if _is_passed_host(request.url.host.decode()):
             return await method(pool, request)
         converted = _from_httpcore(request)
+
+        def network(_: Any) -> Any:
+            return method(pool, _with_body(request, converted))
+
         with _errors_of_httpcore(request):
-            response = await _dispatch_async(converted, lambda _: method(pool, _with_body(request, converted)))
+            response = await _dispatch_async(converted, network)
             return _to_httpcore(response, request)
 
     return handle_async_request
 
 
-# RESPX gives the proxies a method of their own while it is active.
+# The proxies inherit the method. While RESPX is active they have one of their own, because RESPX patches them too.
 _POOL_PATCHES = {
     "ConnectionPool": {"handle_request": _patch_pool},
     "HTTPProxy": {"handle_request": _patch_pool},
@@ -12415,13 +12608,13 @@ def _errors_of_httpcore(request: Any) -> Iterator[None]:
 
 
 def _with_body(request: Any, converted: Any) -> Any:
-    """Return a request of httpcore with the body that was read from it."""
+    """Give the body that was read from a request of httpcore back to it, and return the request."""
     request.stream = converted.stream
     return request
 
 
 def _to_httpcore(response: Any, request: Any) -> Any:
-    """Convert a router's response to one of httpcore; that of the network is returned as it is."""
+    """Convert a router's response to one of httpcore. Return a response of the network as it is."""
     httpcore = _httpcore_module_of(request)
     if isinstance(response, httpcore.Response):
         return response
@@ -12431,12 +12624,16 @@ def _to_httpcore(response: Any, request: Any) -> Any:
 
 
 def _httpcore_module_of(request: Any) -> Any:
-    """Return the module a request of httpcore or httpcore2 belongs to."""
+    """Return the module of a request, httpcore or httpcore2."""
     return sys.modules[_package(type(request).__module__)]
 
 
 def _patch_connector(method: Any) -> Any:
-    """Patch the method of aiohttp that opens a connection to return one in memory, which asks the routers."""
+    """Patch `BaseConnector.connect` of aiohttp, which opens a connection, to return one in memory.
+
+    Why: aiohttp has no transport to patch. The connection in memory tries the routers when the request is written.
+    Removed when the last router stops.
+    """
 
     @functools.wraps(method)
     async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:
@@ -12465,8 +12662,9 @@ _LOWER_PATCHES = {
 def _is_aiohttp_passthrough(req: Any) -> bool:
     """Return True if a request of aiohttp isn't intercepted.
 
-    This holds for requests that were passed through, for WebSockets of other programs, for the test client of aiohttp,
-    whose server is part of the test, and for what vcrpy records or plays back.
+    These requests are not intercepted, unless a mock has a base URL above them: WebSockets of other programs, requests
+    of aiohttp's test client, whose server is part of the test, and requests that vcrpy records or plays back. A request
+    that a route passed through is not intercepted either.
     """
     if _is_passed_host(req.url.raw_host):
         return True
@@ -12474,16 +12672,16 @@ def _is_aiohttp_passthrough(req: Any) -> bool:
         return False
     if req.headers.get("upgrade", "").lower() == "websocket" and not _is_from_sdk(req.headers):
         return True
-    return _is_replacement(sys.modules["aiohttp"].ClientSession._request) or _is_called_from(
-        "aiohttp.test_utils", through="aiohttp"
-    )
+    if _is_replacement(sys.modules["aiohttp"].ClientSession._request):
+        return True
+    return _is_called_from("aiohttp.test_utils", through="aiohttp")
 
 
 class _AiohttpTransport(asyncio.Transport):
-    """A connection of aiohttp without a socket: it answers the request that is written to it.
+    """A connection of aiohttp without a socket. It parses the request that is written to it, and writes the response.
 
-    req: aiohttp's request, which has the URL.
-    protocol: aiohttp's end of the connection.
+    req: the request of aiohttp, which has the URL.
+    protocol: the client's end of the connection.
     connect: opens the real connection, for a request that is passed through.
     """
 
@@ -12491,14 +12689,17 @@ class _AiohttpTransport(asyncio.Transport):
         import h11
 
         super().__init__()
-        self.req, self.protocol, self.connect = req, protocol, connect
+        self.req = req
+        self.protocol = protocol
+        self.connect = connect
         self.server = h11.Connection(h11.SERVER, max_incomplete_event_size=2**20)
-        self.written, self.body = bytearray(), bytearray()
+        self.written = bytearray()  # all bytes of the request, which a real connection needs again
         self.head: Any = None
+        self.body = bytearray()
         self.real_connection: Any = None  # opened only for a request that is passed through
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None  # started at the end of the request
         self.closed = False
-        self.may_write = asyncio.Event()
+        self.may_write = asyncio.Event()  # cleared while the client's end doesn't read
         self.may_write.set()
 
     def write(self, data: Any) -> None:
@@ -12523,11 +12724,14 @@ class _AiohttpTransport(asyncio.Transport):
             self._send(h11.InformationalResponse(status_code=100, headers=[]))
 
     def _send(self, event: Any) -> None:
+        """Write an event of h11 to the client."""
         if data := self.server.send(event):
             self.protocol.data_received(data)
 
     async def _respond(self) -> None:
-        headers, stream = self.head.headers.raw_items(), httpx.ByteStream(bytes(self.body))
+        """Write the response to the client, or have the client raise an exception."""
+        headers = self.head.headers.raw_items()
+        stream = httpx.ByteStream(bytes(self.body))
         request = httpx.Request(self.head.method.decode(), str(self.req.url), headers=headers, stream=stream)
         try:
             response = await _dispatch_async(request, self._use_network, "aiohttp")
@@ -12556,10 +12760,10 @@ class _AiohttpTransport(asyncio.Transport):
         self.real_connection.transport.write(bytes(self.written))
 
     def _fail(self, error: BaseException) -> None:
-        payload = self.protocol._payload
-        if payload is None:
+        """Have the client raise an exception: for its request or, if it has the response's head, while it reads."""
+        if self.protocol._payload is None:
             self.protocol.set_exception(error)
-        else:  # the head of the response is out
+        else:
             self.protocol.connection_lost(error)
 
     def is_closing(self) -> bool:
@@ -12582,14 +12786,15 @@ class _AiohttpTransport(asyncio.Transport):
 
 
 def _aiohttp_error(error: BaseException, req: Any) -> BaseException:
-    """Return a network error of httpx as the one of aiohttp, and any other exception as it is."""
+    """Convert a network error of httpx or httpx2 to one of aiohttp. Return any other exception as it is."""
     aiohttp = sys.modules["aiohttp"]
-    if isinstance(error, tuple(http_lib.TimeoutException for http_lib in _http_libs())):
-        return aiohttp.ServerTimeoutError(str(error))
-    if isinstance(error, tuple(http_lib.ConnectError for http_lib in _http_libs())):
-        return aiohttp.ClientConnectorError(req.connection_key, OSError(errno.ECONNREFUSED, str(error)))
-    if isinstance(error, tuple(http_lib.RequestError for http_lib in _http_libs())):
-        return aiohttp.ClientConnectionError(str(error))
+    for http_lib in _http_libs():
+        if isinstance(error, http_lib.TimeoutException):
+            return aiohttp.ServerTimeoutError(str(error))
+        if isinstance(error, http_lib.ConnectError):
+            return aiohttp.ClientConnectorError(req.connection_key, OSError(errno.ECONNREFUSED, str(error)))
+        if isinstance(error, http_lib.RequestError):
+            return aiohttp.ClientConnectionError(str(error))
     return error
 
 
@@ -12598,20 +12803,23 @@ def _aiohttp_error(error: BaseException, req: Any) -> BaseException:
 # ======================================================================================================================
 
 
-# ---- the server side: frames, without I/O ----------------------------------------------------------------------------
+# ---- the server's end: frames, without I/O ---------------------------------------------------------------------------
 
 
 def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
-    """Return the far end of a connection that a mock answers, or `None` for one that goes to the network.
+    """Return the server's end of a connection that a mock answers, or `None` for one that goes to the network.
 
-    A connection goes to the network if a route passes it through, or if another program opens it to a host that no mock
-    answers. A connection of the SDK to such a host is refused.
+    A connection goes to the network if no mock is active, if a route passes it through, or if another program opens it
+    to a host that no mock answers.
+    Raises `RequestNotMocked` for any other connection that no mock answers.
     """
-    # The SDK connects to some WebSockets with wss, whatever the scheme of its base URL is.
-    urls = re.sub("^ws", "http", uri), re.sub("^wss?", "http", uri)
+    urls = [
+        re.sub("^ws", "http", uri),
+        re.sub("^wss?", "http", uri),  # the SDK opens some WebSockets with wss although its base URL is http
+    ]
     if not _Interceptor.routers or _is_passed_through(uri, *urls):
         return None
-    url = next(filter(_active_routers, urls), urls[0])
+    url = next((url for url in urls if _active_routers(url)), urls[0])
     routers = _active_routers(url)
     for router in routers:
         with contextlib.suppress(RequestNotMocked):
@@ -12619,7 +12827,8 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
             return _WebSocketServer(router, url)
     if routers:
         raise RequestNotMocked(
-            f"no WebSocket is answered here, and this would reach the network: {uri.partition('?')[0]}"
+            f"WS {uri.partition('?')[0]} would reach the network, because the API has no such WebSocket. "
+            "A route of `openai_mock.router` can pass it through"
         )
     if not _is_connecting_from_sdk(headers):
         return None
@@ -12627,7 +12836,10 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
 
 
 def _is_passed_through(*urls: str) -> bool:
-    """Return True if the first route of a user that matches one form of a WebSocket's URL passes it through."""
+    """Return True if the first route of a test that matches a WebSocket passes it through.
+
+    urls: the URL of the WebSocket in each form that a route may have.
+    """
     requests = [httpx.Request("GET", url) for url in urls]
     for router in _active_routers():
         for route in router.routes:
@@ -12637,46 +12849,56 @@ def _is_passed_through(*urls: str) -> bool:
 
 
 class _WebSocketServer:
-    """The far end of a connection: bytes in and, after each step, bytes out."""
+    """The server's end of a connection. It gets bytes with `receive`, and has the bytes to send in its `protocol`."""
 
     def __init__(self, router: Router, url: str) -> None:
         from websockets.server import ServerProtocol
 
-        self.protocol, self.router, self.url = ServerProtocol(max_size=None), router, url
-        self.inbox: collections.deque[Any] = collections.deque()
-        self.session: _SocketSession | None = None
-        self.broken, self.fragments = False, b""
+        self.protocol = ServerProtocol(max_size=None)
+        self.router = router
+        self.url = url
+        self.inbox: collections.deque[Any] = collections.deque()  # the handshake, then messages
+        self.session: _SocketSession | None = None  # opened by the handshake
+        self.broken = False  # the connection ended without a close frame
+        self.fragments = b""  # the frames so far of a message in several
 
     def receive(self, data: bytes) -> None:
-        """Takes in what the client wrote: its handshake, and messages in one frame or several."""
+        """Add the handshake and the complete messages in the client's bytes to the inbox."""
         self.protocol.receive_data(data)
         for event in self.protocol.events_received():
             if not hasattr(event, "opcode"):
                 self.inbox.append(event)
-            elif event.opcode < 8:  # those above are pings and closes, which the protocol answers
+            elif event.opcode < 8:  # the others are pings and closes, which the protocol answers
                 self.fragments += event.data
                 if event.fin:
                     self.inbox.append(self.fragments)
                     self.fragments = b""
 
     async def process_next(self, wait: _Wait) -> bool:
-        """What happens next: a message is heard, or an event sent. `False` when nothing is on its way."""
+        """Handle the next message of the inbox or, if there is none, send the next event. Return False if it can't."""
         if self.inbox:
             message = self.inbox.popleft()
-            await (self.session.receive(message, wait) if self.session else self._open(message, wait))
-        elif self.session and not self._is_closed() and (next_event := self.session.next_event()):
-            delay, event = next_event
-            if delay:
-                await wait(_sleep(delay))
-            self._send(event)
-        else:
+            if self.session is None:
+                await self._open(message, wait)
+            else:
+                await self.session.receive(message, wait)
+            return True
+        if self.session is None or self._is_closed():
             return False
+        next_event = self.session.next_event()
+        if next_event is None:
+            return False
+        delay, event = next_event
+        if delay:
+            await wait(_sleep(delay))
+        self._send(event)
         return True
 
     def _is_closed(self) -> bool:
         return self.broken or self.protocol.state.name != "OPEN"
 
     def _send(self, event: Any) -> None:
+        """Send an event of a session: a message, a close code, or `None` to break the connection."""
         if event is None:
             self.broken = True
         elif isinstance(event, int):
@@ -12685,7 +12907,7 @@ class _WebSocketServer:
             self.protocol.send_text(_encode_message(event))
 
     async def _open(self, handshake: Any, wait: _Wait) -> None:
-        """Accepts a connection, or refuses it with the response that is next in the list."""
+        """Accept a connection, or refuse it with the error that a test set for it."""
         request = httpx.Request("WS", self.url, headers=list(handshake.headers.raw_items()))
         result = await _open_session(self.router, request, wait)
         if isinstance(result, httpx.Response):
@@ -12699,15 +12921,16 @@ class _WebSocketServer:
 
 
 def _encode_message(event: Any) -> bytes:
-    """An event as a message; a text is one as it is."""
+    """Encode an event as a message: a string as it is, anything else as JSON."""
     return _encode_utf8(event if isinstance(event, str) else _json_encode(event))
 
 
 async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> _SocketSession | httpx.Response:
-    """The session of a connection, or the response it is refused with."""
+    """Log a connection. Return its session, or the response it is refused with."""
     call = router._mock._to_call(request)
     record = router._record(httpx.Request("GET", request.url, headers=request.headers), call)
-    if rejection := await _handshake_rejection(call, wait, record):
+    rejection = await _handshake_rejection(call, wait, record)
+    if rejection:
         record.response = rejection
         return rejection
     record.response = httpx.Response(101)
@@ -12717,10 +12940,15 @@ async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> 
 
 
 async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> httpx.Response | None:
-    """The response instead of a connection: an error that is next on the endpoint, or a missing key if strict."""
+    """Return the response that refuses a connection, or `None` to accept it.
+
+    It is refused if the endpoint's response, or the next step of it, is an error. A strict mock also refuses it if it
+    lacks an API key.
+    """
     endpoint = call.mock._endpoint(call.row)
-    value = endpoint._response
-    step = value[endpoint._hit_count] if _is_list_or_tuple(value) and endpoint._hit_count < len(value) else value
+    step = endpoint._response
+    if _is_list_or_tuple(step) and endpoint._hit_count < len(step):
+        step = step[endpoint._hit_count]
     try:
         if call.mock._strict:
             _check_api_key(call)
@@ -12732,15 +12960,18 @@ async def _handshake_rejection(call: _Call, wait: _Wait, record: Record) -> http
 def _is_connecting_from_sdk(headers: Any) -> bool:
     """Return True if the SDK, or openai-agents, opens a WebSocket.
 
-    Before openai 3 the SDK sends no header of its own, so look at the callers. A function tool that openai-agents runs may
-    open a WebSocket to another service, so openai-agents must call `websockets` itself.
+    Before openai 3 the SDK sends no header of its own, so look at the callers. A function tool that openai-agents runs
+    may open a WebSocket to another service, so openai-agents must call `websockets` itself.
     """
     if _is_from_sdk(name for name, _ in _header_items(headers)) or _is_called_from("openai"):
         return True
-    # a package of the user's may be called `agents` too
-    has_agents = hasattr(sys.modules.get("agents"), "flush_traces")
-    callers = (_package(module) for module in _calling_modules())
-    return has_agents and next((name for name in callers if name not in ("websockets", "asyncio")), "") == "agents"
+    if not hasattr(sys.modules.get("agents"), "flush_traces"):  # a package of the user's may be called `agents` too
+        return False
+    for module in _calling_modules():
+        package = _package(module)
+        if package not in ("websockets", "asyncio"):
+            return package == "agents"
+    return False
 
 
 def _header_items(headers: Any) -> list[tuple[str, str]]:
@@ -12750,19 +12981,26 @@ def _header_items(headers: Any) -> list[tuple[str, str]]:
     return list(Headers(headers or {}).raw_items())
 
 
-# ---- the client side, asynchronous and synchronous -------------------------------------------------------------------
+# ---- the client's end, asynchronous and synchronous ------------------------------------------------------------------
 
 
 def _patch_create_connection(create_connection: Any) -> Any:
-    """How the asynchronous client gets its transport: one that leads to the far end."""
+    """Patch the method of `websockets.asyncio.client.connect` that opens the TCP connection.
+
+    Why: the connection of a mock has no socket. It is the usual object of `websockets`, whose transport leads to a
+    `_WebSocketServer`.
+    Removed when the last router stops.
+    """
 
     @functools.wraps(create_connection)
     async def create_loopback_connection(client: Any) -> Any:
-        if (server := _websocket_server_for(client.uri, client.additional_headers)) is None:
+        server = _websocket_server_for(client.uri, client.additional_headers)
+        if server is None:
             return await create_connection(client)
         from websockets.uri import parse_uri
 
-        factory = getattr(client, "protocol_factory", None) or client.factory  # in releases up to 16, and since
+        # up to release 16 of `websockets` it is `protocol_factory`
+        factory = getattr(client, "protocol_factory", None) or client.factory
         connection = factory(parse_uri(client.uri))
         connection.connection_made(_LoopbackTransport(server, connection))
         return connection
@@ -12771,12 +13009,14 @@ def _patch_create_connection(create_connection: Any) -> Any:
 
 
 class _LoopbackTransport(asyncio.Transport):
-    """A transport that carries bytes to the far end and back."""
+    """A transport between a connection of `websockets` and the server's end. Its task handles what was written."""
 
     def __init__(self, server: _WebSocketServer, connection: Any) -> None:
         super().__init__()
-        self.server, self.connection, self.closed = server, connection, False
-        self.wakeup = asyncio.Event()
+        self.server = server
+        self.connection = connection
+        self.closed = False
+        self.wakeup = asyncio.Event()  # set when the client has written something
         self.task = asyncio.get_running_loop().create_task(self._relay())
 
     def write(self, data: bytes) -> None:
@@ -12790,10 +13030,10 @@ class _LoopbackTransport(asyncio.Transport):
         return self.closed
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is ever held back."""
+        """Do nothing, because `write` never buffers."""
 
     def pause_reading(self) -> None:
-        """The client holds what it has not read yet."""
+        """Do nothing, because the client keeps the messages that it has not read."""
 
     resume_reading = pause_reading
 
@@ -12806,33 +13046,43 @@ class _LoopbackTransport(asyncio.Transport):
     abort = close
 
     async def _relay(self) -> None:
-        """Has what happens at the far end happen, in order, until the connection is lost."""
+        """Have the server's end handle messages and send events, in order, until the connection is closed."""
         try:
             while not self.closed:
                 self.wakeup.clear()
                 processed = await self.server.process_next(_await_if_needed)
                 self._deliver()
-                await (asyncio.sleep(0) if processed or self.closed else self.wakeup.wait())
-        except Exception as error:  # the client raises it as the reason why its connection is gone
+                if processed or self.closed:
+                    await asyncio.sleep(0)
+                else:
+                    await self.wakeup.wait()
+        except Exception as error:  # the client raises it as the reason why its connection is closed
             self.close(error)
 
     def _deliver(self) -> None:
+        """Pass the bytes of the server's end to the client."""
         for data in self.server.protocol.data_to_send():
             if data and not self.closed:
                 self.connection.data_received(data)
-            else:
+            else:  # no bytes stand for the end of the connection
                 self.close()
         if self.server.broken:
             self.close()
 
 
 def _patch_connect(connect: Any) -> Any:
-    """The function that opens synchronous connections: those to the API end here."""
+    """Patch `websockets.sync.client.connect`, which opens a synchronous connection.
+
+    Why: the connections of `websockets` read from a socket in a thread. A `_SyncConnection` needs neither.
+    Removed when the last router stops.
+    """
 
     @functools.wraps(connect)
     def connect_to_mock(uri: str, *args: Any, **settings: Any) -> Any:
         server = _websocket_server_for(uri, settings.get("additional_headers"))
-        return connect(uri, *args, **settings) if server is None else _SyncConnection(server, uri, settings)
+        if server is None:
+            return connect(uri, *args, **settings)
+        return _SyncConnection(server, uri, settings)
 
     return connect_to_mock
 
@@ -12840,24 +13090,30 @@ def _patch_connect(connect: Any) -> Any:
 _extend_table(
     _PATCHES_BY_TARGET,
     {
-        # by the name it has in releases up to 16, and since
-        "websockets.asyncio.client:connect": dict.fromkeys(
-            ("create_connection", "open_tcp_connection"), _patch_create_connection
-        ),
+        "websockets.asyncio.client:connect": {
+            "create_connection": _patch_create_connection,  # up to release 16
+            "open_tcp_connection": _patch_create_connection,
+        },
         "websockets.sync.client:": {"connect": _patch_connect},
     },
 )
 
 
 class _SyncConnection:
-    """A synchronous connection as the SDK uses it. What is on its way comes when it is asked for, without a thread."""
+    """A synchronous connection, with the methods that the SDK calls.
+
+    There is no thread that receives events. `recv` has the server's end produce the next one.
+    """
 
     def __init__(self, server: _WebSocketServer, uri: str, settings: Mapping[str, Any]) -> None:
         from websockets.client import ClientProtocol
         from websockets.uri import parse_uri
 
-        self.server, self.protocol, self.messages = server, ClientProtocol(parse_uri(uri)), collections.deque[Any]()
-        self.request, self.response = self.protocol.connect(), None
+        self.server = server
+        self.protocol = ClientProtocol(parse_uri(uri))
+        self.messages = collections.deque[Any]()  # received, and not read yet
+        self.request = self.protocol.connect()
+        self.response = None
         self.request.headers.update(settings.get("additional_headers") or {})
         self.protocol.send_request(self.request)
         self._exchange()
@@ -12866,21 +13122,30 @@ class _SyncConnection:
             raise self.protocol.handshake_exc
 
     def send(self, message: str | bytes, text: bool | None = None) -> None:
+        """Send a message and handle it. The events it causes are produced by `recv`."""
         self._check_open()
         data = message.encode() if isinstance(message, str) else message
-        (self.protocol.send_text if text or isinstance(message, str) else self.protocol.send_binary)(data)
+        if text or isinstance(message, str):
+            self.protocol.send_text(data)
+        else:
+            self.protocol.send_binary(data)
         self._exchange()
         while self.server.inbox:
             self._process_next()
 
     def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes:
-        """The next message. Raises `TimeoutError` or, if it were to wait for ever, `AssertionError`."""
+        """Return the next message. If there is none, raise `TimeoutError` or, without a timeout, `AssertionError`."""
         while not self.messages:
             self._check_open()
-            if not self._process_next() and not self.messages and self.protocol.state.name == "OPEN":
-                if timeout is not None:
-                    raise TimeoutError("nothing is on its way")
-                raise AssertionError(f"recv() would wait for ever: {_waiting_reason(self.server.session)}")
+            if self._process_next() or self.messages or self.protocol.state.name != "OPEN":
+                continue
+            if timeout is not None:
+                raise TimeoutError("the session has no message to send")
+            client_messages = ", ".join(self.server.session.received_types) or "nothing"
+            raise AssertionError(
+                f"recv() would wait forever: the client sent {client_messages}, received every event that followed, "
+                "and must send another message first"
+            )
         data = self.messages.popleft()
         return data if decode is False else data.decode()
 
@@ -12907,19 +13172,25 @@ class _SyncConnection:
             raise self.protocol.close_exc
 
     def _process_next(self) -> bool:
+        """Have the server's end handle one message or send one event. Return False if it had neither."""
         processed = _run_without_waiting(self.server.process_next(_wait_in_thread))
         self._exchange()
         return processed
 
     def _exchange(self) -> None:
-        """Carries bytes between the two ends until neither has any."""
+        """Pass bytes between the client's and the server's end until neither has any left."""
         pending = True
         while pending:
-            client_data, server_data = self.protocol.data_to_send(), self.server.protocol.data_to_send()
-            for data in filter(None, client_data):
-                self.server.receive(data)
+            client_data = self.protocol.data_to_send()
+            server_data = self.server.protocol.data_to_send()
+            for data in client_data:
+                if data:
+                    self.server.receive(data)
             for data in server_data:
-                self.protocol.receive_data(data) if data else self.protocol.receive_eof()
+                if data:
+                    self.protocol.receive_data(data)
+                else:  # no bytes stand for the end of the connection
+                    self.protocol.receive_eof()
             for event in self.protocol.events_received():
                 self._receive_event(event)
             pending = client_data or server_data
@@ -12927,15 +13198,11 @@ class _SyncConnection:
             self.protocol.receive_eof()
 
     def _receive_event(self, event: Any) -> None:
+        """Keep the response to the handshake, and messages. The protocol handles pings and closes itself."""
         if not hasattr(event, "opcode"):
             self.response = event
         elif event.opcode < 8:
             self.messages.append(event.data)
-
-
-def _waiting_reason(session: _SocketSession) -> str:
-    sent_types = ", ".join(session.received_types) or "nothing"
-    return f"the client sent {sent_types}, all that came of it was received, and the session waits for more"
 
 
 # ======================================================================================================================

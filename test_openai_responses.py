@@ -8329,7 +8329,7 @@ def test_websocket_to_an_unknown_path_raises_assertion_error(openai_mock, monkey
         async with enter(client.responses.connect()):
             pytest.fail("connected")
 
-    with pytest.raises(AssertionError, match=r"would reach the network: wss://api\.openai\.com/v1/dance"):
+    with pytest.raises(AssertionError, match=r"WS wss://api\.openai\.com/v1/dance/responses would reach the network"):
         finish(kind, scene())
 
 
@@ -8802,7 +8802,7 @@ def test_sdk_websocket_reconnects_and_sends_queued_messages(openai_mock, kind):
 def test_websocket_recv_without_pending_events_raises(openai_mock):
     with sdk().responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Hi")
-        with pytest.raises(AssertionError, match=r"would wait for ever: the client sent response\.create"):
+        with pytest.raises(AssertionError, match=r"would wait forever: the client sent response\.create"):
             for _ in range(100):
                 connection.recv()
 
