@@ -156,7 +156,7 @@ class Webhook:
     body: str
     headers: Mapping[str, str]
 
-def webhook(kind: str, data: Mapping[str, Any] | None = None, /, *, secret: str) -> Webhook: ...
+def webhook(event_type: str, data: Mapping[str, Any] | None = None, /, *, secret: str) -> Webhook: ...
 
 # ---- endpoints ----
 
