@@ -986,7 +986,7 @@ def _count_noun(count: int, noun: str) -> str:
     return f"{count} {noun}s"
 
 
-def _times(count: int) -> str:
+def _times_text(count: int) -> str:
     """Return a count of events as text: `once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
@@ -1557,7 +1557,7 @@ def _type_adapter(tp: Any) -> Any:
     return pydantic.TypeAdapter(tp)
 
 
-def _fitting_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
+def _accepted_fields(tp: Any, values: Mapping[str, Any]) -> _JSON:
     """Return the values that a model accepts for its fields of the same name, merged as parts of a request.
 
     Return an empty dict if `tp` is not a model.
@@ -1899,7 +1899,7 @@ class _Metadata:
     # the status that the pending changes start from; if the object has another one, a test changed it by hand
     expected_status: Any = None
     # True while the pending changes must wait: a fine-tuning job is paused, or the lines of a batch are being answered
-    paused: bool = False
+    on_hold: bool = False
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields as the test wrote them
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
@@ -1914,7 +1914,7 @@ class _Metadata:
 class _StoreMetadata:
     """The metadata of a state: that of its objects and lists, and the number of IDs created for each prefix."""
 
-    metadata: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)  # by resource and key
+    by_key: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)  # by resource and key
     id_counters: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
 
 
@@ -2023,7 +2023,7 @@ def _seed_objects(store: StateStore, resource: _Resource) -> dict[Any, Any]:
     """Return the objects of a resource. At the first call, add the objects that the service has from the start."""
     objects = store[resource.name]
     if resource.initial_objects:
-        metadata = store._metadata(resource.name, ())
+        metadata = store._ensure_metadata(resource.name, ())
         if not metadata.seeded:
             metadata.seeded = True
             for key, obj in resource.initial_objects().items():
@@ -2042,8 +2042,8 @@ def _advance(store: StateStore, resource: str, key: Any) -> None:
     obj = store[resource].get(key)
     if obj is None:
         return
-    metadata = store._find_metadata(resource, key)
-    if metadata and metadata.pending and not metadata.paused and metadata.expected_status == obj.get("status"):
+    metadata = store._get_metadata(resource, key)
+    if metadata and metadata.pending and not metadata.on_hold and metadata.expected_status == obj.get("status"):
         changes = metadata.pending.pop(0)
         if callable(changes):
             changes = changes(store, obj)
@@ -2059,7 +2059,7 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON)
     the test set in part, the other keys change, and totals are computed again (see `_overlay`).
     """
     changes = _stamp(changes, store)
-    metadata = store._find_metadata(resource, key)
+    metadata = store._get_metadata(resource, key)
     if metadata is None or changes.keys().isdisjoint(metadata.set_fields):
         return changes
     set_values = {name: _copy_json(metadata.set_values[name]) for name in changes if name in metadata.set_fields}
@@ -2106,17 +2106,17 @@ def _idle_expiry(obj: Mapping[str, Any]) -> int | None:
 
 def _schedule(store: StateStore, resource: str, key: Any, *changes: Any) -> None:
     """Set the changes that the next retrieves of an object apply, one each: dicts, or functions that return one."""
-    metadata = store._metadata(resource, key)
+    metadata = store._ensure_metadata(resource, key)
     metadata.pending = list(changes)
     metadata.expected_status = store[resource][key].get("status")
 
 
 def _save_set_fields(store: StateStore, resource: str, key: Any, set_fields: Mapping[str, Any]) -> None:
     """Store which fields of a new object the test set, so that later changes keep their values."""
-    store._bookkeeping.metadata.pop((resource, key), None)  # of an earlier object with the same key
+    store._store_metadata.by_key.pop((resource, key), None)  # of an earlier object with the same key
     if set_fields:
         obj = store[resource][key]
-        metadata = store._metadata(resource, key)
+        metadata = store._ensure_metadata(resource, key)
         metadata.set_fields = {name: value for name, value in set_fields.items() if name in obj}
         metadata.set_values = {name: obj[name] for name in metadata.set_fields}
 
@@ -2126,14 +2126,14 @@ _STATUS_FIELDS = {"status", "error", "incomplete_details", "last_error", "requir
 
 def _discard_set_state(store: StateStore, resource: str, key: Any) -> None:
     """Allow a request to change the status of an object, and the fields set to null, although the test set them."""
-    if metadata := store._find_metadata(resource, key):
+    if metadata := store._get_metadata(resource, key):
         null_fields = (name for name, value in metadata.set_fields.items() if value is None)
         _discard_set_fields(store, resource, key, {*_STATUS_FIELDS, *null_fields})
 
 
 def _discard_set_fields(store: StateStore, resource: str, key: Any, names: Iterable[str]) -> None:
     """Allow fields of an object to change although the test set them, because a request of the application does it."""
-    if metadata := store._find_metadata(resource, key):
+    if metadata := store._get_metadata(resource, key):
         metadata.set_fields = {name: value for name, value in metadata.set_fields.items() if name not in names}
 
 
@@ -2144,7 +2144,7 @@ def _mark_expired(store: StateStore, key: Any, obj: _JSON) -> None:
 
 def _has_pending_changes(store: StateStore, resource: str, key: Any) -> bool:
     """Return True if a later retrieve still changes an object."""
-    metadata = store._find_metadata(resource, key)
+    metadata = store._get_metadata(resource, key)
     return bool(metadata and metadata.pending)
 
 
@@ -2163,9 +2163,9 @@ def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]
     parents = path[:-1]
     siblings = store._children(resource.name, *parents) if parents else store[resource.name]
     if key in siblings:
-        store._metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
+        store._ensure_metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
         if len(siblings) == 1:
-            store._bookkeeping.metadata.pop((resource.name, parents))
+            store._store_metadata.by_key.pop((resource.name, parents))
     for descendant in resource.descendants:
         children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]
         for child in children:
@@ -2191,9 +2191,9 @@ def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
 def _remove_object(store: StateStore, resource: _Resource, key: Any) -> None:
     """Remove one object, its metadata, and the metadata of the lists below it."""
     obj = store[resource.name].pop(key, None)
-    store._bookkeeping.metadata.pop((resource.name, key), None)
+    store._store_metadata.by_key.pop((resource.name, key), None)
     for descendant in resource.descendants:
-        store._bookkeeping.metadata.pop((descendant.name, _to_id_path(key)), None)
+        store._store_metadata.by_key.pop((descendant.name, _to_id_path(key)), None)
     if resource.on_delete and isinstance(obj, dict):
         resource.on_delete(store, key, obj)
 
@@ -4538,7 +4538,7 @@ def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
         model_fields = _fields_of(model).keys() if _is_pydantic_model(model) else template.keys()
         extra_names = template.keys() & (requested.keys() - model_fields)  # fields that the SDK's type lacks
         extra_fields = {name: requested[name] for name in extra_names}
-        template = template | _fitting_fields(model, requested) | extra_fields
+        template = template | _accepted_fields(model, requested) | extra_fields
     obj = _stamp(template, call.store)
     derive = call.behavior.derive
     if derive is None:
@@ -4747,7 +4747,7 @@ def _handle_update(call: _Call) -> Any:
     if "expires_after" in requested and "expires_at" in stored:
         extra_fields["expires_at"] = None
         extra_fields.update(_requested_expiry(call, stored))
-    changes = _stamp(_fitting_fields(model, requested), call.store) | extra_fields
+    changes = _stamp(_accepted_fields(model, requested), call.store) | extra_fields
     _discard_set_fields(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
@@ -4818,7 +4818,7 @@ def _project(tp: Any, resource: _Resource, stored: _JSON, store: StateStore) -> 
         return _stamp(missing, store) | stored
     model_fields = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
     extra = {name: value for name, value in stored.items() if name not in model_fields}
-    shared = _fitting_fields(tp, stored)
+    shared = _accepted_fields(tp, stored)
     missing = {name: value for name, value in defaults.items() if name not in shared}
     return {**extra, **shared, **_stamp(missing, store)}
 
@@ -4838,7 +4838,7 @@ def _handle_singleton(call: _Call) -> Any:
         return _compose(call)
     if key not in objects or method == "POST":
         obj = _compose(call)
-        changes = _stamp(_fitting_fields(call.response_type, call.body), call.store)
+        changes = _stamp(_accepted_fields(call.response_type, call.body), call.store)
         objects[key] = objects.get(key, obj) | changes
     return objects[key]
 
@@ -4885,7 +4885,7 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store._children(resource.name, *parents) if parents else _seed_objects(store, resource)
-    list_metadata = store._find_metadata(resource.name, parents)
+    list_metadata = store._get_metadata(resource.name, parents)
     deleted = list_metadata.tombstones if list_metadata else {}
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
     limit = _page_limit(query, default_limit, max_limit)
@@ -5326,9 +5326,9 @@ def _complete_upload(call: _Call) -> Any:
     """Complete an upload: create and store its file, and return the upload."""
     upload = _require_target(call)
     data = _join_parts(call)
-    file = _file_object(call.store, upload["filename"], data, upload["purpose"])
+    file = _new_file(call.store, upload["filename"], data, upload["purpose"])
     _force_stages(call, ({"status": "completed", "file": file},))
-    _put_file(call.store, upload["file"], data)
+    _store_file(call.store, upload["file"], data)
     return upload
 
 
@@ -5342,12 +5342,12 @@ def _store_upload_part(call: _Call, part: _JSON, script: _Script) -> None:
     call.store["uploads.parts"][call.item_id, part["id"]] = data
 
 
-def _file_object(store: StateStore, filename: str, data: bytes, purpose: str) -> _JSON:
+def _new_file(store: StateStore, filename: str, data: bytes, purpose: str) -> _JSON:
     """Build a file that the service itself creates: the output of a batch, or that of a completed upload."""
     return _new_object("FileObject", store, {"filename": filename, "bytes": len(data), "purpose": purpose})
 
 
-def _put_file(store: StateStore, file: _JSON, data: bytes) -> None:
+def _store_file(store: StateStore, file: _JSON, data: bytes) -> None:
     """Store a file with its content."""
     _insert_object(store, _get_resource("files"), (), file)
     store["files.content"][file["id"]] = data
@@ -5526,7 +5526,7 @@ _RESPONSE_DEFAULTS_BY_MODEL = (
 @functools.cache
 def _supported_model_defaults() -> list[tuple[str, Mapping[str, Any]]]:
     """Return `_RESPONSE_DEFAULTS_BY_MODEL` without fields of `reasoning` that the installed release doesn't have."""
-    supported_reasoning = functools.partial(_fitting_fields, _sdk_type("shared.Reasoning"))
+    supported_reasoning = functools.partial(_accepted_fields, _sdk_type("shared.Reasoning"))
     return [
         (pattern, model_defaults | {"reasoning": supported_reasoning(model_defaults["reasoning"])})
         for pattern, model_defaults in _RESPONSE_DEFAULTS_BY_MODEL
@@ -5558,7 +5558,7 @@ def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> _JSON:
 def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
     if call.body.get("store") is not False:
         _store_created(call, obj, script)
-        call.store._metadata("responses", obj["id"]).input = call.input_items
+        call.store._ensure_metadata("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
         if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
@@ -5647,7 +5647,7 @@ def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[_J
     items_by_response: dict[Any, list[_JSON]] = {}  # by response; one that leads back to itself ends there
     while not conversation and previous in store["responses"] and previous not in items_by_response:
         response = store["responses"][previous]
-        items_by_response[previous] = [*store._metadata("responses", previous).input, *(response.get("output") or [])]
+        items_by_response[previous] = [*store._ensure_metadata("responses", previous).input, *(response.get("output") or [])]
         conversation = (response.get("conversation") or {}).get("id")
         previous = response.get("previous_response_id")
     if conversation:
@@ -7024,7 +7024,7 @@ def _store_thread_and_run(call: _Call, run: _JSON, script: _Script) -> None:
     thread_id = run["thread_id"]
     if thread_id not in store["beta.threads"]:
         request_fields = call.body.get("thread") or {}
-        thread_fields = _fitting_fields(_sdk_type("beta.Thread"), request_fields)
+        thread_fields = _accepted_fields(_sdk_type("beta.Thread"), request_fields)
         thread = _new_object("beta.Thread", store, {**thread_fields, "id": thread_id})
         store["beta.threads"][thread_id] = thread
         _initialize_thread(store, thread, request_fields, _NOT_SET)
@@ -7061,7 +7061,7 @@ def _store_run(call: _Call, run: _JSON, script: _Script) -> None:
     for message in _only_dicts(call.body.get("additional_messages")):
         _add_message(store, thread_id, message)
     _insert_object(store, _get_resource("beta.threads.runs"), (thread_id,), run, script.set_fields)
-    store._metadata("beta.threads.runs", (thread_id, run["id"])).created_by = call.row.name
+    store._ensure_metadata("beta.threads.runs", (thread_id, run["id"])).created_by = call.row.name
     if not script.sets_state:
         _start_run(store, run, script.turn or _default_turn(run))
     elif run.get("required_action"):
@@ -7194,7 +7194,7 @@ def _text_block_with_citations(turn: Turn) -> _JSON:
 
 def _add_message(store: StateStore, thread_id: str, request_fields: Mapping[str, Any]) -> _JSON:
     """Add a message that a request describes to a thread, and return it."""
-    fields = _fitting_fields(_sdk_type("beta.threads.Message"), {**request_fields, "thread_id": thread_id})
+    fields = _accepted_fields(_sdk_type("beta.threads.Message"), {**request_fields, "thread_id": thread_id})
     fields["content"] = _to_content_blocks(request_fields.get("content"))
     message = _add_related_object(store, "beta.threads.messages", (thread_id,), fields)
     _attach_files(store, thread_id, request_fields)
@@ -7555,7 +7555,7 @@ def _store_vector_store(call: _Call, obj: _JSON, script: _Script) -> None:
 
 def _create_vector_store(store: StateStore, request_fields: Mapping[str, Any]) -> _JSON:
     """Store a vector store that a request for another object describes, with its files. Return the vector store."""
-    obj = _add_related_object(store, "vector_stores", (), _fitting_fields(_sdk_type("VectorStore"), request_fields))
+    obj = _add_related_object(store, "vector_stores", (), _accepted_fields(_sdk_type("VectorStore"), request_fields))
     _attach_initial_files(store, obj["id"], request_fields)
     return obj
 
@@ -7976,21 +7976,21 @@ async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
     The answers may take time, so this runs without the lock of the state. The batch is paused meanwhile: a retrieve at
     the same time does not change it.
     """
-    metadata = call.store._find_metadata("batches", call.key) or _Metadata()
+    metadata = call.store._get_metadata("batches", call.key) or _Metadata()
     with call.store.lock:
-        if metadata.paused or metadata.pending != [_finish_batch] or call.key not in call.objects:
+        if metadata.on_hold or metadata.pending != [_finish_batch] or call.key not in call.objects:
             return
         lines = _batch_lines(call.store, call.objects[call.key])
-        metadata.paused = True
+        metadata.on_hold = True
     try:
         metadata.results = [await _answer_batch_line(call, line, wait) for line in lines]
     finally:
-        metadata.paused = False
+        metadata.on_hold = False
 
 
 def _finish_batch(store: StateStore, batch: _JSON) -> _JSON:
     """Write the results of a batch to an output file and an error file. Return the changes of the batch."""
-    metadata = store._metadata("batches", batch["id"])
+    metadata = store._ensure_metadata("batches", batch["id"])
     results = metadata.results
     metadata.results = []
     succeeded = []
@@ -8017,8 +8017,8 @@ def _finish_batch(store: StateStore, batch: _JSON) -> _JSON:
 def _add_results_file(store: StateStore, batch: Mapping[str, Any], result_type: str, results: list[_JSON]) -> str:
     """Store a JSONL file with results of a batch, and return its id."""
     data = _encode_utf8("".join(f"{_json_encode(result)}\n" for result in results))
-    file = _file_object(store, f"{batch['id']}_{result_type}.jsonl", data, "batch_output")
-    _put_file(store, file, data)
+    file = _new_file(store, f"{batch['id']}_{result_type}.jsonl", data, "batch_output")
+    _store_file(store, file, data)
     return file["id"]
 
 
@@ -8230,13 +8230,13 @@ def _check_job_not_final(call: _Call) -> None:
 def _check_job_paused(call: _Call) -> None:
     """Only a paused job can be resumed."""
     job = _require_target(call)
-    if not call.store._metadata("fine_tuning.jobs", call.key).paused:
+    if not call.store._ensure_metadata("fine_tuning.jobs", call.key).on_hold:
         _reject(f"Cannot resume a job with status '{job['status']}': it is not paused.")
 
 
 def _set_job_paused(call: _Call, paused: bool) -> Any:
     """Hold or release the pending changes of a job, and return the job."""
-    call.store._metadata("fine_tuning.jobs", call.key).paused = paused
+    call.store._ensure_metadata("fine_tuning.jobs", call.key).on_hold = paused
     return _require_target(call)
 
 
@@ -8514,7 +8514,7 @@ def _image_settings_and_usage(call: _Call, count: int) -> _JSON:
     for name in _IMAGE_DEFAULTS:
         if name in call.body and call.body[name] != "auto":
             requested[name] = call.body[name]
-    settings = _fitting_fields(call.response_type, requested)  # without values that the types of the SDK do not accept
+    settings = _accepted_fields(call.response_type, requested)  # without values that the types of the SDK do not accept
     text_tokens = _count_tokens(_extract_text(call.body.get("prompt")))
     image_tokens = 4160 * count
     usage = {
@@ -10461,7 +10461,7 @@ def _derive_assignment(call: _Call, obj: _JSON, param: str, source: str) -> _JSO
     derived = {}
     for name, side in sides.items():
         if isinstance(obj.get(name), dict):
-            derived[name] = obj[name] | _fitting_fields(field_types[name].type, side)
+            derived[name] = obj[name] | _accepted_fields(field_types[name].type, side)
             if "id" in side:
                 derived[name]["id"] = side["id"]
     return derived
@@ -10539,7 +10539,7 @@ def _store_service_account(call: _Call, obj: _JSON, script: _Script) -> None:
 def _store_project_api_key(call: _Call, api_key: _JSON, script: _Script) -> None:
     """Store the API key of a service account among the API keys of the project."""
     path = "admin.organization.projects.ProjectAPIKey"
-    stored = _new_object(path, call.store, _fitting_fields(_sdk_type(path), api_key))
+    stored = _new_object(path, call.store, _accepted_fields(_sdk_type(path), api_key))
     call.store["admin.organization.projects.api_keys"][(*call.parent_ids, api_key["id"])] = stored
 
 
@@ -11046,7 +11046,7 @@ def _select_response(call: _Call) -> Scripted | None:
         return call.mock._endpoint(_rows()[prefix + call.behavior.fallback_to])._select(call)
     if not call.behavior.resume:
         return None
-    metadata = call.store._find_metadata(call.resource.name, call.key)
+    metadata = call.store._get_metadata(call.resource.name, call.key)
     if metadata is None or not metadata.created_by:
         return None
     creator = call.mock._endpoint(_rows()[metadata.created_by])._select(call)
@@ -14345,21 +14345,21 @@ class StateStore(collections.UserDict):
         return f"StateStore({counts})"
 
     @property
-    def _bookkeeping(self) -> _StoreMetadata:
+    def _store_metadata(self) -> _StoreMetadata:
         """The metadata of all objects. It is stored in the dict itself, so that stores with the same dict share it."""
         return self.data.get("service") or self.data.setdefault("service", _StoreMetadata())
 
-    def _find_metadata(self, resource: str, key: Any) -> _Metadata | None:
-        """Return the metadata of an object or a list, or None if it has none. Use `_metadata` to create it."""
-        return self._bookkeeping.metadata.get((resource, key))
+    def _get_metadata(self, resource: str, key: Any) -> _Metadata | None:
+        """Return the metadata of an object or a list, or None if it has none. Use `_ensure_metadata` to create it."""
+        return self._store_metadata.by_key.get((resource, key))
 
-    def _metadata(self, resource: str, key: Any) -> _Metadata:
+    def _ensure_metadata(self, resource: str, key: Any) -> _Metadata:
         """Return the metadata of an object, or of a list by the tuple of its parents' IDs. Create it if there is none."""
-        return self._bookkeeping.metadata.setdefault((resource, key), _Metadata())
+        return self._store_metadata.by_key.setdefault((resource, key), _Metadata())
 
     def _new_id(self, prefix: str) -> str:
         """Return the next ID, which depends on the earlier calls only. `_insert_object` skips IDs that a test used."""
-        counters = self._bookkeeping.id_counters
+        counters = self._store_metadata.id_counters
         counters[prefix] += 1
         return f"{prefix}{counters[prefix]:024d}"
 
@@ -14645,7 +14645,7 @@ class Scripted(_NoNewAttributes):
         script = self._script or _NOT_SET
         if script.step_count is not None and self._hit_count > script.step_count:
             raise AssertionError(
-                f"{self} was called {_times(self._hit_count)}, but its .response has "
+                f"{self} was called {_times_text(self._hit_count)}, but its .response has "
                 f"{_count_noun(script.step_count, 'step')}; add a step, or find the code that makes the extra call"
             )
         return script
@@ -15720,7 +15720,7 @@ def _builder_store() -> StateStore:
     Its IDs start at a high number, because a test may put these objects into the state of a mock, whose IDs start at 1.
     """
     store = StateStore()
-    store._bookkeeping.id_counters = collections.defaultdict(lambda: 10**23)
+    store._store_metadata.id_counters = collections.defaultdict(lambda: 10**23)
     return store
 
 

@@ -1190,7 +1190,7 @@ def test_deleted_objects_leave_no_metadata(openai_mock, client):
     assert not client.vector_stores.search(store, query="cats").data
     assert client.vector_stores.retrieve(store).file_counts.total == 0
     client.vector_stores.delete(store)
-    assert not any(openai_mock.state.values()) and not openai_mock.state._bookkeeping.metadata
+    assert not any(openai_mock.state.values()) and not openai_mock.state._store_metadata.by_key
 
 
 @requires("admin.organization.projects.create")
@@ -4367,7 +4367,7 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
     assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
     assert completed.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
-    assert openai_mock.state._bookkeeping.id_counters["run_"] == 1  # no run was made that nobody sees
+    assert openai_mock.state._store_metadata.id_counters["run_"] == 1  # no run was made that nobody sees
 
 
 @pytest.mark.parametrize("ids", [["call_x"], [0, "call_x"], []])
