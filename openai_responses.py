@@ -5647,7 +5647,10 @@ def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[_J
     items_by_response: dict[Any, list[_JSON]] = {}  # by response; one that leads back to itself ends there
     while not conversation and previous in store["responses"] and previous not in items_by_response:
         response = store["responses"][previous]
-        items_by_response[previous] = [*store._ensure_metadata("responses", previous).input, *(response.get("output") or [])]
+        items_by_response[previous] = [
+            *store._ensure_metadata("responses", previous).input,
+            *(response.get("output") or []),
+        ]
         conversation = (response.get("conversation") or {}).get("id")
         previous = response.get("previous_response_id")
     if conversation:
