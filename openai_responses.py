@@ -6029,7 +6029,7 @@ _extend_table(
 
 
 def _check_tool_messages(call: _Call) -> None:
-    """Tool messages answer calls of the messages before them."""
+    """Tool messages must answer tool calls of earlier messages."""
     call_ids: set[Any] = set()
     for index, message in enumerate(_request_messages(call)):
         call_ids |= {tool_call.get("id") for tool_call in _only_dicts(message.get("tool_calls"))}
@@ -6042,96 +6042,149 @@ def _check_tool_messages(call: _Call) -> None:
 
 
 def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
+    """Return the fields of a chat completion that follow from its request, its model and its choices."""
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1))
-    copies = choices[1:] if choices is not obj["choices"] else []
-    for tool_call in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in copies):
-        tool_call["id"] = call.store._new_id("call_")  # each choice has calls of its own
-    reasoning_tokens = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    completion_tokens = reasoning_tokens + sum(
-        _count_tokens(_output_text_of_message(choice["message"])) for choice in choices
+    if choices is not obj["choices"]:
+        for choice in choices[1:]:  # the copies have the call ids of the first choice
+            for tool_call in choice["message"].get("tool_calls") or ():
+                tool_call["id"] = call.store._new_id("call_")
+
+    model = str(obj["model"])
+    fields = _chat_usage(call, obj, choices)
+    if fields and "audio" in model:
+        fields["usage"] |= _usage_details_by_modality(fields["usage"])
+    fields |= _defaults_for_model(_CHAT_DEFAULTS_BY_MODEL, model)
+    if "metadata" in obj:
+        fields["metadata"] = None  # only the stored completion has the metadata of the request
+    if call.is_azure and not call.body.get("service_tier"):
+        fields["service_tier"] = None
+    fields |= _prompt_filter_fields(call)
+    final_choices = [_finalize_choice(call, choice) for choice in choices]
+    if final_choices != obj["choices"]:
+        fields["choices"] = final_choices
+    return fields
+
+
+def _chat_usage(call: _Call, obj: _JSON, choices: Iterable[_JSON]) -> _JSON:
+    """Return the usage of a chat completion as a field, empty if it doesn't have any.
+
+    The completion tokens are those of the choices, and those for reasoning, which is not visible in a choice.
+    """
+    details = (obj.get("usage") or {}).get("completion_tokens_details") or {}
+    reasoning_tokens = details.get("reasoning_tokens") or 0
+    visible_tokens = sum(_count_tokens(_output_text_of_message(choice["message"])) for choice in choices)
+    return _usage_with_counts(
+        obj,
+        prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))),
+        completion_tokens=reasoning_tokens + visible_tokens,
     )
-    usage = _usage_with_counts(
-        obj, prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))), completion_tokens=completion_tokens
-    )
-    fields = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
-    fields |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
-    choices = [_finalize_choice(call, choice) for choice in choices]
-    fields |= _content_filter_fields(call) | ({"choices": choices} if choices != obj["choices"] else {})
-    return _chat_model_defaults(str(obj["model"]), usage) | fields
 
 
 def _output_text_of_message(message: Mapping[str, Any]) -> str:
-    """Everything a model said in a message: text, refusal, the arguments of calls."""
-    called_tools = (
-        tool_call.get("function") or tool_call.get("custom") or {} for tool_call in message.get("tool_calls") or ()
-    )
-    parts = [message.get("content"), message.get("refusal"), _get_dict(message, "audio").get("transcript")]
-    parts += [tool.get("arguments") or tool.get("input") for tool in called_tools]
-    return "".join(filter(None, parts))
+    """Return all output of the model in a message: content, refusal, transcript, and the arguments of tool calls."""
+    texts = [
+        message.get("content"),
+        message.get("refusal"),
+        _get_dict(message, "audio").get("transcript"),
+    ]
+    for tool_call in message.get("tool_calls") or ():
+        tool = tool_call.get("function") or tool_call.get("custom") or {}
+        texts.append(tool.get("arguments") or tool.get("input"))
+    return "".join(text for text in texts if text)
 
 
-def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
-    """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
-    body, message, fields = call.body, choice["message"], {}
-    if choice["finish_reason"] == "tool_calls" and _get_dict(body, "tool_choice").get("type") in (
-        "custom",
-        "function",
-    ):
-        fields["finish_reason"] = "stop"
-    if body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
-        top = int(body.get("top_logprobs") or 0)
-        fields["logprobs"] = {
-            field: _fake_logprobs(message.get(field), top) or None for field in ("content", "refusal")
-        }
-    if "audio" in (body.get("modalities") or ()) and (text := message.get("content")):
-        speech = {"id": "audio_", "data": base64.b64encode(_SILENT_MP3).decode(), "transcript": text}
-        audio = {**speech, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
-        fields["message"] = message | {"content": None, "audio": audio}
-    fields |= _content_filter_fields(call, choice)
-    return choice | fields if fields else choice
+def _usage_details_by_modality(usage: _JSON) -> _JSON:
+    """Return the details of the usage of an audio model, which count all tokens as text tokens."""
+    completion_details = usage.get("completion_tokens_details") or {}
+    return {
+        "prompt_tokens_details": {
+            "audio_tokens": 0,
+            "cached_tokens": 0,
+            "image_tokens": 0,
+            "text_tokens": usage["prompt_tokens"],
+        },
+        "completion_tokens_details": {**completion_details, "text_tokens": usage["completion_tokens"]},
+    }
 
 
-# What models say that do not tell of their configuration.
-_FINGERPRINTS_BY_MODEL = (
-    (r"gpt-.*search", {"system_fingerprint": "", "service_tier": None}),
-    (r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4", {"system_fingerprint": None}),
+# Defaults of fields of a chat completion that depend on its model. The first row applies whose pattern matches the
+# beginning of the model's name.
+_CHAT_DEFAULTS_BY_MODEL = (
+    (
+        r"gpt-.*search",
+        {
+            "system_fingerprint": "",
+            "service_tier": None,
+        },
+    ),
+    (
+        r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4",
+        {
+            "system_fingerprint": None,
+        },
+    ),
 )
 
 
-def _chat_model_defaults(model: str, usage: _JSON) -> _JSON:
-    """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
-    if usage and "audio" in model:
-        prompt_tokens, completion_tokens = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
-        prompt_details = {
-            "prompt_tokens_details": {
-                "audio_tokens": 0,
-                "cached_tokens": 0,
-                "image_tokens": 0,
-                "text_tokens": prompt_tokens,
-            }
+def _repeat_choices(choices: list[_JSON], number: int) -> list[_JSON]:
+    """Return a single choice `number` times, as copies with an index. Return several choices as they are."""
+    if len(choices) != 1 or number <= 1:
+        return choices
+    return [{**_copy_json(choices[0]), "index": index} for index in range(number)]
+
+
+def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
+    """Return a choice with the fields that depend on the request: finish reason, log probabilities, audio, filter."""
+    message = choice["message"]
+    fields: _JSON = {}
+    if choice["finish_reason"] == "tool_calls":
+        tool_choice = _get_dict(call.body, "tool_choice")
+        if tool_choice.get("type") in ("custom", "function"):  # after a call of the tool that the request names
+            fields["finish_reason"] = "stop"
+
+    if call.body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
+        top = int(call.body.get("top_logprobs") or 0)
+        fields["logprobs"] = {
+            "content": _fake_logprobs(message.get("content"), top) or None,
+            "refusal": _fake_logprobs(message.get("refusal"), top) or None,
         }
-        completion_details = {
-            **(usage["usage"].get("completion_tokens_details") or {}),
-            "text_tokens": completion_tokens,
+
+    if "audio" in (call.body.get("modalities") or ()) and message.get("content"):
+        audio = {
+            "id": call.store._new_id("audio_"),
+            "data": base64.b64encode(_SILENT_MP3).decode(),
+            "transcript": message["content"],
+            "expires_at": int(time.time()) + 3600,
         }
-        usage["usage"] |= prompt_details | {"completion_tokens_details": completion_details}
-    defaults = next((defaults for pattern, defaults in _FINGERPRINTS_BY_MODEL if re.match(pattern, model)), {})
-    return usage | defaults
+        fields["message"] = message | {"content": None, "audio": audio}
+
+    fields |= _choice_filter_fields(call, choice)
+    return choice | fields if fields else choice
 
 
 def _store_chat(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a chat completion and the messages of its request, if the request has `store=True`."""
     if call.body.get("store") not in (True, "true"):
         return
     _store_created(call, obj, script)
+    # the service stores the metadata, which the answer to the request lacks, and the usage without its details
     usage = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
-    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": usage}  # told otherwise now
+    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": usage}
+
     for index, message in enumerate(_request_messages(call)):
-        content, parts = message.get("content"), None
+        message_id = f"{obj['id']}-{index}"
+        content = message.get("content")
+        stored = message | {
+            "content": content,
+            "content_parts": None,
+            "role": message.get("role"),
+            "name": None,
+            "id": message_id,
+        }
         if isinstance(content, list):
-            content, parts = _extract_text(content), content
-        id = f"{obj['id']}-{index}"
-        stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
-        call.store["chat.completions.messages"][obj["id"], id] = message | stored
+            stored["content"] = _extract_text(content)
+            stored["content_parts"] = content
+        call.store["chat.completions.messages"][obj["id"], message_id] = stored
 
 
 def _request_messages(call: _Call) -> list[_JSON]:
@@ -6139,45 +6192,52 @@ def _request_messages(call: _Call) -> list[_JSON]:
 
 
 def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
-    prompts = call.body.get("prompt") or ""
-    prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
+    """Return the fields of a completion that follow from its request: usage, choices, content filter."""
+    prompts = _completion_prompts(call)
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
-    prompt_tokens, completion_tokens = (
-        sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
-        sum(_count_tokens(completion["text"]) for completion in choices),
+    fields = _usage_with_counts(
+        obj,
+        prompt_tokens=sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
+        completion_tokens=sum(_count_tokens(choice["text"]) for choice in choices),
     )
-    usage = _usage_with_counts(obj, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
-    return usage | {
-        "choices": [_add_completion_logprobs(call, choice) for choice in choices],
-        **_content_filter_fields(call),
+    fields["choices"] = [_finalize_completion_choice(call, choice) for choice in choices]
+    return fields | _prompt_filter_fields(call)
+
+
+def _completion_prompts(call: _Call) -> list[Any]:
+    """Return the prompts of a request: several strings, or a single prompt as a string or as tokens."""
+    prompt = call.body.get("prompt") or ""
+    if isinstance(prompt, list) and prompt and isinstance(prompt[0], str):
+        return prompt
+    return [prompt]
+
+
+def _finalize_completion_choice(call: _Call, choice: _JSON) -> _JSON:
+    """Return a choice of a completion with the fields that depend on the request: filter and log probabilities."""
+    fields = _choice_filter_fields(call, choice)
+    top = call.body.get("logprobs")
+    if top is not None and not choice.get("logprobs"):
+        fields["logprobs"] = _completion_logprobs(choice["text"], int(top))
+    return choice | fields
+
+
+def _completion_logprobs(text: str, top: int) -> _JSON:
+    """Return the log probabilities of a text in the format of completions: four parallel lists, one entry a token."""
+    logprobs: dict[str, list[Any]] = {
+        "tokens": [],
+        "token_logprobs": [],
+        "top_logprobs": [],
+        "text_offset": [],
     }
-
-
-def _repeat_choices(choices: list[_JSON], number: int) -> list[_JSON]:
-    """The one choice there is as often as asked for."""
-    return [{**_copy_json(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
-
-
-def _add_completion_logprobs(call: _Call, choice: _JSON) -> _JSON:
-    """A choice of a completion with log probabilities, where the request says how many."""
-    filters, top = _content_filter_fields(call, choice), call.body.get("logprobs")
-    if top is None or choice.get("logprobs"):
-        return choice | filters
-    logprobs = _fake_logprobs(choice["text"], int(top))
-    tokens = [entry["token"] for entry in logprobs]
-    top_logprobs = [
-        {alternative["token"]: alternative["logprob"] for alternative in entry["top_logprobs"]} for entry in logprobs
-    ]
-    logprobs = {
-        "tokens": tokens,
-        "token_logprobs": [entry["logprob"] for entry in logprobs],
-        "top_logprobs": top_logprobs,
-    }
-    return (
-        choice
-        | filters
-        | {"logprobs": logprobs | {"text_offset": [*itertools.accumulate(map(len, tokens), initial=0)][:-1]}}
-    )
+    offset = 0
+    for entry in _fake_logprobs(text, top):
+        alternatives = {candidate["token"]: candidate["logprob"] for candidate in entry["top_logprobs"]}
+        logprobs["tokens"].append(entry["token"])
+        logprobs["token_logprobs"].append(entry["logprob"])
+        logprobs["top_logprobs"].append(alternatives)
+        logprobs["text_offset"].append(offset)
+        offset += len(entry["token"])
+    return logprobs
 
 
 def _implied_by_message(message: _JSON, explicit: Mapping[str, Any]) -> _JSON:
@@ -6191,122 +6251,174 @@ def _implied_by_choice(choice: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
 
 
-def _tool_call_type(tool_call: ToolCall) -> str:
-    return "custom" if tool_call.custom else "function"
-
-
 def _turn_to_chat(turn: Turn) -> _JSON:
-    tool_calls = [
-        {
-            "id": tool_call.id or _NewId("call_"),
-            "type": _tool_call_type(tool_call),
-            _tool_call_type(tool_call): _tool_call_fields(tool_call),
-        }
-        for tool_call in turn.tool_calls
-    ]
-    message = {"content": turn.text} | ({"tool_calls": tool_calls} if tool_calls else {})
-    message |= {"refusal": turn.refusal} if turn.refusal else {}
-    message |= {"annotations": [_url_citation(citation, True) for citation in turn.citations]} if turn.citations else {}
-    usage = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning or "")}}
-    choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
-    return {"choices": [choice]} | ({"usage": usage} if turn.reasoning else {})
+    """Convert a turn to a partial of `ChatCompletion`. Raises `TypeError` for a citation of a file."""
+    message: _JSON = {"content": turn.text}
+    if turn.tool_calls:
+        message["tool_calls"] = [_chat_tool_call(tool_call) for tool_call in turn.tool_calls]
+    if turn.refusal:
+        message["refusal"] = turn.refusal
+    if turn.citations:
+        message["annotations"] = [_url_citation(citation, nested=True) for citation in turn.citations]
+
+    choice: _JSON = {"message": message}
+    if turn.stop:
+        choice["finish_reason"] = turn.stop
+
+    completion: _JSON = {"choices": [choice]}
+    if turn.reasoning:  # a chat completion counts the tokens of reasoning, but doesn't contain the text
+        completion["usage"] = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning)}}
+    return completion
+
+
+def _chat_tool_call(tool_call: ToolCall) -> _JSON:
+    """Convert a tool call of a turn to a member of `tool_calls`."""
+    tool_type = "custom" if tool_call.custom else "function"
+    return {
+        "id": tool_call.id or _NewId("call_"),
+        "type": tool_type,
+        tool_type: _tool_call_fields(tool_call),
+    }
 
 
 def _turn_to_completion(turn: Turn) -> _JSON:
-    return {"choices": [_turn_to_text(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
+    """Convert a turn to a partial of `Completion`. Raises `TypeError` for a turn that isn't just text."""
+    choice = _turn_to_text(turn)
+    if turn.stop:
+        choice["finish_reason"] = turn.stop
+    return {"choices": [choice]}
 
 
 # ---- stream chunks ---------------------------------------------------------------------------------------------------
 
 
-_PROMPT_FILTER_KEY, _FILTER_KEY = "prompt_filter_results", "content_filter_results"
-
-
 def _chat_events(call: _Call, chat: _JSON, chunk: int | None) -> Iterator[_Event]:
+    """Yield the chunks of a chat completion, all of one choice before those of the next, and `[DONE]`.
+
+    chunk: the number of characters of each piece of text, or `None` for pieces of one word.
+    """
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER_KEY)}
-    base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
-    if _PROMPT_FILTER_KEY in chat:  # Azure tells of the prompt before there is an answer
+    base["object"] = "chat.completion.chunk"
+    if with_usage:
+        base["usage"] = None  # in all chunks but the last
+
+    if _PROMPT_FILTER_KEY in chat:  # Azure sends the results for the prompt in a chunk before the answer
         empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
         yield None, empty | {_PROMPT_FILTER_KEY: chat[_PROMPT_FILTER_KEY]}
     for choice in chat["choices"]:
-        for delta, rest in _chat_deltas(choice, chunk):
-            yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
+        for delta, fields in _chat_deltas(choice, chunk):
+            chunk_choice = {"index": choice["index"], "delta": delta, "finish_reason": None} | fields
+            yield None, base | {"choices": [chunk_choice]}
     if with_usage and chat.get("usage"):
         yield None, base | {"choices": [], "usage": chat["usage"]}
     yield None, "[DONE]"
 
 
 def _chat_deltas(choice: _JSON, chunk: int | None) -> Iterator[tuple[_JSON, _JSON]]:
-    """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
-    message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    filters = [{_FILTER_KEY: {}}, {_FILTER_KEY: rest.pop(_FILTER_KEY)}] if _FILTER_KEY in rest else [{}, {}]
-    logprobs = rest.pop("logprobs", None)
-    text_deltas, initial_delta = _chat_text_deltas(message, logprobs, chunk), _initial_chat_delta(message)
-    call_deltas = [
-        {"tool_calls": [{"index": index} | delta]}
-        for index, tool_call in enumerate(message.get("tool_calls") or ())
-        for delta in _tool_call_deltas(tool_call, chunk)
-    ]
-    if not text_deltas and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
-        initial_delta |= call_deltas.pop(0)
-    yield initial_delta, {"logprobs": None if text_deltas else logprobs} | filters[0]
-    for delta, piece_logprobs in text_deltas:
-        yield delta, {"logprobs": piece_logprobs} | filters[1]
-    for delta in (*_audio_deltas(message.get("audio"), chunk), *call_deltas):
-        yield delta, {"logprobs": None} | filters[0]
-    yield {}, {"logprobs": None} | filters[0] | rest
+    """Yield the deltas of a choice: the role, the texts in pieces, the audio, the tool calls, and an empty one.
+
+    With each delta comes a dict of the fields next to it: log probabilities, the results of Azure's content filter, and
+    with the last delta the finish reason.
+    """
+    message = choice["message"]
+    logprobs = choice.get("logprobs")
+    no_text_fields: _JSON = {"logprobs": None}
+    text_fields: _JSON = {}
+    if _FILTER_KEY in choice:  # Azure's results are in the chunks with text, and empty in all others
+        no_text_fields[_FILTER_KEY] = {}
+        text_fields[_FILTER_KEY] = choice[_FILTER_KEY]
+
+    first_delta = _first_chat_delta(message)
+    text_deltas = _chat_text_deltas(message, logprobs, chunk)
+    call_deltas = _chat_call_deltas(message, chunk)
+    if text_deltas:
+        yield first_delta, no_text_fields
+    else:
+        if len(message.get("tool_calls") or ()) == 1:  # the first delta begins the only tool call
+            first_delta |= call_deltas.pop(0)
+        yield first_delta, no_text_fields | {"logprobs": logprobs}
+
+    for delta, delta_logprobs in text_deltas:
+        yield delta, {"logprobs": delta_logprobs} | text_fields
+    for delta in _chat_audio_deltas(message.get("audio"), chunk):
+        yield delta, no_text_fields
+    for delta in call_deltas:
+        yield delta, no_text_fields
+    handled_keys = ("index", "message", "logprobs", _FILTER_KEY)
+    final_fields = {key: value for key, value in choice.items() if key not in handled_keys}
+    yield {}, no_text_fields | final_fields
 
 
-def _chat_text_deltas(message: _JSON, logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
-    """The texts of a message in pieces, with the log probabilities of each piece."""
-    deltas: list[tuple[dict[str, str], Any]] = []
+def _first_chat_delta(message: _JSON) -> _JSON:
+    """Return the first delta of a message: the role, empty texts, and the fields that are not sent in pieces."""
+    delta = {"role": message["role"], "content": None, "refusal": None}
+    for key, value in message.items():
+        if key in ("role", "audio", "tool_calls") or value in (None, []):
+            continue
+        delta[key] = "" if isinstance(value, str) else value
+    return delta
+
+
+def _chat_text_deltas(message: _JSON, logprobs: _JSON | None, chunk: int | None) -> list[tuple[_JSON, _JSON | None]]:
+    """Return the deltas of all texts of a message, each with the log probabilities of its piece of text."""
+    deltas: list[tuple[_JSON, _JSON | None]] = []
     for key, text in message.items():
-        if isinstance(text, str) and key != "role":
-            pieces, text_logprobs = list(_split_text(text, chunk)), (logprobs or {}).get(key)
-            piece_logprobs = (
-                [logprobs | {key: tokens} for tokens in _logprobs_by_piece(pieces, text_logprobs)]
-                if text_logprobs
-                else [None] * len(pieces)
-            )
-            deltas += zip(({key: piece} for piece in pieces), piece_logprobs, strict=True)
+        if key == "role" or not isinstance(text, str):
+            continue
+        pieces = list(_split_text(text, chunk))
+        if logprobs and logprobs.get(key):
+            tokens_by_piece = _logprobs_by_piece(pieces, logprobs[key])
+            for piece, tokens in zip(pieces, tokens_by_piece, strict=True):
+                deltas.append(({key: piece}, logprobs | {key: tokens}))
+        else:
+            deltas += [({key: piece}, None) for piece in pieces]
     return deltas
 
 
-def _initial_chat_delta(message: _JSON) -> _JSON:
-    """The first delta: the role, texts that are still empty, and what does not come in pieces."""
-    fields = {
-        key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
-    }
-    empty = {key: "" for key, value in fields.items() if isinstance(value, str) and key != "role"}
-    return {"role": message["role"], "content": None, "refusal": None} | fields | empty
+def _chat_audio_deltas(audio: _JSON | None, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the deltas of the audio of a message: the transcript in pieces, the data, the time when it expires."""
+    if not audio:
+        return
+    parts = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
+    parts.append({"data": audio["data"]})
+    parts.append({"expires_at": audio["expires_at"]})
+    parts[0] = {"id": audio["id"], **parts[0]}
+    for part in parts:
+        yield {"audio": part}
+
+
+def _chat_call_deltas(message: _JSON, chunk: int | None) -> list[_JSON]:
+    """Return the deltas of all tool calls of a message."""
+    deltas: list[_JSON] = []
+    for index, tool_call in enumerate(message.get("tool_calls") or ()):
+        for delta in _tool_call_deltas(tool_call, chunk):
+            deltas.append({"tool_calls": [{"index": index, **delta}]})
+    return deltas
 
 
 def _tool_call_deltas(tool_call: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the deltas of a tool call: the call with empty arguments, then the arguments in pieces."""
     tool_type = tool_call["type"]
+    tool = tool_call[tool_type]
     field = "input" if tool_type == "custom" else "arguments"
-    yield {key: value for key, value in tool_call.items() if key != tool_type} | {
-        tool_type: tool_call[tool_type] | {field: ""}
-    }
-    for piece in _split_text(tool_call[tool_type][field], chunk):
+    call_fields = {key: value for key, value in tool_call.items() if key != tool_type}
+    yield {**call_fields, tool_type: tool | {field: ""}}
+    for piece in _split_text(tool[field], chunk):
         yield {tool_type: {field: piece}}
 
 
-def _audio_deltas(audio: _JSON | None, chunk: int | None) -> Iterator[_JSON]:
-    """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
-    if audio:
-        transcript_parts = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
-        first, *rest = [*transcript_parts, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
-        yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *rest))
-
-
 def _completion_events(call: _Call, completion: _JSON, chunk: int | None) -> Iterator[_Event]:
+    """Yield the chunks of a completion, all of one choice before those of the next, and `[DONE]`.
+
+    chunk: the number of characters of each piece of text, or `None` for pieces of one word.
+    """
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
         for piece in _split_text(choice["text"], chunk):
-            piece_choice = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
-            yield None, base | {"choices": [piece_choice]}
+            chunk_choice = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
+            yield None, base | {"choices": [chunk_choice]}
         yield None, base | {"choices": [choice | {"text": ""}]}
     if with_usage and completion.get("usage"):
         yield None, base | {"choices": [], "usage": completion["usage"]}
@@ -6316,25 +6428,40 @@ def _completion_events(call: _Call, completion: _JSON, chunk: int | None) -> Ite
 # ---- content filters of Azure ----------------------------------------------------------------------------------------
 
 
+_PROMPT_FILTER_KEY = "prompt_filter_results"
+_FILTER_KEY = "content_filter_results"
 _PROTECTED_MATERIAL = ("protected_material_code", "protected_material_text")
+_HARMS = ("hate", "self_harm", "sexual", "violence")
 
 
-def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None) -> _JSON:
-    """What the content filter of Azure finds in a choice; without one, in the prompt."""
+def _prompt_filter_fields(call: _Call) -> _JSON:
+    """Return the results of Azure's content filter for the prompt. Completions of other hosts don't have any."""
     if not call.is_azure:
         return {}
-    if choice is None:
-        return {_PROMPT_FILTER_KEY: [{"prompt_index": 0, _FILTER_KEY: _filter_results("jailbreak")}]}
+    return {_PROMPT_FILTER_KEY: [{"prompt_index": 0, _FILTER_KEY: _filter_results("jailbreak")}]}
+
+
+def _choice_filter_fields(call: _Call, choice: Mapping[str, Any]) -> _JSON:
+    """Return the results of Azure's content filter for a choice. Choices of other hosts don't have any."""
+    if not call.is_azure:
+        return {}
     if choice["finish_reason"] == "tool_calls":
         return {_FILTER_KEY: {}}
-    return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=choice["finish_reason"] == "content_filter")}
+    harmful = choice["finish_reason"] == "content_filter"
+    return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=harmful)}
 
 
 def _filter_results(*detections: str, harmful: bool = False) -> _JSON:
-    """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
-    harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
-    harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
-    return harms | {detection: {"filtered": False, "detected": False} for detection in detections}
+    """Return results of a content filter: the severity of each harm, and for each of `detections` that it is absent.
+
+    harmful: whether the filter found hate.
+    """
+    results: _JSON = {harm: {"filtered": False, "severity": "safe"} for harm in _HARMS}
+    if harmful:
+        results["hate"] = {"filtered": True, "severity": "high"}
+    for detection in detections:
+        results[detection] = {"filtered": False, "detected": False}
+    return results
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
@@ -6366,17 +6493,33 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "FunctionDefinition": {"strict": False, "parameters": _EMPTY_PARAMETERS},
+        "FunctionDefinition": {
+            "strict": False,
+            "parameters": _EMPTY_PARAMETERS,
+        },
         "ChatCompletion": {
             "choices": [{}],
             "usage": {},
             "service_tier": "default",
             "system_fingerprint": "fp_44709d6fcb",
         },
-        "ChatCompletionMessage": {"content": _DEFAULT_TEXT, "refusal": None, "annotations": []},
+        "ChatCompletionMessage": {
+            "content": _DEFAULT_TEXT,
+            "refusal": None,
+            "annotations": [],
+        },
         "Choice": {"logprobs": None},
-        "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
-        "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
+        "Completion": {
+            "choices": [{}],
+            "usage": {
+                "prompt_tokens_details": None,
+                "completion_tokens_details": None,
+            },
+        },
+        "CompletionUsage": {
+            "prompt_tokens_details": {},
+            "completion_tokens_details": {},
+        },
         "CompletionChoice": {"logprobs": None},
         "CompletionTokensDetails": {
             "accepted_prediction_tokens": 0,
@@ -6384,7 +6527,10 @@ _extend_table(
             "reasoning_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
-        "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
+        "PromptTokensDetails": {
+            "audio_tokens": 0,
+            "cached_tokens": 0,
+        },
     },
 )
 
@@ -6418,7 +6564,11 @@ _extend_table(
             events=_chat_events,
             get_messages=_request_messages,
         ),
-        "completions.create": _Behavior(is_generated=True, derive=_derive_completion, events=_completion_events),
+        "completions.create": _Behavior(
+            is_generated=True,
+            derive=_derive_completion,
+            events=_completion_events,
+        ),
     },
 )
 
