@@ -5432,69 +5432,101 @@ _extend_table(
 
 
 def _check_response(call: _Call) -> None:
-    """The previous response is there, and no conversation beside it; tool outputs answer calls."""
-    previous, conversation = call.body.get("previous_response_id"), _conversation_id(call)
-    if previous and conversation:
+    """The previous response must exist. A conversation can't be named with it. Tool outputs must answer tool calls."""
+    previous = call.body.get("previous_response_id")
+    if previous and _conversation_id(call):
         _reject("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
     if previous and previous not in call.store["responses"]:
         message = f"Previous response with id '{previous}' not found."
         _reject(message, "previous_response_id", "previous_response_not_found")
+
     for tool in _only_dicts(call.body.get("tools")):
-        if isinstance(id := tool.get("container"), str) and id in call.store["containers"]:
-            _require_live_container(call, id)
-    call_ids = {item.get("call_id") for item in _conversation_items(call) if "output" not in str(item.get("type"))}
+        container = tool.get("container")
+        if isinstance(container, str) and container in call.store["containers"]:
+            _require_live_container(call, container)
+
+    call_ids = set()
+    for item in _conversation_items(call):
+        if "output" not in str(item.get("type")):
+            call_ids.add(item.get("call_id"))
     for item in _only_dicts(call.body.get("input")):
-        item_type, id = str(item.get("type")), item.get("call_id")
-        if item_type.endswith("call_output") and id not in call_ids:
-            _reject(f"No tool call found for {item_type.replace('_', ' ')} with call_id {id}.", "input")
+        item_type = str(item.get("type"))
+        call_id = item.get("call_id")
+        if item_type.endswith("call_output") and call_id not in call_ids:
+            _reject(f"No tool call found for {item_type.replace('_', ' ')} with call_id {call_id}.", "input")
 
 
 def _derive_response(call: _Call, obj: _JSON) -> _JSON:
-    output_tokens = sum(map(_count_item_tokens, obj["output"]))
-    usage = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=output_tokens)
-    if usage and (
-        reasoning_tokens := sum(_count_item_tokens(item) for item in obj["output"] if item["type"] == "reasoning")
-    ):
-        usage["usage"]["output_tokens_details"] = {"reasoning_tokens": reasoning_tokens}
-    conversation = {"conversation": {"id": id}} if (id := _conversation_id(call)) else {}
-    output = {"output": [_item_with_request_fields(call, obj, position) for position in range(len(obj["output"]))]}
-    return usage | output | _response_model_defaults(call.body, obj) | conversation | _response_filter_fields(call, obj)
+    """Return the fields of a response that follow from its request, its model and its output."""
+    output = obj["output"]
+    output_tokens = sum(_count_item_tokens(item) for item in output)
+    fields = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=output_tokens)
+    if fields:
+        reasoning_tokens = sum(_count_item_tokens(item) for item in output if item["type"] == "reasoning")
+        if reasoning_tokens:
+            fields["usage"]["output_tokens_details"] = {"reasoning_tokens": reasoning_tokens}
+
+    fields["output"] = [_item_with_request_fields(call, obj, position) for position in range(len(output))]
+    fields |= _response_model_defaults(call.body, obj)
+    conversation = _conversation_id(call)
+    if conversation:
+        fields["conversation"] = {"id": conversation}
+    return fields | _response_filter_fields(call, obj)
 
 
 def _count_prompt_tokens(call: _Call) -> int:
-    return _count_tokens(_extract_text(call.body.get("instructions"))) + sum(
-        map(_count_item_tokens, _conversation_items(call))
-    )
+    """Return the number of tokens of the instructions and of the conversation, with the input of the call."""
+    instructions_tokens = _count_tokens(_extract_text(call.body.get("instructions")))
+    return instructions_tokens + sum(_count_item_tokens(item) for item in _conversation_items(call))
 
 
 def _count_item_tokens(item: Mapping[str, Any]) -> int:
+    """Return the number of tokens of an item: of its text, and of its arguments if it is a tool call."""
     return _count_tokens(_extract_text(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
 def _response_model_defaults(requested: Mapping[str, Any], response: Mapping[str, Any]) -> _JSON:
-    """What a response says by its model, under what the request said."""
-    model_defaults = next(
-        (
-            model_defaults
-            for pattern, model_defaults in _supported_model_defaults()
-            if re.match(pattern, str(response["model"]))
-        ),
-        {},
-    )
-    fields = {key: value for key, value in model_defaults.items() if key == "reasoning" or requested.get(key) is None}
-    requested_reasoning = {key: value for key, value in (requested.get("reasoning") or {}).items() if value is not None}
-    # the response says which summary "auto" stood for
-    summary = {"summary": "detailed"} if requested_reasoning.get("summary") == "auto" else {}
-    empty_reasoning = dict.fromkeys(("context", "effort", "summary"))
-    return fields | {"reasoning": empty_reasoning | fields.get("reasoning", {}) | requested_reasoning | summary}
+    """Return the fields of a response whose defaults depend on its model, always with `reasoning`.
+
+    requested: the body of the request. Its values override the defaults.
+    response: the response, of which only the model is used.
+    """
+    fields: _JSON = {}
+    reasoning: _JSON = {"context": None, "effort": None, "summary": None}
+    for key, default in _defaults_for_model(_supported_response_defaults(), str(response["model"])).items():
+        if key == "reasoning":
+            reasoning |= default
+        elif requested.get(key) is None:
+            fields[key] = default
+
+    for key, value in (requested.get("reasoning") or {}).items():
+        if value is not None:
+            reasoning[key] = value
+    if reasoning["summary"] == "auto":  # the service answers with the summary that it chose for "auto"
+        reasoning["summary"] = "detailed"
+    fields["reasoning"] = reasoning
+    return fields
 
 
-# What a response says by its model where the request does not: the first pattern that the model's name begins with.
-_RESPONSE_DEFAULTS_BY_MODEL = (
+def _defaults_for_model(rows: Iterable[tuple[str, Mapping[str, Any]]], model: str) -> Mapping[str, Any]:
+    """Return the values of the first row whose pattern matches the beginning of a model's name, or an empty dict."""
+    for pattern, values in rows:
+        if re.match(pattern, model):
+            return values
+    return {}
+
+
+# Defaults of fields of a response that depend on its model. The first row applies whose pattern matches the beginning of
+# the model's name.
+_RESPONSE_DEFAULTS_BY_MODEL: tuple[tuple[str, _JSON], ...] = (
     (
         r"gpt-5\.([6-9]|\d\d)",
         {
-            "reasoning": {"context": "all_turns", "effort": "medium", "mode": "standard"},
+            "reasoning": {
+                "context": "all_turns",
+                "effort": "medium",
+                "mode": "standard",
+            },
             "top_p": 0.98,
             "prompt_cache_retention": "24h",
         },
@@ -5502,7 +5534,11 @@ _RESPONSE_DEFAULTS_BY_MODEL = (
     (
         r"gpt-5\.5",
         {
-            "reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"},
+            "reasoning": {
+                "context": "current_turn",
+                "effort": "medium",
+                "mode": "standard",
+            },
             "top_p": 0.98,
             "prompt_cache_retention": "24h",
         },
@@ -5510,52 +5546,82 @@ _RESPONSE_DEFAULTS_BY_MODEL = (
     (
         r"gpt-5\.[2-4]",
         {
-            "reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"},
+            "reasoning": {
+                "context": "current_turn",
+                "effort": "none",
+                "mode": "standard",
+            },
             "top_p": 0.98,
             "prompt_cache_retention": "24h",
         },
     ),
-    (r"gpt-5\.1", {"reasoning": {"context": "current_turn", "effort": "none", "mode": "standard"}}),
+    (
+        r"gpt-5\.1",
+        {
+            "reasoning": {
+                "context": "current_turn",
+                "effort": "none",
+                "mode": "standard",
+            },
+        },
+    ),
     (
         r"gpt-5(?!-chat)|o\d|computer-use",
-        {"reasoning": {"context": "current_turn", "effort": "medium", "mode": "standard"}},
+        {
+            "reasoning": {
+                "context": "current_turn",
+                "effort": "medium",
+                "mode": "standard",
+            },
+        },
     ),
 )
 
 
 @functools.cache
-def _supported_model_defaults() -> list[tuple[str, Mapping[str, Any]]]:
+def _supported_response_defaults() -> list[tuple[str, Mapping[str, Any]]]:
     """Return `_RESPONSE_DEFAULTS_BY_MODEL` without fields of `reasoning` that the installed release doesn't have."""
-    supported_reasoning = functools.partial(_accepted_fields, _sdk_type("shared.Reasoning"))
-    return [
-        (pattern, model_defaults | {"reasoning": supported_reasoning(model_defaults["reasoning"])})
-        for pattern, model_defaults in _RESPONSE_DEFAULTS_BY_MODEL
-    ]
+    reasoning_type = _sdk_type("shared.Reasoning")
+    rows: list[tuple[str, Mapping[str, Any]]] = []
+    for pattern, defaults in _RESPONSE_DEFAULTS_BY_MODEL:
+        reasoning = _accepted_fields(reasoning_type, defaults["reasoning"])
+        rows.append((pattern, {**defaults, "reasoning": reasoning}))
+    return rows
 
 
 def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> _JSON:
-    """The same for a response, of its prompt and its answer."""
+    """Return the results of Azure's content filter for a response. Responses of other hosts don't have any."""
     if not call.is_azure:
         return {}
-    harmful = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
-    sources = {
-        "prompt": (_filter_results("jailbreak"), call.body.get("input")),
-        "completion": (_filter_results(*_PROTECTED_MATERIAL, harmful=harmful), response["output"]),
+    incomplete_details = response.get("incomplete_details") or {}
+    harmful = incomplete_details.get("reason") == "content_filter"
+    prompt_results = _filter_results("jailbreak")
+    completion_results = _filter_results(*_PROTECTED_MATERIAL, harmful=harmful)
+    prompt = _build_content_filter("prompt", call.body.get("input"), prompt_results, blocked=False)
+    completion = _build_content_filter("completion", response["output"], completion_results, blocked=harmful)
+    return {"content_filters": [prompt, completion]}
+
+
+def _build_content_filter(source: str, content: Any, results: _JSON, *, blocked: bool) -> _JSON:
+    """Build one of Azure's `content_filters`: the results for all text of the prompt or of the completion."""
+    return {
+        "blocked": blocked,
+        "source_type": source,
+        "content_filter_raw": [],
+        _FILTER_KEY: results,
+        "content_filter_offsets": {
+            "start_offset": 0,
+            "end_offset": len(_extract_text(content)),
+            "check_offset": 0,
+        },
     }
-    content_filters = [
-        {
-            "blocked": harmful and source == "completion",
-            "source_type": source,
-            "content_filter_raw": [],
-            _FILTER_KEY: results,
-            "content_filter_offsets": {"start_offset": 0, "end_offset": len(_extract_text(text)), "check_offset": 0},
-        }
-        for source, (results, text) in sources.items()
-    ]
-    return {"content_filters": content_filters}
 
 
 def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a response with its input items, except with `store=False`, and add the items to its conversation.
+
+    A response that runs in the background is reset to `queued`, unless the script sets its state.
+    """
     if call.body.get("store") is not False:
         _store_created(call, obj, script)
         call.store._ensure_metadata("responses", obj["id"]).input = call.input_items
@@ -5563,46 +5629,69 @@ def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
         if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
             _run_in_background(call, obj)
-    if conversation := _conversation_id(call):
+
+    conversation = _conversation_id(call)
+    if conversation:
         for item in [*call.input_items, *obj["output"]]:
             call.store["conversations.items"][conversation, item["id"]] = item
 
 
 def _run_in_background(call: _Call, obj: _JSON) -> None:
-    """Has a response come true over retrieves."""
+    """Reset a stored response to `queued`. The first retrieve sets it in progress, the second one finishes it."""
     initial_fields = _in_progress_fields(call)
     final_fields = {key: obj[key] for key in initial_fields}
-    obj |= initial_fields | {"status": "queued"}
+    obj |= initial_fields
+    obj["status"] = "queued"
     _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final_fields)
 
 
 def _in_progress_fields(call: _Call) -> _JSON:
-    """What differs in a response that has only begun; in which tier it is processed is known in the end."""
-    tier = call.body.get("service_tier") or "auto"
-    empty_fields = dict.fromkeys(("usage", "completed_at", "error", "incomplete_details"))
-    return {"status": "in_progress", "output": [], "service_tier": tier, **empty_fields}
+    """Return the fields whose values differ between a response in progress and a finished one."""
+    return {
+        "status": "in_progress",
+        "output": [],
+        "service_tier": call.body.get("service_tier") or "auto",  # the service reports the actual tier at the end
+        "usage": None,
+        "completed_at": None,
+        "error": None,
+        "incomplete_details": None,
+    }
 
 
 def _to_items(value: Any) -> list[_JSON]:
-    """What a request brings for a conversation, a text or items, as items."""
-    return [{"role": "user", "content": value}] if value and isinstance(value, str) else _only_dicts(value)
+    """Convert the input of a request, a string or a list, to a list of items."""
+    if value and isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    return _only_dicts(value)
 
 
 def _to_conversation_item(item: _JSON, store: StateStore) -> _JSON:
-    """An item as a conversation shows it, with an id."""
+    """Return an item of a request as a conversation contains it, with an id and with the defaults of its type.
+
+    Raises the 400 for an id that is not a string.
+    """
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
         part_type = "output_text" if item.get("role") == "assistant" else "input_text"
         item = {**item, "content": [{"type": part_type, "text": item["content"]}]}
-    full_item = item = {"type": "message" if "role" in item else item.get("type"), **item}
-    with contextlib.suppress(ValueError):  # an item no response ever shows, such as a reference, stays as it is
-        full_item = _stamp(_merge(_sdk_type("responses.ResponseItem"), item, "input"), store)
-    full_item = full_item if full_item.get("id") is not None else {**full_item, "id": store._new_id("item_")}
+    item_type = "message" if "role" in item else item.get("type")
+    full_item = {"type": item_type, **item}
+    with contextlib.suppress(ValueError):  # items that responses never contain, such as references, have no defaults
+        full_item = _stamp(_merge(_sdk_type("responses.ResponseItem"), full_item, "input"), store)
+
+    if full_item.get("id") is None:
+        full_item["id"] = store._new_id("item_")
     if not isinstance(full_item["id"], str):
         _reject(f"Invalid type for the id of an item: expected a string, but got {_short_repr(full_item['id'])}.")
-    return full_item | ({"status": "completed"} if full_item.get("status", "") is None else {})
+    if "status" in full_item and full_item["status"] is None:
+        full_item["status"] = "completed"
+    return full_item
 
 
 def _cancel_response(call: _Call) -> Any:
+    """Cancel a background response unless it is finished, and return it.
+
+    Raises the 400 for a response that doesn't run in the background.
+    """
     response = _require_target(call)
     if not response.get("background"):
         _reject("Only background responses can be cancelled.", "response_id")
@@ -5613,38 +5702,59 @@ def _cancel_response(call: _Call) -> Any:
 
 
 def _list_input_items(call: _Call) -> _JSON:
-    """What a response heard: of files not the bytes, of images the addresses if the query includes them."""
+    """Return a page of the input items of a response. Image URLs are null unless the query includes them."""
     page = _handle_list(call)
     with_images = "message.input_image.image_url" in (call.all_params.get("include") or ())
     for index, item in enumerate(page["data"]):
-        if parts := _only_dicts(item.get("content")):
+        parts = _only_dicts(item.get("content"))
+        if parts:
             page["data"][index] = item | {"content": [_listed_part(part, with_images) for part in parts]}
     return page
 
 
 def _listed_part(part: _JSON, with_images: bool) -> _JSON:
+    """Return a part of an input item as lists contain it: files without their data, images perhaps without their URL."""
     if part.get("type") not in ("input_file", "input_image"):
         return part
     listed_part = {"file_id": None, **part}
-    if part["type"] == "input_image":
-        return listed_part if with_images else listed_part | {"image_url": None}
-    return {key: item for key, item in listed_part.items() if key != "file_data"}
+    if part["type"] == "input_file":
+        listed_part.pop("file_data", None)
+    elif not with_images:
+        listed_part["image_url"] = None
+    return listed_part
 
 
 def _derive_compaction(call: _Call, obj: _JSON) -> _JSON:
-    """What the user said stays, the rest becomes one compaction item."""
+    """Return the output of a compaction: the messages of the user, then the items of `obj`, which replace all others."""
     user_items = [item for item in _conversation_items(call) if item.get("role") == "user"]
-    return {"output": [*map(_to_output_message, user_items), *obj["output"]]}
+    return {"output": [*(_to_output_message(item) for item in user_items), *obj["output"]]}
+
+
+def _to_output_message(item: Mapping[str, Any]) -> _JSON:
+    """Convert an input message to the output message with the same id and text."""
+    return {
+        "id": item["id"],
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": _extract_text(item), "annotations": []}],
+    }
 
 
 def _conversation_items(call: _Call) -> list[_JSON]:
-    """The effective conversation of a responses call: all that came before, and its own input."""
-    return [*_prior_items(call.store, call.body.get("previous_response_id"), _conversation_id(call)), *call.input_items]
+    """Return all items that the model sees: those of the conversation so far, and the input of the call."""
+    prior_items = _prior_items(call.store, call.body.get("previous_response_id"), _conversation_id(call))
+    return [*prior_items, *call.input_items]
 
 
 def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[_JSON]:
-    """The items of a conversation, or of the responses before, oldest first."""
-    items_by_response: dict[Any, list[_JSON]] = {}  # by response; one that leads back to itself ends there
+    """Return the items of a conversation, or else of a chain of responses, oldest first.
+
+    previous: the id of the last response of the chain. If a response of the chain belongs to a conversation, all items
+        of that conversation are the result.
+    conversation: the id of the conversation, if the request names one.
+    """
+    items_by_response: dict[Any, list[_JSON]] = {}  # newest response first; its keys stop a chain that is a loop
     while not conversation and previous in store["responses"] and previous not in items_by_response:
         response = store["responses"][previous]
         items_by_response[previous] = [
@@ -5655,39 +5765,38 @@ def _prior_items(store: StateStore, previous: Any, conversation: Any) -> list[_J
         previous = response.get("previous_response_id")
     if conversation:
         return list(store._children("conversations.items", conversation).values())
-    return [item for items in reversed(items_by_response.values()) for item in items]
+    return list(itertools.chain.from_iterable(reversed(items_by_response.values())))
 
 
 def _conversation_id(call: _Call) -> str | None:
+    """Return the id of the conversation that a request names, by its id or as an object."""
     conversation = call.body.get("conversation")
-    return conversation.get("id") if isinstance(conversation, dict) else conversation
-
-
-def _to_output_message(item: Mapping[str, Any]) -> _JSON:
-    text = {"type": "output_text", "text": _extract_text(item), "annotations": []}
-    return {"id": item["id"], "type": "message", "role": "assistant", "status": "completed", "content": [text]}
+    if isinstance(conversation, dict):
+        return conversation.get("id")
+    return conversation
 
 
 def _store_conversation(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a conversation and its initial items."""
     _store_created(call, obj, script)
     for item in call.input_items:
         call.store["conversations.items"][obj["id"], item["id"]] = item
 
 
 def _delete_conversation_item(call: _Call) -> Any:
-    """Deleting an item answers with its conversation."""
+    """Delete an item and return its conversation."""
     _require_target(call)
     _delete_object(call.store, call.resource, call.id_path)
     return call.store["conversations"][call.parent_ids[0]]
 
 
 def _implied_by_search(search: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the list of queries that a single query stands for."""
+    """Return the list of queries of a search, if only a single query is set."""
     return {"queries": [explicit["query"]]} if explicit.get("query") else {}
 
 
 def _implied_by_response(response: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the status that an error or the reason of an early end stand for; a failed response has no output."""
+    """Return the fields of a response that has an error, or a reason why it is incomplete."""
     if explicit.get("error"):
         return {"status": "failed", "completed_at": None, "output": [], "usage": None}
     if explicit.get("incomplete_details"):
@@ -5696,46 +5805,61 @@ def _implied_by_response(response: _JSON, explicit: Mapping[str, Any]) -> _JSON:
 
 
 def _turn_to_response(turn: Turn) -> _JSON:
-    status_field, annotations = (
-        {"status": "incomplete" if turn.stop else "completed"},
-        list(map(_citation_annotation, turn.citations)),
-    )
-    reasoning = [{"type": "reasoning", "summary": [{"type": "summary_text", "text": turn.reasoning}]}]
-    text_parts = (
-        [{"type": "output_text", "text": turn.text, "annotations": annotations}] if turn.text is not None else []
-    )
-    refusal_parts = [{"type": "refusal", "refusal": turn.refusal}] if turn.refusal else []
-    message = (
-        [{"type": "message", "content": [*text_parts, *refusal_parts], **status_field}]
-        if text_parts or refusal_parts
-        else []
-    )
-    item_types = {True: "custom_tool_call", False: "function_call"}
-    calls = [
-        {
-            "type": item_types[tool_call.custom],
-            "call_id": tool_call.id or _NewId("call_"),
-            **_tool_call_fields(tool_call),
-        }
-        for tool_call in turn.tool_calls
-    ]
+    """Convert a turn to a partial of `Response`: a reasoning item, a message, and an item for each tool call."""
+    output: list[_JSON] = []
+    if turn.reasoning:
+        summary = [{"type": "summary_text", "text": turn.reasoning}]
+        output.append({"type": "reasoning", "summary": summary})
+
+    content: list[_JSON] = []
+    if turn.text is not None:
+        annotations = [_citation_annotation(citation) for citation in turn.citations]
+        content.append({"type": "output_text", "text": turn.text, "annotations": annotations})
+    if turn.refusal:
+        content.append({"type": "refusal", "refusal": turn.refusal})
+    if content:
+        status = "incomplete" if turn.stop else "completed"
+        output.append({"type": "message", "content": content, "status": status})
+
+    output += [_response_tool_call(tool_call) for tool_call in turn.tool_calls]
+
+    response: _JSON = {"output": output}
     reason = _INCOMPLETE_REASONS.get(turn.stop)
-    output = [*(reasoning if turn.reasoning else ()), *message, *calls]
-    return {"output": output} | ({"incomplete_details": {"reason": reason}} if reason else {})
+    if reason:
+        response["incomplete_details"] = {"reason": reason}
+    return response
+
+
+def _response_tool_call(tool_call: ToolCall) -> _JSON:
+    """Convert a tool call of a turn to an output item."""
+    return {
+        "type": "custom_tool_call" if tool_call.custom else "function_call",
+        "call_id": tool_call.id or _NewId("call_"),
+        **_tool_call_fields(tool_call),
+    }
 
 
 def _citation_annotation(citation: Citation) -> _JSON:
+    """Convert a citation of a turn to an annotation of `output_text`."""
     if citation.url is not None:
         return _url_citation(citation)
-    filename = citation.title or citation.file_id
-    return {"type": "file_citation", "file_id": citation.file_id, "filename": filename, "index": citation.end}
+    return {
+        "type": "file_citation",
+        "file_id": citation.file_id,
+        "filename": citation.title or citation.file_id,
+        "index": citation.end,
+    }
 
 
 # ---- stream events of a response -------------------------------------------------------------------------------------
 
 
 def _response_stream(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a response, those after `starting_after` if the query has it."""
+    """Yield the events of a response with their sequence numbers.
+
+    chunk: the number of characters of each piece of text, or `None` for pieces of one word.
+    The query's `starting_after` leaves out the events up to that number.
+    """
     starting_after = int(call.query.get("starting_after", -1))
     for sequence_number, event in enumerate(_response_events(call, response, chunk)):
         if sequence_number > starting_after:
@@ -5744,76 +5868,81 @@ def _response_stream(call: _Call, response: _JSON, chunk: int | None) -> Iterato
 
 def _response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
-    started = response | _in_progress_fields(call)
-    in_background = response.get("background")
-    created = started | {"status": "queued"} if in_background else started
-    yield {"type": "response.created", "response": created}
-    if in_background:
-        yield {"type": "response.queued", "response": created}
-    yield {"type": "response.in_progress", "response": started}
+    in_progress = response | _in_progress_fields(call)
+    if response.get("background"):
+        queued = in_progress | {"status": "queued"}
+        yield {"type": "response.created", "response": queued}
+        yield {"type": "response.queued", "response": queued}
+    else:
+        yield {"type": "response.created", "response": in_progress}
+    yield {"type": "response.in_progress", "response": in_progress}
+
     for index, item in enumerate(response["output"]):
         yield {"type": "response.output_item.added", "output_index": index, "item": _added_item(item)}
         for event in _item_events(item, response, chunk):
             yield {"item_id": item.get("id"), "output_index": index} | event
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
+
     error = response.get("error") or {}
     if error.get("code") in _CODES_WITH_ERROR_EVENT:
         yield {"type": "error", "error": {"type": error["code"], "param": None, **error}}
     status = response.get("status")
-    final = status if status in ("failed", "incomplete") else "completed"
-    yield {"type": f"response.{final}", "response": response}
+    final_status = status if status in ("failed", "incomplete") else "completed"
+    yield {"type": f"response.{final_status}", "response": response}
 
 
-# Error codes of failed responses for which an `error` event comes before `response.failed`.
+# Error codes of failed responses whose stream has an `error` event before `response.failed`.
 _CODES_WITH_ERROR_EVENT = {"insufficient_quota"}
 
 
 # ---- output items ----------------------------------------------------------------------------------------------------
 
 
-# a function of an item and `chunk`
+# A function that yields events of an item. The second argument is the length of the pieces of text; see `_split_text`.
 _ItemEvents = Callable[[_JSON, int | None], Iterator[_JSON]]
 
 
-# a function of a call, its response, and the position of an item in `output`
+# A function that returns fields of an item. The arguments are the call, its response, and the item's index in `output`.
 _RequestFields = Callable[[_Call, Mapping[str, Any], int], _JSON]
 
 
 class _ItemType(NamedTuple):
-    """What is particular to one type of item. A row of `_ITEM_TYPES` has only the fields that differ.
+    """The ids, defaults and events of one type of item. A row of `_ITEM_TYPES` has only the fields that differ.
 
-    An item type without a row is valid too: its model gives the defaults and the id prefix, and a stream sends the item
-    whole.
+    An item type without a row is valid too: its model gives the defaults and the id prefix, and its stream consists of
+    `output_item.added` and `output_item.done`, both with the complete item.
     """
 
-    # What the ids begin with. The default is the model's name in snake case.
+    # The prefix of the ids. The default is the model's name in snake case.
     id_prefix: str = ""
     # The SDK's models of the item and of its parts, by name without `Beta`. Each has default values for those fields
     # whose value the types don't determine; `...` leaves a field out.
     models: Mapping[str, Mapping[str, Any]] = {}
-    # What a stream sends between `output_item.added` and `output_item.done`. A string is a stage, sent as
-    # `response.<type>.<stage>`. A function gets the item and `chunk`, and returns events.
+    # The events between `output_item.added` and `output_item.done`. A string is a stage, sent as
+    # `response.<type>.<stage>`. A function yields events of the item.
     events: tuple[str | _ItemEvents, ...] = ()
-    # Fields that have another value in `output_item.added` than later. `_StreamedField` in `events` implies an empty field.
+    # Fields with another value in `output_item.added` than later. A `_StreamedField` in `events` implies an empty field.
     initial: Mapping[str, Any] = {}
-    # The type of the request's tool that makes the item, and the fields that the item has from the tool.
+    # The type of the tool in the request that creates such items, and the names of the fields copied from that tool.
     tool: str = ""
     tool_fields: tuple[str, ...] = ()
-    # A function that returns the fields which depend on other parts of the request.
+    # A function that returns fields which depend on other parts of the request.
     request_fields: _RequestFields | None = None
 
 
 class _StreamedField(NamedTuple):
-    """A step of `_ItemType.events`: sends the text of a field as `response.<type>_<field>.delta` and `.done`."""
+    """A member of `_ItemType.events` that sends the text of a field as `response.<type>_<field>.delta` and `.done`."""
 
     field: str
 
     def __call__(self, item: _JSON, chunk: int | None) -> Iterator[_JSON]:
         name = f"response.{item['type']}_{self.field}"
         text = item[self.field]
-        name_field = {"name": item["name"]} if "name" in item else {}
         yield from _delta_events(name, text, chunk)
-        yield {"type": f"{name}.done", self.field: text or ""} | name_field
+        done = {"type": f"{name}.done", self.field: text or ""}
+        if "name" in item:
+            done["name"] = item["name"]
+        yield done
 
 
 def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
@@ -5822,54 +5951,68 @@ def _item_type_of(item: Mapping[str, Any]) -> _ItemType:
 
 
 def _item_with_request_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return an item of a response with the fields that depend on the request."""
-    item = response["output"][position]
+    """Return a copy of an output item of a response, with the fields that depend on the request.
+
+    position: the index of the item in the output of the response.
+    """
+    item = dict(response["output"][position])
     row = _item_type_of(item)
+    if row.request_fields:
+        item |= row.request_fields(call, response, position)
     tool = _find_tool(row.tool, call.body)
-    tool_fields = {name: tool[name] for name in row.tool_fields if tool.get(name) not in (None, "auto")}
-    fields = row.request_fields(call, response, position) if row.request_fields else {}
-    return item | fields | tool_fields
+    for name in row.tool_fields:
+        if tool.get(name) not in (None, "auto"):  # "auto" lets the service choose, and the item's default is a choice
+            item[name] = tool[name]
+    return item
 
 
 def _added_item(item: _JSON) -> _JSON:
-    """Return an item as `output_item.added` has it: in progress, and without what the events bring."""
+    """Return an item as it is in `output_item.added`: in progress, and without the content that is streamed later."""
     row = _item_type_of(item)
-    pieces = {step.field: "" for step in row.events if isinstance(step, _StreamedField)}
-    added = _replace_present(item, pieces | row.initial)
-    return added | {"status": "in_progress"} if row.events and item.get("status") else added
+    initial: _JSON = {step.field: "" for step in row.events if isinstance(step, _StreamedField)}
+    initial.update(row.initial)
+    added = _replace_present(item, initial)
+    if row.events and item.get("status"):
+        added["status"] = "in_progress"
+    return added
 
 
 def _replace_present(item: _JSON, values: Mapping[str, Any]) -> _JSON:
-    """Return an item with other values for those fields that it has, at every depth."""
-    present = {key: value for key, value in values.items() if item.get(key) is not None}
-    return item | {
-        key: _replace_present(item[key], value) if isinstance(value, dict) else value for key, value in present.items()
-    }
+    """Return a copy of an item with other values for those fields that it has, at every depth."""
+    replaced = dict(item)
+    for key, value in values.items():
+        if item.get(key) is None:
+            continue
+        if isinstance(value, dict):
+            replaced[key] = _replace_present(item[key], value)
+        else:
+            replaced[key] = value
+    return replaced
 
 
 def _find_tool(tool_type: str, body: Mapping[str, Any]) -> _JSON:
-    """The first tool of a type in a request or a response; an empty one where there is none."""
-    return next((tool for tool in _only_dicts(body.get("tools")) if tool.get("type") == tool_type), {})
+    """Return the first tool of a type in a request or a response, or an empty dict."""
+    for tool in _only_dicts(body.get("tools")):
+        if tool.get("type") == tool_type:
+            return tool
+    return {}
 
 
 def _item_events(item: _JSON, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    """Yield what a stream sends between `output_item.added` and `output_item.done`."""
+    """Yield the events of an item between `output_item.added` and `output_item.done`, without id and index."""
     row = _item_type_of(item)
-    fields = _find_tool(row.tool, response) | item  # the tool has the number of partial images
+    item_and_tool = _find_tool(row.tool, response) | item  # only the tool has the number of partial images
     for step in row.events:
         if callable(step):
-            yield from step(fields, chunk)
+            yield from step(item_and_tool, chunk)
         else:
-            yield _stage_event(item, step)
-
-
-def _stage_event(item: Mapping[str, Any], stage: str) -> _JSON:
-    """Build the event of a stage. An item with an error has failed instead of completed."""
-    has_failed = stage == "completed" and item.get("error")
-    return {"type": f"response.{item['type']}.{'failed' if has_failed else stage}"}
+            has_failed = step == "completed" and item.get("error")
+            stage = "failed" if has_failed else step
+            yield {"type": f"response.{item['type']}.{stage}"}
 
 
 def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[_JSON]:
+    """Yield a text in pieces, as events of the type `<name>.delta`."""
     for piece in _split_text(text, chunk):
         yield {"type": f"{name}.delta", "delta": piece}
 
@@ -5877,74 +6020,97 @@ def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[_J
 # ---- output items: messages and reasoning ----------------------------------------------------------------------------
 
 
-_MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # they mark a message as a commentary or as the final answer
+_MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # these models mark each message as a commentary or as the final answer
 
 
 def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the phase of a message, and its content with log probabilities if the request includes them."""
-    item = response["output"][position]
+    message = response["output"][position]
     fields: _JSON = {}
-    if "phase" not in item and re.match(_MODELS_WITH_PHASES, str(response["model"])):
-        precedes_call = any(later_item["type"].endswith("_call") for later_item in response["output"][position + 1 :])
+    if "phase" not in message and re.match(_MODELS_WITH_PHASES, str(response["model"])):
+        later_items = response["output"][position + 1 :]
+        precedes_call = any(item["type"].endswith("_call") for item in later_items)
         fields["phase"] = "commentary" if precedes_call else "final_answer"
     if "message.output_text.logprobs" in (call.body.get("include") or ()):
         top = int(call.body.get("top_logprobs") or 0)
-        fields["content"] = [_part_with_logprobs(part, top) for part in item["content"]]
+        fields["content"] = [_part_with_logprobs(part, top) for part in message["content"]]
     return fields
 
 
 def _part_with_logprobs(part: _JSON, top: int) -> _JSON:
+    """Return a part of a message with log probabilities, unless it is not a text or has some already."""
     if part["type"] != "output_text" or part.get("logprobs"):
         return part
     return part | {"logprobs": _fake_logprobs(part["text"], top)}
 
 
-def _message_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    for index, part in enumerate(item["content"]):
-        events = _refusal_events if part["type"] == "refusal" else _output_text_events
-        for event in events(part, chunk):
+def _message_events(message: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the events of all parts of a message."""
+    for index, part in enumerate(message["content"]):
+        if part["type"] == "refusal":
+            events = _part_events("refusal", part, "refusal", chunk)
+        else:
+            events = _output_text_events(part, chunk)
+        for event in events:
             yield {"content_index": index} | event
 
 
-def _refusal_events(part: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    return _part_events("refusal", part, "refusal", chunk)
-
-
 def _output_text_events(part: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    """Yield the events of a text, with each annotation after the piece that ends what it annotates."""
+    """Yield the events of a text, with each annotation after the piece that ends the annotated text."""
     added, *deltas, text_done, part_done = _part_events("output_text", part, "text", chunk)
     yield added | {"part": added["part"] | {"annotations": [], "logprobs": []}}
+
     logprobs = part.get("logprobs") or []
     logprobs_per_piece = _logprobs_by_piece([delta["delta"] for delta in deltas], logprobs)
-    annotations = list(enumerate(part["annotations"]))
+    pending_annotations = list(enumerate(part["annotations"]))
     position = 0
     for delta, piece_logprobs in zip(deltas, logprobs_per_piece, strict=True):
         yield delta | {"logprobs": piece_logprobs}
         position += len(delta["delta"])
-        while annotations and (_annotation_end(annotations[0][1]) or math.inf) <= position:
-            yield _annotation_event(*annotations.pop(0))
-    yield from itertools.starmap(_annotation_event, annotations)
+        while pending_annotations:
+            index, annotation = pending_annotations[0]
+            end = _annotation_end(annotation)
+            if end is None or end > position:
+                break
+            yield _annotation_event(index, annotation)
+            pending_annotations.pop(0)
+    for index, annotation in pending_annotations:
+        yield _annotation_event(index, annotation)
+
     yield text_done | {"logprobs": logprobs}
     yield part_done | {"part": part | {"logprobs": []}}
 
 
-def _annotation_end(annotation: Mapping[str, Any]) -> int:
-    """Return where in the text an annotation ends, or 0 if it has no position."""
-    return annotation.get("end_index") or annotation.get("index") or 0
+def _annotation_end(annotation: Mapping[str, Any]) -> int | None:
+    """Return the position in the text where an annotation ends, or `None` if the annotation has no position."""
+    return annotation.get("end_index") or annotation.get("index") or None
 
 
 def _annotation_event(index: int, annotation: _JSON) -> _JSON:
-    return {"type": "response.output_text.annotation.added", "annotation_index": index, "annotation": annotation}
+    return {
+        "type": "response.output_text.annotation.added",
+        "annotation_index": index,
+        "annotation": annotation,
+    }
 
 
 def _part_events(
     name: str, part: _JSON, field: str, chunk: int | None, part_name: str = "content_part"
 ) -> Iterator[_JSON]:
-    """Yield the events of a part: added and empty, its text in pieces, the whole text, the whole part."""
+    """Yield the events of a part: the part with an empty text, the text in pieces, the whole text, the whole part.
+
+    name: the name of the events of the text, such as `output_text`.
+    field: the field of the part that contains the text.
+    chunk: the length of the pieces; see `_split_text`. A piece also ends wherever an annotation ends.
+    part_name: the name of the events of the part.
+    """
     text = part[field]
     yield {"type": f"response.{part_name}.added", "part": part | {field: ""}}
-    annotation_ends = {_annotation_end(annotation) for annotation in part.get("annotations") or ()}
-    cuts = {0, len(text), *(end for end in annotation_ends if end > 0)}  # a piece ends where an annotation ends
+    cuts = {0, len(text)}
+    for annotation in part.get("annotations") or ():
+        end = _annotation_end(annotation)
+        if end and end > 0:
+            cuts.add(end)
     for start, end in itertools.pairwise(sorted(cuts)):
         yield from _delta_events(f"response.{name}", text[start:end], chunk)
     yield {"type": f"response.{name}.done", field: text}
@@ -5952,7 +6118,7 @@ def _part_events(
 
 
 def _reasoning_summary(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return a summary if the request asks for one and none was set."""
+    """Return the summary of a reasoning item that doesn't have one, if the request wants summaries."""
     wants_summary = _get_dict(call.body, "reasoning").get("summary")
     if not wants_summary or response["output"][position]["summary"]:
         return {}
@@ -5960,6 +6126,7 @@ def _reasoning_summary(call: _Call, response: Mapping[str, Any], position: int) 
 
 
 def _reasoning_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the events of all parts of a reasoning item, of its summary before its content."""
     for index, part in enumerate(item["summary"]):
         for event in _part_events("reasoning_summary_text", part, "text", chunk, "reasoning_summary_part"):
             yield event | {"summary_index": index}
@@ -5972,32 +6139,43 @@ def _reasoning_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
 
 
 def _calling_program(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the program that calls a function, if only programs may call it; the call is then in progress."""
-    item = response["output"][position]
+    """Return the fields of a function call that a program makes: the program, and the status `in_progress`.
+
+    A program makes the call if the request allows no other callers of the function. If the request does not define the
+    function, all other functions decide.
+    """
+    name = response["output"][position]["name"]
     functions = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "function"]
-    named_functions = [tool for tool in functions if tool.get("name") == item["name"]] or functions
-    if not named_functions or any(tool.get("allowed_callers") != ["programmatic"] for tool in named_functions):
+    same_name = [function for function in functions if function.get("name") == name]
+    candidates = same_name or functions
+    only_programs = all(function.get("allowed_callers") == ["programmatic"] for function in candidates)
+    if not candidates or not only_programs:
         return {}
+
     items = [*_conversation_items(call), *response["output"]]
-    programs = [item["call_id"] for item in items if item.get("type") == "program"]
-    caller = {"type": "program", "caller_id": programs[-1] if programs else call.store._new_id("call_")}
-    return {"status": "in_progress", "caller": caller}
+    program_ids = [item["call_id"] for item in items if item.get("type") == "program"]
+    caller_id = program_ids[-1] if program_ids else call.store._new_id("call_")
+    return {"status": "in_progress", "caller": {"type": "program", "caller_id": caller_id}}
 
 
-def _code_outputs(call: _Call, *_: Any) -> _JSON:
-    outputs = [{"type": "logs", "logs": "42\n"}]  # of the default code, `print(42)`
+def _code_outputs(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the outputs of a code interpreter call, if the request includes them."""
+    outputs = [{"type": "logs", "logs": "42\n"}]  # the output of the default code, `print(42)`
     return _fields_if_included(call, "code_interpreter_call.outputs", outputs=outputs)
 
 
-def _file_search_fields(call: _Call, *_: Any) -> _JSON:
-    return {"queries": [_search_query(call)]} | _fields_if_included(call, "file_search_call.results", results=[])
+def _file_search_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the queries of a file search, and empty results if the request includes results."""
+    fields = _fields_if_included(call, "file_search_call.results", results=[])
+    return {"queries": [_search_query(call)], **fields}
 
 
-def _web_search_fields(call: _Call, *_: Any) -> _JSON:
-    sources = [{"type": "url", "url": "https://example.com"}]
+def _web_search_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the action of a web search, with one source if the request includes sources."""
     query = _search_query(call)
-    action = {"type": "search", "query": query, "queries": [query]}
-    return {"action": action | _fields_if_included(call, "web_search_call.action.sources", sources=sources)}
+    sources = [{"type": "url", "url": "https://example.com"}]
+    fields = _fields_if_included(call, "web_search_call.action.sources", sources=sources)
+    return {"action": {"type": "search", "query": query, "queries": [query], **fields}}
 
 
 def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -6006,10 +6184,12 @@ def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: i
     if search.get("execution") == "client":
         arguments = _generate(search.get("parameters") or {}, "tool_search", call.body)
         return {"arguments": arguments, "call_id": call.store._new_id("call_")}
-    return {"arguments": {"paths": [tool["name"] for tool in _deferred_tools(response) if "name" in tool]}}
+    paths = [tool["name"] for tool in _deferred_tools(response) if "name" in tool]
+    return {"arguments": {"paths": paths}}
 
 
 def _tool_search_result(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the tools that a tool search finds: all that are deferred."""
     return {"tools": _deferred_tools(response)}
 
 
@@ -6018,30 +6198,35 @@ def _deferred_tools(response: Mapping[str, Any]) -> list[_JSON]:
     return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
 
 
-def _mcp_approval_fields(call: _Call, *_: Any) -> _JSON:
+def _mcp_approval_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the id of the approval request that the input answers, or null."""
-    approvals = [item for item in _only_dicts(call.body.get("input")) if item.get("type") == "mcp_approval_response"]
-    return {"approval_request_id": approvals[0].get("approval_request_id") if approvals else None}
+    for item in _only_dicts(call.body.get("input")):
+        if item.get("type") == "mcp_approval_response":
+            return {"approval_request_id": item.get("approval_request_id")}
+    return {"approval_request_id": None}
 
 
 def _partial_images(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield as many partial images as the tool requests, each of them the whole image."""
     event = {"type": "response.image_generation_call.partial_image", "partial_image_b64": item["result"]}
-    event |= {key: item[key] for key in _IMAGE_DEFAULTS if item.get(key)}
+    for key in _IMAGE_DEFAULTS:
+        if item.get(key):
+            event[key] = item[key]
     for index in range(item.get("partial_images") or 0):
         yield event | {"partial_image_index": index}
 
 
 def _diff_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    """Yield the diff of an operation in pieces; deleting a file has none."""
-    if "diff" in item["operation"]:
+    """Yield the diff of an operation in pieces. An operation that deletes a file has no diff, and no events."""
+    operation = item["operation"]
+    if "diff" in operation:
         name = "response.apply_patch_call_operation_diff"
-        diff = item["operation"]["diff"]
-        yield from _delta_events(name, diff, chunk)
-        yield {"type": f"{name}.done", "diff": diff or ""}
+        yield from _delta_events(name, operation["diff"], chunk)
+        yield {"type": f"{name}.done", "diff": operation["diff"] or ""}
 
 
 def _command_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the commands of a shell call in pieces."""
     name = "response.shell_call_command"
     for index, command in enumerate(item["action"]["commands"]):
         yield {"type": f"{name}.added", "command": "", "command_index": index}
@@ -6051,6 +6236,7 @@ def _command_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
 
 
 def _command_output_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the output of each command of a shell call, in one piece."""
     name = "response.shell_call_output_content"
     for index, output in enumerate(item["output"]):
         delta = {key: output[key] for key in ("stdout", "stderr") if output.get(key)}
@@ -6065,24 +6251,27 @@ def _fields_if_included(call: _Call, name: str, **fields: Any) -> _JSON:
 
 def _search_query(call: _Call) -> str:
     """Return the text of the last input item, or the default text if it has none."""
-    return _extract_text(_to_items(call.body.get("input"))[-1:]) or _DEFAULT_TEXT
+    last_items = _to_items(call.body.get("input"))[-1:]
+    return _extract_text(last_items) or _DEFAULT_TEXT
 
 
 # ---- WebSocket sessions ----------------------------------------------------------------------------------------------
 
 
 class _ResponsesSession(_SocketSession):
-    """A connection that creates responses. A response in progress can be steered with more input."""
+    """A connection that creates responses. More input can be sent to a response while it is in progress."""
 
     # the connections of `responses` and `beta.responses` have the same URL
     client_events = "responses.ResponsesClientEventParam beta.BetaResponsesClientEventParam"
 
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
-        # by the id of a response:
-        self.creators: dict[str, _ClientMessage | None] = {}  # the message that created it, until it is complete
-        self.queued_input: dict[str, list[_JSON]] = {}  # input for the response that follows it
-        self.pending_steers: dict[str, list[_JSON]] = {}  # events to send after it, if it was steered
+        # By response id: the message that created the response, or `None` if the response is complete.
+        self.creators: dict[str, _ClientMessage | None] = {}
+        # By response id: input for the response that follows.
+        self.queued_input: dict[str, list[_JSON]] = {}
+        # By the id of a response that was steered: events to send after the response.
+        self.pending_steers: dict[str, list[_JSON]] = {}
 
     def queue_key(self, message: _ClientMessage) -> Any:
         return message.get_str("type"), message.get_str("stream_id")
@@ -6101,7 +6290,8 @@ class _ResponsesSession(_SocketSession):
         """Create a response, with the input that is queued for it."""
         queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
         if queued:
-            message = message.with_body({**message.body, "input": [*queued, *_to_items(message.body.get("input"))]})
+            message_input = [*queued, *_to_items(message.body.get("input"))]
+            message = message.with_body({**message.body, "input": message_input})
         return self._track(message, await _answer_as_events(message))
 
     @_handles("response.inject")
@@ -6122,7 +6312,7 @@ class _ResponsesSession(_SocketSession):
 
     @_handles("response.steer")
     async def steer(self, message: _ClientMessage) -> list[_JSON]:
-        """Give a response in progress more input of the user."""
+        """Add messages of the user to a response in progress."""
         target = message.body["previous_response_id"]
         items = _to_items(message.body["input"])
         steer = {"previous_response_id": target}
@@ -6134,7 +6324,8 @@ class _ResponsesSession(_SocketSession):
             self.pending_steers[target] = await self._apply_steer(message, creator, steer, items)
         except _ServiceError as service_error:
             error = {key: service_error.envelope[key] for key in ("type", "code", "message")}
-            return [_steer_event("failed", steer | {"input": message.body["input"]}, error=error) | stream_field]
+            failed_steer = steer | {"input": message.body["input"]}
+            return [_steer_event("failed", failed_steer, error=error) | stream_field]
         return [_steer_event("accepted", steer) | stream_field]
 
     async def _apply_steer(
@@ -6213,13 +6404,22 @@ def _build_tool_output_stub(item: Mapping[str, Any]) -> _JSON:
 # ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
-_WEB_SEARCH_PREVIEW_DEFAULTS = {"search_context_size": "medium", "user_location": {"country": "US"}}
+_WEB_SEARCH_PREVIEW_DEFAULTS = {
+    "search_context_size": "medium",
+    "user_location": {"country": "US"},
+}
 _WEB_SEARCH_DEFAULTS = _WEB_SEARCH_PREVIEW_DEFAULTS | {
     "return_token_budget": "default",
     "search_content_types": ["text"],
 }
-_ZERO_IMAGE_TOKENS = {"image_tokens": 0, "text_tokens": 0}
-_EMPTY_PARAMETERS: _JSON = {"type": "object", "properties": {}}
+_ZERO_IMAGE_TOKENS = {
+    "image_tokens": 0,
+    "text_tokens": 0,
+}
+_EMPTY_PARAMETERS: _JSON = {
+    "type": "object",
+    "properties": {},
+}
 _ITEM_TYPES: dict[str, _ItemType] = {
     "apply_patch_call": _ItemType(
         id_prefix="apc_",
@@ -6227,36 +6427,70 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         events=(_diff_events,),
         initial={"operation": {"diff": ""}},
     ),
-    "apply_patch_call_output": _ItemType(id_prefix="apco_", models={"ResponseApplyPatchToolCallOutput": {}}),
+    "apply_patch_call_output": _ItemType(
+        id_prefix="apco_",
+        models={"ResponseApplyPatchToolCallOutput": {}},
+    ),
     "code_interpreter_call": _ItemType(
         id_prefix="ci_",
-        models={"ResponseCodeInterpreterToolCall": {"code": "print(42)", "outputs": None}},
+        models={
+            "ResponseCodeInterpreterToolCall": {
+                "code": "print(42)",
+                "outputs": None,
+            }
+        },
         events=("in_progress", _StreamedField("code"), "interpreting", "completed"),
         request_fields=_code_outputs,
     ),
-    "compaction": _ItemType(id_prefix="cmp_", models={"ResponseCompactionItem": {}}),
+    "compaction": _ItemType(
+        id_prefix="cmp_",
+        models={"ResponseCompactionItem": {}},
+    ),
     "computer_call": _ItemType(
         id_prefix="cu_",
-        models={"ResponseComputerToolCall": {"action": {"type": "click", "button": "left", "x": 0, "y": 0}}},
+        models={
+            "ResponseComputerToolCall": {
+                "action": {
+                    "type": "click",
+                    "button": "left",
+                    "x": 0,
+                    "y": 0,
+                }
+            }
+        },
     ),
     "custom_tool_call": _ItemType(
         id_prefix="ctc_",
-        models={"ResponseCustomToolCall": {}, "ResponseCustomToolCallItem": {}},
+        models={
+            "ResponseCustomToolCall": {},
+            "ResponseCustomToolCallItem": {},
+        },
         events=(_StreamedField("input"),),
     ),
     "file_search_call": _ItemType(
         id_prefix="fs_",
-        models={"ResponseFileSearchToolCall": {"queries": [_DEFAULT_TEXT], "results": None}},
+        models={
+            "ResponseFileSearchToolCall": {
+                "queries": [_DEFAULT_TEXT],
+                "results": None,
+            }
+        },
         events=("in_progress", "searching", "completed"),
         request_fields=_file_search_fields,
     ),
     "function_call": _ItemType(
         id_prefix="fc_",
-        models={"ResponseFunctionToolCall": {}, "ResponseFunctionToolCallItem": {}},
+        models={
+            "ResponseFunctionToolCall": {},
+            "ResponseFunctionToolCallItem": {},
+        },
         events=(_StreamedField("arguments"),),
         request_fields=_calling_program,
     ),
-    "function_call_output": _ItemType(id_prefix="fco_", models={"ResponseFunctionToolCallOutputItem": {}}),
+    "function_call_output": _ItemType(
+        id_prefix="fco_",
+        models={"ResponseFunctionToolCallOutputItem": {}},
+    ),
     "image_generation_call": _ItemType(
         id_prefix="ig_",
         models={
@@ -6273,7 +6507,10 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "local_shell_call": _ItemType(
         id_prefix="lsh_",
-        models={"LocalShellCall": {}, "LocalShellCallAction": {"command": ["ls"]}},
+        models={
+            "LocalShellCall": {},
+            "LocalShellCallAction": {"command": ["ls"]},
+        },
     ),
     "mcp_approval_request": _ItemType(
         id_prefix="mcpr_",
@@ -6283,7 +6520,13 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "mcp_call": _ItemType(
         id_prefix="mcp_",
-        models={"McpCall": {"approval_request_id": None, "error": None, "output": _DEFAULT_TEXT}},
+        models={
+            "McpCall": {
+                "approval_request_id": None,
+                "error": None,
+                "output": _DEFAULT_TEXT,
+            }
+        },
         events=("in_progress", _StreamedField("arguments"), "completed"),
         tool="mcp",
         tool_fields=("server_label",),
@@ -6314,20 +6557,41 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         initial={"content": []},
         request_fields=_message_fields,
     ),
-    "program": _ItemType(id_prefix="cm_", models={"Program": {}}, initial={"code": ""}),
-    "program_output": _ItemType(id_prefix="cmo_", models={"ProgramOutput": {}}, initial={"result": ""}),
+    "program": _ItemType(
+        id_prefix="cm_",
+        models={"Program": {}},
+        initial={"code": ""},
+    ),
+    "program_output": _ItemType(
+        id_prefix="cmo_",
+        models={"ProgramOutput": {}},
+        initial={"result": ""},
+    ),
     "reasoning": _ItemType(
         id_prefix="rs_",
-        models={"ResponseReasoningItem": {"status": ..., "content": [], "encrypted_content": "gAAAAABmock"}},
+        models={
+            "ResponseReasoningItem": {
+                "status": ...,
+                "content": [],
+                "encrypted_content": "gAAAAABmock",
+            }
+        },
         events=(_reasoning_events,),
-        initial={"content": [], "summary": []},
+        initial={
+            "content": [],
+            "summary": [],
+        },
         request_fields=_reasoning_summary,
     ),
     "shell_call": _ItemType(
         id_prefix="sh_",
         models={
             "ResponseFunctionShellToolCall": {
-                "action": {"commands": ["ls"], "max_output_length": None, "timeout_ms": None},
+                "action": {
+                    "commands": ["ls"],
+                    "max_output_length": None,
+                    "timeout_ms": None,
+                },
                 "environment": {"type": "container_reference"},
             },
         },
@@ -6339,7 +6603,16 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         models={
             "ResponseFunctionShellToolCallOutput": {
                 "max_output_length": None,
-                "output": [{"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": _DEFAULT_TEXT}],
+                "output": [
+                    {
+                        "outcome": {
+                            "type": "exit",
+                            "exit_code": 0,
+                        },
+                        "stderr": "",
+                        "stdout": _DEFAULT_TEXT,
+                    }
+                ],
             },
         },
         events=(_command_output_events,),
@@ -6347,7 +6620,12 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "tool_search_call": _ItemType(
         id_prefix="tsc_",
-        models={"ResponseToolSearchCall": {"arguments": {"paths": []}, "call_id": None}},
+        models={
+            "ResponseToolSearchCall": {
+                "arguments": {"paths": []},
+                "call_id": None,
+            }
+        },
         tool="tool_search",
         tool_fields=("execution",),
         request_fields=_tool_search_arguments,
@@ -6361,7 +6639,13 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "web_search_call": _ItemType(
         id_prefix="ws_",
-        models={"ResponseFunctionWebSearch": {}, "ActionSearch": {"query": _DEFAULT_TEXT, "queries": [_DEFAULT_TEXT]}},
+        models={
+            "ResponseFunctionWebSearch": {},
+            "ActionSearch": {
+                "query": _DEFAULT_TEXT,
+                "queries": [_DEFAULT_TEXT],
+            },
+        },
         events=("in_progress", "searching", "completed"),
         request_fields=_web_search_fields,
     ),
@@ -6378,13 +6662,9 @@ _extend_table(
 )
 
 
-_extend_table(_ID_PREFIXES, {model: row.id_prefix for row in _ITEM_TYPES.values() for model in row.models})
-
-
-_extend_table(
-    _DEFAULTS_BY_SDK_MODEL,
-    {model: dict(values) for row in _ITEM_TYPES.values() for model, values in row.models.items()},
-)
+for _item_type in _ITEM_TYPES.values():
+    _extend_table(_ID_PREFIXES, dict.fromkeys(_item_type.models, _item_type.id_prefix))
+    _extend_table(_DEFAULTS_BY_SDK_MODEL, _item_type.models)
 
 
 _extend_table(
@@ -6392,7 +6672,10 @@ _extend_table(
     {
         "conversations": {"not_found_message": "Conversation with id '{id}' not found."},
         "conversations.items": {"not_found_message": "Item with id '{id}' not found."},
-        "responses": {"not_found_message": "Response with id '{id}' not found.", "not_found_param": None},
+        "responses": {
+            "not_found_message": "Response with id '{id}' not found.",
+            "not_found_param": None,
+        },
     },
 )
 
@@ -6415,9 +6698,16 @@ _extend_table(
         "FileSearchTool": {
             "filters": None,
             "max_num_results": 20,
-            "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
+            "ranking_options": {
+                "ranker": "auto",
+                "score_threshold": 0.0,
+            },
         },
-        "FunctionTool": {"description": None, "strict": True, "output_schema": None},
+        "FunctionTool": {
+            "description": None,
+            "strict": True,
+            "output_schema": None,
+        },
         "ImageGeneration": {
             "background": "auto",
             "moderation": "auto",
@@ -6427,16 +6717,43 @@ _extend_table(
             "quality": "auto",
             "size": "auto",
         },
-        "Mcp": {"allowed_tools": None, "headers": None, "require_approval": "always", "server_description": None},
-        "Reasoning": {"effort": None, "summary": None},
+        "Mcp": {
+            "allowed_tools": None,
+            "headers": None,
+            "require_approval": "always",
+            "server_description": None,
+        },
+        "Reasoning": {
+            "effort": None,
+            "summary": None,
+        },
         "ResponseFormatTextJSONSchemaConfig": {"description": None},
-        "ResponseTextConfig": {"format": {"type": "text"}, "verbosity": "medium"},
-        "UserLocation": {"type": "approximate", "city": None, "country": None, "region": None, "timezone": None},
+        "ResponseTextConfig": {
+            "format": {"type": "text"},
+            "verbosity": "medium",
+        },
+        "UserLocation": {
+            "type": "approximate",
+            "city": None,
+            "country": None,
+            "region": None,
+            "timezone": None,
+        },
         "WebSearchPreviewTool": _WEB_SEARCH_PREVIEW_DEFAULTS,
         "WebSearchTool": _WEB_SEARCH_DEFAULTS,
-        "CompactedResponse": {"output": [{"type": "compaction", "encrypted_content": "mock"}]},
+        "CompactedResponse": {
+            "output": [
+                {
+                    "type": "compaction",
+                    "encrypted_content": "mock",
+                }
+            ]
+        },
         "Conversation": {"metadata": {}},
-        "ConversationItemList": {"first_id": "", "last_id": ""},
+        "ConversationItemList": {
+            "first_id": "",
+            "last_id": "",
+        },
         "Response": {
             "output": [{"type": "message"}],
             "usage": {},
@@ -6488,7 +6805,8 @@ _extend_table(
 )
 
 
-_RESPONSE_BEHAVIOR = _Behavior(  # over HTTP or a WebSocket
+# The behavior of `responses.create`, the same over HTTP and over a WebSocket.
+_RESPONSE_BEHAVIOR = _Behavior(
     is_generated=True,
     references={"conversation": "conversations"},
     check=_check_response,
@@ -6502,7 +6820,10 @@ _RESPONSE_BEHAVIOR = _Behavior(  # over HTTP or a WebSocket
 _extend_table(
     _BEHAVIORS,
     {
-        "conversations.create": _Behavior(store=_store_conversation, input_param="items"),
+        "conversations.create": _Behavior(
+            store=_store_conversation,
+            input_param="items",
+        ),
         "conversations.items.create": _Behavior(
             derive=lambda call, page: {"data": call.input_items},
             store=_store_page_items,
@@ -6511,12 +6832,17 @@ _extend_table(
         ),
         "conversations.items.delete": _Behavior(handler=_delete_conversation_item),
         "responses.cancel": _Behavior(handler=_cancel_response),
-        "responses.compact": _Behavior(is_generated=True, check=_check_response, derive=_derive_compaction),
+        "responses.compact": _Behavior(
+            is_generated=True,
+            check=_check_response,
+            derive=_derive_compaction,
+        ),
         "responses.connect": dataclasses.replace(_RESPONSE_BEHAVIOR, fallback_to="responses.create"),
         "responses.create": _RESPONSE_BEHAVIOR,
         "responses.input_items.list": _Behavior(handler=_list_input_items),
         "responses.input_tokens.count": _Behavior(
-            derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)}, get_messages=_conversation_items
+            derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)},
+            get_messages=_conversation_items,
         ),
         "responses.retrieve": _Behavior(events=_response_stream),
     },
@@ -6538,7 +6864,7 @@ _extend_table(
 
 
 def _check_tool_messages(call: _Call) -> None:
-    """Tool messages answer calls of the messages before them."""
+    """Tool messages must answer tool calls of earlier messages."""
     call_ids: set[Any] = set()
     for index, message in enumerate(_request_messages(call)):
         call_ids |= {tool_call.get("id") for tool_call in _only_dicts(message.get("tool_calls"))}
@@ -6551,96 +6877,149 @@ def _check_tool_messages(call: _Call) -> None:
 
 
 def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
+    """Return the fields of a chat completion that follow from its request, its model and its choices."""
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1))
-    copies = choices[1:] if choices is not obj["choices"] else []
-    for tool_call in itertools.chain.from_iterable(choice["message"].get("tool_calls") or () for choice in copies):
-        tool_call["id"] = call.store._new_id("call_")  # each choice has calls of its own
-    reasoning_tokens = ((obj.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    completion_tokens = reasoning_tokens + sum(
-        _count_tokens(_output_text_of_message(choice["message"])) for choice in choices
+    if choices is not obj["choices"]:
+        for choice in choices[1:]:  # the copies have the call ids of the first choice
+            for tool_call in choice["message"].get("tool_calls") or ():
+                tool_call["id"] = call.store._new_id("call_")
+
+    model = str(obj["model"])
+    fields = _chat_usage(call, obj, choices)
+    if fields and "audio" in model:
+        fields["usage"] |= _usage_details_by_modality(fields["usage"])
+    fields |= _defaults_for_model(_CHAT_DEFAULTS_BY_MODEL, model)
+    if "metadata" in obj:
+        fields["metadata"] = None  # only the stored completion has the metadata of the request
+    if call.is_azure and not call.body.get("service_tier"):
+        fields["service_tier"] = None
+    fields |= _prompt_filter_fields(call)
+    final_choices = [_finalize_choice(call, choice) for choice in choices]
+    if final_choices != obj["choices"]:
+        fields["choices"] = final_choices
+    return fields
+
+
+def _chat_usage(call: _Call, obj: _JSON, choices: Iterable[_JSON]) -> _JSON:
+    """Return the usage of a chat completion as a field, empty if it doesn't have any.
+
+    The completion tokens are those of the choices, and those for reasoning, which is not visible in a choice.
+    """
+    details = (obj.get("usage") or {}).get("completion_tokens_details") or {}
+    reasoning_tokens = details.get("reasoning_tokens") or 0
+    visible_tokens = sum(_count_tokens(_output_text_of_message(choice["message"])) for choice in choices)
+    return _usage_with_counts(
+        obj,
+        prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))),
+        completion_tokens=reasoning_tokens + visible_tokens,
     )
-    usage = _usage_with_counts(
-        obj, prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))), completion_tokens=completion_tokens
-    )
-    fields = {"metadata": None} if "metadata" in obj else {}  # of what is not stored, no answer has any
-    fields |= {"service_tier": None} if call.is_azure and not call.body.get("service_tier") else {}
-    choices = [_finalize_choice(call, choice) for choice in choices]
-    fields |= _content_filter_fields(call) | ({"choices": choices} if choices != obj["choices"] else {})
-    return _chat_model_defaults(str(obj["model"]), usage) | fields
 
 
 def _output_text_of_message(message: Mapping[str, Any]) -> str:
-    """Everything a model said in a message: text, refusal, the arguments of calls."""
-    called_tools = (
-        tool_call.get("function") or tool_call.get("custom") or {} for tool_call in message.get("tool_calls") or ()
-    )
-    parts = [message.get("content"), message.get("refusal"), _get_dict(message, "audio").get("transcript")]
-    parts += [tool.get("arguments") or tool.get("input") for tool in called_tools]
-    return "".join(filter(None, parts))
+    """Return all output of the model in a message: content, refusal, transcript, and the arguments of tool calls."""
+    texts = [
+        message.get("content"),
+        message.get("refusal"),
+        _get_dict(message, "audio").get("transcript"),
+    ]
+    for tool_call in message.get("tool_calls") or ():
+        tool = tool_call.get("function") or tool_call.get("custom") or {}
+        texts.append(tool.get("arguments") or tool.get("input"))
+    return "".join(text for text in texts if text)
 
 
-def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
-    """A choice as the request has it: log probabilities, the text as speech, the finish of a call that was named."""
-    body, message, fields = call.body, choice["message"], {}
-    if choice["finish_reason"] == "tool_calls" and _get_dict(body, "tool_choice").get("type") in (
-        "custom",
-        "function",
-    ):
-        fields["finish_reason"] = "stop"
-    if body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
-        top = int(body.get("top_logprobs") or 0)
-        fields["logprobs"] = {
-            field: _fake_logprobs(message.get(field), top) or None for field in ("content", "refusal")
-        }
-    if "audio" in (body.get("modalities") or ()) and (text := message.get("content")):
-        speech = {"id": "audio_", "data": base64.b64encode(_SILENT_MP3).decode(), "transcript": text}
-        audio = {**speech, "id": call.store._new_id("audio_"), "expires_at": int(time.time()) + 3600}
-        fields["message"] = message | {"content": None, "audio": audio}
-    fields |= _content_filter_fields(call, choice)
-    return choice | fields if fields else choice
+def _usage_details_by_modality(usage: _JSON) -> _JSON:
+    """Return the details of the usage of an audio model, which count all tokens as text tokens."""
+    completion_details = usage.get("completion_tokens_details") or {}
+    return {
+        "prompt_tokens_details": {
+            "audio_tokens": 0,
+            "cached_tokens": 0,
+            "image_tokens": 0,
+            "text_tokens": usage["prompt_tokens"],
+        },
+        "completion_tokens_details": {**completion_details, "text_tokens": usage["completion_tokens"]},
+    }
 
 
-# What models say that do not tell of their configuration.
-_FINGERPRINTS_BY_MODEL = (
-    (r"gpt-.*search", {"system_fingerprint": "", "service_tier": None}),
-    (r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4", {"system_fingerprint": None}),
+# Defaults of fields of a chat completion that depend on its model. The first row applies whose pattern matches the
+# beginning of the model's name.
+_CHAT_DEFAULTS_BY_MODEL = (
+    (
+        r"gpt-.*search",
+        {
+            "system_fingerprint": "",
+            "service_tier": None,
+        },
+    ),
+    (
+        r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4",
+        {
+            "system_fingerprint": None,
+        },
+    ),
 )
 
 
-def _chat_model_defaults(model: str, usage: _JSON) -> _JSON:
-    """What a completion says by its model: the configuration, and by models that hear, what kind its tokens are."""
-    if usage and "audio" in model:
-        prompt_tokens, completion_tokens = usage["usage"]["prompt_tokens"], usage["usage"]["completion_tokens"]
-        prompt_details = {
-            "prompt_tokens_details": {
-                "audio_tokens": 0,
-                "cached_tokens": 0,
-                "image_tokens": 0,
-                "text_tokens": prompt_tokens,
-            }
+def _repeat_choices(choices: list[_JSON], number: int) -> list[_JSON]:
+    """Return a single choice `number` times, as copies with an index. Return several choices as they are."""
+    if len(choices) != 1 or number <= 1:
+        return choices
+    return [{**_copy_json(choices[0]), "index": index} for index in range(number)]
+
+
+def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
+    """Return a choice with the fields that depend on the request: finish reason, log probabilities, audio, filter."""
+    message = choice["message"]
+    fields: _JSON = {}
+    if choice["finish_reason"] == "tool_calls":
+        tool_choice = _get_dict(call.body, "tool_choice")
+        if tool_choice.get("type") in ("custom", "function"):  # after a call of the tool that the request names
+            fields["finish_reason"] = "stop"
+
+    if call.body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
+        top = int(call.body.get("top_logprobs") or 0)
+        fields["logprobs"] = {
+            "content": _fake_logprobs(message.get("content"), top) or None,
+            "refusal": _fake_logprobs(message.get("refusal"), top) or None,
         }
-        completion_details = {
-            **(usage["usage"].get("completion_tokens_details") or {}),
-            "text_tokens": completion_tokens,
+
+    if "audio" in (call.body.get("modalities") or ()) and message.get("content"):
+        audio = {
+            "id": call.store._new_id("audio_"),
+            "data": base64.b64encode(_SILENT_MP3).decode(),
+            "transcript": message["content"],
+            "expires_at": int(time.time()) + 3600,
         }
-        usage["usage"] |= prompt_details | {"completion_tokens_details": completion_details}
-    defaults = next((defaults for pattern, defaults in _FINGERPRINTS_BY_MODEL if re.match(pattern, model)), {})
-    return usage | defaults
+        fields["message"] = message | {"content": None, "audio": audio}
+
+    fields |= _choice_filter_fields(call, choice)
+    return choice | fields if fields else choice
 
 
 def _store_chat(call: _Call, obj: _JSON, script: _Script) -> None:
+    """Store a chat completion and the messages of its request, if the request has `store=True`."""
     if call.body.get("store") not in (True, "true"):
         return
     _store_created(call, obj, script)
+    # the service stores the metadata, which the answer to the request lacks, and the usage without its details
     usage = {name: count for name, count in (obj.get("usage") or {}).items() if not name.endswith("_details")}
-    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": usage}  # told otherwise now
+    call.objects[obj["id"]] = obj | {"metadata": call.body.get("metadata") or {}, "usage": usage}
+
     for index, message in enumerate(_request_messages(call)):
-        content, parts = message.get("content"), None
+        message_id = f"{obj['id']}-{index}"
+        content = message.get("content")
+        stored = message | {
+            "content": content,
+            "content_parts": None,
+            "role": message.get("role"),
+            "name": None,
+            "id": message_id,
+        }
         if isinstance(content, list):
-            content, parts = _extract_text(content), content
-        id = f"{obj['id']}-{index}"
-        stored = {"content": content, "content_parts": parts, "role": message.get("role"), "name": None, "id": id}
-        call.store["chat.completions.messages"][obj["id"], id] = message | stored
+            stored["content"] = _extract_text(content)
+            stored["content_parts"] = content
+        call.store["chat.completions.messages"][obj["id"], message_id] = stored
 
 
 def _request_messages(call: _Call) -> list[_JSON]:
@@ -6648,45 +7027,52 @@ def _request_messages(call: _Call) -> list[_JSON]:
 
 
 def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
-    prompts = call.body.get("prompt") or ""
-    prompts = prompts if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) else [prompts]
+    """Return the fields of a completion that follow from its request: usage, choices, content filter."""
+    prompts = _completion_prompts(call)
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
-    prompt_tokens, completion_tokens = (
-        sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
-        sum(_count_tokens(completion["text"]) for completion in choices),
+    fields = _usage_with_counts(
+        obj,
+        prompt_tokens=sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
+        completion_tokens=sum(_count_tokens(choice["text"]) for choice in choices),
     )
-    usage = _usage_with_counts(obj, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
-    return usage | {
-        "choices": [_add_completion_logprobs(call, choice) for choice in choices],
-        **_content_filter_fields(call),
+    fields["choices"] = [_finalize_completion_choice(call, choice) for choice in choices]
+    return fields | _prompt_filter_fields(call)
+
+
+def _completion_prompts(call: _Call) -> list[Any]:
+    """Return the prompts of a request: several strings, or a single prompt as a string or as tokens."""
+    prompt = call.body.get("prompt") or ""
+    if isinstance(prompt, list) and prompt and isinstance(prompt[0], str):
+        return prompt
+    return [prompt]
+
+
+def _finalize_completion_choice(call: _Call, choice: _JSON) -> _JSON:
+    """Return a choice of a completion with the fields that depend on the request: filter and log probabilities."""
+    fields = _choice_filter_fields(call, choice)
+    top = call.body.get("logprobs")
+    if top is not None and not choice.get("logprobs"):
+        fields["logprobs"] = _completion_logprobs(choice["text"], int(top))
+    return choice | fields
+
+
+def _completion_logprobs(text: str, top: int) -> _JSON:
+    """Return the log probabilities of a text in the format of completions: four parallel lists, one entry a token."""
+    logprobs: dict[str, list[Any]] = {
+        "tokens": [],
+        "token_logprobs": [],
+        "top_logprobs": [],
+        "text_offset": [],
     }
-
-
-def _repeat_choices(choices: list[_JSON], number: int) -> list[_JSON]:
-    """The one choice there is as often as asked for."""
-    return [{**_copy_json(choices[0]), "index": i} for i in range(number)] if len(choices) == 1 < number else choices
-
-
-def _add_completion_logprobs(call: _Call, choice: _JSON) -> _JSON:
-    """A choice of a completion with log probabilities, where the request says how many."""
-    filters, top = _content_filter_fields(call, choice), call.body.get("logprobs")
-    if top is None or choice.get("logprobs"):
-        return choice | filters
-    logprobs = _fake_logprobs(choice["text"], int(top))
-    tokens = [entry["token"] for entry in logprobs]
-    top_logprobs = [
-        {alternative["token"]: alternative["logprob"] for alternative in entry["top_logprobs"]} for entry in logprobs
-    ]
-    logprobs = {
-        "tokens": tokens,
-        "token_logprobs": [entry["logprob"] for entry in logprobs],
-        "top_logprobs": top_logprobs,
-    }
-    return (
-        choice
-        | filters
-        | {"logprobs": logprobs | {"text_offset": [*itertools.accumulate(map(len, tokens), initial=0)][:-1]}}
-    )
+    offset = 0
+    for entry in _fake_logprobs(text, top):
+        alternatives = {candidate["token"]: candidate["logprob"] for candidate in entry["top_logprobs"]}
+        logprobs["tokens"].append(entry["token"])
+        logprobs["token_logprobs"].append(entry["logprob"])
+        logprobs["top_logprobs"].append(alternatives)
+        logprobs["text_offset"].append(offset)
+        offset += len(entry["token"])
+    return logprobs
 
 
 def _implied_by_message(message: _JSON, explicit: Mapping[str, Any]) -> _JSON:
@@ -6700,122 +7086,174 @@ def _implied_by_choice(choice: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
 
 
-def _tool_call_type(tool_call: ToolCall) -> str:
-    return "custom" if tool_call.custom else "function"
-
-
 def _turn_to_chat(turn: Turn) -> _JSON:
-    tool_calls = [
-        {
-            "id": tool_call.id or _NewId("call_"),
-            "type": _tool_call_type(tool_call),
-            _tool_call_type(tool_call): _tool_call_fields(tool_call),
-        }
-        for tool_call in turn.tool_calls
-    ]
-    message = {"content": turn.text} | ({"tool_calls": tool_calls} if tool_calls else {})
-    message |= {"refusal": turn.refusal} if turn.refusal else {}
-    message |= {"annotations": [_url_citation(citation, True) for citation in turn.citations]} if turn.citations else {}
-    usage = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning or "")}}
-    choice = {"message": message} | ({"finish_reason": turn.stop} if turn.stop else {})
-    return {"choices": [choice]} | ({"usage": usage} if turn.reasoning else {})
+    """Convert a turn to a partial of `ChatCompletion`. Raises `TypeError` for a citation of a file."""
+    message: _JSON = {"content": turn.text}
+    if turn.tool_calls:
+        message["tool_calls"] = [_chat_tool_call(tool_call) for tool_call in turn.tool_calls]
+    if turn.refusal:
+        message["refusal"] = turn.refusal
+    if turn.citations:
+        message["annotations"] = [_url_citation(citation, nested=True) for citation in turn.citations]
+
+    choice: _JSON = {"message": message}
+    if turn.stop:
+        choice["finish_reason"] = turn.stop
+
+    completion: _JSON = {"choices": [choice]}
+    if turn.reasoning:  # a chat completion counts the tokens of reasoning, but doesn't contain the text
+        completion["usage"] = {"completion_tokens_details": {"reasoning_tokens": _count_tokens(turn.reasoning)}}
+    return completion
+
+
+def _chat_tool_call(tool_call: ToolCall) -> _JSON:
+    """Convert a tool call of a turn to a member of `tool_calls`."""
+    tool_type = "custom" if tool_call.custom else "function"
+    return {
+        "id": tool_call.id or _NewId("call_"),
+        "type": tool_type,
+        tool_type: _tool_call_fields(tool_call),
+    }
 
 
 def _turn_to_completion(turn: Turn) -> _JSON:
-    return {"choices": [_turn_to_text(turn) | ({"finish_reason": turn.stop} if turn.stop else {})]}
+    """Convert a turn to a partial of `Completion`. Raises `TypeError` for a turn that isn't just text."""
+    choice = _turn_to_text(turn)
+    if turn.stop:
+        choice["finish_reason"] = turn.stop
+    return {"choices": [choice]}
 
 
 # ---- stream chunks ---------------------------------------------------------------------------------------------------
 
 
-_PROMPT_FILTER_KEY, _FILTER_KEY = "prompt_filter_results", "content_filter_results"
-
-
 def _chat_events(call: _Call, chat: _JSON, chunk: int | None) -> Iterator[_Event]:
+    """Yield the chunks of a chat completion, all of one choice before those of the next, and `[DONE]`.
+
+    chunk: the number of characters of each piece of text, or `None` for pieces of one word.
+    """
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER_KEY)}
-    base |= {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
-    if _PROMPT_FILTER_KEY in chat:  # Azure tells of the prompt before there is an answer
+    base["object"] = "chat.completion.chunk"
+    if with_usage:
+        base["usage"] = None  # in all chunks but the last
+
+    if _PROMPT_FILTER_KEY in chat:  # Azure sends the results for the prompt in a chunk before the answer
         empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
         yield None, empty | {_PROMPT_FILTER_KEY: chat[_PROMPT_FILTER_KEY]}
     for choice in chat["choices"]:
-        for delta, rest in _chat_deltas(choice, chunk):
-            yield None, base | {"choices": [{"index": choice["index"], "delta": delta, "finish_reason": None} | rest]}
+        for delta, fields in _chat_deltas(choice, chunk):
+            chunk_choice = {"index": choice["index"], "delta": delta, "finish_reason": None} | fields
+            yield None, base | {"choices": [chunk_choice]}
     if with_usage and chat.get("usage"):
         yield None, base | {"choices": [], "usage": chat["usage"]}
     yield None, "[DONE]"
 
 
 def _chat_deltas(choice: _JSON, chunk: int | None) -> Iterator[tuple[_JSON, _JSON]]:
-    """The deltas of one choice, and what stands beside each: log probabilities, the reason to finish."""
-    message, rest = choice["message"], {k: v for k, v in choice.items() if k not in ("message", "index")}
-    filters = [{_FILTER_KEY: {}}, {_FILTER_KEY: rest.pop(_FILTER_KEY)}] if _FILTER_KEY in rest else [{}, {}]
-    logprobs = rest.pop("logprobs", None)
-    text_deltas, initial_delta = _chat_text_deltas(message, logprobs, chunk), _initial_chat_delta(message)
-    call_deltas = [
-        {"tool_calls": [{"index": index} | delta]}
-        for index, tool_call in enumerate(message.get("tool_calls") or ())
-        for delta in _tool_call_deltas(tool_call, chunk)
-    ]
-    if not text_deltas and len(message.get("tool_calls") or ()) == 1:  # a single call begins with the message
-        initial_delta |= call_deltas.pop(0)
-    yield initial_delta, {"logprobs": None if text_deltas else logprobs} | filters[0]
-    for delta, piece_logprobs in text_deltas:
-        yield delta, {"logprobs": piece_logprobs} | filters[1]
-    for delta in (*_audio_deltas(message.get("audio"), chunk), *call_deltas):
-        yield delta, {"logprobs": None} | filters[0]
-    yield {}, {"logprobs": None} | filters[0] | rest
+    """Yield the deltas of a choice: the role, the texts in pieces, the audio, the tool calls, and an empty one.
+
+    With each delta comes a dict of the fields next to it: log probabilities, the results of Azure's content filter, and
+    with the last delta the finish reason.
+    """
+    message = choice["message"]
+    logprobs = choice.get("logprobs")
+    no_text_fields: _JSON = {"logprobs": None}
+    text_fields: _JSON = {}
+    if _FILTER_KEY in choice:  # Azure's results are in the chunks with text, and empty in all others
+        no_text_fields[_FILTER_KEY] = {}
+        text_fields[_FILTER_KEY] = choice[_FILTER_KEY]
+
+    first_delta = _first_chat_delta(message)
+    text_deltas = _chat_text_deltas(message, logprobs, chunk)
+    call_deltas = _chat_call_deltas(message, chunk)
+    if text_deltas:
+        yield first_delta, no_text_fields
+    else:
+        if len(message.get("tool_calls") or ()) == 1:  # the first delta begins the only tool call
+            first_delta |= call_deltas.pop(0)
+        yield first_delta, no_text_fields | {"logprobs": logprobs}
+
+    for delta, delta_logprobs in text_deltas:
+        yield delta, {"logprobs": delta_logprobs} | text_fields
+    for delta in _chat_audio_deltas(message.get("audio"), chunk):
+        yield delta, no_text_fields
+    for delta in call_deltas:
+        yield delta, no_text_fields
+    handled_keys = ("index", "message", "logprobs", _FILTER_KEY)
+    final_fields = {key: value for key, value in choice.items() if key not in handled_keys}
+    yield {}, no_text_fields | final_fields
 
 
-def _chat_text_deltas(message: _JSON, logprobs: Any, chunk: int | None) -> list[tuple[dict[str, str], Any]]:
-    """The texts of a message in pieces, with the log probabilities of each piece."""
-    deltas: list[tuple[dict[str, str], Any]] = []
+def _first_chat_delta(message: _JSON) -> _JSON:
+    """Return the first delta of a message: the role, empty texts, and the fields that are not sent in pieces."""
+    delta = {"role": message["role"], "content": None, "refusal": None}
+    for key, value in message.items():
+        if key in ("role", "audio", "tool_calls") or value in (None, []):
+            continue
+        delta[key] = "" if isinstance(value, str) else value
+    return delta
+
+
+def _chat_text_deltas(message: _JSON, logprobs: _JSON | None, chunk: int | None) -> list[tuple[_JSON, _JSON | None]]:
+    """Return the deltas of all texts of a message, each with the log probabilities of its piece of text."""
+    deltas: list[tuple[_JSON, _JSON | None]] = []
     for key, text in message.items():
-        if isinstance(text, str) and key != "role":
-            pieces, text_logprobs = list(_split_text(text, chunk)), (logprobs or {}).get(key)
-            piece_logprobs = (
-                [logprobs | {key: tokens} for tokens in _logprobs_by_piece(pieces, text_logprobs)]
-                if text_logprobs
-                else [None] * len(pieces)
-            )
-            deltas += zip(({key: piece} for piece in pieces), piece_logprobs, strict=True)
+        if key == "role" or not isinstance(text, str):
+            continue
+        pieces = list(_split_text(text, chunk))
+        if logprobs and logprobs.get(key):
+            tokens_by_piece = _logprobs_by_piece(pieces, logprobs[key])
+            for piece, tokens in zip(pieces, tokens_by_piece, strict=True):
+                deltas.append(({key: piece}, logprobs | {key: tokens}))
+        else:
+            deltas += [({key: piece}, None) for piece in pieces]
     return deltas
 
 
-def _initial_chat_delta(message: _JSON) -> _JSON:
-    """The first delta: the role, texts that are still empty, and what does not come in pieces."""
-    fields = {
-        key: value for key, value in message.items() if key not in ("audio", "tool_calls") and value not in (None, [])
-    }
-    empty = {key: "" for key, value in fields.items() if isinstance(value, str) and key != "role"}
-    return {"role": message["role"], "content": None, "refusal": None} | fields | empty
+def _chat_audio_deltas(audio: _JSON | None, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the deltas of the audio of a message: the transcript in pieces, the data, the time when it expires."""
+    if not audio:
+        return
+    parts = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
+    parts.append({"data": audio["data"]})
+    parts.append({"expires_at": audio["expires_at"]})
+    parts[0] = {"id": audio["id"], **parts[0]}
+    for part in parts:
+        yield {"audio": part}
+
+
+def _chat_call_deltas(message: _JSON, chunk: int | None) -> list[_JSON]:
+    """Return the deltas of all tool calls of a message."""
+    deltas: list[_JSON] = []
+    for index, tool_call in enumerate(message.get("tool_calls") or ()):
+        for delta in _tool_call_deltas(tool_call, chunk):
+            deltas.append({"tool_calls": [{"index": index, **delta}]})
+    return deltas
 
 
 def _tool_call_deltas(tool_call: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the deltas of a tool call: the call with empty arguments, then the arguments in pieces."""
     tool_type = tool_call["type"]
+    tool = tool_call[tool_type]
     field = "input" if tool_type == "custom" else "arguments"
-    yield {key: value for key, value in tool_call.items() if key != tool_type} | {
-        tool_type: tool_call[tool_type] | {field: ""}
-    }
-    for piece in _split_text(tool_call[tool_type][field], chunk):
+    call_fields = {key: value for key, value in tool_call.items() if key != tool_type}
+    yield {**call_fields, tool_type: tool | {field: ""}}
+    for piece in _split_text(tool[field], chunk):
         yield {tool_type: {field: piece}}
 
 
-def _audio_deltas(audio: _JSON | None, chunk: int | None) -> Iterator[_JSON]:
-    """Speech as it comes: what is said in pieces, then the sound, then how long it can be asked about."""
-    if audio:
-        transcript_parts = [{"transcript": piece} for piece in _split_text(audio["transcript"], chunk)]
-        first, *rest = [*transcript_parts, {"data": audio["data"]}, {"expires_at": audio["expires_at"]}]
-        yield from ({"audio": part} for part in ({"id": audio["id"], **first}, *rest))
-
-
 def _completion_events(call: _Call, completion: _JSON, chunk: int | None) -> Iterator[_Event]:
+    """Yield the chunks of a completion, all of one choice before those of the next, and `[DONE]`.
+
+    chunk: the number of characters of each piece of text, or `None` for pieces of one word.
+    """
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
     base = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
     for choice in completion["choices"]:
         for piece in _split_text(choice["text"], chunk):
-            piece_choice = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
-            yield None, base | {"choices": [piece_choice]}
+            chunk_choice = {"index": choice["index"], "text": piece, "logprobs": None, "finish_reason": None}
+            yield None, base | {"choices": [chunk_choice]}
         yield None, base | {"choices": [choice | {"text": ""}]}
     if with_usage and completion.get("usage"):
         yield None, base | {"choices": [], "usage": completion["usage"]}
@@ -6825,25 +7263,40 @@ def _completion_events(call: _Call, completion: _JSON, chunk: int | None) -> Ite
 # ---- content filters of Azure ----------------------------------------------------------------------------------------
 
 
+_PROMPT_FILTER_KEY = "prompt_filter_results"
+_FILTER_KEY = "content_filter_results"
 _PROTECTED_MATERIAL = ("protected_material_code", "protected_material_text")
+_HARMS = ("hate", "self_harm", "sexual", "violence")
 
 
-def _content_filter_fields(call: _Call, choice: Mapping[str, Any] | None = None) -> _JSON:
-    """What the content filter of Azure finds in a choice; without one, in the prompt."""
+def _prompt_filter_fields(call: _Call) -> _JSON:
+    """Return the results of Azure's content filter for the prompt. Completions of other hosts don't have any."""
     if not call.is_azure:
         return {}
-    if choice is None:
-        return {_PROMPT_FILTER_KEY: [{"prompt_index": 0, _FILTER_KEY: _filter_results("jailbreak")}]}
+    return {_PROMPT_FILTER_KEY: [{"prompt_index": 0, _FILTER_KEY: _filter_results("jailbreak")}]}
+
+
+def _choice_filter_fields(call: _Call, choice: Mapping[str, Any]) -> _JSON:
+    """Return the results of Azure's content filter for a choice. Choices of other hosts don't have any."""
+    if not call.is_azure:
+        return {}
     if choice["finish_reason"] == "tool_calls":
         return {_FILTER_KEY: {}}
-    return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=choice["finish_reason"] == "content_filter")}
+    harmful = choice["finish_reason"] == "content_filter"
+    return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=harmful)}
 
 
 def _filter_results(*detections: str, harmful: bool = False) -> _JSON:
-    """The findings of a content filter: of harms how severe they are, of other kinds whether they are there."""
-    harms = {harm: {"filtered": False, "severity": "safe"} for harm in ("hate", "self_harm", "sexual", "violence")}
-    harms |= {"hate": {"filtered": True, "severity": "high"}} if harmful else {}
-    return harms | {detection: {"filtered": False, "detected": False} for detection in detections}
+    """Return results of a content filter: the severity of each harm, and for each of `detections` that it is absent.
+
+    harmful: whether the filter found hate.
+    """
+    results: _JSON = {harm: {"filtered": False, "severity": "safe"} for harm in _HARMS}
+    if harmful:
+        results["hate"] = {"filtered": True, "severity": "high"}
+    for detection in detections:
+        results[detection] = {"filtered": False, "detected": False}
+    return results
 
 
 # ---- rows of this API ------------------------------------------------------------------------------------------------
@@ -6875,17 +7328,33 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
-        "FunctionDefinition": {"strict": False, "parameters": _EMPTY_PARAMETERS},
+        "FunctionDefinition": {
+            "strict": False,
+            "parameters": _EMPTY_PARAMETERS,
+        },
         "ChatCompletion": {
             "choices": [{}],
             "usage": {},
             "service_tier": "default",
             "system_fingerprint": "fp_44709d6fcb",
         },
-        "ChatCompletionMessage": {"content": _DEFAULT_TEXT, "refusal": None, "annotations": []},
+        "ChatCompletionMessage": {
+            "content": _DEFAULT_TEXT,
+            "refusal": None,
+            "annotations": [],
+        },
         "Choice": {"logprobs": None},
-        "Completion": {"choices": [{}], "usage": {"prompt_tokens_details": None, "completion_tokens_details": None}},
-        "CompletionUsage": {"prompt_tokens_details": {}, "completion_tokens_details": {}},
+        "Completion": {
+            "choices": [{}],
+            "usage": {
+                "prompt_tokens_details": None,
+                "completion_tokens_details": None,
+            },
+        },
+        "CompletionUsage": {
+            "prompt_tokens_details": {},
+            "completion_tokens_details": {},
+        },
         "CompletionChoice": {"logprobs": None},
         "CompletionTokensDetails": {
             "accepted_prediction_tokens": 0,
@@ -6893,7 +7362,10 @@ _extend_table(
             "reasoning_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
-        "PromptTokensDetails": {"audio_tokens": 0, "cached_tokens": 0},
+        "PromptTokensDetails": {
+            "audio_tokens": 0,
+            "cached_tokens": 0,
+        },
     },
 )
 
@@ -6927,7 +7399,11 @@ _extend_table(
             events=_chat_events,
             get_messages=_request_messages,
         ),
-        "completions.create": _Behavior(is_generated=True, derive=_derive_completion, events=_completion_events),
+        "completions.create": _Behavior(
+            is_generated=True,
+            derive=_derive_completion,
+            events=_completion_events,
+        ),
     },
 )
 
