@@ -7712,7 +7712,10 @@ def _attach_files(store: StateStore, thread_id: str, message: Mapping[str, Any])
 
 
 def _run_usage(store: StateStore, run: Mapping[str, Any], turn: Turn) -> _JSON:
-    """Return the token counts of a run: its instructions and the thread's messages as prompt, the turn as completion."""
+    """Return the token counts of a run.
+
+    The prompt is the instructions of the run and all messages of the thread. The completion is the turn.
+    """
     prompt_tokens = _count_tokens(run.get("instructions") or "")
     for message in _load_child_objects(store, "beta.threads.messages", run["thread_id"]):
         prompt_tokens += _count_tokens(_message_text(message))
@@ -7733,7 +7736,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
 
 
 def _implied_by_run(run: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the status that follows from a field that the test set: an error, incomplete details, a required action."""
+    """Return the status of a run that follows from a set error, set incomplete details or a set required action."""
     statuses = {"last_error": "failed", "incomplete_details": "incomplete", "required_action": "requires_action"}
     for field, status in statuses.items():
         if explicit.get(field):
@@ -8076,7 +8079,7 @@ def _detach_file(store: StateStore, key: Any, file: _JSON) -> None:
 
 
 def _store_file_batch(call: _Call, obj: _JSON, script: _Script) -> None:
-    """Store a file batch and its files. The files are processed with later retrieves, unless the test set their states."""
+    """Store a file batch and its files. Later retrieves process the files, unless the test set their states."""
     _store_created(call, obj, script)
     path = (*call.parent_ids, obj["id"])
     processed = _sets_file_states(script)
@@ -8649,7 +8652,7 @@ _AUTO_HYPERPARAMETERS = {
 
 
 def _derive_fine_tuning_job(call: _Call, job: _JSON) -> _JSON:
-    """Return the `hyperparameters` of a job if the request sets some in its `method`. A job shows them in both places."""
+    """Return the `hyperparameters` of a job if the request sets them in its `method`. A job has them in both places."""
     method = call.body.get("method") or {}
     method_settings = _get_dict(method, str(method.get("type")))
     requested = _get_dict(method_settings, "hyperparameters")
