@@ -1247,7 +1247,7 @@ _DEFAULTS_BY_SDK_MODEL: dict[str, _JSON] = {
 
 @functools.cache
 def _default_value(tp: Any) -> Any:
-    """Return the default of a type as JSON, with the placeholders `_NewId` and `_Timestamp`, which `_stamp` replaces.
+    """Return the default of a type as JSON, with the placeholders `_NewId` and `_Timestamp`, which `_fill_placeholders` replaces.
 
     The value is cached. Callers copy it before they change it.
     """
@@ -1409,7 +1409,7 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
     value: a dict with some of the fields, a model, a list of these, or a scalar. It is not changed.
     place: the name of the value in errors, such as `chat.completions.create.response`.
     mode: where the value comes from. A complete object within a partial is merged as `_COMPLETE_MODE`.
-    Returns new JSON that `tp` accepts. The placeholders `_NewId` and `_Timestamp` stay, for `_stamp` to replace.
+    Returns new JSON that `tp` accepts. The placeholders `_NewId` and `_Timestamp` stay, for `_fill_placeholders` to replace.
     Raises `ValueError` if the type does not accept the value. The message has the place, the value and the type.
     """
     if type(value) is tp and tp in (str, int, bool):  # a fast path, because most values are such scalars
@@ -1973,7 +1973,7 @@ def _to_key(path: tuple[str, ...]) -> Any:
 
 def _new_object(path: str, store: StateStore, fields: Mapping[str, Any]) -> _JSON:
     """Build an object of the model at `path` with these fields, and defaults for the missing ones."""
-    return _stamp({**_default_value(_sdk_type(path)), **fields}, store)
+    return _fill_placeholders({**_default_value(_sdk_type(path)), **fields}, store)
 
 
 def _load_child_objects(store: StateStore, name: str, *parents: str) -> list[_JSON]:
@@ -1990,7 +1990,7 @@ def _load_object(store: StateStore, resource: _Resource, key: Any) -> _JSON:
         for name, id in zip((*resource.parent_params, "id"), _to_id_path(key), strict=False):
             if name in missing:
                 missing[name] = id
-        obj.update(_stamp(missing, store))
+        obj.update(_fill_placeholders(missing, store))
     return obj
 
 
@@ -2004,14 +2004,16 @@ def _to_id_path(key: Any) -> tuple[str, ...]:
 _JSON_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
-def _stamp(value: Any, store: StateStore) -> Any:
+def _fill_placeholders(value: Any, store: StateStore) -> Any:
     """Return a copy of a default or a merged partial, with new IDs and the current time instead of placeholders."""
     value_type = type(value)
     if value_type is dict:
         # scalars are tested here, because a call for each of them would be slower
-        return {key: item if type(item) in _JSON_SCALARS else _stamp(item, store) for key, item in value.items()}
+        return {
+            key: item if type(item) in _JSON_SCALARS else _fill_placeholders(item, store) for key, item in value.items()
+        }
     if value_type is list:
-        return [_stamp(item, store) for item in value]
+        return [_fill_placeholders(item, store) for item in value]
     if value_type is _NewId:
         return store._new_id(value.prefix)
     if value_type is _Timestamp:
@@ -2058,7 +2060,7 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON)
     Every change of an object after its creation passes through this function. It works at every depth: in a dict that
     the test set in part, the other keys change, and totals are computed again (see `_overlay`).
     """
-    changes = _stamp(changes, store)
+    changes = _fill_placeholders(changes, store)
     metadata = store._get_metadata(resource, key)
     if metadata is None or changes.keys().isdisjoint(metadata.set_fields):
         return changes
@@ -3446,7 +3448,7 @@ def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[_JSON]) -> list
     return logprobs_per_piece
 
 
-def _usage_with_counts(obj: Mapping[str, Any], **counts: int) -> _JSON:
+def _usage_field(obj: Mapping[str, Any], **counts: int) -> _JSON:
     """Return the usage of an answer with these token counts and their total, or nothing for an answer without usage."""
     usage = obj.get("usage")
     if not usage:
@@ -4539,7 +4541,7 @@ def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
         extra_names = template.keys() & (requested.keys() - model_fields)  # fields that the SDK's type lacks
         extra_fields = {name: requested[name] for name in extra_names}
         template = template | _accepted_fields(model, requested) | extra_fields
-    obj = _stamp(template, call.store)
+    obj = _fill_placeholders(template, call.store)
     derive = call.behavior.derive
     if derive is None:
         return obj
@@ -4684,7 +4686,7 @@ _STORE_BY_VERB: Mapping[str, Callable[[_Call, Any, _Script], None]] = {
 
 def _add_related_object(store: StateStore, resource: str, parents: tuple[str, ...], fields: Mapping[str, Any]) -> _JSON:
     """Store a new object that comes with another one, with defaults for the other fields, and return it."""
-    obj = _stamp({**_default_value(_get_resource(resource).response_type), **fields}, store)
+    obj = _fill_placeholders({**_default_value(_get_resource(resource).response_type), **fields}, store)
     _insert_object(store, _get_resource(resource), parents, obj)
     return obj
 
@@ -4747,7 +4749,7 @@ def _handle_update(call: _Call) -> Any:
     if "expires_after" in requested and "expires_at" in stored:
         extra_fields["expires_at"] = None
         extra_fields.update(_requested_expiry(call, stored))
-    changes = _stamp(_accepted_fields(model, requested), call.store) | extra_fields
+    changes = _fill_placeholders(_accepted_fields(model, requested), call.store) | extra_fields
     _discard_set_fields(call.store, call.resource.name, call.key, changes)
     stored.update(changes)
     if call.behavior.stages:
@@ -4815,12 +4817,12 @@ def _project(tp: Any, resource: _Resource, stored: _JSON, store: StateStore) -> 
     defaults = _default_value(tp)
     if not _is_pydantic_model(resource.stored_type):  # no call creates the objects, so any field may be theirs
         missing = {name: value for name, value in defaults.items() if name not in stored}
-        return _stamp(missing, store) | stored
+        return _fill_placeholders(missing, store) | stored
     model_fields = _fields_of(tp).keys() | _fields_of(resource.stored_type).keys()
     extra = {name: value for name, value in stored.items() if name not in model_fields}
     shared = _accepted_fields(tp, stored)
     missing = {name: value for name, value in defaults.items() if name not in shared}
-    return {**extra, **shared, **_stamp(missing, store)}
+    return {**extra, **shared, **_fill_placeholders(missing, store)}
 
 
 def _handle_singleton(call: _Call) -> Any:
@@ -4838,7 +4840,7 @@ def _handle_singleton(call: _Call) -> Any:
         return _compose(call)
     if key not in objects or method == "POST":
         obj = _compose(call)
-        changes = _stamp(_accepted_fields(call.response_type, call.body), call.store)
+        changes = _fill_placeholders(_accepted_fields(call.response_type, call.body), call.store)
         objects[key] = objects.get(key, obj) | changes
     return objects[key]
 
@@ -5443,7 +5445,7 @@ def _check_response(call: _Call) -> None:
     for tool in _only_dicts(call.body.get("tools")):
         container = tool.get("container")
         if isinstance(container, str) and container in call.store["containers"]:
-            _require_live_container(call, container)
+            _require_active_container(call, container)
 
     call_ids = set()
     for item in _conversation_items(call):
@@ -5460,7 +5462,7 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
     """Return the fields of a response that follow from its request, its model and its output."""
     output = obj["output"]
     output_tokens = sum(_count_item_tokens(item) for item in output)
-    fields = _usage_with_counts(obj, input_tokens=_count_prompt_tokens(call), output_tokens=output_tokens)
+    fields = _usage_field(obj, input_tokens=_count_prompt_tokens(call), output_tokens=output_tokens)
     if fields:
         reasoning_tokens = sum(_count_item_tokens(item) for item in output if item["type"] == "reasoning")
         if reasoning_tokens:
@@ -5676,7 +5678,7 @@ def _to_conversation_item(item: _JSON, store: StateStore) -> _JSON:
     item_type = "message" if "role" in item else item.get("type")
     full_item = {"type": item_type, **item}
     with contextlib.suppress(ValueError):  # items that responses never contain, such as references, have no defaults
-        full_item = _stamp(_merge(_sdk_type("responses.ResponseItem"), full_item, "input"), store)
+        full_item = _fill_placeholders(_merge(_sdk_type("responses.ResponseItem"), full_item, "input"), store)
 
     if full_item.get("id") is None:
         full_item["id"] = store._new_id("item_")
@@ -6908,7 +6910,7 @@ def _chat_usage(call: _Call, obj: _JSON, choices: Iterable[_JSON]) -> _JSON:
     details = (obj.get("usage") or {}).get("completion_tokens_details") or {}
     reasoning_tokens = details.get("reasoning_tokens") or 0
     visible_tokens = sum(_count_tokens(_output_text_of_message(choice["message"])) for choice in choices)
-    return _usage_with_counts(
+    return _usage_field(
         obj,
         prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))),
         completion_tokens=reasoning_tokens + visible_tokens,
@@ -7030,7 +7032,7 @@ def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
     """Return the fields of a completion that follow from its request: usage, choices, content filter."""
     prompts = _completion_prompts(call)
     choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
-    fields = _usage_with_counts(
+    fields = _usage_field(
         obj,
         prompt_tokens=sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
         completion_tokens=sum(_count_tokens(choice["text"]) for choice in choices),
@@ -9024,7 +9026,7 @@ def _image_events(call: _Call, images: _JSON, chunk: int | None, event_prefix: s
     usage = images.get("usage")
     if not usage:
         usage_type = _fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type
-        usage = _stamp(_default_value(usage_type), call.store)
+        usage = _fill_placeholders(_default_value(usage_type), call.store)
 
     for image in images["data"]:
         b64_json = image.get("b64_json")
@@ -9279,7 +9281,7 @@ def _derive_decision(call: _Call, obj: _JSON) -> _JSON:
         answers.append({**answer, "type": question.get("type"), "name": question.get("name")})
         texts.append(_extract_text(question.get("instructions")))
     input_tokens = _count_tokens("".join(texts))
-    return {"answers": answers} | _usage_with_counts(obj, input_tokens=input_tokens, output_tokens=len(answers))
+    return {"answers": answers} | _usage_field(obj, input_tokens=input_tokens, output_tokens=len(answers))
 
 
 # The list that a question requires, by the question's type, and the field that each member of the list requires.
@@ -9900,7 +9902,7 @@ def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
     input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
     input_tokens["text_tokens"] += _count_tokens(str(call.body.get("instructions")))
     output_tokens = _count_tokens_by_modality(session, [_with_modality(call, item) for item in obj["output"]])
-    fields = _usage_with_counts(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
+    fields = _usage_field(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
     if fields:
         fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
         fields["usage"]["output_token_details"] = output_tokens
@@ -10641,7 +10643,7 @@ _extend_table(
 # ======================================================================================================================
 
 
-def _require_live_container(call: _Call, id: Any = None) -> None:
+def _require_active_container(call: _Call, id: Any = None) -> None:
     """The container must not be expired. Using it postpones its expiry.
 
     id: the ID of the container, by default the one in the path.
@@ -10724,15 +10726,15 @@ _extend_table(
 _extend_table(
     _BEHAVIORS,
     {
-        "containers.files.content.retrieve": _Behavior(check=_require_live_container),
+        "containers.files.content.retrieve": _Behavior(check=_require_active_container),
         "containers.files.create": _Behavior(
             references={"file_id": "files"},
-            check=_require_live_container,
+            check=_require_active_container,
             derive=_derive_container_file,
             content=_container_file_content,
         ),
-        "containers.files.delete": _Behavior(check=_require_live_container),
-        "containers.files.retrieve": _Behavior(check=_require_live_container),
+        "containers.files.delete": _Behavior(check=_require_active_container),
+        "containers.files.retrieve": _Behavior(check=_require_active_container),
         "containers.retrieve": _Behavior(check=_touch_container),
     },
 )
@@ -11008,7 +11010,7 @@ def _set_certificates_active(call: _Call, active: bool) -> Any:
 def _derive_service_account(call: _Call, obj: _JSON) -> _JSON:
     """Return the API key that is created with a service account."""
     model = _select_model(_fields_of(call.response_type)["api_key"].type, {})
-    return {"api_key": obj["api_key"] or _stamp(_default_value(model), call.store)}
+    return {"api_key": obj["api_key"] or _fill_placeholders(_default_value(model), call.store)}
 
 
 def _store_service_account(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -16100,7 +16102,7 @@ def webhook(event_type: str, data: Mapping[str, Any] | None = None, /, *, secret
     timestamp = str(int(time.time()))
     partial = {"id": event_id, "object": "event", "type": event_type, "data": data or {}}
     event = _merge(event_models[event_type], partial, f"webhook({event_type!r})")
-    body = json.dumps(_stamp(event, StateStore()))
+    body = json.dumps(_fill_placeholders(event, StateStore()))
     signed_content = f"{event_id}.{timestamp}.{body}"
     signature = hmac.digest(_signing_key(secret), signed_content.encode(), "sha256")
     headers = {
@@ -16292,7 +16294,7 @@ def _model_builder(path: str) -> Callable[[Mapping[str, Any]], Any]:
         Raises `ValueError` if the model doesn't accept a value.
         """
         model = _sdk_type(path)
-        obj = _stamp(_merge(model, partial, path), _builder_store())
+        obj = _fill_placeholders(_merge(model, partial, path), _builder_store())
         return _to_model(model, obj)
 
     return build
@@ -16311,7 +16313,7 @@ def _merge_with_partial(model: Any, partial: Mapping[str, Any]) -> Any:
     """
     base = model.model_dump(mode="json", by_alias=True)
     merged = _merge_into(base, type(model), partial, type(model).__name__)
-    return _to_model(type(model), _stamp(merged, _builder_store()))
+    return _to_model(type(model), _fill_placeholders(merged, _builder_store()))
 
 
 # Functions of the library's releases before 1.0, by submodule and name.

@@ -697,12 +697,12 @@ def test_child_objects_are_scoped_to_and_deleted_with_their_parent(openai_mock, 
         lambda thread: threads.runs.steps.retrieve(step, run_id=run, thread_id=thread),
     ]
     for call in requests:
-        with pytest.raises(openai.NotFoundError, match="(?i)no .*with id|not found|no such"):
+        with pytest.raises(openai.NotFoundError, match=r"(?i)no .*with id|not found|no such"):
             call(other_thread)
     assert len(threads.messages.list(other_thread).data) == 1
     threads.delete(thread)
     for call in requests:
-        with pytest.raises(openai.NotFoundError, match="(?i)no .*with id|not found|no such"):
+        with pytest.raises(openai.NotFoundError, match=r"(?i)no .*with id|not found|no such"):
             call(thread)
     children = ("beta.threads.messages", "beta.threads.runs", "beta.threads.runs.steps")
     assert not [key for name in children for key in openai_mock.state[name] if key[0] == thread]
