@@ -123,6 +123,8 @@ def __dir__() -> list[str]:
     return list(__all__)
 
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks, except with --full-trace
+
 _JSON = dict[str, Any]  # a JSON object, as it is sent
 
 
@@ -8545,10 +8547,8 @@ async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
         request = _decode_json_object(line.encode())
         result["custom_id"] = request.get("custom_id")
         response = await _answer(_batch_line_call(call.mock, request), wait)
-        body = json.loads(response.read())
-    except AssertionError:  # the test itself fails, not the line
-        raise
-    except Exception as error:
+        body = _decode_line_body(response.read())
+    except (_ServiceError, _SetFault) as error:  # any other exception is a mistake in the test
         result["error"] = {"code": _line_error_code(error), "message": str(error) or repr(error)}
         return result
     result["response"] = {
@@ -8581,6 +8581,14 @@ def _line_error_code(error: Exception) -> str:
     if isinstance(error, _SetFault):
         return "network_error"
     return "server_error"
+
+
+def _decode_line_body(content: bytes) -> Any:
+    """Return the JSON of a response to a line. Raises `_ServiceError` for any other response, such as speech."""
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise _ServiceError(500, str(error), type="server_error") from None
 
 
 def _implied_by_request_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _JSON:
@@ -11911,9 +11919,32 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
         if "conversation" in parameters:
             with call.store.lock:
                 arguments["conversation"] = _conversation_of(call)
-        return value(call.request, **_select_arguments(value, arguments))
+        try:
+            result = value(call.request, **_select_arguments(value, arguments))
+        except Exception as error:
+            return _exception_of_callable(error)
+        return _await_callable(result) if inspect.isawaitable(result) else result
 
     return _Script(resolve=resolve)
+
+
+async def _await_callable(awaitable: Any) -> Any:
+    """Return the result of an asynchronous callable, or an exception that it raised as a response."""
+    try:
+        return await awaitable
+    except Exception as error:
+        return _exception_of_callable(error)
+
+
+# Exceptions that a bug raises. A callable that raises another one, such as `RuntimeError("down")`, sets it as its response.
+_BUG_TYPES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
+
+
+def _exception_of_callable(error: Exception) -> Exception:
+    """Return an exception of a callable, to use it as the response. Raise it if it is a bug, or an error of the service."""
+    if isinstance(error, (*_BUG_TYPES, _ServiceError)):
+        raise error
+    return error
 
 
 def _conversation_of(call: _Call) -> list[_JSON]:
@@ -12150,8 +12181,8 @@ class Router(respx.MockRouter):
 
         clear: remove the routes that were added since `start`.
         reset: forget the calls of the routes. By default routes and calls are kept, so that a test can check them.
-        quiet: don't check that all responses and routes were used, because the test has failed already.
-        Raises `AssertionError` if that check fails.
+        quiet: don't check that all responses and routes were used, nor for mistakes, because the test has failed already.
+        Raises `AssertionError` if the application caught a mistake in the test, or if that check fails.
         """
         with _Interceptor.lock:
             if self._entry_count > 1:
@@ -12167,7 +12198,11 @@ class Router(respx.MockRouter):
             with _Interceptor.lock:
                 self._entry_count = 0
                 super().stop(clear=clear, reset=reset, quiet=quiet)
-        if self._mock._asserts_all_used and not quiet:
+        if quiet:
+            _take_unreported_mistakes([self._mock])  # the test fails with another exception
+            return
+        self._mock._check_mistakes()
+        if self._mock._asserts_all_used:
             self._mock.assert_all_used()
 
     def handler(self, request: Any) -> httpx.Response:
@@ -12201,11 +12236,14 @@ class Router(respx.MockRouter):
         try:
             if self.routes:
                 with contextlib.suppress(AllMockedAssertionError):
-                    response = await _await_if_needed(handle_own_routes(request))
+                    response = await _await_route(handle_own_routes, request)
                     self._log_response(request, response)
                     return response
             return await self._exchange(request, wait)
         except Exception as error:
+            is_unmatched = isinstance(error, AllMockedAssertionError) and hasattr(request, "intercepted")
+            if _is_mistake(error) and not is_unmatched:  # `_dispatch` tries the other routers before that is a mistake
+                self._mock._add_mistake(error, f"{request.method} {request.url.path}")
             client_exception = _to_client_exception(error, request)
             raise client_exception from client_exception.__cause__
 
@@ -12232,6 +12270,9 @@ class Router(respx.MockRouter):
             if response is None:
                 response = await _answer(call, wait, record)
             record.response = response
+        except Exception as error:
+            record._raised = type(getattr(error, "fault", error)).__name__
+            raise
         finally:
             record.duration = time.perf_counter() - started
             self.record(request, response=record.response, route=self._mock._endpoint(call.row).route)
@@ -12294,6 +12335,27 @@ async def _await_if_needed(value: Any) -> Any:
 _ended_in_fault = contextvars.ContextVar("_ended_in_fault", default=False)
 
 
+async def _await_route(handle_own_routes: Callable[[Any], Any], request: httpx.Request) -> httpx.Response:
+    """Return the response of RESPX's handler. An exception that a side effect raises on purpose is a `_SetFault`."""
+    try:
+        return await _await_if_needed(handle_own_routes(request))
+    except Exception as error:
+        raise _exception_of_side_effect(error) from None
+
+
+def _exception_of_side_effect(error: Exception) -> Exception:
+    """Return the exception of a route's side effect, as a `_SetFault` unless it is a bug or a network error."""
+    if _is_mistake(error) and not isinstance(error, _BUG_TYPES):
+        return _SetFault(error)
+    return error
+
+
+def _is_mistake(error: BaseException) -> bool:
+    """Return True if an exception was neither set by the test nor caused by the network or a pass-through."""
+    network_errors = tuple(http_lib.RequestError for http_lib in _http_libs())
+    return not isinstance(error, (_SetFault, PassThrough, *network_errors))
+
+
 def _to_client_exception(error: Exception, request: httpx.Request) -> BaseException:
     """Return the exception that the client should get for one that was raised while a request was answered.
 
@@ -12304,8 +12366,7 @@ def _to_client_exception(error: Exception, request: httpx.Request) -> BaseExcept
     if isinstance(error, _SetFault):
         _ended_in_fault.set(True)
         return error.fault
-    network_errors = tuple(http_lib.RequestError for http_lib in _http_libs())
-    if isinstance(error, (PassThrough, *network_errors)):
+    if not _is_mistake(error):
         return error
     if "x-stainless-package-version" not in request.headers or not _sdk_retries_all_exceptions():
         return error
@@ -12338,7 +12399,7 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
         if inspect.isawaitable(result):
             result = await wait(result)
     except SideEffectError as error:
-        raise error.origin from None
+        raise _exception_of_side_effect(error.origin) from None
     return result
 
 
@@ -12547,7 +12608,7 @@ class _Interceptor(Mocker):
     @classmethod
     def start(cls) -> None:
         """Set the patches. This doesn't use `mock.patch`, which takes as long as a whole test."""
-        for owner, name, patch in _patches():
+        for owner, name, patch in (*_patches(), *_raises_patches()):
             _set_patch(owner, name, patch)
         _patch_loaded_modules()
         _ImportHook.start()
@@ -12567,7 +12628,7 @@ class _Interceptor(Mocker):
         if cls.routers and not force:
             return
         _ImportHook.stop()
-        for owner, name, _ in (*_patches(), *_loaded_patches()):
+        for owner, name, _ in (*_patches(), *_raises_patches(), *_loaded_patches()):
             while _is_own_patch(vars(owner).get(name)):
                 setattr(owner, name, vars(owner)[name].__wrapped__)
 
@@ -12723,6 +12784,56 @@ def _package(name: str) -> str:
 def _cached_patch(patch: Callable[[Any], Any], original: Any) -> Any:
     """Return the patched function. It is cached because each test patches the same functions."""
     return patch(original)
+
+
+# ---- assertions that expect a mistake --------------------------------------------------------------------------------
+
+
+def _patch_raises_exit(method: Any) -> Any:
+    """Patch `__exit__` of `pytest.raises` and `assertRaises`, to remove the mistake that the test expected.
+
+    Why: a mistake that only the application caught must fail the test, and one that the test expected must not.
+    Removed with the other patches.
+    """
+
+    @functools.wraps(method)
+    def __exit__(context: Any, exc_type: Any, exc_value: Any, traceback: Any) -> Any:
+        is_expected = method(context, exc_type, exc_value, traceback)
+        if is_expected and exc_value is not None:
+            for error in _leaf_exceptions(exc_value):
+                _remove_seen_mistake(error)
+        return is_expected
+
+    return __exit__
+
+
+def _leaf_exceptions(error: BaseException) -> list[BaseException]:
+    """Return the exceptions in a group, at every depth, or the exception itself."""
+    if not hasattr(error, "exceptions"):
+        return [error]
+    leaves = []
+    for inner in error.exceptions:
+        leaves += _leaf_exceptions(inner)
+    return leaves
+
+
+# The classes that expect an exception, by module. Their place differs between releases of pytest.
+_RAISES_PATCHES = {
+    "unittest.case": ("_AssertRaisesContext",),
+    "_pytest.python_api": ("RaisesContext",),
+    "_pytest.raises": ("RaisesExc", "RaisesGroup"),
+}
+
+
+def _raises_patches() -> list[_Patch]:
+    """Return the patches of `_RAISES_PATCHES` for the modules that are imported."""
+    patches: list[_Patch] = []
+    for module_name, class_names in _RAISES_PATCHES.items():
+        module = sys.modules.get(module_name)
+        for class_name in class_names:
+            if hasattr(module, class_name):
+                patches.append((getattr(module, class_name), "__exit__", _patch_raises_exit))
+    return patches
 
 
 # ---- upper level: transports of httpx and httpx2 ---------------------------------------------------------------------
@@ -12953,7 +13064,9 @@ def _unmatched_error(request: _LazyRequest) -> BaseException:
     """
     message = _log_unmatched(request)
     if _active_routers(request.raw_url) or _is_from_sdk(request.headers) or _is_loopback(request.url.host):
-        return _to_client_exception(RequestNotMocked(message), request)
+        error = RequestNotMocked(message)
+        _active_routers()[0]._mock._add_mistake(error, f"{request.method} {request.url.path}")
+        return _to_client_exception(error, request)
     return request.http_lib.ConnectError(message, request=request)
 
 
@@ -13310,13 +13423,21 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
             router._mock._to_call(httpx.Request("WS", url))
             return _WebSocketServer(router, url)
     if routers:
-        raise RequestNotMocked(
+        message = (
             f"WS {uri.partition('?')[0]} would reach the network, because the API has no such WebSocket. "
             "A route of `openai_mock.router` can pass it through"
         )
+        raise _unmatched_websocket(message, uri)
     if not _is_connecting_from_sdk(headers):
         return None
-    raise RequestNotMocked(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))))
+    raise _unmatched_websocket(_log_unmatched(httpx.Request("GET", uri, headers=_header_items(headers))), uri)
+
+
+def _unmatched_websocket(message: str, uri: str) -> RequestNotMocked:
+    """Return the exception of a WebSocket that no mock answers, and add it to the mistakes of the innermost mock."""
+    error = RequestNotMocked(message)
+    _active_routers()[0]._mock._add_mistake(error, f"WS {httpx.URL(uri).path}")
+    return error
 
 
 def _is_passed_through(*urls: str) -> bool:
@@ -13360,6 +13481,20 @@ class _WebSocketServer:
 
     async def process_next(self, wait: _Wait) -> bool:
         """Handle the next message of the inbox or, if there is none, send the next event. Return False if it can't."""
+        try:
+            return await self._process_next(wait)
+        except Exception as error:
+            if _is_mistake(error):
+                self.add_mistake(error)
+            raise
+
+    def add_mistake(self, error: Exception) -> None:
+        """Add an exception to the mistakes of the mock that answers this connection."""
+        router = self.session.router if self.session else self.router
+        url = self.session.call.request.url if self.session else httpx.URL(self.url)
+        router._mock._add_mistake(error, f"WS {url.path}")
+
+    async def _process_next(self, wait: _Wait) -> bool:
         if self.inbox:
             message = self.inbox.popleft()
             if self.session is None:
@@ -13626,10 +13761,12 @@ class _SyncConnection:
             if timeout is not None:
                 raise TimeoutError("the session has no message to send")
             client_messages = ", ".join(self.server.session.received_types) or "nothing"
-            raise AssertionError(
+            error = AssertionError(
                 f"recv() would wait forever: the client sent {client_messages}, received every event that followed, "
                 "and must send another message first"
             )
+            self.server.add_mistake(error)
+            raise error
         data = self.messages.popleft()
         return data if decode is False else data.decode()
 
@@ -13792,6 +13929,7 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     try:
         result = await _open_session(key_mock.router, _ASGIRequest(key_mock, "WS", scope), _await_if_needed)
     except (Exception, MockError) as error:
+        key_mock._add_mistake(error, f"WS {scope['path']}")
         result = _mistake_response(error)
     if not isinstance(result, httpx.Response):
         subprotocols = {"realtime"}.intersection(scope.get("subprotocols", ()))
@@ -15422,6 +15560,7 @@ class Record:
     answered_by: Any = None
     duration: float = 0.0
     events: list[dict[str, Any]] | None = None
+    _raised: str = ""  # the name of the exception that was raised instead of a response
 
     @property
     def body(self) -> dict[str, Any]:
@@ -15488,6 +15627,8 @@ class Record:
         """The status of the response, or a text if there is none."""
         if self.status:
             return self.status
+        if self._raised:
+            return f"raised {self._raised}"
         return "no response" if self.events is None else _count_noun(len(self.events), "event")
 
 
@@ -15762,6 +15903,89 @@ def _hide_mock_param(wrapper: Any, func: Callable[..., Any]) -> Any:
     return wrapper
 
 
+# The packages between the application and the mock. Their frames say nothing about a mistake in the test.
+_CLIENT_PACKAGES = (
+    "openai",
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "respx",
+    "websockets",
+    "anyio",
+    "asyncio",
+    "contextlib",
+)
+
+
+@dataclasses.dataclass(eq=False)
+class Mistake:
+    """An exception that the mock raised because of a mistake in the test, in `OpenAIMock.mistakes`.
+
+    error: the exception.
+    request: the request that it answered, such as `"POST /v1/chat/completions"`.
+    """
+
+    error: Exception
+    request: str
+    _is_reported: bool = dataclasses.field(default=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.request}{self._place}: {type(self.error).__name__}: {self.error}"
+
+    @property
+    def _place(self) -> str:
+        """The line of the application or the test that the exception passed last, such as ` (app.py:12)`."""
+        place = ""
+        traceback = self.error.__traceback__
+        while traceback:
+            module = traceback.tb_frame.f_globals.get("__name__", "")
+            if module != __name__ and _package(module) not in _CLIENT_PACKAGES:
+                file = os.path.basename(traceback.tb_frame.f_code.co_filename)
+                place = f" ({file}:{traceback.tb_lineno})"
+            traceback = traceback.tb_next
+        return place
+
+    def _is_like(self, other: Mistake) -> bool:
+        """Return True for the same mistake, such as one in a retry of the request."""
+        return type(self.error) is type(other.error) and self.request == other.request
+
+
+# The mocks with mistakes that may not be reported yet, in this process. pytest's hook checks them after each test.
+_mocks_with_mistakes: list[OpenAIMock] = []
+
+
+def _take_unreported_mistakes(mocks: Sequence[OpenAIMock]) -> list[Mistake]:
+    """Return the mistakes of some mocks that were not reported yet, and mark them as reported."""
+    unreported = [mistake for mock in mocks for mistake in mock.mistakes if not mistake._is_reported]
+    for mistake in unreported:
+        mistake._is_reported = True
+    _mocks_with_mistakes[:] = [mock for mock in _mocks_with_mistakes if not any(mock is other for other in mocks)]
+    return unreported
+
+
+def _raise_mistakes(mistakes: Sequence[Mistake]) -> None:
+    """Raise an `AssertionError` that lists mistakes, equal ones once."""
+    if not mistakes:
+        return
+    lines = list(dict.fromkeys(f"  {mistake}" for mistake in mistakes))
+    raise AssertionError(
+        "the application caught exceptions of mistakes in this test:\n"
+        + "\n".join(lines)
+        + "\nIf they were intended, call openai_mock.mistakes.clear() at the end of the test."
+    )
+
+
+def _remove_seen_mistake(error: BaseException) -> None:
+    """Remove a mistake that the test expected, and equal ones before it, from the mistakes of its mock."""
+    for mock in _mocks_with_mistakes:
+        for position, mistake in enumerate(mock.mistakes):
+            if mistake.error is error:
+                earlier = [other for other in mock.mistakes[:position] if not other._is_like(mistake)]
+                mock.mistakes[: position + 1] = earlier
+                return
+
+
 class OpenAIMock(_NoNewAttributes):
     """A mock of the OpenAI API. While it is active, it answers the requests of all clients in the process.
 
@@ -15805,6 +16029,7 @@ class OpenAIMock(_NoNewAttributes):
         self.state = StateStore() if state is None else state
         self._asserts_all_used = assert_all_used
         self._request_log: list[Record] = []
+        self._mistakes: list[Mistake] = []
         self._limits = _DEFAULT_LIMITS | dict(limits or {})
         for name, number in self._limits.items():
             if name not in _DEFAULT_LIMITS or type(number) is not int or number < 0:
@@ -15854,6 +16079,36 @@ class OpenAIMock(_NoNewAttributes):
         if not isinstance(state, Mapping):
             raise TypeError(f"state is {state!r}; expected a StateStore or a dict of dicts by resource name")
         self._state = state if isinstance(state, StateStore) else StateStore(state)
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """The mistakes in the test that the application caught so far, oldest first. The test fails if any are left.
+
+            create.response = []
+            try:
+                client.responses.create(model="gpt-5.5", input="Hi")
+            except Exception:
+                print("a fallback")
+            assert "0 steps" in str(openai_mock.mistakes[0].error)
+            openai_mock.mistakes.clear()  # they were intended
+
+        A mistake is an exception that the mock raised because of the test, such as a list of responses that has no more
+        steps, or a bug in a callable. Network faults, HTTP errors and other exceptions that the test set are not
+        mistakes. One that `pytest.raises` or `assertRaises` caught isn't in the list.
+        """
+        return self._mistakes
+
+    def _add_mistake(self, error: Exception, request: str) -> None:
+        """Add an exception that the application may catch. A served mock keeps as many as it keeps requests."""
+        owner = self._parent_mock or self
+        owner._mistakes.append(Mistake(error, request))
+        del owner._mistakes[: -owner._limits["records"]]
+        if not any(mock is owner for mock in _mocks_with_mistakes):
+            _mocks_with_mistakes.append(owner)
+
+    def _check_mistakes(self) -> None:
+        """Raise `AssertionError` if the application caught a mistake that was not reported yet."""
+        _raise_mistakes(_take_unreported_mistakes([self]))
 
     def start(self) -> OpenAIMock:
         """Activate the mock until `stop()` and return it, for a `setUp` method, where `with` can't be used.
@@ -16451,23 +16706,51 @@ def _fixtures_module() -> types.ModuleType:
         request.node.stash[_mock_stash_key()] = served_mock
         with _serve_in_thread(served_mock) as server:
             yield server
+        served_mock._check_mistakes()
         if served_mock._asserts_all_used:
             served_mock.assert_all_used()
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(item: Any) -> Iterator[None]:
-        """Add the OpenAI requests of a failed test to its report."""
-        outcome = yield
-        report = outcome.get_result()
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(item: Any) -> Iterator[None]:
+        """Fail a test whose application caught a mistake in the test, with any mock that was active."""
+        for owner, name, patch in _raises_patches():  # also for a `MockTransport`, which needs no active mock
+            _set_patch(owner, name, patch)
+        try:
+            result = yield
+        except BaseException as error:
+            mistakes = _take_unreported_mistakes(list(_mocks_with_mistakes))
+            item.stash[_mistakes_stash_key()] = [
+                other for other in mistakes if other.error not in (error, error.__cause__)
+            ]
+            raise
+        finally:
+            if not _Interceptor.routers:
+                _Interceptor.stop()
+        _raise_mistakes(_take_unreported_mistakes(list(_mocks_with_mistakes)))
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
+        """Add the OpenAI requests and mistakes of a failed test to its report, and shorten its traceback."""
+        if call.excinfo and not item.config.getoption("fulltrace"):
+            _hide_client_frames(call.excinfo)
+        report = yield
+        if not report.failed:
+            return report
         openai_mock = item.stash.get(_mock_stash_key(), None)
-        if report.failed and openai_mock and openai_mock.requests:
+        if openai_mock and openai_mock.requests:
             lines = [_report_line(record) for record in openai_mock.requests]
             report.sections.append(("OpenAI requests", "\n".join(lines)))
+        mistakes = item.stash.get(_mistakes_stash_key(), [])
+        if mistakes:
+            report.sections.append(("OpenAI mistakes that the application caught", "\n".join(map(str, mistakes))))
+        return report
 
     module = types.ModuleType("openai_responses.fixtures")
     module.openai_mock = openai_mock
     module.openai_server = openai_server
     module._openai_mock_of_the_mark = _openai_mock_of_the_mark
+    module.pytest_runtest_call = pytest_runtest_call
     module.pytest_runtest_makereport = pytest_runtest_makereport
     return module
 
@@ -16478,6 +16761,47 @@ def _mock_stash_key() -> Any:
     import pytest
 
     return pytest.StashKey()
+
+
+@functools.cache
+def _mistakes_stash_key() -> Any:
+    """Return the key under which pytest's stash of a failed test has other mistakes than its exception."""
+    import pytest
+
+    return pytest.StashKey()
+
+
+def _hide_client_frames(excinfo: Any) -> None:
+    """Remove the frames of HTTP clients from the tracebacks of an exception that the mock raised, and of its causes.
+
+    This module's own frames are hidden by `__tracebackhide__`.
+    """
+    error = excinfo.value
+    if __name__ not in [_package(entry.frame.f_globals.get("__name__", "")) for entry in excinfo.traceback]:
+        return
+    shortened: list[BaseException] = []
+    while error is not None and error not in shortened:  # a chain may be a loop
+        shortened.append(error)
+        error.__traceback__ = _without_client_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    # pytest cuts the chain of the first entry, so a list without some entries isn't enough
+    excinfo.traceback = type(excinfo.traceback)(excinfo.value.__traceback__)
+
+
+def _without_client_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """Return a traceback without the frames of HTTP clients. It is complete if nothing else would be left."""
+    kept = []
+    entry = traceback
+    while entry:
+        if _package(entry.tb_frame.f_globals.get("__name__", "")) not in _CLIENT_PACKAGES:
+            kept.append(entry)
+        entry = entry.tb_next
+    if not kept:
+        return traceback
+    shortened = None
+    for entry in reversed(kept):
+        shortened = types.TracebackType(shortened, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return shortened
 
 
 def _report_line(record: Record) -> str:
