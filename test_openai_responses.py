@@ -9669,6 +9669,7 @@ def test_mistake_raises_through_a_websocket(openai_mock, client_kind):
     mistake = failed.value if client_kind == "sync" else failed.value.__cause__
     assert isinstance(mistake, AssertionError)
     assert "has 1 step" in str(mistake)
+    openai_mock.mistakes.clear()  # the asynchronous client raises it as a cause
 
 
 @requires("responses.connect")
@@ -9920,6 +9921,7 @@ async def test_mistake_in_the_test_is_reported_without_retries(value, settings, 
     assert error.type == "mock_error"
     assert app.requests[-1].attempt == 0
     assert bool(caplog.records) is callable(value)
+    app.mistakes.clear()
 
 
 async def test_generation_error_is_reported_by_the_server_as_a_mistake():
@@ -9930,6 +9932,7 @@ async def test_generation_error_is_reported_by_the_server_as_a_mistake():
     assert error.type == "mock_error"
     assert "'not' at properties.x" in error.message
     assert len(app.requests) == 1
+    app.mistakes.clear()
 
 
 async def test_unknown_path_returns_404_with_the_closest_endpoint():
@@ -10179,6 +10182,7 @@ async def test_mistake_closes_the_server_websocket_with_its_message(caplog, valu
     app.responses.create.response = value
     *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
     assert last["code"] == 1011
+    app.mistakes.clear()
     assert "a bug of the test" in last["reason"]
     assert caplog.records
 
@@ -11528,6 +11532,222 @@ def test_mark_on_a_server_test_starts_only_the_server_mock(run_suite):
 def test_decorated_tests_work_with_the_plugin_disabled(run_suite, monkeypatch):
     monkeypatch.setattr(openai_responses, "_pytest_session_count", 0)  # this one has it
     run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses").assert_outcomes(passed=4)
+
+
+MISTAKES = """
+    import asyncio, re, threading
+
+    def fallback(text="Hi", **options):
+        try:
+            return say(text, openai.OpenAI(api_key="sk-fake", **options))
+        except Exception:
+            return "fallback"
+
+    class AppError(Exception):
+        pass
+
+    def wrapped():
+        try:
+            say()
+        except Exception as error:
+            raise AppError from error
+
+    def bug(request):
+        return {}["missing"]
+
+    async def async_bug(request):
+        return {}["missing"]
+
+    def down(request):
+        raise RuntimeError("down")
+
+    @pytest.fixture
+    def own_mock():
+        with openai_responses.OpenAIMock(only_scripted=True) as own_mock:
+            yield own_mock
+
+    @pytest.mark.parametrize("response", [[], bug, async_bug], ids=["list", "callable", "async_callable"])
+    def test_fails_response(openai_mock, response):
+        openai_mock.chat.completions.create.response = response
+        assert fallback() == "fallback"
+
+    @pytest.mark.openai_mock(only_scripted=True)
+    def test_fails_only_scripted():
+        assert fallback() == "fallback"
+
+    @openai_responses.mock(strict=True)
+    def test_fails_no_rule(openai_mock):
+        openai_mock.chat.completions.create.when("weather").response = "Sunny."
+        assert fallback() == "fallback"
+
+    def test_fails_foreign_host(openai_mock):
+        assert fallback(base_url="https://foreign.test/v1") == "fallback"
+
+    def test_fails_context_manager():
+        with openai_responses.OpenAIMock(only_scripted=True):
+            assert fallback() == "fallback"
+
+    def test_fails_mock_of_another_fixture(own_mock):
+        assert fallback() == "fallback"
+
+    def test_fails_thread(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        thread = threading.Thread(target=fallback)
+        thread.start()
+        thread.join()
+
+    def test_fails_cause_of_an_expected_error(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AppError):
+            wrapped()
+
+    async def fallback_async():
+        try:
+            await say_async()
+        except Exception:
+            return "fallback"
+
+    def test_fails_async_client(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert asyncio.run(fallback_async()) == "fallback"
+
+    def test_fails_with_itself_only(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        say()
+
+    def test_fails_with_another_error(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert fallback() == "Hi"
+
+    def test_passes_expected(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AssertionError, match="0 steps"):
+            say()
+        assert openai_mock.mistakes == []
+
+    def test_passes_expected_after_equal_ones(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert fallback() == "fallback"
+        with pytest.raises(AssertionError, match="0 steps"):
+            say()
+
+    class TestPasses(unittest.TestCase):
+        @openai_responses.mock()
+        def test_passes_assert_raises(self, openai_mock):
+            openai_mock.chat.completions.create.response = []
+            with self.assertRaises(AssertionError):
+                say()
+
+    def test_passes_cleared(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert fallback() == "fallback"
+        (mistake,) = openai_mock.mistakes
+        assert mistake.request == "POST /v1/chat/completions"
+        assert isinstance(mistake.error, AssertionError)
+        openai_mock.mistakes.clear()
+
+    FAULTS = [down, RuntimeError("down"), httpx.ConnectError("down"), openai_responses.error(400)]
+
+    @pytest.mark.parametrize("response", FAULTS)
+    def test_passes_set_by_the_test(openai_mock, response):
+        openai_mock.chat.completions.create.response = response
+        assert fallback(max_retries=0) == "fallback"
+        assert openai_mock.mistakes == []
+
+    def test_passes_route_of_the_test(openai_mock):
+        openai_mock.router.post(url__regex=".*").mock(side_effect=RuntimeError("down"))
+        assert fallback(max_retries=0) == "fallback"
+"""
+
+
+@pytest.fixture
+def mistakes_report(run_suite):
+    return run_suite(with_helpers(MISTAKES), "-rA")
+
+
+def test_mistake_that_the_application_caught_fails_the_test(mistakes_report):
+    lines = mistakes_report.outlines
+    outcomes = {
+        line.split("::", 1)[1].split(" ")[0]: line.split(" ")[0] for line in lines if re.match("PASSED|FAILED", line)
+    }
+    assert len(outcomes) == 22
+    for name, outcome in outcomes.items():
+        assert outcome == ("FAILED" if "test_fails" in name else "PASSED"), name
+    assert mistakes_report.parseoutcomes() == {"failed": 13, "passed": 9}  # no errors at teardown
+
+
+def test_report_names_mistakes_once(mistakes_report):
+    mistakes_report.stdout.fnmatch_lines(["*POST /v1/chat/completions (test_it.py:*): KeyError: 'missing'*"])
+    mistakes_report.stdout.fnmatch_lines(
+        ["*If they were intended, call openai_mock.mistakes.clear() at the end of the test."]
+    )
+    report = mistakes_report.stdout.str()
+    itself = report.partition("_ test_fails_with_itself_only _")[2].partition("_ test_fails_with_another_error _")
+    assert "mistakes" not in itself[0]
+    mistakes_report.stdout.fnmatch_lines(["*OpenAI mistakes that the application caught*"])
+    assert "_base_client.py" not in report
+    assert "raised AssertionError" in report
+
+
+def test_full_trace_shows_the_frames_of_the_client(run_suite):
+    suite = """
+        def test_bug(openai_mock):
+            openai_mock.chat.completions.create.response = []
+            say()
+    """
+    assert "_base_client.py" in run_suite(with_helpers(suite), "--full-trace").stdout.str()
+
+
+def test_mistakes_are_checked_without_pytest():
+    code = """
+        import openai, openai_responses
+        with openai_responses.OpenAIMock(only_scripted=True):
+            try:
+                openai.OpenAI(api_key="k").responses.create(model="m", input="Hi")
+            except Exception:
+                print("fallback")
+    """
+    completed = python("-c", textwrap.dedent(code), succeeds=False)
+    assert completed.stdout == "fallback\n"
+    assert "AssertionError: the application caught exceptions of mistakes in this test" in completed.stderr
+    assert "POST /v1/responses (<string>:5)" in completed.stderr
+
+
+def test_mistake_in_a_batch_line_raises(openai_mock, client):
+    openai_mock.chat.completions.create.response = lambda request: object()
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": CHAT_REQUEST}
+    file = add_file(client, json.dumps(line).encode(), "in.jsonl", "batch")
+    batch = client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+    with pytest.raises(TypeError, match=r"chat\.completions\.create\.response cannot be <object"):
+        for _ in range(3):
+            client.batches.retrieve(batch.id)
+
+
+def test_mistake_over_the_server_is_kept(openai_mock):
+    app = OpenAIMock(only_scripted=True)
+
+    async def post():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http_client:
+            return await http_client.post("/v1/responses", headers={"authorization": "Bearer k"}, json=INPUT_REQUEST)
+
+    assert asyncio.run(post()).status_code == 500
+    assert [str(mistake.error) for mistake in app.mistakes] == [
+        "responses.create was called, but nothing is set for it (only_scripted=True)"
+    ]
+    app.mistakes.clear()
+
+
+@requires("responses.connect")
+def test_mistake_over_a_websocket_fails_the_test():
+    with (
+        pytest.raises(AssertionError, match="the application caught exceptions of mistakes"),
+        OpenAIMock() as openai_mock,
+    ):
+        openai_mock.responses.create.response = lambda request: {}["missing"]
+        with contextlib.suppress(KeyError), sdk().responses.connect() as connection:
+            connection.response.create(model="m", input="Hi")
+            connection.recv()
 
 
 # ======================================================================================================================
