@@ -9899,7 +9899,7 @@ async def failing_async(error, awaitable):
 
 
 def raise_bug(request):
-    raise RuntimeError("a bug of the test")
+    raise NameError("a bug of the test")
 
 
 @pytest.mark.parametrize(
@@ -10172,7 +10172,7 @@ async def test_server_websocket_closes_with_the_set_fault(fault, code):
 
 
 def raise_bug_with_long_message(request):
-    raise RuntimeError("a bug of the test" + "世" * 50)
+    raise NameError("a bug of the test" + "世" * 50)
 
 
 @requires("responses.connect")
