@@ -8574,13 +8574,11 @@ def _batch_line_call(mock: OpenAIMock, request: Mapping[str, Any]) -> _Call:
     return _Call(mock, row, params, httpx.Request(method, f"{mock._bases[0]}{path}", json=json_body))
 
 
-def _line_error_code(error: Exception) -> str:
+def _line_error_code(error: _ServiceError | _SetFault) -> str:
     """Return the service's error code for a line whose request raised an exception."""
-    if isinstance(error, _ServiceError):
-        return error.envelope["code"] or "invalid_request"
     if isinstance(error, _SetFault):
         return "network_error"
-    return "server_error"
+    return error.envelope["code"] or "invalid_request"
 
 
 def _decode_line_body(content: bytes) -> Any:
@@ -8588,7 +8586,7 @@ def _decode_line_body(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
-        raise _ServiceError(500, str(error), type="server_error") from None
+        raise _ServiceError(500, str(error), type="server_error", code="server_error") from None
 
 
 def _implied_by_request_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _JSON:
@@ -16084,7 +16082,7 @@ class OpenAIMock(_NoNewAttributes):
     def mistakes(self) -> list[Mistake]:
         """The mistakes in the test that the application caught so far, oldest first. The test fails if any are left.
 
-            create.response = []
+            openai_mock.responses.create.response = []
             try:
                 client.responses.create(model="gpt-5.5", input="Hi")
             except Exception:

@@ -5260,7 +5260,7 @@ def test_batch_lines_use_response_lists_and_rules(openai_mock, create, client):
 
 
 def raised(exception):
-    """A callable with this bug."""
+    """Return a callable that raises an exception."""
 
     def answer(request):
         raise exception
@@ -5273,8 +5273,7 @@ def raised(exception):
     [
         (httpx.ConnectError("no route"), "network_error", "no route"),
         (timeout(), "network_error", "timed out"),
-        (raised(KeyError("name")), "server_error", "'name'"),
-        (lambda request: object(), "server_error", "cannot be <object"),
+        (raised(RuntimeError("overloaded")), "network_error", "overloaded"),
         (httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}), "server_error", "decode"),
         (httpx.Response(502, text="<html>"), "server_error", "Expecting value"),
     ],
@@ -9614,6 +9613,7 @@ def test_websocket_rejects_a_response_with_a_body(openai_mock, client_kind):
     mistake = failed.value if client_kind == "sync" else failed.value.__cause__
     assert isinstance(mistake, TypeError)
     assert "sends events, not a body" in str(mistake)
+    openai_mock.mistakes.clear()  # the asynchronous client raises it as a cause
 
 
 @pytest.mark.parametrize("name", ["realtime", "responses"])
@@ -10190,8 +10190,10 @@ async def test_mistake_closes_the_server_websocket_with_its_message(caplog, valu
 @requires("responses.connect")
 async def test_generation_error_closes_the_server_websocket_with_its_message():
     message = says("Hi") | {"text": formats(NOT_STRING)[1]}
-    *_, last = await run_asgi_app(OpenAIMock(), websocket_scope(), *websocket_messages(message), until=over)
+    app = OpenAIMock()
+    *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(message), until=over)
     assert last["code"] == 1011
+    app.mistakes.clear()
     assert "can't generate a value for a schema with 'not' at properties.x" in last["reason"]
     assert len(last["reason"].encode()) < 124  # what fits into a frame
 
@@ -10209,6 +10211,7 @@ async def test_server_websocket_handshake_is_rejected_with_the_response(path, va
     assert start["type"] == "websocket.http.response.start"
     assert start["status"] == status
     assert body["body"]
+    app.mistakes.clear()
 
 
 @requires("responses.connect")
@@ -12490,7 +12493,8 @@ def test_stubs_declare_the_public_methods_of_classes():
 
 @pytest.mark.parametrize("name", ["Record", "Turn", "ToolCall", "Citation", "Streamed", "Pace"])
 def test_stubs_declare_the_fields_of_dataclasses(name):
-    assert list(attributes(name)) == [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
+    fields = [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
+    assert list(attributes(name)) == [field for field in fields if not field.startswith("_")]
 
 
 def test_stubs_export_the_same_names_as_the_module():
