@@ -75,7 +75,7 @@ try:
 except ImportError:
     httpx2 = None
 
-# What the module keeps to itself and these tests look at, here and nowhere else.
+# Private names of the module that several tests use.
 ROUTES = [openai_responses._Row(*row) for row in openai_responses._ROUTES]  # of every generation of the SDK
 HELPERS = openai_responses._HELPER_ENDPOINTS  # `chat.completions.parse` leads to `chat.completions.create`
 ENDPOINT_NAMES = openai_responses._endpoint_names()  # what the installed SDK has, helpers included
@@ -98,10 +98,9 @@ ROOT = pathlib.Path(__file__).parent
 API_KEY = "sk-very-secret"
 BASE_URL = "https://api.openai.com/v1"
 OPENAI_2 = openai.__version__.startswith("2.")
-SDK_RETRIES_ALL_EXCEPTIONS = not hasattr(
-    openai._base_client, "request_exceptions"
-)  # as all do before 3.15: any exception is a retry
-HTTP_LIB = httpx if OPENAI_2 else httpx2  # what the SDK's clients are made of
+# releases before 3.15 retry after any exception
+SDK_RETRIES_ALL_EXCEPTIONS = not hasattr(openai._base_client, "request_exceptions")
+HTTP_LIB = httpx if OPENAI_2 else httpx2  # the library that the SDK's clients send requests with
 HTTP_LIBS = [family for family in (httpx, httpx2) if family]
 
 USER_MESSAGES = [{"role": "user", "content": "What is the weather in Tokyo?"}]
@@ -113,6 +112,7 @@ UNKNOWN_ID = "unknown-1"  # an id that nothing has
 
 
 def object_schema(properties):
+    """Return the strict JSON schema of an object whose properties are all required."""
     object_keywords = {"required": sorted(properties), "additionalProperties": False}
     return {"type": "object", "properties": properties} | object_keywords
 
@@ -151,7 +151,7 @@ TURNS = {
     "structured": ADA,
 }
 
-# how hard properties are tried: HYPOTHESIS_PROFILE=deep for a night, ci for the same examples each time
+# The number of examples of each property test: HYPOTHESIS_PROFILE=deep tries many, ci the same ones each time.
 for profile, number in (("dev", 10), ("ci", 50), ("deep", 10_000)):
     unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck), "stateful_step_count": 20}
     settings.register_profile(profile, max_examples=number, derandomize=profile == "ci", **unhurried)
@@ -219,9 +219,7 @@ def resource_fixture(name):
 
 def requires(*names):
     """Skip a test on releases of the SDK that lack one of these endpoints, item types or formats."""
-    unknown = [
-        name for name in names if name not in {*ENDPOINT_NAMES, *MISSING_NAMES, *NEWER_ITEM_TYPES, "diarized_json"}
-    ]
+    unknown = set(names) - {*ENDPOINT_NAMES, *MISSING_NAMES, *NEWER_ITEM_TYPES, "diarized_json"}
     assert not unknown, f"no release has {unknown}"
     missing = [name for name in names if name in MISSING_NAMES]
     return pytest.mark.skipif(bool(missing), reason=f"this SDK has no {', '.join(missing)}")
@@ -307,7 +305,7 @@ def complete(text, **options):
 
 
 def chat(client, full=False, **options):
-    """The choice of a chat call, or the whole completion."""
+    """Return the first choice of a chat completion, or the whole completion."""
     completion = client.chat.completions.create(**CHAT_REQUEST | options)
     return completion if full else completion.choices[0]
 
@@ -325,10 +323,12 @@ async def stream_with(client):
 
 
 async def chat_plain(client, **options):
+    """Return a chat completion, with a client of either kind."""
     return await awaited(client.chat.completions.create(**CHAT_REQUEST | options))
 
 
 async def chat_streamed(client, **options):
+    """Return the final completion of a chat stream, with a client of either kind."""
     manager = client.chat.completions.stream(**CHAT_REQUEST | options, stream_options={"include_usage": True})
     async with enter(manager) as events:
         await collect(events)
@@ -411,15 +411,15 @@ def parse_sse(text):
 @functools.cache
 def union_members(name, field="type"):
     """Return the members of one of the SDK's unions, by their discriminating literal."""
-    union = typing.get_args(typing.get_args(_sdk_type(name))[0])
-    return {
-        type_name: member
-        for member in union
-        for type_name in typing.get_args(member.model_fields[field].annotation)[:1]
-    }
+    members = {}
+    for member in typing.get_args(typing.get_args(_sdk_type(name))[0]):
+        literals = typing.get_args(member.model_fields[field].annotation)
+        if literals:
+            members[literals[0]] = member
+    return members
 
 
-# what other releases have: calls, items, a format
+# Calls, item types and formats that this release lacks and others have.
 MISSING_NAMES = sorted({*HELPERS, *(row.name for row in ROUTES)} - {*ENDPOINT_NAMES})
 NEWER_ITEM_TYPES = {"apply_patch_call", "shell_call", "shell_call_output", "tool_search_call", "tool_search_output"}
 MISSING_NAMES += sorted(NEWER_ITEM_TYPES - {*union_members("responses.ResponseOutputItem")})
@@ -449,8 +449,8 @@ def normalized(value):
 
 def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
     """Run a fresh interpreter, and return the completed process."""
-    argv, environment = [sys.executable, *arguments], {**os.environ, **environment}
-    settings = {"cwd": cwd, "env": environment, "timeout": timeout}
+    settings = {"cwd": cwd, "env": {**os.environ, **environment}, "timeout": timeout}
+    argv = [sys.executable, *arguments]
     completed = subprocess.run(argv, capture_output=True, text=True, encoding="utf-8", **settings)
     assert not succeeds or completed.returncode == 0, completed.stdout + completed.stderr
     return completed
@@ -458,28 +458,24 @@ def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
 
 @pytest.fixture
 def run_suite(tmp_path, monkeypatch, capsys):
-    """Runs a module of tests with pytest and no plugins but this and those given, in this process or apart.
+    """Return a function that runs a test module with pytest, in this process or in a new one.
 
-    `pytester` would forget what is imported meanwhile: whoever comes next imports it anew, without the mock's patches.
+    The run loads this module's plugin and the plugins in its options. It doesn't use `pytester`, which unloads all
+    modules that were imported during a run: a later import would load them again, without the mock's patches.
     """
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those of others take longer than most tests
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading other plugins takes longer than most tests
     monkeypatch.chdir(tmp_path)
     settings = ["-p", "openai_responses", "-p", "no:cacheprovider", "-W", "ignore"]
     settings += ["-c", os.devnull, "--rootdir", str(tmp_path)]
-    in_process_options = [
-        "--import-mode=importlib",
-        "-p",
-        "no:unraisableexception",
-        "test_it.py",
-    ]  # it collects garbage, twice
+    # the plugin `unraisableexception` collects garbage twice, which is slow
+    in_process_options = ["--import-mode=importlib", "-p", "no:unraisableexception", "test_it.py"]
 
     def run(code, *options, apart=False):
         (tmp_path / "test_it.py").write_text(inspect.cleandoc(code), encoding="utf-8")
         if apart:
             completed = python("-m", "pytest", *settings, *options, succeeds=False, PYTHONPATH=str(ROOT))
-            return pytest.RunResult(
-                completed.returncode, completed.stdout.splitlines(), completed.stderr.splitlines(), 0
-            )
+            output = completed.stdout.splitlines()
+            return pytest.RunResult(completed.returncode, output, completed.stderr.splitlines(), 0)
         status = pytest.main([*settings, *options, *in_process_options])
         assert not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values()), "a mock was left running"
         del sys.modules["test_it"]
@@ -527,31 +523,38 @@ def statuses(retrieve, number):
 
 
 def add_file(client, data=b"some text", name="a.txt", purpose="assistants"):
+    """Upload a file, and return its ID."""
     return client.files.create(file=(name, data), purpose=purpose).id
 
 
 def add_stores(client, count):
+    """Create vector stores, and return their IDs."""
     return [client.vector_stores.create(name=f"{i}").id for i in range(count)]
 
 
 def add_store(client):
+    """Create a vector store, and return its ID."""
     return client.vector_stores.create().id
 
 
 def add_job(client, **options):
+    """Create a fine-tuning job with a new training file."""
     file = add_file(client, b"{}", "in.jsonl", "fine-tune")
     return client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=file, **options)
 
 
 def add_thread(client, *texts):
+    """Create a thread with messages of the user, and return its ID."""
     return client.beta.threads.create(messages=[{"role": "user", "content": text} for text in texts]).id
 
 
 def add_assistant(client, **options):
+    """Create an assistant, and return its ID."""
     return client.beta.assistants.create(**{"model": "gpt-4o"} | options).id
 
 
 def thread_texts(client, thread):
+    """Return the texts of the messages of a thread, oldest first."""
     return [message.content[0].text.value for message in client.beta.threads.messages.list(thread, order="asc")]
 
 
@@ -559,7 +562,7 @@ SDK_TYPES = pathlib.Path(openai.types.__file__).parent
 
 
 def websocket_resources(resource, name=""):
-    """Every WebSocket connect of the SDK, by the dotted name of its resource."""
+    """Yield the dotted name of each resource of the SDK that connects over a WebSocket."""
     if hasattr(type(resource), "connect"):
         yield name
     for child in dir(type(resource)):
@@ -573,44 +576,49 @@ def websocket_resources(resource, name=""):
 # ======================================================================================================================
 
 
-ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404}  # the rows of the releases the table was made from
-
-
+ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404}  # by pinned release: the table was made from these two
 MISSING_ROWS_SCRIPT = runpy.run_path(str(ROOT / "docs" / "development" / "missing_rows.py"))
+pinned_release = pytest.mark.skipif(
+    openai.__version__ not in ROW_COUNTS, reason="the literals are those of the pinned releases"
+)
 
 
-@pytest.mark.filterwarnings("default:openai .* has rows:UserWarning")  # a newer SDK is no failure
+@pytest.mark.filterwarnings("default:openai .* has rows:UserWarning")  # a newer SDK is not a failure
 def test_table_equals_the_surface_of_the_sdk():
     sdk_rows = {row[:3] for row in MISSING_ROWS_SCRIPT["surface"](sdk()) if row[0] not in HELPERS}
     table = {(row.name, row.method, row.path) for row in ROWS.values() if row.method != "WS"}
-    missing, extra = sorted(sdk_rows - table), sorted(table - sdk_rows)
+    missing = sorted(sdk_rows - table)
+    extra = sorted(table - sdk_rows)
     if openai.__version__ in ROW_COUNTS:
-        assert (missing, extra) == ([], [])
-    elif sdk_rows != table:
+        assert missing == []
+        assert extra == []
+    elif missing or extra:
         message = f"openai {openai.__version__} has rows the table lacks: {missing}; and lacks: {extra}"
         warnings.warn(message, stacklevel=1)
 
 
+@pinned_release
+def test_no_rows_are_missing_for_a_pinned_release():
+    assert MISSING_ROWS_SCRIPT["missing_rows"]() == []
+
+
 def test_missing_rows_are_printed_as_table_rows(monkeypatch):
-    missing_rows = MISSING_ROWS_SCRIPT["missing_rows"]
-    if openai.__version__ in ROW_COUNTS:
-        assert missing_rows() == []
     removed = {"files.list", "files.delete", "files.content", "chat.completions.create", "beta.threads.retrieve"}
     rows = {name: row for name, row in openai_responses._rows().items() if name not in removed}
     monkeypatch.setattr(openai_responses, "_rows", lambda: rows)
-    printed = {row[0]: row for row in ast.literal_eval(f"[{''.join(missing_rows())}]")}
+    printed = {row[0]: row for row in ast.literal_eval(f"[{''.join(MISSING_ROWS_SCRIPT['missing_rows']())}]")}
     assert {name: printed[name] for name in removed} == {name: ROWS[name][:4] for name in removed}
 
 
-@pytest.mark.skipif(openai.__version__ not in ROW_COUNTS, reason="the numbers are those of the pinned releases")
+@pinned_release
 def test_table_has_the_known_number_of_rows():
     assert len(ROWS) == ROW_COUNTS[openai.__version__]
 
 
-def test_route_names_are_unique_for_each_release():
-    for release in ((2, 0, 0), (3, 22, 1), (3, 23, 0), (4, 0, 0)):
-        names = [row.name for row in ROUTES if row.since <= release < row.until]
-        assert len(names) == len(set(names))
+@pytest.mark.parametrize("release", [(2, 0, 0), (3, 22, 1), (3, 23, 0), (4, 0, 0)], ids="{0[0]}.{0[1]}.{0[2]}".format)
+def test_route_names_are_unique_in_each_release(release):
+    names = [row.name for row in ROUTES if row.since <= release < row.until]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("helper, target", sorted(HELPERS.items()))
@@ -635,13 +643,21 @@ def test_beta_responses_have_separate_endpoints(openai_mock):
 # ======================================================================================================================
 
 
-def test_behavior_and_resource_rows_name_existing_endpoints():
-    rows, resources = {row.name for row in ROUTES}, {*_RESOURCES, "admin"}  # "admin" is above its resources
-    assert set(openai_responses._BEHAVIORS) <= rows
-    assert set(openai_responses._RESOURCES) <= resources
-    assert not {f"beta.{name}" for name in openai_responses._BEHAVIORS} & set(openai_responses._BEHAVIORS)
-    for name, behavior in openai_responses._BEHAVIORS.items():
-        assert dataclasses.asdict(behavior) != dataclasses.asdict(openai_responses._Behavior()), f"{name} says nothing"
+def test_behavior_rows_name_existing_endpoints():
+    behaviors = openai_responses._BEHAVIORS
+    assert set(behaviors) <= {row.name for row in ROUTES}
+    # a row of `responses` also applies to `beta.responses`
+    assert not {f"beta.{name}" for name in behaviors} & set(behaviors)
+
+
+def test_behavior_rows_differ_from_the_default():
+    default = dataclasses.asdict(openai_responses._Behavior())
+    unneeded = [name for name, row in openai_responses._BEHAVIORS.items() if dataclasses.asdict(row) == default]
+    assert unneeded == []
+
+
+def test_resource_rows_name_existing_resources():
+    assert set(openai_responses._RESOURCES) <= {*_RESOURCES, "admin"}  # "admin" sets the paging of its resources
 
 
 @pytest.mark.parametrize(
@@ -788,28 +804,41 @@ def test_new_ids_skip_stored_ids(openai_mock, client):
     assert second_mock.state["containers"][first]["name"] == "kept"
 
 
-def test_child_objects_are_scoped_to_and_deleted_with_their_parent(openai_mock, client):
-    threads, thread, other_thread = client.beta.threads, add_thread(client, "Hi"), add_thread(client, "Ho")
+@pytest.fixture
+def calls_by_thread(client):
+    """Return a thread with a message, a run and a step, and calls of its children that take a thread's ID."""
+    threads = client.beta.threads
+    thread = add_thread(client, "Hi")
     message = threads.messages.list(thread).data[0].id
     run = threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client)).id
     step = threads.runs.steps.list(run, thread_id=thread).data[0].id
-    requests = [
+    calls = [
         lambda thread: threads.messages.retrieve(message, thread_id=thread),
         lambda thread: threads.messages.delete(message, thread_id=thread),
         lambda thread: threads.runs.retrieve(run, thread_id=thread),
         lambda thread: threads.runs.steps.list(run, thread_id=thread),
         lambda thread: threads.runs.steps.retrieve(step, run_id=run, thread_id=thread),
     ]
-    for call in requests:
+    return thread, calls
+
+
+def test_children_are_not_found_below_another_parent(client, calls_by_thread):
+    _, calls = calls_by_thread
+    other_thread = add_thread(client, "Ho")
+    for call in calls:
         with pytest.raises(openai.NotFoundError, match=r"(?i)no .*with id|not found|no such"):
             call(other_thread)
-    assert len(threads.messages.list(other_thread).data) == 1
-    threads.delete(thread)
-    for call in requests:
+    assert thread_texts(client, other_thread) == ["Ho"]
+
+
+def test_children_are_deleted_with_their_parent(openai_mock, client, calls_by_thread):
+    thread, calls = calls_by_thread
+    client.beta.threads.delete(thread)
+    for call in calls:
         with pytest.raises(openai.NotFoundError, match=r"(?i)no .*with id|not found|no such"):
             call(thread)
-    children = ("beta.threads.messages", "beta.threads.runs", "beta.threads.runs.steps")
-    assert not [key for name in children for key in openai_mock.state[name] if key[0] == thread]
+    for resource in ("beta.threads.messages", "beta.threads.runs", "beta.threads.runs.steps"):
+        assert openai_mock.state[resource] == {}
 
 
 # ======================================================================================================================
@@ -1634,9 +1663,6 @@ def assert_same_json(text, expected):
 def frozen_clock(monkeypatch):
     """Stop the clock of the mock."""
     monkeypatch.setattr(time, "time", lambda: float(NOW))
-
-
-pinned_release = pytest.mark.skipif(openai.__version__ not in ROW_COUNTS, reason="a later release has more fields")
 
 
 @pinned_release
