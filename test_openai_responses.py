@@ -2563,13 +2563,14 @@ def test_sdk_model_can_be_set_as_response(create, client):
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
-some, pick = functools.partial(st.fixed_dictionaries, {}), st.sampled_from
+some = functools.partial(st.fixed_dictionaries, {})
+pick = st.sampled_from
 calls = st.fixed_dictionaries({"function": st.fixed_dictionaries({"name": texts, "arguments": texts})})
 messages = some(optional={"content": st.none() | texts, "refusal": texts, "tool_calls": st.lists(calls, max_size=2)})
-finish_reasons = st.sampled_from(["stop", "length", "tool_calls", "content_filter"])
+finish_reasons = pick(["stop", "length", "tool_calls", "content_filter"])
 choices = st.lists(some(optional={"message": messages, "finish_reason": finish_reasons}), max_size=3)
 partial_usages = some(optional=dict.fromkeys(("prompt_tokens", "completion_tokens"), st.integers(0, 10**9)))
-service_tiers = st.none() | st.sampled_from(["auto", "default"])
+service_tiers = st.none() | pick(["auto", "default"])
 chat_partials = some(
     optional={"choices": choices, "usage": partial_usages, "model": texts, "service_tier": service_tiers}
 )
