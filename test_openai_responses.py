@@ -1879,47 +1879,45 @@ def test_any_object_in_the_state_is_served(name, garbage):
 
 
 FILE_MODEL = openai.types.FileObject(**file_json("file-1"))
-STORE_FILES = "vector_stores.files"
 
 
 @pytest.mark.parametrize(
-    "resource, key, value, words",
+    "key, value, message",
     [
-        (
-            "files",
-            "file-1",
-            FILE_MODEL,
-            r"state\['files'\]\['file-1'\] is FileObject.*; state.files.put\(...\) also accepts a model",
-        ),
-        ("files", "file-1", None, r"state\['files'\]\['file-1'\] is None; expected dict"),
-        ("files", ("a", "file-1"), {}, r"state\['files'\] has the key \('a', 'file-1'\); expected a string"),
-        (STORE_FILES, "file-1", {}, r"has the key 'file-1'; expected a tuple of strings: \(vector_store_id, id\)"),
-        (
-            STORE_FILES,
-            ("vs_1", 1),
-            {},
-            r"has the key \('vs_1', 1\); expected a tuple of strings: \(vector_store_id, id\)",
-        ),
+        ("file-1", FILE_MODEL, r"\['file-1'\] is FileObject.*; state.files.put\(...\) also accepts a model"),
+        ("file-1", None, r"\['file-1'\] is None; expected dict"),
+        (("a", "file-1"), {}, r" has the key \('a', 'file-1'\); expected a string"),
     ],
+    ids=["model", "None", "tuple as key"],
 )
-def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mock, resource, key, value, words):
-    openai_mock.state[resource][key] = value
-    if resource == STORE_FILES:
-        openai_mock.state["vector_stores"]["vs_1"] = {}
-        with pytest.raises(TypeError, match=words):
-            client.vector_stores.files.retrieve("file-1", vector_store_id="vs_1")
-    else:
-        with pytest.raises(TypeError, match=words):
-            client.files.retrieve("file-1")
-        if value != {}:
-            with pytest.raises(TypeError, match=words):
-                client.files.list()
-    with pytest.raises(TypeError, match=words):
+def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mock, key, value, message):
+    openai_mock.state["files"][key] = value
+    with pytest.raises(TypeError, match=rf"state\['files'\]{message}"):
+        client.files.retrieve("file-1")
+    with pytest.raises(TypeError, match=rf"state\['files'\]{message}"):
+        OpenAIMock(state=openai_mock.state.data)
+
+
+@pytest.mark.parametrize("value", [FILE_MODEL, None], ids=["model", "None"])
+def test_invalid_state_entries_raise_an_error_in_lists(client, openai_mock, value):
+    openai_mock.state["files"]["file-1"] = value
+    with pytest.raises(TypeError, match=r"state\['files'\]\['file-1'\] is "):
+        client.files.list()
+
+
+@pytest.mark.parametrize("key", ["file-1", ("vs_1", 1)], ids=["string", "number"])
+def test_invalid_keys_of_nested_objects_raise_an_error_with_the_expected_form(client, openai_mock, key):
+    openai_mock.state["vector_stores"]["vs_1"] = {}
+    openai_mock.state["vector_stores.files"][key] = {}
+    message = re.escape(f"has the key {key!r}; expected a tuple of strings: (vector_store_id, id)")
+    with pytest.raises(TypeError, match=message):
+        client.vector_stores.files.retrieve("file-1", vector_store_id="vs_1")
+    with pytest.raises(TypeError, match=message):
         OpenAIMock(state=openai_mock.state.data)
 
 
 @pytest.mark.parametrize(
-    "state, words",
+    "state, message",
     [
         ({"files": None}, "expected a dict of objects"),
         ({"files": [{"id": "file-1"}]}, "expected a dict of objects"),
@@ -1927,8 +1925,8 @@ def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mo
         ({"admin.organization.spend_limit": {"a": {}}}, "has the key 'a'; expected a tuple of strings: ()"),
     ],
 )
-def test_invalid_initial_state_is_rejected(state, words):
-    with pytest.raises(TypeError, match=re.escape(words)):
+def test_invalid_initial_state_is_rejected(state, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
         OpenAIMock(state=state)
 
 
@@ -1942,27 +1940,39 @@ def test_unserializable_stored_values_raise_an_error(openai_mock, client):
         client.files.retrieve("file-1")
 
 
-def test_singleton_keys_are_parent_ids(openai_mock):
-    for name, resource in openai_responses._all_resources().items():
-        if {_shape_of(row).verb for row in resource.rows} == {"singleton"}:
-            key = tuple(f"{parent}-1" for parent in resource.parent_params)
-            openai_mock.state[name][key[0] if len(key) == 1 else key] = {}
-    assert OpenAIMock(state=openai_mock.state.data).state == openai_mock.state
+@pytest.mark.parametrize(
+    "resource, key",
+    [
+        ("admin.organization.data_retention", ()),
+        ("admin.organization.spend_limit", ()),
+        ("admin.organization.projects.data_retention", "proj_1"),
+        ("admin.organization.projects.hosted_tool_permissions", "proj_1"),
+        ("admin.organization.projects.model_permissions", "proj_1"),
+        ("admin.organization.projects.service_tier_settings", "proj_1"),
+        ("admin.organization.projects.spend_limit", "proj_1"),
+    ],
+)
+def test_key_of_a_singleton_is_the_id_of_its_parent(openai_mock, resource, key):
+    openai_mock.state[resource][key] = {}
+    assert OpenAIMock(state=openai_mock.state.data).state[resource] == {key: {}}
+    with pytest.raises(TypeError, match=r"has the key \('a', 'b'\); expected a "):
+        OpenAIMock(state={resource: {("a", "b"): {}}})
 
 
-@pytest.mark.parametrize("kind", sorted(union_members("conversations.ConversationItem")))
-def test_set_items_without_an_id_are_stored(openai_mock, kind):
-    openai_mock.conversations.items.create.response = {"data": [{"type": kind}]}
+@pytest.mark.parametrize("item_type", sorted(union_members("conversations.ConversationItem")))
+def test_set_items_without_an_id_are_stored(openai_mock, item_type):
+    openai_mock.conversations.items.create.response = {"data": [{"type": item_type}]}
     (item,) = sent(openai_mock, "conversations.items.create", {"items": []}).json()["data"]
-    stored = openai_mock.state["conversations.items"]
-    assert list(stored.values()) == [item]
-    assert len(stored) == 1
+    assert item["type"] == item_type
+    assert list(openai_mock.state["conversations.items"].values()) == [item]
 
 
 def test_incomplete_stored_objects_are_completed_in_lists(openai_mock, client):
     openai_mock.state["files"]["file-1"] = {"filename": "a.txt"}
     (listed,) = client.files.list()
-    assert (listed.id, listed.filename, listed.bytes) == ("file-1", "a.txt", 0)
+    assert listed.id == "file-1"
+    assert listed.filename == "a.txt"
+    assert listed.bytes == 0
 
 
 def test_run_over_incomplete_stored_messages_completes():
@@ -1976,49 +1986,51 @@ def test_run_over_incomplete_stored_messages_completes():
 def test_file_added_through_the_state_is_searched(openai_mock):
     openai_mock.state["vector_stores"]["vector_store_id-1"] = {}
     openai_mock.state["vector_stores.files"]["vector_store_id-1", "file-1"] = {}
-    openai_mock.state["files"]["file-1"], openai_mock.state["files.content"]["file-1"] = {}, b"cows sleep"
-    hits = sent(openai_mock, "vector_stores.search", {"query": "cows"}).json()["data"]
-    assert [(hit["file_id"], hit["content"][0]["text"]) for hit in hits] == [("file-1", "cows sleep")]
-
-
-MALFORMED_REQUESTS = [
-    ("containers.files.create", {"file": [], "file_id": []}, "Invalid type for 'file_id'"),
-    (
-        "responses.create",
-        INPUT_REQUEST | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
-        "Invalid type for 'input[0].call_id'",
-    ),
-    ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
-    ("conversations.create", {"items": [{"role": "user", "content": "x", "id": {}}]}, "the id of an item"),
-    ("embeddings.create", {"input": "x", "model": "m", "dimensions": "two"}, "Invalid type for 'dimensions'"),
-    ("responses.create", {"previous_response_id": []}, "Invalid type for 'previous_response_id'"),
-    ("uploads.complete", {"part_ids": 1}, "Invalid type for 'part_ids'"),
-    ("vector_stores.create", {"expires_after": {"days": "two"}}, "Invalid type for 'expires_after.days'"),
-    ("vector_stores.search", {"query": "x", "filters": {"type": "and", "filters": ["x"]}}, "Invalid filter type"),
-    ("vector_stores.search", {"query": "x", "filters": {"type": "eq", "key": "a"}}, "needs 'key' and 'value'"),
-    ("admin.organization.groups.roles.create", {"role_id": 5}, "Invalid type for 'role_id'"),
-    (
-        "decisions.create",
-        INPUT_REQUEST | {"questions": [{"type": "predicate"}, {"type": "choice", "choices": [{"value": "a"}, {}]}]},
-        "Missing required parameter: 'questions[1].choices[1].value'.",
-    ),
-    ("decisions.create", INPUT_REQUEST | {"questions": [{"type": "score"}]}, "parameter: 'questions[0].levels'."),
-    (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
-    (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
-    (CHAT_CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
-    (CHAT_CREATE, b'{"model": "\xff"}', "could not read the body"),
-]
+    openai_mock.state["files"]["file-1"] = {}
+    openai_mock.state["files.content"]["file-1"] = b"cows sleep"
+    (hit,) = sent(openai_mock, "vector_stores.search", {"query": "cows"}).json()["data"]
+    assert hit["file_id"] == "file-1"
+    assert hit["content"] == [{"type": "text", "text": "cows sleep"}]
 
 
 @pytest.mark.parametrize(
-    "name, body, words", MALFORMED_REQUESTS, ids=[f"{name}-{words}" for name, _, words in MALFORMED_REQUESTS]
+    "name, body, message",
+    [
+        ("containers.files.create", {"file": [], "file_id": []}, "Invalid type for 'file_id'"),
+        (
+            "responses.create",
+            INPUT_REQUEST | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
+            "Invalid type for 'input[0].call_id'",
+        ),
+        ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
+        ("conversations.create", {"items": [{"role": "user", "content": "x", "id": {}}]}, "the id of an item"),
+        ("embeddings.create", {"input": "x", "model": "m", "dimensions": "two"}, "Invalid type for 'dimensions'"),
+        ("responses.create", {"previous_response_id": []}, "Invalid type for 'previous_response_id'"),
+        ("uploads.complete", {"part_ids": 1}, "Invalid type for 'part_ids'"),
+        ("vector_stores.create", {"expires_after": {"days": "two"}}, "Invalid type for 'expires_after.days'"),
+        ("vector_stores.search", {"query": "x", "filters": {"type": "and", "filters": ["x"]}}, "Invalid filter type"),
+        ("vector_stores.search", {"query": "x", "filters": {"type": "eq", "key": "a"}}, "needs 'key' and 'value'"),
+        ("admin.organization.groups.roles.create", {"role_id": 5}, "Invalid type for 'role_id'"),
+        (
+            "decisions.create",
+            INPUT_REQUEST | {"questions": [{"type": "predicate"}, {"type": "choice", "choices": [{"value": "a"}, {}]}]},
+            "Missing required parameter: 'questions[1].choices[1].value'.",
+        ),
+        ("decisions.create", INPUT_REQUEST | {"questions": [{"type": "score"}]}, "parameter: 'questions[0].levels'."),
+        (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
+        (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
+        (CHAT_CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
+        (CHAT_CREATE, b'{"model": "\xff"}', "could not read the body"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_malformed_requests_get_the_api_400(name, body, words):
+def test_malformed_requests_get_the_api_400(name, body, message):
     openai_mock = populated_mock()
     openai_mock.state["vector_stores.files"]["vector_store_id-1", "f"] = {"id": "f", "attributes": {"a": 1}}
     openai_mock.state["files.content"]["f"] = b"x"
     response = sent(openai_mock, name, body)
-    assert response.status_code == 400 and words in response.json()["error"]["message"], response.text
+    assert response.status_code == 400
+    assert message in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -2038,97 +2050,160 @@ def test_malformed_forms_get_the_api_400(openai_mock, content_type, content):
     assert response.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_internal_errors_become_400_only_for_invalid_requests(create, monkeypatch):
-    def raise_mistake(*arguments):
-        raise TypeError("a mistake")
+def raise_defect(*arguments):
+    raise TypeError("a defect")
 
-    send_invalid = functools.partial(complete, "Hi", extra_body={"temperature": "hot"})
-    create.response = raise_mistake
-    with pytest.raises(TypeError, match="a mistake"):
-        send_invalid()
-    del create.response
-    monkeypatch.setattr(openai_responses, "_count_tokens", raise_mistake)
-    with pytest.raises(TypeError, match="a mistake"):
+
+def test_exception_of_a_handler_propagates_for_an_invalid_request(create):
+    create.response = raise_defect
+    with pytest.raises(TypeError, match="a defect"):
+        complete("Hi", extra_body={"temperature": "hot"})
+
+
+def test_internal_error_propagates_for_a_valid_request(create, monkeypatch):
+    monkeypatch.setattr(openai_responses, "_count_tokens", raise_defect)
+    with pytest.raises(TypeError, match="a defect"):
         complete("Hi")
-    with pytest.raises(openai.BadRequestError) as raised:
-        send_invalid()
+
+
+def test_internal_error_becomes_400_for_an_invalid_request(create, monkeypatch):
+    monkeypatch.setattr(openai_responses, "_count_tokens", raise_defect)
+    with pytest.raises(openai.BadRequestError, match="Invalid type for 'temperature'") as raised:
+        complete("Hi", extra_body={"temperature": "hot"})
     assert raised.value.param == "temperature"
 
 
-ABOVE_MAX = "integer_above_max_value"
+PARAM_BOUNDS = [
+    (CHAT_CREATE, "n", 1, 128),
+    (CHAT_CREATE, "top_logprobs", 0, 20),
+    (CHAT_CREATE, "temperature", 0, 2),
+    (CHAT_CREATE, "top_p", 0, 1),
+    (CHAT_CREATE, "frequency_penalty", -2, 2),
+    (CHAT_CREATE, "presence_penalty", -2, 2),
+    ("completions.create", "n", 1, 128),
+    ("completions.create", "logprobs", 0, 5),
+    ("responses.create", "temperature", 0, 2),
+    ("responses.create", "top_p", 0, 1),
+    ("responses.create", "top_logprobs", 0, 20),
+    ("images.generate", "n", 1, 10),
+    ("images.generate", "partial_images", 0, 3),
+    ("images.edit", "n", 1, 10),
+    ("images.create_variation", "n", 1, 10),
+    ("vector_stores.search", "max_num_results", 1, 50),
+    ("embeddings.create", "dimensions", 1, 3072),
+]
+DECIMAL_PARAMS = {"temperature", "top_p", "frequency_penalty", "presence_penalty"}
+BOUNDED_REQUESTS = {
+    CHAT_CREATE: CHAT_REQUEST,
+    "completions.create": {"model": "m", "prompt": "x"},
+    "responses.create": INPUT_REQUEST,
+    "images.generate": {"prompt": "x"},
+    "images.edit": {"image": "x", "prompt": "x"},
+    "images.create_variation": {"image": "x"},
+    "vector_stores.search": {"query": "x"},
+    "embeddings.create": {"model": "m", "input": "x"},
+}
 
 
-@pytest.mark.parametrize(
-    "name, more, code",
-    [
-        (CHAT_CREATE, CHAT_REQUEST | {"n": 10**9}, ABOVE_MAX),
-        (CHAT_CREATE, CHAT_REQUEST | {"n": -1}, "integer_below_min_value"),
-        (CHAT_CREATE, CHAT_REQUEST | {"temperature": 2.1}, "decimal_above_max_value"),
-        (CHAT_CREATE, CHAT_REQUEST | {"presence_penalty": -3}, "decimal_below_min_value"),
-        ("responses.create", INPUT_REQUEST | {"top_p": 1.5}, "decimal_above_max_value"),
-        (CHAT_CREATE, CHAT_REQUEST | {"top_logprobs": 21}, ABOVE_MAX),
-        ("completions.create", {"model": "m", "prompt": "x", "logprobs": 6}, ABOVE_MAX),
-        ("images.generate", {"prompt": "x", "n": 11}, ABOVE_MAX),
-        ("images.generate", {"prompt": "x", "stream": True, "partial_images": 4}, ABOVE_MAX),
-        ("vector_stores.search", {"query": "x", "max_num_results": 51}, ABOVE_MAX),
-        ("vector_stores.search", {"query": "x", "max_num_results": 0}, "integer_below_min_value"),
-    ],
-)
-@pytest.mark.parametrize("response", [None, {}])
-def test_out_of_range_numbers_are_rejected(name, more, code, response):
+@pytest.mark.parametrize("name, param, minimum, maximum", PARAM_BOUNDS)
+def test_numbers_at_their_bounds_are_accepted(name, param, minimum, maximum):
+    openai_mock = populated_mock()
+    for number in (minimum, maximum):
+        response = sent(openai_mock, name, BOUNDED_REQUESTS[name] | {param: number})
+        assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("name, param, minimum, maximum", PARAM_BOUNDS)
+@pytest.mark.parametrize("response", [None, {}], ids=["default response", "set response"])
+def test_numbers_out_of_bounds_are_rejected(name, param, minimum, maximum, response):
     openai_mock = populated_mock()
     if response is not None:
         lookup(openai_mock, name).response = response
-    error = sent(openai_mock, name, more).json()["error"]
-    assert error["code"] == code
-    assert error["param"] in more
-
-
-def test_out_of_range_number_errors_match_the_api_message(client):
-    message = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
-    with pytest.raises(openai.BadRequestError) as raised:
-        chat(client, temperature=2.5)
-    assert raised.value.body["message"] == message
-    for size, message in (
-        (-42, "-42 is less than the minimum of 1"),
-        (5000, "5000 is greater than the maximum of 3072"),
+    number_type = "decimal" if param in DECIMAL_PARAMS else "integer"
+    for number, message, code in (
+        (
+            minimum - 1,
+            f"Invalid '{param}': {number_type} below minimum value. Expected a value >= {minimum}",
+            f"{number_type}_below_min_value",
+        ),
+        (
+            maximum + 1,
+            f"Invalid '{param}': {number_type} above maximum value. Expected a value <= {maximum}",
+            f"{number_type}_above_max_value",
+        ),
     ):
-        with pytest.raises(openai.BadRequestError) as raised:
-            client.embeddings.create(model="m", input="x", dimensions=size)
-        error = raised.value.body
-        assert error["message"] == f"{message} - 'dimensions'"
-        assert error["code"] is error["param"] is None
-    assert chat(client, temperature=2, top_p=0, frequency_penalty=-2.0, n=None)
-
-
-DAY_SECONDS = 86400
+        rejection = sent(openai_mock, name, BOUNDED_REQUESTS[name] | {param: number})
+        assert rejection.status_code == 400
+        if name == "embeddings.create":  # its message is tested below
+            continue
+        assert rejection.json()["error"] == {
+            "message": f"{message}, but got {number} instead.",
+            "type": "invalid_request_error",
+            "param": param,
+            "code": code,
+        }
 
 
 @pytest.mark.parametrize(
-    "name, until",
+    "size, message",
     [
-        ("beta.assistants.list", "2026-08-26"),
-        ("beta.threads.create", "2026-08-26"),
-        pytest.param("videos.list", "2026-09-24", marks=requires("videos.list")),
-        ("evals.runs.list", "2026-11-30"),
+        (-42, "-42 is less than the minimum of 1 - 'dimensions'"),
+        (5000, "5000 is greater than the maximum of 3072 - 'dimensions'"),
     ],
 )
-def test_strict_mode_returns_404_for_endpoints_after_shutdown(monkeypatch, name, until):
-    day = calendar.timegm(time.strptime(until, "%Y-%m-%d"))
-    for strict, now, status in (
-        (True, day - 1, 200),
-        (True, day, 404),
-        (True, day + 900 * DAY_SECONDS, 404),
-        (False, day, 200),
-    ):
-        monkeypatch.setattr(time, "time", lambda now=now: now)
-        openai_mock = populated_mock(strict=strict)
-        request = request_of(ROWS[name])
-        request.headers["authorization"] = f"Bearer {API_KEY}"
-        response = openai_mock.router.handler(request)
-        assert response.status_code == status
-    with OpenAIMock(strict=True):
-        assert sdk().responses.create(**INPUT_REQUEST).output_text
+def test_out_of_bounds_dimensions_have_the_message_of_json_schema(client, size, message):
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.embeddings.create(model="m", input="x", dimensions=size)
+    assert raised.value.body["message"] == message
+    assert raised.value.code is None
+    assert raised.value.param is None
+
+
+def test_null_is_accepted_for_bounded_numbers(client):
+    completion = client.chat.completions.create(**CHAT_REQUEST, n=None, temperature=None)
+    assert len(completion.choices) == 1
+
+
+ENDPOINT_SHUTDOWNS = [
+    ("beta.assistants.list", "beta.assistants", "2026-08-26"),
+    ("beta.threads.create", "beta.threads", "2026-08-26"),
+    pytest.param("videos.list", "videos", "2026-09-24", marks=requires("videos.list")),
+    ("evals.runs.list", "evals", "2026-11-30"),
+]
+
+
+def response_at(monkeypatch, name, now, strict):
+    """Return the response to a request for an endpoint at a time."""
+    monkeypatch.setattr(time, "time", lambda: now)
+    request = request_of(ROWS[name])
+    request.headers["authorization"] = f"Bearer {API_KEY}"
+    response = populated_mock(strict=strict).router.handler(request)
+    response.read()
+    return response
+
+
+@pytest.mark.parametrize("days", [0, 900])
+@pytest.mark.parametrize("name, group, date", ENDPOINT_SHUTDOWNS)
+def test_strict_mode_returns_404_for_endpoints_from_their_shutdown_date(monkeypatch, name, group, date, days):
+    shutdown = calendar.timegm(time.strptime(date, "%Y-%m-%d"))
+    response = response_at(monkeypatch, name, shutdown + days * 86400, strict=True)
+    assert response.status_code == 404
+    row = ROWS[name]
+    path = request_of(row).url.path
+    message = f"Invalid URL ({row.method} {path}): {group} was shut down on {date}."
+    assert response.json()["error"]["message"] == message
+
+
+@pytest.mark.parametrize("name, group, date", ENDPOINT_SHUTDOWNS)
+def test_endpoints_answer_before_shutdown_and_always_without_strict_mode(monkeypatch, name, group, date):
+    shutdown = calendar.timegm(time.strptime(date, "%Y-%m-%d"))
+    assert response_at(monkeypatch, name, shutdown - 1, strict=True).status_code == 200
+    assert response_at(monkeypatch, name, shutdown, strict=False).status_code == 200
+
+
+def test_endpoints_without_a_shutdown_date_answer_forever(monkeypatch):
+    year_2100 = calendar.timegm((2100, 1, 1, 0, 0, 0))
+    assert response_at(monkeypatch, "files.list", year_2100, strict=True).status_code == 200
 
 
 OPEN_SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
