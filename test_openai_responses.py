@@ -2714,7 +2714,7 @@ def test_strict_mode_accepts_a_bearer_key_and_an_azure_key(headers):
     assert response.status_code == 200
 
 
-def test_keys_appear_nowhere(openai_mock, create):
+def test_api_keys_are_hidden_in_reprs_and_errors(openai_mock, create):
     objects = []
     mistakes = (lambda request: 1 / 0, lambda request: object(), [])
     for client in (sdk(), azure_client(azure_endpoint="https://a.openai.azure.com")):
@@ -2724,14 +2724,14 @@ def test_keys_appear_nowhere(openai_mock, create):
                 client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
             except BaseException as raised:
                 objects += [raised, raised.__cause__, str(raised), str(raised.__cause__)]
-        with pytest.raises(AssertionError) as caught:
+        with pytest.raises(AssertionError, match="/nowhere") as raised:
             client.get("/nowhere", cast_to=object)
-        objects += [caught.value, str(caught.value), caught.value.__cause__]
+        objects += [raised.value, str(raised.value), raised.value.__cause__]
     assert len(objects) == 2 * (4 * 5 + 3)
     objects += [openai_mock, create, create.when("x"), openai_mock.chat, openai_mock.requests, openai_mock.state]
     for value in (*objects, openai_mock.router, create.route, *create.route.calls):
         assert API_KEY not in repr(value)
-    with pytest.raises(AssertionError) as raised:
+    with pytest.raises(AssertionError, match="called with different arguments") as raised:
         create.assert_called_with(model="other")
     assert API_KEY not in str(raised.value)
 
@@ -2740,53 +2740,66 @@ def azure_client(**options):
     return openai.AzureOpenAI(api_key=API_KEY, api_version="2024-10-21", **options)
 
 
-AZURE_ENDPOINT, GATEWAY_URL = "https://mine.openai.azure.com", "https://gateway.test/azure"
+AZURE_ENDPOINT = "https://mine.openai.azure.com"
+GATEWAY_URL = "https://gateway.test/azure"
 AZURE_CLIENTS = {
     "endpoint": lambda: azure_client(azure_endpoint=AZURE_ENDPOINT),
     "deployment": lambda: azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="gpt-4o"),
     "v1": lambda: new_client(base_url=f"{AZURE_ENDPOINT}/openai/v1/"),
+}
+GATEWAY_CLIENTS = {
     "base_url": lambda: azure_client(base_url=f"{GATEWAY_URL}/openai"),
     "own endpoint": lambda: azure_client(azure_endpoint=GATEWAY_URL),
 }
+AZURE_CASES = [pytest.param(make, None, id=name) for name, make in AZURE_CLIENTS.items()]
+AZURE_CASES += [pytest.param(make, GATEWAY_URL, id=name) for name, make in GATEWAY_CLIENTS.items()]
 
 
-@pytest.mark.parametrize("form", AZURE_CLIENTS)
-def test_azure_clients_are_mocked_by_default_and_with_a_base_url(form):
-    client = AZURE_CLIENTS[form]()
-    with OpenAIMock(base_url=GATEWAY_URL if form in ("base_url", "own endpoint") else None, strict=True) as openai_mock:
+@pytest.mark.parametrize("make_client, base_url", AZURE_CASES)
+def test_azure_clients_are_mocked_by_default_and_with_a_base_url(make_client, base_url):
+    client = make_client()
+    with OpenAIMock(base_url=base_url, strict=True) as openai_mock:
         completion = client.chat.completions.create(**CHAT_REQUEST)
         assert completion.model == "gpt-4o"
-        assert completion.choices[0].message.content
+        assert completion.choices[0].message.content == openai_responses._DEFAULT_TEXT
         assert len(client.embeddings.create(model="text-embedding-3-small", input="x").data) == 1
-        assert client.files.content(client.files.create(file=b"abc", purpose="batch").id).read() == b"abc"
-        names = [CHAT_CREATE, "embeddings.create", "files.create", "files.content"]
-        assert [request.endpoint for request in openai_mock.requests] == names
-        assert openai_mock.chat.completions.create.route.call_count == 1
-        assert all(API_KEY not in request.headers.values() for request in openai_mock.requests)
+        file = client.files.create(file=b"abc", purpose="batch")
+        assert client.files.content(file.id).read() == b"abc"
+    names = [CHAT_CREATE, "embeddings.create", "files.create", "files.content"]
+    assert [request.endpoint for request in openai_mock.requests] == names
+    for request in openai_mock.requests:
+        assert API_KEY not in request.headers.values()
+
+
+@pytest.mark.parametrize("make_client, base_url", AZURE_CASES)
+def test_azure_urls_match_endpoint_routes(make_client, base_url):
+    client = make_client()
+    with OpenAIMock(base_url=base_url) as openai_mock:
+        client.chat.completions.create(**CHAT_REQUEST)
+        route = openai_mock.chat.completions.create.route
+        assert route.call_count == 1
+        assert route.pattern.match(route.calls.last.request)
 
 
 def test_azure_deployment_becomes_the_model(openai_mock):
     url = f"{AZURE_ENDPOINT}/openai/deployments/my%20dep/chat/completions?api-version=1"
-    answer = httpx.post(url, json={"messages": USER_MESSAGES}, headers={"api-key": API_KEY})
-    assert answer.json()["model"] == "my dep" == openai_mock.requests[0].body["model"]
-    with OpenAIMock(strict=True):  # nor does its name say what it is for
-        assert chat(azure_client(azure_endpoint=AZURE_ENDPOINT), model="davinci-002")
+    completion = httpx.post(url, json={"messages": USER_MESSAGES}, headers={"api-key": API_KEY})
+    assert completion.json()["model"] == "my dep"
+    assert openai_mock.requests[0].body["model"] == "my dep"
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_does_not_check_the_model_category_on_azure():
+    client = azure_client(azure_endpoint=AZURE_ENDPOINT)  # the model is the name of a deployment
+    assert client.chat.completions.create(**CHAT_REQUEST | {"model": "davinci-002"}).model == "davinci-002"
 
 
 def test_rule_matches_azure_deployment_as_model(create):
     create.when(model="mine").response = "by rule"
-    answer = azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="mine").chat.completions.create(
-        **CHAT_REQUEST
-    )
-    assert (answer.model, answer.choices[0].message.content) == ("mine", "by rule")
-
-
-@pytest.mark.parametrize("form", AZURE_CLIENTS)
-def test_azure_urls_match_endpoint_routes(form):
-    with OpenAIMock(base_url=GATEWAY_URL if form in ("base_url", "own endpoint") else None) as openai_mock:
-        AZURE_CLIENTS[form]().chat.completions.create(**CHAT_REQUEST)
-        route = openai_mock.chat.completions.create.route
-        assert route.pattern.match(route.calls.last.request)
+    client = azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="mine")
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.model == "mine"
+    assert completion.choices[0].message.content == "by rule"
 
 
 def test_mock_with_base_url_does_not_match_azure(client_kind):
@@ -2821,27 +2834,33 @@ CLIENT_BASE_URLS = [  # by hand, because openai 2 has no settings for most of th
 ]
 
 
-@pytest.mark.parametrize("base", CLIENT_BASE_URLS)
-def test_hosts_of_sdk_clients_are_mocked(openai_mock, base, client_kind):
-    client = new_client(client_kind, base_url=base)
+@pytest.mark.parametrize("base_url", CLIENT_BASE_URLS)
+def test_hosts_of_sdk_clients_are_mocked(openai_mock, base_url, client_kind):
+    client = new_client(client_kind, base_url=base_url)
 
-    async def scene():
+    async def create_and_retrieve():
         file = await awaited(client.files.create(file=b"abc", purpose="batch"))
-        assert (await awaited(client.files.retrieve(file.id))).id == file.id
+        retrieved = await awaited(client.files.retrieve(file.id))
+        assert retrieved.id == file.id
         await complete_with(client)
 
-    run_coroutine(client_kind, scene())
+    run_coroutine(client_kind, create_and_retrieve())
     assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
     for endpoint in (openai_mock.files.create, openai_mock.files.retrieve, openai_mock.chat.completions.create):
         assert endpoint.route.pattern.match(endpoint.route.calls.last.request)
-    retrieve, create = openai_mock.files.retrieve.route, openai_mock.files.create.route
-    assert list(retrieve.pattern.match(retrieve.calls.last.request).context) == ["file_id"]
-    assert not retrieve.pattern.match(create.calls.last.request)
-    assert repr(retrieve.pattern).count("files.retrieve") == 1
+
+
+@pytest.mark.parametrize("base_url", CLIENT_BASE_URLS)
+def test_route_patterns_capture_path_params_on_hosts_of_sdk_clients(openai_mock, base_url):
+    pattern = openai_mock.files.retrieve.route.pattern
+    match = pattern.match(httpx.Request("GET", f"{base_url}/files/file-1"))
+    assert match.context == {"file_id": "file-1"}
+    assert not pattern.match(httpx.Request("POST", f"{base_url}/files"))
+    assert repr(pattern).count("files.retrieve") == 1
 
 
 @pytest.mark.parametrize(
-    "base",
+    "base_url",
     [
         "https://europe.api.openai.com/v1",
         "https://eu.api.openai.com/v2",
@@ -2853,11 +2872,12 @@ def test_hosts_of_sdk_clients_are_mocked(openai_mock, base, client_kind):
         f"https://{VERTEX_PATH}/global/publishers/google/v1",
     ],
 )
-def test_lookalike_hosts_are_not_mocked(openai_mock, base, client_kind):
-    hint = re.escape(f'write OpenAIMock(base_url="{base}"), or')
+def test_lookalike_hosts_are_not_mocked(openai_mock, base_url, client_kind):
+    client = new_client(client_kind, base_url=base_url)
+    hint = re.escape(f'write OpenAIMock(base_url="{base_url}"), or')
     with pytest.raises(AssertionError, match=f"would reach the network.*{hint}"):
-        run_coroutine(client_kind, complete_with(new_client(client_kind, base_url=base)))
-    request = httpx.Request("POST", f"{base}/chat/completions")
+        run_coroutine(client_kind, complete_with(client))
+    request = httpx.Request("POST", f"{base_url}/chat/completions")
     assert not openai_mock.chat.completions.create.route.pattern.match(request)
 
 
@@ -2866,14 +2886,14 @@ def test_regional_websockets_are_mocked(openai_mock, client_kind):
     openai_mock.responses.connect.response = "from Europe"
     client = new_client(client_kind, base_url="https://eu.api.openai.com/v1")
 
-    async def scene():
+    async def respond():
         async with enter(client.responses.connect()) as connection:
             await awaited(connection.response.create(**INPUT_REQUEST))
             while (event := await awaited(connection.recv())).type != "response.completed":
                 pass
             return event.response.output_text
 
-    assert run_coroutine(client_kind, scene()) == "from Europe"
+    assert run_coroutine(client_kind, respond()) == "from Europe"
 
 
 def bedrock_client(kind):
@@ -2881,22 +2901,33 @@ def bedrock_client(kind):
     return client_class(api_key=API_KEY, aws_region="eu-west-1")
 
 
-def provider_client(kind, provider, **options):
+def regional_client(kind):
+    return new_client(kind, data_residency="eu")
+
+
+def bedrock_runtime_client(kind):
+    provider = importlib.import_module("openai.providers").bedrock(
+        endpoint="runtime", region="cn-north-1", api_key=API_KEY
+    )
+    return client_without_key(kind, provider=provider)
+
+
+def vertex_client(kind):
+    provider = importlib.import_module("openai.providers").vertex(
+        project="p", location="global", token_provider=lambda: API_KEY
+    )
+    return client_without_key(kind, provider=provider)
+
+
+def client_without_key(kind, **options):
+    """Return a client that gets its key from the options."""
     client_class = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
-    return client_class(provider=getattr(importlib.import_module("openai.providers"), provider)(**options))
+    return client_class(**options)
 
 
 SDK_CLIENTS = {"bedrock": bedrock_client}
 if not OPENAI_2:
-    SDK_CLIENTS |= {
-        "region": lambda kind: new_client(kind, data_residency="eu"),
-        "runtime": lambda kind: provider_client(
-            kind, "bedrock", endpoint="runtime", region="cn-north-1", api_key=API_KEY
-        ),
-        "vertex": lambda kind: provider_client(
-            kind, "vertex", project="p", location="global", token_provider=lambda: API_KEY
-        ),
-    }
+    SDK_CLIENTS |= {"region": regional_client, "runtime": bedrock_runtime_client, "vertex": vertex_client}
 
 
 @pytest.mark.parametrize("name", SDK_CLIENTS)
@@ -2904,23 +2935,23 @@ def test_sdk_provider_clients_are_mocked_by_default(openai_mock, name, client_ki
     openai_mock.responses.create.response = "Hi"
     client = SDK_CLIENTS[name](client_kind)
 
-    async def scene():
-        return (await awaited(client.responses.create(**INPUT_REQUEST))).output_text
-
-    assert run_coroutine(client_kind, scene()) == "Hi"
+    response = run_coroutine(client_kind, awaited(client.responses.create(**INPUT_REQUEST)))
+    assert response.output_text == "Hi"
     assert openai_mock.responses.create.call_count == 1
 
 
 @pytest.mark.skipif(OPENAI_2, reason="this SDK does not have the hosts in tables")
 def test_every_host_in_sdk_tables_is_mocked(openai_mock):
-    x509, bedrock = map(importlib.import_module, ("openai.auth._x509", "openai.providers.bedrock"))
+    x509 = importlib.import_module("openai.auth._x509")
+    bedrock = importlib.import_module("openai.providers.bedrock")
     bases = [*openai._data_residency._DATA_RESIDENCY_BASE_URLS.values(), *x509._MTLS_REGIONAL_BASE_URLS.values()]
     for partition in ("us", "us-gov", "cn", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"):
         for suffix in bedrock._runtime_dns_suffixes(f"{partition}-east-1"):
             bases.append(f"https://bedrock-runtime.{partition}-east-1.{suffix}/openai/v1")
-    pattern = openai_mock.files.list.route.pattern
-    assert [base for base in bases if not pattern.match(httpx.Request("GET", f"{base}/files"))] == []
     assert len(set(bases)) == 7 + 3 + 16
+    pattern = openai_mock.files.list.route.pattern
+    for base_url in bases:
+        assert pattern.match(httpx.Request("GET", f"{base_url}/files")), base_url
 
 
 # ---- workload identity -----------------------------------------------------------------------------------------------
@@ -2935,7 +2966,7 @@ WORKLOAD_IDENTITY = {
 
 
 def identity_client(kind, identity=WORKLOAD_IDENTITY, **options):
-    return (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)(workload_identity=identity, **options)
+    return client_without_key(kind, workload_identity=identity, **options)
 
 
 @pytest.mark.parametrize("base_url", [None, "https://gateway.test/v1"])
@@ -2960,27 +2991,35 @@ def test_route_overrides_the_workload_token(openai_mock, client_kind):
 
 def test_route_rejects_the_token_exchange(openai_mock, client_kind):
     openai_mock.router.post(TOKEN_URL).respond(401, json={"error": "invalid_grant", "error_description": "Unknown."})
-    with pytest.raises(openai.OAuthError) as caught:
+    with pytest.raises(openai.OAuthError) as raised:
         run_coroutine(client_kind, complete_with(identity_client(client_kind)))
-    assert caught.value.status_code == 401
+    assert raised.value.status_code == 401
     assert openai_mock.requests == []
 
 
 X509_IDENTITY = getattr(getattr(openai, "auth", None), "x509_workload_identity", None)
 
 
+def x509_client(kind, **transport):
+    http_client_class = openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient
+    identity = X509_IDENTITY(identity_provider_id="provider", service_account_id="account")
+    return identity_client(kind, identity, http_client=http_client_class(**transport))
+
+
 @pytest.mark.skipif(X509_IDENTITY is None, reason="this SDK has no X.509 identities")
 @pytest.mark.parametrize("form", ["active", "transport"])
 def test_x509_workload_gets_a_token(client_kind, form):
     openai_mock = OpenAIMock()
-    transport = {} if form == "active" else {"transport": MockTransport(openai_mock)}
-    http_client = (openai.DefaultHttpxClient if client_kind == "sync" else openai.DefaultAsyncHttpxClient)(**transport)
-    identity = X509_IDENTITY(identity_provider_id="provider", service_account_id="account")
-    with openai_mock if form == "active" else contextlib.nullcontext():
-        run_coroutine(client_kind, complete_with(identity_client(client_kind, identity, http_client=http_client)))
+    if form == "active":
+        client = x509_client(client_kind)
+        with openai_mock:
+            run_coroutine(client_kind, complete_with(client))
+    else:
+        client = x509_client(client_kind, transport=MockTransport(openai_mock))
+        run_coroutine(client_kind, complete_with(client))
     route = openai_mock.chat.completions.create.route
-    assert route.calls.last.request.url.host == "mtls.api.openai.com"
     assert route.call_count == 1
+    assert route.calls.last.request.url.host == "mtls.api.openai.com"
     assert [record.endpoint for record in openai_mock.requests] == [CHAT_CREATE]
 
 
