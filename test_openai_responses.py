@@ -3034,27 +3034,36 @@ def test_token_url_accepts_only_post(openai_mock, http_lib):
 # ======================================================================================================================
 
 
-@pytest.mark.parametrize(("response", "reason"), [(cut("half"), "length"), (filtered("half"), "content_filter")])
-def test_truncated_and_filtered_turns_set_the_finish_reason(openai_mock, create, client, response, reason):
-    create.response = openai_mock.responses.create.response = openai_mock.completions.create.response = response
+@pytest.mark.parametrize("turn, reason", [(cut("half"), "length"), (filtered("half"), "content_filter")])
+def test_truncated_and_filtered_turns_set_the_finish_reason(openai_mock, client, turn, reason):
+    openai_mock.chat.completions.create.response = turn
+    openai_mock.completions.create.response = turn
     assert client.chat.completions.create(**CHAT_REQUEST).choices[0].finish_reason == reason
     assert client.completions.create(model="m", prompt="x").choices[0].finish_reason == reason
-    incomplete = client.responses.create(**INPUT_REQUEST)
-    assert (incomplete.status, incomplete.output_text, incomplete.output[0].status) == (
-        "incomplete",
-        "half",
-        "incomplete",
-    )
-    assert incomplete.incomplete_details.reason == {"length": "max_output_tokens"}.get(reason, reason)
 
 
-def test_refusal_turn_in_each_api(openai_mock, create, client):
-    create.response = openai_mock.responses.create.response = refusal("No.")
+@pytest.mark.parametrize("turn, reason", [(cut("half"), "max_output_tokens"), (filtered("half"), "content_filter")])
+def test_truncated_and_filtered_turns_make_a_response_incomplete(openai_mock, client, turn, reason):
+    openai_mock.responses.create.response = turn
+    response = client.responses.create(**INPUT_REQUEST)
+    assert response.status == "incomplete"
+    assert response.incomplete_details.reason == reason
+    assert response.output_text == "half"
+    assert response.output[0].status == "incomplete"
+
+
+def test_refusal_turn_is_a_field_in_chat_and_a_part_in_responses(openai_mock, client):
+    openai_mock.chat.completions.create.response = refusal("No.")
+    openai_mock.responses.create.response = refusal("No.")
     message = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
-    assert (message.content, message.refusal) == (None, "No.")
-    part = client.responses.create(**INPUT_REQUEST).output[0].content[0]
-    assert (part.type, part.refusal) == ("refusal", "No.")
-    assert refusal().refusal
+    assert message.content is None
+    assert message.refusal == "No."
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    assert part.to_dict() == {"type": "refusal", "refusal": "No."}
+
+
+def test_refusal_has_a_default_text():
+    assert repr(refusal()) == """Turn(refusal="I'm sorry, I can't help with that.")"""
 
 
 @pytest.mark.parametrize(
@@ -3069,28 +3078,35 @@ def test_refusal_turn_in_each_api(openai_mock, create, client):
         (tool_call("f") + tool_call("g", x=1), [("f", {}), ("g", {"x": 1})]),
     ],
 )
-def test_tool_call_turn_in_each_api(openai_mock, create, client, response, expected):
-    create.response = openai_mock.responses.create.response = response
+def test_tool_call_turn_in_each_api(openai_mock, client, response, expected):
+    openai_mock.chat.completions.create.response = response
+    openai_mock.responses.create.response = response
     openai_mock.beta.threads.create_and_run.response = response
+
     choice = client.chat.completions.create(**CHAT_REQUEST).choices[0]
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content is None
+    chat_calls = choice.message.tool_calls
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in chat_calls] == expected
+
+    items = client.responses.create(**INPUT_REQUEST).output
+    assert [(item.name, json.loads(item.arguments)) for item in items] == expected
+
     run = client.beta.threads.create_and_run_poll(assistant_id=add_assistant(client))
-    calls_by_api = [
-        [(item.name, item.arguments, item.call_id) for item in client.responses.create(**INPUT_REQUEST).output]
-    ]
-    for calls in (choice.message.tool_calls, run.required_action.submit_tool_outputs.tool_calls):
-        calls_by_api.append([(call.function.name, call.function.arguments, call.id) for call in calls])
-    for calls in calls_by_api:
-        assert [(name, json.loads(arguments)) for name, arguments, _ in calls] == expected
-        assert len({id for _, _, id in calls}) == len(expected)
-        assert all(id.startswith("call_") for _, _, id in calls)
+    run_calls = run.required_action.submit_tool_outputs.tool_calls
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in run_calls] == expected
+
+    ids = [call.id for call in (*chat_calls, *run_calls)] + [item.call_id for item in items]
+    assert len(set(ids)) == 3 * len(expected)
+    for id in ids:
+        assert id.startswith("call_")
 
 
 def test_tool_call_accepts_an_id_and_invalid_json(create, client):
     create.response = tool_call("f", "{broken", "call_mine")
-    (call,) = chat(client).message.tool_calls
-    assert (call.id, call.function.arguments) == ("call_mine", "{broken")
+    (call,) = client.chat.completions.create(**CHAT_REQUEST).choices[0].message.tool_calls
+    assert call.id == "call_mine"
+    assert call.function.arguments == "{broken"
 
 
 RAIN_CITATION = cited("it rains", url="https://example.com/rain", title="Rain")
@@ -3098,92 +3114,183 @@ TEXT_WITH_URLS = "Umbrella: " + RAIN_CITATION + ", " + cited("often", url="u")
 TEXT_WITH_FILE = "Look: " + cited("page 7", file_id="file-1", title="book.pdf")
 
 
-def test_citations_become_annotations_in_each_api(openai_mock, create, client):
+def test_cited_pages_become_annotations_of_a_chat_message(create, client):
     create.response = TEXT_WITH_URLS
-    message = chat(client).message
-    citations = [annotation.url_citation for annotation in message.annotations]
-    assert [message.content[citation.start_index : citation.end_index] for citation in citations] == [
-        "it rains",
-        "often",
-    ]
-    assert (citations[0].url, citations[0].title) == ("https://example.com/rain", "Rain")
-
-    openai_mock.responses.create.response = [TEXT_WITH_URLS, TEXT_WITH_FILE]
-    url_part, file_part = (client.responses.create(**INPUT_REQUEST).output[0].content[0] for _ in range(2))
-    assert [url_part.text[citation.start_index : citation.end_index] for citation in url_part.annotations] == [
-        "it rains",
-        "often",
-    ]
-    assert [(citation.file_id, citation.filename, citation.index) for citation in file_part.annotations] == [
-        ("file-1", "book.pdf", 12)
+    message = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
+    assert message.content == "Umbrella: it rains, often"
+    rain = {"url": "https://example.com/rain", "title": "Rain", "start_index": 10, "end_index": 18}
+    often = {"url": "u", "title": "", "start_index": 20, "end_index": 25}
+    assert [annotation.to_dict() for annotation in message.annotations] == [
+        {"type": "url_citation", "url_citation": rain},
+        {"type": "url_citation", "url_citation": often},
     ]
 
-    openai_mock.beta.threads.runs.create.response, thread = TEXT_WITH_FILE, add_thread(client)
+
+def test_cited_pages_become_annotations_of_a_response(openai_mock, client):
+    openai_mock.responses.create.response = TEXT_WITH_URLS
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    rain = {"url": "https://example.com/rain", "title": "Rain", "start_index": 10, "end_index": 18}
+    often = {"url": "u", "title": "", "start_index": 20, "end_index": 25}
+    assert [annotation.to_dict() for annotation in part.annotations] == [
+        {"type": "url_citation", **rain},
+        {"type": "url_citation", **often},
+    ]
+
+
+def test_cited_file_becomes_an_annotation_of_a_response(openai_mock, client):
+    openai_mock.responses.create.response = TEXT_WITH_FILE
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    citation = {"type": "file_citation", "file_id": "file-1", "filename": "book.pdf", "index": 12}
+    assert [annotation.to_dict() for annotation in part.annotations] == [citation]
+
+
+def test_cited_file_becomes_an_annotation_of_a_thread_message(openai_mock, client):
+    openai_mock.beta.threads.runs.create.response = TEXT_WITH_FILE
+    thread = add_thread(client)
     client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
     text = client.beta.threads.messages.list(thread).data[0].content[0].text
-    assert [(citation.text, citation.file_citation.file_id) for citation in text.annotations] == [("page 7", "file-1")]
+    (citation,) = text.annotations
+    assert citation.text == "page 7"
+    assert text.value[citation.start_index : citation.end_index] == "page 7"
+    assert citation.file_citation.file_id == "file-1"
 
 
-@pytest.mark.parametrize("streams", [False, True])
-def test_reasoning_is_an_item_in_responses_and_usage_in_chat(openai_mock, create, client, streams):
-    create.response = openai_mock.responses.create.response = reasoning("Two and two") + "4"
-    usage = chat(client, full=True).usage
-    assert usage.completion_tokens_details.reasoning_tokens == 3
-    assert usage.completion_tokens == 4
-    with client.responses.stream(**INPUT_REQUEST) as events:
-        response = events.get_final_response() if streams else client.responses.create(**INPUT_REQUEST)
-    reasoning_item = response.output[0]
-    assert (reasoning_item.type, reasoning_item.summary[0].text, response.output_text) == (
-        "reasoning",
-        "Two and two",
-        "4",
-    )
+def test_reasoning_is_counted_in_the_usage_of_chat(create, client):
+    create.response = reasoning("Two and two") + "4"
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.choices[0].message.content == "4"
+    assert completion.usage.completion_tokens_details.reasoning_tokens == 3
+    assert completion.usage.completion_tokens == 4
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_reasoning_is_an_item_of_a_response(openai_mock, client, stream):
+    openai_mock.responses.create.response = reasoning("Two and two") + "4"
+    if stream:
+        with client.responses.stream(**INPUT_REQUEST) as events:
+            response = events.get_final_response()
+    else:
+        response = client.responses.create(**INPUT_REQUEST)
+    assert [item.type for item in response.output] == ["reasoning", "message"]
+    assert response.output[0].summary[0].text == "Two and two"
+    assert response.output_text == "4"
     assert response.usage.output_tokens_details.reasoning_tokens == 3
     assert response.usage.output_tokens == 4
 
 
-@pytest.mark.parametrize("streams", [False, True])
-def test_custom_tool_call_has_text_input(openai_mock, create, client, streams):
-    create.response = openai_mock.responses.create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
-    responses_tool = {"type": "custom", "name": "run_sql"}
+def test_call_of_a_custom_tool_has_text_input_in_chat(create, client):
+    create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
     tools = [{"type": "custom", "custom": {"name": "run_sql"}}, {"type": "function", "function": {"name": "f"}}]
-    tool_calls = chat(client, tools=tools).message.tool_calls
-    assert [call.type for call in tool_calls] == ["custom", "function"]
-    assert (tool_calls[0].custom.name, tool_calls[0].custom.input) == ("run_sql", "SELECT 1")
-    request = INPUT_REQUEST | {"tools": [responses_tool, RESPONSES_TOOL | {"name": "f"}]}
-    with client.responses.stream(**request) as events:
-        output = (events.get_final_response() if streams else client.responses.create(**request)).output
-    assert [item.type for item in output] == ["custom_tool_call", "function_call"]
-    assert output[0].input == "SELECT 1"
+    message = client.chat.completions.create(**CHAT_REQUEST, tools=tools).choices[0].message
+    custom_call, function_call = message.tool_calls
+    assert custom_call.type == "custom"
+    assert custom_call.custom.name == "run_sql"
+    assert custom_call.custom.input == "SELECT 1"
+    assert function_call.type == "function"
 
 
-def test_forced_custom_tool_is_called(openai_mock, client):
-    choice = {"type": "custom", "custom": {"name": "run_sql"}}
-    tool_calls = chat(client, tools=[choice], tool_choice=choice).message.tool_calls
-    assert [(call.type, call.custom.name) for call in tool_calls] == [("custom", "run_sql")]
+@pytest.mark.parametrize("stream", [False, True])
+def test_call_of_a_custom_tool_has_text_input_in_responses(openai_mock, client, stream):
+    openai_mock.responses.create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
+    request = INPUT_REQUEST | {"tools": [{"type": "custom", "name": "run_sql"}, RESPONSES_TOOL | {"name": "f"}]}
+    if stream:
+        with client.responses.stream(**request) as events:
+            output = events.get_final_response().output
+    else:
+        output = client.responses.create(**request).output
+    custom_call, function_call = output
+    assert custom_call.type == "custom_tool_call"
+    assert custom_call.name == "run_sql"
+    assert custom_call.input == "SELECT 1"
+    assert function_call.type == "function_call"
 
 
-@pytest.mark.parametrize("value", [{"city": "Tōkyō"}, [1, None], Town(name="Kyoto", population=1, tags=[])])
-def test_json_value_becomes_content_or_forced_call_arguments(create, client, value):
+def test_forced_custom_tool_is_called_in_chat(client):
+    tool = {"type": "custom", "custom": {"name": "run_sql"}}
+    completion = client.chat.completions.create(**CHAT_REQUEST, tools=[tool], tool_choice=tool)
+    (call,) = completion.choices[0].message.tool_calls
+    assert call.type == "custom"
+    assert call.custom.name == "run_sql"
+    assert call.custom.input == "text"
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "custom", "name": "run_sql"}], ids=["required", "named"])
+def test_forced_custom_tool_is_called_in_responses(openai_mock, client, choice):
+    request = INPUT_REQUEST | {"tools": [{"type": "custom", "name": "run_sql"}], "tool_choice": choice}
+    (call,) = client.responses.create(**request).output
+    assert call.type == "custom_tool_call"
+    assert call.name == "run_sql"
+    assert call.input == "text"
+
+    openai_mock.responses.create.response = as_json({"a": 1})
+    (call,) = client.responses.create(**request).output
+    assert call.type == "custom_tool_call"
+    assert call.input == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    "value, plain",
+    [
+        ({"city": "Tōkyō"}, {"city": "Tōkyō"}),
+        ([1, None], [1, None]),
+        (Town(name="Kyoto", population=1, tags=[]), {"name": "Kyoto", "population": 1, "tags": []}),
+    ],
+    ids=["dict", "list", "model"],
+)
+def test_json_value_becomes_content_or_forced_call_arguments(create, client, value, plain):
     create.response = as_json(value)
-    plain = value.model_dump() if isinstance(value, pydantic.BaseModel) else value
-    assert json.loads(chat(client).message.content) == plain
-    choice = chat(client, tools=[CHAT_TOOL], tool_choice={"type": "function", "function": {"name": "get_weather"}})
-    assert json.loads(choice.message.tool_calls[0].function.arguments) == plain
+    assert json.loads(complete("Hi")) == plain
+    choice = {"type": "function", "function": {"name": "get_weather"}}
+    completion = client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL], tool_choice=choice)
+    assert completion.choices[0].message.content is None
+    assert json.loads(completion.choices[0].message.tool_calls[0].function.arguments) == plain
 
 
-def test_builder_errors_reprs_and_equality():
+def test_citation_needs_a_source():
     with pytest.raises(TypeError, match=re.escape("cited('x', ...) needs one source: url= or file_id=")):
         cited("x")
+
+
+def test_reprs_of_builders_leave_out_defaults():
     assert repr(cut("x")) == "Turn(text='x', stop='length')"
     assert repr([error(429, "Wait."), timeout()]) == "[error(429, 'Wait.', code='rate_limit_exceeded'), timeout()]"
-    assert {error(429), timeout()} == {error(429), timeout()}
-    assert error(429) != error(429, headers={"x-a": "b"})
     assert repr(tool_call("f", a=1)) == """Turn(tool_calls=(ToolCall(name='f', arguments='{"a": 1}'),))"""
 
 
+def test_equal_errors_and_timeouts_are_equal_and_have_the_same_hash():
+    assert {error(429), timeout()} == {error(429), timeout()}
+    assert error(429) != error(429, headers={"x-a": "b"})
+
+
+@pytest.mark.parametrize(
+    "turn, expected",
+    [
+        ("ab" + cut("c"), "Turn(text='abc', stop='length')"),
+        (cut("c") + "ab", "Turn(text='cab', stop='length')"),
+        (cut("a") + filtered("b"), "Turn(text='ab', stop='length')"),
+        (refusal("No.") + refusal("Never."), "Turn(refusal='No.')"),
+        (reasoning("a") + reasoning("b") + "c", "Turn(text='c', reasoning='ab')"),
+        (
+            tool_call("f") + "x" + tool_call("g"),
+            "Turn(text='x', tool_calls=(ToolCall(name='f', arguments='{}'), ToolCall(name='g', arguments='{}')))",
+        ),
+        (
+            "ab" + cited("c", url="u") + cited("d", file_id="file-1"),
+            "Turn(text='abcd', citations=(Citation(start=2, end=3, url='u'), "
+            "Citation(start=3, end=4, file_id='file-1')))",
+        ),
+        (reasoning("a") + as_json(1), "Turn(text='1', reasoning='a', structured=True)"),
+        (as_json(1) + refusal("No."), "Turn(text='1', refusal='No.', structured=True)"),
+        ("a" + as_json(1), "Turn(text='a1')"),
+    ],
+)
+def test_sum_of_turns_combines_each_field(turn, expected):
+    assert repr(turn) == expected
+
+
 def chat_loop(client):
-    messages, arguments = [*USER_MESSAGES], []
+    messages = [*USER_MESSAGES]
+    arguments = []
     while True:
         message = client.chat.completions.create(model="gpt-5", messages=messages, tools=[CHAT_TOOL]).choices[0].message
         if not message.tool_calls:
@@ -3195,25 +3302,31 @@ def chat_loop(client):
 
 
 def responses_loop(client):
-    create, arguments = functools.partial(client.responses.create, model="gpt-5", tools=[RESPONSES_TOOL]), []
+    create = functools.partial(client.responses.create, model="gpt-5", tools=[RESPONSES_TOOL])
+    arguments = []
     response = create(input=USER_MESSAGES)
     while calls := [item for item in response.output if item.type == "function_call"]:
-        arguments += [json.loads(call.arguments) for call in calls]
-        outputs = [{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"} for call in calls]
+        outputs = []
+        for call in calls:
+            arguments.append(json.loads(call.arguments))
+            outputs.append({"type": "function_call_output", "call_id": call.call_id, "output": "sunny"})
         response = create(input=outputs, previous_response_id=response.id)
     return response.output_text, arguments
 
 
 def assistants_loop(client):
-    runs, thread_path = client.beta.threads.runs, {"thread_id": client.beta.threads.create(messages=USER_MESSAGES).id}
-    run, arguments = runs.create_and_poll(**thread_path, assistant_id=add_assistant(client, tools=[CHAT_TOOL])), []
+    runs = client.beta.threads.runs
+    thread = client.beta.threads.create(messages=USER_MESSAGES).id
+    run = runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client, tools=[CHAT_TOOL]))
+    arguments = []
     while run.status == "requires_action":
-        calls = run.required_action.submit_tool_outputs.tool_calls
-        arguments += [json.loads(call.function.arguments) for call in calls]
-        outputs = [{"tool_call_id": call.id, "output": "sunny"} for call in calls]
-        run = runs.submit_tool_outputs_and_poll(run_id=run.id, **thread_path, tool_outputs=outputs)
+        outputs = []
+        for call in run.required_action.submit_tool_outputs.tool_calls:
+            arguments.append(json.loads(call.function.arguments))
+            outputs.append({"tool_call_id": call.id, "output": "sunny"})
+        run = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
     assert run.status == "completed"
-    return client.beta.threads.messages.list(**thread_path).data[0].content[0].text.value, arguments
+    return client.beta.threads.messages.list(thread).data[0].content[0].text.value, arguments
 
 
 TOOL_LOOPS = {CHAT_CREATE: chat_loop, "responses.create": responses_loop, "beta.threads.runs.create": assistants_loop}
@@ -3221,7 +3334,7 @@ TOOL_LOOPS = {CHAT_CREATE: chat_loop, "responses.create": responses_loop, "beta.
 
 @pytest.mark.parametrize("name", TOOL_LOOPS)
 @pytest.mark.parametrize(
-    "steps", [TOOL_LOOP_STEPS, [TOOL_LOOP_STEPS[0], error(500), TOOL_LOOP_STEPS[1]]], ids=["well", "with a retry"]
+    "steps", [TOOL_LOOP_STEPS, [TOOL_LOOP_STEPS[0], error(500), TOOL_LOOP_STEPS[1]]], ids=["no error", "with a retry"]
 )
 def test_one_response_list_drives_the_tool_loop_in_every_api(openai_mock, monkeypatch, name, steps):
     monkeypatch.setenv("OPENAI_API_KEY", API_KEY)
