@@ -3344,26 +3344,34 @@ def test_one_response_list_drives_the_tool_loop_in_every_api(openai_mock, monkey
 
 
 def formats(schema):
-    """How the chat completions API and the responses API are asked for a schema."""
+    """Return the options that request a schema: `response_format` of chat completions, and `text` of responses."""
     named_schema = {"name": "s", "schema": schema}
     return {"type": "json_schema", "json_schema": named_schema}, {"format": {"type": "json_schema", **named_schema}}
 
 
 def validator_of(schema):
-    """What says whether values follow a schema; whether that is one is looked at once."""
+    """Return a validator for a schema that is valid itself."""
     validator = jsonschema.Draft202012Validator
     validator.check_schema(schema)
     return validator(schema, format_checker=validator.FORMAT_CHECKER)
+
+
+def generated_value(schema):
+    """Return the value that chat completions generate for a schema."""
+    body = CHAT_REQUEST | {"response_format": formats(schema)[0]}
+    completion = sent(OpenAIMock(), CHAT_CREATE, body).json()
+    return json.loads(completion["choices"][0]["message"]["content"])
 
 
 def typed_schema(type, **keywords):
     return st.fixed_dictionaries({"type": st.just(type), **keywords})
 
 
-digits, numbers = st.integers(0, 9), st.integers(-9, 9)
+digits = st.integers(0, 9)
+numbers = st.integers(-9, 9)
 halves = numbers.map(lambda number: number / 2)
 patterns = [r"^[A-Z]{2}-\d+$", "^(a|bc)+$", "ab", "^[a-z]*$", r"^[^\w]+$", "^a?b?c?$", r"^(?=.*\d).+$", r"\bfoo\b"]
-words = {"date-time", "date", "time", "email", "uuid", "ipv4", "ipv6", "hostname", "duration", "zzz"}
+format_names = {"date-time", "date", "time", "email", "uuid", "ipv4", "ipv6", "hostname", "duration", "zzz"}
 
 
 def keyword_schema(type, **keywords):
@@ -3385,7 +3393,7 @@ leaf_schemas = st.one_of(
 )
 
 
-# what may be more than can be made, or contradict itself
+# schemas for which there may be no value, or none that the mock finds
 loose_leaves = leaf_schemas | st.one_of(
     keyword_schema(
         ["integer", "number", ["integer", "null"]],
@@ -3395,12 +3403,14 @@ loose_leaves = leaf_schemas | st.one_of(
         exclusiveMinimum=halves,
         exclusiveMaximum=halves,
     ),
-    keyword_schema("string", minLength=digits, maxLength=digits, pattern=pick(patterns), format=pick(sorted(words))),
+    keyword_schema(
+        "string", minLength=digits, maxLength=digits, pattern=pick(patterns), format=pick(sorted(format_names))
+    ),
     pick(["node", "sum", "color"]).map(lambda name: {"$ref": f"#/$defs/{name}"}),
     st.just({"type": "integer", "enum": ["a", 1]}),
 )
 
-# recursive, and a union told apart by a constant
+# a recursive schema, with a union whose members are distinguished by a constant
 LEAF_SCHEMA = object_schema({"kind": {"const": "leaf"}, "value": {"type": "integer", "minimum": 3}})
 NODE_SCHEMA = object_schema({"kind": {"const": "node"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, LEAF_SCHEMA]}})
 
@@ -3428,16 +3438,18 @@ schemas = st.recursive(
 def test_default_answer_follows_any_requested_schema(schema):
     response_format, text = formats(schema)
     function = {"name": "f", "parameters": schema}
-    tool, responses_tool = {"type": "function", "function": function}, {"type": "function", "strict": True, **function}
+    chat_options = CHAT_REQUEST | {"tools": [{"type": "function", "function": function}]}
+    response_options = INPUT_REQUEST | {"tools": [{"type": "function", "strict": True, **function}]}
     with OpenAIMock():
-        create, respond = sdk().chat.completions.create, sdk().responses.create
+        create = sdk().chat.completions.create
+        respond = sdk().responses.create
         answers = [create(**CHAT_REQUEST, response_format=response_format).choices[0].message.content]
         answers.append(respond(**INPUT_REQUEST, text=text).output_text)
         for choice in ("required", {"type": "function", "function": {"name": "f"}}):
-            message = create(**CHAT_REQUEST, tools=[tool], tool_choice=choice).choices[0].message
+            message = create(**chat_options, tool_choice=choice).choices[0].message
             answers.append(message.tool_calls[0].function.arguments)
         for choice in ("required", {"type": "function", "name": "f"}):
-            answers.append(respond(**INPUT_REQUEST, tools=[responses_tool], tool_choice=choice).output[0].arguments)
+            answers.append(respond(**response_options, tool_choice=choice).output[0].arguments)
     validator = validator_of(schema)
     for answer in answers:
         validator.validate(json.loads(answer))
@@ -3483,11 +3495,10 @@ DEFS = {
 @given(loose_schemas.map(lambda schema: {**schema, "$defs": DEFS}))
 def test_generated_value_follows_any_loose_schema_or_is_an_error(schema):
     try:
-        answer = sent(OpenAIMock(), CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
+        value = generated_value(schema)
     except AssertionError as error:
-        assert re.match("openai-responses can't generate a value for a schema with '", str(error))
+        assert str(error).startswith("openai-responses can't generate a value for a schema with '")
     else:
-        value = json.loads(answer["choices"][0]["message"]["content"])
         validator_of(schema).validate(value)
 
 
@@ -3495,18 +3506,20 @@ BACKTRACKING = "^(a+)+b$"  # takes twice as long for each further "a"
 
 
 def doubling(key, depth):
-    """A schema that is small, and twice as large with each of its references."""
-    references = [{"$ref": f"#/$defs/{level + 1}"} for level in range(depth)]
-    wrap = {
-        "required": lambda ref: object_schema({"a": ref, "b": ref}),
-        "allOf": lambda ref: {"allOf": [ref, ref]},
-        "minItems": lambda ref: {"type": "array", "items": ref, "minItems": 9},
-    }[key]
-    return {"$ref": "#/$defs/0", "$defs": {**{str(i): wrap(ref) for i, ref in enumerate(references)}, str(depth): {}}}
+    """Return a small schema whose value, or the work to find one, doubles with each of its references."""
+    schemas = {}
+    for level in range(depth):
+        ref = {"$ref": f"#/$defs/{level + 1}"}
+        schemas[str(level)] = {
+            "required": object_schema({"a": ref, "b": ref}),
+            "allOf": {"allOf": [ref, ref]},
+            "minItems": {"type": "array", "items": ref, "minItems": 9},
+        }[key]
+    return {"$ref": "#/$defs/0", "$defs": {**schemas, str(depth): {}}}
 
 
 @pytest.mark.parametrize(
-    "schema, words",
+    "schema, limit",
     [
         (doubling("required", 40), "asks for too large a value"),
         (doubling("minItems", 40), "asks for too large a value"),
@@ -3546,15 +3559,18 @@ def doubling(key, depth):
         ),
     ],
 )
-def test_generation_gives_up_within_its_budget(openai_mock, monkeypatch, schema, words):
-    calls, spend = itertools.count(), openai_responses._Generation.spend
-    limited_spend = lambda generation, cost: next(calls) < 50_000 and spend(generation, cost)  # noqa: E731
-    monkeypatch.setattr(openai_responses._Generation, "spend", limited_spend)
-    body = CHAT_REQUEST | {"response_format": formats(schema)[0]}
-    with pytest.raises(AssertionError) as raised:
-        sent(openai_mock, CHAT_CREATE, body)
-    assert words in str(raised.value)
-    assert next(calls) < 50_000
+def test_generation_gives_up_within_its_budget(monkeypatch, schema, limit):
+    calls = itertools.count()
+    spend = openai_responses._Generation.spend
+
+    def count_and_spend(generation, cost):
+        if next(calls) > 50_000:
+            pytest.fail("the generation takes too long")
+        return spend(generation, cost)
+
+    monkeypatch.setattr(openai_responses._Generation, "spend", count_and_spend)
+    with pytest.raises(AssertionError, match=re.escape(limit)):
+        generated_value(schema)
 
 
 @pytest.mark.parametrize(
@@ -3610,6 +3626,15 @@ def test_generation_gives_up_within_its_budget(openai_mock, monkeypatch, schema,
             {"type": "array", "prefixItems": [{"type": "null"}], "items": {"type": "integer"}, "minItems": 3},
             [None, 0, 0],
         ),
+        ({}, {}),
+        ({"type": "boolean"}, False),
+        ({"type": "null"}, None),
+        ({"type": "integer"}, 0),
+        ({"type": "string"}, "text"),
+        ({"type": "string", "minLength": 6}, "textxx"),
+        ({"type": "string", "maxLength": 2}, "xt"),
+        ({"type": "array"}, []),
+        ({"properties": {"a": {"type": "null"}}}, {}),
         ({"type": "number", "exclusiveMinimum": 0}, 1),
         ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.5),
         ({"type": "number", "multipleOf": 0.2, "exclusiveMinimum": 0.1, "maximum": 0.3}, 0.2),
@@ -3651,9 +3676,51 @@ def test_generation_gives_up_within_its_budget(openai_mock, monkeypatch, schema,
         ),
     ],
 )
-def test_smallest_value_is_generated(openai_mock, schema, value):
-    answer = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
-    assert json.loads(answer["choices"][0]["message"]["content"]) == value
+def test_smallest_value_is_generated(schema, value):
+    assert json.dumps(generated_value(schema)) == json.dumps(value)  # unlike ==, this distinguishes 0 and False
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("date", "2024-01-01"),
+        ("date-time", "2024-01-01T00:00:00Z"),
+        ("duration", "P1D"),
+        ("email", "user@example.com"),
+        ("hostname", "example.com"),
+        ("ipv4", "192.0.2.1"),
+        ("ipv6", "2001:db8::1"),
+        ("time", "12:00:00Z"),
+        ("uri", "https://example.com"),
+        ("uuid", "00000000-0000-4000-8000-000000000000"),
+        ("unknown", "text"),
+    ],
+)
+def test_text_with_a_format_is_the_example_of_the_format(name, value):
+    assert generated_value({"type": "string", "format": name}) == value
+
+
+@pytest.mark.parametrize(
+    "pattern, value",
+    [
+        (r"^\d\D\w\W\s\S$", "0aa- a"),
+        ("^[^a][^0][^a0 _A.]$", "ba-"),
+        ("^[^a-z]$", "0"),
+        (r"^[^\d\s]$", "a"),
+        (r"^[^\w]$", " "),
+        (r"^[^\W]$", "a"),
+        ("^[b-d]$", "b"),
+        (r"^[\d]$", "0"),
+        ("^.$", "a"),
+        ("^(?:a|b)c?$", "ac"),
+        ("^b{2,3}?$", "bb"),
+        ("^x*$", "x"),
+        (r"^(?=b)b\b$", "b"),
+    ],
+)
+def test_text_with_a_pattern_is_its_simplest_match(pattern, value):
+    assert generated_value({"type": "string", "pattern": pattern}) == value
+    assert re.search(pattern, value)
 
 
 @pytest.mark.parametrize(
@@ -3692,13 +3759,14 @@ def test_smallest_value_is_generated(openai_mock, schema, value):
     ],
 )
 def test_generated_value_check_agrees_with_jsonschema(schema, valid, value):
-    body = CHAT_REQUEST | {"response_format": formats({"enum": [value], **schema})[0]}
-    if validator_of(schema).is_valid(value):
-        assert sent(OpenAIMock(), CHAT_CREATE, body).json()["choices"]
+    validator = validator_of(schema)
+    assert validator.is_valid(valid)
+    enumerated = {"enum": [value], **schema}
+    if validator.is_valid(value):
+        assert generated_value(enumerated) == value
     else:
         with pytest.raises(AssertionError, match="can't generate a value"):
-            sent(OpenAIMock(), CHAT_CREATE, body)
-    assert validator_of(schema).is_valid(valid)
+            generated_value(enumerated)
 
 
 POINTER_DEFS = {"a/b": {"const": 1}, "m~n": {"const": 2}, "x y": {"const": 3}, "~1": {"const": 4}, "": {"const": 5}}
@@ -3716,25 +3784,23 @@ POINTER_DEFS["list"] = {"anyOf": [{"const": 6}, {"const": 7}]}
         ("#/%24defs/list/anyOf/1", 7),
     ],
 )
-def test_references_are_json_pointers(openai_mock, ref, value):
+def test_references_are_json_pointers(ref, value):
     schema = {"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})}
-    assert json.loads(complete("Hi", response_format=formats(schema)[0])) == {"x": value}
+    assert generated_value(schema) == {"x": value}
     validator_of(schema).validate({"x": value})
 
 
 @pytest.mark.parametrize("index", ["2", "-1", "01", "+1", "1 ", "one", "0/const/0"])
-def test_reference_with_invalid_list_index_leads_nowhere(client, index):
+def test_reference_with_an_invalid_list_index_is_rejected(client, index):
     ref = f"#/$defs/list/anyOf/{index}"
-    schema = {"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})}
-    with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(**CHAT_REQUEST, response_format=formats(schema)[0])
-    assert f"the reference {ref!r} leads nowhere" in caught.value.body["message"]
+    response_format, _ = formats({"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})})
+    with pytest.raises(openai.BadRequestError, match=re.escape(f"the reference {ref!r} leads nowhere")):
+        client.chat.completions.create(**CHAT_REQUEST, response_format=response_format)
 
 
 @pytest.mark.parametrize("pattern", [r"^[A-Z]{2}-\d+$", r"(a|b)c?", r"[^a]\w+", r"^#[0-9a-f]{6}$", r"\S+@\S+", "x*"])
-def test_default_text_follows_the_pattern(openai_mock, pattern):
-    response_format, _ = formats(object_schema({"x": {"type": "string", "pattern": pattern}}))
-    assert re.search(pattern, json.loads(complete("Hi", response_format=response_format))["x"])
+def test_default_text_follows_the_pattern(pattern):
+    assert re.search(pattern, generated_value({"type": "string", "pattern": pattern}))
 
 
 class Node(pydantic.BaseModel):
@@ -3745,133 +3811,236 @@ class Node(pydantic.BaseModel):
     person: Person
 
 
-def test_parse_returns_an_instance_of_any_model(openai_mock, client_kind):
-    class Union(pydantic.BaseModel):
-        member: typing.Union[Node, Person]
-        numbers: list[float] = pydantic.Field(min_length=2)
-
-    async def scene(client, model):
-        chat = await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=model))
-        response = await awaited(client.responses.parse(**INPUT_REQUEST, text_format=model))
-        return chat.choices[0].message.parsed, response.output_parsed
-
-    for model in (Person, Node, Union):
-        assert all(isinstance(parsed, model) for parsed in run_with_client(client_kind, scene, model))
+class NodeOrPerson(pydantic.BaseModel):
+    member: typing.Union[Node, Person]
+    numbers: list[float] = pydantic.Field(min_length=2)
 
 
-def test_default_answer_follows_json_mode_and_tool_choice(client):
-    assert isinstance(json.loads(complete("Hi", response_format={"type": "json_object"})), dict)
-    tools = [{"type": "function", "function": {"name": n, "parameters": {"type": "object"}}} for n in "fg"]
-    named_choice = {"type": "function", "function": {"name": "g"}}
-    for choice, names in [("auto", []), ("none", []), ("required", ["f"]), (named_choice, ["g"])]:
-        message = chat(client, tools=tools, tool_choice=choice).message
-        assert [call.function.name for call in message.tool_calls or ()] == names
+@pytest.mark.parametrize("model", [Person, Node, NodeOrPerson])
+def test_parse_returns_an_instance_of_any_model(openai_mock, client_kind, model):
+    client = sdk(client_kind)
+    completion = run_coroutine(
+        client_kind, awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=model))
+    )
+    response = run_coroutine(client_kind, awaited(client.responses.parse(**INPUT_REQUEST, text_format=model)))
+    assert isinstance(completion.choices[0].message.parsed, model)
+    assert isinstance(response.output_parsed, model)
 
 
-def test_required_allowed_tool_is_called(client, api):
-    if api == "chat.completions":
-        choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [CHAT_TOOL]}}
-        call = chat(client, tools=[CHAT_TOOL], tool_choice=choice).message.tool_calls[0].function
-    else:
-        allowed = [{"type": "function", "name": "get_weather"}]
-        choice = {"type": "allowed_tools", "mode": "required", "tools": allowed}
-        call = client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL], tool_choice=choice).output[0]
-    assert call.name == "get_weather"
+def test_json_mode_answers_with_an_empty_object(client):
+    assert complete("Hi", response_format={"type": "json_object"}) == "{}"
+    assert client.responses.create(**INPUT_REQUEST, text={"format": {"type": "json_object"}}).output_text == "{}"
+
+
+@pytest.mark.parametrize(
+    "choice, names",
+    [
+        ("auto", []),
+        ("none", []),
+        ("required", ["f"]),
+        ({"type": "function", "name": "g"}, ["g"]),
+        ({"type": "function", "name": "not_offered"}, []),
+        ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "g"}]}, ["g"]),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]}, []),
+    ],
+    ids=["auto", "none", "required", "named", "not offered", "required allowed", "auto allowed"],
+)
+def test_forced_tool_is_called_in_responses(client, choice, names):
+    tools = [{"type": "function", "name": name, "strict": False, "parameters": {"type": "object"}} for name in "fg"]
+    output = client.responses.create(**INPUT_REQUEST, tools=tools, tool_choice=choice).output
+    assert [item.name for item in output if item.type == "function_call"] == names
+    if not names:
+        assert [item.type for item in output] == ["message"]
+
+
+@pytest.mark.parametrize(
+    "choice, names",
+    [
+        ("auto", []),
+        ("none", []),
+        ("required", ["get_weather"]),
+        ({"type": "function", "function": {"name": "get_time"}}, ["get_time"]),
+        ({"type": "function", "function": {"name": "not_offered"}}, []),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [CHAT_TOOL]}}, ["get_weather"]),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [CHAT_TOOL]}}, []),
+    ],
+    ids=["auto", "none", "required", "named", "not offered", "required allowed", "auto allowed"],
+)
+def test_forced_tool_is_called_in_chat(client, choice, names):
+    tools = [CHAT_TOOL, {"type": "function", "function": {"name": "get_time"}}]
+    message = client.chat.completions.create(**CHAT_REQUEST, tools=tools, tool_choice=choice).choices[0].message
+    assert [call.function.name for call in message.tool_calls or ()] == names
+    assert (message.content is None) == bool(names)
+
+
+def test_tool_choice_without_tools_is_ignored(client):
+    assert client.responses.create(**INPUT_REQUEST, tool_choice="required").output[0].type == "message"
 
 
 PERSON_FORMAT, PERSON_TEXT = formats(Person.model_json_schema())
 
 
 @pytest.mark.parametrize(
-    "response, words",
+    "response, message",
     [
-        ("no json", r"is 'no json', but the request requires JSON"),
+        ("no json", "is 'no json', but the request requires JSON"),
         ('{"name": "A"}', r"does not follow the request's schema at \$.*'age' is a required property"),
         ('{"name": 5, "age": 1, "tags": []}', r"schema at \$\.name.*5 is not of type 'string'"),
-        ({"choices": [{"message": {"content": "no json"}}]}, "but the request requires JSON"),
-        (lambda request: "no json", "but the request requires JSON"),
-        (streamed("no json"), "but the request requires JSON"),
-        (["no json"], "but the request requires JSON"),
     ],
+    ids=["text", "missing property", "wrong type"],
 )
 @openai_responses.mock(strict=True)
-def test_strict_mode_validates_answers_against_the_request_schema(openai_mock, create, client, response, words):
+def test_strict_mode_validates_answers_against_the_request_schema(openai_mock, create, client, response, message):
     create.response = response
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         client.chat.completions.create(**CHAT_REQUEST, response_format=PERSON_FORMAT)
-    if isinstance(response, str):
-        openai_mock.responses.create.response = response
-        with pytest.raises(ValueError, match=words):
-            client.responses.create(**INPUT_REQUEST, text=PERSON_TEXT)
-
-
-@openai_responses.mock(strict=True)
-def test_strict_mode_accepts_valid_and_intentionally_broken_answers(create, client):
-    valid_json = ADA.model_dump_json()
-    for response, text in [
-        (ADA, valid_json),
-        (valid_json, valid_json),
-        (refusal(), None),
-        (cut('{"na'), '{"na'),
-        (filtered(""), ""),
-    ]:
-        create.response = response
-        assert complete("Hi", response_format=PERSON_FORMAT) == text
-    create.response = error(400)
-    with pytest.raises(openai.BadRequestError, match="The request was invalid"):
-        complete("Hi", response_format=PERSON_FORMAT)
-    create.response = tool_call("get_weather", "{broken")
-    assert chat(client, tools=[CHAT_TOOL]).message.tool_calls[0].function.arguments == "{broken"
+    openai_mock.responses.create.response = response
+    with pytest.raises(ValueError, match=message):
+        client.responses.create(**INPUT_REQUEST, text=PERSON_TEXT)
 
 
 @pytest.mark.parametrize(
-    "response, words",
+    "response",
     [
-        (tool_call("get_weather", town="Oslo"), r"the call of 'get_weather' does not follow"),
-        (tool_call("get_weather", city=5), r"schema at \$\.city"),
-        (tool_call("get_news"), r"calls 'get_news', but the request offers get_weather"),
-        (tool_call("get_weather", city="Oslo") + tool_call("get_news"), "get_news"),
+        {"choices": [{"message": {"content": "no json"}}]},
+        lambda request: "no json",
+        streamed("no json"),
+        ["no json"],
     ],
+    ids=["partial", "handler", "streamed", "list"],
 )
 @openai_responses.mock(strict=True)
-def test_strict_mode_validates_tool_calls(openai_mock, create, client, response, words):
-    create.response = openai_mock.responses.create.response = response
-    with pytest.raises(ValueError, match=words):
+def test_strict_mode_validates_every_form_of_answer(create, client, response):
+    create.response = response
+    with pytest.raises(ValueError, match="but the request requires JSON"):
+        client.chat.completions.create(**CHAT_REQUEST, response_format=PERSON_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "response, text",
+    [
+        (ADA, ADA.model_dump_json()),
+        (ADA.model_dump_json(), ADA.model_dump_json()),
+        (refusal(), None),
+        (cut('{"na'), '{"na'),
+        (filtered(""), ""),
+    ],
+    ids=["model", "text", "refusal", "cut", "filtered"],
+)
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_valid_and_intentionally_broken_answers(create, response, text):
+    create.response = response
+    assert complete("Hi", response_format=PERSON_FORMAT) == text
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_does_not_validate_errors(create):
+    create.response = error(400)
+    with pytest.raises(openai.BadRequestError, match="The request was invalid"):
+        complete("Hi", response_format=PERSON_FORMAT)
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_intentionally_broken_arguments(create, client):
+    create.response = tool_call("get_weather", "{broken")
+    (call,) = client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL]).choices[0].message.tool_calls
+    assert call.function.arguments == "{broken"
+
+
+@pytest.mark.parametrize(
+    "response, message",
+    [
+        (tool_call("get_weather", town="Oslo"), "the call of 'get_weather' does not follow"),
+        (tool_call("get_weather", city=5), r"schema at \$\.city"),
+        (tool_call("get_news"), "calls 'get_news', but the request offers get_weather"),
+        (tool_call("get_weather", city="Oslo") + tool_call("get_news"), "calls 'get_news'"),
+    ],
+    ids=["wrong property", "wrong type", "unknown tool", "second call"],
+)
+@openai_responses.mock(strict=True)
+def test_strict_mode_validates_tool_calls(openai_mock, create, client, response, message):
+    create.response = response
+    with pytest.raises(ValueError, match=message):
         client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL])
-    with pytest.raises(ValueError, match=words):
+    openai_mock.responses.create.response = response
+    with pytest.raises(ValueError, match=message):
         client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL | {"strict": False}])
 
 
-def token_usage(text, api):
-    """Tokens of the prompt, tokens of the answer, and their total."""
-    if api == "responses":
-        usage = sdk().responses.create(model="m", input=text).usage
-        return usage.input_tokens, usage.output_tokens, usage.total_tokens
-    param = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}[api]
-    value = [{"role": "user", "content": text}] if param == "messages" else text
-    usage = lookup(lenient_client(), api).create(model="m", **{param: value}).usage
-    return usage.prompt_tokens, getattr(usage, "completion_tokens", 0), usage.total_tokens
+TOKEN_COUNTS = [("", 0), ("a", 1), ("1234", 1), ("12345", 2), ("word " * 100, 125)]
 
 
-@pytest.mark.parametrize("api", ["chat.completions", "responses", "completions", "embeddings"])
-def test_usage_grows_with_text_length_and_sums_to_total(openai_mock, api):
-    figures = [token_usage("word " * n, api) for n in (1, 10, 100, 1000)]
-    prompts = [prompt for prompt, _, _ in figures]
-    assert prompts == sorted(set(prompts))
-    answers = []
-    for n in () if api == "embeddings" else (1, 10, 100):
-        lookup(openai_mock, f"{api}.create").response = "word " * n
-        figures.append(token_usage("word ", api))
-        assert figures[-1][0] == prompts[0]
-        answers.append(figures[-1][1])
-    assert answers == sorted(set(answers))
-    assert all(prompt + answer == total for prompt, answer, total in figures)
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_chat_usage_counts_a_token_for_every_four_characters(create, client, text, count):
+    create.response = text
+    messages = [{"role": "user", "content": text}]
+    usage = client.chat.completions.create(model="m", messages=messages).usage
+    assert usage.prompt_tokens == count
+    assert usage.completion_tokens == count
+    assert usage.total_tokens == 2 * count
+
+
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_response_usage_counts_a_token_for_every_four_characters(openai_mock, client, text, count):
+    openai_mock.responses.create.response = text
+    usage = client.responses.create(model="m", input=text).usage
+    assert usage.input_tokens == count
+    assert usage.output_tokens == count
+    assert usage.total_tokens == 2 * count
+
+
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_completion_usage_counts_a_token_for_every_four_characters(openai_mock, client, text, count):
+    openai_mock.completions.create.response = text
+    usage = client.completions.create(model="m", prompt=text).usage
+    assert usage.prompt_tokens == count
+    assert usage.completion_tokens == count
+    assert usage.total_tokens == 2 * count
+
+
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_embedding_usage_counts_a_token_for_every_four_characters(openai_mock, text, count):
+    usage = lenient_client().embeddings.create(model="m", input=text).usage
+    assert usage.prompt_tokens == count
+    assert usage.total_tokens == count
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"role": "user", "content": "1234" * 5},
+        {"role": "user", "content": [{"type": "input_text", "text": "1234" * 5}]},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "1234" * 5, "annotations": []}]},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "1234" * 5}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "1234" * 5}]},
+    ],
+    ids=["text", "text part", "output text", "refusal", "reasoning"],
+)
+def test_usage_counts_the_text_of_each_form_of_input(client, item):
+    assert client.responses.create(model="m", input=[item]).usage.input_tokens == 5
+
+
+def test_logprobs_list_a_token_for_every_four_characters(create, client):
+    create.response = "Hi you, é!"
+    completion = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, top_logprobs=2)
+    tokens = completion.choices[0].logprobs.content
+    assert [token.token for token in tokens] == ["Hi y", "ou, ", "é!"]
+    assert tokens[2].to_dict() == {
+        "token": "é!",
+        "logprob": -0.1,
+        "bytes": [195, 169, 33],
+        "top_logprobs": [
+            {"token": "é!", "logprob": -0.1, "bytes": [195, 169, 33]},
+            {"token": "é!1", "logprob": -3.0, "bytes": [195, 169, 33, 49]},
+        ],
+    }
 
 
 def test_set_text_ignores_max_tokens(create, client):
     create.response = "a long answer " * 50
     choice = client.chat.completions.create(**CHAT_REQUEST, max_tokens=5).choices[0]
-    assert (choice.message.content, choice.finish_reason) == ("a long answer " * 50, "stop")
+    assert choice.message.content == "a long answer " * 50
+    assert choice.finish_reason == "stop"
 
 
 # ======================================================================================================================
