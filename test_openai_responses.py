@@ -1810,6 +1810,12 @@ def test_invalid_json_bodies_are_rejected(openai_mock, content, message):
     assert [request.status for request in openai_mock.requests] == [400]
 
 
+def test_body_without_a_content_type_is_decoded_as_json(openai_mock):
+    response = httpx.post(f"{BASE_URL}/files", content=b"[1]")
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == "Invalid body: expected an object, but got list"
+
+
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART_BODY = b"""\
 --b\r
@@ -3587,7 +3593,7 @@ def doubling(key, depth):
         ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "a schema with 'oneOf'"),
         ({"type": "array", "contains": {"type": "null"}}, "a schema with 'contains'"),
         ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "a schema with 'allOf'"),
-        ({"minLength": 40, "not": {"pattern": BACKTRACKING}}, "a schema with 'minLength' and 'not'"),
+        ({"minLength": 21, "not": {"pattern": BACKTRACKING}}, "a schema with 'minLength' and 'not'"),
         (
             {"type": "object", "required": ["a" * 40], "patternProperties": {BACKTRACKING: {}}},
             "a schema with the pattern '^(a+)+b$', which takes too long to match with 'aaa",
@@ -3677,6 +3683,9 @@ def test_generation_gives_up_within_its_budget(monkeypatch, schema, limit):
         ({"type": "string", "maxLength": 2}, "xt"),
         ({"type": "array"}, []),
         ({"properties": {"a": {"type": "null"}}}, {}),
+        ({"type": "number", "minimum": 0.3, "maximum": 0.4}, 0.3),
+        ({"type": "number", "exclusiveMinimum": 0.3, "maximum": 0.4}, 0.4),
+        ({"type": "string", "minLength": 20, "not": {"pattern": BACKTRACKING}}, "text" + 16 * "x"),
         ({"type": "number", "exclusiveMinimum": 0}, 1),
         ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.5),
         ({"type": "number", "multipleOf": 0.2, "exclusiveMinimum": 0.1, "maximum": 0.3}, 0.2),
