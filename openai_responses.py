@@ -2531,8 +2531,13 @@ def _check_params(call: _Call) -> None:
     for name in call.body:
         if not {name, f"{name}_"} & accepted.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
             _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, accepted)}", name, "unknown_parameter")
-    if "json" in call.request.headers.get("content-type", "json"):
+    if not _has_form(call):
         _check_param_types(call)
+
+
+def _has_form(call: _Call) -> bool:
+    """Return True if the body is a form, in which numbers and booleans are strings."""
+    return "json" not in call.request.headers.get("content-type", "json")
 
 
 def _check_param_types(call: _Call) -> None:
@@ -2543,7 +2548,7 @@ def _check_param_types(call: _Call) -> None:
         tp = accepted.get(name, accepted.get(f"{name}_"))
         if tp and (value is not None or name in required):
             lenient = bool(call.session) and name == "session" and not call.mock._strict
-            _check_type(name, value, tp, lenient)
+            _check_type(name, value, tp, lenient, _has_form(call))
 
 
 # ---- what the SDK declares: parameters and messages of clients -------------------------------------------------------
@@ -2860,16 +2865,36 @@ class _Flaw(NamedTuple):
         _reject(_FLAW_MESSAGES[self.code](self, param), param, self.code)
 
 
-def _check_type(name: str, value: Any, tp: Any, lenient: bool = False) -> None:
+def _check_type(name: str, value: Any, tp: Any, lenient: bool = False, in_form: bool = False) -> None:
     """Raise the 400 of a value that a parameter does not accept.
 
     lenient: accept literals that the installed SDK does not have, because the service may have added them since. The
         `type` of the value itself must still be a known one.
+    in_form: accept strings that stand for numbers and booleans.
     """
     for flaw in _type_flaws(tp, value, (name,)):
         is_new_literal = flaw.code == "invalid_value" and flaw.path != (name, "type")
-        if not (lenient and is_new_literal):
-            flaw.reject()
+        if lenient and is_new_literal:
+            continue
+        if in_form and _is_form_scalar(flaw):
+            continue
+        flaw.reject()
+
+
+def _is_form_scalar(flaw: _Flaw) -> bool:
+    """Return True if the value of a flaw is a string that stands for the expected number or boolean."""
+    if flaw.code != "invalid_type" or not isinstance(flaw.value, str):
+        return False
+    pattern = _FORM_SCALAR_PATTERNS.get(flaw.expected[0])
+    return pattern is not None and re.fullmatch(pattern, flaw.value) is not None
+
+
+# Regular expressions for the strings that stand for numbers and booleans in a form, by the name of the JSON type.
+_FORM_SCALAR_PATTERNS = {
+    "a boolean": "true|false|1|0",
+    "a decimal": r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?",
+    "an integer": r"[-+]?\d+(\.0*)?",
+}
 
 
 def _format_path(path: _Path) -> str:
@@ -3065,27 +3090,21 @@ def _wrong_type_flaw(tp: type, value: Any, path: _Path) -> _Flaw:
     return _Flaw(path, "invalid_type", value, (_JSON_TYPES[tp],))
 
 
-def _is_numeric(value: Any) -> bool:
-    """Return True for numbers, and for strings that are numbers, as in a form."""
-    if isinstance(value, str):
-        return re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value) is not None
-    return isinstance(value, (int, float))
+def _is_number(value: Any) -> bool:
+    """Return True for numbers. To Python, booleans are numbers too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) or (_is_numeric(value) and float(value).is_integer())
-
-
-def _is_boolean(value: Any) -> bool:
-    """Return True for booleans, and for the numbers and strings that stand for booleans in a form."""
-    return value in (True, False, "true", "false", "1", "0")
+    """Return True for integers, and for decimals without a fraction."""
+    return _is_number(value) and (isinstance(value, int) or value.is_integer())
 
 
 _SCALAR_PREDICATES: Mapping[Any, Callable[[Any], bool]] = {
     str: lambda value: isinstance(value, str),
     int: _is_integer,
-    float: _is_numeric,
-    bool: _is_boolean,
+    float: _is_number,
+    bool: lambda value: isinstance(value, bool),
     bytes: lambda value: isinstance(value, (str, tuple, list)),  # in JSON a string, in a form with its name and type
     type(None): lambda value: value is None,
 }

@@ -2872,16 +2872,17 @@ def test_concurrent_event_loops_share_a_mock(openai_mock):
         ("/images/generations", {}, "prompt"),
     ],
 )
-def test_missing_required_parameters_are_rejected_unless_a_response_is_set(create, client, path, body, name):
+def test_missing_required_parameters_are_rejected(client, path, body, name):
     with pytest.raises(openai.BadRequestError, match=f"Missing required parameter: '{name}'") as raised:
         client.post(path, body=body, cast_to=object)
-    assert (raised.value.param, raised.value.code) == (name, "missing_required_parameter")
+    assert raised.value.param == name
+    assert raised.value.code == "missing_required_parameter"
+
+
+def test_required_parameters_are_not_checked_if_a_response_is_set(create, client):
     create.response = "fine"
-    assert client.post("/chat/completions", body={}, cast_to=ChatCompletion).choices[0].message.content == "fine"
-
-
-def post(path, body):
-    return lambda client: client.post(path, body=body, cast_to=object)
+    completion = client.post("/chat/completions", body={}, cast_to=ChatCompletion)
+    assert completion.choices[0].message.content == "fine"
 
 
 @pytest.mark.parametrize(
@@ -2897,182 +2898,288 @@ def post(path, body):
             "fine_tune_not_found",
             "Could not find fine tune: j",
         ),
+    ],
+)
+def test_not_found_errors_have_param_code_and_message(client, call, param, code, message):
+    with pytest.raises(openai.NotFoundError) as raised:
+        call(client)
+    assert raised.value.param == param
+    assert raised.value.code == code
+    assert raised.value.body["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "path, body, param, code, message",
+    [
         (
-            post("/files", {"purpose": "fun", "file": "x"}),
+            "/files",
+            {"purpose": "fun", "file": "x"},
             "purpose",
             "invalid_value",
             "Invalid value: 'fun'. Supported values are: ",
         ),
         (
-            post("/responses", {"input": [{"type": "message", "role": "user", "content": 5}]}),
+            "/responses",
+            {"input": [{"type": "message", "role": "user", "content": 5}]},
             "input[0].content",
             "invalid_type",
             "Invalid type for 'input[0].content': expected a string, but got an integer instead.",
         ),
         (
-            post("/responses", {"service_tier": "fast!"}),
+            "/responses",
+            {"service_tier": "fast!"},
             "service_tier",
             "invalid_value",
             "Invalid value: 'fast!'. Supported values are: 'auto', 'default', 'flex', 'scale', ",
         ),
         (
-            post("/responses", {"metadata": {"a": True}}),
+            "/responses",
+            {"metadata": {"a": True}},
             "metadata.a",
             "invalid_type",
             "Invalid type for 'metadata.a': expected a string, but got a boolean instead.",
         ),
         (
-            post("/responses", {"stream": "soon"}),
+            "/responses",
+            {"stream": "soon"},
             "stream",
             "invalid_type",
             "Invalid type for 'stream': expected a boolean, but got a string instead.",
         ),
         (
-            post("/responses", {"truncation": "all"}),
+            "/responses",
+            {"truncation": "all"},
             "truncation",
             "invalid_value",
             "Invalid value: 'all'. Supported values are: 'auto' and 'disabled'.",
         ),
         (
-            post("/responses", {"input": [{"role": "narrator", "content": "Hi"}]}),
+            "/responses",
+            {"input": [{"role": "narrator", "content": "Hi"}]},
             "input[0].role",
             "invalid_value",
             "Invalid value: 'narrator'. Supported values are: 'user', 'assistant', 'system', and 'developer'.",
         ),
         (
-            post("/responses", {"input": [{"type": "dance"}]}),
+            "/responses",
+            {"input": [{"type": "dance"}]},
             "input[0].type",
             "invalid_value",
             "Invalid value: 'dance'. Supported values are: 'message', ",
         ),
         (
-            post("/responses", {"input": [{"role": "user", "content": [{"type": "text"}]}]}),
+            "/responses",
+            {"input": [{"role": "user", "content": [{"type": "text"}]}]},
             "input[0].content[0].type",
             "invalid_value",
             "Invalid value: 'text'. Supported values are: 'input_text', 'input_image', ",
         ),
         (
-            post("/conversations", {"items": [{"type": "message", "role": "narrator"}]}),
+            "/conversations",
+            {"items": [{"type": "message", "role": "narrator"}]},
             "items[0].role",
             "invalid_value",
             "Invalid value: 'narrator'. Supported values are: ",
         ),
         (
-            post("/moderations", {"input": [{"type": "dance"}]}),
+            "/moderations",
+            {"input": [{"type": "dance"}]},
             "input[0].type",
             "invalid_value",
             "Invalid value: 'dance'. Supported values are: 'image_url' and 'text'.",
         ),
         (
-            post("/chat/completions", CHAT_REQUEST | {"messages": [{"role": "user", "content": [{"type": "dance"}]}]}),
+            "/chat/completions",
+            CHAT_REQUEST | {"messages": [{"role": "user", "content": [{"type": "dance"}]}]},
             "messages[0].content[0].type",
             "invalid_value",
             "Invalid value: 'dance'. Supported values are: 'text', ",
         ),
         (
-            post("/chat/completions", CHAT_REQUEST | {"messages": [{"role": "user", "content": 5}]}),
+            "/chat/completions",
+            CHAT_REQUEST | {"messages": [{"role": "user", "content": 5}]},
             "messages[0].content",
             "invalid_type",
             "Invalid type for 'messages[0].content': expected a string, but got an integer instead.",
         ),
         (
-            post("/chat/completions", CHAT_REQUEST | {"messages": [{"content": "Hi"}]}),
+            "/chat/completions",
+            CHAT_REQUEST | {"messages": [{"content": "Hi"}]},
             "messages[0].role",
             "missing_required_parameter",
             "Missing required parameter: 'messages[0].role'.",
         ),
         (
-            post("/chat/completions", CHAT_REQUEST | {"tool_choice": {"type": "dance"}}),
+            "/chat/completions",
+            CHAT_REQUEST | {"tool_choice": {"type": "dance"}},
             "tool_choice.type",
             "invalid_value",
             "Invalid value: 'dance'. Supported values are: ",
         ),
         (
-            post("/chat/completions", CHAT_REQUEST | {"tool_choice": {}}),
+            "/chat/completions",
+            CHAT_REQUEST | {"tool_choice": {}},
             "tool_choice.type",
             "missing_required_parameter",
             "Missing required parameter: 'tool_choice.type'.",
         ),
         (
-            post("/responses", {"tools": [{"type": "function", "name": 5}]}),
+            "/responses",
+            {"tools": [{"type": "function", "name": 5}]},
             "tools[0].name",
             "invalid_type",
             "Invalid type for 'tools[0].name': expected a string, but got an integer instead.",
         ),
         (
-            post("/responses", {"tools": [{"type": "function", "name": 5, "server_label": "a", "server_url": "b"}]}),
+            "/responses",
+            {"tools": [{"type": "function", "name": 5, "server_label": "a", "server_url": "b"}]},
             "tools[0].name",
             "invalid_type",
             "Invalid type for 'tools[0].name': ",
         ),
         (
-            post("/responses", {"tools": [{"name": 5, "type": "dance"}]}),
+            "/responses",
+            {"tools": [{"name": 5, "type": "dance"}]},
             "tools[0].type",
             "invalid_value",
             "Invalid value: 'dance'. Supported values are: 'function', ",
         ),
         (
-            post("/responses", {"tools": [{"type": "mcp", "require_approval": "no"}]}),
+            "/responses",
+            {"tools": [{"type": "mcp", "require_approval": "no"}]},
             "tools[0].require_approval",
             "invalid_value",
             "Invalid value: 'no'. Supported values are: 'always' and 'never'.",
         ),
         (
-            post("/responses", {"input": [{}]}),
+            "/responses",
+            {"input": [{}]},
             "input[0].role",
             "missing_required_parameter",
             "Missing required parameter: 'input[0].role'.",
         ),
         (
-            post("/responses", {"input": [{"call_id": "call_1", "output": "x"}]}),
+            "/responses",
+            {"input": [{"call_id": "call_1", "output": "x"}]},
             "input[0].type",
             "missing_required_parameter",
             "Missing required parameter: 'input[0].type'.",
         ),
         (
-            post("/responses", {"input": [{"role": "assistant", "content": [{"type": "output_text", "text": 5}]}]}),
+            "/responses",
+            {"input": [{"role": "assistant", "content": [{"type": "output_text", "text": 5}]}]},
             "input[0].content[0].text",
             "invalid_type",
             "Invalid type for 'input[0].content[0].text': expected a string, but got an integer instead.",
         ),
         (
-            post("/responses", {"text": {"verbosity": "loud", "format": {"type": "dance"}}}),
+            "/responses",
+            {"text": {"verbosity": "loud", "format": {"type": "dance"}}},
             "text.verbosity",
             "invalid_value",
             "Invalid value: 'loud'. Supported values are: 'low', 'medium', and 'high'.",
         ),
         (
-            post("/responses", {"truncation": 5}),
+            "/responses",
+            {"truncation": 5},
             "truncation",
             "invalid_type",
             "Invalid type for 'truncation': expected a string, but got an integer instead.",
         ),
         (
-            post("/responses", {"metadata": "a"}),
+            "/responses",
+            {"metadata": "a"},
             "metadata",
             "invalid_type",
             "Invalid type for 'metadata': expected an object, but got a string instead.",
         ),
         (
-            post("/responses", {"top_logprobs": 1.5}),
+            "/responses",
+            {"top_logprobs": 1.5},
             "top_logprobs",
             "invalid_type",
             "Invalid type for 'top_logprobs': expected an integer, but got a decimal instead.",
         ),
         (
-            post("/chat/completions", CHAT_REQUEST | {"messages": [{"role": "user", "content": None}]}),
+            "/chat/completions",
+            CHAT_REQUEST | {"messages": [{"role": "user", "content": None}]},
             "messages[0].content",
             "invalid_type",
             "Invalid type for 'messages[0].content': expected a string, but got null instead.",
         ),
         (
-            post("/images/edits", {"image": 5, "prompt": "x"}),
+            "/chat/completions",
+            CHAT_REQUEST | {"temperature": "0.5"},
+            "temperature",
+            "invalid_type",
+            "Invalid type for 'temperature': expected a decimal, but got a string instead.",
+        ),
+        (
+            "/chat/completions",
+            CHAT_REQUEST | {"temperature": True},
+            "temperature",
+            "invalid_type",
+            "Invalid type for 'temperature': expected a decimal, but got a boolean instead.",
+        ),
+        (
+            "/chat/completions",
+            CHAT_REQUEST | {"n": "2"},
+            "n",
+            "invalid_type",
+            "Invalid type for 'n': expected an integer, but got a string instead.",
+        ),
+        (
+            "/chat/completions",
+            CHAT_REQUEST | {"n": True},
+            "n",
+            "invalid_type",
+            "Invalid type for 'n': expected an integer, but got a boolean instead.",
+        ),
+        (
+            "/chat/completions",
+            CHAT_REQUEST | {"logprobs": "true"},
+            "logprobs",
+            "invalid_type",
+            "Invalid type for 'logprobs': expected a boolean, but got a string instead.",
+        ),
+        (
+            "/chat/completions",
+            CHAT_REQUEST | {"logprobs": 1},
+            "logprobs",
+            "invalid_type",
+            "Invalid type for 'logprobs': expected a boolean, but got an integer instead.",
+        ),
+        (
+            "/chat/completions",
+            {"model": "m", "messages": None},
+            "messages",
+            "invalid_type",
+            "Invalid type for 'messages': expected an array, but got null instead.",
+        ),
+        (
+            "/chat/completions",
+            CHAT_REQUEST | {"timeout": 5},
+            "timeout",
+            "unknown_parameter",
+            "Unknown parameter: 'timeout'.",
+        ),
+        (
+            "/chat/completions",
+            CHAT_REQUEST | {"extra_headers": {}},
+            "extra_headers",
+            "unknown_parameter",
+            "Unknown parameter: 'extra_headers'.",
+        ),
+        (
+            "/images/edits",
+            {"image": 5, "prompt": "x"},
             "image",
             "invalid_type",
             "Invalid type for 'image': expected a file, but got an integer instead.",
         ),
         (
-            post("/moderations", {"input": ["a", 5]}),
+            "/moderations",
+            {"input": ["a", 5]},
             "input[1]",
             "invalid_type",
             "Invalid type for 'input[1]': expected a string, but got an integer instead.",
@@ -3080,37 +3187,45 @@ def post(path, body):
     ],
 )
 @openai_responses.mock(strict=True)
-def test_errors_name_param_code_and_message(client, call, param, code, message):
-    with pytest.raises(openai.APIStatusError) as raised:
-        call(client)
-    error = raised.value.body
-    assert (error["param"], error["code"]) == (param, code)
-    assert error["message"].startswith(message)
+def test_invalid_values_are_rejected_with_param_code_and_message(client, path, body, param, code, message):
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.post(path, body=body, cast_to=object)
+    assert raised.value.param == param
+    assert raised.value.code == code
+    assert raised.value.body["message"].startswith(message)
 
 
 @pytest.mark.parametrize(
-    "path, body",
+    "params",
     [
-        ("/chat/completions", {"response_format": None, "temperature": None}),
-        ("/chat/completions", {"messages": [{"role": "user", "content": "Hi", "name": None}]}),
-        (
-            "/chat/completions",
-            {"messages": [{"role": "assistant", "content": "Hi", "audio": None, "tool_calls": None}]},
-        ),
-        (
-            "/chat/completions",
-            {"tools": [{"type": "function", "function": {"name": "f", "description": None, "strict": None}}]},
-        ),
-        ("/responses", {"text": {"format": None}, "tools": [{"type": "mcp", "server_label": "a", "headers": None}]}),
-        ("/responses", {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": None}]}),
-        ("/responses", {"input": [{"role": "user", "content": "Hi", "id": None, "phase": None}]}),
+        {"response_format": None, "temperature": None},
+        {"messages": [{"role": "user", "content": "Hi", "name": None}]},
+        {"messages": [{"role": "assistant", "content": "Hi", "audio": None, "tool_calls": None}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "description": None, "strict": None}}]},
     ],
+    ids=lambda params: ",".join(params),
 )
 @openai_responses.mock(strict=True)
-def test_null_optional_parameters_are_accepted(client, path, body):
-    assert client.post(
-        path, body=CHAT_REQUEST | body if path.startswith("/chat") else INPUT_REQUEST | body, cast_to=object
-    )["id"]
+def test_null_optional_parameters_of_chat_are_accepted(openai_mock, client, params):
+    completion = client.post("/chat/completions", body=CHAT_REQUEST | params, cast_to=ChatCompletion)
+    assert completion.choices[0].finish_reason == "stop"
+    assert contains(openai_mock.requests[-1].body, params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"text": {"format": None}, "tools": [{"type": "mcp", "server_label": "a", "headers": None}]},
+        {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": None}]},
+        {"input": [{"role": "user", "content": "Hi", "id": None, "phase": None}]},
+    ],
+    ids=["format and headers", "reasoning item", "message"],
+)
+@openai_responses.mock(strict=True)
+def test_null_optional_parameters_of_responses_are_accepted(openai_mock, client, params):
+    response = client.post("/responses", body=INPUT_REQUEST | params, cast_to=openai.types.responses.Response)
+    assert response.status == "completed"
+    assert contains(openai_mock.requests[-1].body, params)
 
 
 @openai_responses.mock(strict=True)
@@ -3127,33 +3242,109 @@ def test_prompt_variables_accept_content_without_optional_keys(client):
 @requires("beta.agents.create")
 @openai_responses.mock(strict=True)
 def test_aliased_params_are_validated_by_wire_name(client):
-    call = post("/agents", {"model": "m", "compaction": {"async": "soon"}})
+    body = {"model": "m", "compaction": {"async": "soon"}}
     with pytest.raises(openai.BadRequestError) as raised:
-        call(client)
+        client.post("/agents", body=body, cast_to=object)
     assert raised.value.param == "compaction.async"
 
 
+IMAGE_EDIT_FORM = {"stream": "true", "output_compression": "50", "model": "gpt-image-1", "prompt": "x"}
+IMAGE_EDIT_FILES = [("image[]", b"png"), ("image[]", b"png")]
+
+
 def test_form_numbers_and_booleans_may_be_strings(openai_mock):
-    form = {"stream": "true", "output_compression": "50", "n": "many", "model": "gpt-image-1", "prompt": "x"}
-    files = [("image[]", b"png"), ("image[]", b"png")]
-    refusal = httpx.post(f"{BASE_URL}/images/edits", data=form, files=files)
-    assert refusal.status_code == 400
-    assert refusal.json()["error"]["param"] == "n"
-    assert httpx.post(f"{BASE_URL}/images/edits", data=form | {"n": "2"}, files=files).status_code == 200
+    response = httpx.post(f"{BASE_URL}/images/edits", data=IMAGE_EDIT_FORM | {"n": "2"}, files=IMAGE_EDIT_FILES)
+    assert response.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "number, code", [("many", "invalid_type"), ("11", "integer_above_max_value"), ("0", "integer_below_min_value")]
+)
+def test_invalid_form_numbers_are_rejected(openai_mock, number, code):
+    response = httpx.post(f"{BASE_URL}/images/edits", data=IMAGE_EDIT_FORM | {"n": number}, files=IMAGE_EDIT_FILES)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "n"
+    assert response.json()["error"]["code"] == code
+
+
+@openai_responses.mock(strict=True)
 def test_input_message_may_omit_type(client):
     message = {"role": "assistant", "content": [{"type": "output_text", "text": "Hi", "annotations": []}]}
-    with OpenAIMock(strict=True):
-        assert client.responses.create(model="m", input=[message]).id
+    response = client.responses.create(model="m", input=[message])
+    (item,) = client.responses.input_items.list(response.id)
+    assert item.type == "message"
+    assert item.content[0].text == "Hi"
 
 
-def test_invalid_json_bodies_are_rejected_without_retry(openai_mock):
-    for content in (b"{broken", b"[1]", b"\xff"):
-        response = sent(openai_mock, CHAT_CREATE, content)
-        assert response.status_code == 400
-        assert response.json()["error"]["message"]
-    assert [request.status for request in openai_mock.requests] == [400] * 3
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"{broken", "We could not parse the JSON body of your request: "),
+        (b"[1]", "Invalid body: expected an object, but got list"),
+        (b"\xff", "We could not read the body of your request: "),
+    ],
+)
+def test_invalid_json_bodies_are_rejected(openai_mock, content, message):
+    response = sent(openai_mock, CHAT_CREATE, content)
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith(message)
+    assert [request.status for request in openai_mock.requests] == [400]
+
+
+def test_body_without_a_content_type_is_decoded_as_json(openai_mock):
+    response = httpx.post(f"{BASE_URL}/files", content=b"[1]")
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == "Invalid body: expected an object, but got list"
+
+
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART_BODY = b"""\
+--b\r
+Content-Disposition: form-data; name="file"; filename="a%22b.csv"\r
+Content-Type: text/csv\r
+\r
+1,2\r
+\r
+--b\r
+Content-Disposition: form-data; name="meta"\r
+Content-Type: application/json\r
+\r
+{"a": 1}\r
+--b\r
+Content-Disposition: form-data; name="city"\r
+\r
+K\xc3\xb6ln\r
+--b--\r
+"""
+
+
+@pytest.mark.parametrize(
+    "content_type, content, body",
+    [
+        ("application/json", b'{"a": [1, null]}', {"a": [1, None]}),
+        (None, b'{"a": 1}', {"a": 1}),
+        (None, b"", {}),
+        ("text/plain", b"x", {}),
+        ("application/sdp", "v=0 ü".encode(), {"sdp": "v=0 ü"}),
+        (URLENCODED, b"a=1&b=&c", {"a": "1", "b": "", "c": ""}),
+        (URLENCODED, b"a=1&a=2", {"a": ["1", "2"]}),
+        (URLENCODED, b"a[]=1", {"a": ["1"]}),
+        (URLENCODED, b"a[]=1&a[]=2", {"a": ["1", "2"]}),
+        (URLENCODED, b"a[b][c]=1&a[d]=2", {"a": {"b": {"c": "1"}, "d": "2"}}),
+        (URLENCODED, b"[]=1", {"[]": ["1"]}),
+        (
+            "multipart/form-data; boundary=b",
+            MULTIPART_BODY,
+            {"file": ('a"b.csv', b"1,2\r\n", "text/csv"), "meta": {"a": 1}, "city": "Köln"},
+        ),
+        ('multipart/form-data; boundary="b"', b"--b--\r\n", {}),
+    ],
+)
+def test_bodies_are_decoded_by_content_type(openai_mock, content_type, content, body):
+    openai_mock.files.create.response = {}
+    headers = {"content-type": content_type} if content_type else {}
+    httpx.post(f"{BASE_URL}/files", content=content, headers=headers)
+    assert openai_mock.requests[-1].body == body
 
 
 @requires("realtime.calls.accept", "realtime.calls.create")
@@ -3170,8 +3361,9 @@ fuzz_values = st.recursive(fuzz_scalars, lambda inner: st.lists(inner, max_size=
 
 
 @given(st.sampled_from(HTTP_NAMES), st.data())
-def test_no_request_raises_from_inside(name, data):
-    openai_mock, names = populated_mock(), st.sampled_from(_param_names(name) or ("x",))
+def test_random_requests_get_a_success_or_a_client_error(name, data):
+    openai_mock = populated_mock()
+    names = st.sampled_from(_param_names(name) or ("x",))
     body = data.draw(st.dictionaries(names, fuzz_values, max_size=6))
     queries = st.dictionaries(names | st.sampled_from(["limit", "after", "a[gte]", "[]", ""]), fuzz_words, max_size=3)
     response = sent(openai_mock, name, body, **data.draw(queries))
@@ -3200,14 +3392,14 @@ def test_any_partial_of_any_endpoint_is_served_or_rejected_on_assignment(name, d
         return
     content = sent(openai_mock, name, {}).content
     if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and content.startswith(b"{"):
-        assert contains(
-            json.loads(content), {key: value for key, value in partial.items() if value not in ({}, [], None)}
-        )
+        nonempty = {key: value for key, value in partial.items() if value not in ({}, [], None)}
+        assert contains(json.loads(content), nonempty)
 
 
 @given(pick(HTTP_NAMES), fuzz_dicts(fuzz_values))
 def test_any_object_in_the_state_is_served(name, garbage):
-    openai_mock, (_, resource, parents, item) = populated_mock(), _shape_of(ROWS[name])
+    openai_mock = populated_mock()
+    _, resource, parents, item = _shape_of(ROWS[name])
     if item and resource not in CONTENT_RESOURCES:
         ids = tuple(f"{param}-1" for param in (*parents, item))
         openai_mock.state[resource][ids if len(ids) > 1 else ids[0]] = garbage
@@ -3216,47 +3408,45 @@ def test_any_object_in_the_state_is_served(name, garbage):
 
 
 FILE_MODEL = openai.types.FileObject(**file_json("file-1"))
-STORE_FILES = "vector_stores.files"
 
 
 @pytest.mark.parametrize(
-    "resource, key, value, words",
+    "key, value, message",
     [
-        (
-            "files",
-            "file-1",
-            FILE_MODEL,
-            r"state\['files'\]\['file-1'\] is FileObject.*; state.files.put\(...\) also accepts a model",
-        ),
-        ("files", "file-1", None, r"state\['files'\]\['file-1'\] is None; expected dict"),
-        ("files", ("a", "file-1"), {}, r"state\['files'\] has the key \('a', 'file-1'\); expected a string"),
-        (STORE_FILES, "file-1", {}, r"has the key 'file-1'; expected a tuple of strings: \(vector_store_id, id\)"),
-        (
-            STORE_FILES,
-            ("vs_1", 1),
-            {},
-            r"has the key \('vs_1', 1\); expected a tuple of strings: \(vector_store_id, id\)",
-        ),
+        ("file-1", FILE_MODEL, r"\['file-1'\] is FileObject.*; state.files.put\(...\) also accepts a model"),
+        ("file-1", None, r"\['file-1'\] is None; expected dict"),
+        (("a", "file-1"), {}, r" has the key \('a', 'file-1'\); expected a string"),
     ],
+    ids=["model", "None", "tuple as key"],
 )
-def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mock, resource, key, value, words):
-    openai_mock.state[resource][key] = value
-    if resource == STORE_FILES:
-        openai_mock.state["vector_stores"]["vs_1"] = {}
-        with pytest.raises(TypeError, match=words):
-            client.vector_stores.files.retrieve("file-1", vector_store_id="vs_1")
-    else:
-        with pytest.raises(TypeError, match=words):
-            client.files.retrieve("file-1")
-        if value != {}:
-            with pytest.raises(TypeError, match=words):
-                client.files.list()
-    with pytest.raises(TypeError, match=words):
+def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mock, key, value, message):
+    openai_mock.state["files"][key] = value
+    with pytest.raises(TypeError, match=rf"state\['files'\]{message}"):
+        client.files.retrieve("file-1")
+    with pytest.raises(TypeError, match=rf"state\['files'\]{message}"):
+        OpenAIMock(state=openai_mock.state.data)
+
+
+@pytest.mark.parametrize("value", [FILE_MODEL, None], ids=["model", "None"])
+def test_invalid_state_entries_raise_an_error_in_lists(client, openai_mock, value):
+    openai_mock.state["files"]["file-1"] = value
+    with pytest.raises(TypeError, match=r"state\['files'\]\['file-1'\] is "):
+        client.files.list()
+
+
+@pytest.mark.parametrize("key", ["file-1", ("vs_1", 1)], ids=["string", "number"])
+def test_invalid_keys_of_nested_objects_raise_an_error_with_the_expected_form(client, openai_mock, key):
+    openai_mock.state["vector_stores"]["vs_1"] = {}
+    openai_mock.state["vector_stores.files"][key] = {}
+    message = re.escape(f"has the key {key!r}; expected a tuple of strings: (vector_store_id, id)")
+    with pytest.raises(TypeError, match=message):
+        client.vector_stores.files.retrieve("file-1", vector_store_id="vs_1")
+    with pytest.raises(TypeError, match=message):
         OpenAIMock(state=openai_mock.state.data)
 
 
 @pytest.mark.parametrize(
-    "state, words",
+    "state, message",
     [
         ({"files": None}, "expected a dict of objects"),
         ({"files": [{"id": "file-1"}]}, "expected a dict of objects"),
@@ -3264,8 +3454,8 @@ def test_invalid_state_entries_raise_an_error_naming_the_entry(client, openai_mo
         ({"admin.organization.spend_limit": {"a": {}}}, "has the key 'a'; expected a tuple of strings: ()"),
     ],
 )
-def test_invalid_initial_state_is_rejected(state, words):
-    with pytest.raises(TypeError, match=re.escape(words)):
+def test_invalid_initial_state_is_rejected(state, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
         OpenAIMock(state=state)
 
 
@@ -3279,27 +3469,39 @@ def test_unserializable_stored_values_raise_an_error(openai_mock, client):
         client.files.retrieve("file-1")
 
 
-def test_singleton_keys_are_parent_ids(openai_mock):
-    for name, resource in openai_responses._all_resources().items():
-        if {_shape_of(row).verb for row in resource.rows} == {"singleton"}:
-            key = tuple(f"{parent}-1" for parent in resource.parent_params)
-            openai_mock.state[name][key[0] if len(key) == 1 else key] = {}
-    assert OpenAIMock(state=openai_mock.state.data).state == openai_mock.state
+@pytest.mark.parametrize(
+    "resource, key",
+    [
+        ("admin.organization.data_retention", ()),
+        ("admin.organization.spend_limit", ()),
+        ("admin.organization.projects.data_retention", "proj_1"),
+        ("admin.organization.projects.hosted_tool_permissions", "proj_1"),
+        ("admin.organization.projects.model_permissions", "proj_1"),
+        ("admin.organization.projects.service_tier_settings", "proj_1"),
+        ("admin.organization.projects.spend_limit", "proj_1"),
+    ],
+)
+def test_key_of_a_singleton_is_the_id_of_its_parent(openai_mock, resource, key):
+    openai_mock.state[resource][key] = {}
+    assert OpenAIMock(state=openai_mock.state.data).state[resource] == {key: {}}
+    with pytest.raises(TypeError, match=r"has the key \('a', 'b'\); expected a "):
+        OpenAIMock(state={resource: {("a", "b"): {}}})
 
 
-@pytest.mark.parametrize("kind", sorted(union_members("conversations.ConversationItem")))
-def test_set_items_without_an_id_are_stored(openai_mock, kind):
-    openai_mock.conversations.items.create.response = {"data": [{"type": kind}]}
+@pytest.mark.parametrize("item_type", sorted(union_members("conversations.ConversationItem")))
+def test_set_items_without_an_id_are_stored(openai_mock, item_type):
+    openai_mock.conversations.items.create.response = {"data": [{"type": item_type}]}
     (item,) = sent(openai_mock, "conversations.items.create", {"items": []}).json()["data"]
-    stored = openai_mock.state["conversations.items"]
-    assert list(stored.values()) == [item]
-    assert len(stored) == 1
+    assert item["type"] == item_type
+    assert list(openai_mock.state["conversations.items"].values()) == [item]
 
 
 def test_incomplete_stored_objects_are_completed_in_lists(openai_mock, client):
     openai_mock.state["files"]["file-1"] = {"filename": "a.txt"}
     (listed,) = client.files.list()
-    assert (listed.id, listed.filename, listed.bytes) == ("file-1", "a.txt", 0)
+    assert listed.id == "file-1"
+    assert listed.filename == "a.txt"
+    assert listed.bytes == 0
 
 
 def test_run_over_incomplete_stored_messages_completes():
@@ -3313,49 +3515,51 @@ def test_run_over_incomplete_stored_messages_completes():
 def test_file_added_through_the_state_is_searched(openai_mock):
     openai_mock.state["vector_stores"]["vector_store_id-1"] = {}
     openai_mock.state["vector_stores.files"]["vector_store_id-1", "file-1"] = {}
-    openai_mock.state["files"]["file-1"], openai_mock.state["files.content"]["file-1"] = {}, b"cows sleep"
-    hits = sent(openai_mock, "vector_stores.search", {"query": "cows"}).json()["data"]
-    assert [(hit["file_id"], hit["content"][0]["text"]) for hit in hits] == [("file-1", "cows sleep")]
-
-
-MALFORMED_REQUESTS = [
-    ("containers.files.create", {"file": [], "file_id": []}, "Invalid type for 'file_id'"),
-    (
-        "responses.create",
-        INPUT_REQUEST | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
-        "Invalid type for 'input[0].call_id'",
-    ),
-    ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
-    ("conversations.create", {"items": [{"role": "user", "content": "x", "id": {}}]}, "the id of an item"),
-    ("embeddings.create", {"input": "x", "model": "m", "dimensions": "two"}, "Invalid type for 'dimensions'"),
-    ("responses.create", {"previous_response_id": []}, "Invalid type for 'previous_response_id'"),
-    ("uploads.complete", {"part_ids": 1}, "Invalid type for 'part_ids'"),
-    ("vector_stores.create", {"expires_after": {"days": "two"}}, "Invalid type for 'expires_after.days'"),
-    ("vector_stores.search", {"query": "x", "filters": {"type": "and", "filters": ["x"]}}, "Invalid filter type"),
-    ("vector_stores.search", {"query": "x", "filters": {"type": "eq", "key": "a"}}, "needs 'key' and 'value'"),
-    ("admin.organization.groups.roles.create", {"role_id": 5}, "Invalid type for 'role_id'"),
-    (
-        "decisions.create",
-        INPUT_REQUEST | {"questions": [{"type": "predicate"}, {"type": "choice", "choices": [{"value": "a"}, {}]}]},
-        "Missing required parameter: 'questions[1].choices[1].value'.",
-    ),
-    ("decisions.create", INPUT_REQUEST | {"questions": [{"type": "score"}]}, "parameter: 'questions[0].levels'."),
-    (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
-    (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
-    (CHAT_CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
-    (CHAT_CREATE, b'{"model": "\xff"}', "could not read the body"),
-]
+    openai_mock.state["files"]["file-1"] = {}
+    openai_mock.state["files.content"]["file-1"] = b"cows sleep"
+    (hit,) = sent(openai_mock, "vector_stores.search", {"query": "cows"}).json()["data"]
+    assert hit["file_id"] == "file-1"
+    assert hit["content"] == [{"type": "text", "text": "cows sleep"}]
 
 
 @pytest.mark.parametrize(
-    "name, body, words", MALFORMED_REQUESTS, ids=[f"{name}-{words}" for name, _, words in MALFORMED_REQUESTS]
+    "name, body, message",
+    [
+        ("containers.files.create", {"file": [], "file_id": []}, "Invalid type for 'file_id'"),
+        (
+            "responses.create",
+            INPUT_REQUEST | {"input": [{"type": "function_call_output", "call_id": ["a"], "output": "x"}]},
+            "Invalid type for 'input[0].call_id'",
+        ),
+        ("beta.threads.create", {"tool_resources": -1}, "Invalid type for 'tool_resources'"),
+        ("conversations.create", {"items": [{"role": "user", "content": "x", "id": {}}]}, "the id of an item"),
+        ("embeddings.create", {"input": "x", "model": "m", "dimensions": "two"}, "Invalid type for 'dimensions'"),
+        ("responses.create", {"previous_response_id": []}, "Invalid type for 'previous_response_id'"),
+        ("uploads.complete", {"part_ids": 1}, "Invalid type for 'part_ids'"),
+        ("vector_stores.create", {"expires_after": {"days": "two"}}, "Invalid type for 'expires_after.days'"),
+        ("vector_stores.search", {"query": "x", "filters": {"type": "and", "filters": ["x"]}}, "Invalid filter type"),
+        ("vector_stores.search", {"query": "x", "filters": {"type": "eq", "key": "a"}}, "needs 'key' and 'value'"),
+        ("admin.organization.groups.roles.create", {"role_id": 5}, "Invalid type for 'role_id'"),
+        (
+            "decisions.create",
+            INPUT_REQUEST | {"questions": [{"type": "predicate"}, {"type": "choice", "choices": [{"value": "a"}, {}]}]},
+            "Missing required parameter: 'questions[1].choices[1].value'.",
+        ),
+        ("decisions.create", INPUT_REQUEST | {"questions": [{"type": "score"}]}, "parameter: 'questions[0].levels'."),
+        (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": NaN}', "could not parse the JSON body"),
+        (CHAT_CREATE, b'{"messages": [], "model": "m", "temperature": 1e999}', "could not parse the JSON body"),
+        (CHAT_CREATE, b'{"a":' * 100_000, "could not parse the JSON body"),
+        (CHAT_CREATE, b'{"model": "\xff"}', "could not read the body"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_malformed_requests_get_the_api_400(name, body, words):
+def test_malformed_requests_get_the_api_400(name, body, message):
     openai_mock = populated_mock()
     openai_mock.state["vector_stores.files"]["vector_store_id-1", "f"] = {"id": "f", "attributes": {"a": 1}}
     openai_mock.state["files.content"]["f"] = b"x"
     response = sent(openai_mock, name, body)
-    assert response.status_code == 400 and words in response.json()["error"]["message"], response.text
+    assert response.status_code == 400
+    assert message in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -3375,97 +3579,160 @@ def test_malformed_forms_get_the_api_400(openai_mock, content_type, content):
     assert response.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_internal_errors_become_400_only_for_invalid_requests(create, monkeypatch):
-    def raise_mistake(*arguments):
-        raise TypeError("a mistake")
+def raise_defect(*arguments):
+    raise TypeError("a defect")
 
-    send_invalid = functools.partial(complete, "Hi", extra_body={"temperature": "hot"})
-    create.response = raise_mistake
-    with pytest.raises(TypeError, match="a mistake"):
-        send_invalid()
-    del create.response
-    monkeypatch.setattr(openai_responses, "_count_tokens", raise_mistake)
-    with pytest.raises(TypeError, match="a mistake"):
+
+def test_exception_of_a_handler_propagates_for_an_invalid_request(create):
+    create.response = raise_defect
+    with pytest.raises(TypeError, match="a defect"):
+        complete("Hi", extra_body={"temperature": "hot"})
+
+
+def test_internal_error_propagates_for_a_valid_request(create, monkeypatch):
+    monkeypatch.setattr(openai_responses, "_count_tokens", raise_defect)
+    with pytest.raises(TypeError, match="a defect"):
         complete("Hi")
-    with pytest.raises(openai.BadRequestError) as raised:
-        send_invalid()
+
+
+def test_internal_error_becomes_400_for_an_invalid_request(create, monkeypatch):
+    monkeypatch.setattr(openai_responses, "_count_tokens", raise_defect)
+    with pytest.raises(openai.BadRequestError, match="Invalid type for 'temperature'") as raised:
+        complete("Hi", extra_body={"temperature": "hot"})
     assert raised.value.param == "temperature"
 
 
-ABOVE_MAX = "integer_above_max_value"
+PARAM_BOUNDS = [
+    (CHAT_CREATE, "n", 1, 128),
+    (CHAT_CREATE, "top_logprobs", 0, 20),
+    (CHAT_CREATE, "temperature", 0, 2),
+    (CHAT_CREATE, "top_p", 0, 1),
+    (CHAT_CREATE, "frequency_penalty", -2, 2),
+    (CHAT_CREATE, "presence_penalty", -2, 2),
+    ("completions.create", "n", 1, 128),
+    ("completions.create", "logprobs", 0, 5),
+    ("responses.create", "temperature", 0, 2),
+    ("responses.create", "top_p", 0, 1),
+    ("responses.create", "top_logprobs", 0, 20),
+    ("images.generate", "n", 1, 10),
+    ("images.generate", "partial_images", 0, 3),
+    ("images.edit", "n", 1, 10),
+    ("images.create_variation", "n", 1, 10),
+    ("vector_stores.search", "max_num_results", 1, 50),
+    ("embeddings.create", "dimensions", 1, 3072),
+]
+DECIMAL_PARAMS = {"temperature", "top_p", "frequency_penalty", "presence_penalty"}
+BOUNDED_REQUESTS = {
+    CHAT_CREATE: CHAT_REQUEST,
+    "completions.create": {"model": "m", "prompt": "x"},
+    "responses.create": INPUT_REQUEST,
+    "images.generate": {"prompt": "x"},
+    "images.edit": {"image": "x", "prompt": "x"},
+    "images.create_variation": {"image": "x"},
+    "vector_stores.search": {"query": "x"},
+    "embeddings.create": {"model": "m", "input": "x"},
+}
 
 
-@pytest.mark.parametrize(
-    "name, more, code",
-    [
-        (CHAT_CREATE, CHAT_REQUEST | {"n": 10**9}, ABOVE_MAX),
-        (CHAT_CREATE, CHAT_REQUEST | {"n": -1}, "integer_below_min_value"),
-        (CHAT_CREATE, CHAT_REQUEST | {"temperature": 2.1}, "decimal_above_max_value"),
-        (CHAT_CREATE, CHAT_REQUEST | {"presence_penalty": -3}, "decimal_below_min_value"),
-        ("responses.create", INPUT_REQUEST | {"top_p": 1.5}, "decimal_above_max_value"),
-        (CHAT_CREATE, CHAT_REQUEST | {"top_logprobs": 21}, ABOVE_MAX),
-        ("completions.create", {"model": "m", "prompt": "x", "logprobs": 6}, ABOVE_MAX),
-        ("images.generate", {"prompt": "x", "n": 11}, ABOVE_MAX),
-        ("images.generate", {"prompt": "x", "stream": True, "partial_images": 4}, ABOVE_MAX),
-        ("vector_stores.search", {"query": "x", "max_num_results": 51}, ABOVE_MAX),
-        ("vector_stores.search", {"query": "x", "max_num_results": 0}, "integer_below_min_value"),
-    ],
-)
-@pytest.mark.parametrize("response", [None, {}])
-def test_out_of_range_numbers_are_rejected(name, more, code, response):
+@pytest.mark.parametrize("name, param, minimum, maximum", PARAM_BOUNDS)
+def test_numbers_at_their_bounds_are_accepted(name, param, minimum, maximum):
+    openai_mock = populated_mock()
+    for number in (minimum, maximum):
+        response = sent(openai_mock, name, BOUNDED_REQUESTS[name] | {param: number})
+        assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("name, param, minimum, maximum", PARAM_BOUNDS)
+@pytest.mark.parametrize("response", [None, {}], ids=["default response", "set response"])
+def test_numbers_out_of_bounds_are_rejected(name, param, minimum, maximum, response):
     openai_mock = populated_mock()
     if response is not None:
         lookup(openai_mock, name).response = response
-    error = sent(openai_mock, name, more).json()["error"]
-    assert error["code"] == code
-    assert error["param"] in more
-
-
-def test_out_of_range_number_errors_match_the_api_message(client):
-    message = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
-    with pytest.raises(openai.BadRequestError) as raised:
-        chat(client, temperature=2.5)
-    assert raised.value.body["message"] == message
-    for size, message in (
-        (-42, "-42 is less than the minimum of 1"),
-        (5000, "5000 is greater than the maximum of 3072"),
+    number_type = "decimal" if param in DECIMAL_PARAMS else "integer"
+    for number, message, code in (
+        (
+            minimum - 1,
+            f"Invalid '{param}': {number_type} below minimum value. Expected a value >= {minimum}",
+            f"{number_type}_below_min_value",
+        ),
+        (
+            maximum + 1,
+            f"Invalid '{param}': {number_type} above maximum value. Expected a value <= {maximum}",
+            f"{number_type}_above_max_value",
+        ),
     ):
-        with pytest.raises(openai.BadRequestError) as raised:
-            client.embeddings.create(model="m", input="x", dimensions=size)
-        error = raised.value.body
-        assert error["message"] == f"{message} - 'dimensions'"
-        assert error["code"] is error["param"] is None
-    assert chat(client, temperature=2, top_p=0, frequency_penalty=-2.0, n=None)
-
-
-DAY_SECONDS = 86400
+        rejection = sent(openai_mock, name, BOUNDED_REQUESTS[name] | {param: number})
+        assert rejection.status_code == 400
+        if name == "embeddings.create":  # its message is tested below
+            continue
+        assert rejection.json()["error"] == {
+            "message": f"{message}, but got {number} instead.",
+            "type": "invalid_request_error",
+            "param": param,
+            "code": code,
+        }
 
 
 @pytest.mark.parametrize(
-    "name, until",
+    "size, message",
     [
-        ("beta.assistants.list", "2026-08-26"),
-        ("beta.threads.create", "2026-08-26"),
-        pytest.param("videos.list", "2026-09-24", marks=requires("videos.list")),
-        ("evals.runs.list", "2026-11-30"),
+        (-42, "-42 is less than the minimum of 1 - 'dimensions'"),
+        (5000, "5000 is greater than the maximum of 3072 - 'dimensions'"),
     ],
 )
-def test_strict_mode_returns_404_for_endpoints_after_shutdown(monkeypatch, name, until):
-    day = calendar.timegm(time.strptime(until, "%Y-%m-%d"))
-    for strict, now, status in (
-        (True, day - 1, 200),
-        (True, day, 404),
-        (True, day + 900 * DAY_SECONDS, 404),
-        (False, day, 200),
-    ):
-        monkeypatch.setattr(time, "time", lambda now=now: now)
-        openai_mock = populated_mock(strict=strict)
-        request = request_of(ROWS[name])
-        request.headers["authorization"] = f"Bearer {API_KEY}"
-        response = openai_mock.router.handler(request)
-        assert response.status_code == status
-    with OpenAIMock(strict=True):
-        assert sdk().responses.create(**INPUT_REQUEST).output_text
+def test_out_of_bounds_dimensions_have_the_message_of_json_schema(client, size, message):
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.embeddings.create(model="m", input="x", dimensions=size)
+    assert raised.value.body["message"] == message
+    assert raised.value.code is None
+    assert raised.value.param is None
+
+
+def test_null_is_accepted_for_bounded_numbers(client):
+    completion = client.chat.completions.create(**CHAT_REQUEST, n=None, temperature=None)
+    assert len(completion.choices) == 1
+
+
+ENDPOINT_SHUTDOWNS = [
+    ("beta.assistants.list", "beta.assistants", "2026-08-26"),
+    ("beta.threads.create", "beta.threads", "2026-08-26"),
+    pytest.param("videos.list", "videos", "2026-09-24", marks=requires("videos.list")),
+    ("evals.runs.list", "evals", "2026-11-30"),
+]
+
+
+def response_at(monkeypatch, name, now, strict):
+    """Return the response to a request for an endpoint at a time."""
+    monkeypatch.setattr(time, "time", lambda: now)
+    request = request_of(ROWS[name])
+    request.headers["authorization"] = f"Bearer {API_KEY}"
+    response = populated_mock(strict=strict).router.handler(request)
+    response.read()
+    return response
+
+
+@pytest.mark.parametrize("days", [0, 900])
+@pytest.mark.parametrize("name, group, date", ENDPOINT_SHUTDOWNS)
+def test_strict_mode_returns_404_for_endpoints_from_their_shutdown_date(monkeypatch, name, group, date, days):
+    shutdown = calendar.timegm(time.strptime(date, "%Y-%m-%d"))
+    response = response_at(monkeypatch, name, shutdown + days * 86400, strict=True)
+    assert response.status_code == 404
+    row = ROWS[name]
+    path = request_of(row).url.path
+    message = f"Invalid URL ({row.method} {path}): {group} was shut down on {date}."
+    assert response.json()["error"]["message"] == message
+
+
+@pytest.mark.parametrize("name, group, date", ENDPOINT_SHUTDOWNS)
+def test_endpoints_answer_before_shutdown_and_always_without_strict_mode(monkeypatch, name, group, date):
+    shutdown = calendar.timegm(time.strptime(date, "%Y-%m-%d"))
+    assert response_at(monkeypatch, name, shutdown - 1, strict=True).status_code == 200
+    assert response_at(monkeypatch, name, shutdown, strict=False).status_code == 200
+
+
+def test_endpoints_without_a_shutdown_date_answer_forever(monkeypatch):
+    year_2100 = calendar.timegm((2100, 1, 1, 0, 0, 0))
+    assert response_at(monkeypatch, "files.list", year_2100, strict=True).status_code == 200
 
 
 OPEN_SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
@@ -3473,21 +3740,18 @@ CLOSED_SCHEMA = OPEN_SCHEMA | {"additionalProperties": False}
 
 
 def chat_tool_request(schema, **options):
-    return CHAT_CREATE, CHAT_REQUEST | {
-        "tools": [CHAT_TOOL, {"type": "function", "function": {"name": "f", "parameters": schema, **options}}]
-    }
+    function = {"name": "f", "parameters": schema, **options}
+    return CHAT_CREATE, CHAT_REQUEST | {"tools": [CHAT_TOOL, {"type": "function", "function": function}]}
 
 
 def responses_tool_request(schema, **options):
-    return "responses.create", INPUT_REQUEST | {
-        "tools": [{"type": "function", "name": "f", "parameters": schema, **options}]
-    }
+    tool = {"type": "function", "name": "f", "parameters": schema, **options}
+    return "responses.create", INPUT_REQUEST | {"tools": [tool]}
 
 
 def text_format_request(schema, **options):
-    return "responses.create", INPUT_REQUEST | {
-        "text": {"format": {"type": "json_schema", "name": "n", "schema": schema, **options}}
-    }
+    text_format = {"type": "json_schema", "name": "n", "schema": schema, **options}
+    return "responses.create", INPUT_REQUEST | {"text": {"format": text_format}}
 
 
 def response_format_request(schema, **options):
@@ -3495,8 +3759,15 @@ def response_format_request(schema, **options):
     return CHAT_CREATE, CHAT_REQUEST | {"response_format": response_format}
 
 
+def send_with_key(openai_mock, name, body):
+    """Return the JSON of the response to a request with an API key."""
+    request = request_of(ROWS[name], json.dumps(body).encode())
+    request.headers["authorization"] = f"Bearer {API_KEY}"
+    return json.loads(openai_mock.router.handler(request).read())
+
+
 @pytest.mark.parametrize(
-    "make, label, place, code",
+    "make, label, param, code",
     [
         (chat_tool_request, "function 'f'", "tools[1].function.parameters", "invalid_function_parameters"),
         (responses_tool_request, "function 'f'", "tools[0].parameters", "invalid_function_parameters"),
@@ -3504,93 +3775,183 @@ def response_format_request(schema, **options):
         (response_format_request, "response_format 'n'", "response_format", None),
     ],
 )
-def test_strict_mode_rejects_incomplete_strict_schemas(make, label, place, code):
-    openai_mock = OpenAIMock(strict=True)
-    flaws = (
-        (OPEN_SCHEMA, "context=(), 'additionalProperties' is required"),
-        (CLOSED_SCHEMA | {"required": []}, "context=(), 'required' is required"),
-        (CLOSED_SCHEMA | {"properties": {"a": OPEN_SCHEMA}}, "context=('properties', 'a'), 'additional"),
-        (
-            CLOSED_SCHEMA | {"properties": {"a": {"type": "array", "items": OPEN_SCHEMA}}},
-            "context=('properties', 'a', 'items'), 'add",
-        ),
-        (
-            CLOSED_SCHEMA | {"properties": {"a": {"anyOf": [CLOSED_SCHEMA, OPEN_SCHEMA]}}},
-            "context=('properties', 'a', 'anyOf', '1'), 'add",
-        ),
-        (CLOSED_SCHEMA | {"$defs": {"b": OPEN_SCHEMA}}, "context=('$defs', 'b'), 'additional"),
-        (
-            CLOSED_SCHEMA | {"properties": {"a": {"oneOf": [CLOSED_SCHEMA]}}},
-            "context=('properties', 'a'), 'oneOf' is not permitted.",
-        ),
-    )
-    send_schema = lambda *args, **options: send_with_key(openai_mock, *make(*args, **options))  # noqa: E731
-    for schema, words in flaws:
-        error = send_schema(schema, strict=True)["error"]
-        assert error["message"].startswith(f"Invalid schema for {label}: In ")
-        assert words in error["message"]
-        assert (error["param"], error["code"]) == (place, code)
-    for response in (
-        send_schema(CLOSED_SCHEMA, strict=True),
-        send_schema(OPEN_SCHEMA),
-        send_schema(OPEN_SCHEMA, strict=False),
-    ):
-        assert "id" in response
-    for invalid_schema in ({"type": "object", "required": 1, "properties": {"a": 1}}, {"type": ["object", "null"]}):
-        assert "additionalProperties" in send_schema(invalid_schema, strict=True)["error"]["message"]
+def test_strict_mode_rejects_open_objects_in_strict_schemas(make, label, param, code):
+    error = send_with_key(OpenAIMock(strict=True), *make(OPEN_SCHEMA, strict=True))["error"]
+    message = "'additionalProperties' is required to be supplied and to be false."
+    assert error["message"] == f"Invalid schema for {label}: In context=(), {message}"
+    assert error["param"] == param
+    assert error["code"] == code
 
 
-def send_with_key(openai_mock, name, body):
-    """The JSON of an answer to a request with a key."""
-    request = request_of(ROWS[name], json.dumps(body).encode())
-    request.headers["authorization"] = f"Bearer {API_KEY}"
-    return json.loads(openai_mock.router.handler(request).read())
-
-
-def test_invalid_schema_error_names_its_param():
-    nonsense, required_choice = {"type": "nonsense"}, {"tool_choice": "required"}
-    for make, place in ((responses_tool_request, "tools[0].parameters"), (text_format_request, "text.format.schema")):
-        name, body = make(nonsense)
-        error = send_with_key(OpenAIMock(), name, body | (required_choice if "tools" in body else {}))["error"]
-        assert error["param"] == place
-        assert "'nonsense' is not a valid type" in error["message"]
-    strict_mock = OpenAIMock(strict=True)
-    strict_mock.responses.create.response = tool_call("f", {"a": 1})
-    assert "nonsense" in send_with_key(strict_mock, *responses_tool_request(nonsense))["error"]["message"]
-
-
-@openai_responses.mock(strict=True)
-def test_strict_mode_error_lists_all_supported_values(client, openai_mock):
-    with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(model="m", messages=[*USER_MESSAGES, {"role": "x", "content": "Hi"}])
-    assert caught.value.param == "messages[1].role"
-    assert caught.value.code == "invalid_value"
-    assert all(
-        f"'{role}'" in str(caught.value) for role in ("developer", "system", "user", "assistant", "tool", "function")
-    )
+ADDITIONAL_PROPERTIES_FLAW = "'additionalProperties' is required to be supplied and to be false."
 
 
 @pytest.mark.parametrize(
-    "name, body, model, status, words",
+    "changes, flaw",
     [
-        (CHAT_CREATE, CHAT_REQUEST, "davinci-002", 404, "Did you mean to use v1/completions?"),
-        (CHAT_CREATE, CHAT_REQUEST, "text-embedding-3-small", 403, "not allowed to sample"),
-        ("completions.create", {"prompt": "x"}, "gpt-5.5", 404, "Did you mean to use v1/chat/completions?"),
-        ("completions.create", {"prompt": "x"}, "gpt-3.5-turbo-instruct", 200, ""),
-        ("embeddings.create", {"input": "x"}, "gpt-4o", 403, "not allowed to generate embeddings"),
-        ("embeddings.create", {"input": "x"}, "a-model-of-tomorrow", 200, ""),
+        (
+            {"required": []},
+            "context=(), 'required' is required to be supplied and to be an array including every key in properties. "
+            "Missing 'a'.",
+        ),
+        ({"required": 1}, "context=(), 'required' is required to be supplied"),
+        ({"properties": {"a": OPEN_SCHEMA}}, f"context=('properties', 'a'), {ADDITIONAL_PROPERTIES_FLAW}"),
+        (
+            {"properties": {"a": {"type": "array", "items": OPEN_SCHEMA}}},
+            f"context=('properties', 'a', 'items'), {ADDITIONAL_PROPERTIES_FLAW}",
+        ),
+        (
+            {"properties": {"a": {"anyOf": [CLOSED_SCHEMA, OPEN_SCHEMA]}}},
+            f"context=('properties', 'a', 'anyOf', '1'), {ADDITIONAL_PROPERTIES_FLAW}",
+        ),
+        ({"$defs": {"b": OPEN_SCHEMA}}, f"context=('$defs', 'b'), {ADDITIONAL_PROPERTIES_FLAW}"),
+        ({"definitions": {"b": OPEN_SCHEMA}}, f"context=('definitions', 'b'), {ADDITIONAL_PROPERTIES_FLAW}"),
+        ({"properties": {"a": {"oneOf": []}}}, "context=('properties', 'a'), 'oneOf' is not permitted."),
+        (
+            {"properties": {"a": {"type": ["object", "null"]}}},
+            f"context=('properties', 'a'), {ADDITIONAL_PROPERTIES_FLAW}",
+        ),
+        ({"allOf": []}, "context=(), 'allOf' is not permitted."),
+        ({"dependentRequired": {}}, "context=(), 'dependentRequired' is not permitted."),
+        ({"dependentSchemas": {}}, "context=(), 'dependentSchemas' is not permitted."),
+        ({"else": {}}, "context=(), 'else' is not permitted."),
+        ({"if": {}}, "context=(), 'if' is not permitted."),
+        ({"not": {}}, "context=(), 'not' is not permitted."),
+        ({"oneOf": []}, "context=(), 'oneOf' is not permitted."),
+        ({"patternProperties": {}}, "context=(), 'patternProperties' is not permitted."),
+        ({"then": {}}, "context=(), 'then' is not permitted."),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_strict_mode_rejects_each_flaw_of_a_strict_schema(changes, flaw):
+    request = text_format_request(CLOSED_SCHEMA | changes, strict=True)
+    error = send_with_key(OpenAIMock(strict=True), *request)["error"]
+    assert error["message"].startswith(f"Invalid schema for response_format 'n': In {flaw}")
+
+
+@pytest.mark.parametrize("make", [chat_tool_request, responses_tool_request])
+def test_strict_function_without_parameters_is_rejected(make):
+    error = send_with_key(OpenAIMock(strict=True), *make(None, strict=True))["error"]
+    assert error["message"] == f"Invalid schema for function 'f': In context=(), {ADDITIONAL_PROPERTIES_FLAW}"
+
+
+@pytest.mark.parametrize(
+    "make", [chat_tool_request, responses_tool_request, text_format_request, response_format_request]
+)
+def test_strict_mode_accepts_closed_strict_schemas_and_open_other_schemas(make):
+    openai_mock = OpenAIMock(strict=True)
+    for request in (make(CLOSED_SCHEMA, strict=True), make(OPEN_SCHEMA), make(OPEN_SCHEMA, strict=False)):
+        assert "id" in send_with_key(openai_mock, *request)
+
+
+@pytest.mark.parametrize(
+    "make, param, code, tool_choice",
+    [
+        (responses_tool_request, "tools[0].parameters", "invalid_function_parameters", {"tool_choice": "required"}),
+        (text_format_request, "text.format.schema", "invalid_json_schema", {}),
     ],
 )
-def test_strict_mode_rejects_models_of_other_endpoints(name, body, model, status, words):
-    for strict in (True, False):
-        answer = send_with_key(OpenAIMock(strict=strict), name, body | {"model": model})
-        assert words in answer["error"]["message"] if strict and words else answer["object"]
+def test_invalid_schema_error_names_its_param(make, param, code, tool_choice):
+    name, body = make({"type": "nonsense"})
+    error = send_with_key(OpenAIMock(), name, body | tool_choice)["error"]
+    assert "'nonsense' is not a valid type" in error["message"]
+    assert error["param"] == param
+    assert error["code"] == code
+
+
+def test_strict_mode_rejects_a_set_call_of_a_tool_with_an_invalid_schema():
+    openai_mock = OpenAIMock(strict=True)
+    openai_mock.responses.create.response = tool_call("f", {"a": 1})
+    error = send_with_key(openai_mock, *responses_tool_request({"type": "nonsense"}))["error"]
+    assert "nonsense" in error["message"]
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_accepts_api_params_missing_from_the_sdk(client, openai_mock):
-    images = [{"image_url": "https://example.com/a.png"}]
-    client.post("/images/edits", body={"model": "gpt-image-1", "prompt": "x", "images": images}, cast_to=object)
+def test_strict_mode_error_lists_all_supported_values(client):
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.chat.completions.create(model="m", messages=[*USER_MESSAGES, {"role": "x", "content": "Hi"}])
+    assert raised.value.param == "messages[1].role"
+    assert raised.value.code == "invalid_value"
+    for role in ("developer", "system", "user", "assistant", "tool", "function"):
+        assert f"'{role}'" in raised.value.body["message"]
+
+
+NOT_A_CHAT_MODEL = (
+    "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
+    "Did you mean to use v1/completions?"
+)
+CHAT_MODEL = (
+    "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?"
+)
+CANNOT_SAMPLE = "You are not allowed to sample from this model"
+CANNOT_EMBED = "You are not allowed to generate embeddings from this model"
+MODEL_REQUESTS = {
+    CHAT_CREATE: {"messages": USER_MESSAGES},
+    "completions.create": {"prompt": "x"},
+    "embeddings.create": {"input": "x"},
+}
+
+
+def response_for_model(name, model, strict):
+    """Return the response to a request with a model."""
+    request = request_of(ROWS[name], json.dumps(MODEL_REQUESTS[name] | {"model": model}).encode())
+    request.headers["authorization"] = f"Bearer {API_KEY}"
+    response = OpenAIMock(strict=strict).router.handler(request)
+    response.read()
+    return response
+
+
+@pytest.mark.parametrize(
+    "name, model, status, message, param",
+    [
+        (CHAT_CREATE, "davinci-002", 404, NOT_A_CHAT_MODEL, "model"),
+        (CHAT_CREATE, "babbage-002", 404, NOT_A_CHAT_MODEL, "model"),
+        (CHAT_CREATE, "gpt-3.5-turbo-instruct", 404, NOT_A_CHAT_MODEL, "model"),
+        (CHAT_CREATE, "text-embedding-3-small", 403, CANNOT_SAMPLE, None),
+        ("completions.create", "gpt-3.5-turbo", 404, CHAT_MODEL, "model"),
+        ("completions.create", "gpt-4o", 404, CHAT_MODEL, "model"),
+        ("completions.create", "gpt-5.5", 404, CHAT_MODEL, "model"),
+        ("completions.create", "o1", 404, CHAT_MODEL, "model"),
+        ("completions.create", "o3-mini", 404, CHAT_MODEL, "model"),
+        ("completions.create", "o4-mini", 404, CHAT_MODEL, "model"),
+        ("completions.create", "text-embedding-ada-002", 403, CANNOT_SAMPLE, None),
+        ("embeddings.create", "gpt-4o", 403, CANNOT_EMBED, None),
+        ("embeddings.create", "davinci-002", 403, CANNOT_EMBED, None),
+    ],
+)
+def test_strict_mode_rejects_models_of_other_endpoints(name, model, status, message, param):
+    response = response_for_model(name, model, strict=True)
+    assert response.status_code == status
+    assert response.json()["error"] == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": param,
+        "code": None,
+    }
+    assert response_for_model(name, model, strict=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name, model",
+    [
+        (CHAT_CREATE, "gpt-4o"),
+        ("completions.create", "gpt-3.5-turbo-instruct"),
+        ("embeddings.create", "text-embedding-3-small"),
+        ("embeddings.create", "a-model-of-tomorrow"),
+    ],
+)
+def test_strict_mode_accepts_models_of_the_endpoint_and_unknown_models(name, model):
+    assert response_for_model(name, model, strict=True).status_code == 200
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_api_params_missing_from_the_sdk(openai_mock, client):
+    body = {"model": "gpt-image-1", "prompt": "x", "images": [{"image_url": "https://example.com/a.png"}]}
+    response = client.post("/images/edits", body=body, cast_to=openai.types.ImagesResponse)
+    assert len(response.data) == 1
+    assert openai_mock.requests[-1].body == body
+    with pytest.raises(openai.BadRequestError, match="Unknown parameter: 'images'"):
+        client.post("/images/generations", body=body, cast_to=object)
 
 
 BILLION_LAUGHS_DEFS = {
@@ -3599,7 +3960,7 @@ BILLION_LAUGHS_DEFS = {
 
 
 @pytest.mark.parametrize(
-    "schema, words",
+    "schema, message",
     [
         ({"$ref": "#/$defs/nowhere"}, "'#/$defs/nowhere' leads nowhere"),
         ({"$ref": "https://example.com/schema"}, "leads nowhere"),
@@ -3613,17 +3974,18 @@ BILLION_LAUGHS_DEFS = {
         ({"type": "string", "pattern": "[z-a]"}, "bad character range"),
     ],
 )
-def test_invalid_schema_error_names_the_schema(client, schema, words):
+def test_invalid_schema_is_rejected_as_response_format_and_as_parameters(client, schema, message):
     response_format, _ = formats(schema)
     with pytest.raises(openai.BadRequestError) as raised:
         client.chat.completions.create(**CHAT_REQUEST, response_format=response_format)
-    assert words in raised.value.body["message"]
+    assert raised.value.body["message"].startswith("Invalid schema for response_format: ")
+    assert message in raised.value.body["message"]
+
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     with pytest.raises(openai.BadRequestError) as raised:
         client.chat.completions.create(**CHAT_REQUEST, tools=[tool], tool_choice="required")
-    body = raised.value.body
-    assert words in body["message"]
-    assert "function 'f'" in body["message"]
+    assert raised.value.body["message"].startswith("Invalid schema for function 'f': ")
+    assert message in raised.value.body["message"]
 
 
 def deep_schema(depth):
@@ -3631,49 +3993,63 @@ def deep_schema(depth):
 
 
 NOT_STRING = object_schema({"x": {"type": "string", "not": {"type": "string"}}})
-UNGENERATED_SCHEMAS = [
-    (NOT_STRING, "a schema with 'not' at properties.x"),
-    (
-        {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"oneOf": [True, True]}}},
-        "a schema with 'oneOf' at $defs.a",
-    ),
-    ({"anyOf": [{"type": "integer", "minimum": 5, "maximum": 3}]}, "a schema with 'minimum' and 'maximum' at anyOf[0]"),
-    (
-        {"type": "object", "description": "?", "required": ["a"], "additionalProperties": False},
-        "a schema with 'required' and 'additionalProperties'",
-    ),
-    ({"anyOf": [False]}, "a schema that no value satisfies"),
-    (object_schema({"a": False}), "a schema with 'properties', 'required', and 'additionalProperties'"),
-    (
-        {"allOf": [object_schema({"a": {"type": "null"}}), object_schema({"a": {"type": "string"}})]},
-        "a schema with 'type' at allOf[0].properties.a and allOf[1].properties.a",
-    ),
-    ({"$ref": "#"}, "a schema that refers to itself without end"),
-    (object_schema({"x": {"$ref": "#"}}), "a schema that refers to itself without end"),
-    (deep_schema(400), "a schema that is nested too deeply"),
-    ({"type": "string", "pattern": "a{1000000000}"}, "a schema that asks for too large a value"),
-    ({"type": "string", "pattern": "a{99999999999}"}, "a schema with a number that is too large"),
-    ({"type": "string", "pattern": r"^\p{L}+$"}, r"a schema with a pattern that Python can't compile, bad escape \p"),
-    ({"type": "string", "pattern": r"(?<year>\d{4})"}, "a pattern that Python can't compile, unknown extension ?<y"),
-    ({"type": "string", "pattern": r"(?<=a*)b"}, "a pattern that Python can't compile, look-behind requires"),
-    ({"type": "string", "pattern": r"[^\s\S]"}, r"a schema with the pattern '[^\\s\\S]'"),
-    ({"type": "string", "pattern": r"(a)?(?(1)b|c)"}, "a schema with the pattern '(a)?(?(1)b|c)'"),
-    ({"type": "string", "minLength": 10**9}, "a schema that asks for too large a value"),
-    ({"type": "array", "minItems": 10**9}, "a schema that asks for too large a value"),
-    ({"type": "array", "minItems": 10**30}, "too large"),
-    ({"type": "object", "minProperties": 10**30}, "a schema that asks for too large a value"),
-    ({"$ref": "#/$defs/d0", "$defs": BILLION_LAUGHS_DEFS | {"d9": {"type": "string"}}}, "for too many attempts"),
-]
 
 
-@pytest.mark.parametrize("schema, words", UNGENERATED_SCHEMAS, ids=[words for _, words in UNGENERATED_SCHEMAS])
-def test_schema_without_a_generated_value_is_an_error_to_the_author(create, client, schema, words):
+@pytest.mark.parametrize(
+    "schema, limit",
+    [
+        (NOT_STRING, "a schema with 'not' at properties.x"),
+        (
+            {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"oneOf": [True, True]}}},
+            "a schema with 'oneOf' at $defs.a",
+        ),
+        (
+            {"anyOf": [{"type": "integer", "minimum": 5, "maximum": 3}]},
+            "a schema with 'minimum' and 'maximum' at anyOf[0]",
+        ),
+        (
+            {"type": "object", "description": "?", "required": ["a"], "additionalProperties": False},
+            "a schema with 'required' and 'additionalProperties'",
+        ),
+        ({"anyOf": [False]}, "a schema that no value satisfies"),
+        (object_schema({"a": False}), "a schema with 'properties', 'required', and 'additionalProperties'"),
+        (
+            {"allOf": [object_schema({"a": {"type": "null"}}), object_schema({"a": {"type": "string"}})]},
+            "a schema with 'type' at allOf[0].properties.a and allOf[1].properties.a",
+        ),
+        ({"$ref": "#"}, "a schema that refers to itself without end"),
+        (object_schema({"x": {"$ref": "#"}}), "a schema that refers to itself without end"),
+        (deep_schema(400), "a schema that is nested too deeply"),
+        ({"type": "string", "pattern": "a{1000000000}"}, "a schema that asks for too large a value"),
+        ({"type": "string", "pattern": "a{99999999999}"}, "a schema with a number that is too large"),
+        (
+            {"type": "string", "pattern": r"^\p{L}+$"},
+            r"a schema with a pattern that Python can't compile, bad escape \p",
+        ),
+        (
+            {"type": "string", "pattern": r"(?<year>\d{4})"},
+            "a pattern that Python can't compile, unknown extension ?<y",
+        ),
+        ({"type": "string", "pattern": r"(?<=a*)b"}, "a pattern that Python can't compile, look-behind requires"),
+        ({"type": "string", "pattern": r"(\1a)"}, "a pattern that Python can't compile, cannot refer to an open group"),
+        ({"type": "string", "pattern": r"(a)\2"}, "a pattern that Python can't compile, invalid group reference 2"),
+        ({"type": "string", "pattern": r"[^\s\S]"}, r"a schema with the pattern '[^\\s\\S]'"),
+        ({"type": "string", "pattern": r"(a)?(?(1)b|c)"}, "a schema with the pattern '(a)?(?(1)b|c)'"),
+        ({"type": "string", "minLength": 10**9}, "a schema that asks for too large a value"),
+        ({"type": "array", "minItems": 10**9}, "a schema that asks for too large a value"),
+        ({"type": "array", "minItems": 10**30}, "too large"),
+        ({"type": "object", "minProperties": 10**30}, "a schema that asks for too large a value"),
+        ({"$ref": "#/$defs/d0", "$defs": BILLION_LAUGHS_DEFS | {"d9": {"type": "string"}}}, "for too many attempts"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_schema_without_a_generated_value_is_an_error_to_the_author(create, schema, limit):
     response_format, _ = formats(schema)
     with pytest.raises(AssertionError) as raised:
         complete("Hi", response_format=response_format)
     message = str(raised.value)
     assert message.startswith("openai-responses can't generate a value for a schema ")
-    assert words in message
+    assert limit in message
     hint = "(response_format): set a response, e.g. openai_mock.chat.completions.create.response = ..."
     assert message.endswith(hint)
     assert create.call_count == 1
@@ -3683,19 +4059,17 @@ def test_schema_without_a_generated_value_is_an_error_to_the_author(create, clie
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    "make, choice",
+    "make, options, label",
     [
-        (chat_tool_request, {"type": "function", "function": {"name": "f"}}),
-        (responses_tool_request, "required"),
-        (text_format_request, None),
-        (response_format_request, None),
+        (chat_tool_request, {"tool_choice": {"type": "function", "function": {"name": "f"}}}, "function 'f'"),
+        (responses_tool_request, {"tool_choice": "required"}, "function 'f'"),
+        (text_format_request, {}, "response_format"),
+        (response_format_request, {}, "response_format"),
     ],
 )
-def test_generation_error_names_the_endpoint_and_is_not_retried(openai_mock, client, make, choice, stream):
+def test_generation_error_names_the_endpoint_and_is_not_retried(openai_mock, client, make, options, label, stream):
     name, body = make(NOT_STRING)
-    options = {"stream": stream} | ({"tool_choice": choice} if choice else {})
-    label = "function 'f'" if choice else "response_format"
-    send = functools.partial(lookup(client, name), **body, **options)
+    send = functools.partial(lookup(client, name), **body, **options, stream=stream)
     with pytest.raises(AssertionError) as raised:
         send()
     assert str(raised.value) == (
@@ -3708,28 +4082,39 @@ def test_generation_error_names_the_endpoint_and_is_not_retried(openai_mock, cli
 
 
 async def test_generation_error_reaches_the_author_of_an_asynchronous_test(openai_mock):
+    response_format, _ = formats(NOT_STRING)
     with pytest.raises(AssertionError, match=r"'not' at properties\.x"):
-        await chat_plain(sdk("async"), response_format=formats(NOT_STRING)[0])
+        await sdk("async").chat.completions.create(**CHAT_REQUEST, response_format=response_format)
 
 
-def test_generation_error_in_a_run_or_in_a_batch_reaches_the_author(openai_mock, client):
-    assistant = client.beta.assistants.create(model="m", response_format=formats(NOT_STRING)[0])
-    run = functools.partial(client.beta.threads.create_and_run, assistant_id=assistant.id)
+def test_generation_error_in_a_run_reaches_the_author(openai_mock, client):
+    response_format, _ = formats(NOT_STRING)
+    assistant = client.beta.assistants.create(model="m", response_format=response_format)
     with pytest.raises(AssertionError, match=r"openai_mock\.beta\.threads\.create_and_run\.response = "):
-        run()
+        client.beta.threads.create_and_run(assistant_id=assistant.id)
+
+
+def test_generation_error_in_a_batch_reaches_the_author(openai_mock, client):
     name, body = response_format_request(NOT_STRING)
     line = {"custom_id": "1", "method": "POST", "url": ROWS[name].path, "body": body}
     batch = add_batch(client, line)
-    retrieve_until_completed = lambda: [client.batches.retrieve(batch.id) for _ in range(9)]  # noqa: E731
     with pytest.raises(AssertionError, match=rf"openai_mock\.{name}\.response = "):
-        retrieve_until_completed()
+        for _ in range(9):
+            client.batches.retrieve(batch.id)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_non_json_values_raise_on_assignment(openai_mock, number):
-    for partial in ({"choices": [{"logprobs": {"content": [{"logprob": number}]}}]}, {"extra": number}):
-        with pytest.raises(ValueError, match="not valid JSON"):
-            openai_mock.chat.completions.create.response = partial
+@pytest.mark.parametrize(
+    "make_partial",
+    [
+        lambda number: {"extra": number},
+        lambda number: {"choices": [{"logprobs": {"content": [{"logprob": number}]}}]},
+    ],
+    ids=["unknown field", "nested field"],
+)
+def test_non_json_values_raise_on_assignment(openai_mock, number, make_partial):
+    with pytest.raises(ValueError, match="not valid JSON"):
+        openai_mock.chat.completions.create.response = make_partial(number)
 
 
 @openai_responses.mock(strict=True)
@@ -3769,65 +4154,96 @@ def test_embedding_vectors_are_drawn_in_one_call(openai_mock, monkeypatch):
     assert vectors[0].embedding != vectors[1].embedding
 
 
-def test_results_of_unknown_tool_calls_are_rejected(client):
+def test_result_of_an_unknown_tool_call_is_rejected_by_chat(client):
     tool = {"role": "tool", "tool_call_id": "call_nobody", "content": "x"}
-    with pytest.raises(openai.BadRequestError) as raised:
-        complete("", messages=[*USER_MESSAGES, tool])
-    assert "call_nobody" in str(raised.value)
+    with pytest.raises(openai.BadRequestError, match="call_nobody") as raised:
+        client.chat.completions.create(model="m", messages=[*USER_MESSAGES, tool])
     assert raised.value.param.startswith("messages")
+
+
+def test_result_of_an_unknown_tool_call_is_rejected_by_responses(client):
     result = {"type": "function_call_output", "call_id": "call_nobody", "output": "x"}
     message = "No tool call found for function call output with call_id call_nobody"
     with pytest.raises(openai.BadRequestError, match=re.escape(message)):
         client.responses.create(model="m", input=[result])
     call = {"type": "function_call", "call_id": "call_nobody", "name": "f", "arguments": "{}"}
-    assert client.responses.create(model="m", input=[call, result]).output_text
+    assert client.responses.create(model="m", input=[call, result]).status == "completed"
 
 
-@pytest.mark.parametrize(
-    "more, words, param, code",
-    [
-        ({"temprature": 1}, "Unknown parameter: 'temprature'.*temperature", "temprature", "unknown_parameter"),
-        ({"temperature": "hot"}, "Invalid type for 'temperature'", "temperature", "invalid_type"),
-        ({"messages": "hello"}, "Invalid type for 'messages'", "messages", "invalid_type"),
-        ({"n": 1.5}, "Invalid type for 'n'", "n", "invalid_type"),
-    ],
-)
+INVALID_PARAMS = [
+    ({"temprature": 1}, "Unknown parameter: 'temprature'.*temperature", "temprature", "unknown_parameter"),
+    ({"temperature": "hot"}, "Invalid type for 'temperature'", "temperature", "invalid_type"),
+    ({"messages": "hello"}, "Invalid type for 'messages'", "messages", "invalid_type"),
+    ({"n": 1.5}, "Invalid type for 'n'", "n", "invalid_type"),
+]
+
+
+@pytest.mark.parametrize("params, message, param, code", INVALID_PARAMS)
 @pytest.mark.parametrize("response", [None, "set"])
 @openai_responses.mock(strict=True)
-def test_strict_mode_rejects_invalid_requests(create, client, more, words, param, code, response):
+def test_strict_mode_rejects_invalid_requests(create, client, params, message, param, code, response):
     if response:
         create.response = response
-    with pytest.raises(openai.BadRequestError, match=words) as raised:
-        client.chat.completions.create(**CHAT_REQUEST, extra_body=more)
-    assert (raised.value.param, raised.value.code) == (param, code)
-    with OpenAIMock() as lenient_mock:
-        lenient_mock.chat.completions.create.response = "fine"
-        assert client.chat.completions.create(**CHAT_REQUEST, extra_body=more).choices[0].message.content == "fine"
+    with pytest.raises(openai.BadRequestError, match=message) as raised:
+        client.chat.completions.create(**CHAT_REQUEST, extra_body=params)
+    assert raised.value.param == param
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize("params", [params for params, *_ in INVALID_PARAMS], ids=",".join)
+def test_invalid_requests_are_accepted_without_strict_mode_if_a_response_is_set(create, params):
+    create.response = "fine"
+    assert complete("Hi", extra_body=params) == "fine"
 
 
 @openai_responses.mock(strict=True)
 def test_strict_mode_requires_only_api_params(client):
     tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
-    assert client.responses.create(**INPUT_REQUEST, tools=[tool]).id
+    assert client.responses.create(**INPUT_REQUEST, tools=[tool]).tools[0].name == "f"
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_rejects_invalid_content_of_a_message(client):
+    messages = [*USER_MESSAGES, {"role": "assistant", "content": 7}]
     with pytest.raises(openai.BadRequestError, match=r"messages\[1\]\.content"):
-        client.chat.completions.create(model="gpt-4o", messages=[*USER_MESSAGES, {"role": "assistant", "content": 7}])
+        client.chat.completions.create(model="gpt-4o", messages=messages)
 
 
-@pytest.mark.parametrize("value", [None, "", "Bearer", "Bearer ", "sk-naked", "Basic abc"])
-def test_strict_mode_requires_a_bearer_key(value):
-    headers = {} if value is None else {"authorization": value}
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer "},
+        {"authorization": "sk-naked"},
+        {"authorization": "Basic abc"},
+        {"api-key": ""},
+    ],
+    ids=str,
+)
+def test_strict_mode_requires_an_api_key(headers):
     with OpenAIMock(strict=True):
         response = httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST, headers=headers)
     assert response.status_code == 401
-    error_body = response.json()["error"]
-    assert set(error_body) == {"message", "type", "param", "code"}
-    assert error_body["type"] == "invalid_request_error"
-    assert not value or value.split()[-1] not in error_body["message"].replace("Bearer", "").split()
+    assert response.json()["error"] == {
+        "message": "You didn't provide an API key. You need to provide your API key in an Authorization header.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "invalid_api_key",
+    }
     with OpenAIMock():
         assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST, headers=headers).status_code == 200
 
 
-def test_keys_appear_nowhere(openai_mock, create):
+@pytest.mark.parametrize("headers", [{"authorization": "Bearer sk-x"}, {"api-key": "sk-x"}], ids=str)
+def test_strict_mode_accepts_a_bearer_key_and_an_azure_key(headers):
+    with OpenAIMock(strict=True):
+        response = httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST, headers=headers)
+    assert response.status_code == 200
+
+
+def test_api_keys_are_hidden_in_reprs_and_errors(openai_mock, create):
     objects = []
     mistakes = (lambda request: 1 / 0, lambda request: object(), [])
     for client in (sdk(), azure_client(azure_endpoint="https://a.openai.azure.com")):
@@ -3837,14 +4253,14 @@ def test_keys_appear_nowhere(openai_mock, create):
                 client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
             except BaseException as raised:
                 objects += [raised, raised.__cause__, str(raised), str(raised.__cause__)]
-        with pytest.raises(AssertionError) as caught:
+        with pytest.raises(AssertionError, match="/nowhere") as raised:
             client.get("/nowhere", cast_to=object)
-        objects += [caught.value, str(caught.value), caught.value.__cause__]
+        objects += [raised.value, str(raised.value), raised.value.__cause__]
     assert len(objects) == 2 * (4 * 5 + 3)
     objects += [openai_mock, create, create.when("x"), openai_mock.chat, openai_mock.requests, openai_mock.state]
     for value in (*objects, openai_mock.router, create.route, *create.route.calls):
         assert API_KEY not in repr(value)
-    with pytest.raises(AssertionError) as raised:
+    with pytest.raises(AssertionError, match="called with different arguments") as raised:
         create.assert_called_with(model="other")
     assert API_KEY not in str(raised.value)
 
@@ -3853,53 +4269,66 @@ def azure_client(**options):
     return openai.AzureOpenAI(api_key=API_KEY, api_version="2024-10-21", **options)
 
 
-AZURE_ENDPOINT, GATEWAY_URL = "https://mine.openai.azure.com", "https://gateway.test/azure"
+AZURE_ENDPOINT = "https://mine.openai.azure.com"
+GATEWAY_URL = "https://gateway.test/azure"
 AZURE_CLIENTS = {
     "endpoint": lambda: azure_client(azure_endpoint=AZURE_ENDPOINT),
     "deployment": lambda: azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="gpt-4o"),
     "v1": lambda: new_client(base_url=f"{AZURE_ENDPOINT}/openai/v1/"),
+}
+GATEWAY_CLIENTS = {
     "base_url": lambda: azure_client(base_url=f"{GATEWAY_URL}/openai"),
     "own endpoint": lambda: azure_client(azure_endpoint=GATEWAY_URL),
 }
+AZURE_CASES = [pytest.param(make, None, id=name) for name, make in AZURE_CLIENTS.items()]
+AZURE_CASES += [pytest.param(make, GATEWAY_URL, id=name) for name, make in GATEWAY_CLIENTS.items()]
 
 
-@pytest.mark.parametrize("form", AZURE_CLIENTS)
-def test_azure_clients_are_mocked_by_default_and_with_a_base_url(form):
-    client = AZURE_CLIENTS[form]()
-    with OpenAIMock(base_url=GATEWAY_URL if form in ("base_url", "own endpoint") else None, strict=True) as openai_mock:
+@pytest.mark.parametrize("make_client, base_url", AZURE_CASES)
+def test_azure_clients_are_mocked_by_default_and_with_a_base_url(make_client, base_url):
+    client = make_client()
+    with OpenAIMock(base_url=base_url, strict=True) as openai_mock:
         completion = client.chat.completions.create(**CHAT_REQUEST)
         assert completion.model == "gpt-4o"
-        assert completion.choices[0].message.content
+        assert completion.choices[0].message.content == openai_responses._DEFAULT_TEXT
         assert len(client.embeddings.create(model="text-embedding-3-small", input="x").data) == 1
-        assert client.files.content(client.files.create(file=b"abc", purpose="batch").id).read() == b"abc"
-        names = [CHAT_CREATE, "embeddings.create", "files.create", "files.content"]
-        assert [request.endpoint for request in openai_mock.requests] == names
-        assert openai_mock.chat.completions.create.route.call_count == 1
-        assert all(API_KEY not in request.headers.values() for request in openai_mock.requests)
+        file = client.files.create(file=b"abc", purpose="batch")
+        assert client.files.content(file.id).read() == b"abc"
+    names = [CHAT_CREATE, "embeddings.create", "files.create", "files.content"]
+    assert [request.endpoint for request in openai_mock.requests] == names
+    for request in openai_mock.requests:
+        assert API_KEY not in request.headers.values()
+
+
+@pytest.mark.parametrize("make_client, base_url", AZURE_CASES)
+def test_azure_urls_match_endpoint_routes(make_client, base_url):
+    client = make_client()
+    with OpenAIMock(base_url=base_url) as openai_mock:
+        client.chat.completions.create(**CHAT_REQUEST)
+        route = openai_mock.chat.completions.create.route
+        assert route.call_count == 1
+        assert route.pattern.match(route.calls.last.request)
 
 
 def test_azure_deployment_becomes_the_model(openai_mock):
     url = f"{AZURE_ENDPOINT}/openai/deployments/my%20dep/chat/completions?api-version=1"
-    answer = httpx.post(url, json={"messages": USER_MESSAGES}, headers={"api-key": API_KEY})
-    assert answer.json()["model"] == "my dep" == openai_mock.requests[0].body["model"]
-    with OpenAIMock(strict=True):  # nor does its name say what it is for
-        assert chat(azure_client(azure_endpoint=AZURE_ENDPOINT), model="davinci-002")
+    completion = httpx.post(url, json={"messages": USER_MESSAGES}, headers={"api-key": API_KEY})
+    assert completion.json()["model"] == "my dep"
+    assert openai_mock.requests[0].body["model"] == "my dep"
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_does_not_check_the_model_category_on_azure():
+    client = azure_client(azure_endpoint=AZURE_ENDPOINT)  # the model is the name of a deployment
+    assert client.chat.completions.create(**CHAT_REQUEST | {"model": "davinci-002"}).model == "davinci-002"
 
 
 def test_rule_matches_azure_deployment_as_model(create):
     create.when(model="mine").response = "by rule"
-    answer = azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="mine").chat.completions.create(
-        **CHAT_REQUEST
-    )
-    assert (answer.model, answer.choices[0].message.content) == ("mine", "by rule")
-
-
-@pytest.mark.parametrize("form", AZURE_CLIENTS)
-def test_azure_urls_match_endpoint_routes(form):
-    with OpenAIMock(base_url=GATEWAY_URL if form in ("base_url", "own endpoint") else None) as openai_mock:
-        AZURE_CLIENTS[form]().chat.completions.create(**CHAT_REQUEST)
-        route = openai_mock.chat.completions.create.route
-        assert route.pattern.match(route.calls.last.request)
+    client = azure_client(azure_endpoint=AZURE_ENDPOINT, azure_deployment="mine")
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.model == "mine"
+    assert completion.choices[0].message.content == "by rule"
 
 
 def test_mock_with_base_url_does_not_match_azure(client_kind):
@@ -3934,27 +4363,33 @@ CLIENT_BASE_URLS = [  # by hand, because openai 2 has no settings for most of th
 ]
 
 
-@pytest.mark.parametrize("base", CLIENT_BASE_URLS)
-def test_hosts_of_sdk_clients_are_mocked(openai_mock, base, client_kind):
-    client = new_client(client_kind, base_url=base)
+@pytest.mark.parametrize("base_url", CLIENT_BASE_URLS)
+def test_hosts_of_sdk_clients_are_mocked(openai_mock, base_url, client_kind):
+    client = new_client(client_kind, base_url=base_url)
 
-    async def scene():
+    async def create_and_retrieve():
         file = await awaited(client.files.create(file=b"abc", purpose="batch"))
-        assert (await awaited(client.files.retrieve(file.id))).id == file.id
+        retrieved = await awaited(client.files.retrieve(file.id))
+        assert retrieved.id == file.id
         await complete_with(client)
 
-    run_coroutine(client_kind, scene())
+    run_coroutine(client_kind, create_and_retrieve())
     assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
     for endpoint in (openai_mock.files.create, openai_mock.files.retrieve, openai_mock.chat.completions.create):
         assert endpoint.route.pattern.match(endpoint.route.calls.last.request)
-    retrieve, create = openai_mock.files.retrieve.route, openai_mock.files.create.route
-    assert list(retrieve.pattern.match(retrieve.calls.last.request).context) == ["file_id"]
-    assert not retrieve.pattern.match(create.calls.last.request)
-    assert repr(retrieve.pattern).count("files.retrieve") == 1
+
+
+@pytest.mark.parametrize("base_url", CLIENT_BASE_URLS)
+def test_route_patterns_capture_path_params_on_hosts_of_sdk_clients(openai_mock, base_url):
+    pattern = openai_mock.files.retrieve.route.pattern
+    match = pattern.match(httpx.Request("GET", f"{base_url}/files/file-1"))
+    assert match.context == {"file_id": "file-1"}
+    assert not pattern.match(httpx.Request("POST", f"{base_url}/files"))
+    assert repr(pattern).count("files.retrieve") == 1
 
 
 @pytest.mark.parametrize(
-    "base",
+    "base_url",
     [
         "https://europe.api.openai.com/v1",
         "https://eu.api.openai.com/v2",
@@ -3966,11 +4401,12 @@ def test_hosts_of_sdk_clients_are_mocked(openai_mock, base, client_kind):
         f"https://{VERTEX_PATH}/global/publishers/google/v1",
     ],
 )
-def test_lookalike_hosts_are_not_mocked(openai_mock, base, client_kind):
-    hint = re.escape(f'write OpenAIMock(base_url="{base}"), or')
+def test_lookalike_hosts_are_not_mocked(openai_mock, base_url, client_kind):
+    client = new_client(client_kind, base_url=base_url)
+    hint = re.escape(f'write OpenAIMock(base_url="{base_url}"), or')
     with pytest.raises(AssertionError, match=f"would reach the network.*{hint}"):
-        run_coroutine(client_kind, complete_with(new_client(client_kind, base_url=base)))
-    request = httpx.Request("POST", f"{base}/chat/completions")
+        run_coroutine(client_kind, complete_with(client))
+    request = httpx.Request("POST", f"{base_url}/chat/completions")
     assert not openai_mock.chat.completions.create.route.pattern.match(request)
 
 
@@ -3979,14 +4415,14 @@ def test_regional_websockets_are_mocked(openai_mock, client_kind):
     openai_mock.responses.connect.response = "from Europe"
     client = new_client(client_kind, base_url="https://eu.api.openai.com/v1")
 
-    async def scene():
+    async def respond():
         async with enter(client.responses.connect()) as connection:
             await awaited(connection.response.create(**INPUT_REQUEST))
             while (event := await awaited(connection.recv())).type != "response.completed":
                 pass
             return event.response.output_text
 
-    assert run_coroutine(client_kind, scene()) == "from Europe"
+    assert run_coroutine(client_kind, respond()) == "from Europe"
 
 
 def bedrock_client(kind):
@@ -3994,22 +4430,33 @@ def bedrock_client(kind):
     return client_class(api_key=API_KEY, aws_region="eu-west-1")
 
 
-def provider_client(kind, provider, **options):
+def regional_client(kind):
+    return new_client(kind, data_residency="eu")
+
+
+def bedrock_runtime_client(kind):
+    provider = importlib.import_module("openai.providers").bedrock(
+        endpoint="runtime", region="cn-north-1", api_key=API_KEY
+    )
+    return client_without_key(kind, provider=provider)
+
+
+def vertex_client(kind):
+    provider = importlib.import_module("openai.providers").vertex(
+        project="p", location="global", token_provider=lambda: API_KEY
+    )
+    return client_without_key(kind, provider=provider)
+
+
+def client_without_key(kind, **options):
+    """Return a client that gets its key from the options."""
     client_class = openai.OpenAI if kind == "sync" else openai.AsyncOpenAI
-    return client_class(provider=getattr(importlib.import_module("openai.providers"), provider)(**options))
+    return client_class(**options)
 
 
 SDK_CLIENTS = {"bedrock": bedrock_client}
 if not OPENAI_2:
-    SDK_CLIENTS |= {
-        "region": lambda kind: new_client(kind, data_residency="eu"),
-        "runtime": lambda kind: provider_client(
-            kind, "bedrock", endpoint="runtime", region="cn-north-1", api_key=API_KEY
-        ),
-        "vertex": lambda kind: provider_client(
-            kind, "vertex", project="p", location="global", token_provider=lambda: API_KEY
-        ),
-    }
+    SDK_CLIENTS |= {"region": regional_client, "runtime": bedrock_runtime_client, "vertex": vertex_client}
 
 
 @pytest.mark.parametrize("name", SDK_CLIENTS)
@@ -4017,23 +4464,23 @@ def test_sdk_provider_clients_are_mocked_by_default(openai_mock, name, client_ki
     openai_mock.responses.create.response = "Hi"
     client = SDK_CLIENTS[name](client_kind)
 
-    async def scene():
-        return (await awaited(client.responses.create(**INPUT_REQUEST))).output_text
-
-    assert run_coroutine(client_kind, scene()) == "Hi"
+    response = run_coroutine(client_kind, awaited(client.responses.create(**INPUT_REQUEST)))
+    assert response.output_text == "Hi"
     assert openai_mock.responses.create.call_count == 1
 
 
 @pytest.mark.skipif(OPENAI_2, reason="this SDK does not have the hosts in tables")
 def test_every_host_in_sdk_tables_is_mocked(openai_mock):
-    x509, bedrock = map(importlib.import_module, ("openai.auth._x509", "openai.providers.bedrock"))
+    x509 = importlib.import_module("openai.auth._x509")
+    bedrock = importlib.import_module("openai.providers.bedrock")
     bases = [*openai._data_residency._DATA_RESIDENCY_BASE_URLS.values(), *x509._MTLS_REGIONAL_BASE_URLS.values()]
     for partition in ("us", "us-gov", "cn", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"):
         for suffix in bedrock._runtime_dns_suffixes(f"{partition}-east-1"):
             bases.append(f"https://bedrock-runtime.{partition}-east-1.{suffix}/openai/v1")
-    pattern = openai_mock.files.list.route.pattern
-    assert [base for base in bases if not pattern.match(httpx.Request("GET", f"{base}/files"))] == []
     assert len(set(bases)) == 7 + 3 + 16
+    pattern = openai_mock.files.list.route.pattern
+    for base_url in bases:
+        assert pattern.match(httpx.Request("GET", f"{base_url}/files")), base_url
 
 
 # ---- workload identity -----------------------------------------------------------------------------------------------
@@ -4048,7 +4495,7 @@ WORKLOAD_IDENTITY = {
 
 
 def identity_client(kind, identity=WORKLOAD_IDENTITY, **options):
-    return (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)(workload_identity=identity, **options)
+    return client_without_key(kind, workload_identity=identity, **options)
 
 
 @pytest.mark.parametrize("base_url", [None, "https://gateway.test/v1"])
@@ -4073,27 +4520,35 @@ def test_route_overrides_the_workload_token(openai_mock, client_kind):
 
 def test_route_rejects_the_token_exchange(openai_mock, client_kind):
     openai_mock.router.post(TOKEN_URL).respond(401, json={"error": "invalid_grant", "error_description": "Unknown."})
-    with pytest.raises(openai.OAuthError) as caught:
+    with pytest.raises(openai.OAuthError) as raised:
         run_coroutine(client_kind, complete_with(identity_client(client_kind)))
-    assert caught.value.status_code == 401
+    assert raised.value.status_code == 401
     assert openai_mock.requests == []
 
 
 X509_IDENTITY = getattr(getattr(openai, "auth", None), "x509_workload_identity", None)
 
 
+def x509_client(kind, **transport):
+    http_client_class = openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient
+    identity = X509_IDENTITY(identity_provider_id="provider", service_account_id="account")
+    return identity_client(kind, identity, http_client=http_client_class(**transport))
+
+
 @pytest.mark.skipif(X509_IDENTITY is None, reason="this SDK has no X.509 identities")
 @pytest.mark.parametrize("form", ["active", "transport"])
 def test_x509_workload_gets_a_token(client_kind, form):
     openai_mock = OpenAIMock()
-    transport = {} if form == "active" else {"transport": MockTransport(openai_mock)}
-    http_client = (openai.DefaultHttpxClient if client_kind == "sync" else openai.DefaultAsyncHttpxClient)(**transport)
-    identity = X509_IDENTITY(identity_provider_id="provider", service_account_id="account")
-    with openai_mock if form == "active" else contextlib.nullcontext():
-        run_coroutine(client_kind, complete_with(identity_client(client_kind, identity, http_client=http_client)))
+    if form == "active":
+        client = x509_client(client_kind)
+        with openai_mock:
+            run_coroutine(client_kind, complete_with(client))
+    else:
+        client = x509_client(client_kind, transport=MockTransport(openai_mock))
+        run_coroutine(client_kind, complete_with(client))
     route = openai_mock.chat.completions.create.route
-    assert route.calls.last.request.url.host == "mtls.api.openai.com"
     assert route.call_count == 1
+    assert route.calls.last.request.url.host == "mtls.api.openai.com"
     assert [record.endpoint for record in openai_mock.requests] == [CHAT_CREATE]
 
 
@@ -4108,27 +4563,36 @@ def test_token_url_accepts_only_post(openai_mock, http_lib):
 # ======================================================================================================================
 
 
-@pytest.mark.parametrize(("response", "reason"), [(cut("half"), "length"), (filtered("half"), "content_filter")])
-def test_truncated_and_filtered_turns_set_the_finish_reason(openai_mock, create, client, response, reason):
-    create.response = openai_mock.responses.create.response = openai_mock.completions.create.response = response
+@pytest.mark.parametrize("turn, reason", [(cut("half"), "length"), (filtered("half"), "content_filter")])
+def test_truncated_and_filtered_turns_set_the_finish_reason(openai_mock, client, turn, reason):
+    openai_mock.chat.completions.create.response = turn
+    openai_mock.completions.create.response = turn
     assert client.chat.completions.create(**CHAT_REQUEST).choices[0].finish_reason == reason
     assert client.completions.create(model="m", prompt="x").choices[0].finish_reason == reason
-    incomplete = client.responses.create(**INPUT_REQUEST)
-    assert (incomplete.status, incomplete.output_text, incomplete.output[0].status) == (
-        "incomplete",
-        "half",
-        "incomplete",
-    )
-    assert incomplete.incomplete_details.reason == {"length": "max_output_tokens"}.get(reason, reason)
 
 
-def test_refusal_turn_in_each_api(openai_mock, create, client):
-    create.response = openai_mock.responses.create.response = refusal("No.")
+@pytest.mark.parametrize("turn, reason", [(cut("half"), "max_output_tokens"), (filtered("half"), "content_filter")])
+def test_truncated_and_filtered_turns_make_a_response_incomplete(openai_mock, client, turn, reason):
+    openai_mock.responses.create.response = turn
+    response = client.responses.create(**INPUT_REQUEST)
+    assert response.status == "incomplete"
+    assert response.incomplete_details.reason == reason
+    assert response.output_text == "half"
+    assert response.output[0].status == "incomplete"
+
+
+def test_refusal_turn_is_a_field_in_chat_and_a_part_in_responses(openai_mock, client):
+    openai_mock.chat.completions.create.response = refusal("No.")
+    openai_mock.responses.create.response = refusal("No.")
     message = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
-    assert (message.content, message.refusal) == (None, "No.")
-    part = client.responses.create(**INPUT_REQUEST).output[0].content[0]
-    assert (part.type, part.refusal) == ("refusal", "No.")
-    assert refusal().refusal
+    assert message.content is None
+    assert message.refusal == "No."
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    assert part.to_dict() == {"type": "refusal", "refusal": "No."}
+
+
+def test_refusal_has_a_default_text():
+    assert repr(refusal()) == """Turn(refusal="I'm sorry, I can't help with that.")"""
 
 
 @pytest.mark.parametrize(
@@ -4143,28 +4607,35 @@ def test_refusal_turn_in_each_api(openai_mock, create, client):
         (tool_call("f") + tool_call("g", x=1), [("f", {}), ("g", {"x": 1})]),
     ],
 )
-def test_tool_call_turn_in_each_api(openai_mock, create, client, response, expected):
-    create.response = openai_mock.responses.create.response = response
+def test_tool_call_turn_in_each_api(openai_mock, client, response, expected):
+    openai_mock.chat.completions.create.response = response
+    openai_mock.responses.create.response = response
     openai_mock.beta.threads.create_and_run.response = response
+
     choice = client.chat.completions.create(**CHAT_REQUEST).choices[0]
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content is None
+    chat_calls = choice.message.tool_calls
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in chat_calls] == expected
+
+    items = client.responses.create(**INPUT_REQUEST).output
+    assert [(item.name, json.loads(item.arguments)) for item in items] == expected
+
     run = client.beta.threads.create_and_run_poll(assistant_id=add_assistant(client))
-    calls_by_api = [
-        [(item.name, item.arguments, item.call_id) for item in client.responses.create(**INPUT_REQUEST).output]
-    ]
-    for calls in (choice.message.tool_calls, run.required_action.submit_tool_outputs.tool_calls):
-        calls_by_api.append([(call.function.name, call.function.arguments, call.id) for call in calls])
-    for calls in calls_by_api:
-        assert [(name, json.loads(arguments)) for name, arguments, _ in calls] == expected
-        assert len({id for _, _, id in calls}) == len(expected)
-        assert all(id.startswith("call_") for _, _, id in calls)
+    run_calls = run.required_action.submit_tool_outputs.tool_calls
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in run_calls] == expected
+
+    ids = [call.id for call in (*chat_calls, *run_calls)] + [item.call_id for item in items]
+    assert len(set(ids)) == 3 * len(expected)
+    for id in ids:
+        assert id.startswith("call_")
 
 
 def test_tool_call_accepts_an_id_and_invalid_json(create, client):
     create.response = tool_call("f", "{broken", "call_mine")
-    (call,) = chat(client).message.tool_calls
-    assert (call.id, call.function.arguments) == ("call_mine", "{broken")
+    (call,) = client.chat.completions.create(**CHAT_REQUEST).choices[0].message.tool_calls
+    assert call.id == "call_mine"
+    assert call.function.arguments == "{broken"
 
 
 RAIN_CITATION = cited("it rains", url="https://example.com/rain", title="Rain")
@@ -4172,92 +4643,183 @@ TEXT_WITH_URLS = "Umbrella: " + RAIN_CITATION + ", " + cited("often", url="u")
 TEXT_WITH_FILE = "Look: " + cited("page 7", file_id="file-1", title="book.pdf")
 
 
-def test_citations_become_annotations_in_each_api(openai_mock, create, client):
+def test_cited_pages_become_annotations_of_a_chat_message(create, client):
     create.response = TEXT_WITH_URLS
-    message = chat(client).message
-    citations = [annotation.url_citation for annotation in message.annotations]
-    assert [message.content[citation.start_index : citation.end_index] for citation in citations] == [
-        "it rains",
-        "often",
-    ]
-    assert (citations[0].url, citations[0].title) == ("https://example.com/rain", "Rain")
-
-    openai_mock.responses.create.response = [TEXT_WITH_URLS, TEXT_WITH_FILE]
-    url_part, file_part = (client.responses.create(**INPUT_REQUEST).output[0].content[0] for _ in range(2))
-    assert [url_part.text[citation.start_index : citation.end_index] for citation in url_part.annotations] == [
-        "it rains",
-        "often",
-    ]
-    assert [(citation.file_id, citation.filename, citation.index) for citation in file_part.annotations] == [
-        ("file-1", "book.pdf", 12)
+    message = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
+    assert message.content == "Umbrella: it rains, often"
+    rain = {"url": "https://example.com/rain", "title": "Rain", "start_index": 10, "end_index": 18}
+    often = {"url": "u", "title": "", "start_index": 20, "end_index": 25}
+    assert [annotation.to_dict() for annotation in message.annotations] == [
+        {"type": "url_citation", "url_citation": rain},
+        {"type": "url_citation", "url_citation": often},
     ]
 
-    openai_mock.beta.threads.runs.create.response, thread = TEXT_WITH_FILE, add_thread(client)
+
+def test_cited_pages_become_annotations_of_a_response(openai_mock, client):
+    openai_mock.responses.create.response = TEXT_WITH_URLS
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    rain = {"url": "https://example.com/rain", "title": "Rain", "start_index": 10, "end_index": 18}
+    often = {"url": "u", "title": "", "start_index": 20, "end_index": 25}
+    assert [annotation.to_dict() for annotation in part.annotations] == [
+        {"type": "url_citation", **rain},
+        {"type": "url_citation", **often},
+    ]
+
+
+def test_cited_file_becomes_an_annotation_of_a_response(openai_mock, client):
+    openai_mock.responses.create.response = TEXT_WITH_FILE
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    citation = {"type": "file_citation", "file_id": "file-1", "filename": "book.pdf", "index": 12}
+    assert [annotation.to_dict() for annotation in part.annotations] == [citation]
+
+
+def test_cited_file_becomes_an_annotation_of_a_thread_message(openai_mock, client):
+    openai_mock.beta.threads.runs.create.response = TEXT_WITH_FILE
+    thread = add_thread(client)
     client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
     text = client.beta.threads.messages.list(thread).data[0].content[0].text
-    assert [(citation.text, citation.file_citation.file_id) for citation in text.annotations] == [("page 7", "file-1")]
+    (citation,) = text.annotations
+    assert citation.text == "page 7"
+    assert text.value[citation.start_index : citation.end_index] == "page 7"
+    assert citation.file_citation.file_id == "file-1"
 
 
-@pytest.mark.parametrize("streams", [False, True])
-def test_reasoning_is_an_item_in_responses_and_usage_in_chat(openai_mock, create, client, streams):
-    create.response = openai_mock.responses.create.response = reasoning("Two and two") + "4"
-    usage = chat(client, full=True).usage
-    assert usage.completion_tokens_details.reasoning_tokens == 3
-    assert usage.completion_tokens == 4
-    with client.responses.stream(**INPUT_REQUEST) as events:
-        response = events.get_final_response() if streams else client.responses.create(**INPUT_REQUEST)
-    reasoning_item = response.output[0]
-    assert (reasoning_item.type, reasoning_item.summary[0].text, response.output_text) == (
-        "reasoning",
-        "Two and two",
-        "4",
-    )
+def test_reasoning_is_counted_in_the_usage_of_chat(create, client):
+    create.response = reasoning("Two and two") + "4"
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.choices[0].message.content == "4"
+    assert completion.usage.completion_tokens_details.reasoning_tokens == 3
+    assert completion.usage.completion_tokens == 4
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_reasoning_is_an_item_of_a_response(openai_mock, client, stream):
+    openai_mock.responses.create.response = reasoning("Two and two") + "4"
+    if stream:
+        with client.responses.stream(**INPUT_REQUEST) as events:
+            response = events.get_final_response()
+    else:
+        response = client.responses.create(**INPUT_REQUEST)
+    assert [item.type for item in response.output] == ["reasoning", "message"]
+    assert response.output[0].summary[0].text == "Two and two"
+    assert response.output_text == "4"
     assert response.usage.output_tokens_details.reasoning_tokens == 3
     assert response.usage.output_tokens == 4
 
 
-@pytest.mark.parametrize("streams", [False, True])
-def test_custom_tool_call_has_text_input(openai_mock, create, client, streams):
-    create.response = openai_mock.responses.create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
-    responses_tool = {"type": "custom", "name": "run_sql"}
+def test_call_of_a_custom_tool_has_text_input_in_chat(create, client):
+    create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
     tools = [{"type": "custom", "custom": {"name": "run_sql"}}, {"type": "function", "function": {"name": "f"}}]
-    tool_calls = chat(client, tools=tools).message.tool_calls
-    assert [call.type for call in tool_calls] == ["custom", "function"]
-    assert (tool_calls[0].custom.name, tool_calls[0].custom.input) == ("run_sql", "SELECT 1")
-    request = INPUT_REQUEST | {"tools": [responses_tool, RESPONSES_TOOL | {"name": "f"}]}
-    with client.responses.stream(**request) as events:
-        output = (events.get_final_response() if streams else client.responses.create(**request)).output
-    assert [item.type for item in output] == ["custom_tool_call", "function_call"]
-    assert output[0].input == "SELECT 1"
+    message = client.chat.completions.create(**CHAT_REQUEST, tools=tools).choices[0].message
+    custom_call, function_call = message.tool_calls
+    assert custom_call.type == "custom"
+    assert custom_call.custom.name == "run_sql"
+    assert custom_call.custom.input == "SELECT 1"
+    assert function_call.type == "function"
 
 
-def test_forced_custom_tool_is_called(openai_mock, client):
-    choice = {"type": "custom", "custom": {"name": "run_sql"}}
-    tool_calls = chat(client, tools=[choice], tool_choice=choice).message.tool_calls
-    assert [(call.type, call.custom.name) for call in tool_calls] == [("custom", "run_sql")]
+@pytest.mark.parametrize("stream", [False, True])
+def test_call_of_a_custom_tool_has_text_input_in_responses(openai_mock, client, stream):
+    openai_mock.responses.create.response = tool_call("run_sql", "SELECT 1") + tool_call("f", a=1)
+    request = INPUT_REQUEST | {"tools": [{"type": "custom", "name": "run_sql"}, RESPONSES_TOOL | {"name": "f"}]}
+    if stream:
+        with client.responses.stream(**request) as events:
+            output = events.get_final_response().output
+    else:
+        output = client.responses.create(**request).output
+    custom_call, function_call = output
+    assert custom_call.type == "custom_tool_call"
+    assert custom_call.name == "run_sql"
+    assert custom_call.input == "SELECT 1"
+    assert function_call.type == "function_call"
 
 
-@pytest.mark.parametrize("value", [{"city": "Tōkyō"}, [1, None], Town(name="Kyoto", population=1, tags=[])])
-def test_json_value_becomes_content_or_forced_call_arguments(create, client, value):
+def test_forced_custom_tool_is_called_in_chat(client):
+    tool = {"type": "custom", "custom": {"name": "run_sql"}}
+    completion = client.chat.completions.create(**CHAT_REQUEST, tools=[tool], tool_choice=tool)
+    (call,) = completion.choices[0].message.tool_calls
+    assert call.type == "custom"
+    assert call.custom.name == "run_sql"
+    assert call.custom.input == "text"
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "custom", "name": "run_sql"}], ids=["required", "named"])
+def test_forced_custom_tool_is_called_in_responses(openai_mock, client, choice):
+    request = INPUT_REQUEST | {"tools": [{"type": "custom", "name": "run_sql"}], "tool_choice": choice}
+    (call,) = client.responses.create(**request).output
+    assert call.type == "custom_tool_call"
+    assert call.name == "run_sql"
+    assert call.input == "text"
+
+    openai_mock.responses.create.response = as_json({"a": 1})
+    (call,) = client.responses.create(**request).output
+    assert call.type == "custom_tool_call"
+    assert call.input == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    "value, plain",
+    [
+        ({"city": "Tōkyō"}, {"city": "Tōkyō"}),
+        ([1, None], [1, None]),
+        (Town(name="Kyoto", population=1, tags=[]), {"name": "Kyoto", "population": 1, "tags": []}),
+    ],
+    ids=["dict", "list", "model"],
+)
+def test_json_value_becomes_content_or_forced_call_arguments(create, client, value, plain):
     create.response = as_json(value)
-    plain = value.model_dump() if isinstance(value, pydantic.BaseModel) else value
-    assert json.loads(chat(client).message.content) == plain
-    choice = chat(client, tools=[CHAT_TOOL], tool_choice={"type": "function", "function": {"name": "get_weather"}})
-    assert json.loads(choice.message.tool_calls[0].function.arguments) == plain
+    assert json.loads(complete("Hi")) == plain
+    choice = {"type": "function", "function": {"name": "get_weather"}}
+    completion = client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL], tool_choice=choice)
+    assert completion.choices[0].message.content is None
+    assert json.loads(completion.choices[0].message.tool_calls[0].function.arguments) == plain
 
 
-def test_builder_errors_reprs_and_equality():
+def test_citation_needs_a_source():
     with pytest.raises(TypeError, match=re.escape("cited('x', ...) needs one source: url= or file_id=")):
         cited("x")
+
+
+def test_reprs_of_builders_leave_out_defaults():
     assert repr(cut("x")) == "Turn(text='x', stop='length')"
     assert repr([error(429, "Wait."), timeout()]) == "[error(429, 'Wait.', code='rate_limit_exceeded'), timeout()]"
-    assert {error(429), timeout()} == {error(429), timeout()}
-    assert error(429) != error(429, headers={"x-a": "b"})
     assert repr(tool_call("f", a=1)) == """Turn(tool_calls=(ToolCall(name='f', arguments='{"a": 1}'),))"""
 
 
+def test_equal_errors_and_timeouts_are_equal_and_have_the_same_hash():
+    assert {error(429), timeout()} == {error(429), timeout()}
+    assert error(429) != error(429, headers={"x-a": "b"})
+
+
+@pytest.mark.parametrize(
+    "turn, expected",
+    [
+        ("ab" + cut("c"), "Turn(text='abc', stop='length')"),
+        (cut("c") + "ab", "Turn(text='cab', stop='length')"),
+        (cut("a") + filtered("b"), "Turn(text='ab', stop='length')"),
+        (refusal("No.") + refusal("Never."), "Turn(refusal='No.')"),
+        (reasoning("a") + reasoning("b") + "c", "Turn(text='c', reasoning='ab')"),
+        (
+            tool_call("f") + "x" + tool_call("g"),
+            "Turn(text='x', tool_calls=(ToolCall(name='f', arguments='{}'), ToolCall(name='g', arguments='{}')))",
+        ),
+        (
+            "ab" + cited("c", url="u") + cited("d", file_id="file-1"),
+            "Turn(text='abcd', citations=(Citation(start=2, end=3, url='u'), "
+            "Citation(start=3, end=4, file_id='file-1')))",
+        ),
+        (reasoning("a") + as_json(1), "Turn(text='1', reasoning='a', structured=True)"),
+        (as_json(1) + refusal("No."), "Turn(text='1', refusal='No.', structured=True)"),
+        ("a" + as_json(1), "Turn(text='a1')"),
+    ],
+)
+def test_sum_of_turns_combines_each_field(turn, expected):
+    assert repr(turn) == expected
+
+
 def chat_loop(client):
-    messages, arguments = [*USER_MESSAGES], []
+    messages = [*USER_MESSAGES]
+    arguments = []
     while True:
         message = client.chat.completions.create(model="gpt-5", messages=messages, tools=[CHAT_TOOL]).choices[0].message
         if not message.tool_calls:
@@ -4269,25 +4831,31 @@ def chat_loop(client):
 
 
 def responses_loop(client):
-    create, arguments = functools.partial(client.responses.create, model="gpt-5", tools=[RESPONSES_TOOL]), []
+    create = functools.partial(client.responses.create, model="gpt-5", tools=[RESPONSES_TOOL])
+    arguments = []
     response = create(input=USER_MESSAGES)
     while calls := [item for item in response.output if item.type == "function_call"]:
-        arguments += [json.loads(call.arguments) for call in calls]
-        outputs = [{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"} for call in calls]
+        outputs = []
+        for call in calls:
+            arguments.append(json.loads(call.arguments))
+            outputs.append({"type": "function_call_output", "call_id": call.call_id, "output": "sunny"})
         response = create(input=outputs, previous_response_id=response.id)
     return response.output_text, arguments
 
 
 def assistants_loop(client):
-    runs, thread_path = client.beta.threads.runs, {"thread_id": client.beta.threads.create(messages=USER_MESSAGES).id}
-    run, arguments = runs.create_and_poll(**thread_path, assistant_id=add_assistant(client, tools=[CHAT_TOOL])), []
+    runs = client.beta.threads.runs
+    thread = client.beta.threads.create(messages=USER_MESSAGES).id
+    run = runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client, tools=[CHAT_TOOL]))
+    arguments = []
     while run.status == "requires_action":
-        calls = run.required_action.submit_tool_outputs.tool_calls
-        arguments += [json.loads(call.function.arguments) for call in calls]
-        outputs = [{"tool_call_id": call.id, "output": "sunny"} for call in calls]
-        run = runs.submit_tool_outputs_and_poll(run_id=run.id, **thread_path, tool_outputs=outputs)
+        outputs = []
+        for call in run.required_action.submit_tool_outputs.tool_calls:
+            arguments.append(json.loads(call.function.arguments))
+            outputs.append({"tool_call_id": call.id, "output": "sunny"})
+        run = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
     assert run.status == "completed"
-    return client.beta.threads.messages.list(**thread_path).data[0].content[0].text.value, arguments
+    return client.beta.threads.messages.list(thread).data[0].content[0].text.value, arguments
 
 
 TOOL_LOOPS = {CHAT_CREATE: chat_loop, "responses.create": responses_loop, "beta.threads.runs.create": assistants_loop}
@@ -4295,7 +4863,7 @@ TOOL_LOOPS = {CHAT_CREATE: chat_loop, "responses.create": responses_loop, "beta.
 
 @pytest.mark.parametrize("name", TOOL_LOOPS)
 @pytest.mark.parametrize(
-    "steps", [TOOL_LOOP_STEPS, [TOOL_LOOP_STEPS[0], error(500), TOOL_LOOP_STEPS[1]]], ids=["well", "with a retry"]
+    "steps", [TOOL_LOOP_STEPS, [TOOL_LOOP_STEPS[0], error(500), TOOL_LOOP_STEPS[1]]], ids=["no error", "with a retry"]
 )
 def test_one_response_list_drives_the_tool_loop_in_every_api(openai_mock, monkeypatch, name, steps):
     monkeypatch.setenv("OPENAI_API_KEY", API_KEY)
@@ -4305,26 +4873,34 @@ def test_one_response_list_drives_the_tool_loop_in_every_api(openai_mock, monkey
 
 
 def formats(schema):
-    """How the chat completions API and the responses API are asked for a schema."""
+    """Return the options that request a schema: `response_format` of chat completions, and `text` of responses."""
     named_schema = {"name": "s", "schema": schema}
     return {"type": "json_schema", "json_schema": named_schema}, {"format": {"type": "json_schema", **named_schema}}
 
 
 def validator_of(schema):
-    """What says whether values follow a schema; whether that is one is looked at once."""
+    """Return a validator for a schema that is valid itself."""
     validator = jsonschema.Draft202012Validator
     validator.check_schema(schema)
     return validator(schema, format_checker=validator.FORMAT_CHECKER)
+
+
+def generated_value(schema):
+    """Return the value that chat completions generate for a schema."""
+    body = CHAT_REQUEST | {"response_format": formats(schema)[0]}
+    completion = sent(OpenAIMock(), CHAT_CREATE, body).json()
+    return json.loads(completion["choices"][0]["message"]["content"])
 
 
 def typed_schema(type, **keywords):
     return st.fixed_dictionaries({"type": st.just(type), **keywords})
 
 
-digits, numbers = st.integers(0, 9), st.integers(-9, 9)
+digits = st.integers(0, 9)
+numbers = st.integers(-9, 9)
 halves = numbers.map(lambda number: number / 2)
 patterns = [r"^[A-Z]{2}-\d+$", "^(a|bc)+$", "ab", "^[a-z]*$", r"^[^\w]+$", "^a?b?c?$", r"^(?=.*\d).+$", r"\bfoo\b"]
-words = {"date-time", "date", "time", "email", "uuid", "ipv4", "ipv6", "hostname", "duration", "zzz"}
+format_names = {"date-time", "date", "time", "email", "uuid", "ipv4", "ipv6", "hostname", "duration", "zzz"}
 
 
 def keyword_schema(type, **keywords):
@@ -4346,7 +4922,7 @@ leaf_schemas = st.one_of(
 )
 
 
-# what may be more than can be made, or contradict itself
+# schemas for which there may be no value, or none that the mock finds
 loose_leaves = leaf_schemas | st.one_of(
     keyword_schema(
         ["integer", "number", ["integer", "null"]],
@@ -4356,12 +4932,14 @@ loose_leaves = leaf_schemas | st.one_of(
         exclusiveMinimum=halves,
         exclusiveMaximum=halves,
     ),
-    keyword_schema("string", minLength=digits, maxLength=digits, pattern=pick(patterns), format=pick(sorted(words))),
+    keyword_schema(
+        "string", minLength=digits, maxLength=digits, pattern=pick(patterns), format=pick(sorted(format_names))
+    ),
     pick(["node", "sum", "color"]).map(lambda name: {"$ref": f"#/$defs/{name}"}),
     st.just({"type": "integer", "enum": ["a", 1]}),
 )
 
-# recursive, and a union told apart by a constant
+# a recursive schema, with a union whose members are distinguished by a constant
 LEAF_SCHEMA = object_schema({"kind": {"const": "leaf"}, "value": {"type": "integer", "minimum": 3}})
 NODE_SCHEMA = object_schema({"kind": {"const": "node"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, LEAF_SCHEMA]}})
 
@@ -4389,16 +4967,18 @@ schemas = st.recursive(
 def test_default_answer_follows_any_requested_schema(schema):
     response_format, text = formats(schema)
     function = {"name": "f", "parameters": schema}
-    tool, responses_tool = {"type": "function", "function": function}, {"type": "function", "strict": True, **function}
+    chat_options = CHAT_REQUEST | {"tools": [{"type": "function", "function": function}]}
+    response_options = INPUT_REQUEST | {"tools": [{"type": "function", "strict": True, **function}]}
     with OpenAIMock():
-        create, respond = sdk().chat.completions.create, sdk().responses.create
+        create = sdk().chat.completions.create
+        respond = sdk().responses.create
         answers = [create(**CHAT_REQUEST, response_format=response_format).choices[0].message.content]
         answers.append(respond(**INPUT_REQUEST, text=text).output_text)
         for choice in ("required", {"type": "function", "function": {"name": "f"}}):
-            message = create(**CHAT_REQUEST, tools=[tool], tool_choice=choice).choices[0].message
+            message = create(**chat_options, tool_choice=choice).choices[0].message
             answers.append(message.tool_calls[0].function.arguments)
         for choice in ("required", {"type": "function", "name": "f"}):
-            answers.append(respond(**INPUT_REQUEST, tools=[responses_tool], tool_choice=choice).output[0].arguments)
+            answers.append(respond(**response_options, tool_choice=choice).output[0].arguments)
     validator = validator_of(schema)
     for answer in answers:
         validator.validate(json.loads(answer))
@@ -4444,11 +5024,10 @@ DEFS = {
 @given(loose_schemas.map(lambda schema: {**schema, "$defs": DEFS}))
 def test_generated_value_follows_any_loose_schema_or_is_an_error(schema):
     try:
-        answer = sent(OpenAIMock(), CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
+        value = generated_value(schema)
     except AssertionError as error:
-        assert re.match("openai-responses can't generate a value for a schema with '", str(error))
+        assert str(error).startswith("openai-responses can't generate a value for a schema with '")
     else:
-        value = json.loads(answer["choices"][0]["message"]["content"])
         validator_of(schema).validate(value)
 
 
@@ -4456,18 +5035,20 @@ BACKTRACKING = "^(a+)+b$"  # takes twice as long for each further "a"
 
 
 def doubling(key, depth):
-    """A schema that is small, and twice as large with each of its references."""
-    references = [{"$ref": f"#/$defs/{level + 1}"} for level in range(depth)]
-    wrap = {
-        "required": lambda ref: object_schema({"a": ref, "b": ref}),
-        "allOf": lambda ref: {"allOf": [ref, ref]},
-        "minItems": lambda ref: {"type": "array", "items": ref, "minItems": 9},
-    }[key]
-    return {"$ref": "#/$defs/0", "$defs": {**{str(i): wrap(ref) for i, ref in enumerate(references)}, str(depth): {}}}
+    """Return a small schema whose value, or the work to find one, doubles with each of its references."""
+    schemas = {}
+    for level in range(depth):
+        ref = {"$ref": f"#/$defs/{level + 1}"}
+        schemas[str(level)] = {
+            "required": object_schema({"a": ref, "b": ref}),
+            "allOf": {"allOf": [ref, ref]},
+            "minItems": {"type": "array", "items": ref, "minItems": 9},
+        }[key]
+    return {"$ref": "#/$defs/0", "$defs": {**schemas, str(depth): {}}}
 
 
 @pytest.mark.parametrize(
-    "schema, words",
+    "schema, limit",
     [
         (doubling("required", 40), "asks for too large a value"),
         (doubling("minItems", 40), "asks for too large a value"),
@@ -4493,7 +5074,7 @@ def doubling(key, depth):
         ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "a schema with 'oneOf'"),
         ({"type": "array", "contains": {"type": "null"}}, "a schema with 'contains'"),
         ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "a schema with 'allOf'"),
-        ({"minLength": 40, "not": {"pattern": BACKTRACKING}}, "a schema with 'minLength' and 'not'"),
+        ({"minLength": 21, "not": {"pattern": BACKTRACKING}}, "a schema with 'minLength' and 'not'"),
         (
             {"type": "object", "required": ["a" * 40], "patternProperties": {BACKTRACKING: {}}},
             "a schema with the pattern '^(a+)+b$', which takes too long to match with 'aaa",
@@ -4507,15 +5088,18 @@ def doubling(key, depth):
         ),
     ],
 )
-def test_generation_gives_up_within_its_budget(openai_mock, monkeypatch, schema, words):
-    calls, spend = itertools.count(), openai_responses._Generation.spend
-    limited_spend = lambda generation, cost: next(calls) < 50_000 and spend(generation, cost)  # noqa: E731
-    monkeypatch.setattr(openai_responses._Generation, "spend", limited_spend)
-    body = CHAT_REQUEST | {"response_format": formats(schema)[0]}
-    with pytest.raises(AssertionError) as raised:
-        sent(openai_mock, CHAT_CREATE, body)
-    assert words in str(raised.value)
-    assert next(calls) < 50_000
+def test_generation_gives_up_within_its_budget(monkeypatch, schema, limit):
+    calls = itertools.count()
+    spend = openai_responses._Generation.spend
+
+    def count_and_spend(generation, cost):
+        if next(calls) > 50_000:
+            pytest.fail("the generation takes too long")
+        return spend(generation, cost)
+
+    monkeypatch.setattr(openai_responses._Generation, "spend", count_and_spend)
+    with pytest.raises(AssertionError, match=re.escape(limit)):
+        generated_value(schema)
 
 
 @pytest.mark.parametrize(
@@ -4571,6 +5155,18 @@ def test_generation_gives_up_within_its_budget(openai_mock, monkeypatch, schema,
             {"type": "array", "prefixItems": [{"type": "null"}], "items": {"type": "integer"}, "minItems": 3},
             [None, 0, 0],
         ),
+        ({}, {}),
+        ({"type": "boolean"}, False),
+        ({"type": "null"}, None),
+        ({"type": "integer"}, 0),
+        ({"type": "string"}, "text"),
+        ({"type": "string", "minLength": 6}, "textxx"),
+        ({"type": "string", "maxLength": 2}, "xt"),
+        ({"type": "array"}, []),
+        ({"properties": {"a": {"type": "null"}}}, {}),
+        ({"type": "number", "minimum": 0.3, "maximum": 0.4}, 0.3),
+        ({"type": "number", "exclusiveMinimum": 0.3, "maximum": 0.4}, 0.4),
+        ({"type": "string", "minLength": 20, "not": {"pattern": BACKTRACKING}}, "text" + 16 * "x"),
         ({"type": "number", "exclusiveMinimum": 0}, 1),
         ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.5),
         ({"type": "number", "multipleOf": 0.2, "exclusiveMinimum": 0.1, "maximum": 0.3}, 0.2),
@@ -4612,9 +5208,51 @@ def test_generation_gives_up_within_its_budget(openai_mock, monkeypatch, schema,
         ),
     ],
 )
-def test_smallest_value_is_generated(openai_mock, schema, value):
-    answer = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"response_format": formats(schema)[0]}).json()
-    assert json.loads(answer["choices"][0]["message"]["content"]) == value
+def test_smallest_value_is_generated(schema, value):
+    assert json.dumps(generated_value(schema)) == json.dumps(value)  # unlike ==, this distinguishes 0 and False
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("date", "2024-01-01"),
+        ("date-time", "2024-01-01T00:00:00Z"),
+        ("duration", "P1D"),
+        ("email", "user@example.com"),
+        ("hostname", "example.com"),
+        ("ipv4", "192.0.2.1"),
+        ("ipv6", "2001:db8::1"),
+        ("time", "12:00:00Z"),
+        ("uri", "https://example.com"),
+        ("uuid", "00000000-0000-4000-8000-000000000000"),
+        ("unknown", "text"),
+    ],
+)
+def test_text_with_a_format_is_the_example_of_the_format(name, value):
+    assert generated_value({"type": "string", "format": name}) == value
+
+
+@pytest.mark.parametrize(
+    "pattern, value",
+    [
+        (r"^\d\D\w\W\s\S$", "0aa- a"),
+        ("^[^a][^0][^a0 _A.]$", "ba-"),
+        ("^[^a-z]$", "0"),
+        (r"^[^\d\s]$", "a"),
+        (r"^[^\w]$", " "),
+        (r"^[^\W]$", "a"),
+        ("^[b-d]$", "b"),
+        (r"^[\d]$", "0"),
+        ("^.$", "a"),
+        ("^(?:a|b)c?$", "ac"),
+        ("^b{2,3}?$", "bb"),
+        ("^x*$", "x"),
+        (r"^(?=b)b\b$", "b"),
+    ],
+)
+def test_text_with_a_pattern_is_its_simplest_match(pattern, value):
+    assert generated_value({"type": "string", "pattern": pattern}) == value
+    assert re.search(pattern, value)
 
 
 @pytest.mark.parametrize(
@@ -4653,13 +5291,14 @@ def test_smallest_value_is_generated(openai_mock, schema, value):
     ],
 )
 def test_generated_value_check_agrees_with_jsonschema(schema, valid, value):
-    body = CHAT_REQUEST | {"response_format": formats({"enum": [value], **schema})[0]}
-    if validator_of(schema).is_valid(value):
-        assert sent(OpenAIMock(), CHAT_CREATE, body).json()["choices"]
+    validator = validator_of(schema)
+    assert validator.is_valid(valid)
+    enumerated = {"enum": [value], **schema}
+    if validator.is_valid(value):
+        assert generated_value(enumerated) == value
     else:
         with pytest.raises(AssertionError, match="can't generate a value"):
-            sent(OpenAIMock(), CHAT_CREATE, body)
-    assert validator_of(schema).is_valid(valid)
+            generated_value(enumerated)
 
 
 POINTER_DEFS = {"a/b": {"const": 1}, "m~n": {"const": 2}, "x y": {"const": 3}, "~1": {"const": 4}, "": {"const": 5}}
@@ -4677,25 +5316,23 @@ POINTER_DEFS["list"] = {"anyOf": [{"const": 6}, {"const": 7}]}
         ("#/%24defs/list/anyOf/1", 7),
     ],
 )
-def test_references_are_json_pointers(openai_mock, ref, value):
+def test_references_are_json_pointers(ref, value):
     schema = {"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})}
-    assert json.loads(complete("Hi", response_format=formats(schema)[0])) == {"x": value}
+    assert generated_value(schema) == {"x": value}
     validator_of(schema).validate({"x": value})
 
 
 @pytest.mark.parametrize("index", ["2", "-1", "01", "+1", "1 ", "one", "0/const/0"])
-def test_reference_with_invalid_list_index_leads_nowhere(client, index):
+def test_reference_with_an_invalid_list_index_is_rejected(client, index):
     ref = f"#/$defs/list/anyOf/{index}"
-    schema = {"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})}
-    with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(**CHAT_REQUEST, response_format=formats(schema)[0])
-    assert f"the reference {ref!r} leads nowhere" in caught.value.body["message"]
+    response_format, _ = formats({"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})})
+    with pytest.raises(openai.BadRequestError, match=re.escape(f"the reference {ref!r} leads nowhere")):
+        client.chat.completions.create(**CHAT_REQUEST, response_format=response_format)
 
 
 @pytest.mark.parametrize("pattern", [r"^[A-Z]{2}-\d+$", r"(a|b)c?", r"[^a]\w+", r"^#[0-9a-f]{6}$", r"\S+@\S+", "x*"])
-def test_default_text_follows_the_pattern(openai_mock, pattern):
-    response_format, _ = formats(object_schema({"x": {"type": "string", "pattern": pattern}}))
-    assert re.search(pattern, json.loads(complete("Hi", response_format=response_format))["x"])
+def test_default_text_follows_the_pattern(pattern):
+    assert re.search(pattern, generated_value({"type": "string", "pattern": pattern}))
 
 
 class Node(pydantic.BaseModel):
@@ -4706,133 +5343,236 @@ class Node(pydantic.BaseModel):
     person: Person
 
 
-def test_parse_returns_an_instance_of_any_model(openai_mock, client_kind):
-    class Union(pydantic.BaseModel):
-        member: typing.Union[Node, Person]
-        numbers: list[float] = pydantic.Field(min_length=2)
-
-    async def scene(client, model):
-        chat = await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=model))
-        response = await awaited(client.responses.parse(**INPUT_REQUEST, text_format=model))
-        return chat.choices[0].message.parsed, response.output_parsed
-
-    for model in (Person, Node, Union):
-        assert all(isinstance(parsed, model) for parsed in run_with_client(client_kind, scene, model))
+class NodeOrPerson(pydantic.BaseModel):
+    member: typing.Union[Node, Person]
+    numbers: list[float] = pydantic.Field(min_length=2)
 
 
-def test_default_answer_follows_json_mode_and_tool_choice(client):
-    assert isinstance(json.loads(complete("Hi", response_format={"type": "json_object"})), dict)
-    tools = [{"type": "function", "function": {"name": n, "parameters": {"type": "object"}}} for n in "fg"]
-    named_choice = {"type": "function", "function": {"name": "g"}}
-    for choice, names in [("auto", []), ("none", []), ("required", ["f"]), (named_choice, ["g"])]:
-        message = chat(client, tools=tools, tool_choice=choice).message
-        assert [call.function.name for call in message.tool_calls or ()] == names
+@pytest.mark.parametrize("model", [Person, Node, NodeOrPerson])
+def test_parse_returns_an_instance_of_any_model(openai_mock, client_kind, model):
+    client = sdk(client_kind)
+    completion = run_coroutine(
+        client_kind, awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=model))
+    )
+    response = run_coroutine(client_kind, awaited(client.responses.parse(**INPUT_REQUEST, text_format=model)))
+    assert isinstance(completion.choices[0].message.parsed, model)
+    assert isinstance(response.output_parsed, model)
 
 
-def test_required_allowed_tool_is_called(client, api):
-    if api == "chat.completions":
-        choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [CHAT_TOOL]}}
-        call = chat(client, tools=[CHAT_TOOL], tool_choice=choice).message.tool_calls[0].function
-    else:
-        allowed = [{"type": "function", "name": "get_weather"}]
-        choice = {"type": "allowed_tools", "mode": "required", "tools": allowed}
-        call = client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL], tool_choice=choice).output[0]
-    assert call.name == "get_weather"
+def test_json_mode_answers_with_an_empty_object(client):
+    assert complete("Hi", response_format={"type": "json_object"}) == "{}"
+    assert client.responses.create(**INPUT_REQUEST, text={"format": {"type": "json_object"}}).output_text == "{}"
+
+
+@pytest.mark.parametrize(
+    "choice, names",
+    [
+        ("auto", []),
+        ("none", []),
+        ("required", ["f"]),
+        ({"type": "function", "name": "g"}, ["g"]),
+        ({"type": "function", "name": "not_offered"}, []),
+        ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "g"}]}, ["g"]),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]}, []),
+    ],
+    ids=["auto", "none", "required", "named", "not offered", "required allowed", "auto allowed"],
+)
+def test_forced_tool_is_called_in_responses(client, choice, names):
+    tools = [{"type": "function", "name": name, "strict": False, "parameters": {"type": "object"}} for name in "fg"]
+    output = client.responses.create(**INPUT_REQUEST, tools=tools, tool_choice=choice).output
+    assert [item.name for item in output if item.type == "function_call"] == names
+    if not names:
+        assert [item.type for item in output] == ["message"]
+
+
+@pytest.mark.parametrize(
+    "choice, names",
+    [
+        ("auto", []),
+        ("none", []),
+        ("required", ["get_weather"]),
+        ({"type": "function", "function": {"name": "get_time"}}, ["get_time"]),
+        ({"type": "function", "function": {"name": "not_offered"}}, []),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [CHAT_TOOL]}}, ["get_weather"]),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [CHAT_TOOL]}}, []),
+    ],
+    ids=["auto", "none", "required", "named", "not offered", "required allowed", "auto allowed"],
+)
+def test_forced_tool_is_called_in_chat(client, choice, names):
+    tools = [CHAT_TOOL, {"type": "function", "function": {"name": "get_time"}}]
+    message = client.chat.completions.create(**CHAT_REQUEST, tools=tools, tool_choice=choice).choices[0].message
+    assert [call.function.name for call in message.tool_calls or ()] == names
+    assert (message.content is None) == bool(names)
+
+
+def test_tool_choice_without_tools_is_ignored(client):
+    assert client.responses.create(**INPUT_REQUEST, tool_choice="required").output[0].type == "message"
 
 
 PERSON_FORMAT, PERSON_TEXT = formats(Person.model_json_schema())
 
 
 @pytest.mark.parametrize(
-    "response, words",
+    "response, message",
     [
-        ("no json", r"is 'no json', but the request requires JSON"),
+        ("no json", "is 'no json', but the request requires JSON"),
         ('{"name": "A"}', r"does not follow the request's schema at \$.*'age' is a required property"),
         ('{"name": 5, "age": 1, "tags": []}', r"schema at \$\.name.*5 is not of type 'string'"),
-        ({"choices": [{"message": {"content": "no json"}}]}, "but the request requires JSON"),
-        (lambda request: "no json", "but the request requires JSON"),
-        (streamed("no json"), "but the request requires JSON"),
-        (["no json"], "but the request requires JSON"),
     ],
+    ids=["text", "missing property", "wrong type"],
 )
 @openai_responses.mock(strict=True)
-def test_strict_mode_validates_answers_against_the_request_schema(openai_mock, create, client, response, words):
+def test_strict_mode_validates_answers_against_the_request_schema(openai_mock, create, client, response, message):
     create.response = response
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=message):
         client.chat.completions.create(**CHAT_REQUEST, response_format=PERSON_FORMAT)
-    if isinstance(response, str):
-        openai_mock.responses.create.response = response
-        with pytest.raises(ValueError, match=words):
-            client.responses.create(**INPUT_REQUEST, text=PERSON_TEXT)
-
-
-@openai_responses.mock(strict=True)
-def test_strict_mode_accepts_valid_and_intentionally_broken_answers(create, client):
-    valid_json = ADA.model_dump_json()
-    for response, text in [
-        (ADA, valid_json),
-        (valid_json, valid_json),
-        (refusal(), None),
-        (cut('{"na'), '{"na'),
-        (filtered(""), ""),
-    ]:
-        create.response = response
-        assert complete("Hi", response_format=PERSON_FORMAT) == text
-    create.response = error(400)
-    with pytest.raises(openai.BadRequestError, match="The request was invalid"):
-        complete("Hi", response_format=PERSON_FORMAT)
-    create.response = tool_call("get_weather", "{broken")
-    assert chat(client, tools=[CHAT_TOOL]).message.tool_calls[0].function.arguments == "{broken"
+    openai_mock.responses.create.response = response
+    with pytest.raises(ValueError, match=message):
+        client.responses.create(**INPUT_REQUEST, text=PERSON_TEXT)
 
 
 @pytest.mark.parametrize(
-    "response, words",
+    "response",
     [
-        (tool_call("get_weather", town="Oslo"), r"the call of 'get_weather' does not follow"),
-        (tool_call("get_weather", city=5), r"schema at \$\.city"),
-        (tool_call("get_news"), r"calls 'get_news', but the request offers get_weather"),
-        (tool_call("get_weather", city="Oslo") + tool_call("get_news"), "get_news"),
+        {"choices": [{"message": {"content": "no json"}}]},
+        lambda request: "no json",
+        streamed("no json"),
+        ["no json"],
     ],
+    ids=["partial", "handler", "streamed", "list"],
 )
 @openai_responses.mock(strict=True)
-def test_strict_mode_validates_tool_calls(openai_mock, create, client, response, words):
-    create.response = openai_mock.responses.create.response = response
-    with pytest.raises(ValueError, match=words):
+def test_strict_mode_validates_every_form_of_answer(create, client, response):
+    create.response = response
+    with pytest.raises(ValueError, match="but the request requires JSON"):
+        client.chat.completions.create(**CHAT_REQUEST, response_format=PERSON_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "response, text",
+    [
+        (ADA, ADA.model_dump_json()),
+        (ADA.model_dump_json(), ADA.model_dump_json()),
+        (refusal(), None),
+        (cut('{"na'), '{"na'),
+        (filtered(""), ""),
+    ],
+    ids=["model", "text", "refusal", "cut", "filtered"],
+)
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_valid_and_intentionally_broken_answers(create, response, text):
+    create.response = response
+    assert complete("Hi", response_format=PERSON_FORMAT) == text
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_does_not_validate_errors(create):
+    create.response = error(400)
+    with pytest.raises(openai.BadRequestError, match="The request was invalid"):
+        complete("Hi", response_format=PERSON_FORMAT)
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_intentionally_broken_arguments(create, client):
+    create.response = tool_call("get_weather", "{broken")
+    (call,) = client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL]).choices[0].message.tool_calls
+    assert call.function.arguments == "{broken"
+
+
+@pytest.mark.parametrize(
+    "response, message",
+    [
+        (tool_call("get_weather", town="Oslo"), "the call of 'get_weather' does not follow"),
+        (tool_call("get_weather", city=5), r"schema at \$\.city"),
+        (tool_call("get_news"), "calls 'get_news', but the request offers get_weather"),
+        (tool_call("get_weather", city="Oslo") + tool_call("get_news"), "calls 'get_news'"),
+    ],
+    ids=["wrong property", "wrong type", "unknown tool", "second call"],
+)
+@openai_responses.mock(strict=True)
+def test_strict_mode_validates_tool_calls(openai_mock, create, client, response, message):
+    create.response = response
+    with pytest.raises(ValueError, match=message):
         client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL])
-    with pytest.raises(ValueError, match=words):
+    openai_mock.responses.create.response = response
+    with pytest.raises(ValueError, match=message):
         client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL | {"strict": False}])
 
 
-def token_usage(text, api):
-    """Tokens of the prompt, tokens of the answer, and their total."""
-    if api == "responses":
-        usage = sdk().responses.create(model="m", input=text).usage
-        return usage.input_tokens, usage.output_tokens, usage.total_tokens
-    param = {"chat.completions": "messages", "completions": "prompt", "embeddings": "input"}[api]
-    value = [{"role": "user", "content": text}] if param == "messages" else text
-    usage = lookup(lenient_client(), api).create(model="m", **{param: value}).usage
-    return usage.prompt_tokens, getattr(usage, "completion_tokens", 0), usage.total_tokens
+TOKEN_COUNTS = [("", 0), ("a", 1), ("1234", 1), ("12345", 2), ("word " * 100, 125)]
 
 
-@pytest.mark.parametrize("api", ["chat.completions", "responses", "completions", "embeddings"])
-def test_usage_grows_with_text_length_and_sums_to_total(openai_mock, api):
-    figures = [token_usage("word " * n, api) for n in (1, 10, 100, 1000)]
-    prompts = [prompt for prompt, _, _ in figures]
-    assert prompts == sorted(set(prompts))
-    answers = []
-    for n in () if api == "embeddings" else (1, 10, 100):
-        lookup(openai_mock, f"{api}.create").response = "word " * n
-        figures.append(token_usage("word ", api))
-        assert figures[-1][0] == prompts[0]
-        answers.append(figures[-1][1])
-    assert answers == sorted(set(answers))
-    assert all(prompt + answer == total for prompt, answer, total in figures)
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_chat_usage_counts_a_token_for_every_four_characters(create, client, text, count):
+    create.response = text
+    messages = [{"role": "user", "content": text}]
+    usage = client.chat.completions.create(model="m", messages=messages).usage
+    assert usage.prompt_tokens == count
+    assert usage.completion_tokens == count
+    assert usage.total_tokens == 2 * count
+
+
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_response_usage_counts_a_token_for_every_four_characters(openai_mock, client, text, count):
+    openai_mock.responses.create.response = text
+    usage = client.responses.create(model="m", input=text).usage
+    assert usage.input_tokens == count
+    assert usage.output_tokens == count
+    assert usage.total_tokens == 2 * count
+
+
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_completion_usage_counts_a_token_for_every_four_characters(openai_mock, client, text, count):
+    openai_mock.completions.create.response = text
+    usage = client.completions.create(model="m", prompt=text).usage
+    assert usage.prompt_tokens == count
+    assert usage.completion_tokens == count
+    assert usage.total_tokens == 2 * count
+
+
+@pytest.mark.parametrize("text, count", TOKEN_COUNTS)
+def test_embedding_usage_counts_a_token_for_every_four_characters(openai_mock, text, count):
+    usage = lenient_client().embeddings.create(model="m", input=text).usage
+    assert usage.prompt_tokens == count
+    assert usage.total_tokens == count
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"role": "user", "content": "1234" * 5},
+        {"role": "user", "content": [{"type": "input_text", "text": "1234" * 5}]},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "1234" * 5, "annotations": []}]},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "1234" * 5}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "1234" * 5}]},
+    ],
+    ids=["text", "text part", "output text", "refusal", "reasoning"],
+)
+def test_usage_counts_the_text_of_each_form_of_input(client, item):
+    assert client.responses.create(model="m", input=[item]).usage.input_tokens == 5
+
+
+def test_logprobs_list_a_token_for_every_four_characters(create, client):
+    create.response = "Hi you, é!"
+    completion = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, top_logprobs=2)
+    tokens = completion.choices[0].logprobs.content
+    assert [token.token for token in tokens] == ["Hi y", "ou, ", "é!"]
+    assert tokens[2].to_dict() == {
+        "token": "é!",
+        "logprob": -0.1,
+        "bytes": [195, 169, 33],
+        "top_logprobs": [
+            {"token": "é!", "logprob": -0.1, "bytes": [195, 169, 33]},
+            {"token": "é!1", "logprob": -3.0, "bytes": [195, 169, 33, 49]},
+        ],
+    }
 
 
 def test_set_text_ignores_max_tokens(create, client):
     create.response = "a long answer " * 50
     choice = client.chat.completions.create(**CHAT_REQUEST, max_tokens=5).choices[0]
-    assert (choice.message.content, choice.finish_reason) == ("a long answer " * 50, "stop")
+    assert choice.message.content == "a long answer " * 50
+    assert choice.finish_reason == "stop"
 
 
 # ======================================================================================================================
