@@ -7616,6 +7616,7 @@ def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}
         return {"status": "requires_action", "required_action": action}
 
+    usage_change = {"usage": _run_usage(store, run, turn)}  # before the answer is one of the messages of the thread
     block = {"type": "refusal", "refusal": turn.refusal} if turn.refusal else _text_block_with_citations(turn)
     message = _add_message(
         store,
@@ -7623,7 +7624,6 @@ def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
         {"role": "assistant", "content": [block], "run_id": run["id"], "assistant_id": run["assistant_id"]},
     )
 
-    usage_change = {"usage": _run_usage(store, run, turn)}
     usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), usage_change)["usage"]
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
     _add_run_step(store, run, details, usage=usage)
