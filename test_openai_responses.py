@@ -4831,57 +4831,227 @@ def test_azure_responses_have_content_filter_results(create, openai_mock):
 
 
 runs = resource_fixture("beta.threads.runs")
-thread = pytest.fixture(lambda client: add_thread(client, "Hi"))
-assistant = pytest.fixture(lambda client: add_assistant(client))
 
 
-def test_thread_and_message_fields_match_the_api(client):
-    no_files, thread = {"code_interpreter": {"file_ids": []}}, client.beta.threads.create()
+@pytest.fixture
+def thread(client):
+    """Return the ID of a thread with one message."""
+    return add_thread(client, "Hi")
+
+
+@pytest.fixture
+def assistant(client):
+    """Return the ID of an assistant without tools and instructions."""
+    return add_assistant(client)
+
+
+def test_new_assistant_has_default_fields(client):
+    assistant = client.beta.assistants.create(model="gpt-4o").to_dict()
+    assert assistant == {
+        "id": "asst_000000000000000000000001",
+        "object": "assistant",
+        "created_at": assistant["created_at"],
+        "model": "gpt-4o",
+        "name": None,
+        "description": None,
+        "instructions": None,
+        "metadata": {},
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "response_format": "auto",
+        "reasoning_effort": None,
+        "tools": [],
+        "tool_resources": {},
+    }
+
+
+@pytest.mark.parametrize(
+    "tool_type, requested, expected",
+    [
+        ("code_interpreter", None, {"code_interpreter": {"file_ids": []}}),
+        (
+            "code_interpreter",
+            {"code_interpreter": {"file_ids": ["file-1"]}},
+            {"code_interpreter": {"file_ids": ["file-1"]}},
+        ),
+        ("file_search", None, {}),
+    ],
+    ids=["code interpreter", "code interpreter with files", "file search"],
+)
+def test_code_interpreter_of_an_assistant_has_a_list_of_files(client, tool_type, requested, expected):
+    assistant = client.beta.assistants.create(model="m", tools=[{"type": tool_type}], tool_resources=requested)
+    assert assistant.to_dict()["tool_resources"] == expected
+
+
+def test_retrieved_thread_without_files_has_an_empty_list_of_files(client):
+    thread = client.beta.threads.create()
     assert thread.to_dict()["tool_resources"] == {}
-    assert client.beta.threads.retrieve(thread.id).to_dict()["tool_resources"] == no_files
-    searching = client.beta.threads.create(tool_resources={"file_search": {"vector_store_ids": [add_store(client)]}})
-    assert client.beta.threads.retrieve(searching.id) == searching
-    message = client.beta.threads.messages.create(thread.id, role="user", content="Hi")
-    updated = client.beta.threads.messages.update(message.id, thread_id=thread.id, metadata={"a": "b"}).to_dict()
+    retrieved = client.beta.threads.retrieve(thread.id)
+    assert retrieved.to_dict()["tool_resources"] == {"code_interpreter": {"file_ids": []}}
+
+
+def test_retrieved_thread_keeps_its_tool_resources(client):
+    tool_resources = {"file_search": {"vector_store_ids": [add_store(client)]}}
+    thread = client.beta.threads.create(tool_resources=tool_resources)
+    assert thread.to_dict()["tool_resources"] == tool_resources
+    assert client.beta.threads.retrieve(thread.id) == thread
+
+
+def test_message_text_becomes_a_block_with_annotations(client, thread):
+    image = {"type": "image_file", "image_file": {"file_id": "file-1"}}
+    content = [{"type": "text", "text": "see"}, image]
+    message = client.beta.threads.messages.create(thread, role="user", content=content).to_dict()
+    text_block = {"type": "text", "text": {"value": "see", "annotations": []}}
+    assert message["content"] == [text_block, image]
+    assert message["object"] == "thread.message"
+    assert message["status"] == "completed"
+    assert message["attachments"] == []
+    assert message["metadata"] == {}
+
+
+def test_updated_message_has_file_ids_instead_of_attachments(client, thread):
+    message = client.beta.threads.messages.create(thread, role="user", content="Hi")
+    updated = client.beta.threads.messages.update(message.id, thread_id=thread, metadata={"a": "b"}).to_dict()
     assert "attachments" not in updated
-    assert (updated["file_ids"], updated["metadata"]) == ([], {"a": "b"})
-    stored = client.beta.threads.messages.retrieve(message.id, thread_id=thread.id)
-    assert (stored.attachments, stored.metadata) == ([], {"a": "b"})
+    assert updated["file_ids"] == []
+    assert updated["metadata"] == {"a": "b"}
+    stored = client.beta.threads.messages.retrieve(message.id, thread_id=thread)
+    assert stored.attachments == []
+    assert stored.metadata == {"a": "b"}
 
 
-def test_run_advances_with_each_retrieve(openai_mock, client, runs, thread, assistant):
-    openai_mock.beta.threads.runs.create.response = "Hello"
+def test_new_run_has_default_fields(runs, thread, assistant):
+    run = runs.create(thread, assistant_id=assistant).to_dict()
+    assert run == {
+        "id": "run_000000000000000000000001",
+        "object": "thread.run",
+        "thread_id": thread,
+        "assistant_id": assistant,
+        "status": "queued",
+        "created_at": run["created_at"],
+        "expires_at": run["created_at"] + 600,
+        "started_at": None,
+        "completed_at": None,
+        "cancelled_at": None,
+        "failed_at": None,
+        "last_error": None,
+        "incomplete_details": None,
+        "required_action": None,
+        "usage": None,
+        "model": "gpt-4o",
+        "instructions": "",
+        "metadata": {},
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "response_format": "auto",
+        "reasoning_effort": None,
+        "tools": [],
+        "tool_choice": "auto",
+        "tool_resources": {},
+        "parallel_tool_calls": True,
+        "truncation_strategy": {"type": "auto", "last_messages": None},
+        "max_completion_tokens": None,
+        "max_prompt_tokens": None,
+    }
+
+
+def test_run_advances_with_each_retrieve(runs, thread, assistant):
     run = runs.create(thread, assistant_id=assistant)
-    snapshots = [run, *(runs.retrieve(run.id, thread_id=thread) for _ in range(3))]
-    assert [snapshot.status for snapshot in snapshots] == ["queued", "in_progress", "completed", "completed"]
+    assert run.status == "queued"
+    retrieved_statuses = statuses(lambda: runs.retrieve(run.id, thread_id=thread), 3)
+    assert retrieved_statuses == ["in_progress", "completed", "completed"]
+
+
+def test_run_timestamps_follow_its_status(openai_mock, monkeypatch, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = [tool_call("f"), "done"]
+    start = 2_000_000_000
+    monkeypatch.setattr(time, "time", lambda: start)
+    id = runs.create(thread, assistant_id=assistant).id
+
+    def retrieve(seconds):
+        monkeypatch.setattr(time, "time", lambda: start + seconds)
+        return runs.retrieve(id, thread_id=thread)
+
+    in_progress = retrieve(10)
+    assert in_progress.started_at == start + 10
+    assert in_progress.completed_at is None
+    waiting = retrieve(20)
+    assert waiting.status == "requires_action"
+    call_id = waiting.required_action.submit_tool_outputs.tool_calls[0].id
+    outputs = [{"tool_call_id": call_id, "output": "x"}]
+    queued = runs.submit_tool_outputs(id, thread_id=thread, tool_outputs=outputs)
+    assert queued.status == "queued"
+    assert queued.expires_at == start + 20 + 600
+    assert retrieve(30).started_at == start + 10  # the run started before it waited
+    completed = retrieve(40)
+    assert completed.completed_at == start + 40
+    assert completed.expires_at is None
+    tool_step, message_step = runs.steps.list(id, thread_id=thread, order="asc")
+    assert tool_step.created_at == start + 20
+    assert tool_step.completed_at == start + 20
+    assert message_step.completed_at == start + 40
+
+
+def test_completed_run_adds_a_message_and_its_step(openai_mock, client, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = "Hello"
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
     assert thread_texts(client, thread) == ["Hi", "Hello"]
     answer = client.beta.threads.messages.list(thread).data[0]
-    assert (answer.role, answer.run_id, answer.assistant_id) == ("assistant", run.id, assistant)
+    assert answer.role == "assistant"
+    assert answer.run_id == run.id
+    assert answer.assistant_id == assistant
     (step,) = runs.steps.list(run.id, thread_id=thread).data
+    assert step.type == "message_creation"
     assert step.step_details.message_creation.message_id == answer.id
+    assert step.assistant_id == assistant
     assert step.status == "completed"
-    assert runs.steps.retrieve(step.id, run_id=run.id, thread_id=thread).id == step.id
-    assert snapshots[-1].usage.total_tokens == snapshots[-1].usage.prompt_tokens + snapshots[-1].usage.completion_tokens
+    assert step.usage.to_dict() == run.usage.to_dict()
+    assert runs.steps.retrieve(step.id, run_id=run.id, thread_id=thread) == step
 
 
-def test_run_polling_helpers(openai_mock, client, thread, assistant):
+def test_run_usage_counts_instructions_and_messages(openai_mock, client, runs, assistant):
+    openai_mock.beta.threads.runs.create.response = "a" * 12
+    thread = add_thread(client, "b" * 40, "c" * 400)
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant, instructions="d" * 4000)
+    assert run.usage.to_dict() == {
+        "prompt_tokens": 1000 + 100 + 10,
+        "completion_tokens": 3,
+        "total_tokens": 1113,
+        "prompt_token_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def test_set_run_usage_appears_when_the_run_ends(openai_mock, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = {"usage": {"prompt_tokens": 2, "completion_tokens": 3}}
+    assert runs.create(thread, assistant_id=assistant).usage is None
+    assert runs.create_and_poll(thread_id=thread, assistant_id=assistant).usage.total_tokens == 5
+
+
+def test_create_and_poll_returns_the_completed_run(openai_mock, client, client_kind, thread, assistant):
     openai_mock.beta.threads.runs.create.response = "polled"
-    openai_mock.beta.threads.create_and_run.response = "made and polled"
+
+    async def poll(client):
+        runs = client.beta.threads.runs
+        return await awaited(runs.create_and_poll(thread_id=thread, assistant_id=assistant))
+
+    run = run_with_client(client_kind, poll)
+    assert run.status == "completed"
+    assert run.thread_id == thread
+    assert thread_texts(client, thread) == ["Hi", "polled"]
+
+
+def test_create_and_run_poll_creates_the_thread(openai_mock, client, client_kind, assistant):
+    openai_mock.beta.threads.create_and_run.response = "created and polled"
     new_thread = {"messages": [{"role": "user", "content": "Hi"}], "metadata": {"k": "v"}}
 
-    async def scene(client):
-        threads, poll = client.beta.threads, {"assistant_id": assistant}
-        run = await awaited(threads.runs.create_and_poll(thread_id=thread, **poll))
-        assert run.status == "completed"
-        assert run.thread_id == thread
-        return await awaited(threads.create_and_run_poll(thread=new_thread, **poll))
+    async def poll(client):
+        return await awaited(client.beta.threads.create_and_run_poll(thread=new_thread, assistant_id=assistant))
 
-    for kind in ("sync", "async"):
-        run = run_with_client(kind, scene)
-        assert run.status == "completed"
-        assert client.beta.threads.retrieve(run.thread_id).metadata == {"k": "v"}
-        assert thread_texts(client, run.thread_id) == ["Hi", "made and polled"]
-    assert thread_texts(client, thread) == ["Hi", "polled", "polled"]
+    run = run_with_client(client_kind, poll)
+    assert run.status == "completed"
+    assert client.beta.threads.retrieve(run.thread_id).metadata == {"k": "v"}
+    assert thread_texts(client, run.thread_id) == ["Hi", "created and polled"]
 
 
 def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, thread, assistant):
@@ -4890,54 +5060,70 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     assert run.status == "requires_action"
     tool_calls = run.required_action.submit_tool_outputs.tool_calls
     assert [(call.function.name, call.function.arguments) for call in tool_calls] == [("f", '{"a": 1}'), ("g", "{}")]
+    (waiting_step,) = runs.steps.list(run.id, thread_id=thread)
+    assert waiting_step.status == "in_progress"
+    assert waiting_step.completed_at is None
+    assert [call.function.output for call in waiting_step.step_details.tool_calls] == [None, None]
+
     outputs = [{"tool_call_id": call.id, "output": call.function.name} for call in tool_calls]
     completed = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
-    assert (completed.status, completed.id, completed.required_action) == ("completed", run.id, None)
+    assert completed.status == "completed"
+    assert completed.id == run.id
+    assert completed.required_action is None
     assert thread_texts(client, thread) == ["Hi", "done"]
-    first, second = runs.steps.list(run.id, thread_id=thread, order="asc").data
-    assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
-    assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
-    assert completed.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
-    assert openai_mock.state._store_metadata.id_counters["run_"] == 1  # no run was made that nobody sees
+    tool_step, message_step = runs.steps.list(run.id, thread_id=thread, order="asc").data
+    assert tool_step.type == "tool_calls"
+    assert tool_step.status == "completed"
+    assert [call.function.output for call in tool_step.step_details.tool_calls] == ["f", "g"]
+    assert message_step.type == "message_creation"
+    assert len(runs.list(thread).data) == 1
+    assert openai_mock.state._store_metadata.id_counters["run_"] == 1  # no ID was used for a second run
 
 
-@pytest.mark.parametrize("ids", [["call_x"], [0, "call_x"], []])
+@pytest.mark.parametrize(
+    "other_ids, answers_call",
+    [(["call_x"], False), (["call_x"], True), ([], False)],
+    ids=["unknown call", "additional call", "no outputs"],
+)
 @pytest.mark.parametrize("answer", [..., "final"])
 def test_wrong_tool_outputs_are_rejected_without_consuming_a_step(
-    openai_mock, client, runs, thread, assistant, ids, answer
+    openai_mock, client, runs, thread, assistant, other_ids, answers_call, answer
 ):
     openai_mock.beta.threads.runs.create.response = [tool_call("f"), answer]
     run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
     call_id = run.required_action.submit_tool_outputs.tool_calls[0].id
     submit = functools.partial(runs.submit_tool_outputs_and_poll, run_id=run.id, thread_id=thread)
-    with pytest.raises(openai.BadRequestError, match="Expected tool outputs for call_ids"):
-        submit(tool_outputs=[{"tool_call_id": call_id if id == 0 else id, "output": "x"} for id in ids])
+    ids = [call_id] * answers_call + other_ids
+    with pytest.raises(openai.BadRequestError, match="Expected tool outputs for call_ids") as caught:
+        submit(tool_outputs=[{"tool_call_id": id, "output": "x"} for id in ids])
+    assert caught.value.param == "tool_outputs"
     assert runs.retrieve(run.id, thread_id=thread).status == "requires_action"
     assert submit(tool_outputs=[{"tool_call_id": call_id, "output": "x"}]).status == "completed"
-    assert thread_texts(client, thread)[-1] == (openai_responses._DEFAULT_TEXT if answer is ... else answer)
+    expected_text = "This is a mock response." if answer is ... else answer
+    assert thread_texts(client, thread)[-1] == expected_text
 
 
 def test_run_uses_the_tools_of_its_assistant(client, runs, thread):
-    thread_path = {"thread_id": thread}
-    run = runs.create_and_poll(
-        **thread_path, assistant_id=add_assistant(client, tools=[CHAT_TOOL]), tool_choice="required"
-    )
+    assistant = add_assistant(client, tools=[CHAT_TOOL])
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant, tool_choice="required")
     call = run.required_action.submit_tool_outputs.tool_calls[0]
+    assert call.function.name == "get_weather"
     assert json.loads(call.function.arguments).keys() == {"city"}
     outputs = [{"tool_call_id": call.id, "output": "sunny"}]
-    assert runs.submit_tool_outputs_and_poll(run_id=run.id, **thread_path, tool_outputs=outputs).status == "completed"
+    completed = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert completed.status == "completed"  # `tool_choice` does not require a second call
 
 
 def test_run_can_be_set_to_require_action(openai_mock, runs, thread, assistant):
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
     openai_mock.beta.threads.runs.create.response = {"status": "requires_action", "required_action": action}
-    with runs.stream(thread_id=thread, assistant_id=assistant) as streaming:
-        assert streaming.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
+    with runs.stream(thread_id=thread, assistant_id=assistant) as stream:
+        assert stream.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
     run = runs.list(thread).data[0]
     submission = {"thread_id": thread, "tool_outputs": [{"tool_call_id": "call_1", "output": "x"}]}
     assert runs.submit_tool_outputs_and_poll(run_id=run.id, **submission).status == "completed"
-    with pytest.raises(openai.BadRequestError, match="do not accept tool outputs"):
+    with pytest.raises(openai.BadRequestError, match="Runs in status 'completed' do not accept tool outputs"):
         runs.submit_tool_outputs(run.id, **submission)
 
 
@@ -4945,63 +5131,153 @@ def test_run_refusal_becomes_refusal_content(openai_mock, client, assistant):
     openai_mock.beta.threads.create_and_run.response = refusal("No.")
     run = client.beta.threads.create_and_run_poll(assistant_id=assistant)
     message = client.beta.threads.messages.list(run.thread_id).data[0]
-    assert (message.content[0].type, message.content[0].refusal) == ("refusal", "No.")
-    with client.beta.threads.create_and_run_stream(assistant_id=assistant) as streaming:
-        assert streaming.get_final_messages()[0].content[0].refusal == "No."
+    assert message.content[0].to_dict() == {"type": "refusal", "refusal": "No."}
+    assert run.usage.completion_tokens == 1
+    with client.beta.threads.create_and_run_stream(assistant_id=assistant) as stream:
+        assert stream.get_final_messages()[0].content[0].refusal == "No."
 
 
-def test_runs_are_cancelled_expired_truncated_and_failed(openai_mock, client, runs, thread, assistant):
+def test_run_is_cancelled_once(runs, thread, assistant):
     run = runs.create(thread, assistant_id=assistant)
     assert runs.cancel(run.id, thread_id=thread).status == "cancelling"
-    assert runs.retrieve(run.id, thread_id=thread).status == "cancelled"
+    cancelled = runs.retrieve(run.id, thread_id=thread)
+    assert cancelled.status == "cancelled"
+    assert cancelled.cancelled_at
+    assert cancelled.expires_at is None
     with pytest.raises(openai.BadRequestError, match="Cannot cancel run with status 'cancelled'"):
         runs.cancel(run.id, thread_id=thread)
-    expired_run = runs.create(thread, assistant_id=assistant)
-    openai_mock.state["beta.threads.runs"][thread, expired_run.id]["expires_at"] = 1
-    assert runs.retrieve(expired_run.id, thread_id=thread).status == "expired"
-    openai_mock.beta.threads.runs.create.response = cut("Hel")
-    incomplete_run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
-    assert (incomplete_run.status, incomplete_run.incomplete_details.reason) == ("incomplete", "max_completion_tokens")
-    assert thread_texts(client, thread) == ["Hi", "Hel"]
-    openai_mock.beta.threads.runs.create.response = {"usage": {"prompt_tokens": 2, "completion_tokens": 3}}
-    assert runs.create(thread, assistant_id=assistant).usage is None
-    assert runs.create_and_poll(thread_id=thread, assistant_id=assistant).usage.total_tokens == 5
-    openai_mock.beta.threads.runs.create.response = {"last_error": {"code": "server_error", "message": "sorry"}}
-    assert runs.create_and_poll(thread_id=thread, assistant_id=assistant).status == "failed"
+
+
+def test_run_expires_at_its_expiry_time(openai_mock, runs, thread, assistant):
+    run = runs.create(thread, assistant_id=assistant)
+    openai_mock.state["beta.threads.runs"][thread, run.id]["expires_at"] = 1
+    assert runs.retrieve(run.id, thread_id=thread).status == "expired"
+
+
+@pytest.mark.parametrize(
+    "response, message_reason",
+    [(cut("Hel"), "max_tokens"), (filtered("Hel"), "content_filter")],
+    ids=["cut", "filtered"],
+)
+def test_run_with_incomplete_text_is_incomplete(openai_mock, client, runs, thread, assistant, response, message_reason):
+    openai_mock.beta.threads.runs.create.response = response
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
+    assert run.status == "incomplete"
+    assert run.incomplete_details.reason == "max_completion_tokens"
+    assert run.completed_at is None
+    assert run.usage.completion_tokens == 1
+    message = client.beta.threads.messages.list(thread).data[0]
+    assert message.content[0].text.value == "Hel"
+    assert message.status == "incomplete"
+    assert message.incomplete_details.reason == message_reason
+
+
+@pytest.mark.parametrize(
+    "fields, status",
+    [
+        ({"last_error": {"code": "server_error", "message": "sorry"}}, "failed"),
+        ({"incomplete_details": {"reason": "max_prompt_tokens"}}, "incomplete"),
+        (
+            {"required_action": {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": []}}},
+            "requires_action",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_run_status_follows_from_set_fields(openai_mock, runs, thread, assistant, fields, status):
+    openai_mock.beta.threads.runs.create.response = fields
+    run = runs.create(thread, assistant_id=assistant)
+    assert run.status == status
+    assert run.completed_at is None
+    assert runs.retrieve(run.id, thread_id=thread).status == status
 
 
 def test_run_inherits_unset_fields_from_its_assistant(client, runs, thread):
-    options = {"model": "gpt-5", "instructions": "be nice", "temperature": 0.5, "top_p": 0.25}
-    options |= {"response_format": {"type": "json_object"}, "tools": [CHAT_TOOL]}
-    assistant = client.beta.assistants.create(**options, metadata={"k": "assistant"})
-    run = runs.create(thread, assistant_id=assistant.id)
-    assert {key: run.to_dict()[key] for key in options}.items() <= assistant.to_dict().items()
-    assert (run.model, run.instructions, run.temperature) == ("gpt-5", "be nice", 0.5)
+    fields = {
+        "model": "gpt-5",
+        "instructions": "be nice",
+        "temperature": 0.5,
+        "top_p": 0.25,
+        "response_format": {"type": "json_object"},
+    }
+    assistant = add_assistant(client, **fields, tools=[CHAT_TOOL], metadata={"k": "assistant"})
+    run = runs.create(thread, assistant_id=assistant)
+    assert {name: run.to_dict()[name] for name in fields} == fields
     assert run.tools[0].function.name == "get_weather"
     assert run.metadata == {}
-    overrides = {"model": "gpt-4o", "instructions": "no", "additional_instructions": "more", "metadata": {"k": "run"}}
-    overrides |= {"tools": [], "additional_messages": [{"role": "user", "content": "and?"}]}
-    run = runs.create(thread, assistant_id=assistant.id, **overrides)
-    assert (run.model, run.instructions, run.metadata, run.tools) == ("gpt-4o", "no more", {"k": "run"}, [])
+
+
+def test_run_fields_override_those_of_its_assistant(client, runs, thread):
+    assistant = add_assistant(client, model="gpt-5", instructions="be nice", temperature=0.5, tools=[CHAT_TOOL])
+    fields = {"model": "gpt-4o", "instructions": "no", "temperature": 0.25, "tools": [], "metadata": {"k": "run"}}
+    run = runs.create(thread, assistant_id=assistant, **fields)
+    assert {name: run.to_dict()[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [({}, "be nice more"), ({"instructions": "no"}, "no more"), ({"instructions": ""}, "more")],
+    ids=["inherited", "overridden", "empty"],
+)
+def test_additional_instructions_follow_the_instructions(client, runs, thread, options, expected):
+    assistant = add_assistant(client, instructions="be nice")
+    run = runs.create(thread, assistant_id=assistant, additional_instructions="more", **options)
+    assert run.instructions == expected
+
+
+def test_additional_messages_are_added_to_the_thread(client, runs, thread, assistant):
+    runs.create(thread, assistant_id=assistant, additional_messages=[{"role": "user", "content": "and?"}])
     assert thread_texts(client, thread) == ["Hi", "and?"]
+
+
+def test_run_with_unknown_assistant_is_rejected(runs, thread):
     with pytest.raises(openai.NotFoundError, match="No assistant found with id 'asst_x'"):
         runs.create(thread, assistant_id="asst_x")
 
 
-def test_attachments_and_tool_resources_create_vector_stores(client):
-    file, other_file = add_file(client), add_file(client, name="b.txt")
-    threads, files = client.beta.threads, client.vector_stores.files
-    new_store = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
-    for create_owner in (threads.create, functools.partial(client.beta.assistants.create, model="gpt-4o")):
-        (store,) = create_owner(tool_resources=new_store).tool_resources.file_search.vector_store_ids
-        assert [item.id for item in files.list(store)] == [file]
-    thread = threads.create().id
-    attachment = {"file_id": other_file, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}
-    message = threads.messages.create(thread, role="user", content="see", attachments=[attachment])
-    assert message.attachments[0].file_id == other_file
-    resources = threads.retrieve(thread).tool_resources
-    assert resources.code_interpreter.file_ids == [other_file]
-    assert [item.id for item in files.list(resources.file_search.vector_store_ids[0])] == [other_file]
+@pytest.mark.parametrize(
+    "retrieve, message",
+    [
+        (lambda runs, thread, run: runs.retrieve("x", thread_id=thread), "No run found with id 'x'."),
+        (lambda runs, thread, run: runs.list("x"), "No thread found with id 'x'."),
+        (
+            lambda runs, thread, run: runs.steps.retrieve("x", run_id=run, thread_id=thread),
+            "No run step found with id 'x'.",
+        ),
+    ],
+    ids=["run", "thread", "step"],
+)
+def test_missing_run_objects_are_not_found(runs, thread, assistant, retrieve, message):
+    run = runs.create(thread, assistant_id=assistant).id
+    with pytest.raises(openai.NotFoundError) as caught:
+        retrieve(runs, thread, run)
+    assert caught.value.body["message"] == message
+
+
+def test_requested_vector_stores_are_created_with_their_files(client):
+    file = add_file(client)
+    tool_resources = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
+    created_objects = [
+        client.beta.threads.create(tool_resources=tool_resources),
+        client.beta.assistants.create(model="gpt-4o", tool_resources=tool_resources),
+    ]
+    for created in created_objects:
+        (store,) = created.tool_resources.file_search.vector_store_ids
+        assert [item.id for item in client.vector_stores.files.list(store)] == [file]
+
+
+def test_attachments_become_tool_resources_of_the_thread(client, thread):
+    messages = client.beta.threads.messages
+    tools = [{"type": "file_search"}, {"type": "code_interpreter"}]
+    files = [add_file(client, name="a.txt"), add_file(client, name="b.txt")]
+    for file in files:
+        attachments = [{"file_id": file, "tools": tools}]
+        message = messages.create(thread, role="user", content="see", attachments=attachments)
+        assert message.attachments[0].file_id == file
+    resources = client.beta.threads.retrieve(thread).tool_resources
+    assert resources.code_interpreter.file_ids == files
+    (store,) = resources.file_search.vector_store_ids  # both files are in the same vector store
+    assert [item.id for item in client.vector_stores.files.list(store, order="asc")] == files
 
 
 # ======================================================================================================================
