@@ -5285,181 +5285,430 @@ def test_attachments_become_tool_resources_of_the_thread(client, thread):
 # ======================================================================================================================
 
 
-async def test_files_are_uploaded_into_vector_stores(client):
-    stores, async_stores = client.vector_stores, sdk("async").vector_stores
+async def test_files_are_uploaded_into_a_vector_store(openai_mock, either_client):
+    stores = either_client.vector_stores
+    store = await awaited(stores.create())
+    options = {"vector_store_id": store.id, "attributes": {"lang": "en"}}
+    file = await awaited(stores.files.upload_and_poll(file=("b.txt", b"123"), **options))
+    assert file.status == "completed"
+    assert file.attributes == {"lang": "en"}
+    assert file.usage_bytes == 3
+
+
+async def test_file_batch_uploads_are_counted(openai_mock, either_client):
+    stores = either_client.vector_stores
+    store = await awaited(stores.create())
+    files = [("d.txt", b"d"), ("e.txt", b"e"), ("f.txt", b"f")]
+    batch = await awaited(stores.file_batches.upload_and_poll(store.id, files=files))
+    assert batch.status == "completed"
+    assert batch.file_counts.completed == 3
+    assert batch.file_counts.total == 3
+    updated_store = await awaited(stores.retrieve(store.id))
+    assert updated_store.file_counts.total == 3
+
+
+def test_vector_store_counts_its_files_and_their_bytes(client):
+    stores = client.vector_stores
     store = stores.create(file_ids=[add_file(client, b"12345")]).id
-    options = {"vector_store_id": store, "attributes": {"lang": "en"}}
-    uploaded = [stores.files.upload_and_poll(file=("b.txt", b"123"), **options)]
-    uploaded.append(await async_stores.files.upload_and_poll(file=("c.txt", b"12"), **options))
-    assert [file.usage_bytes for file in uploaded] == [3, 2]
-    for file in uploaded:
-        assert (file.status, file.attributes) == ("completed", {"lang": "en"})
+    file = stores.files.upload_and_poll(vector_store_id=store, file=("b.txt", b"123"))
     updated_store = stores.retrieve(store)
-    assert (updated_store.file_counts.completed, updated_store.file_counts.total, updated_store.usage_bytes) == (
-        3,
-        3,
-        10,
-    )
+    assert updated_store.file_counts.completed == 2
+    assert updated_store.file_counts.total == 2
+    assert updated_store.usage_bytes == 8
     assert stores.files.delete(file.id, vector_store_id=store).deleted
     updated_store = stores.retrieve(store)
-    assert (updated_store.file_counts.total, updated_store.usage_bytes) == (2, 8)
-    assert client.files.retrieve(file.id)
-    files = [("d.txt", b"d"), ("e.txt", b"e"), ("f.txt", b"f")]
-    for upload in (stores.file_batches.upload_and_poll, async_stores.file_batches.upload_and_poll):
-        batch = await awaited(upload(store, files=files))
-        assert (batch.status, batch.file_counts.completed, batch.file_counts.total) == ("completed", 3, 3)
-    assert stores.retrieve(store).file_counts.total == 8
+    assert updated_store.file_counts.total == 1
+    assert updated_store.usage_bytes == 5
+    assert client.files.retrieve(file.id).id == file.id  # the file itself is still stored
 
 
-RETRIEVE_CALLS = {
-    "store": lambda stores, store, file: stores.retrieve(store).id,
-    "stores": lambda stores, store, file: stores.list().data,
-    "file": lambda stores, store, file: stores.files.retrieve(file, vector_store_id=store),
-    "files": lambda stores, store, file: stores.files.list(store).data,
-}
+def test_new_vector_store_has_default_fields(client):
+    store = client.vector_stores.create().to_dict()
+    assert store == {
+        "id": "vs_000000000000000000000001",
+        "object": "vector_store",
+        "created_at": store["created_at"],
+        "last_active_at": store["created_at"],
+        "name": "",
+        "status": "completed",
+        "metadata": {},
+        "usage_bytes": 0,
+        "file_counts": {"cancelled": 0, "completed": 0, "failed": 0, "in_progress": 0, "total": 0},
+        "expires_after": None,
+        "expires_at": None,
+    }
 
 
-@pytest.mark.parametrize("look", RETRIEVE_CALLS)
-def test_vector_store_files_complete_on_first_retrieve(openai_mock, client, look):
-    file, stores = add_file(client, b"12345"), client.vector_stores
+def test_new_vector_store_file_has_default_fields(client):
+    store = add_store(client)
+    file_id = add_file(client, b"12345")
+    file = client.vector_stores.files.create(store, file_id=file_id).to_dict()
+    assert file == {
+        "id": file_id,
+        "object": "vector_store.file",
+        "created_at": file["created_at"],
+        "vector_store_id": store,
+        "status": "in_progress",
+        "usage_bytes": 0,
+        "last_error": None,
+        "attributes": {},
+        "chunking_strategy": {
+            "type": "static",
+            "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
+        },
+    }
+
+
+def test_new_file_batch_has_default_fields(client):
+    store = add_store(client)
+    batch = client.vector_stores.file_batches.create(store, file_ids=[add_file(client)]).to_dict()
+    assert batch == {
+        "id": "vsfb_000000000000000000000001",
+        "object": "vector_store.files_batch",
+        "created_at": batch["created_at"],
+        "vector_store_id": store,
+        "status": "in_progress",
+        "file_counts": {"cancelled": 0, "completed": 0, "failed": 0, "in_progress": 1, "total": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    "retrieve",
+    [
+        lambda stores, store, file: stores.retrieve(store).id,
+        lambda stores, store, file: stores.list().data,
+        lambda stores, store, file: stores.files.retrieve(file, vector_store_id=store),
+        lambda stores, store, file: stores.files.list(store).data,
+    ],
+    ids=["store", "stores", "file", "files"],
+)
+def test_vector_store_files_complete_on_first_retrieve(openai_mock, client, retrieve):
+    stores = client.vector_stores
+    file = add_file(client, b"12345")
     store = stores.create(file_ids=[file])
-    assert (store.status, store.file_counts.in_progress, store.usage_bytes) == ("in_progress", 1, 0)
+    assert store.status == "in_progress"
+    assert store.file_counts.in_progress == 1
+    assert store.usage_bytes == 0
     assert openai_mock.state["vector_stores.files"][store.id, file]["status"] == "in_progress"
-    RETRIEVE_CALLS[look](stores, store.id, file)
+    retrieve(stores, store.id, file)
+    assert openai_mock.state["vector_stores.files"][store.id, file]["status"] == "completed"
     stored = openai_mock.state["vector_stores"][store.id]
-    assert (stored["status"], stored["usage_bytes"]) == ("completed", 5)
-    assert (stored["file_counts"]["in_progress"], stored["file_counts"]["completed"]) == (0, 1)
-    assert stores.files.create(store.id, file_id=add_file(client)).status == "in_progress"
-    assert (stored["status"], stored["file_counts"]["total"]) == ("in_progress", 2)
-    assert stores.retrieve(store.id).status == "completed" == stores.files.list(store.id).data[0].status
+    assert stored["status"] == "completed"
+    assert stored["usage_bytes"] == 5
+    assert stored["file_counts"]["in_progress"] == 0
+    assert stored["file_counts"]["completed"] == 1
+
+
+def test_added_file_sets_the_vector_store_in_progress(client):
+    stores = client.vector_stores
+    store = add_store(client)
+    added = stores.files.create(store, file_id=add_file(client))
+    assert added.status == "in_progress"
+    assert stores.update(store, name="n").status == "in_progress"
+    assert stores.retrieve(store).status == "completed"
+    assert stores.files.list(store).data[0].status == "completed"
 
 
 def test_file_in_progress_can_be_removed_from_a_vector_store(client):
-    file, stores = add_file(client), client.vector_stores
-    store = stores.create(file_ids=[file]).id
-    stores.files.delete(file, vector_store_id=store)
-    updated_store = stores.retrieve(store)
-    assert (updated_store.status, updated_store.file_counts.total, updated_store.file_counts.in_progress) == (
-        "completed",
-        0,
-        0,
-    )
-
-
-def test_set_vector_store_fields_are_kept(openai_mock, client):
-    file, stores = add_file(client), client.vector_stores
-    openai_mock.vector_stores.create.response = {"status": "in_progress"}
-    store = stores.create(file_ids=[file])
-    assert stores.retrieve(store.id).status == "in_progress" == stores.retrieve(store.id).status
-    openai_mock.vector_stores.create.response = {"file_counts": {"completed": 7, "total": 7}}
-    store = stores.create(file_ids=[file])
-    assert stores.retrieve(store.id).file_counts == store.file_counts
-    assert store.file_counts.completed == 7
-    openai_mock.vector_stores.create.response = {"expires_at": 5}
-    after = {"anchor": "last_active_at", "days": 1}
-    assert stores.create(file_ids=[file], expires_after=after).expires_at == 5
-    del openai_mock.vector_stores.create.response
-    openai_mock.vector_stores.files.create.response = {"status": "failed"}
-    failed = stores.files.create(stores.create().id, file_id=file)
-    assert stores.files.retrieve(file, vector_store_id=failed.vector_store_id).status == "failed"
-    assert stores.retrieve(failed.vector_store_id).file_counts.failed == 1
-
-
-@pytest.mark.parametrize("look", ["batch", "files", "store"])
-def test_file_batch_completes_on_first_retrieve(client, look):
-    batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
-    batch = batches.create(store, file_ids=[add_file(client, name=f"{i}.txt") for i in range(2)])
-    assert (batch.status, batch.file_counts.in_progress, batch.file_counts.total) == ("in_progress", 2, 2)
-    if look == "files":
-        assert {file.status for file in batches.list_files(batch.id, vector_store_id=store)} == {"completed"}
-    elif look == "store":
-        assert client.vector_stores.retrieve(store).file_counts.completed == 2
-    batch = batches.retrieve(batch.id, vector_store_id=store)
-    assert (batch.status, batch.file_counts.completed, batch.file_counts.in_progress) == ("completed", 2, 0)
-    assert batches.cancel(batch.id, vector_store_id=store) == batch  # too late
-
-
-def test_file_batch_is_cancelled(client):
-    batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
-    batch = batches.create(store, file_ids=[add_file(client)])
-    cancelled = batches.cancel(batch.id, vector_store_id=store)
-    assert (cancelled.status, cancelled.file_counts.cancelled) == ("cancelled", 1)
-    assert batches.retrieve(batch.id, vector_store_id=store) == cancelled
+    file = add_file(client)
+    store = client.vector_stores.create(file_ids=[file]).id
+    client.vector_stores.files.delete(file, vector_store_id=store)
     updated_store = client.vector_stores.retrieve(store)
-    assert (updated_store.status, updated_store.file_counts.cancelled, updated_store.file_counts.in_progress) == (
-        "completed",
-        1,
-        0,
-    )
+    assert updated_store.status == "completed"
+    assert updated_store.file_counts.total == 0
+    assert updated_store.file_counts.in_progress == 0
+
+
+def test_expired_vector_store_stays_expired_when_a_file_is_added(openai_mock, client):
+    store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1}).id
+    openai_mock.state["vector_stores"][store]["expires_at"] = 1
+    assert client.vector_stores.retrieve(store).status == "expired"
+    client.vector_stores.files.create_and_poll(add_file(client), vector_store_id=store)
+    updated_store = client.vector_stores.retrieve(store)
+    assert updated_store.status == "expired"
+    assert updated_store.file_counts.completed == 1
+
+
+def test_set_vector_store_status_is_kept(openai_mock, client):
+    openai_mock.vector_stores.create.response = {"status": "in_progress"}
+    store = client.vector_stores.create(file_ids=[add_file(client)]).id
+    assert statuses(lambda: client.vector_stores.retrieve(store), 2) == ["in_progress", "in_progress"]
+
+
+def test_set_vector_store_file_counts_are_kept(openai_mock, client):
+    openai_mock.vector_stores.create.response = {"file_counts": {"completed": 7, "total": 7}}
+    store = client.vector_stores.create(file_ids=[add_file(client)])
+    assert store.file_counts.completed == 7
+    assert client.vector_stores.retrieve(store.id).file_counts == store.file_counts
+
+
+def test_set_vector_store_expiry_is_kept(openai_mock, client):
+    openai_mock.vector_stores.create.response = {"expires_at": 5}
+    expiry = {"anchor": "last_active_at", "days": 1}
+    store = client.vector_stores.create(file_ids=[add_file(client)], expires_after=expiry)
+    assert store.expires_at == 5
+
+
+def test_set_vector_store_file_status_is_kept_and_counted(openai_mock, client):
+    store = add_store(client)
+    openai_mock.vector_stores.files.create.response = {"status": "failed"}
+    file = client.vector_stores.files.create(store, file_id=add_file(client))
+    assert client.vector_stores.files.retrieve(file.id, vector_store_id=store).status == "failed"
+    assert client.vector_stores.retrieve(store).file_counts.failed == 1
+
+
+@pytest.mark.parametrize("retrieve", ["batch", "files", "store"])
+def test_file_batch_completes_on_first_retrieve(client, retrieve):
+    batches = client.vector_stores.file_batches
+    store = add_store(client)
+    files = [add_file(client, name="a.txt"), add_file(client, name="b.txt")]
+    batch = batches.create(store, file_ids=files)
+    assert batch.status == "in_progress"
+    assert batch.file_counts.in_progress == 2
+    assert batch.file_counts.total == 2
+    if retrieve == "files":
+        assert {file.status for file in batches.list_files(batch.id, vector_store_id=store)} == {"completed"}
+    elif retrieve == "store":
+        assert client.vector_stores.retrieve(store).file_counts.completed == 2
+    completed = batches.retrieve(batch.id, vector_store_id=store)
+    assert completed.status == "completed"
+    assert completed.file_counts.completed == 2
+    assert completed.file_counts.in_progress == 0
+    assert batches.cancel(batch.id, vector_store_id=store) == completed  # a completed batch is not cancelled
+
+
+def test_cancelled_file_batch_cancels_its_files(client):
+    batches = client.vector_stores.file_batches
+    store = add_store(client)
+    file = add_file(client)
+    batch = batches.create(store, file_ids=[file])
+    cancelled = batches.cancel(batch.id, vector_store_id=store)
+    assert cancelled.status == "cancelled"
+    assert cancelled.file_counts.cancelled == 1
+    assert batches.retrieve(batch.id, vector_store_id=store) == cancelled
+    cancelled_file = client.vector_stores.files.retrieve(file, vector_store_id=store)
+    assert cancelled_file.status == "cancelled"
+    assert cancelled_file.usage_bytes == 0
+    updated_store = client.vector_stores.retrieve(store)
+    assert updated_store.status == "completed"
+    assert updated_store.file_counts.cancelled == 1
+    assert updated_store.file_counts.in_progress == 0
+
+
+@pytest.mark.parametrize(
+    "response", [{"status": "failed"}, {"file_counts": {"failed": 1}}], ids=["status", "file counts"]
+)
+def test_set_file_batch_fields_are_kept(openai_mock, client, response):
+    store = add_store(client)
+    openai_mock.vector_stores.file_batches.create.response = response
+    batch = client.vector_stores.file_batches.create(store, file_ids=[add_file(client)])
+    assert contains(batch.to_dict(), response)
+    assert client.vector_stores.file_batches.retrieve(batch.id, vector_store_id=store) == batch
 
 
 @pytest.mark.parametrize("form", sorted({"file_ids", "files"} & {*_param_names("vector_stores.file_batches.create")}))
 def test_file_batch_accepts_file_ids_and_files(client, form):
-    batches, ids = client.vector_stores.file_batches, [add_file(client, name=f"{i}.txt") for i in range(3)]
+    batches = client.vector_stores.file_batches
     store = add_store(client)
+    ids = [add_file(client, name=f"{number}.txt") for number in range(3)]
     static = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
     common = {"attributes": {"k": 1.0}, "chunking_strategy": static}
-    options = (
-        {"file_ids": ids, **common} if form == "file_ids" else {"files": [{"file_id": id, **common} for id in ids]}
-    )
-    batch = batches.poll(batches.create(store, **options).id, vector_store_id=store)
-    assert batches.retrieve(batch.id, vector_store_id=store).file_counts.completed == 3
+    if form == "file_ids":
+        options = {"file_ids": ids, **common}
+    else:
+        options = {"files": [{"file_id": id, **common} for id in ids]}
+    batch = batches.create(store, **options)
+    assert batches.poll(batch.id, vector_store_id=store).file_counts.completed == 3
     files = batches.list_files(batch.id, vector_store_id=store, order="asc").data
-    assert [(file.id, file.attributes) for file in files] == [(id, {"k": 1.0}) for id in ids]
-    assert files[0].chunking_strategy.static.max_chunk_size_tokens == 200
+    assert [file.id for file in files] == ids
+    for file in files:
+        assert file.attributes == {"k": 1.0}
+        assert file.chunking_strategy.to_dict() == static
+
+
+def test_file_batch_lists_its_newest_files_first(client):
+    batches = client.vector_stores.file_batches
+    store = add_store(client)
+    ids = [add_file(client, name=f"{number}.txt") for number in range(3)]
+    batch = batches.create(store, file_ids=ids)
     page = batches.list_files(batch.id, vector_store_id=store, limit=2)
-    assert [file.id for file in page.data] == ids[:0:-1]
+    assert [file.id for file in page.data] == [ids[2], ids[1]]
     assert page.has_more
+
+
+def test_file_batch_with_unknown_file_is_rejected(client):
     with pytest.raises(openai.NotFoundError, match="No such File object: file-x"):
-        batches.create(store, file_ids=["file-x"])
+        client.vector_stores.file_batches.create(add_store(client), file_ids=["file-x"])
 
 
-def test_search_finds_and_filters_uploaded_files(client):
-    fox, stores, store = b"The quick brown fox jumps", client.vector_stores, client.vector_stores.create().id
-    texts = {"fox.txt": fox, "dog.txt": b"A lazy dog and a fox sleep", "sea.txt": b"Deep sea"}
+@pytest.fixture
+def search_names(client):
+    """Return a function that searches a vector store with three files and returns the names of the files it finds."""
+    store = add_store(client)
+    texts = {"fox.txt": b"The quick brown fox jumps", "dog.txt": b"A lazy dog and a fox sleep", "sea.txt": b"Deep sea"}
     for year, (name, text) in enumerate(texts.items(), 1):
         attributes = {"year": year, "name": name}
-        stores.files.upload_and_poll(vector_store_id=store, file=(name, text), attributes=attributes)
+        client.vector_stores.files.upload_and_poll(vector_store_id=store, file=(name, text), attributes=attributes)
 
-    def found_names(query, **arguments):
-        return [hit.filename for hit in stores.search(store, query=query, **arguments)]
+    def search(query, **options):
+        return [hit.filename for hit in client.vector_stores.search(store, query=query, **options)]
 
-    assert found_names("quick fox") == ["fox.txt", "dog.txt"]
-    assert found_names("LAZY") == ["dog.txt"]
-    assert found_names("nothing") == []
-    assert found_names("quick fox", max_num_results=1) == ["fox.txt"]
-    assert set(found_names(["sea", "lazy"])) == {"sea.txt", "dog.txt"}
+    return search
+
+
+@pytest.mark.parametrize(
+    "query, names",
+    [
+        ("quick fox", ["fox.txt", "dog.txt"]),
+        ("LAZY", ["dog.txt"]),
+        ("nothing", []),
+        (["sea", "lazy"], ["dog.txt", "sea.txt"]),
+        ("sea sea fox quick", ["fox.txt", "sea.txt", "dog.txt"]),
+    ],
+    ids=str,
+)
+def test_search_ranks_files_by_the_words_of_the_query(search_names, query, names):
+    assert search_names(query) == names
+
+
+def test_search_returns_at_most_the_requested_results(search_names):
+    assert search_names("quick fox", max_num_results=1) == ["fox.txt"]
+
+
+def test_search_returns_only_results_with_the_minimum_score(search_names):
+    assert search_names("quick fox", ranking_options={"score_threshold": 0.5}) == ["fox.txt"]
+
+
+@pytest.mark.parametrize(
+    "operator, value, years",
+    [
+        ("eq", 2, [2]),
+        ("ne", 2, [1, 3]),
+        ("gt", 2, [3]),
+        ("gte", 2, [2, 3]),
+        ("lt", 2, [1]),
+        ("lte", 2, [1, 2]),
+        ("in", [1, 3], [1, 3]),
+        ("nin", [1, 3], [2]),
+    ],
+)
+def test_search_filters_compare_attributes(search_names, operator, value, years):
+    names = {1: "fox.txt", 2: "dog.txt", 3: "sea.txt"}
+    found = search_names("fox sea", filters={"type": operator, "key": "year", "value": value})
+    assert sorted(found) == sorted(names[year] for year in years)
+
+
+@pytest.mark.parametrize(
+    "operator, count", [("eq", 0), ("ne", 3), ("gt", 0), ("gte", 0), ("lt", 0), ("lte", 0), ("in", 0), ("nin", 3)]
+)
+def test_missing_attribute_passes_only_negative_filters(search_names, operator, count):
+    value = ["x"] if operator in ("in", "nin") else "x"
+    found = search_names("fox sea", filters={"type": operator, "key": "missing", "value": value})
+    assert len(found) == count
+
+
+@pytest.mark.parametrize("operator, names", [("and", []), ("or", ["dog.txt", "fox.txt"])])
+def test_search_filters_can_be_combined(search_names, operator, names):
     year_filter = {"type": "gte", "key": "year", "value": 2}
     name_filter = {"type": "eq", "key": "name", "value": "fox.txt"}
-    assert set(found_names("fox sea", filters=year_filter)) == {"sea.txt", "dog.txt"}
-    assert found_names("fox", filters={"type": "and", "filters": [year_filter, name_filter]}) == []
-    assert set(found_names("fox", filters={"type": "or", "filters": [year_filter, name_filter]})) == {
-        "fox.txt",
-        "dog.txt",
+    assert sorted(search_names("fox", filters={"type": operator, "filters": [year_filter, name_filter]})) == names
+
+
+def test_search_filter_without_a_value_is_rejected(search_names):
+    with pytest.raises(openai.BadRequestError, match="needs 'key' and 'value'") as caught:
+        search_names("fox", filters={"type": "eq", "key": "year"})
+    assert caught.value.param == "filters"
+
+
+def test_search_page_contains_the_query_and_the_hits(client):
+    store = add_store(client)
+    uploaded = client.vector_stores.files.upload_and_poll(
+        vector_store_id=store, file=("a.txt", b"The quick fox"), attributes={"year": 1}
+    )
+    page = client.vector_stores.search(store, query="Fox!")
+    assert page.to_dict() == {
+        "object": "vector_store.search_results.page",
+        "search_query": ["Fox!"],
+        "has_more": False,
+        "next_page": None,
+        "data": [
+            {
+                "file_id": uploaded.id,
+                "filename": "a.txt",
+                "attributes": {"year": 1},
+                "score": 1.0,
+                "content": [{"type": "text", "text": "The quick fox"}],
+            }
+        ],
     }
-    hits = stores.search(store, query="quick fox").data
-    assert hits[0].content[0].text == fox.decode()
-    assert 1 >= hits[0].score > hits[1].score > 0
-    assert hits[0].attributes == {"year": 1, "name": "fox.txt"}
-    content = stores.files.content(hits[0].file_id, vector_store_id=store).data
-    assert "".join(part.text for part in content) == fox.decode()
+
+
+def test_search_returns_the_rewritten_query_on_request(client):
+    page = client.vector_stores.search(add_store(client), query=["Hi, you!", "Who?"], rewrite_query=True)
+    assert page.to_dict()["search_query"] == ["hi you", "who"]
+
+
+def test_search_score_is_the_weighted_share_of_the_query(client):
+    store = add_store(client)
+    for name, text in (("a.txt", b"fox dog"), ("b.txt", b"fox")):
+        client.vector_stores.files.upload_and_poll(vector_store_id=store, file=(name, text))
+    first, second = client.vector_stores.search(store, query="fox dog unknown")
+    fox_weight = math.log(2)  # both files contain the word
+    dog_weight = math.log(3)  # one file of two contains it
+    total = fox_weight + dog_weight + 1  # a word that no file contains weighs 1
+    assert first.score == pytest.approx((fox_weight + dog_weight) / total, abs=1e-6)
+    assert second.score == pytest.approx(fox_weight / total, abs=1e-6)
+
+
+def test_search_results_are_chunks_of_the_requested_size(client):
+    store = add_store(client)
+    static = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 25}}
+    text = "".join(f"{number:03} fox " for number in range(100))  # 800 characters, in chunks of 400 that share 100
+    client.vector_stores.files.upload_and_poll(
+        vector_store_id=store, file=("a.txt", text.encode()), chunking_strategy=static
+    )
+    hits = client.vector_stores.search(store, query="fox")
+    assert [hit.content[0].text for hit in hits] == [text[:400], text[300:700], text[600:]]
+
+
+def test_vector_store_file_content_is_a_page_of_text(client):
+    store = add_store(client)
+    file = client.vector_stores.files.upload_and_poll(vector_store_id=store, file=("a.txt", b"The fox"))
+    page = client.vector_stores.files.content(file.id, vector_store_id=store)
+    assert page.to_dict() == {
+        "object": "vector_store.file_content.page",
+        "data": [{"type": "text", "text": "The fox"}],
+        "has_more": False,
+        "next_page": None,
+    }
 
 
 def test_file_in_two_stores_has_separate_attributes(client):
-    file, (first, second), files = add_file(client), add_stores(client, 2), client.vector_stores.files
-    for number, store in enumerate((first, second)):
-        files.create(store, file_id=file, attributes={"n": float(number)})
-    files.update(file, vector_store_id=second, attributes={"n": 7.0})
-    assert files.retrieve(file, vector_store_id=first).attributes == {"n": 0.0}
-    assert files.retrieve(file, vector_store_id=second).attributes == {"n": 7.0}
-    client.vector_stores.delete(first)
-    assert [item.id for item in files.list(second)] == [file]
-    with pytest.raises(openai.NotFoundError, match=r"Vector store with id '.*' not found"):
-        files.retrieve(file, vector_store_id=first)
+    files = client.vector_stores.files
+    file = add_file(client)
+    first_store, second_store = add_stores(client, 2)
+    files.create(first_store, file_id=file, attributes={"n": 0.0})
+    files.create(second_store, file_id=file, attributes={"n": 1.0})
+    files.update(file, vector_store_id=second_store, attributes={"n": 7.0})
+    assert files.retrieve(file, vector_store_id=first_store).attributes == {"n": 0.0}
+    assert files.retrieve(file, vector_store_id=second_store).attributes == {"n": 7.0}
+
+
+def test_deleted_vector_store_keeps_its_files_in_other_stores(client):
+    files = client.vector_stores.files
+    file = add_file(client)
+    first_store, second_store = add_stores(client, 2)
+    for store in (first_store, second_store):
+        files.create(store, file_id=file)
+    client.vector_stores.delete(first_store)
+    assert [item.id for item in files.list(second_store)] == [file]
+    with pytest.raises(openai.NotFoundError, match=f"Vector store with id '{first_store}' not found"):
+        files.retrieve(file, vector_store_id=first_store)
 
 
 def test_deleted_file_is_removed_from_vector_stores(client):
-    file, stores = add_file(client), client.vector_stores
+    stores = client.vector_stores
+    file = add_file(client)
     store = stores.create(file_ids=[file]).id
     batch = stores.file_batches.create_and_poll(store, file_ids=[file])
     client.files.delete(file)
