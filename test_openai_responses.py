@@ -5723,51 +5723,149 @@ def test_deleted_file_is_removed_from_vector_stores(client):
 
 
 def add_batch(client, *lines):
-    data = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines).encode()
-    file = add_file(client, data, "in.jsonl", "batch")
+    """Create a batch from lines of its input file, each a dict or a string."""
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    file = add_file(client, "\n".join(texts).encode(), "in.jsonl", "batch")
     return client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
 
 
 def batch_line(id, url="/v1/chat/completions", body=CHAT_REQUEST):
+    """Return a line of an input file, by default one that calls chat completions."""
     return {"custom_id": id, "method": "POST", "url": url, "body": body}
 
 
-def test_batch_answers_every_line(create, client):
-    create.response = lambda request: json.loads(request.content)["model"]
-    embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "x", "dimensions": 3})
-    batch = add_batch(client, batch_line("1"), embedding, batch_line("3", "/v1/nothing"), "no json")
-    invalid_batch = add_batch(client, batch_line("1", body="no object"))
-    assert statuses(lambda: client.batches.retrieve(invalid_batch.id), 2) == ["in_progress", "completed"]
-    assert batch.status == "validating"
-    assert statuses(lambda: client.batches.retrieve(batch.id), 3) == ["in_progress", "completed", "completed"]
-    completed = client.batches.retrieve(batch.id)
-    counts = completed.request_counts
-    assert (counts.total, counts.completed, counts.failed) == (4, 2, 2)
-    contents = [
-        client.files.content(id).text.splitlines() for id in (completed.output_file_id, completed.error_file_id)
-    ]
-    results, errors = ([json.loads(line) for line in lines] for lines in contents)
-    assert [line["custom_id"] for line in results] == ["1", "2"]
-    assert [line["custom_id"] for line in errors] == [
-        "3",
-        None,
-    ]
-    assert {tuple(line) for line in results} == {("id", "custom_id", "response", "error")}
-    assert results[0]["error"] is None
-    assert results[0]["response"]["status_code"] == 200
-    assert results[0]["response"]["request_id"]
-    assert results[0]["response"]["body"]["choices"][0]["message"]["content"] == "gpt-4o"
-    assert len(results[1]["response"]["body"]["data"][0]["embedding"]) == 3
-    assert client.files.retrieve(completed.output_file_id).purpose == "batch_output"
-    assert create.route.call_count == 0
+def complete_batch(client, batch):
+    """Retrieve a batch until it is completed, and return it."""
+    while batch.status != "completed":
+        batch = client.batches.retrieve(batch.id)
+    return batch
+
+
+def read_results(client, file_id):
+    """Return the lines of an output or error file, or [] if the batch has no such file."""
+    if file_id is None:
+        return []
+    return [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
 
 
 def batch_results(client, batch):
-    """A batch at its end, with the results in its two files."""
-    while batch.status != "completed":
-        batch = client.batches.retrieve(batch.id)
-    files = [id and client.files.content(id).text for id in (batch.output_file_id, batch.error_file_id)]
-    return [[json.loads(line) for line in (text or "").splitlines()] for text in files]
+    """Complete a batch, and return the lines of its output file and of its error file."""
+    batch = complete_batch(client, batch)
+    return read_results(client, batch.output_file_id), read_results(client, batch.error_file_id)
+
+
+def test_new_batch_has_default_fields(client):
+    batch = add_batch(client, batch_line("1"), "", "not JSON", "  ").to_dict()
+    assert batch == {
+        "id": "batch_000000000000000000000001",
+        "object": "batch",
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        "input_file_id": "file-000000000000000000000001",
+        "status": "validating",
+        "created_at": batch["created_at"],
+        "expires_at": batch["created_at"] + 86400,
+        "in_progress_at": None,
+        "finalizing_at": None,
+        "completed_at": None,
+        "cancelling_at": None,
+        "cancelled_at": None,
+        "expired_at": None,
+        "failed_at": None,
+        "output_file_id": None,
+        "error_file_id": None,
+        "errors": None,
+        "metadata": None,
+        "model": None,
+        "request_counts": {"completed": 0, "failed": 0, "total": 2},  # without the blank lines
+        "usage": {
+            "input_tokens": 0,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 0,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 0,
+        },
+    }
+
+
+def test_batch_advances_with_each_retrieve(client, monkeypatch):
+    start = 2_000_000_000
+    monkeypatch.setattr(time, "time", lambda: start)
+    id = add_batch(client, batch_line("1")).id
+
+    def retrieve(seconds):
+        monkeypatch.setattr(time, "time", lambda: start + seconds)
+        return client.batches.retrieve(id)
+
+    in_progress = retrieve(10)
+    assert in_progress.status == "in_progress"
+    assert in_progress.in_progress_at == start + 10
+    completed = retrieve(20)
+    assert completed.status == "completed"
+    assert completed.finalizing_at == start + 20
+    assert completed.completed_at == start + 20
+    assert retrieve(30) == completed
+
+
+def test_batch_counts_succeeded_and_failed_lines(client):
+    batch = add_batch(client, batch_line("1"), batch_line("2"), batch_line("3", "/v1/nothing"))
+    counts = complete_batch(client, batch).request_counts
+    assert counts.completed == 2
+    assert counts.failed == 1
+    assert counts.total == 3
+
+
+def test_batch_sums_the_usage_of_its_lines(create, client):
+    create.response = {"usage": {"prompt_tokens": 20, "completion_tokens": 5}}
+    embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "a" * 12})
+    batch = complete_batch(client, add_batch(client, batch_line("1"), embedding))
+    assert batch.model == "gpt-4o"  # the model of the first line
+    assert batch.usage.to_dict() == {
+        "input_tokens": 20 + 3,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 28,
+    }
+
+
+def test_batch_result_contains_the_response(create, client):
+    create.response = lambda request: json.loads(request.content)["model"]
+    ((result,), errors) = batch_results(client, add_batch(client, batch_line("1")))
+    assert errors == []
+    assert list(result) == ["id", "custom_id", "response", "error"]
+    assert result["id"].startswith("batch_req_")
+    assert result["custom_id"] == "1"
+    assert result["error"] is None
+    assert result["response"]["status_code"] == 200
+    assert result["response"]["request_id"].startswith("req_")
+    assert result["response"]["body"]["choices"][0]["message"]["content"] == "gpt-4o"
+
+
+def test_batch_lines_call_the_endpoint_of_their_url(client):
+    body = {"model": "text-embedding-3-small", "input": "x", "dimensions": 3}
+    results, _ = batch_results(client, add_batch(client, batch_line("1", "/v1/embeddings", body)))
+    assert len(results[0]["response"]["body"]["data"][0]["embedding"]) == 3
+
+
+def test_batch_line_that_streams_gets_a_complete_response(client):
+    results, _ = batch_results(client, add_batch(client, batch_line("1", body=CHAT_REQUEST | {"stream": True})))
+    assert results[0]["response"]["body"]["object"] == "chat.completion"
+
+
+def test_batch_lines_are_not_counted_as_calls(create, client):
+    complete_batch(client, add_batch(client, batch_line("1")))
+    assert create.route.call_count == 0
+
+
+def test_batch_result_files_are_named_after_the_batch(client):
+    batch = complete_batch(client, add_batch(client, batch_line("1"), batch_line("2", "/v1/nothing")))
+    output_file = client.files.retrieve(batch.output_file_id)
+    assert output_file.filename == f"{batch.id}_output.jsonl"
+    assert output_file.purpose == "batch_output"
+    error_file = client.files.retrieve(batch.error_file_id)
+    assert error_file.filename == f"{batch.id}_error.jsonl"
+    assert error_file.purpose == "batch_output"
 
 
 def test_batch_lines_use_response_lists_and_rules(openai_mock, create, client):
@@ -5777,53 +5875,85 @@ def test_batch_lines_use_response_lists_and_rules(openai_mock, create, client):
     results, errors = batch_results(client, batch)
     texts = {line["custom_id"]: line["response"]["body"]["choices"][0]["message"]["content"] for line in results}
     assert texts == {"1": "one", "4": "four", "5": "by the rule"}
-    error_statuses = [(line["custom_id"], line["response"] and line["response"]["status_code"]) for line in errors]
-    assert error_statuses == [("2", 429), ("3", None)]
-    assert errors[0]["response"]["body"]["error"]["message"]
-    assert errors[1]["error"]["message"] == "no"
+    rate_limit_line, connection_line = errors
+    assert rate_limit_line["custom_id"] == "2"
+    assert rate_limit_line["response"]["status_code"] == 429
+    assert rate_limit_line["response"]["body"]["error"]["message"]
+    assert rate_limit_line["error"] is None
+    assert connection_line["custom_id"] == "3"
+    assert connection_line["response"] is None
+    assert connection_line["error"]["message"] == "no"
     openai_mock.assert_all_used()
 
 
-def raised(exception):
-    """A callable with this bug."""
-
-    def answer(request):
-        raise exception
-
-    return answer
-
-
 @pytest.mark.parametrize(
-    "response, code, words",
+    "response, code, message",
     [
         (httpx.ConnectError("no route"), "network_error", "no route"),
         (timeout(), "network_error", "timed out"),
-        (raised(KeyError("name")), "server_error", "'name'"),
+        (lambda request: {}["name"], "server_error", "'name'"),
         (lambda request: object(), "server_error", "cannot be <object"),
         (httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}), "server_error", "decode"),
         (httpx.Response(502, text="<html>"), "server_error", "Expecting value"),
     ],
+    ids=["connection", "timeout", "function raises", "invalid value", "not UTF-8", "not JSON"],
 )
-def test_failed_batch_lines_go_to_the_error_file(create, client, response, code, words):
+def test_failed_batch_lines_go_to_the_error_file(create, client, response, code, message):
     create.when("fails").response = response
     failing_body = CHAT_REQUEST | {"messages": [{"role": "user", "content": "fails"}]}
     results, errors = batch_results(client, add_batch(client, batch_line("1", body=failing_body), batch_line("2")))
     assert [line["custom_id"] for line in results] == ["2"]
-    assert (errors[0]["custom_id"], errors[0]["response"], errors[0]["error"]["code"]) == ("1", None, code)
-    assert words in errors[0]["error"]["message"]
+    (error_line,) = errors
+    assert error_line["custom_id"] == "1"
+    assert error_line["response"] is None
+    assert error_line["error"]["code"] == code
+    assert message in error_line["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "line, custom_id, code, message",
+    [
+        (batch_line("1", "/v1/nothing"), "1", "invalid_url", "Invalid URL (POST /v1/nothing)"),
+        (batch_line("1") | {"method": "PUT"}, "1", "invalid_url", "Invalid URL (PUT /v1/chat/completions)"),
+        (batch_line("1", body="x"), "1", "invalid_request", "Invalid body: expected an object, but got str"),
+        ({"custom_id": "1"}, "1", "invalid_url", "Invalid URL (POST None)"),
+    ],
+    ids=["unknown URL", "unknown method", "invalid body", "no URL"],
+)
+def test_invalid_batch_lines_have_an_error_code(client, line, custom_id, code, message):
+    results, errors = batch_results(client, add_batch(client, line))
+    assert results == []
+    assert errors[0]["custom_id"] == custom_id
+    assert errors[0]["response"] is None
+    assert errors[0]["error"] == {"code": code, "message": message}
+
+
+@pytest.mark.parametrize("line", ["not JSON", "[1]"])
+def test_batch_line_that_is_not_a_json_object_fails(client, line):
+    results, errors = batch_results(client, add_batch(client, line))
+    assert results == []
+    assert errors[0]["custom_id"] is None
+    assert errors[0]["error"]["code"] == "invalid_request"
 
 
 def test_batch_line_needs_a_json_response(openai_mock, create, client):
     bodies = [{"usage": {"total_tokens": "x"}}, {"usage": 1, "model": []}, [1]]
     create.response = [httpx.Response(200, json=body) for body in bodies]
     speech = batch_line("0", "/v1/audio/speech", {"model": "tts-1", "input": "x", "voice": "alloy"})
-    results, errors = batch_results(client, add_batch(client, speech, *map(batch_line, "123")))
+    batch = complete_batch(client, add_batch(client, speech, *map(batch_line, "123")))
+    results = read_results(client, batch.output_file_id)
     assert [line["response"]["body"] for line in results] == bodies
+    errors = read_results(client, batch.error_file_id)
     assert [line["custom_id"] for line in errors] == ["0"]
+    assert batch.model is None
+    assert batch.usage.total_tokens == 0
 
 
 def test_assertion_in_a_batch_line_is_raised_and_the_line_is_retried(create, client):
-    create.response = raised(AssertionError("no model given"))
+    def fail(request):
+        raise AssertionError("no model given")
+
+    create.response = fail
     batch = add_batch(client, batch_line("1"))
     assert client.batches.retrieve(batch.id).status == "in_progress"
     with pytest.raises(AssertionError, match="no model given"):
@@ -5832,8 +5962,15 @@ def test_assertion_in_a_batch_line_is_raised_and_the_line_is_retried(create, cli
     assert client.batches.retrieve(batch.id).status == "completed"
 
 
-async def test_async_batch_responses_may_wait_and_call_the_api(either_client, create):
-    """What answers them reads the state over the client: nothing is locked meanwhile, and no loop is held up."""
+def test_batch_does_not_advance_while_its_lines_are_answered(create, client):
+    create.response = lambda request: client.batches.retrieve(batch.id).status
+    batch = add_batch(client, batch_line("1"))
+    results, _ = batch_results(client, batch)
+    assert results[0]["response"]["body"]["choices"][0]["message"]["content"] == "in_progress"
+
+
+async def test_async_batch_responses_can_wait_and_call_the_api(either_client, create):
+    """Check that lines are answered without the lock of the state, and without blocking the event loop."""
     ticks = itertools.count()
 
     async def answer(request):
@@ -5847,28 +5984,39 @@ async def test_async_batch_responses_may_wait_and_call_the_api(either_client, cr
 
     create.response = answer
     batch = add_batch(sdk(), batch_line("1"), batch_line("2"))
-    ticking = asyncio.create_task(tick()) if isinstance(either_client, openai.AsyncOpenAI) else None
+    is_async = isinstance(either_client, openai.AsyncOpenAI)
+    if is_async:
+        ticking = asyncio.create_task(tick())
     await awaited(either_client.batches.retrieve(batch.id))
     batch = await awaited(either_client.batches.retrieve(batch.id))
     assert batch.request_counts.completed == 2
     assert "1 files" in sdk().files.content(batch.output_file_id).text
-    if ticking:
+    if is_async:
         ticking.cancel()
         assert next(ticks) > 5
 
 
-def test_batch_is_cancelled(client):
+def test_batch_is_cancelled_once(client):
     batch = add_batch(client, batch_line("1"))
-    assert client.batches.cancel(batch.id).status == "cancelling"
+    cancelling = client.batches.cancel(batch.id)
+    assert cancelling.status == "cancelling"
+    assert cancelling.cancelling_at
     cancelled = client.batches.retrieve(batch.id)
     assert cancelled.status == "cancelled"
     assert cancelled.cancelled_at
     assert cancelled.output_file_id is None
     with pytest.raises(openai.BadRequestError, match="Cannot cancel batch with status 'cancelled'"):
         client.batches.cancel(batch.id)
-    options = {"endpoint": "/v1/responses", "completion_window": "24h"}
-    with pytest.raises(openai.APIStatusError, match="No such File object: file-x"):
-        client.batches.create(input_file_id="file-x", **options)
+
+
+def test_batch_with_unknown_file_is_rejected(client):
+    with pytest.raises(openai.NotFoundError, match="No such File object: file-x"):
+        client.batches.create(input_file_id="file-x", endpoint="/v1/responses", completion_window="24h")
+
+
+def test_unknown_batch_is_not_found(client):
+    with pytest.raises(openai.NotFoundError, match="No batch found with id 'batch_x'"):
+        client.batches.retrieve("batch_x")
 
 
 # ======================================================================================================================
@@ -5881,67 +6029,201 @@ def test_fine_tuning_job_with_unknown_file_is_rejected(client, param):
     files = {"training_file": add_file(client)} | {param: UNKNOWN_ID}
     with pytest.raises(openai.BadRequestError) as caught:
         client.fine_tuning.jobs.create(model="gpt-4o-mini", **files)
-    assert (caught.value.body["message"], caught.value.param) == (f"invalid {param}: {UNKNOWN_ID}", param)
+    assert caught.value.body["message"] == f"invalid {param}: {UNKNOWN_ID}"
+    assert caught.value.param == param
 
 
-def test_fine_tuning_creates_a_model(client):
+def test_unknown_fine_tuning_job_is_not_found(client):
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.fine_tuning.jobs.retrieve("ftjob-x")
+    assert caught.value.body["message"] == "Could not find fine tune: ftjob-x"
+    assert caught.value.code == "fine_tune_not_found"
+    assert caught.value.param == "fine_tune_id"
+
+
+def test_new_fine_tuning_job_has_default_fields(client):
+    job = add_job(client).to_dict()
+    auto = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+    assert job == {
+        "id": "ftjob-000000000000000000000001",
+        "object": "fine_tuning.job",
+        "created_at": job["created_at"],
+        "organization_id": "org-000000000000000000000001",
+        "model": "gpt-4o-mini",
+        "status": "validating_files",
+        "training_file": "file-000000000000000000000001",
+        "validation_file": None,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": auto}},
+        "hyperparameters": auto,
+        "seed": 0,
+        "user_provided_suffix": None,
+        "fine_tuned_model": None,
+        "finished_at": None,
+        "estimated_finish": None,
+        "trained_tokens": None,
+        "result_files": [],
+        "error": None,
+        "eval_id": None,
+        "integrations": [],
+        "metadata": None,
+        "shared_with_openai": False,
+        "usage_metrics": None,
+    }
+
+
+def test_fine_tuning_job_advances_with_each_retrieve(client):
     jobs = client.fine_tuning.jobs
-    job = add_job(client, suffix="mine")
+    job = add_job(client)
     assert job.status == "validating_files"
-    assert job.fine_tuned_model is None
     assert statuses(lambda: jobs.retrieve(job.id), 4) == ["queued", "running", "succeeded", "succeeded"]
-    completed = jobs.retrieve(job.id)
-    model = completed.fine_tuned_model
-    assert completed.to_dict()["user_provided_suffix"] == "mine"
-    assert model.startswith("ft:gpt-4o-mini:")
-    assert ":mine:" in model
-    assert completed.finished_at
-    events = jobs.list_events(job.id).data
-    assert len(events) >= 4
-    assert "success" in events[0].message
-    assert [checkpoint.fine_tuning_job_id for checkpoint in jobs.checkpoints.list(job.id)] == [job.id]
-    assert model in {listed.id for listed in client.models.list()}
-    assert client.models.retrieve(model).id == model
-    assert client.models.delete(model).deleted
-    assert model not in {listed.id for listed in client.models.list()}
 
 
-def test_fine_tuning_is_paused_resumed_and_cancelled(client):
+def complete_job(client, **options):
+    """Create a fine-tuning job, retrieve it until it succeeds, and return it."""
+    job = add_job(client, **options)
+    while job.status != "succeeded":
+        job = client.fine_tuning.jobs.retrieve(job.id)
+    return job
+
+
+def test_succeeded_job_has_a_model_and_trained_tokens(client):
+    job = complete_job(client, suffix="mine")
+    number = job.id.removeprefix("ftjob-")
+    assert job.fine_tuned_model == f"ft:gpt-4o-mini:{job.organization_id}:mine:{number}"
+    assert job.to_dict()["user_provided_suffix"] == "mine"
+    assert job.finished_at
+    assert job.trained_tokens == 1
+
+
+def test_model_of_a_job_without_suffix_has_an_empty_part(client):
+    job = complete_job(client)
+    number = job.id.removeprefix("ftjob-")
+    assert job.fine_tuned_model == f"ft:gpt-4o-mini:{job.organization_id}::{number}"
+
+
+def test_fine_tuned_model_can_be_deleted(client):
+    job = complete_job(client)
+    name = job.fine_tuned_model
+    assert name in {model.id for model in client.models.list()}
+    assert client.models.retrieve(name).owned_by == job.organization_id
+    assert client.models.delete(name).deleted
+    assert name not in {model.id for model in client.models.list()}
+
+
+def test_fine_tuning_job_has_events_newest_first(client):
+    job = complete_job(client)
+    events = client.fine_tuning.jobs.list_events(job.id).data
+    assert [event.message for event in events] == [
+        "The job has successfully completed",
+        "Fine-tuning job started",
+        "Files validated, moving job to queued state",
+        f"Created fine-tuning job: {job.id}",
+    ]
+    assert {event.type for event in events} == {"message"}
+    assert {event.level for event in events} == {"info"}
+    assert events[0].id.startswith("ftevent-")
+
+
+def test_succeeded_job_has_a_checkpoint(client):
+    job = complete_job(client)
+    (checkpoint,) = client.fine_tuning.jobs.checkpoints.list(job.id)
+    assert checkpoint.id.startswith("ftckpt_")
+    assert checkpoint.fine_tuning_job_id == job.id
+    assert checkpoint.fine_tuned_model_checkpoint == job.fine_tuned_model
+    assert checkpoint.step_number == 100
+
+
+def test_paused_job_advances_after_it_is_resumed(client):
     jobs = client.fine_tuning.jobs
     job = add_job(client)
     jobs.pause(job.id)
-    paused_statuses = statuses(lambda: jobs.retrieve(job.id), 4)
-    assert len(set(paused_statuses)) == 1
-    assert paused_statuses[0] not in ("running", "succeeded")
+    assert statuses(lambda: jobs.retrieve(job.id), 4) == ["validating_files"] * 4
     jobs.resume(job.id)
-    assert "succeeded" in statuses(lambda: jobs.retrieve(job.id), 4)
+    assert statuses(lambda: jobs.retrieve(job.id), 3) == ["queued", "running", "succeeded"]
+
+
+def test_succeeded_job_cannot_be_cancelled_or_paused(client):
+    job = complete_job(client)
     with pytest.raises(openai.BadRequestError, match="Cannot cancel job with status 'succeeded'"):
-        jobs.cancel(job.id)
-    other_job = add_job(client).id
-    assert jobs.cancel(other_job).status == "cancelled" == jobs.retrieve(other_job).status
-    assert [jobs.retrieve(listed_job.id).status for listed_job in jobs.list()] == ["cancelled", "succeeded"]
+        client.fine_tuning.jobs.cancel(job.id)
+    with pytest.raises(openai.BadRequestError, match="Cannot pause a job with status 'succeeded'"):
+        client.fine_tuning.jobs.pause(job.id)
+
+
+def test_cancelled_job_stays_cancelled(client):
+    jobs = client.fine_tuning.jobs
+    job = add_job(client).id
+    assert jobs.cancel(job).status == "cancelled"
+    assert jobs.retrieve(job).status == "cancelled"
 
 
 @pytest.mark.parametrize(
-    "method", [None, {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}, {"type": "dpo"}]
+    "options, requested",
+    [
+        ({}, {}),
+        ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}}, {"n_epochs": 2}),
+        ({"method": {"type": "dpo", "dpo": {"hyperparameters": {"batch_size": 3}}}}, {"batch_size": 3}),
+        ({"method": {"type": "dpo"}}, {}),
+    ],
+    ids=["no method", "supervised", "dpo", "dpo without hyperparameters"],
 )
-def test_job_hyperparameters_are_taken_from_the_method(client, method):
-    job = add_job(client, **({"method": method} if method else {}))
+def test_job_hyperparameters_are_taken_from_the_method(client, options, requested):
+    job = add_job(client, **options)
     defaults = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
-    requested = {"n_epochs": 2} if method and "supervised" in method else {}
     assert job.hyperparameters.to_dict() == defaults | requested
 
 
-def test_models_are_those_of_the_sdk(client):
-    model_ids = [model.id for model in client.models.list()]
-    assert set(typing.get_args(openai.types.ChatModel)) <= set(model_ids)
-    assert len(set(model_ids)) == len(model_ids)
-    assert client.models.retrieve(model_ids[0]).id == model_ids[0]
-    with pytest.raises(openai.NotFoundError) as raised:
+def test_checkpoint_permissions_are_created_for_each_project(client):
+    permissions = client.fine_tuning.checkpoints.permissions
+    created = permissions.create("ft:m", project_ids=["proj_1", "proj_2"]).data
+    assert [permission.project_id for permission in created] == ["proj_1", "proj_2"]
+    assert {permission.object for permission in created} == {"checkpoint.permission"}
+    assert created[0].id.startswith("cp_")
+    assert permissions.delete(created[0].id, fine_tuned_model_checkpoint="ft:m").deleted
+    stored = permissions.list("ft:m").data
+    assert [permission.id for permission in stored] == [created[1].id]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gpt-4o",
+        "o3-pro",
+        "gpt-3.5-turbo-instruct",
+        "text-embedding-3-small",
+        "omni-moderation-latest",
+        "whisper-1",
+        "tts-1",
+        "gpt-image-1",
+        "sora-2",
+    ],
+)
+def test_models_of_every_api_are_stored(client, name):
+    model = client.models.retrieve(name)
+    assert model.id == name
+    assert model.object == "model"
+    assert model.owned_by == "openai"
+    assert model.created == 1687882411
+
+
+def test_models_are_listed_once_each(client):
+    names = [model.id for model in client.models.list()]
+    assert {*typing.get_args(openai.types.ChatModel), "whisper-1", "sora-2"} <= {*names}
+    assert len({*names}) == len(names)
+
+
+def test_unknown_model_is_not_found(client):
+    with pytest.raises(openai.NotFoundError) as caught:
         client.models.retrieve("gpt-none")
-    assert raised.value.code == "model_not_found"
+    assert caught.value.body["message"] == "The model 'gpt-none' does not exist"
+    assert caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+
+
+def test_models_of_openai_cannot_be_deleted(client):
     with pytest.raises(openai.PermissionDeniedError, match="You have insufficient permissions for this operation"):
-        client.models.delete(model_ids[0])
+        client.models.delete("gpt-4o")
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"
 
 
 # ======================================================================================================================
