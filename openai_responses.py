@@ -10563,7 +10563,10 @@ def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
 def _finish_eval_run(store: StateStore, run: _JSON) -> _JSON:
     """Return the changes that complete a run. All items pass, except those that the test set as errored or failed."""
     source = _get_dict(_get_dict(run, "data_source"), "source")
-    items = source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines()
+    items = source.get("content")
+    if not items:
+        lines = _file_text(store, source.get("id")).splitlines()
+        items = [line for line in lines if line.strip()]
     total = len(items)
     unsuccessful = run["result_counts"]["errored"] + run["result_counts"]["failed"]
     derived_counts = {
