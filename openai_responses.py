@@ -10782,7 +10782,13 @@ def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     id = obj["id"]
     version = obj["latest_version"]
-    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
+    version_fields = {
+        "skill_id": id,
+        "version": version,
+        "name": obj["name"],
+        "description": obj["description"],
+    }
+    _add_related_object(call.store, "skills.versions", (id,), version_fields)
     call.store["skills.versions.content"][id, version] = _join_skill_files(call)
 
 
