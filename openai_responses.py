@@ -11080,6 +11080,7 @@ _extend_table(
     {
         "AdminAPIKey": "key_",
         "AdminAPIKeyCreateResponse": "key_",
+        "APIKey": "key_",
         "APIKeyCreateResponse": "key_",
         "AuditLogListResponse": "audit_log-",
         "Certificate": "cert_",
