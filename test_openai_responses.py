@@ -6236,168 +6236,423 @@ TRANSCRIPTION_REQUEST = {"file": b"x", "model": "whisper-1"}
 
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
 @pytest.mark.parametrize(
-    "form, said",
+    "response_format, template",
     [
         ("text", "{}\n"),
         ("srt", "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n\n"),
         ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{}\n\n"),
     ],
+    ids=["text", "srt", "vtt"],
 )
-def test_non_json_transcript_contains_the_text(openai_mock, client, name, form, said):
-    endpoint, create = (lookup(root, f"audio.{name}.create") for root in (openai_mock, client))
-    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == said.format("This is a mock response.")
+def test_non_json_transcript_contains_the_text(openai_mock, client, name, response_format, template):
+    endpoint = lookup(openai_mock, f"audio.{name}.create")
+    create = functools.partial(lookup(client, f"audio.{name}.create"), **TRANSCRIPTION_REQUEST)
+    default = template.format("This is a mock response.")
+    assert create(response_format=response_format) == default
     endpoint.response = {}
-    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == said.format("This is a mock response.")
+    assert create(response_format=response_format) == default
     endpoint.response = "As it is."
-    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == "As it is."
+    assert create(response_format=response_format) == "As it is."
+
+
+def test_default_json_transcripts(client):
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST)
+    assert transcript.text == "This is a mock response."
+    assert transcript.logprobs is None
+    assert client.audio.translations.create(**TRANSCRIPTION_REQUEST).to_dict() == {"text": "This is a mock response."}
+
+
+def test_default_verbose_transcript(client):
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    segment = {
+        "id": 0,
+        "seek": 0,
+        "start": 0.0,
+        "end": 1.0,
+        "text": " This is a mock response.",
+        "tokens": [0, 1, 2, 3, 4, 5],
+        "temperature": 0.0,
+        "avg_logprob": -0.1,
+        "compression_ratio": 0.0,
+        "no_speech_prob": 0.0,
+    }
+    assert transcript.to_dict() == {
+        "task": "transcribe",
+        "language": "english",
+        "duration": 1.0,
+        "text": "This is a mock response.",
+        "segments": [segment],
+        "usage": {"type": "duration", "seconds": 1},
+    }
+
+
+def test_default_verbose_translation(client):
+    translation = client.audio.translations.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert translation.to_dict() == {
+        "task": "translate",
+        "language": "english",
+        "duration": 1.0,
+        "text": "This is a mock response.",
+        "segments": [],
+    }
 
 
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
 @pytest.mark.parametrize(
-    "given",
+    "fields",
     [
         {"text": "Hallo", "language": "german", "duration": 2.5},
         {"language": "german"},
         {"segments": []},
-        {"task": "told", "segments": [{"id": 7}]},
+        {"task": "other", "segments": [{"id": 7}]},
     ],
+    ids=["text", "language", "no segments", "segment"],
 )
-def test_verbose_transcript_fields_can_be_set(openai_mock, client, name, given):
-    lookup(openai_mock, f"audio.{name}.create").response = given
-    transcript = lookup(client, f"audio.{name}.create")(
-        **TRANSCRIPTION_REQUEST, response_format="verbose_json"
-    ).to_dict()
-    task = {"transcriptions": "transcribe", "translations": "translate"}[name]
-    assert contains(transcript, {"text": "This is a mock response.", "task": task} | given)
+def test_verbose_transcript_fields_can_be_set(openai_mock, client, name, fields):
+    lookup(openai_mock, f"audio.{name}.create").response = fields
+    create = lookup(client, f"audio.{name}.create")
+    transcript = create(**TRANSCRIPTION_REQUEST, response_format="verbose_json").to_dict()
+    assert contains(transcript, {"text": "This is a mock response."} | fields)
+    if "segments" in fields:
+        assert len(transcript["segments"]) == len(fields["segments"])
 
 
 @pytest.mark.parametrize(
-    "wanted, told", [(None, {"segments"}), (["word"], {"words"}), (["word", "segment"], {"words", "segments"})]
+    "options, expected",
+    [
+        ({}, {"segments"}),
+        ({"timestamp_granularities": ["segment"]}, {"segments"}),
+        ({"timestamp_granularities": ["word"]}, {"words"}),
+        ({"timestamp_granularities": ["word", "segment"]}, {"words", "segments"}),
+    ],
+    ids=["default", "segment", "word", "both"],
 )
-def test_verbose_transcript_has_the_requested_timestamps(openai_mock, client, wanted, told):
-    openai_mock.audio.transcriptions.create.response = {"text": "one two three", "duration": 6.0}
-    options = {"timestamp_granularities": wanted} if wanted else {}
+def test_verbose_transcript_has_the_requested_timestamps(client, options, expected):
     transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json", **options)
-    assert {"words", "segments"} & transcript.to_dict().keys() == told
-    times = [(word.word, word.start, word.end) for word in transcript.words or ()]
-    assert times in ([], [("one", 0, 2), ("two", 2, 4), ("three", 4, 6)])
-    parts = [(segment.id, segment.text, segment.start, segment.end) for segment in transcript.segments or ()]
-    assert parts in ([], [(0, " one two three", 0, 6)])
-    assert (transcript.usage.type, transcript.usage.seconds) == ("duration", 6)
+    assert {"words", "segments"} & transcript.to_dict().keys() == expected
+
+
+def test_timestamps_divide_the_duration_among_the_words(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"text": "one two three", "duration": 6.0}
+    options = {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, **options)
+    words = [(word.word, word.start, word.end) for word in transcript.words]
+    assert words == [("one", 0, 2), ("two", 2, 4), ("three", 4, 6)]
+    (segment,) = transcript.segments
+    assert segment.text == " one two three"
+    assert segment.start == 0
+    assert segment.end == 6
+    assert transcript.usage.to_dict() == {"type": "duration", "seconds": 6}
+
+
+TOKEN_USAGE = {
+    "type": "tokens",
+    "input_tokens": 10,
+    "input_token_details": {"audio_tokens": 10, "text_tokens": 0},
+    "output_tokens": 6,
+    "total_tokens": 16,
+}
 
 
 @pytest.mark.parametrize(
-    "asked, usage",
+    "options, usage",
     [
         ({}, {"type": "duration", "seconds": 1}),
+        ({"model": "gpt-4o-transcribe"}, TOKEN_USAGE),
         (
             {"model": "gpt-4o-transcribe", "prompt": "A cat."},
-            {"input_tokens": 12, "input_token_details": {"audio_tokens": 10, "text_tokens": 2}, "output_tokens": 6},
+            TOKEN_USAGE
+            | {
+                "input_tokens": 12,
+                "input_token_details": {"audio_tokens": 10, "text_tokens": 2},
+                "total_tokens": 18,
+            },
         ),
         pytest.param(
             {"model": "gpt-4o-transcribe", "response_format": "diarized_json"},
-            {"type": "tokens", "total_tokens": 16},
+            TOKEN_USAGE,
             marks=requires("diarized_json"),
         ),
     ],
+    ids=["whisper", "model with tokens", "prompt", "diarized"],
 )
-def test_transcripts_report_usage(client, asked, usage):
-    assert contains(client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST | asked).usage.to_dict(), usage)
-    assert not hasattr(client.audio.translations.create(**TRANSCRIPTION_REQUEST), "usage")
+def test_transcripts_report_usage(client, options, usage):
+    assert client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST | options).usage.to_dict() == usage
+
+
+def test_usage_counts_started_seconds(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"duration": 2.5}
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert transcript.usage.seconds == 3
+
+
+def test_transcript_has_logprobs_on_request(client):
+    request = {"file": b"x", "model": "gpt-4o-transcribe", "include": ["logprobs"]}
+    transcript = client.audio.transcriptions.create(**request)
+    assert "".join(token.token for token in transcript.logprobs) == transcript.text
+    events = list(client.audio.transcriptions.create(**request, stream=True))
+    delta_tokens = []
+    for event in events[:-1]:
+        delta_tokens += [token.token for token in event.logprobs]
+    assert "".join(delta_tokens) == transcript.text
+    assert [token.token for token in events[-1].logprobs] == [token.token for token in transcript.logprobs]
 
 
 @requires("diarized_json")
-def test_diarized_transcripts_have_segments(client):
+def test_default_diarized_transcript_has_one_segment(client):
     request = {"file": b"x", "model": "gpt-4o-transcribe-diarize", "response_format": "diarized_json"}
-    plain = client.audio.transcriptions.create(**request)
-    assert [segment.text for segment in plain.segments] == [plain.text]
+    transcript = client.audio.transcriptions.create(**request)
+    assert transcript.task == "transcribe"
+    assert transcript.duration == 1.0
+    (segment,) = transcript.segments
+    assert segment.to_dict() == {
+        "id": "seg_0",
+        "type": "transcript.text.segment",
+        "speaker": "A",
+        "start": 0.0,
+        "end": 1.0,
+        "text": "This is a mock response.",
+    }
     events = list(client.audio.transcriptions.create(**request, stream=True))
     assert [event.type for event in events] == ["transcript.text.segment", "transcript.text.done"]
 
 
-FIRST_VECTOR, SECOND_VECTOR = [0.5, 1], [0, 1]
-SPEAKER_SEGMENT = {
-    "id": "seg_1",
-    "type": "transcript.text.segment",
-    "text": "Hi",
-    "speaker": "A",
-    "start": 0.0,
-    "end": 1.5,
-}
-
-
-@requires("diarized_json")
-@pytest.mark.parametrize("text", ["Hello there, you", UNICODE_TEXT, ""])
-@pytest.mark.parametrize("form", ["json", pytest.param("diarized_json", marks=requires("diarized_json"))])
-async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, form, either_client):
-    segments = [SPEAKER_SEGMENT] if form == "diarized_json" else []
-    openai_mock.audio.transcriptions.create.response = {"text": text} | ({"segments": segments} if segments else {})
-    request = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": form}
+@pytest.mark.parametrize("text", ["Hello there, you", UNICODE_TEXT, ""], ids=["text", "unicode", "empty"])
+async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, either_client):
+    openai_mock.audio.transcriptions.create.response = {"text": text}
+    request = {"file": b"wav", "model": "gpt-4o-transcribe"}
     create = either_client.audio.transcriptions.create
-    plain, events = await awaited(create(**request)), await collect(create(**request, stream=True))
-    assert events[-1].type == "transcript.text.done"
-    assert events[-1].text == plain.text == text
-    deltas = [e.delta for e in events if e.type == "transcript.text.delta"]
-    assert "".join(deltas) == ("" if segments else text)  # either pieces or segments
-    assert sum(e.type == "transcript.text.segment" for e in events) == len(segments)
-    for event in events:
+    plain = await awaited(create(**request))
+    *deltas, done = await collect(create(**request, stream=True))
+    assert done.type == "transcript.text.done"
+    assert done.text == text
+    assert plain.text == text
+    assert done.usage.to_dict() == plain.usage.to_dict()
+    assert {event.type for event in deltas} <= {"transcript.text.delta"}
+    assert "".join(event.delta for event in deltas) == text
+    for event in (*deltas, done):
         valid("audio.TranscriptionStreamEvent", event.to_dict(mode="json"))
 
 
-@pytest.mark.parametrize("audio", [b"", b"\x00\x01mp3" * 300])
-def test_speech_streams_as_events_and_as_raw_bytes(openai_mock, client, audio):
+@requires("diarized_json")
+async def test_diarized_transcription_streams_its_segments(openai_mock, either_client):
+    segment = {
+        "id": "seg_1",
+        "type": "transcript.text.segment",
+        "text": "Hi",
+        "speaker": "A",
+        "start": 0.0,
+        "end": 1.5,
+    }
+    openai_mock.audio.transcriptions.create.response = {"text": "Hi", "segments": [segment]}
+    request = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": "diarized_json", "stream": True}
+    segment_event, done = await collect(either_client.audio.transcriptions.create(**request))
+    assert segment_event.to_dict() == segment
+    assert done.type == "transcript.text.done"
+    assert done.text == "Hi"
+    for event in (segment_event, done):
+        valid("audio.TranscriptionStreamEvent", event.to_dict(mode="json"))
+
+
+@pytest.mark.parametrize("audio", [b"", b"\x00\x01mp3" * 300], ids=["empty", "audio"])
+def test_speech_streams_as_raw_bytes(openai_mock, client, audio):
     openai_mock.audio.speech.create.response = audio
     request = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Hello"}
     assert client.audio.speech.create(**request).read() == audio
     with client.audio.speech.with_streaming_response.create(**request) as response:
         assert b"".join(response.iter_bytes(64)) == audio
-    with client.audio.speech.with_streaming_response.create(**request, stream_format="sse") as response:
-        *events, (name, last_data) = parse_sse(b"".join(response.iter_bytes()).decode())
-    assert (name, last_data) == (None, "[DONE]")
-    assert {name for name, _ in events} == {None}
-    events = [data for _, data in events]
-    assert [event["type"] for event in events] == ["speech.audio.delta"] * (len(events) - 1) + ["speech.audio.done"]
-    assert b"".join(base64.b64decode(event["audio"]) for event in events[:-1]) == audio
-    usage = events[-1]["usage"]
-    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+
+
+@pytest.mark.parametrize(
+    "audio, sizes", [(b"", []), (b"\x00\x01mp3" * 120, [256, 256, 88])], ids=["empty", "three pieces"]
+)
+def test_speech_streams_as_events(openai_mock, client, audio, sizes):
+    openai_mock.audio.speech.create.response = audio
+    request = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Hello", "stream_format": "sse"}
+    with client.audio.speech.with_streaming_response.create(**request) as response:
+        events = parse_sse(b"".join(response.iter_bytes()).decode())
+    assert {name for name, _ in events} == {None}  # these streams have no `event:` lines
+    *deltas, done, last_data = [data for _, data in events]
+    assert last_data == "[DONE]"
+    assert {delta["type"] for delta in deltas} <= {"speech.audio.delta"}
+    pieces = [base64.b64decode(delta["audio"]) for delta in deltas]
+    assert b"".join(pieces) == audio
+    assert [len(piece) for piece in pieces] == sizes
+    assert done == {
+        "type": "speech.audio.done",
+        "usage": {"input_tokens": 2, "output_tokens": len(audio), "total_tokens": 2 + len(audio)},
+    }
 
 
 def test_speech_stream_breaks_after_the_set_chunks(openai_mock, client):
     openai_mock.audio.speech.create.response = streamed(b"x" * 1000, chunk=100, fail_after=3)
     request = {"model": "tts-1", "voice": "alloy", "input": "Hi"}
-    pieces, disconnected = [], pytest.raises(HTTP_LIB.RemoteProtocolError)
-    with client.audio.speech.with_streaming_response.create(**request) as response, disconnected:
+    pieces = []
+    with (
+        client.audio.speech.with_streaming_response.create(**request) as response,
+        pytest.raises(HTTP_LIB.RemoteProtocolError, match="the mock broke off the stream"),
+    ):
         for piece in response.iter_bytes():
             pieces.append(piece)
     assert pieces == [b"x" * 100] * 3
 
 
-@pytest.mark.parametrize("call", ["generate", "edit"])
-@pytest.mark.parametrize("partial", [0, 3])
-async def test_image_stream_ends_with_the_plain_image(openai_mock, call, partial, either_client):
-    lookup(openai_mock, f"images.{call}").response = {"data": [{"b64_json": "QUJDRA=="}]}
-    edit = call == "edit"
-    request = {"model": "gpt-image-1", "prompt": "a cat"} | ({"image": b"png"} if edit else {})
-    method = getattr(either_client.images, call)
-    plain, events = (
-        await awaited(method(**request)),
-        await collect(method(**request, stream=True, partial_images=partial)),
-    )
-    prefix, union = ("image_edit", "ImageEdit") if edit else ("image_generation", "ImageGen")
-    assert [event.type for event in events] == [f"{prefix}.partial_image"] * partial + [f"{prefix}.completed"]
-    assert [event.partial_image_index for event in events[:-1]] == list(range(partial))
-    assert events[-1].b64_json == plain.data[0].b64_json
-    for event in events:
+@pytest.mark.parametrize(
+    "options, fields",
+    [
+        ({"model": "dall-e-2"}, {"url"}),
+        ({"model": "dall-e-2", "response_format": "b64_json"}, {"b64_json"}),
+        ({"model": "dall-e-3"}, {"url", "revised_prompt"}),
+        ({"model": "gpt-image-1"}, {"b64_json"}),
+        ({"model": "gpt-image-1", "response_format": "url"}, {"url"}),
+        ({}, {"b64_json"}),
+    ],
+    ids=["dall-e-2", "dall-e-2 with data", "dall-e-3", "gpt-image", "gpt-image with URL", "no model"],
+)
+def test_default_image_has_a_url_or_data(client, options, fields):
+    (image,) = client.images.generate(prompt="a cat", **options).data
+    assert image.to_dict().keys() == fields
+    if "url" in fields:
+        assert image.url == "https://example.com/image.png"
+    if "b64_json" in fields:
+        assert base64.b64decode(image.b64_json).startswith(b"\x89PNG")
+    if "revised_prompt" in fields:
+        assert image.revised_prompt == "a cat"
+
+
+@pytest.mark.parametrize(
+    "requested, expected",
+    [
+        ({}, {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}),
+        (
+            {"background": "auto", "quality": "low", "size": "1536x1024", "output_format": "webp"},
+            {"background": "opaque", "output_format": "webp", "quality": "low", "size": "1536x1024"},
+        ),
+    ],
+    ids=["default", "requested"],
+)
+def test_gpt_images_have_settings(client, requested, expected):
+    images = client.images.generate(model="gpt-image-1", prompt="a cat", **requested).to_dict()
+    assert {name: images[name] for name in expected} == expected
+
+
+def test_gpt_images_have_usage(client):
+    images = client.images.generate(model="gpt-image-1", prompt="a cat", n=2)
+    assert images.usage.to_dict() == {
+        "input_tokens": 2,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 2},
+        "output_tokens": 8320,
+        "output_tokens_details": {"image_tokens": 8320, "text_tokens": 0},
+        "total_tokens": 8322,
+    }
+
+
+def test_dall_e_images_have_no_settings_and_usage(client):
+    images = client.images.generate(model="dall-e-3", prompt="a cat")
+    assert images.quality is None
+    assert images.size is None
+    assert images.usage is None
+
+
+def test_image_variations_are_repeated(client):
+    images = client.images.create_variation(image=b"png", n=3, response_format="url").data
+    assert [image.url for image in images] == ["https://example.com/image.png"] * 3
+
+
+def test_several_set_images_are_not_repeated(openai_mock, client):
+    openai_mock.images.generate.response = {"data": [{"url": "https://a.test"}, {}]}
+    images = client.images.generate(model="dall-e-2", prompt="p", n=3).data
+    assert [image.url for image in images] == ["https://a.test", "https://example.com/image.png"]
+
+
+def test_image_can_be_set_as_bytes(openai_mock, client):
+    openai_mock.images.generate.response = [b"one", b"two"]
+    (first,) = client.images.generate(model="gpt-image-1", prompt="p").data
+    assert base64.b64decode(first.b64_json) == b"one"
+    images = client.images.generate(model="gpt-image-1", prompt="p", n=2).data
+    assert [base64.b64decode(image.b64_json) for image in images] == [b"two", b"two"]
+
+
+@pytest.mark.parametrize(
+    "name, options, prefix, union",
+    [
+        ("generate", {}, "image_generation", "ImageGen"),
+        ("edit", {"image": b"png"}, "image_edit", "ImageEdit"),
+    ],
+    ids=["generate", "edit"],
+)
+@pytest.mark.parametrize("partial_count", [0, 3])
+async def test_image_stream_ends_with_the_plain_image(
+    openai_mock, name, options, prefix, union, partial_count, either_client
+):
+    lookup(openai_mock, f"images.{name}").response = {"data": [{"b64_json": "QUJDRA=="}]}
+    request = {"model": "gpt-image-1", "prompt": "a cat", "quality": "low", **options}
+    method = getattr(either_client.images, name)
+    plain = await awaited(method(**request))
+    *partial_images, completed = await collect(method(**request, stream=True, partial_images=partial_count))
+    assert [event.type for event in partial_images] == [f"{prefix}.partial_image"] * partial_count
+    assert [event.partial_image_index for event in partial_images] == list(range(partial_count))
+    assert completed.type == f"{prefix}.completed"
+    assert completed.b64_json == plain.data[0].b64_json
+    assert contains(plain.usage.to_dict(), completed.usage.to_dict())
+    for event in (*partial_images, completed):
+        assert event.quality == "low"
+        assert event.size == "1024x1024"
         valid(f"{union}StreamEvent", event.to_dict(mode="json"))
+
+
+def test_image_stream_without_settings_reports_auto(client):
+    (completed,) = client.images.generate(model="dall-e-3", prompt="a cat", stream=True)
+    settings = {name: getattr(completed, name) for name in ("background", "output_format", "quality", "size")}
+    assert settings == {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
+    assert completed.usage.total_tokens == 0
+
+
+@pytest.mark.parametrize(
+    "options, size",
+    [
+        ({"model": "text-embedding-3-small"}, 1536),
+        ({"model": "text-embedding-3-large"}, 3072),
+        ({"model": "text-embedding-3-large", "dimensions": 5}, 5),
+    ],
+    ids=["default", "large", "requested"],
+)
+def test_embedding_has_the_dimensions_of_its_model(client, options, size):
+    vector = lenient_client().embeddings.create(**options, input="x").data[0].embedding  # decoded from base64
+    assert len(vector) == size
+    assert math.hypot(*vector) == pytest.approx(1, abs=1e-6)
+
+
+def test_same_text_has_the_same_embedding(client):
+    create = functools.partial(client.embeddings.create, model="m", dimensions=4, encoding_format="float")
+    first, second, third = [item.embedding for item in create(input=["a", "b", "a"]).data]
+    assert first == third
+    assert first != second
+    assert create(input="a").data[0].embedding == first
+
+
+@pytest.mark.parametrize(
+    "value, count, tokens",
+    [("a" * 8, 1, 2), (["a" * 8, "b"], 2, 3), ([1, 2], 1, 2), ([[1], [2], [3]], 3, 3)],
+    ids=["text", "texts", "token IDs", "lists of token IDs"],
+)
+def test_each_input_has_an_embedding(client, value, count, tokens):
+    answer = client.embeddings.create(model="m", input=value, dimensions=2, encoding_format="float")
+    assert answer.object == "list"
+    assert answer.model == "m"
+    assert [item.index for item in answer.data] == list(range(count))
+    assert {item.object for item in answer.data} == {"embedding"}
+    assert answer.usage.to_dict() == {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
 @pytest.mark.parametrize(
     "value, vectors",
     [
-        (FIRST_VECTOR, [FIRST_VECTOR, FIRST_VECTOR]),
-        ([FIRST_VECTOR], [FIRST_VECTOR, FIRST_VECTOR]),
-        ([FIRST_VECTOR, SECOND_VECTOR], [FIRST_VECTOR, SECOND_VECTOR]),
+        ([0.5, 1], [[0.5, 1], [0.5, 1]]),
+        ([[0.5, 1]], [[0.5, 1], [0.5, 1]]),
+        ([[0.5, 1], [0, 1]], [[0.5, 1], [0, 1]]),
     ],
+    ids=["one vector", "list of one vector", "two vectors"],
 )
 def test_set_vectors_become_embeddings(openai_mock, client, value, vectors):
     openai_mock.embeddings.create.response = [value, error(500), ...]
@@ -6409,7 +6664,8 @@ def test_set_vectors_become_embeddings(openai_mock, client, value, vectors):
 
 @pytest.mark.parametrize(
     "value, number",
-    [(..., 2), (FIRST_VECTOR, 2), ([FIRST_VECTOR, SECOND_VECTOR], 2), ({"data": [{"embedding": FIRST_VECTOR}]}, 1)],
+    [(..., 2), ([0.5, 1], 2), ([[0.5, 1], [0, 1]], 2), ({"data": [{"embedding": [0.5, 1]}]}, 1)],
+    ids=["default", "one vector", "two vectors", "partial"],
 )
 def test_embeddings_are_base64_on_request(openai_mock, value, number):
     openai_mock.embeddings.create.response = value
@@ -6417,6 +6673,13 @@ def test_embeddings_are_base64_on_request(openai_mock, value, number):
         body = {"model": "m", "input": ["a", "b"], "encoding_format": encoding}
         data = sent(openai_mock, "embeddings.create", body).json()["data"]
         assert [type(item["embedding"]) for item in data] == [embedding_type] * number
+
+
+def test_base64_embeddings_are_32_bit_floats(openai_mock):
+    openai_mock.embeddings.create.response = [0.5, 1]
+    body = {"model": "m", "input": "a", "encoding_format": "base64"}
+    (item,) = sent(openai_mock, "embeddings.create", body).json()["data"]
+    assert base64.b64decode(item["embedding"]) == b"\x00\x00\x00\x3f\x00\x00\x80\x3f"
 
 
 def test_recorded_base64_embeddings_are_unchanged(openai_mock):
@@ -6428,17 +6691,90 @@ def test_recorded_base64_embeddings_are_unchanged(openai_mock):
 
 
 def test_vector_and_input_count_mismatch_raises(openai_mock, client):
-    openai_mock.embeddings.create.response = [FIRST_VECTOR, SECOND_VECTOR]
-    words = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
-    with pytest.raises(AssertionError, match=words):
+    openai_mock.embeddings.create.response = [[0.5, 1], [0, 1]]
+    message = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
+    with pytest.raises(AssertionError, match=message):
         client.embeddings.create(model="m", input=["a", "b", "c"])
 
 
-def test_image_can_be_set_as_bytes(openai_mock, client):
-    openai_mock.images.generate.response = [b"one", b"two"]
-    for picture, number in ((b"one", 1), (b"two", 2)):
-        images = client.images.generate(model="gpt-image-1", prompt="p", n=number).data
-        assert [base64.b64decode(image.b64_json) for image in images] == [picture] * number
+@pytest.mark.parametrize(
+    "value, count",
+    [
+        ("Hi", 1),
+        (["Hi"], 1),
+        (["Hi", "you"], 2),
+        ([{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "https://a.test/b.png"}}], 1),
+    ],
+    ids=["text", "one text", "two texts", "parts of one input"],
+)
+def test_each_input_has_a_moderation_result(client, value, count):
+    moderation = client.moderations.create(input=value)
+    assert moderation.id == "modr-000000000000000000000001"
+    assert moderation.model == "omni-moderation-latest"
+    assert len(moderation.results) == count
+
+
+def test_default_moderation_flags_nothing(client):
+    (result,) = client.moderations.create(model="omni-moderation-2024-09-26", input="Hi").to_dict()["results"]
+    categories = {
+        "harassment",
+        "harassment/threatening",
+        "hate",
+        "hate/threatening",
+        "illicit",
+        "illicit/violent",
+        "self-harm",
+        "self-harm/instructions",
+        "self-harm/intent",
+        "sexual",
+        "sexual/minors",
+        "violence",
+        "violence/graphic",
+    }
+    assert result == {
+        "flagged": False,
+        "categories": dict.fromkeys(categories, False),
+        "category_scores": dict.fromkeys(categories, 0.0),
+        "category_applied_input_types": {category: [] for category in categories},
+    }
+
+
+@requires("decisions.create")
+def test_decision_usage_counts_the_input_and_the_instructions(client):
+    questions = [
+        {"type": "predicate", "instructions": "a" * 40},
+        {"type": "choice", "instructions": "b" * 400, "choices": [{"value": "c"}]},
+    ]
+    usage = client.decisions.create(model="m", input="d" * 4000, questions=questions).usage
+    assert usage.input_tokens == 1000 + 100 + 10
+    assert usage.output_tokens == 2
+    assert usage.total_tokens == 1112
+
+
+@requires("decisions.create")
+def test_default_decision_is_certain(client):
+    questions = [
+        {"type": "choice", "name": "n", "instructions": "a", "choices": [{"value": "b"}, {"value": "c"}]},
+        {"type": "score", "instructions": "d", "levels": [{"label": "low"}, {"label": "high"}]},
+    ]
+    choice, score = client.decisions.create(model="m", input="d", questions=questions).to_dict()["answers"]
+    assert choice == {
+        "type": "choice",
+        "name": "n",
+        "choice": "b",
+        "confidence": 1.0,
+        "probabilities": [{"value": "b", "probability": 1.0}, {"value": "c", "probability": 0.0}],
+    }
+    assert score == {
+        "type": "score",
+        "name": None,
+        "score": 0.0,
+        "confidence": 1.0,
+        "probabilities": [
+            {"label": "low", "value": 0, "probability": 1.0},
+            {"label": "high", "value": 1, "probability": 0.0},
+        ],
+    }
 
 
 # ======================================================================================================================
@@ -7395,153 +7731,403 @@ def test_http_is_mocked_without_the_websockets_package(monkeypatch):
 
 
 # ======================================================================================================================
-# EVALS, CONTAINERS, SKILLS, VIDEOS
+# EVALS
 # ======================================================================================================================
 
 
-ITEM_SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}}
 STRING_CHECK = {"type": "string_check", "name": "right", "input": "{{a}}", "reference": "x", "operation": "eq"}
 
 
+def add_eval(client, **options):
+    """Create an eval of logs, and return its ID."""
+    defaults = {"data_source_config": {"type": "logs"}, "testing_criteria": [STRING_CHECK]}
+    return client.evals.create(**defaults | options).id
+
+
+def jsonl_source(*items):
+    """Return a data source that contains these items."""
+    return {"type": "jsonl", "source": {"type": "file_content", "content": [{"item": item} for item in items]}}
+
+
 @pytest.mark.parametrize(
-    "config, parts",
+    "config, properties",
     [
-        ({"type": "custom", "item_schema": ITEM_SCHEMA}, {"item": ITEM_SCHEMA}),
+        ({"type": "custom", "item_schema": CITY_SCHEMA}, {"item": CITY_SCHEMA}),
         (
-            {"type": "custom", "item_schema": ITEM_SCHEMA, "include_sample_schema": True},
-            {"item": ITEM_SCHEMA, "sample": {"type": "object"}},
+            {"type": "custom", "item_schema": CITY_SCHEMA, "include_sample_schema": True},
+            {"item": CITY_SCHEMA, "sample": {"type": "object"}},
         ),
         ({"type": "logs"}, {"item": {"type": "object"}, "sample": {"type": "object"}}),
     ],
+    ids=["custom", "custom with sample", "logs"],
 )
-def test_eval_has_a_schema_and_its_run_has_counts(openai_mock, client, config, parts):
+def test_eval_has_a_schema_of_its_data(client, config, properties):
     created = client.evals.create(data_source_config=config, testing_criteria=[STRING_CHECK])
-    schema = {"type": "object", "properties": parts, "required": list(parts)}
-    assert created.data_source_config.schema_ == schema == client.evals.retrieve(created.id).data_source_config.schema_
-    source = {"type": "file_content", "content": [{"item": {"q": "1"}}, {"item": {"q": "2"}}]}
-    create_run = functools.partial(
-        client.evals.runs.create, created.id, data_source={"type": "jsonl", "source": source}
-    )
-    id = create_run().id
-    for _ in range(2):
-        run = client.evals.runs.retrieve(id, eval_id=created.id)
-    assert (run.status, run.result_counts.total, run.result_counts.passed) == ("completed", 2, 2)
-    assert [result.to_dict() for result in run.per_testing_criteria_results] == [
-        {"testing_criteria": "right", "passed": 2, "failed": 0}
-    ]
-    openai_mock.evals.runs.create.response = {"result_counts": {"total": 3, "failed": 3}}
-    assert create_run().result_counts.failed == 3
+    schema = created.data_source_config.schema_
+    assert schema == {"type": "object", "properties": properties, "required": list(properties)}
+    assert client.evals.retrieve(created.id).to_dict() == created.to_dict()
 
 
-def test_eval_runs(client):
-    config, source = {"type": "logs"}, {"type": "jsonl", "source": {"type": "file_id", "id": "file-1"}}
-    created = client.evals.create(data_source_config=config, testing_criteria=[], name="e")
-    runs = client.evals.runs
-    run = runs.create(created.id, data_source=source, name="r")
-    assert (run.status, run.eval_id, run.name) == ("queued", created.id, "r")
-    assert statuses(lambda: runs.retrieve(run.id, eval_id=created.id), 3) == ["in_progress", "completed", "completed"]
-    other_run = runs.create(created.id, data_source=source)
-    assert runs.cancel(other_run.id, eval_id=created.id).status == "canceled"
-    assert statuses(lambda: runs.retrieve(other_run.id, eval_id=created.id), 2) == ["canceled", "canceled"]
-    assert [listed_run.id for listed_run in runs.list(created.id)] == [run.id, other_run.id]
-    assert runs.output_items.list(run.id, eval_id=created.id).data == []
-    client.evals.delete(created.id)
-    with pytest.raises(openai.NotFoundError, match="No such Eval object: eval_000000000000000000000001"):
-        runs.retrieve(run.id, eval_id=created.id)
-
-
-def test_container_files(client):
-    container, files = client.containers.create(name="c").id, client.containers.files
-    uploaded = files.create(container, file=("a.txt", b"abc"))
-    copied = files.create(container, file_id=add_file(client, b"other", "b.txt"))
-    for file, name, content in ((uploaded, "a.txt", b"abc"), (copied, "b.txt", b"other")):
-        assert (file.bytes, file.path.rpartition("/")[2], file.container_id) == (len(content), name, container)
-        response = files.content.retrieve(file.id, container_id=container)
-        assert (response.read(), response.response.headers["content-type"]) == (content, "text/plain; charset=utf-8")
-    client.containers.delete(container)
-    with pytest.raises(openai.NotFoundError, match="No such Container object: cntr_000000000000000000000001"):
-        files.content.retrieve(uploaded.id, container_id=container)
-
-
-def test_containers_expire_after_last_use(client, monkeypatch):
-    start, respond = int(time.time()), functools.partial(client.responses.create, **INPUT_REQUEST)
-    used, unused = (client.containers.create(name=name).id for name in ("used", "left"))
-    file = client.containers.files.create(used, file=("a.txt", b"abc")).id
-    interpreter_tool = {"type": "code_interpreter", "container": used}
-    uses = (
-        lambda: client.containers.retrieve(used),
-        lambda: client.containers.files.retrieve(file, container_id=used),
-        lambda: respond(tools=[interpreter_tool]),
-    )
-    for number, use in enumerate(uses, 1):
-        monkeypatch.setattr(time, "time", lambda now=start + 1000 * number: now)
-        assert use()
-    assert {container.name: container.status for container in client.containers.list()} == {
-        "used": "running",
-        "left": "expired",
+def test_new_eval_run_has_default_fields(client):
+    eval_id = add_eval(client)
+    source = jsonl_source({"q": "1"})
+    run = client.evals.runs.create(eval_id, data_source=source, name="r").to_dict()
+    assert run == {
+        "id": "evalrun_000000000000000000000001",
+        "object": "eval.run",
+        "eval_id": eval_id,
+        "name": "r",
+        "status": "queued",
+        "created_at": run["created_at"],
+        "data_source": source,
+        "model": run["model"],  # differs between releases of the SDK
+        "report_url": "https://platform.openai.com/evaluations",
+        "result_counts": {"errored": 0, "failed": 0, "passed": 0, "total": 0},
+        "per_model_usage": [],
+        "per_testing_criteria_results": [],
+        "error": {"code": "", "message": ""},
+        "metadata": None,
     }
-    assert client.containers.retrieve(unused).status == "expired"
-    for call in (
-        lambda: client.containers.files.create(unused, file=b"x"),
-        lambda: respond(tools=[interpreter_tool | {"container": unused}]),
-    ):
-        with pytest.raises(openai.BadRequestError, match=re.escape("Container is expired.")):
-            call()
-    client.containers.delete(unused)
 
 
-@requires(
-    "skills.versions.create",
-    "skills.content.retrieve",
-    "skills.create",
-    "skills.delete",
-    "skills.retrieve",
-    "skills.update",
+def test_eval_run_advances_with_each_retrieve(client):
+    runs = client.evals.runs
+    run = runs.create(add_eval(client), data_source=jsonl_source({"q": "1"}))
+    run_statuses = statuses(lambda: runs.retrieve(run.id, eval_id=run.eval_id), 3)
+    assert run_statuses == ["in_progress", "completed", "completed"]
+
+
+def complete_run(client, data_source):
+    """Create a run of a new eval, retrieve it until it is completed, and return it."""
+    run = client.evals.runs.create(add_eval(client), data_source=data_source)
+    while run.status != "completed":
+        run = client.evals.runs.retrieve(run.id, eval_id=run.eval_id)
+    return run
+
+
+def test_all_items_of_a_completed_eval_run_pass(client):
+    run = complete_run(client, jsonl_source({"q": "1"}, {"q": "2"}))
+    assert run.result_counts.to_dict() == {"errored": 0, "failed": 0, "passed": 2, "total": 2}
+    (result,) = run.per_testing_criteria_results
+    assert result.to_dict() == {"testing_criteria": "right", "passed": 2, "failed": 0}
+
+
+def test_eval_run_counts_the_lines_of_a_file(client):
+    file = add_file(client, b'{"item": {}}\n\n{"item": {}}\n', "in.jsonl")
+    run = complete_run(client, {"type": "jsonl", "source": {"type": "file_id", "id": file}})
+    assert run.result_counts.total == 2  # without the blank line
+
+
+@pytest.mark.parametrize(
+    "counts, passed, failed", [({"failed": 1}, 2, 1), ({"errored": 1}, 2, 0), ({"failed": 2, "errored": 1}, 0, 2)]
 )
-def test_skills_have_versions(client):
-    versions, skill = client.skills.versions, client.skills.create(files=[("SKILL.md", b"# one")])
-    assert (skill.default_version, skill.latest_version) == ("1", "1")
-    second = versions.create(skill.id, files=[("SKILL.md", b"# two")])
-    assert (second.version, second.skill_id) == ("2", skill.id)
-    updated = client.skills.retrieve(skill.id)
-    assert (updated.default_version, updated.latest_version) == ("1", "2")
-    assert client.skills.update(skill.id, default_version="2").default_version == "2"
-    assert [version.version for version in versions.list(skill.id, order="asc")] == ["1", "2"]
-    contents = client.skills.content.retrieve(skill.id), versions.content.retrieve("2", skill_id=skill.id)
-    client.skills.delete(skill.id)
-    with pytest.raises(openai.NotFoundError, match="No such Skill object: skill_000000000000000000000001"):
-        versions.retrieve("1", skill_id=skill.id)
-    assert all(content.read() for content in contents)
+def test_items_that_are_not_set_as_failed_or_errored_pass(openai_mock, client, counts, passed, failed):
+    openai_mock.evals.runs.create.response = {"result_counts": counts}
+    run = complete_run(client, jsonl_source({}, {}, {}))
+    assert run.result_counts.passed == passed
+    assert run.result_counts.total == 3
+    (result,) = run.per_testing_criteria_results
+    assert result.passed == passed
+    assert result.failed == failed
 
 
-@requires(
-    "videos.create",
-    "videos.create_and_poll",
-    "videos.delete",
-    "videos.download_content",
-    "videos.list",
-    "videos.remix",
-    "videos.retrieve",
-)
-async def test_videos(client):
-    video = client.videos.create(prompt="a cat", seconds="8")
-    assert (video.status, video.progress, video.prompt, video.seconds) == ("queued", 0, "a cat", "8")
-    assert statuses(lambda: client.videos.retrieve(video.id), 3) == ["in_progress", "completed", "completed"]
-    for video_client in (client, sdk("async")):
-        assert (await awaited(video_client.videos.create_and_poll(prompt="b"))).status == "completed"
-    content = client.videos.download_content(video.id)
+def test_set_eval_result_counts_are_kept(openai_mock, client):
+    openai_mock.evals.runs.create.response = {"result_counts": {"total": 3, "failed": 3}}
+    run = client.evals.runs.create(add_eval(client), data_source=jsonl_source({}))
+    assert run.result_counts.total == 3
+    assert run.result_counts.failed == 3
+
+
+def test_cancelled_eval_run_stays_canceled(client):
+    runs = client.evals.runs
+    run = runs.create(add_eval(client), data_source=jsonl_source({}))
+    assert runs.cancel(run.id, eval_id=run.eval_id).status == "canceled"
+    assert statuses(lambda: runs.retrieve(run.id, eval_id=run.eval_id), 2) == ["canceled", "canceled"]
+
+
+def test_eval_runs_are_listed_oldest_first(client):
+    runs = client.evals.runs
+    eval_id = add_eval(client)
+    first = runs.create(eval_id, data_source=jsonl_source({}))
+    second = runs.create(eval_id, data_source=jsonl_source({}))
+    assert [run.id for run in runs.list(eval_id)] == [first.id, second.id]
+    assert runs.output_items.list(first.id, eval_id=eval_id).data == []
+
+
+def test_eval_runs_are_deleted_with_their_eval(client):
+    eval_id = add_eval(client)
+    run = client.evals.runs.create(eval_id, data_source=jsonl_source({}))
+    client.evals.delete(eval_id)
+    with pytest.raises(openai.NotFoundError, match=f"No such Eval object: {eval_id}"):
+        client.evals.runs.retrieve(run.id, eval_id=eval_id)
+
+
+# ======================================================================================================================
+# CONTAINERS
+# ======================================================================================================================
+
+
+def test_new_container_has_default_fields(client):
+    container = client.containers.create(name="c").to_dict()
+    assert container == {
+        "id": "cntr_000000000000000000000001",
+        "object": "container",
+        "name": "c",
+        "status": "running",
+        "created_at": container["created_at"],
+        "last_active_at": container["created_at"],
+        "expires_after": {"anchor": "last_active_at", "minutes": 20},
+        "memory_limit": None,
+        "network_policy": None,
+    }
+    assert client.containers.retrieve(container["id"]).to_dict() == container
+    assert [listed.to_dict() for listed in client.containers.list()] == [container]
+
+
+@pytest.mark.parametrize("source", ["user", "assistant"])
+def test_container_file_is_an_upload_or_a_stored_file(client, source):
+    container = client.containers.create(name="c").id
+    if source == "user":
+        options = {"file": ("a.txt", b"abc")}
+    else:
+        options = {"file_id": add_file(client, b"abc", "a.txt")}
+    file = client.containers.files.create(container, **options).to_dict()
+    assert file == {
+        "id": "cfile_000000000000000000000001",
+        "object": "container.file",
+        "container_id": container,
+        "created_at": file["created_at"],
+        "path": "/mnt/data/a.txt",
+        "bytes": 3,
+        "source": source,
+    }
+    response = client.containers.files.content.retrieve(file["id"], container_id=container)
+    assert response.read() == b"abc"
+    assert response.response.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_container_files_are_deleted_with_their_container(client):
+    container = client.containers.create(name="c").id
+    file = client.containers.files.create(container, file=("a.txt", b"abc")).id
+    client.containers.delete(container)
+    with pytest.raises(openai.NotFoundError, match=f"No such Container object: {container}"):
+        client.containers.files.content.retrieve(file, container_id=container)
+
+
+CONTAINER_CALLS = {
+    "files.create": lambda client, container, file: client.containers.files.create(container, file=b"x"),
+    "files.retrieve": lambda client, container, file: client.containers.files.retrieve(file, container_id=container),
+    "files.content": lambda client, container, file: client.containers.files.content.retrieve(
+        file, container_id=container
+    ),
+    "files.delete": lambda client, container, file: client.containers.files.delete(file, container_id=container),
+    "responses.create": lambda client, container, file: client.responses.create(
+        **INPUT_REQUEST, tools=[{"type": "code_interpreter", "container": container}]
+    ),
+}
+
+
+@pytest.fixture
+def container_and_file(client, monkeypatch):
+    """Return the IDs of a container and of its file, created at the time 2,000,000,000."""
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000)
+    container = client.containers.create(name="c").id
+    file = client.containers.files.create(container, file=("a.txt", b"abc"))
+    return container, file.id
+
+
+@pytest.mark.parametrize("name", ["retrieve", *CONTAINER_CALLS])
+def test_using_a_container_postpones_its_expiry(openai_mock, client, monkeypatch, container_and_file, name):
+    container, file = container_and_file
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 19 * 60)
+    if name == "retrieve":
+        client.containers.retrieve(container)
+    else:
+        CONTAINER_CALLS[name](client, container, file)
+    stored = openai_mock.state["containers"][container]
+    assert stored["last_active_at"] == 2_000_000_000 + 19 * 60
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 38 * 60)
+    assert client.containers.list().data[0].status == "running"
+
+
+@pytest.mark.parametrize("name", CONTAINER_CALLS)
+def test_expired_container_cannot_be_used(client, monkeypatch, container_and_file, name):
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 20 * 60 + 1)
+    with pytest.raises(openai.BadRequestError, match=r"Container is expired\."):
+        CONTAINER_CALLS[name](client, *container_and_file)
+
+
+def test_expired_container_can_be_retrieved_and_deleted(client, monkeypatch, container_and_file):
+    container, _ = container_and_file
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 20 * 60 + 1)
+    expired = client.containers.retrieve(container)
+    assert expired.status == "expired"
+    assert expired.last_active_at == 2_000_000_000
+    client.containers.delete(container)
+    assert client.containers.list().data == []
+
+
+# ======================================================================================================================
+# SKILLS
+# ======================================================================================================================
+
+
+SKILL_FILE = ("SKILL.md", b"---\nname: weather\ndescription: Tells the weather. \n---\n# one")
+
+
+@requires("skills.create", "skills.retrieve")
+def test_skill_has_the_name_and_description_of_its_file(client):
+    skill = client.skills.create(files=[SKILL_FILE]).to_dict()
+    assert skill == {
+        "id": "skill_000000000000000000000001",
+        "object": "skill",
+        "created_at": skill["created_at"],
+        "name": "weather",
+        "description": "Tells the weather.",
+        "default_version": "1",
+        "latest_version": "1",
+    }
+    assert client.skills.retrieve(skill["id"]).to_dict() == skill
+
+
+@requires("skills.create", "skills.versions.retrieve")
+def test_new_skill_has_a_first_version(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    version = client.skills.versions.retrieve("1", skill_id=skill).to_dict()
+    assert version == {
+        "id": "skillver_000000000000000000000001",
+        "object": "skill.version",
+        "created_at": version["created_at"],
+        "skill_id": skill,
+        "version": "1",
+        "name": "weather",
+        "description": "Tells the weather.",
+    }
+
+
+@requires("skills.create", "skills.retrieve", "skills.versions.create", "skills.versions.list")
+def test_created_version_is_the_latest_of_its_skill(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    version = client.skills.versions.create(skill, files=[("SKILL.md", b"name: rain\ndescription: d")])
+    assert version.version == "2"
+    assert version.skill_id == skill
+    assert version.name == "rain"
+    updated = client.skills.retrieve(skill)
+    assert updated.default_version == "1"
+    assert updated.latest_version == "2"
+    versions = client.skills.versions.list(skill, order="asc")
+    assert [listed.version for listed in versions] == ["1", "2"]
+
+
+@requires("skills.create", "skills.retrieve", "skills.update", "skills.versions.create")
+def test_default_version_of_a_skill_can_be_changed(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    client.skills.versions.create(skill, files=[SKILL_FILE], default=True)
+    assert client.skills.retrieve(skill).default_version == "2"
+    assert client.skills.update(skill, default_version="1").default_version == "1"
+    assert client.skills.retrieve(skill).default_version == "1"
+
+
+@requires("skills.create", "skills.content.retrieve", "skills.versions.create", "skills.versions.content.retrieve")
+def test_skill_versions_keep_their_content(client):
+    skill = client.skills.create(files=[("a.md", b"one"), ("b.md", b"two")]).id
+    client.skills.versions.create(skill, files=[("a.md", b"three")])
+    assert client.skills.content.retrieve(skill).read() == b"onetwo"
+    assert client.skills.versions.content.retrieve("1", skill_id=skill).read() == b"onetwo"
+    assert client.skills.versions.content.retrieve("2", skill_id=skill).read() == b"three"
+
+
+@requires("skills.create", "skills.delete", "skills.versions.retrieve")
+def test_skill_versions_are_deleted_with_their_skill(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    client.skills.delete(skill)
+    with pytest.raises(openai.NotFoundError, match=f"No such Skill object: {skill}"):
+        client.skills.versions.retrieve("1", skill_id=skill)
+
+
+# ======================================================================================================================
+# VIDEOS
+# ======================================================================================================================
+
+
+@requires("videos.create")
+def test_new_video_has_default_fields(client):
+    video = client.videos.create(prompt="a cat").to_dict()
+    assert video == {
+        "id": "video_000000000000000000000001",
+        "object": "video",
+        "created_at": video["created_at"],
+        "completed_at": None,
+        "expires_at": None,
+        "error": None,
+        "model": "sora-2",
+        "progress": 0,
+        "prompt": "a cat",
+        "remixed_from_video_id": None,
+        "seconds": "4",
+        "size": "720x1280",
+        "status": "queued",
+    }
+
+
+@requires("videos.create", "videos.retrieve")
+def test_video_advances_with_each_retrieve(client):
+    id = client.videos.create(prompt="a cat").id
+    videos = [client.videos.retrieve(id) for _ in range(3)]
+    assert [video.status for video in videos] == ["in_progress", "completed", "completed"]
+    assert [video.progress for video in videos] == [50, 100, 100]
+    assert videos[0].completed_at is None
+    assert videos[1].completed_at
+
+
+@requires("videos.create")
+def test_video_has_the_requested_settings(client):
+    video = client.videos.create(prompt="a cat", model="sora-2-pro", seconds="8", size="1280x720")
+    assert video.model == "sora-2-pro"
+    assert video.seconds == "8"
+    assert video.size == "1280x720"
+
+
+@requires("videos.create_and_poll")
+async def test_video_create_and_poll_returns_the_completed_video(either_client):
+    video = await awaited(either_client.videos.create_and_poll(prompt="a cat"))
+    assert video.status == "completed"
+
+
+@requires("videos.create", "videos.list", "videos.remix")
+def test_remixed_video_names_its_source(client):
+    video = client.videos.create(prompt="a cat")
     remixed = client.videos.remix(video.id, prompt="a dog")
-    assert (remixed.remixed_from_video_id, remixed.prompt) == (video.id, "a dog")
-    assert remixed.id != video.id
-    assert len(client.videos.list().data) == 4
-    assert client.videos.delete(video.id).deleted
-    with pytest.raises(openai.NotFoundError, match="No such Video object: video_000000000000000000000001"):
-        client.videos.download_content(video.id)
-    assert content.read()
+    assert remixed.remixed_from_video_id == video.id
+    assert remixed.prompt == "a dog"
+    assert remixed.status == "queued"
+    assert [listed.id for listed in client.videos.list()] == [remixed.id, video.id]
+
+
+@requires("videos.create", "videos.edit", "videos.extend")
+@pytest.mark.parametrize("name", ["videos.edit", "videos.extend"])
+def test_edited_or_extended_video_names_its_source(openai_mock, client, name):
+    source = client.videos.create(prompt="a cat").id
+    body = {"prompt": "a dog", "seconds": "4", "video": {"id": source}}  # the SDK accepts only uploads here
+    assert sent(openai_mock, name, body).json()["remixed_from_video_id"] == source
+
+
+@requires("videos.edit")
+def test_edited_upload_has_no_source(client):
+    assert client.videos.edit(prompt="a dog", video=b"video").remixed_from_video_id is None
+
+
+@requires("videos.create", "videos.delete", "videos.download_content")
+def test_deleted_video_has_no_content(client):
+    video = client.videos.create(prompt="a cat").id
+    assert client.videos.download_content(video).read()
+    assert client.videos.delete(video).deleted
+    with pytest.raises(openai.NotFoundError, match=f"No such Video object: {video}"):
+        client.videos.download_content(video)
 
 
 @requires("videos.create_character", "videos.get_character")
-def test_characters_of_videos(client):
+def test_video_character_can_be_retrieved(client):
     character = client.videos.create_character(name="Tom", video=("t.mp4", b"t"))
     assert character.id.startswith("char_")
     assert client.videos.get_character(character.id).name == "Tom"
@@ -7556,136 +8142,305 @@ organization = resource_fixture("admin.organization")
 projects = resource_fixture("admin.organization.projects")
 
 
-def test_archived_projects_are_listed_on_request(projects):
-    project, other_project = projects.create(name="p"), projects.create(name="q")
-    assert (project.name, project.status) == ("p", "active")
-    archived = projects.archive(project.id)
+@pytest.fixture
+def project(projects):
+    """Return the ID of a project."""
+    return projects.create(name="p").id
+
+
+def test_new_project_is_active(projects):
+    project = projects.create(name="p")
+    assert project.id == "proj_000000000000000000000001"
+    assert project.object == "organization.project"
+    assert project.name == "p"
+    assert project.status == "active"
+    assert project.archived_at is None
+
+
+def test_archived_projects_are_listed_on_request(projects, project):
+    other_project = projects.create(name="q").id
+    archived = projects.archive(project)
     assert archived.status == "archived"
     assert archived.archived_at
+    assert [listed.id for listed in projects.list()] == [other_project]
+    assert [listed.id for listed in projects.list(include_archived=False)] == [other_project]
     assert [listed.status for listed in projects.list(include_archived=True)] == ["archived", "active"]
-    assert [listed.id for listed in projects.list()] == [other_project.id]
 
 
-def test_project_user_keeps_the_user_id(projects):
-    project, other_project = projects.create(name="p").id, projects.create(name="q").id
+def test_project_user_keeps_the_user_id(projects, project):
     user = projects.users.create(project, user_id="user-7", role="member")
-    assert (user.id, user.role) == ("user-7", "member")
+    assert user.id == "user-7"
+    assert user.role == "member"
+    assert user.object == "organization.project.user"
     assert projects.users.update("user-7", project_id=project, role="owner").role == "owner"
     assert projects.users.retrieve("user-7", project_id=project).role == "owner"
+
+
+def test_project_user_is_not_in_other_projects(projects, project):
+    projects.users.create(project, user_id="user-7", role="member")
+    other_project = projects.create(name="q").id
     with pytest.raises(openai.NotFoundError, match="No such User object: user-7"):
         projects.users.retrieve("user-7", project_id=other_project)
 
 
-def test_service_account_has_a_project_key(projects):
-    project = projects.create(name="p").id
+def test_service_account_has_a_project_key(projects, project):
     account = projects.service_accounts.create(project, name="robot")
+    assert account.id.startswith("svc_acct_")
     assert account.role == "member"
-    assert account.api_key
+    assert account.api_key.id.startswith("key_")
     assert account.api_key.value
     assert projects.service_accounts.retrieve(account.id, project_id=project).name == "robot"
-    assert [key.id for key in projects.api_keys.list(project)] == [account.api_key.id]
-    assert projects.api_keys.delete(account.api_key.id, project_id=project).deleted
+    (listed_key,) = projects.api_keys.list(project)
+    assert listed_key.id == account.api_key.id
+    assert listed_key.object == "organization.project.api_key"
+    assert "value" not in listed_key.to_dict()
+
+
+def test_key_of_a_service_account_can_be_deleted(projects, project):
+    key = projects.service_accounts.create(project, name="robot").api_key.id
+    assert projects.api_keys.delete(key, project_id=project).deleted
     assert projects.api_keys.list(project).data == []
 
 
-@requires("admin.organization.projects.create")
-def test_secrets_are_shown_once(client):
-    keys = client.admin.organization.admin_api_keys
+@requires("admin.organization.projects.service_accounts.api_keys.create")
+def test_service_account_can_get_another_key(projects, project):
+    account = projects.service_accounts.create(project, name="robot")
+    key = projects.service_accounts.api_keys.create(account.id, project_id=project)
+    assert key.id.startswith("key_")
+    listed_ids = [listed.id for listed in projects.api_keys.list(project)]
+    assert sorted(listed_ids) == sorted([account.api_key.id, key.id])
+    with pytest.raises(openai.NotFoundError, match="svc_acct_x"):
+        projects.service_accounts.api_keys.create("svc_acct_x", project_id=project)
+
+
+def test_secrets_are_shown_once(organization):
+    keys = organization.admin_api_keys
     created = keys.create(name="k")
     assert created.value
     assert "value" not in keys.retrieve(created.id).to_dict()
-    assert [(key.name, "value" in key.to_dict()) for key in keys.list()] == [("k", False)]
+    (listed_key,) = keys.list()
+    assert listed_key.name == "k"
+    assert "value" not in listed_key.to_dict()
 
 
-@requires("admin.organization.roles.create")
-def test_role_name_is_set_by_role_name(client):
-    roles = client.admin.organization.roles
-    role = roles.create(role_name="r", permissions=["api.read"])
-    assert (role.name, role.permissions) == ("r", ["api.read"])
-    assert roles.update(role.id, role_name="s").name == "s" == roles.retrieve(role.id).name
+def test_new_invite_is_pending(organization):
+    invite = organization.invites.create(email="a@b.test", role="reader")
+    assert invite.id.startswith("invite-")
+    assert invite.object == "organization.invite"
+    assert invite.email == "a@b.test"
+    assert invite.role == "reader"
+    assert invite.status == "pending"
+    assert invite.projects == []
+    assert invite.accepted_at is None
+
+
+def test_role_name_is_set_by_role_name(organization):
+    role = organization.roles.create(role_name="r", permissions=["api.read"])
+    assert role.name == "r"
+    assert role.permissions == ["api.read"]
+    assert organization.roles.update(role.id, role_name="s").name == "s"
+    assert organization.roles.retrieve(role.id).name == "s"
+
+
+def test_project_role_name_is_set_by_role_name(projects, project):
+    role = projects.roles.create(project, role_name="r", permissions=["api.read"])
+    assert role.name == "r"
+    assert projects.roles.update(role.id, project_id=project, role_name="s").name == "s"
+    assert projects.roles.retrieve(role.id, project_id=project).name == "s"
 
 
 def test_roles_are_assigned_to_groups(organization):
-    roles, assigned, group = organization.roles, organization.groups.roles, organization.groups.create(name="g").id
-    role = roles.create(role_name="r", permissions=["api.read"]).id
-    assignment = assigned.create(group, role_id=role)
-    assert (assignment.role.id, assignment.group.id, assignment.group.name) == (role, group, "g")
-    assert [(listed_role.id, listed_role.permissions) for listed_role in assigned.list(group)] == [(role, ["api.read"])]
-    assigned.delete(role, group_id=group)
-    assert assigned.list(group).data == []
-    assert roles.retrieve(role).id == role
+    group = organization.groups.create(name="g").id
+    role = organization.roles.create(role_name="r", permissions=["api.read"]).id
+    assignment = organization.groups.roles.create(group, role_id=role)
+    assert assignment.role.id == role
+    assert assignment.role.name == "r"
+    assert assignment.group.id == group
+    assert assignment.group.name == "g"
+    (assigned_role,) = organization.groups.roles.list(group)
+    assert assigned_role.id == role
+    assert assigned_role.permissions == ["api.read"]
 
 
-def test_set_assignment_fields_override_stored_fields(openai_mock, organization, projects):
-    stub_endpoints = openai_mock.admin.organization
-    group, project = organization.groups.create(name="g").id, projects.create(name="p").id
-    stub_endpoints.groups.roles.create.response = {"role": {"name": "set", "id": "role_set"}}
+def test_unassigned_role_still_exists(organization):
+    group = organization.groups.create(name="g").id
+    role = organization.roles.create(role_name="r", permissions=["api.read"]).id
+    organization.groups.roles.create(group, role_id=role)
+    organization.groups.roles.delete(role, group_id=group)
+    assert organization.groups.roles.list(group).data == []
+    assert organization.roles.retrieve(role).id == role
+
+
+def test_roles_are_assigned_to_users(openai_mock, organization):
+    openai_mock.state["admin.organization.users"]["user-7"] = {"id": "user-7", "name": "Ada"}
+    role = organization.roles.create(role_name="r", permissions=["api.read"]).id
+    assignment = organization.users.roles.create("user-7", role_id=role)
+    assert assignment.role.name == "r"
+    assert assignment.user.id == "user-7"
+    (assigned_role,) = organization.users.roles.list("user-7")
+    assert assigned_role.permissions == ["api.read"]
+
+
+def test_project_roles_are_assigned_in_the_project(projects, project):
+    role = projects.roles.create(project, role_name="r", permissions=["api.read"]).id
+    projects.users.create(project, user_id="user-7", role="member")
+    assignment = projects.users.roles.create("user-7", project_id=project, role_id=role)
+    assert assignment.role.name == "r"
+    assert assignment.user.id == "user-7"
+    (assigned_role,) = projects.users.roles.list("user-7", project_id=project)
+    assert assigned_role.id == role
+    assert assigned_role.permissions == ["api.read"]
+
+
+def test_users_are_added_to_groups(openai_mock, organization):
+    openai_mock.state["admin.organization.users"]["user-7"] = {"id": "user-7", "name": "Ada", "email": "a@b.test"}
+    group = organization.groups.create(name="g").id
+    membership = organization.groups.users.create(group, user_id="user-7")
+    assert membership.user_id == "user-7"
+    assert membership.group_id == group
+    (user,) = organization.groups.users.list(group)
+    assert user.id == "user-7"
+    assert user.name == "Ada"
+
+
+def test_groups_are_added_to_projects(organization, projects, project):
+    group = organization.groups.create(name="g").id
+    added = projects.groups.create(project, group_id=group, role="member")
+    assert added.group_id == group
+    assert added.group_name == "g"
+    assert added.project_id == project
+    assert [listed.group_name for listed in projects.groups.list(project)] == ["g"]
+
+
+def test_set_role_overrides_the_assigned_role(openai_mock, organization):
+    group = organization.groups.create(name="g").id
+    response = {"role": {"name": "set", "id": "role_set"}}
+    openai_mock.admin.organization.groups.roles.create.response = response
     assignment = organization.groups.roles.create(group, role_id="role_x")
-    assert (assignment.role.name, assignment.role.id, assignment.group.name) == ("set", "role_set", "g")
+    assert assignment.role.name == "set"
+    assert assignment.role.id == "role_set"
+    assert assignment.group.name == "g"
     assert [role.id for role in organization.groups.roles.list(group)] == ["role_set"]
-    stub_endpoints.projects.groups.create.response = {"group_name": "set"}
+
+
+def test_set_group_name_overrides_the_stored_name(openai_mock, organization, projects, project):
+    group = organization.groups.create(name="g").id
+    openai_mock.admin.organization.projects.groups.create.response = {"group_name": "set"}
     assert projects.groups.create(project, group_id=group, role="member").group_name == "set"
-    stub_endpoints.projects.service_accounts.create.response = {"api_key": {"id": "key_set", "value": "v"}}
+
+
+def test_set_key_of_a_service_account_is_stored(openai_mock, projects, project):
+    endpoint = openai_mock.admin.organization.projects.service_accounts.create
+    endpoint.response = {"api_key": {"id": "key_set", "value": "v"}}
     key = projects.service_accounts.create(project, name="n").api_key
-    assert (key.id, key.value, [key.id for key in projects.api_keys.list(project)]) == ("key_set", "v", ["key_set"])
+    assert key.id == "key_set"
+    assert key.value == "v"
+    assert [listed.id for listed in projects.api_keys.list(project)] == ["key_set"]
 
 
-def test_certificates_are_activated(organization, projects):
-    certificates, project = organization.certificates, projects.create(name="p").id
-    certificate_id = certificates.create(certificate="pem", name="c").id
+def test_service_account_can_be_set_to_have_no_key(openai_mock, projects, project):
+    openai_mock.admin.organization.projects.service_accounts.create.response = {"api_key": None}
+    assert projects.service_accounts.create(project, name="n").api_key is None
+    assert projects.api_keys.list(project).data == []
 
-    def active(certificates, *path):
-        return [(certificate.id, certificate.active) for certificate in certificates.list(*path)]
 
-    activated = certificates.activate(certificate_ids=[certificate_id])
-    assert [certificate.active for certificate in activated] == [True]
+def test_certificates_are_activated_and_deactivated(organization):
+    certificates = organization.certificates
+    certificate = certificates.create(certificate="pem", name="c").id
+    activated = certificates.activate(certificate_ids=[certificate])
     assert activated.object == "organization.certificate.activation"
-    assert active(certificates) == [(certificate_id, True)]
-    assert certificates.retrieve(certificate_id).name == "c"
-    projects.certificates.activate(project, certificate_ids=[certificate_id])
-    certificates.deactivate(certificate_ids=[certificate_id])
-    assert active(certificates) == [(certificate_id, False)]
-    assert active(projects.certificates, project) == [(certificate_id, True)]
+    assert [item.active for item in activated] == [True]
+    assert [item.active for item in certificates.list()] == [True]
+    deactivated = certificates.deactivate(certificate_ids=[certificate])
+    assert deactivated.object == "organization.certificate.deactivation"
+    assert [item.active for item in deactivated] == [False]
+    assert [item.active for item in certificates.list()] == [False]
+    assert certificates.retrieve(certificate).name == "c"
+
+
+def test_project_certificate_is_activated_independently(organization, projects, project):
+    certificate = organization.certificates.create(certificate="pem", name="c").id
+    organization.certificates.activate(certificate_ids=[certificate])
+    organization.certificates.deactivate(certificate_ids=[certificate])
+    activated = projects.certificates.activate(project, certificate_ids=[certificate])
+    assert activated.object == "organization.project.certificate.activation"
+    assert [item.object for item in activated] == ["organization.project.certificate"]
+    assert [item.active for item in organization.certificates.list()] == [False]
+    (project_certificate,) = projects.certificates.list(project)
+    assert project_certificate.id == certificate
+    assert project_certificate.active is True
+    deactivated = projects.certificates.deactivate(project, certificate_ids=[certificate])
+    assert deactivated.object == "organization.project.certificate.deactivation"
+    assert [item.active for item in projects.certificates.list(project)] == [False]
+
+
+def test_unknown_certificate_or_project_is_not_found(organization, projects):
     with pytest.raises(openai.NotFoundError, match="No such Certificate object: cert_x"):
-        certificates.activate(certificate_ids=["cert_x"])
+        organization.certificates.activate(certificate_ids=["cert_x"])
+    certificate = organization.certificates.create(certificate="pem", name="c").id
+    with pytest.raises(openai.NotFoundError, match="No such Project object: proj_x"):
+        projects.certificates.activate("proj_x", certificate_ids=[certificate])
+
+
+@requires("admin.organization.spend_limit.update", "admin.organization.spend_limit.retrieve")
+def test_organization_has_one_spend_limit(organization):
+    organization.spend_limit.update(currency="USD", interval="month", threshold_amount=100)
+    limit = organization.spend_limit.retrieve()
+    assert limit.object == "organization.spend_limit"
+    assert limit.currency == "USD"
+    assert limit.threshold_amount == 100
 
 
 @requires("admin.organization.projects.spend_limit.retrieve")
-def test_spend_limits_are_updated_retrieved_and_deleted(openai_mock, organization, projects):
-    limits, (first, second) = projects.spend_limit, [projects.create(name=name).id for name in "ab"]
-    limit = {"currency": "USD", "interval": "month", "threshold_amount": 100}
-    organization.spend_limit.update(**limit)
-    assert organization.spend_limit.retrieve().threshold_amount == 100
-    limits.update(first, **limit | {"threshold_amount": 5})
-    limits.update(second, **limit | {"threshold_amount": 6})
-    assert (limits.retrieve(first).threshold_amount, limits.retrieve(second).threshold_amount) == (5, 6)
-    assert limits.delete(first).deleted
-    assert openai_mock.state["admin.organization.projects.spend_limit"].keys() == {second}
-    assert limits.retrieve(second).threshold_amount == 6
+def test_spend_limits_of_projects_are_separate(openai_mock, projects, project):
+    limits = projects.spend_limit
+    other_project = projects.create(name="q").id
+    limits.update(project, currency="USD", interval="month", threshold_amount=5)
+    limits.update(other_project, currency="USD", interval="month", threshold_amount=6)
+    assert limits.retrieve(project).threshold_amount == 5
+    assert limits.delete(project).deleted
+    assert openai_mock.state["admin.organization.projects.spend_limit"].keys() == {other_project}
+    assert limits.retrieve(other_project).threshold_amount == 6
     with pytest.raises(openai.NotFoundError, match="No such Project object: proj_x"):
-        limits.update("proj_x", **limit)
+        limits.update("proj_x", currency="USD", interval="month", threshold_amount=5)
 
 
-@requires(
-    "webhooks.create",
-    "webhooks.event_types.list",
-    "webhooks.retrieve",
-    "webhooks.rotate_secret",
-    "webhooks.test",
-    "webhooks.update",
-)
-def test_webhook_endpoints(openai_mock, client):
-    webhooks, events = client.webhooks, ["batch.completed"]
-    created = webhooks.create(name="w", url="https://example.com/w", event_types=events)
+@requires("webhooks.create", "webhooks.retrieve", "webhooks.update")
+def test_webhook_endpoint_shows_its_secret_once(client):
+    created = client.webhooks.create(name="w", url="https://example.com/w", event_types=["batch.completed"])
+    assert created.id.startswith("we_")
+    assert created.object == "webhook_endpoint"
+    assert created.url == "https://example.com/w"
+    assert created.event_types == ["batch.completed"]
     assert created.signing_secret
-    assert (created.url, created.event_types) == ("https://example.com/w", events)
-    assert webhooks.rotate_secret(created.id).signing_secret not in ("", created.signing_secret)
-    assert webhooks.update(created.id, name="x").name == "x" == webhooks.retrieve(created.id).name
-    assert webhooks.test(created.id, event_type="batch.completed").webhook_endpoint_id == created.id
-    assert "batch.completed" in webhooks.event_types.list().data
+    assert client.webhooks.update(created.id, name="x").name == "x"
+    retrieved = client.webhooks.retrieve(created.id)
+    assert retrieved.name == "x"
+    assert "signing_secret" not in retrieved.to_dict()
+
+
+@requires("webhooks.create", "webhooks.rotate_secret")
+def test_webhook_secret_can_be_rotated(client):
+    created = client.webhooks.create(name="w", url="https://example.com/w", event_types=["batch.completed"])
+    first = client.webhooks.rotate_secret(created.id)
+    assert first.id == created.id
+    assert first.signing_secret.startswith("whsec_")
+    assert client.webhooks.rotate_secret(created.id).signing_secret != first.signing_secret
     with pytest.raises(openai.NotFoundError, match="No such Webhook object: we_x"):
-        webhooks.rotate_secret("we_x")
-    assert "signing_secret" not in webhooks.retrieve(created.id).to_dict()
+        client.webhooks.rotate_secret("we_x")
+
+
+@requires("webhooks.create", "webhooks.test")
+def test_webhook_test_event_names_the_endpoint(client):
+    created = client.webhooks.create(name="w", url="https://example.com/w", event_types=["batch.completed"])
+    result = client.webhooks.test(created.id, event_type="batch.completed")
+    assert result.webhook_endpoint_id == created.id
+    assert result.event_type == "batch.completed"
+
+
+@requires("webhooks.event_types.list")
+def test_webhook_event_types_are_listed(client):
+    assert client.webhooks.event_types.list().data == ["response.completed", "batch.completed"]
 
 
 # ======================================================================================================================
