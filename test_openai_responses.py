@@ -5182,7 +5182,7 @@ def test_run_with_incomplete_text_is_incomplete(openai_mock, client, runs, threa
             "requires_action",
         ),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=["error", "incomplete details", "required action"],
 )
 def test_run_status_follows_from_set_fields(openai_mock, runs, thread, assistant, fields, status):
     openai_mock.beta.threads.runs.create.response = fields
@@ -5818,14 +5818,15 @@ def test_batch_counts_succeeded_and_failed_lines(client):
 def test_batch_sums_the_usage_of_its_lines(create, client):
     create.response = {"usage": {"prompt_tokens": 20, "completion_tokens": 5}}
     embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "a" * 12})
-    batch = complete_batch(client, add_batch(client, batch_line("1"), embedding))
+    response = batch_line("3", "/v1/responses", {"model": "gpt-5", "input": "b" * 400})
+    batch = complete_batch(client, add_batch(client, batch_line("1"), embedding, response))
     assert batch.model == "gpt-4o"  # the model of the first line
     assert batch.usage.to_dict() == {
-        "input_tokens": 20 + 3,
+        "input_tokens": 20 + 3 + 100,
         "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 5,
+        "output_tokens": 5 + 6,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 28,
+        "total_tokens": 134,
     }
 
 
@@ -7819,7 +7820,9 @@ def test_eval_run_counts_the_lines_of_a_file(client):
 
 
 @pytest.mark.parametrize(
-    "counts, passed, failed", [({"failed": 1}, 2, 1), ({"errored": 1}, 2, 0), ({"failed": 2, "errored": 1}, 0, 2)]
+    "counts, passed, failed",
+    [({"failed": 1}, 2, 1), ({"errored": 1}, 2, 0), ({"failed": 2, "errored": 1}, 0, 2)],
+    ids=["failed", "errored", "both"],
 )
 def test_items_that_are_not_set_as_failed_or_errored_pass(openai_mock, client, counts, passed, failed):
     openai_mock.evals.runs.create.response = {"result_counts": counts}
