@@ -5137,6 +5137,51 @@ def test_run_refusal_becomes_refusal_content(openai_mock, client, assistant):
         assert stream.get_final_messages()[0].content[0].refusal == "No."
 
 
+def test_run_stream_shows_each_state_of_the_run_its_step_and_its_message(openai_mock, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = streamed("Hello", chunk=3)
+    events = list(runs.create(thread, assistant_id=assistant, stream=True))
+    event_statuses = [(event.event, getattr(event.data, "status", None)) for event in events]
+    assert event_statuses == [
+        ("thread.run.created", "queued"),
+        ("thread.run.queued", "queued"),
+        ("thread.run.in_progress", "in_progress"),
+        ("thread.run.step.created", "in_progress"),
+        ("thread.run.step.in_progress", "in_progress"),
+        ("thread.message.created", "in_progress"),
+        ("thread.message.in_progress", "in_progress"),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.completed", "completed"),
+        ("thread.run.step.completed", "completed"),
+        ("thread.run.completed", "completed"),
+    ]
+    objects = {event.event: event.data for event in events}
+    assert objects["thread.run.step.created"].completed_at is None
+    assert objects["thread.run.step.created"].usage is None
+    assert objects["thread.run.step.completed"].usage
+    assert objects["thread.message.created"].content == []
+    deltas = [event.data.delta.content[0].text.value for event in events if event.event == "thread.message.delta"]
+    assert deltas == ["", "Hel", "lo"]
+
+
+def test_run_stream_with_tool_calls_shows_the_step_without_calls_first(openai_mock, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = [tool_call("f", a=1), "done"]
+    events = list(runs.create(thread, assistant_id=assistant, stream=True))
+    objects = {event.event: event.data for event in events}
+    assert objects["thread.run.step.created"].step_details.tool_calls == []
+    assert "thread.run.step.completed" not in objects
+    assert events[-1].event == "thread.run.requires_action"
+    run = events[-1].data
+    call_id = run.required_action.submit_tool_outputs.tool_calls[0].id
+    outputs = [{"tool_call_id": call_id, "output": "x"}]
+    resumed = list(runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs, stream=True))
+    assert resumed[0].event == "thread.run.step.completed"
+    assert resumed[0].data.step_details.tool_calls[0].function.output == "x"
+    assert resumed[1].event == "thread.run.queued"
+    assert resumed[-1].event == "thread.run.completed"
+
+
 def test_run_is_cancelled_once(runs, thread, assistant):
     run = runs.create(thread, assistant_id=assistant)
     assert runs.cancel(run.id, thread_id=thread).status == "cancelling"
