@@ -7635,6 +7635,7 @@ def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}
         return {"status": "requires_action", "required_action": action}
 
+    usage_change = {"usage": _run_usage(store, run, turn)}  # before the answer is one of the messages of the thread
     block = {"type": "refusal", "refusal": turn.refusal} if turn.refusal else _text_block_with_citations(turn)
     message = _add_message(
         store,
@@ -7642,7 +7643,6 @@ def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
         {"role": "assistant", "content": [block], "run_id": run["id"], "assistant_id": run["assistant_id"]},
     )
 
-    usage_change = {"usage": _run_usage(store, run, turn)}
     usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), usage_change)["usage"]
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
     _add_run_step(store, run, details, usage=usage)
@@ -10582,7 +10582,10 @@ def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
 def _finish_eval_run(store: StateStore, run: _JSON) -> _JSON:
     """Return the changes that complete a run. All items pass, except those that the test set as errored or failed."""
     source = _get_dict(_get_dict(run, "data_source"), "source")
-    items = source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines()
+    items = source.get("content")
+    if not items:
+        lines = _file_text(store, source.get("id")).splitlines()
+        items = [line for line in lines if line.strip()]
     total = len(items)
     unsuccessful = run["result_counts"]["errored"] + run["result_counts"]["failed"]
     derived_counts = {
@@ -10798,7 +10801,13 @@ def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     id = obj["id"]
     version = obj["latest_version"]
-    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
+    version_fields = {
+        "skill_id": id,
+        "version": version,
+        "name": obj["name"],
+        "description": obj["description"],
+    }
+    _add_related_object(call.store, "skills.versions", (id,), version_fields)
     call.store["skills.versions.content"][id, version] = _join_skill_files(call)
 
 
@@ -11090,6 +11099,7 @@ _extend_table(
     {
         "AdminAPIKey": "key_",
         "AdminAPIKeyCreateResponse": "key_",
+        "APIKey": "key_",
         "APIKeyCreateResponse": "key_",
         "AuditLogListResponse": "audit_log-",
         "Certificate": "cert_",

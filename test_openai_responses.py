@@ -7052,57 +7052,227 @@ def test_azure_responses_have_content_filter_results(create, openai_mock):
 
 
 runs = resource_fixture("beta.threads.runs")
-thread = pytest.fixture(lambda client: add_thread(client, "Hi"))
-assistant = pytest.fixture(lambda client: add_assistant(client))
 
 
-def test_thread_and_message_fields_match_the_api(client):
-    no_files, thread = {"code_interpreter": {"file_ids": []}}, client.beta.threads.create()
+@pytest.fixture
+def thread(client):
+    """Return the ID of a thread with one message."""
+    return add_thread(client, "Hi")
+
+
+@pytest.fixture
+def assistant(client):
+    """Return the ID of an assistant without tools and instructions."""
+    return add_assistant(client)
+
+
+def test_new_assistant_has_default_fields(client):
+    assistant = client.beta.assistants.create(model="gpt-4o").to_dict()
+    assert assistant == {
+        "id": "asst_000000000000000000000001",
+        "object": "assistant",
+        "created_at": assistant["created_at"],
+        "model": "gpt-4o",
+        "name": None,
+        "description": None,
+        "instructions": None,
+        "metadata": {},
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "response_format": "auto",
+        "reasoning_effort": None,
+        "tools": [],
+        "tool_resources": {},
+    }
+
+
+@pytest.mark.parametrize(
+    "tool_type, requested, expected",
+    [
+        ("code_interpreter", None, {"code_interpreter": {"file_ids": []}}),
+        (
+            "code_interpreter",
+            {"code_interpreter": {"file_ids": ["file-1"]}},
+            {"code_interpreter": {"file_ids": ["file-1"]}},
+        ),
+        ("file_search", None, {}),
+    ],
+    ids=["code interpreter", "code interpreter with files", "file search"],
+)
+def test_code_interpreter_of_an_assistant_has_a_list_of_files(client, tool_type, requested, expected):
+    assistant = client.beta.assistants.create(model="m", tools=[{"type": tool_type}], tool_resources=requested)
+    assert assistant.to_dict()["tool_resources"] == expected
+
+
+def test_retrieved_thread_without_files_has_an_empty_list_of_files(client):
+    thread = client.beta.threads.create()
     assert thread.to_dict()["tool_resources"] == {}
-    assert client.beta.threads.retrieve(thread.id).to_dict()["tool_resources"] == no_files
-    searching = client.beta.threads.create(tool_resources={"file_search": {"vector_store_ids": [add_store(client)]}})
-    assert client.beta.threads.retrieve(searching.id) == searching
-    message = client.beta.threads.messages.create(thread.id, role="user", content="Hi")
-    updated = client.beta.threads.messages.update(message.id, thread_id=thread.id, metadata={"a": "b"}).to_dict()
+    retrieved = client.beta.threads.retrieve(thread.id)
+    assert retrieved.to_dict()["tool_resources"] == {"code_interpreter": {"file_ids": []}}
+
+
+def test_retrieved_thread_keeps_its_tool_resources(client):
+    tool_resources = {"file_search": {"vector_store_ids": [add_store(client)]}}
+    thread = client.beta.threads.create(tool_resources=tool_resources)
+    assert thread.to_dict()["tool_resources"] == tool_resources
+    assert client.beta.threads.retrieve(thread.id) == thread
+
+
+def test_message_text_becomes_a_block_with_annotations(client, thread):
+    image = {"type": "image_file", "image_file": {"file_id": "file-1"}}
+    content = [{"type": "text", "text": "see"}, image]
+    message = client.beta.threads.messages.create(thread, role="user", content=content).to_dict()
+    text_block = {"type": "text", "text": {"value": "see", "annotations": []}}
+    assert message["content"] == [text_block, image]
+    assert message["object"] == "thread.message"
+    assert message["status"] == "completed"
+    assert message["attachments"] == []
+    assert message["metadata"] == {}
+
+
+def test_updated_message_has_file_ids_instead_of_attachments(client, thread):
+    message = client.beta.threads.messages.create(thread, role="user", content="Hi")
+    updated = client.beta.threads.messages.update(message.id, thread_id=thread, metadata={"a": "b"}).to_dict()
     assert "attachments" not in updated
-    assert (updated["file_ids"], updated["metadata"]) == ([], {"a": "b"})
-    stored = client.beta.threads.messages.retrieve(message.id, thread_id=thread.id)
-    assert (stored.attachments, stored.metadata) == ([], {"a": "b"})
+    assert updated["file_ids"] == []
+    assert updated["metadata"] == {"a": "b"}
+    stored = client.beta.threads.messages.retrieve(message.id, thread_id=thread)
+    assert stored.attachments == []
+    assert stored.metadata == {"a": "b"}
 
 
-def test_run_advances_with_each_retrieve(openai_mock, client, runs, thread, assistant):
-    openai_mock.beta.threads.runs.create.response = "Hello"
+def test_new_run_has_default_fields(runs, thread, assistant):
+    run = runs.create(thread, assistant_id=assistant).to_dict()
+    assert run == {
+        "id": "run_000000000000000000000001",
+        "object": "thread.run",
+        "thread_id": thread,
+        "assistant_id": assistant,
+        "status": "queued",
+        "created_at": run["created_at"],
+        "expires_at": run["created_at"] + 600,
+        "started_at": None,
+        "completed_at": None,
+        "cancelled_at": None,
+        "failed_at": None,
+        "last_error": None,
+        "incomplete_details": None,
+        "required_action": None,
+        "usage": None,
+        "model": "gpt-4o",
+        "instructions": "",
+        "metadata": {},
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "response_format": "auto",
+        "reasoning_effort": None,
+        "tools": [],
+        "tool_choice": "auto",
+        "tool_resources": {},
+        "parallel_tool_calls": True,
+        "truncation_strategy": {"type": "auto", "last_messages": None},
+        "max_completion_tokens": None,
+        "max_prompt_tokens": None,
+    }
+
+
+def test_run_advances_with_each_retrieve(runs, thread, assistant):
     run = runs.create(thread, assistant_id=assistant)
-    snapshots = [run, *(runs.retrieve(run.id, thread_id=thread) for _ in range(3))]
-    assert [snapshot.status for snapshot in snapshots] == ["queued", "in_progress", "completed", "completed"]
+    assert run.status == "queued"
+    retrieved_statuses = statuses(lambda: runs.retrieve(run.id, thread_id=thread), 3)
+    assert retrieved_statuses == ["in_progress", "completed", "completed"]
+
+
+def test_run_timestamps_follow_its_status(openai_mock, monkeypatch, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = [tool_call("f"), "done"]
+    start = 2_000_000_000
+    monkeypatch.setattr(time, "time", lambda: start)
+    id = runs.create(thread, assistant_id=assistant).id
+
+    def retrieve(seconds):
+        monkeypatch.setattr(time, "time", lambda: start + seconds)
+        return runs.retrieve(id, thread_id=thread)
+
+    in_progress = retrieve(10)
+    assert in_progress.started_at == start + 10
+    assert in_progress.completed_at is None
+    waiting = retrieve(20)
+    assert waiting.status == "requires_action"
+    call_id = waiting.required_action.submit_tool_outputs.tool_calls[0].id
+    outputs = [{"tool_call_id": call_id, "output": "x"}]
+    queued = runs.submit_tool_outputs(id, thread_id=thread, tool_outputs=outputs)
+    assert queued.status == "queued"
+    assert queued.expires_at == start + 20 + 600
+    assert retrieve(30).started_at == start + 10  # the run started before it waited
+    completed = retrieve(40)
+    assert completed.completed_at == start + 40
+    assert completed.expires_at is None
+    tool_step, message_step = runs.steps.list(id, thread_id=thread, order="asc")
+    assert tool_step.created_at == start + 20
+    assert tool_step.completed_at == start + 20
+    assert message_step.completed_at == start + 40
+
+
+def test_completed_run_adds_a_message_and_its_step(openai_mock, client, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = "Hello"
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
     assert thread_texts(client, thread) == ["Hi", "Hello"]
     answer = client.beta.threads.messages.list(thread).data[0]
-    assert (answer.role, answer.run_id, answer.assistant_id) == ("assistant", run.id, assistant)
+    assert answer.role == "assistant"
+    assert answer.run_id == run.id
+    assert answer.assistant_id == assistant
     (step,) = runs.steps.list(run.id, thread_id=thread).data
+    assert step.type == "message_creation"
     assert step.step_details.message_creation.message_id == answer.id
+    assert step.assistant_id == assistant
     assert step.status == "completed"
-    assert runs.steps.retrieve(step.id, run_id=run.id, thread_id=thread).id == step.id
-    assert snapshots[-1].usage.total_tokens == snapshots[-1].usage.prompt_tokens + snapshots[-1].usage.completion_tokens
+    assert step.usage.to_dict() == run.usage.to_dict()
+    assert runs.steps.retrieve(step.id, run_id=run.id, thread_id=thread) == step
 
 
-def test_run_polling_helpers(openai_mock, client, thread, assistant):
+def test_run_usage_counts_instructions_and_messages(openai_mock, client, runs, assistant):
+    openai_mock.beta.threads.runs.create.response = "a" * 12
+    thread = add_thread(client, "b" * 40, "c" * 400)
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant, instructions="d" * 4000)
+    assert run.usage.to_dict() == {
+        "prompt_tokens": 1000 + 100 + 10,
+        "completion_tokens": 3,
+        "total_tokens": 1113,
+        "prompt_token_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+def test_set_run_usage_appears_when_the_run_ends(openai_mock, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = {"usage": {"prompt_tokens": 2, "completion_tokens": 3}}
+    assert runs.create(thread, assistant_id=assistant).usage is None
+    assert runs.create_and_poll(thread_id=thread, assistant_id=assistant).usage.total_tokens == 5
+
+
+def test_create_and_poll_returns_the_completed_run(openai_mock, client, client_kind, thread, assistant):
     openai_mock.beta.threads.runs.create.response = "polled"
-    openai_mock.beta.threads.create_and_run.response = "made and polled"
+
+    async def poll(client):
+        runs = client.beta.threads.runs
+        return await awaited(runs.create_and_poll(thread_id=thread, assistant_id=assistant))
+
+    run = run_with_client(client_kind, poll)
+    assert run.status == "completed"
+    assert run.thread_id == thread
+    assert thread_texts(client, thread) == ["Hi", "polled"]
+
+
+def test_create_and_run_poll_creates_the_thread(openai_mock, client, client_kind, assistant):
+    openai_mock.beta.threads.create_and_run.response = "created and polled"
     new_thread = {"messages": [{"role": "user", "content": "Hi"}], "metadata": {"k": "v"}}
 
-    async def scene(client):
-        threads, poll = client.beta.threads, {"assistant_id": assistant}
-        run = await awaited(threads.runs.create_and_poll(thread_id=thread, **poll))
-        assert run.status == "completed"
-        assert run.thread_id == thread
-        return await awaited(threads.create_and_run_poll(thread=new_thread, **poll))
+    async def poll(client):
+        return await awaited(client.beta.threads.create_and_run_poll(thread=new_thread, assistant_id=assistant))
 
-    for kind in ("sync", "async"):
-        run = run_with_client(kind, scene)
-        assert run.status == "completed"
-        assert client.beta.threads.retrieve(run.thread_id).metadata == {"k": "v"}
-        assert thread_texts(client, run.thread_id) == ["Hi", "made and polled"]
-    assert thread_texts(client, thread) == ["Hi", "polled", "polled"]
+    run = run_with_client(client_kind, poll)
+    assert run.status == "completed"
+    assert client.beta.threads.retrieve(run.thread_id).metadata == {"k": "v"}
+    assert thread_texts(client, run.thread_id) == ["Hi", "created and polled"]
 
 
 def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, thread, assistant):
@@ -7111,54 +7281,70 @@ def test_run_with_tool_calls_waits_for_their_outputs(openai_mock, client, runs, 
     assert run.status == "requires_action"
     tool_calls = run.required_action.submit_tool_outputs.tool_calls
     assert [(call.function.name, call.function.arguments) for call in tool_calls] == [("f", '{"a": 1}'), ("g", "{}")]
+    (waiting_step,) = runs.steps.list(run.id, thread_id=thread)
+    assert waiting_step.status == "in_progress"
+    assert waiting_step.completed_at is None
+    assert [call.function.output for call in waiting_step.step_details.tool_calls] == [None, None]
+
     outputs = [{"tool_call_id": call.id, "output": call.function.name} for call in tool_calls]
     completed = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
-    assert (completed.status, completed.id, completed.required_action) == ("completed", run.id, None)
+    assert completed.status == "completed"
+    assert completed.id == run.id
+    assert completed.required_action is None
     assert thread_texts(client, thread) == ["Hi", "done"]
-    first, second = runs.steps.list(run.id, thread_id=thread, order="asc").data
-    assert [call.function.output for call in first.step_details.tool_calls] == ["f", "g"]
-    assert (first.type, first.status, second.type) == ("tool_calls", "completed", "message_creation")
-    assert completed.usage.to_dict()["completion_tokens_details"] == {"reasoning_tokens": 0}
-    assert openai_mock.state._store_metadata.id_counters["run_"] == 1  # no run was made that nobody sees
+    tool_step, message_step = runs.steps.list(run.id, thread_id=thread, order="asc").data
+    assert tool_step.type == "tool_calls"
+    assert tool_step.status == "completed"
+    assert [call.function.output for call in tool_step.step_details.tool_calls] == ["f", "g"]
+    assert message_step.type == "message_creation"
+    assert len(runs.list(thread).data) == 1
+    assert openai_mock.state._store_metadata.id_counters["run_"] == 1  # no ID was used for a second run
 
 
-@pytest.mark.parametrize("ids", [["call_x"], [0, "call_x"], []])
+@pytest.mark.parametrize(
+    "other_ids, answers_call",
+    [(["call_x"], False), (["call_x"], True), ([], False)],
+    ids=["unknown call", "additional call", "no outputs"],
+)
 @pytest.mark.parametrize("answer", [..., "final"])
 def test_wrong_tool_outputs_are_rejected_without_consuming_a_step(
-    openai_mock, client, runs, thread, assistant, ids, answer
+    openai_mock, client, runs, thread, assistant, other_ids, answers_call, answer
 ):
     openai_mock.beta.threads.runs.create.response = [tool_call("f"), answer]
     run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
     call_id = run.required_action.submit_tool_outputs.tool_calls[0].id
     submit = functools.partial(runs.submit_tool_outputs_and_poll, run_id=run.id, thread_id=thread)
-    with pytest.raises(openai.BadRequestError, match="Expected tool outputs for call_ids"):
-        submit(tool_outputs=[{"tool_call_id": call_id if id == 0 else id, "output": "x"} for id in ids])
+    ids = [call_id] * answers_call + other_ids
+    with pytest.raises(openai.BadRequestError, match="Expected tool outputs for call_ids") as caught:
+        submit(tool_outputs=[{"tool_call_id": id, "output": "x"} for id in ids])
+    assert caught.value.param == "tool_outputs"
     assert runs.retrieve(run.id, thread_id=thread).status == "requires_action"
     assert submit(tool_outputs=[{"tool_call_id": call_id, "output": "x"}]).status == "completed"
-    assert thread_texts(client, thread)[-1] == (openai_responses._DEFAULT_TEXT if answer is ... else answer)
+    expected_text = "This is a mock response." if answer is ... else answer
+    assert thread_texts(client, thread)[-1] == expected_text
 
 
 def test_run_uses_the_tools_of_its_assistant(client, runs, thread):
-    thread_path = {"thread_id": thread}
-    run = runs.create_and_poll(
-        **thread_path, assistant_id=add_assistant(client, tools=[CHAT_TOOL]), tool_choice="required"
-    )
+    assistant = add_assistant(client, tools=[CHAT_TOOL])
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant, tool_choice="required")
     call = run.required_action.submit_tool_outputs.tool_calls[0]
+    assert call.function.name == "get_weather"
     assert json.loads(call.function.arguments).keys() == {"city"}
     outputs = [{"tool_call_id": call.id, "output": "sunny"}]
-    assert runs.submit_tool_outputs_and_poll(run_id=run.id, **thread_path, tool_outputs=outputs).status == "completed"
+    completed = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert completed.status == "completed"  # `tool_choice` does not require a second call
 
 
 def test_run_can_be_set_to_require_action(openai_mock, runs, thread, assistant):
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
     openai_mock.beta.threads.runs.create.response = {"status": "requires_action", "required_action": action}
-    with runs.stream(thread_id=thread, assistant_id=assistant) as streaming:
-        assert streaming.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
+    with runs.stream(thread_id=thread, assistant_id=assistant) as stream:
+        assert stream.get_final_run_steps()[0].step_details.tool_calls[0].id == "call_1"
     run = runs.list(thread).data[0]
     submission = {"thread_id": thread, "tool_outputs": [{"tool_call_id": "call_1", "output": "x"}]}
     assert runs.submit_tool_outputs_and_poll(run_id=run.id, **submission).status == "completed"
-    with pytest.raises(openai.BadRequestError, match="do not accept tool outputs"):
+    with pytest.raises(openai.BadRequestError, match="Runs in status 'completed' do not accept tool outputs"):
         runs.submit_tool_outputs(run.id, **submission)
 
 
@@ -7166,63 +7352,198 @@ def test_run_refusal_becomes_refusal_content(openai_mock, client, assistant):
     openai_mock.beta.threads.create_and_run.response = refusal("No.")
     run = client.beta.threads.create_and_run_poll(assistant_id=assistant)
     message = client.beta.threads.messages.list(run.thread_id).data[0]
-    assert (message.content[0].type, message.content[0].refusal) == ("refusal", "No.")
-    with client.beta.threads.create_and_run_stream(assistant_id=assistant) as streaming:
-        assert streaming.get_final_messages()[0].content[0].refusal == "No."
+    assert message.content[0].to_dict() == {"type": "refusal", "refusal": "No."}
+    assert run.usage.completion_tokens == 1
+    with client.beta.threads.create_and_run_stream(assistant_id=assistant) as stream:
+        assert stream.get_final_messages()[0].content[0].refusal == "No."
 
 
-def test_runs_are_cancelled_expired_truncated_and_failed(openai_mock, client, runs, thread, assistant):
+def test_run_stream_shows_each_state_of_the_run_its_step_and_its_message(openai_mock, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = streamed("Hello", chunk=3)
+    events = list(runs.create(thread, assistant_id=assistant, stream=True))
+    event_statuses = [(event.event, getattr(event.data, "status", None)) for event in events]
+    assert event_statuses == [
+        ("thread.run.created", "queued"),
+        ("thread.run.queued", "queued"),
+        ("thread.run.in_progress", "in_progress"),
+        ("thread.run.step.created", "in_progress"),
+        ("thread.run.step.in_progress", "in_progress"),
+        ("thread.message.created", "in_progress"),
+        ("thread.message.in_progress", "in_progress"),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.completed", "completed"),
+        ("thread.run.step.completed", "completed"),
+        ("thread.run.completed", "completed"),
+    ]
+    objects = {event.event: event.data for event in events}
+    assert objects["thread.run.step.created"].completed_at is None
+    assert objects["thread.run.step.created"].usage is None
+    assert objects["thread.run.step.completed"].usage
+    assert objects["thread.message.created"].content == []
+    deltas = [event.data.delta.content[0].text.value for event in events if event.event == "thread.message.delta"]
+    assert deltas == ["", "Hel", "lo"]
+
+
+def test_run_stream_with_tool_calls_shows_the_step_without_calls_first(openai_mock, runs, thread, assistant):
+    openai_mock.beta.threads.runs.create.response = [tool_call("f", a=1), "done"]
+    events = list(runs.create(thread, assistant_id=assistant, stream=True))
+    objects = {event.event: event.data for event in events}
+    assert objects["thread.run.step.created"].step_details.tool_calls == []
+    assert "thread.run.step.completed" not in objects
+    assert events[-1].event == "thread.run.requires_action"
+    run = events[-1].data
+    call_id = run.required_action.submit_tool_outputs.tool_calls[0].id
+    outputs = [{"tool_call_id": call_id, "output": "x"}]
+    resumed = list(runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs, stream=True))
+    assert resumed[0].event == "thread.run.step.completed"
+    assert resumed[0].data.step_details.tool_calls[0].function.output == "x"
+    assert resumed[1].event == "thread.run.queued"
+    assert resumed[-1].event == "thread.run.completed"
+
+
+def test_run_is_cancelled_once(runs, thread, assistant):
     run = runs.create(thread, assistant_id=assistant)
     assert runs.cancel(run.id, thread_id=thread).status == "cancelling"
-    assert runs.retrieve(run.id, thread_id=thread).status == "cancelled"
+    cancelled = runs.retrieve(run.id, thread_id=thread)
+    assert cancelled.status == "cancelled"
+    assert cancelled.cancelled_at
+    assert cancelled.expires_at is None
     with pytest.raises(openai.BadRequestError, match="Cannot cancel run with status 'cancelled'"):
         runs.cancel(run.id, thread_id=thread)
-    expired_run = runs.create(thread, assistant_id=assistant)
-    openai_mock.state["beta.threads.runs"][thread, expired_run.id]["expires_at"] = 1
-    assert runs.retrieve(expired_run.id, thread_id=thread).status == "expired"
-    openai_mock.beta.threads.runs.create.response = cut("Hel")
-    incomplete_run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
-    assert (incomplete_run.status, incomplete_run.incomplete_details.reason) == ("incomplete", "max_completion_tokens")
-    assert thread_texts(client, thread) == ["Hi", "Hel"]
-    openai_mock.beta.threads.runs.create.response = {"usage": {"prompt_tokens": 2, "completion_tokens": 3}}
-    assert runs.create(thread, assistant_id=assistant).usage is None
-    assert runs.create_and_poll(thread_id=thread, assistant_id=assistant).usage.total_tokens == 5
-    openai_mock.beta.threads.runs.create.response = {"last_error": {"code": "server_error", "message": "sorry"}}
-    assert runs.create_and_poll(thread_id=thread, assistant_id=assistant).status == "failed"
+
+
+def test_run_expires_at_its_expiry_time(openai_mock, runs, thread, assistant):
+    run = runs.create(thread, assistant_id=assistant)
+    openai_mock.state["beta.threads.runs"][thread, run.id]["expires_at"] = 1
+    assert runs.retrieve(run.id, thread_id=thread).status == "expired"
+
+
+@pytest.mark.parametrize(
+    "response, message_reason",
+    [(cut("Hel"), "max_tokens"), (filtered("Hel"), "content_filter")],
+    ids=["cut", "filtered"],
+)
+def test_run_with_incomplete_text_is_incomplete(openai_mock, client, runs, thread, assistant, response, message_reason):
+    openai_mock.beta.threads.runs.create.response = response
+    run = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
+    assert run.status == "incomplete"
+    assert run.incomplete_details.reason == "max_completion_tokens"
+    assert run.completed_at is None
+    assert run.usage.completion_tokens == 1
+    message = client.beta.threads.messages.list(thread).data[0]
+    assert message.content[0].text.value == "Hel"
+    assert message.status == "incomplete"
+    assert message.incomplete_details.reason == message_reason
+
+
+@pytest.mark.parametrize(
+    "fields, status",
+    [
+        ({"last_error": {"code": "server_error", "message": "sorry"}}, "failed"),
+        ({"incomplete_details": {"reason": "max_prompt_tokens"}}, "incomplete"),
+        (
+            {"required_action": {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": []}}},
+            "requires_action",
+        ),
+    ],
+    ids=["error", "incomplete details", "required action"],
+)
+def test_run_status_follows_from_set_fields(openai_mock, runs, thread, assistant, fields, status):
+    openai_mock.beta.threads.runs.create.response = fields
+    run = runs.create(thread, assistant_id=assistant)
+    assert run.status == status
+    assert run.completed_at is None
+    assert runs.retrieve(run.id, thread_id=thread).status == status
 
 
 def test_run_inherits_unset_fields_from_its_assistant(client, runs, thread):
-    options = {"model": "gpt-5", "instructions": "be nice", "temperature": 0.5, "top_p": 0.25}
-    options |= {"response_format": {"type": "json_object"}, "tools": [CHAT_TOOL]}
-    assistant = client.beta.assistants.create(**options, metadata={"k": "assistant"})
-    run = runs.create(thread, assistant_id=assistant.id)
-    assert {key: run.to_dict()[key] for key in options}.items() <= assistant.to_dict().items()
-    assert (run.model, run.instructions, run.temperature) == ("gpt-5", "be nice", 0.5)
+    fields = {
+        "model": "gpt-5",
+        "instructions": "be nice",
+        "temperature": 0.5,
+        "top_p": 0.25,
+        "response_format": {"type": "json_object"},
+    }
+    assistant = add_assistant(client, **fields, tools=[CHAT_TOOL], metadata={"k": "assistant"})
+    run = runs.create(thread, assistant_id=assistant)
+    assert {name: run.to_dict()[name] for name in fields} == fields
     assert run.tools[0].function.name == "get_weather"
     assert run.metadata == {}
-    overrides = {"model": "gpt-4o", "instructions": "no", "additional_instructions": "more", "metadata": {"k": "run"}}
-    overrides |= {"tools": [], "additional_messages": [{"role": "user", "content": "and?"}]}
-    run = runs.create(thread, assistant_id=assistant.id, **overrides)
-    assert (run.model, run.instructions, run.metadata, run.tools) == ("gpt-4o", "no more", {"k": "run"}, [])
+
+
+def test_run_fields_override_those_of_its_assistant(client, runs, thread):
+    assistant = add_assistant(client, model="gpt-5", instructions="be nice", temperature=0.5, tools=[CHAT_TOOL])
+    fields = {"model": "gpt-4o", "instructions": "no", "temperature": 0.25, "tools": [], "metadata": {"k": "run"}}
+    run = runs.create(thread, assistant_id=assistant, **fields)
+    assert {name: run.to_dict()[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [({}, "be nice more"), ({"instructions": "no"}, "no more"), ({"instructions": ""}, "more")],
+    ids=["inherited", "overridden", "empty"],
+)
+def test_additional_instructions_follow_the_instructions(client, runs, thread, options, expected):
+    assistant = add_assistant(client, instructions="be nice")
+    run = runs.create(thread, assistant_id=assistant, additional_instructions="more", **options)
+    assert run.instructions == expected
+
+
+def test_additional_messages_are_added_to_the_thread(client, runs, thread, assistant):
+    runs.create(thread, assistant_id=assistant, additional_messages=[{"role": "user", "content": "and?"}])
     assert thread_texts(client, thread) == ["Hi", "and?"]
+
+
+def test_run_with_unknown_assistant_is_rejected(runs, thread):
     with pytest.raises(openai.NotFoundError, match="No assistant found with id 'asst_x'"):
         runs.create(thread, assistant_id="asst_x")
 
 
-def test_attachments_and_tool_resources_create_vector_stores(client):
-    file, other_file = add_file(client), add_file(client, name="b.txt")
-    threads, files = client.beta.threads, client.vector_stores.files
-    new_store = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
-    for create_owner in (threads.create, functools.partial(client.beta.assistants.create, model="gpt-4o")):
-        (store,) = create_owner(tool_resources=new_store).tool_resources.file_search.vector_store_ids
-        assert [item.id for item in files.list(store)] == [file]
-    thread = threads.create().id
-    attachment = {"file_id": other_file, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}
-    message = threads.messages.create(thread, role="user", content="see", attachments=[attachment])
-    assert message.attachments[0].file_id == other_file
-    resources = threads.retrieve(thread).tool_resources
-    assert resources.code_interpreter.file_ids == [other_file]
-    assert [item.id for item in files.list(resources.file_search.vector_store_ids[0])] == [other_file]
+@pytest.mark.parametrize(
+    "retrieve, message",
+    [
+        (lambda runs, thread, run: runs.retrieve("x", thread_id=thread), "No run found with id 'x'."),
+        (lambda runs, thread, run: runs.list("x"), "No thread found with id 'x'."),
+        (
+            lambda runs, thread, run: runs.steps.retrieve("x", run_id=run, thread_id=thread),
+            "No run step found with id 'x'.",
+        ),
+    ],
+    ids=["run", "thread", "step"],
+)
+def test_missing_run_objects_are_not_found(runs, thread, assistant, retrieve, message):
+    run = runs.create(thread, assistant_id=assistant).id
+    with pytest.raises(openai.NotFoundError) as caught:
+        retrieve(runs, thread, run)
+    assert caught.value.body["message"] == message
+
+
+def test_requested_vector_stores_are_created_with_their_files(client):
+    file = add_file(client)
+    tool_resources = {"file_search": {"vector_stores": [{"file_ids": [file]}]}}
+    created_objects = [
+        client.beta.threads.create(tool_resources=tool_resources),
+        client.beta.assistants.create(model="gpt-4o", tool_resources=tool_resources),
+    ]
+    for created in created_objects:
+        (store,) = created.tool_resources.file_search.vector_store_ids
+        assert [item.id for item in client.vector_stores.files.list(store)] == [file]
+
+
+def test_attachments_become_tool_resources_of_the_thread(client, thread):
+    messages = client.beta.threads.messages
+    tools = [{"type": "file_search"}, {"type": "code_interpreter"}]
+    files = [add_file(client, name="a.txt"), add_file(client, name="b.txt")]
+    for file in files:
+        attachments = [{"file_id": file, "tools": tools}]
+        message = messages.create(thread, role="user", content="see", attachments=attachments)
+        assert message.attachments[0].file_id == file
+    resources = client.beta.threads.retrieve(thread).tool_resources
+    assert resources.code_interpreter.file_ids == files
+    (store,) = resources.file_search.vector_store_ids  # both files are in the same vector store
+    assert [item.id for item in client.vector_stores.files.list(store, order="asc")] == files
 
 
 # ======================================================================================================================
@@ -7230,181 +7551,430 @@ def test_attachments_and_tool_resources_create_vector_stores(client):
 # ======================================================================================================================
 
 
-async def test_files_are_uploaded_into_vector_stores(client):
-    stores, async_stores = client.vector_stores, sdk("async").vector_stores
+async def test_files_are_uploaded_into_a_vector_store(openai_mock, either_client):
+    stores = either_client.vector_stores
+    store = await awaited(stores.create())
+    options = {"vector_store_id": store.id, "attributes": {"lang": "en"}}
+    file = await awaited(stores.files.upload_and_poll(file=("b.txt", b"123"), **options))
+    assert file.status == "completed"
+    assert file.attributes == {"lang": "en"}
+    assert file.usage_bytes == 3
+
+
+async def test_file_batch_uploads_are_counted(openai_mock, either_client):
+    stores = either_client.vector_stores
+    store = await awaited(stores.create())
+    files = [("d.txt", b"d"), ("e.txt", b"e"), ("f.txt", b"f")]
+    batch = await awaited(stores.file_batches.upload_and_poll(store.id, files=files))
+    assert batch.status == "completed"
+    assert batch.file_counts.completed == 3
+    assert batch.file_counts.total == 3
+    updated_store = await awaited(stores.retrieve(store.id))
+    assert updated_store.file_counts.total == 3
+
+
+def test_vector_store_counts_its_files_and_their_bytes(client):
+    stores = client.vector_stores
     store = stores.create(file_ids=[add_file(client, b"12345")]).id
-    options = {"vector_store_id": store, "attributes": {"lang": "en"}}
-    uploaded = [stores.files.upload_and_poll(file=("b.txt", b"123"), **options)]
-    uploaded.append(await async_stores.files.upload_and_poll(file=("c.txt", b"12"), **options))
-    assert [file.usage_bytes for file in uploaded] == [3, 2]
-    for file in uploaded:
-        assert (file.status, file.attributes) == ("completed", {"lang": "en"})
+    file = stores.files.upload_and_poll(vector_store_id=store, file=("b.txt", b"123"))
     updated_store = stores.retrieve(store)
-    assert (updated_store.file_counts.completed, updated_store.file_counts.total, updated_store.usage_bytes) == (
-        3,
-        3,
-        10,
-    )
+    assert updated_store.file_counts.completed == 2
+    assert updated_store.file_counts.total == 2
+    assert updated_store.usage_bytes == 8
     assert stores.files.delete(file.id, vector_store_id=store).deleted
     updated_store = stores.retrieve(store)
-    assert (updated_store.file_counts.total, updated_store.usage_bytes) == (2, 8)
-    assert client.files.retrieve(file.id)
-    files = [("d.txt", b"d"), ("e.txt", b"e"), ("f.txt", b"f")]
-    for upload in (stores.file_batches.upload_and_poll, async_stores.file_batches.upload_and_poll):
-        batch = await awaited(upload(store, files=files))
-        assert (batch.status, batch.file_counts.completed, batch.file_counts.total) == ("completed", 3, 3)
-    assert stores.retrieve(store).file_counts.total == 8
+    assert updated_store.file_counts.total == 1
+    assert updated_store.usage_bytes == 5
+    assert client.files.retrieve(file.id).id == file.id  # the file itself is still stored
 
 
-RETRIEVE_CALLS = {
-    "store": lambda stores, store, file: stores.retrieve(store).id,
-    "stores": lambda stores, store, file: stores.list().data,
-    "file": lambda stores, store, file: stores.files.retrieve(file, vector_store_id=store),
-    "files": lambda stores, store, file: stores.files.list(store).data,
-}
+def test_new_vector_store_has_default_fields(client):
+    store = client.vector_stores.create().to_dict()
+    assert store == {
+        "id": "vs_000000000000000000000001",
+        "object": "vector_store",
+        "created_at": store["created_at"],
+        "last_active_at": store["created_at"],
+        "name": "",
+        "status": "completed",
+        "metadata": {},
+        "usage_bytes": 0,
+        "file_counts": {"cancelled": 0, "completed": 0, "failed": 0, "in_progress": 0, "total": 0},
+        "expires_after": None,
+        "expires_at": None,
+    }
 
 
-@pytest.mark.parametrize("look", RETRIEVE_CALLS)
-def test_vector_store_files_complete_on_first_retrieve(openai_mock, client, look):
-    file, stores = add_file(client, b"12345"), client.vector_stores
+def test_new_vector_store_file_has_default_fields(client):
+    store = add_store(client)
+    file_id = add_file(client, b"12345")
+    file = client.vector_stores.files.create(store, file_id=file_id).to_dict()
+    assert file == {
+        "id": file_id,
+        "object": "vector_store.file",
+        "created_at": file["created_at"],
+        "vector_store_id": store,
+        "status": "in_progress",
+        "usage_bytes": 0,
+        "last_error": None,
+        "attributes": {},
+        "chunking_strategy": {
+            "type": "static",
+            "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
+        },
+    }
+
+
+def test_new_file_batch_has_default_fields(client):
+    store = add_store(client)
+    batch = client.vector_stores.file_batches.create(store, file_ids=[add_file(client)]).to_dict()
+    assert batch == {
+        "id": "vsfb_000000000000000000000001",
+        "object": "vector_store.files_batch",
+        "created_at": batch["created_at"],
+        "vector_store_id": store,
+        "status": "in_progress",
+        "file_counts": {"cancelled": 0, "completed": 0, "failed": 0, "in_progress": 1, "total": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    "retrieve",
+    [
+        lambda stores, store, file: stores.retrieve(store).id,
+        lambda stores, store, file: stores.list().data,
+        lambda stores, store, file: stores.files.retrieve(file, vector_store_id=store),
+        lambda stores, store, file: stores.files.list(store).data,
+    ],
+    ids=["store", "stores", "file", "files"],
+)
+def test_vector_store_files_complete_on_first_retrieve(openai_mock, client, retrieve):
+    stores = client.vector_stores
+    file = add_file(client, b"12345")
     store = stores.create(file_ids=[file])
-    assert (store.status, store.file_counts.in_progress, store.usage_bytes) == ("in_progress", 1, 0)
+    assert store.status == "in_progress"
+    assert store.file_counts.in_progress == 1
+    assert store.usage_bytes == 0
     assert openai_mock.state["vector_stores.files"][store.id, file]["status"] == "in_progress"
-    RETRIEVE_CALLS[look](stores, store.id, file)
+    retrieve(stores, store.id, file)
+    assert openai_mock.state["vector_stores.files"][store.id, file]["status"] == "completed"
     stored = openai_mock.state["vector_stores"][store.id]
-    assert (stored["status"], stored["usage_bytes"]) == ("completed", 5)
-    assert (stored["file_counts"]["in_progress"], stored["file_counts"]["completed"]) == (0, 1)
-    assert stores.files.create(store.id, file_id=add_file(client)).status == "in_progress"
-    assert (stored["status"], stored["file_counts"]["total"]) == ("in_progress", 2)
-    assert stores.retrieve(store.id).status == "completed" == stores.files.list(store.id).data[0].status
+    assert stored["status"] == "completed"
+    assert stored["usage_bytes"] == 5
+    assert stored["file_counts"]["in_progress"] == 0
+    assert stored["file_counts"]["completed"] == 1
+
+
+def test_added_file_sets_the_vector_store_in_progress(client):
+    stores = client.vector_stores
+    store = add_store(client)
+    added = stores.files.create(store, file_id=add_file(client))
+    assert added.status == "in_progress"
+    assert stores.update(store, name="n").status == "in_progress"
+    assert stores.retrieve(store).status == "completed"
+    assert stores.files.list(store).data[0].status == "completed"
 
 
 def test_file_in_progress_can_be_removed_from_a_vector_store(client):
-    file, stores = add_file(client), client.vector_stores
-    store = stores.create(file_ids=[file]).id
-    stores.files.delete(file, vector_store_id=store)
-    updated_store = stores.retrieve(store)
-    assert (updated_store.status, updated_store.file_counts.total, updated_store.file_counts.in_progress) == (
-        "completed",
-        0,
-        0,
-    )
-
-
-def test_set_vector_store_fields_are_kept(openai_mock, client):
-    file, stores = add_file(client), client.vector_stores
-    openai_mock.vector_stores.create.response = {"status": "in_progress"}
-    store = stores.create(file_ids=[file])
-    assert stores.retrieve(store.id).status == "in_progress" == stores.retrieve(store.id).status
-    openai_mock.vector_stores.create.response = {"file_counts": {"completed": 7, "total": 7}}
-    store = stores.create(file_ids=[file])
-    assert stores.retrieve(store.id).file_counts == store.file_counts
-    assert store.file_counts.completed == 7
-    openai_mock.vector_stores.create.response = {"expires_at": 5}
-    after = {"anchor": "last_active_at", "days": 1}
-    assert stores.create(file_ids=[file], expires_after=after).expires_at == 5
-    del openai_mock.vector_stores.create.response
-    openai_mock.vector_stores.files.create.response = {"status": "failed"}
-    failed = stores.files.create(stores.create().id, file_id=file)
-    assert stores.files.retrieve(file, vector_store_id=failed.vector_store_id).status == "failed"
-    assert stores.retrieve(failed.vector_store_id).file_counts.failed == 1
-
-
-@pytest.mark.parametrize("look", ["batch", "files", "store"])
-def test_file_batch_completes_on_first_retrieve(client, look):
-    batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
-    batch = batches.create(store, file_ids=[add_file(client, name=f"{i}.txt") for i in range(2)])
-    assert (batch.status, batch.file_counts.in_progress, batch.file_counts.total) == ("in_progress", 2, 2)
-    if look == "files":
-        assert {file.status for file in batches.list_files(batch.id, vector_store_id=store)} == {"completed"}
-    elif look == "store":
-        assert client.vector_stores.retrieve(store).file_counts.completed == 2
-    batch = batches.retrieve(batch.id, vector_store_id=store)
-    assert (batch.status, batch.file_counts.completed, batch.file_counts.in_progress) == ("completed", 2, 0)
-    assert batches.cancel(batch.id, vector_store_id=store) == batch  # too late
-
-
-def test_file_batch_is_cancelled(client):
-    batches, store = client.vector_stores.file_batches, client.vector_stores.create().id
-    batch = batches.create(store, file_ids=[add_file(client)])
-    cancelled = batches.cancel(batch.id, vector_store_id=store)
-    assert (cancelled.status, cancelled.file_counts.cancelled) == ("cancelled", 1)
-    assert batches.retrieve(batch.id, vector_store_id=store) == cancelled
+    file = add_file(client)
+    store = client.vector_stores.create(file_ids=[file]).id
+    client.vector_stores.files.delete(file, vector_store_id=store)
     updated_store = client.vector_stores.retrieve(store)
-    assert (updated_store.status, updated_store.file_counts.cancelled, updated_store.file_counts.in_progress) == (
-        "completed",
-        1,
-        0,
-    )
+    assert updated_store.status == "completed"
+    assert updated_store.file_counts.total == 0
+    assert updated_store.file_counts.in_progress == 0
+
+
+def test_expired_vector_store_stays_expired_when_a_file_is_added(openai_mock, client):
+    store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1}).id
+    openai_mock.state["vector_stores"][store]["expires_at"] = 1
+    assert client.vector_stores.retrieve(store).status == "expired"
+    client.vector_stores.files.create_and_poll(add_file(client), vector_store_id=store)
+    updated_store = client.vector_stores.retrieve(store)
+    assert updated_store.status == "expired"
+    assert updated_store.file_counts.completed == 1
+
+
+def test_set_vector_store_status_is_kept(openai_mock, client):
+    openai_mock.vector_stores.create.response = {"status": "in_progress"}
+    store = client.vector_stores.create(file_ids=[add_file(client)]).id
+    assert statuses(lambda: client.vector_stores.retrieve(store), 2) == ["in_progress", "in_progress"]
+
+
+def test_set_vector_store_file_counts_are_kept(openai_mock, client):
+    openai_mock.vector_stores.create.response = {"file_counts": {"completed": 7, "total": 7}}
+    store = client.vector_stores.create(file_ids=[add_file(client)])
+    assert store.file_counts.completed == 7
+    assert client.vector_stores.retrieve(store.id).file_counts == store.file_counts
+
+
+def test_set_vector_store_expiry_is_kept(openai_mock, client):
+    openai_mock.vector_stores.create.response = {"expires_at": 5}
+    expiry = {"anchor": "last_active_at", "days": 1}
+    store = client.vector_stores.create(file_ids=[add_file(client)], expires_after=expiry)
+    assert store.expires_at == 5
+
+
+def test_set_vector_store_file_status_is_kept_and_counted(openai_mock, client):
+    store = add_store(client)
+    openai_mock.vector_stores.files.create.response = {"status": "failed"}
+    file = client.vector_stores.files.create(store, file_id=add_file(client))
+    assert client.vector_stores.files.retrieve(file.id, vector_store_id=store).status == "failed"
+    assert client.vector_stores.retrieve(store).file_counts.failed == 1
+
+
+@pytest.mark.parametrize("retrieve", ["batch", "files", "store"])
+def test_file_batch_completes_on_first_retrieve(client, retrieve):
+    batches = client.vector_stores.file_batches
+    store = add_store(client)
+    files = [add_file(client, name="a.txt"), add_file(client, name="b.txt")]
+    batch = batches.create(store, file_ids=files)
+    assert batch.status == "in_progress"
+    assert batch.file_counts.in_progress == 2
+    assert batch.file_counts.total == 2
+    if retrieve == "files":
+        assert {file.status for file in batches.list_files(batch.id, vector_store_id=store)} == {"completed"}
+    elif retrieve == "store":
+        assert client.vector_stores.retrieve(store).file_counts.completed == 2
+    completed = batches.retrieve(batch.id, vector_store_id=store)
+    assert completed.status == "completed"
+    assert completed.file_counts.completed == 2
+    assert completed.file_counts.in_progress == 0
+    assert batches.cancel(batch.id, vector_store_id=store) == completed  # a completed batch is not cancelled
+
+
+def test_cancelled_file_batch_cancels_its_files(client):
+    batches = client.vector_stores.file_batches
+    store = add_store(client)
+    file = add_file(client)
+    batch = batches.create(store, file_ids=[file])
+    cancelled = batches.cancel(batch.id, vector_store_id=store)
+    assert cancelled.status == "cancelled"
+    assert cancelled.file_counts.cancelled == 1
+    assert batches.retrieve(batch.id, vector_store_id=store) == cancelled
+    cancelled_file = client.vector_stores.files.retrieve(file, vector_store_id=store)
+    assert cancelled_file.status == "cancelled"
+    assert cancelled_file.usage_bytes == 0
+    updated_store = client.vector_stores.retrieve(store)
+    assert updated_store.status == "completed"
+    assert updated_store.file_counts.cancelled == 1
+    assert updated_store.file_counts.in_progress == 0
+
+
+@pytest.mark.parametrize(
+    "response", [{"status": "failed"}, {"file_counts": {"failed": 1}}], ids=["status", "file counts"]
+)
+def test_set_file_batch_fields_are_kept(openai_mock, client, response):
+    store = add_store(client)
+    openai_mock.vector_stores.file_batches.create.response = response
+    batch = client.vector_stores.file_batches.create(store, file_ids=[add_file(client)])
+    assert contains(batch.to_dict(), response)
+    assert client.vector_stores.file_batches.retrieve(batch.id, vector_store_id=store) == batch
 
 
 @pytest.mark.parametrize("form", sorted({"file_ids", "files"} & {*_param_names("vector_stores.file_batches.create")}))
 def test_file_batch_accepts_file_ids_and_files(client, form):
-    batches, ids = client.vector_stores.file_batches, [add_file(client, name=f"{i}.txt") for i in range(3)]
+    batches = client.vector_stores.file_batches
     store = add_store(client)
+    ids = [add_file(client, name=f"{number}.txt") for number in range(3)]
     static = {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}}
     common = {"attributes": {"k": 1.0}, "chunking_strategy": static}
-    options = (
-        {"file_ids": ids, **common} if form == "file_ids" else {"files": [{"file_id": id, **common} for id in ids]}
-    )
-    batch = batches.poll(batches.create(store, **options).id, vector_store_id=store)
-    assert batches.retrieve(batch.id, vector_store_id=store).file_counts.completed == 3
+    if form == "file_ids":
+        options = {"file_ids": ids, **common}
+    else:
+        options = {"files": [{"file_id": id, **common} for id in ids]}
+    batch = batches.create(store, **options)
+    assert batches.poll(batch.id, vector_store_id=store).file_counts.completed == 3
     files = batches.list_files(batch.id, vector_store_id=store, order="asc").data
-    assert [(file.id, file.attributes) for file in files] == [(id, {"k": 1.0}) for id in ids]
-    assert files[0].chunking_strategy.static.max_chunk_size_tokens == 200
+    assert [file.id for file in files] == ids
+    for file in files:
+        assert file.attributes == {"k": 1.0}
+        assert file.chunking_strategy.to_dict() == static
+
+
+def test_file_batch_lists_its_newest_files_first(client):
+    batches = client.vector_stores.file_batches
+    store = add_store(client)
+    ids = [add_file(client, name=f"{number}.txt") for number in range(3)]
+    batch = batches.create(store, file_ids=ids)
     page = batches.list_files(batch.id, vector_store_id=store, limit=2)
-    assert [file.id for file in page.data] == ids[:0:-1]
+    assert [file.id for file in page.data] == [ids[2], ids[1]]
     assert page.has_more
+
+
+def test_file_batch_with_unknown_file_is_rejected(client):
     with pytest.raises(openai.NotFoundError, match="No such File object: file-x"):
-        batches.create(store, file_ids=["file-x"])
+        client.vector_stores.file_batches.create(add_store(client), file_ids=["file-x"])
 
 
-def test_search_finds_and_filters_uploaded_files(client):
-    fox, stores, store = b"The quick brown fox jumps", client.vector_stores, client.vector_stores.create().id
-    texts = {"fox.txt": fox, "dog.txt": b"A lazy dog and a fox sleep", "sea.txt": b"Deep sea"}
+@pytest.fixture
+def search_names(client):
+    """Return a function that searches a vector store with three files and returns the names of the files it finds."""
+    store = add_store(client)
+    texts = {"fox.txt": b"The quick brown fox jumps", "dog.txt": b"A lazy dog and a fox sleep", "sea.txt": b"Deep sea"}
     for year, (name, text) in enumerate(texts.items(), 1):
         attributes = {"year": year, "name": name}
-        stores.files.upload_and_poll(vector_store_id=store, file=(name, text), attributes=attributes)
+        client.vector_stores.files.upload_and_poll(vector_store_id=store, file=(name, text), attributes=attributes)
 
-    def found_names(query, **arguments):
-        return [hit.filename for hit in stores.search(store, query=query, **arguments)]
+    def search(query, **options):
+        return [hit.filename for hit in client.vector_stores.search(store, query=query, **options)]
 
-    assert found_names("quick fox") == ["fox.txt", "dog.txt"]
-    assert found_names("LAZY") == ["dog.txt"]
-    assert found_names("nothing") == []
-    assert found_names("quick fox", max_num_results=1) == ["fox.txt"]
-    assert set(found_names(["sea", "lazy"])) == {"sea.txt", "dog.txt"}
+    return search
+
+
+@pytest.mark.parametrize(
+    "query, names",
+    [
+        ("quick fox", ["fox.txt", "dog.txt"]),
+        ("LAZY", ["dog.txt"]),
+        ("nothing", []),
+        (["sea", "lazy"], ["dog.txt", "sea.txt"]),
+        ("sea sea fox quick", ["fox.txt", "sea.txt", "dog.txt"]),
+    ],
+    ids=str,
+)
+def test_search_ranks_files_by_the_words_of_the_query(search_names, query, names):
+    assert search_names(query) == names
+
+
+def test_search_returns_at_most_the_requested_results(search_names):
+    assert search_names("quick fox", max_num_results=1) == ["fox.txt"]
+
+
+def test_search_returns_only_results_with_the_minimum_score(search_names):
+    assert search_names("quick fox", ranking_options={"score_threshold": 0.5}) == ["fox.txt"]
+
+
+@pytest.mark.parametrize(
+    "operator, value, years",
+    [
+        ("eq", 2, [2]),
+        ("ne", 2, [1, 3]),
+        ("gt", 2, [3]),
+        ("gte", 2, [2, 3]),
+        ("lt", 2, [1]),
+        ("lte", 2, [1, 2]),
+        ("in", [1, 3], [1, 3]),
+        ("nin", [1, 3], [2]),
+    ],
+)
+def test_search_filters_compare_attributes(search_names, operator, value, years):
+    names = {1: "fox.txt", 2: "dog.txt", 3: "sea.txt"}
+    found = search_names("fox sea", filters={"type": operator, "key": "year", "value": value})
+    assert sorted(found) == sorted(names[year] for year in years)
+
+
+@pytest.mark.parametrize(
+    "operator, count", [("eq", 0), ("ne", 3), ("gt", 0), ("gte", 0), ("lt", 0), ("lte", 0), ("in", 0), ("nin", 3)]
+)
+def test_missing_attribute_passes_only_negative_filters(search_names, operator, count):
+    value = ["x"] if operator in ("in", "nin") else "x"
+    found = search_names("fox sea", filters={"type": operator, "key": "missing", "value": value})
+    assert len(found) == count
+
+
+@pytest.mark.parametrize("operator, names", [("and", []), ("or", ["dog.txt", "fox.txt"])])
+def test_search_filters_can_be_combined(search_names, operator, names):
     year_filter = {"type": "gte", "key": "year", "value": 2}
     name_filter = {"type": "eq", "key": "name", "value": "fox.txt"}
-    assert set(found_names("fox sea", filters=year_filter)) == {"sea.txt", "dog.txt"}
-    assert found_names("fox", filters={"type": "and", "filters": [year_filter, name_filter]}) == []
-    assert set(found_names("fox", filters={"type": "or", "filters": [year_filter, name_filter]})) == {
-        "fox.txt",
-        "dog.txt",
+    assert sorted(search_names("fox", filters={"type": operator, "filters": [year_filter, name_filter]})) == names
+
+
+def test_search_filter_without_a_value_is_rejected(search_names):
+    with pytest.raises(openai.BadRequestError, match="needs 'key' and 'value'") as caught:
+        search_names("fox", filters={"type": "eq", "key": "year"})
+    assert caught.value.param == "filters"
+
+
+def test_search_page_contains_the_query_and_the_hits(client):
+    store = add_store(client)
+    uploaded = client.vector_stores.files.upload_and_poll(
+        vector_store_id=store, file=("a.txt", b"The quick fox"), attributes={"year": 1}
+    )
+    page = client.vector_stores.search(store, query="Fox!")
+    assert page.to_dict() == {
+        "object": "vector_store.search_results.page",
+        "search_query": ["Fox!"],
+        "has_more": False,
+        "next_page": None,
+        "data": [
+            {
+                "file_id": uploaded.id,
+                "filename": "a.txt",
+                "attributes": {"year": 1},
+                "score": 1.0,
+                "content": [{"type": "text", "text": "The quick fox"}],
+            }
+        ],
     }
-    hits = stores.search(store, query="quick fox").data
-    assert hits[0].content[0].text == fox.decode()
-    assert 1 >= hits[0].score > hits[1].score > 0
-    assert hits[0].attributes == {"year": 1, "name": "fox.txt"}
-    content = stores.files.content(hits[0].file_id, vector_store_id=store).data
-    assert "".join(part.text for part in content) == fox.decode()
+
+
+def test_search_returns_the_rewritten_query_on_request(client):
+    page = client.vector_stores.search(add_store(client), query=["Hi, you!", "Who?"], rewrite_query=True)
+    assert page.to_dict()["search_query"] == ["hi you", "who"]
+
+
+def test_search_score_is_the_weighted_share_of_the_query(client):
+    store = add_store(client)
+    for name, text in (("a.txt", b"fox dog"), ("b.txt", b"fox")):
+        client.vector_stores.files.upload_and_poll(vector_store_id=store, file=(name, text))
+    first, second = client.vector_stores.search(store, query="fox dog unknown")
+    fox_weight = math.log(2)  # both files contain the word
+    dog_weight = math.log(3)  # one file of two contains it
+    total = fox_weight + dog_weight + 1  # a word that no file contains weighs 1
+    assert first.score == pytest.approx((fox_weight + dog_weight) / total, abs=1e-6)
+    assert second.score == pytest.approx(fox_weight / total, abs=1e-6)
+
+
+def test_search_results_are_chunks_of_the_requested_size(client):
+    store = add_store(client)
+    static = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 25}}
+    text = "".join(f"{number:03} fox " for number in range(100))  # 800 characters, in chunks of 400 that share 100
+    client.vector_stores.files.upload_and_poll(
+        vector_store_id=store, file=("a.txt", text.encode()), chunking_strategy=static
+    )
+    hits = client.vector_stores.search(store, query="fox")
+    assert [hit.content[0].text for hit in hits] == [text[:400], text[300:700], text[600:]]
+
+
+def test_vector_store_file_content_is_a_page_of_text(client):
+    store = add_store(client)
+    file = client.vector_stores.files.upload_and_poll(vector_store_id=store, file=("a.txt", b"The fox"))
+    page = client.vector_stores.files.content(file.id, vector_store_id=store)
+    assert page.to_dict() == {
+        "object": "vector_store.file_content.page",
+        "data": [{"type": "text", "text": "The fox"}],
+        "has_more": False,
+        "next_page": None,
+    }
 
 
 def test_file_in_two_stores_has_separate_attributes(client):
-    file, (first, second), files = add_file(client), add_stores(client, 2), client.vector_stores.files
-    for number, store in enumerate((first, second)):
-        files.create(store, file_id=file, attributes={"n": float(number)})
-    files.update(file, vector_store_id=second, attributes={"n": 7.0})
-    assert files.retrieve(file, vector_store_id=first).attributes == {"n": 0.0}
-    assert files.retrieve(file, vector_store_id=second).attributes == {"n": 7.0}
-    client.vector_stores.delete(first)
-    assert [item.id for item in files.list(second)] == [file]
-    with pytest.raises(openai.NotFoundError, match=r"Vector store with id '.*' not found"):
-        files.retrieve(file, vector_store_id=first)
+    files = client.vector_stores.files
+    file = add_file(client)
+    first_store, second_store = add_stores(client, 2)
+    files.create(first_store, file_id=file, attributes={"n": 0.0})
+    files.create(second_store, file_id=file, attributes={"n": 1.0})
+    files.update(file, vector_store_id=second_store, attributes={"n": 7.0})
+    assert files.retrieve(file, vector_store_id=first_store).attributes == {"n": 0.0}
+    assert files.retrieve(file, vector_store_id=second_store).attributes == {"n": 7.0}
+
+
+def test_deleted_vector_store_keeps_its_files_in_other_stores(client):
+    files = client.vector_stores.files
+    file = add_file(client)
+    first_store, second_store = add_stores(client, 2)
+    for store in (first_store, second_store):
+        files.create(store, file_id=file)
+    client.vector_stores.delete(first_store)
+    assert [item.id for item in files.list(second_store)] == [file]
+    with pytest.raises(openai.NotFoundError, match=f"Vector store with id '{first_store}' not found"):
+        files.retrieve(file, vector_store_id=first_store)
 
 
 def test_deleted_file_is_removed_from_vector_stores(client):
-    file, stores = add_file(client), client.vector_stores
+    stores = client.vector_stores
+    file = add_file(client)
     store = stores.create(file_ids=[file]).id
     batch = stores.file_batches.create_and_poll(store, file_ids=[file])
     client.files.delete(file)
@@ -7419,51 +7989,150 @@ def test_deleted_file_is_removed_from_vector_stores(client):
 
 
 def add_batch(client, *lines):
-    data = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines).encode()
-    file = add_file(client, data, "in.jsonl", "batch")
+    """Create a batch from lines of its input file, each a dict or a string."""
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    file = add_file(client, "\n".join(texts).encode(), "in.jsonl", "batch")
     return client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
 
 
 def batch_line(id, url="/v1/chat/completions", body=CHAT_REQUEST):
+    """Return a line of an input file, by default one that calls chat completions."""
     return {"custom_id": id, "method": "POST", "url": url, "body": body}
 
 
-def test_batch_answers_every_line(create, client):
-    create.response = lambda request: json.loads(request.content)["model"]
-    embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "x", "dimensions": 3})
-    batch = add_batch(client, batch_line("1"), embedding, batch_line("3", "/v1/nothing"), "no json")
-    invalid_batch = add_batch(client, batch_line("1", body="no object"))
-    assert statuses(lambda: client.batches.retrieve(invalid_batch.id), 2) == ["in_progress", "completed"]
-    assert batch.status == "validating"
-    assert statuses(lambda: client.batches.retrieve(batch.id), 3) == ["in_progress", "completed", "completed"]
-    completed = client.batches.retrieve(batch.id)
-    counts = completed.request_counts
-    assert (counts.total, counts.completed, counts.failed) == (4, 2, 2)
-    contents = [
-        client.files.content(id).text.splitlines() for id in (completed.output_file_id, completed.error_file_id)
-    ]
-    results, errors = ([json.loads(line) for line in lines] for lines in contents)
-    assert [line["custom_id"] for line in results] == ["1", "2"]
-    assert [line["custom_id"] for line in errors] == [
-        "3",
-        None,
-    ]
-    assert {tuple(line) for line in results} == {("id", "custom_id", "response", "error")}
-    assert results[0]["error"] is None
-    assert results[0]["response"]["status_code"] == 200
-    assert results[0]["response"]["request_id"]
-    assert results[0]["response"]["body"]["choices"][0]["message"]["content"] == "gpt-4o"
-    assert len(results[1]["response"]["body"]["data"][0]["embedding"]) == 3
-    assert client.files.retrieve(completed.output_file_id).purpose == "batch_output"
-    assert create.route.call_count == 0
+def complete_batch(client, batch):
+    """Retrieve a batch until it is completed, and return it."""
+    while batch.status != "completed":
+        batch = client.batches.retrieve(batch.id)
+    return batch
+
+
+def read_results(client, file_id):
+    """Return the lines of an output or error file, or [] if the batch has no such file."""
+    if file_id is None:
+        return []
+    return [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
 
 
 def batch_results(client, batch):
-    """A batch at its end, with the results in its two files."""
-    while batch.status != "completed":
-        batch = client.batches.retrieve(batch.id)
-    files = [id and client.files.content(id).text for id in (batch.output_file_id, batch.error_file_id)]
-    return [[json.loads(line) for line in (text or "").splitlines()] for text in files]
+    """Complete a batch, and return the lines of its output file and of its error file."""
+    batch = complete_batch(client, batch)
+    return read_results(client, batch.output_file_id), read_results(client, batch.error_file_id)
+
+
+def test_new_batch_has_default_fields(client):
+    batch = add_batch(client, batch_line("1"), "", "not JSON", "  ").to_dict()
+    assert batch == {
+        "id": "batch_000000000000000000000001",
+        "object": "batch",
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        "input_file_id": "file-000000000000000000000001",
+        "status": "validating",
+        "created_at": batch["created_at"],
+        "expires_at": batch["created_at"] + 86400,
+        "in_progress_at": None,
+        "finalizing_at": None,
+        "completed_at": None,
+        "cancelling_at": None,
+        "cancelled_at": None,
+        "expired_at": None,
+        "failed_at": None,
+        "output_file_id": None,
+        "error_file_id": None,
+        "errors": None,
+        "metadata": None,
+        "model": None,
+        "request_counts": {"completed": 0, "failed": 0, "total": 2},  # without the blank lines
+        "usage": {
+            "input_tokens": 0,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 0,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 0,
+        },
+    }
+
+
+def test_batch_advances_with_each_retrieve(client, monkeypatch):
+    start = 2_000_000_000
+    monkeypatch.setattr(time, "time", lambda: start)
+    id = add_batch(client, batch_line("1")).id
+
+    def retrieve(seconds):
+        monkeypatch.setattr(time, "time", lambda: start + seconds)
+        return client.batches.retrieve(id)
+
+    in_progress = retrieve(10)
+    assert in_progress.status == "in_progress"
+    assert in_progress.in_progress_at == start + 10
+    completed = retrieve(20)
+    assert completed.status == "completed"
+    assert completed.finalizing_at == start + 20
+    assert completed.completed_at == start + 20
+    assert retrieve(30) == completed
+
+
+def test_batch_counts_succeeded_and_failed_lines(client):
+    batch = add_batch(client, batch_line("1"), batch_line("2"), batch_line("3", "/v1/nothing"))
+    counts = complete_batch(client, batch).request_counts
+    assert counts.completed == 2
+    assert counts.failed == 1
+    assert counts.total == 3
+
+
+def test_batch_sums_the_usage_of_its_lines(create, client):
+    create.response = {"usage": {"prompt_tokens": 20, "completion_tokens": 5}}
+    embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "a" * 12})
+    response = batch_line("3", "/v1/responses", {"model": "gpt-5", "input": "b" * 400})
+    batch = complete_batch(client, add_batch(client, batch_line("1"), embedding, response))
+    assert batch.model == "gpt-4o"  # the model of the first line
+    assert batch.usage.to_dict() == {
+        "input_tokens": 20 + 3 + 100,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 5 + 6,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 134,
+    }
+
+
+def test_batch_result_contains_the_response(create, client):
+    create.response = lambda request: json.loads(request.content)["model"]
+    ((result,), errors) = batch_results(client, add_batch(client, batch_line("1")))
+    assert errors == []
+    assert list(result) == ["id", "custom_id", "response", "error"]
+    assert result["id"].startswith("batch_req_")
+    assert result["custom_id"] == "1"
+    assert result["error"] is None
+    assert result["response"]["status_code"] == 200
+    assert result["response"]["request_id"].startswith("req_")
+    assert result["response"]["body"]["choices"][0]["message"]["content"] == "gpt-4o"
+
+
+def test_batch_lines_call_the_endpoint_of_their_url(client):
+    body = {"model": "text-embedding-3-small", "input": "x", "dimensions": 3}
+    results, _ = batch_results(client, add_batch(client, batch_line("1", "/v1/embeddings", body)))
+    assert len(results[0]["response"]["body"]["data"][0]["embedding"]) == 3
+
+
+def test_batch_line_that_streams_gets_a_complete_response(client):
+    results, _ = batch_results(client, add_batch(client, batch_line("1", body=CHAT_REQUEST | {"stream": True})))
+    assert results[0]["response"]["body"]["object"] == "chat.completion"
+
+
+def test_batch_lines_are_not_counted_as_calls(create, client):
+    complete_batch(client, add_batch(client, batch_line("1")))
+    assert create.route.call_count == 0
+
+
+def test_batch_result_files_are_named_after_the_batch(client):
+    batch = complete_batch(client, add_batch(client, batch_line("1"), batch_line("2", "/v1/nothing")))
+    output_file = client.files.retrieve(batch.output_file_id)
+    assert output_file.filename == f"{batch.id}_output.jsonl"
+    assert output_file.purpose == "batch_output"
+    error_file = client.files.retrieve(batch.error_file_id)
+    assert error_file.filename == f"{batch.id}_error.jsonl"
+    assert error_file.purpose == "batch_output"
 
 
 def test_batch_lines_use_response_lists_and_rules(openai_mock, create, client):
@@ -7473,53 +8142,85 @@ def test_batch_lines_use_response_lists_and_rules(openai_mock, create, client):
     results, errors = batch_results(client, batch)
     texts = {line["custom_id"]: line["response"]["body"]["choices"][0]["message"]["content"] for line in results}
     assert texts == {"1": "one", "4": "four", "5": "by the rule"}
-    error_statuses = [(line["custom_id"], line["response"] and line["response"]["status_code"]) for line in errors]
-    assert error_statuses == [("2", 429), ("3", None)]
-    assert errors[0]["response"]["body"]["error"]["message"]
-    assert errors[1]["error"]["message"] == "no"
+    rate_limit_line, connection_line = errors
+    assert rate_limit_line["custom_id"] == "2"
+    assert rate_limit_line["response"]["status_code"] == 429
+    assert rate_limit_line["response"]["body"]["error"]["message"]
+    assert rate_limit_line["error"] is None
+    assert connection_line["custom_id"] == "3"
+    assert connection_line["response"] is None
+    assert connection_line["error"]["message"] == "no"
     openai_mock.assert_all_used()
 
 
-def raised(exception):
-    """A callable with this bug."""
-
-    def answer(request):
-        raise exception
-
-    return answer
-
-
 @pytest.mark.parametrize(
-    "response, code, words",
+    "response, code, message",
     [
         (httpx.ConnectError("no route"), "network_error", "no route"),
         (timeout(), "network_error", "timed out"),
-        (raised(KeyError("name")), "server_error", "'name'"),
+        (lambda request: {}["name"], "server_error", "'name'"),
         (lambda request: object(), "server_error", "cannot be <object"),
         (httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}), "server_error", "decode"),
         (httpx.Response(502, text="<html>"), "server_error", "Expecting value"),
     ],
+    ids=["connection", "timeout", "function raises", "invalid value", "not UTF-8", "not JSON"],
 )
-def test_failed_batch_lines_go_to_the_error_file(create, client, response, code, words):
+def test_failed_batch_lines_go_to_the_error_file(create, client, response, code, message):
     create.when("fails").response = response
     failing_body = CHAT_REQUEST | {"messages": [{"role": "user", "content": "fails"}]}
     results, errors = batch_results(client, add_batch(client, batch_line("1", body=failing_body), batch_line("2")))
     assert [line["custom_id"] for line in results] == ["2"]
-    assert (errors[0]["custom_id"], errors[0]["response"], errors[0]["error"]["code"]) == ("1", None, code)
-    assert words in errors[0]["error"]["message"]
+    (error_line,) = errors
+    assert error_line["custom_id"] == "1"
+    assert error_line["response"] is None
+    assert error_line["error"]["code"] == code
+    assert message in error_line["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "line, custom_id, code, message",
+    [
+        (batch_line("1", "/v1/nothing"), "1", "invalid_url", "Invalid URL (POST /v1/nothing)"),
+        (batch_line("1") | {"method": "PUT"}, "1", "invalid_url", "Invalid URL (PUT /v1/chat/completions)"),
+        (batch_line("1", body="x"), "1", "invalid_request", "Invalid body: expected an object, but got str"),
+        ({"custom_id": "1"}, "1", "invalid_url", "Invalid URL (POST None)"),
+    ],
+    ids=["unknown URL", "unknown method", "invalid body", "no URL"],
+)
+def test_invalid_batch_lines_have_an_error_code(client, line, custom_id, code, message):
+    results, errors = batch_results(client, add_batch(client, line))
+    assert results == []
+    assert errors[0]["custom_id"] == custom_id
+    assert errors[0]["response"] is None
+    assert errors[0]["error"] == {"code": code, "message": message}
+
+
+@pytest.mark.parametrize("line", ["not JSON", "[1]"])
+def test_batch_line_that_is_not_a_json_object_fails(client, line):
+    results, errors = batch_results(client, add_batch(client, line))
+    assert results == []
+    assert errors[0]["custom_id"] is None
+    assert errors[0]["error"]["code"] == "invalid_request"
 
 
 def test_batch_line_needs_a_json_response(openai_mock, create, client):
     bodies = [{"usage": {"total_tokens": "x"}}, {"usage": 1, "model": []}, [1]]
     create.response = [httpx.Response(200, json=body) for body in bodies]
     speech = batch_line("0", "/v1/audio/speech", {"model": "tts-1", "input": "x", "voice": "alloy"})
-    results, errors = batch_results(client, add_batch(client, speech, *map(batch_line, "123")))
+    batch = complete_batch(client, add_batch(client, speech, *map(batch_line, "123")))
+    results = read_results(client, batch.output_file_id)
     assert [line["response"]["body"] for line in results] == bodies
+    errors = read_results(client, batch.error_file_id)
     assert [line["custom_id"] for line in errors] == ["0"]
+    assert batch.model is None
+    assert batch.usage.total_tokens == 0
 
 
 def test_assertion_in_a_batch_line_is_raised_and_the_line_is_retried(create, client):
-    create.response = raised(AssertionError("no model given"))
+    def fail(request):
+        raise AssertionError("no model given")
+
+    create.response = fail
     batch = add_batch(client, batch_line("1"))
     assert client.batches.retrieve(batch.id).status == "in_progress"
     with pytest.raises(AssertionError, match="no model given"):
@@ -7528,8 +8229,15 @@ def test_assertion_in_a_batch_line_is_raised_and_the_line_is_retried(create, cli
     assert client.batches.retrieve(batch.id).status == "completed"
 
 
-async def test_async_batch_responses_may_wait_and_call_the_api(either_client, create):
-    """What answers them reads the state over the client: nothing is locked meanwhile, and no loop is held up."""
+def test_batch_does_not_advance_while_its_lines_are_answered(create, client):
+    create.response = lambda request: client.batches.retrieve(batch.id).status
+    batch = add_batch(client, batch_line("1"))
+    results, _ = batch_results(client, batch)
+    assert results[0]["response"]["body"]["choices"][0]["message"]["content"] == "in_progress"
+
+
+async def test_async_batch_responses_can_wait_and_call_the_api(either_client, create):
+    """Check that lines are answered without the lock of the state, and without blocking the event loop."""
     ticks = itertools.count()
 
     async def answer(request):
@@ -7543,28 +8251,39 @@ async def test_async_batch_responses_may_wait_and_call_the_api(either_client, cr
 
     create.response = answer
     batch = add_batch(sdk(), batch_line("1"), batch_line("2"))
-    ticking = asyncio.create_task(tick()) if isinstance(either_client, openai.AsyncOpenAI) else None
+    is_async = isinstance(either_client, openai.AsyncOpenAI)
+    if is_async:
+        ticking = asyncio.create_task(tick())
     await awaited(either_client.batches.retrieve(batch.id))
     batch = await awaited(either_client.batches.retrieve(batch.id))
     assert batch.request_counts.completed == 2
     assert "1 files" in sdk().files.content(batch.output_file_id).text
-    if ticking:
+    if is_async:
         ticking.cancel()
         assert next(ticks) > 5
 
 
-def test_batch_is_cancelled(client):
+def test_batch_is_cancelled_once(client):
     batch = add_batch(client, batch_line("1"))
-    assert client.batches.cancel(batch.id).status == "cancelling"
+    cancelling = client.batches.cancel(batch.id)
+    assert cancelling.status == "cancelling"
+    assert cancelling.cancelling_at
     cancelled = client.batches.retrieve(batch.id)
     assert cancelled.status == "cancelled"
     assert cancelled.cancelled_at
     assert cancelled.output_file_id is None
     with pytest.raises(openai.BadRequestError, match="Cannot cancel batch with status 'cancelled'"):
         client.batches.cancel(batch.id)
-    options = {"endpoint": "/v1/responses", "completion_window": "24h"}
-    with pytest.raises(openai.APIStatusError, match="No such File object: file-x"):
-        client.batches.create(input_file_id="file-x", **options)
+
+
+def test_batch_with_unknown_file_is_rejected(client):
+    with pytest.raises(openai.NotFoundError, match="No such File object: file-x"):
+        client.batches.create(input_file_id="file-x", endpoint="/v1/responses", completion_window="24h")
+
+
+def test_unknown_batch_is_not_found(client):
+    with pytest.raises(openai.NotFoundError, match="No batch found with id 'batch_x'"):
+        client.batches.retrieve("batch_x")
 
 
 # ======================================================================================================================
@@ -7577,67 +8296,201 @@ def test_fine_tuning_job_with_unknown_file_is_rejected(client, param):
     files = {"training_file": add_file(client)} | {param: UNKNOWN_ID}
     with pytest.raises(openai.BadRequestError) as caught:
         client.fine_tuning.jobs.create(model="gpt-4o-mini", **files)
-    assert (caught.value.body["message"], caught.value.param) == (f"invalid {param}: {UNKNOWN_ID}", param)
+    assert caught.value.body["message"] == f"invalid {param}: {UNKNOWN_ID}"
+    assert caught.value.param == param
 
 
-def test_fine_tuning_creates_a_model(client):
+def test_unknown_fine_tuning_job_is_not_found(client):
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.fine_tuning.jobs.retrieve("ftjob-x")
+    assert caught.value.body["message"] == "Could not find fine tune: ftjob-x"
+    assert caught.value.code == "fine_tune_not_found"
+    assert caught.value.param == "fine_tune_id"
+
+
+def test_new_fine_tuning_job_has_default_fields(client):
+    job = add_job(client).to_dict()
+    auto = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
+    assert job == {
+        "id": "ftjob-000000000000000000000001",
+        "object": "fine_tuning.job",
+        "created_at": job["created_at"],
+        "organization_id": "org-000000000000000000000001",
+        "model": "gpt-4o-mini",
+        "status": "validating_files",
+        "training_file": "file-000000000000000000000001",
+        "validation_file": None,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": auto}},
+        "hyperparameters": auto,
+        "seed": 0,
+        "user_provided_suffix": None,
+        "fine_tuned_model": None,
+        "finished_at": None,
+        "estimated_finish": None,
+        "trained_tokens": None,
+        "result_files": [],
+        "error": None,
+        "eval_id": None,
+        "integrations": [],
+        "metadata": None,
+        "shared_with_openai": False,
+        "usage_metrics": None,
+    }
+
+
+def test_fine_tuning_job_advances_with_each_retrieve(client):
     jobs = client.fine_tuning.jobs
-    job = add_job(client, suffix="mine")
+    job = add_job(client)
     assert job.status == "validating_files"
-    assert job.fine_tuned_model is None
     assert statuses(lambda: jobs.retrieve(job.id), 4) == ["queued", "running", "succeeded", "succeeded"]
-    completed = jobs.retrieve(job.id)
-    model = completed.fine_tuned_model
-    assert completed.to_dict()["user_provided_suffix"] == "mine"
-    assert model.startswith("ft:gpt-4o-mini:")
-    assert ":mine:" in model
-    assert completed.finished_at
-    events = jobs.list_events(job.id).data
-    assert len(events) >= 4
-    assert "success" in events[0].message
-    assert [checkpoint.fine_tuning_job_id for checkpoint in jobs.checkpoints.list(job.id)] == [job.id]
-    assert model in {listed.id for listed in client.models.list()}
-    assert client.models.retrieve(model).id == model
-    assert client.models.delete(model).deleted
-    assert model not in {listed.id for listed in client.models.list()}
 
 
-def test_fine_tuning_is_paused_resumed_and_cancelled(client):
+def complete_job(client, **options):
+    """Create a fine-tuning job, retrieve it until it succeeds, and return it."""
+    job = add_job(client, **options)
+    while job.status != "succeeded":
+        job = client.fine_tuning.jobs.retrieve(job.id)
+    return job
+
+
+def test_succeeded_job_has_a_model_and_trained_tokens(client):
+    job = complete_job(client, suffix="mine")
+    number = job.id.removeprefix("ftjob-")
+    assert job.fine_tuned_model == f"ft:gpt-4o-mini:{job.organization_id}:mine:{number}"
+    assert job.to_dict()["user_provided_suffix"] == "mine"
+    assert job.finished_at
+    assert job.trained_tokens == 1
+
+
+def test_model_of_a_job_without_suffix_has_an_empty_part(client):
+    job = complete_job(client)
+    number = job.id.removeprefix("ftjob-")
+    assert job.fine_tuned_model == f"ft:gpt-4o-mini:{job.organization_id}::{number}"
+
+
+def test_fine_tuned_model_can_be_deleted(client):
+    job = complete_job(client)
+    name = job.fine_tuned_model
+    assert name in {model.id for model in client.models.list()}
+    assert client.models.retrieve(name).owned_by == job.organization_id
+    assert client.models.delete(name).deleted
+    assert name not in {model.id for model in client.models.list()}
+
+
+def test_fine_tuning_job_has_events_newest_first(client):
+    job = complete_job(client)
+    events = client.fine_tuning.jobs.list_events(job.id).data
+    assert [event.message for event in events] == [
+        "The job has successfully completed",
+        "Fine-tuning job started",
+        "Files validated, moving job to queued state",
+        f"Created fine-tuning job: {job.id}",
+    ]
+    assert {event.type for event in events} == {"message"}
+    assert {event.level for event in events} == {"info"}
+    assert events[0].id.startswith("ftevent-")
+
+
+def test_succeeded_job_has_a_checkpoint(client):
+    job = complete_job(client)
+    (checkpoint,) = client.fine_tuning.jobs.checkpoints.list(job.id)
+    assert checkpoint.id.startswith("ftckpt_")
+    assert checkpoint.fine_tuning_job_id == job.id
+    assert checkpoint.fine_tuned_model_checkpoint == job.fine_tuned_model
+    assert checkpoint.step_number == 100
+
+
+def test_paused_job_advances_after_it_is_resumed(client):
     jobs = client.fine_tuning.jobs
     job = add_job(client)
     jobs.pause(job.id)
-    paused_statuses = statuses(lambda: jobs.retrieve(job.id), 4)
-    assert len(set(paused_statuses)) == 1
-    assert paused_statuses[0] not in ("running", "succeeded")
+    assert statuses(lambda: jobs.retrieve(job.id), 4) == ["validating_files"] * 4
     jobs.resume(job.id)
-    assert "succeeded" in statuses(lambda: jobs.retrieve(job.id), 4)
+    assert statuses(lambda: jobs.retrieve(job.id), 3) == ["queued", "running", "succeeded"]
+
+
+def test_succeeded_job_cannot_be_cancelled_or_paused(client):
+    job = complete_job(client)
     with pytest.raises(openai.BadRequestError, match="Cannot cancel job with status 'succeeded'"):
-        jobs.cancel(job.id)
-    other_job = add_job(client).id
-    assert jobs.cancel(other_job).status == "cancelled" == jobs.retrieve(other_job).status
-    assert [jobs.retrieve(listed_job.id).status for listed_job in jobs.list()] == ["cancelled", "succeeded"]
+        client.fine_tuning.jobs.cancel(job.id)
+    with pytest.raises(openai.BadRequestError, match="Cannot pause a job with status 'succeeded'"):
+        client.fine_tuning.jobs.pause(job.id)
+
+
+def test_cancelled_job_stays_cancelled(client):
+    jobs = client.fine_tuning.jobs
+    job = add_job(client).id
+    assert jobs.cancel(job).status == "cancelled"
+    assert jobs.retrieve(job).status == "cancelled"
 
 
 @pytest.mark.parametrize(
-    "method", [None, {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}, {"type": "dpo"}]
+    "options, requested",
+    [
+        ({}, {}),
+        ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}}, {"n_epochs": 2}),
+        ({"method": {"type": "dpo", "dpo": {"hyperparameters": {"batch_size": 3}}}}, {"batch_size": 3}),
+        ({"method": {"type": "dpo"}}, {}),
+    ],
+    ids=["no method", "supervised", "dpo", "dpo without hyperparameters"],
 )
-def test_job_hyperparameters_are_taken_from_the_method(client, method):
-    job = add_job(client, **({"method": method} if method else {}))
+def test_job_hyperparameters_are_taken_from_the_method(client, options, requested):
+    job = add_job(client, **options)
     defaults = {"batch_size": "auto", "learning_rate_multiplier": "auto", "n_epochs": "auto"}
-    requested = {"n_epochs": 2} if method and "supervised" in method else {}
     assert job.hyperparameters.to_dict() == defaults | requested
 
 
-def test_models_are_those_of_the_sdk(client):
-    model_ids = [model.id for model in client.models.list()]
-    assert set(typing.get_args(openai.types.ChatModel)) <= set(model_ids)
-    assert len(set(model_ids)) == len(model_ids)
-    assert client.models.retrieve(model_ids[0]).id == model_ids[0]
-    with pytest.raises(openai.NotFoundError) as raised:
+def test_checkpoint_permissions_are_created_for_each_project(client):
+    permissions = client.fine_tuning.checkpoints.permissions
+    created = permissions.create("ft:m", project_ids=["proj_1", "proj_2"]).data
+    assert [permission.project_id for permission in created] == ["proj_1", "proj_2"]
+    assert {permission.object for permission in created} == {"checkpoint.permission"}
+    assert created[0].id.startswith("cp_")
+    assert permissions.delete(created[0].id, fine_tuned_model_checkpoint="ft:m").deleted
+    stored = permissions.list("ft:m").data
+    assert [permission.id for permission in stored] == [created[1].id]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gpt-4o",
+        "o3-pro",
+        "gpt-3.5-turbo-instruct",
+        "text-embedding-3-small",
+        "omni-moderation-latest",
+        "whisper-1",
+        "tts-1",
+        "gpt-image-1",
+        "sora-2",
+    ],
+)
+def test_models_of_every_api_are_stored(client, name):
+    model = client.models.retrieve(name)
+    assert model.id == name
+    assert model.object == "model"
+    assert model.owned_by == "openai"
+    assert model.created == 1687882411
+
+
+def test_models_are_listed_once_each(client):
+    names = [model.id for model in client.models.list()]
+    assert {*typing.get_args(openai.types.ChatModel), "whisper-1", "sora-2"} <= {*names}
+    assert len({*names}) == len(names)
+
+
+def test_unknown_model_is_not_found(client):
+    with pytest.raises(openai.NotFoundError) as caught:
         client.models.retrieve("gpt-none")
-    assert raised.value.code == "model_not_found"
+    assert caught.value.body["message"] == "The model 'gpt-none' does not exist"
+    assert caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+
+
+def test_models_of_openai_cannot_be_deleted(client):
     with pytest.raises(openai.PermissionDeniedError, match="You have insufficient permissions for this operation"):
-        client.models.delete(model_ids[0])
+        client.models.delete("gpt-4o")
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"
 
 
 # ======================================================================================================================
@@ -7650,168 +8503,423 @@ TRANSCRIPTION_REQUEST = {"file": b"x", "model": "whisper-1"}
 
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
 @pytest.mark.parametrize(
-    "form, said",
+    "response_format, template",
     [
         ("text", "{}\n"),
         ("srt", "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n\n"),
         ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{}\n\n"),
     ],
+    ids=["text", "srt", "vtt"],
 )
-def test_non_json_transcript_contains_the_text(openai_mock, client, name, form, said):
-    endpoint, create = (lookup(root, f"audio.{name}.create") for root in (openai_mock, client))
-    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == said.format("This is a mock response.")
+def test_non_json_transcript_contains_the_text(openai_mock, client, name, response_format, template):
+    endpoint = lookup(openai_mock, f"audio.{name}.create")
+    create = functools.partial(lookup(client, f"audio.{name}.create"), **TRANSCRIPTION_REQUEST)
+    default = template.format("This is a mock response.")
+    assert create(response_format=response_format) == default
     endpoint.response = {}
-    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == said.format("This is a mock response.")
+    assert create(response_format=response_format) == default
     endpoint.response = "As it is."
-    assert create(**TRANSCRIPTION_REQUEST, response_format=form) == "As it is."
+    assert create(response_format=response_format) == "As it is."
+
+
+def test_default_json_transcripts(client):
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST)
+    assert transcript.text == "This is a mock response."
+    assert transcript.logprobs is None
+    assert client.audio.translations.create(**TRANSCRIPTION_REQUEST).to_dict() == {"text": "This is a mock response."}
+
+
+def test_default_verbose_transcript(client):
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    segment = {
+        "id": 0,
+        "seek": 0,
+        "start": 0.0,
+        "end": 1.0,
+        "text": " This is a mock response.",
+        "tokens": [0, 1, 2, 3, 4, 5],
+        "temperature": 0.0,
+        "avg_logprob": -0.1,
+        "compression_ratio": 0.0,
+        "no_speech_prob": 0.0,
+    }
+    assert transcript.to_dict() == {
+        "task": "transcribe",
+        "language": "english",
+        "duration": 1.0,
+        "text": "This is a mock response.",
+        "segments": [segment],
+        "usage": {"type": "duration", "seconds": 1},
+    }
+
+
+def test_default_verbose_translation(client):
+    translation = client.audio.translations.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert translation.to_dict() == {
+        "task": "translate",
+        "language": "english",
+        "duration": 1.0,
+        "text": "This is a mock response.",
+        "segments": [],
+    }
 
 
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
 @pytest.mark.parametrize(
-    "given",
+    "fields",
     [
         {"text": "Hallo", "language": "german", "duration": 2.5},
         {"language": "german"},
         {"segments": []},
-        {"task": "told", "segments": [{"id": 7}]},
+        {"task": "other", "segments": [{"id": 7}]},
     ],
+    ids=["text", "language", "no segments", "segment"],
 )
-def test_verbose_transcript_fields_can_be_set(openai_mock, client, name, given):
-    lookup(openai_mock, f"audio.{name}.create").response = given
-    transcript = lookup(client, f"audio.{name}.create")(
-        **TRANSCRIPTION_REQUEST, response_format="verbose_json"
-    ).to_dict()
-    task = {"transcriptions": "transcribe", "translations": "translate"}[name]
-    assert contains(transcript, {"text": "This is a mock response.", "task": task} | given)
+def test_verbose_transcript_fields_can_be_set(openai_mock, client, name, fields):
+    lookup(openai_mock, f"audio.{name}.create").response = fields
+    create = lookup(client, f"audio.{name}.create")
+    transcript = create(**TRANSCRIPTION_REQUEST, response_format="verbose_json").to_dict()
+    assert contains(transcript, {"text": "This is a mock response."} | fields)
+    if "segments" in fields:
+        assert len(transcript["segments"]) == len(fields["segments"])
 
 
 @pytest.mark.parametrize(
-    "wanted, told", [(None, {"segments"}), (["word"], {"words"}), (["word", "segment"], {"words", "segments"})]
+    "options, expected",
+    [
+        ({}, {"segments"}),
+        ({"timestamp_granularities": ["segment"]}, {"segments"}),
+        ({"timestamp_granularities": ["word"]}, {"words"}),
+        ({"timestamp_granularities": ["word", "segment"]}, {"words", "segments"}),
+    ],
+    ids=["default", "segment", "word", "both"],
 )
-def test_verbose_transcript_has_the_requested_timestamps(openai_mock, client, wanted, told):
-    openai_mock.audio.transcriptions.create.response = {"text": "one two three", "duration": 6.0}
-    options = {"timestamp_granularities": wanted} if wanted else {}
+def test_verbose_transcript_has_the_requested_timestamps(client, options, expected):
     transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json", **options)
-    assert {"words", "segments"} & transcript.to_dict().keys() == told
-    times = [(word.word, word.start, word.end) for word in transcript.words or ()]
-    assert times in ([], [("one", 0, 2), ("two", 2, 4), ("three", 4, 6)])
-    parts = [(segment.id, segment.text, segment.start, segment.end) for segment in transcript.segments or ()]
-    assert parts in ([], [(0, " one two three", 0, 6)])
-    assert (transcript.usage.type, transcript.usage.seconds) == ("duration", 6)
+    assert {"words", "segments"} & transcript.to_dict().keys() == expected
+
+
+def test_timestamps_divide_the_duration_among_the_words(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"text": "one two three", "duration": 6.0}
+    options = {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, **options)
+    words = [(word.word, word.start, word.end) for word in transcript.words]
+    assert words == [("one", 0, 2), ("two", 2, 4), ("three", 4, 6)]
+    (segment,) = transcript.segments
+    assert segment.text == " one two three"
+    assert segment.start == 0
+    assert segment.end == 6
+    assert transcript.usage.to_dict() == {"type": "duration", "seconds": 6}
+
+
+TOKEN_USAGE = {
+    "type": "tokens",
+    "input_tokens": 10,
+    "input_token_details": {"audio_tokens": 10, "text_tokens": 0},
+    "output_tokens": 6,
+    "total_tokens": 16,
+}
 
 
 @pytest.mark.parametrize(
-    "asked, usage",
+    "options, usage",
     [
         ({}, {"type": "duration", "seconds": 1}),
+        ({"model": "gpt-4o-transcribe"}, TOKEN_USAGE),
         (
             {"model": "gpt-4o-transcribe", "prompt": "A cat."},
-            {"input_tokens": 12, "input_token_details": {"audio_tokens": 10, "text_tokens": 2}, "output_tokens": 6},
+            TOKEN_USAGE
+            | {
+                "input_tokens": 12,
+                "input_token_details": {"audio_tokens": 10, "text_tokens": 2},
+                "total_tokens": 18,
+            },
         ),
         pytest.param(
             {"model": "gpt-4o-transcribe", "response_format": "diarized_json"},
-            {"type": "tokens", "total_tokens": 16},
+            TOKEN_USAGE,
             marks=requires("diarized_json"),
         ),
     ],
+    ids=["whisper", "model with tokens", "prompt", "diarized"],
 )
-def test_transcripts_report_usage(client, asked, usage):
-    assert contains(client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST | asked).usage.to_dict(), usage)
-    assert not hasattr(client.audio.translations.create(**TRANSCRIPTION_REQUEST), "usage")
+def test_transcripts_report_usage(client, options, usage):
+    assert client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST | options).usage.to_dict() == usage
+
+
+def test_usage_counts_started_seconds(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"duration": 2.5}
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert transcript.usage.seconds == 3
+
+
+def test_transcript_has_logprobs_on_request(client):
+    request = {"file": b"x", "model": "gpt-4o-transcribe", "include": ["logprobs"]}
+    transcript = client.audio.transcriptions.create(**request)
+    assert "".join(token.token for token in transcript.logprobs) == transcript.text
+    events = list(client.audio.transcriptions.create(**request, stream=True))
+    delta_tokens = []
+    for event in events[:-1]:
+        delta_tokens += [token.token for token in event.logprobs]
+    assert "".join(delta_tokens) == transcript.text
+    assert [token.token for token in events[-1].logprobs] == [token.token for token in transcript.logprobs]
 
 
 @requires("diarized_json")
-def test_diarized_transcripts_have_segments(client):
+def test_default_diarized_transcript_has_one_segment(client):
     request = {"file": b"x", "model": "gpt-4o-transcribe-diarize", "response_format": "diarized_json"}
-    plain = client.audio.transcriptions.create(**request)
-    assert [segment.text for segment in plain.segments] == [plain.text]
+    transcript = client.audio.transcriptions.create(**request)
+    assert transcript.task == "transcribe"
+    assert transcript.duration == 1.0
+    (segment,) = transcript.segments
+    assert segment.to_dict() == {
+        "id": "seg_0",
+        "type": "transcript.text.segment",
+        "speaker": "A",
+        "start": 0.0,
+        "end": 1.0,
+        "text": "This is a mock response.",
+    }
     events = list(client.audio.transcriptions.create(**request, stream=True))
     assert [event.type for event in events] == ["transcript.text.segment", "transcript.text.done"]
 
 
-FIRST_VECTOR, SECOND_VECTOR = [0.5, 1], [0, 1]
-SPEAKER_SEGMENT = {
-    "id": "seg_1",
-    "type": "transcript.text.segment",
-    "text": "Hi",
-    "speaker": "A",
-    "start": 0.0,
-    "end": 1.5,
-}
-
-
-@requires("diarized_json")
-@pytest.mark.parametrize("text", ["Hello there, you", UNICODE_TEXT, ""])
-@pytest.mark.parametrize("form", ["json", pytest.param("diarized_json", marks=requires("diarized_json"))])
-async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, form, either_client):
-    segments = [SPEAKER_SEGMENT] if form == "diarized_json" else []
-    openai_mock.audio.transcriptions.create.response = {"text": text} | ({"segments": segments} if segments else {})
-    request = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": form}
+@pytest.mark.parametrize("text", ["Hello there, you", UNICODE_TEXT, ""], ids=["text", "unicode", "empty"])
+async def test_transcription_stream_ends_with_the_plain_text(openai_mock, text, either_client):
+    openai_mock.audio.transcriptions.create.response = {"text": text}
+    request = {"file": b"wav", "model": "gpt-4o-transcribe"}
     create = either_client.audio.transcriptions.create
-    plain, events = await awaited(create(**request)), await collect(create(**request, stream=True))
-    assert events[-1].type == "transcript.text.done"
-    assert events[-1].text == plain.text == text
-    deltas = [e.delta for e in events if e.type == "transcript.text.delta"]
-    assert "".join(deltas) == ("" if segments else text)  # either pieces or segments
-    assert sum(e.type == "transcript.text.segment" for e in events) == len(segments)
-    for event in events:
+    plain = await awaited(create(**request))
+    *deltas, done = await collect(create(**request, stream=True))
+    assert done.type == "transcript.text.done"
+    assert done.text == text
+    assert plain.text == text
+    assert done.usage.to_dict() == plain.usage.to_dict()
+    assert {event.type for event in deltas} <= {"transcript.text.delta"}
+    assert "".join(event.delta for event in deltas) == text
+    for event in (*deltas, done):
         valid("audio.TranscriptionStreamEvent", event.to_dict(mode="json"))
 
 
-@pytest.mark.parametrize("audio", [b"", b"\x00\x01mp3" * 300])
-def test_speech_streams_as_events_and_as_raw_bytes(openai_mock, client, audio):
+@requires("diarized_json")
+async def test_diarized_transcription_streams_its_segments(openai_mock, either_client):
+    segment = {
+        "id": "seg_1",
+        "type": "transcript.text.segment",
+        "text": "Hi",
+        "speaker": "A",
+        "start": 0.0,
+        "end": 1.5,
+    }
+    openai_mock.audio.transcriptions.create.response = {"text": "Hi", "segments": [segment]}
+    request = {"file": b"wav", "model": "gpt-4o-transcribe", "response_format": "diarized_json", "stream": True}
+    segment_event, done = await collect(either_client.audio.transcriptions.create(**request))
+    assert segment_event.to_dict() == segment
+    assert done.type == "transcript.text.done"
+    assert done.text == "Hi"
+    for event in (segment_event, done):
+        valid("audio.TranscriptionStreamEvent", event.to_dict(mode="json"))
+
+
+@pytest.mark.parametrize("audio", [b"", b"\x00\x01mp3" * 300], ids=["empty", "audio"])
+def test_speech_streams_as_raw_bytes(openai_mock, client, audio):
     openai_mock.audio.speech.create.response = audio
     request = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Hello"}
     assert client.audio.speech.create(**request).read() == audio
     with client.audio.speech.with_streaming_response.create(**request) as response:
         assert b"".join(response.iter_bytes(64)) == audio
-    with client.audio.speech.with_streaming_response.create(**request, stream_format="sse") as response:
-        *events, (name, last_data) = parse_sse(b"".join(response.iter_bytes()).decode())
-    assert (name, last_data) == (None, "[DONE]")
-    assert {name for name, _ in events} == {None}
-    events = [data for _, data in events]
-    assert [event["type"] for event in events] == ["speech.audio.delta"] * (len(events) - 1) + ["speech.audio.done"]
-    assert b"".join(base64.b64decode(event["audio"]) for event in events[:-1]) == audio
-    usage = events[-1]["usage"]
-    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+
+
+@pytest.mark.parametrize(
+    "audio, sizes", [(b"", []), (b"\x00\x01mp3" * 120, [256, 256, 88])], ids=["empty", "three pieces"]
+)
+def test_speech_streams_as_events(openai_mock, client, audio, sizes):
+    openai_mock.audio.speech.create.response = audio
+    request = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Hello", "stream_format": "sse"}
+    with client.audio.speech.with_streaming_response.create(**request) as response:
+        events = parse_sse(b"".join(response.iter_bytes()).decode())
+    assert {name for name, _ in events} == {None}  # these streams have no `event:` lines
+    *deltas, done, last_data = [data for _, data in events]
+    assert last_data == "[DONE]"
+    assert {delta["type"] for delta in deltas} <= {"speech.audio.delta"}
+    pieces = [base64.b64decode(delta["audio"]) for delta in deltas]
+    assert b"".join(pieces) == audio
+    assert [len(piece) for piece in pieces] == sizes
+    assert done == {
+        "type": "speech.audio.done",
+        "usage": {"input_tokens": 2, "output_tokens": len(audio), "total_tokens": 2 + len(audio)},
+    }
 
 
 def test_speech_stream_breaks_after_the_set_chunks(openai_mock, client):
     openai_mock.audio.speech.create.response = streamed(b"x" * 1000, chunk=100, fail_after=3)
     request = {"model": "tts-1", "voice": "alloy", "input": "Hi"}
-    pieces, disconnected = [], pytest.raises(HTTP_LIB.RemoteProtocolError)
-    with client.audio.speech.with_streaming_response.create(**request) as response, disconnected:
+    pieces = []
+    with (
+        client.audio.speech.with_streaming_response.create(**request) as response,
+        pytest.raises(HTTP_LIB.RemoteProtocolError, match="the mock broke off the stream"),
+    ):
         for piece in response.iter_bytes():
             pieces.append(piece)
     assert pieces == [b"x" * 100] * 3
 
 
-@pytest.mark.parametrize("call", ["generate", "edit"])
-@pytest.mark.parametrize("partial", [0, 3])
-async def test_image_stream_ends_with_the_plain_image(openai_mock, call, partial, either_client):
-    lookup(openai_mock, f"images.{call}").response = {"data": [{"b64_json": "QUJDRA=="}]}
-    edit = call == "edit"
-    request = {"model": "gpt-image-1", "prompt": "a cat"} | ({"image": b"png"} if edit else {})
-    method = getattr(either_client.images, call)
-    plain, events = (
-        await awaited(method(**request)),
-        await collect(method(**request, stream=True, partial_images=partial)),
-    )
-    prefix, union = ("image_edit", "ImageEdit") if edit else ("image_generation", "ImageGen")
-    assert [event.type for event in events] == [f"{prefix}.partial_image"] * partial + [f"{prefix}.completed"]
-    assert [event.partial_image_index for event in events[:-1]] == list(range(partial))
-    assert events[-1].b64_json == plain.data[0].b64_json
-    for event in events:
+@pytest.mark.parametrize(
+    "options, fields",
+    [
+        ({"model": "dall-e-2"}, {"url"}),
+        ({"model": "dall-e-2", "response_format": "b64_json"}, {"b64_json"}),
+        ({"model": "dall-e-3"}, {"url", "revised_prompt"}),
+        ({"model": "gpt-image-1"}, {"b64_json"}),
+        ({"model": "gpt-image-1", "response_format": "url"}, {"url"}),
+        ({}, {"b64_json"}),
+    ],
+    ids=["dall-e-2", "dall-e-2 with data", "dall-e-3", "gpt-image", "gpt-image with URL", "no model"],
+)
+def test_default_image_has_a_url_or_data(client, options, fields):
+    (image,) = client.images.generate(prompt="a cat", **options).data
+    assert image.to_dict().keys() == fields
+    if "url" in fields:
+        assert image.url == "https://example.com/image.png"
+    if "b64_json" in fields:
+        assert base64.b64decode(image.b64_json).startswith(b"\x89PNG")
+    if "revised_prompt" in fields:
+        assert image.revised_prompt == "a cat"
+
+
+@pytest.mark.parametrize(
+    "requested, expected",
+    [
+        ({}, {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}),
+        (
+            {"background": "auto", "quality": "low", "size": "1536x1024", "output_format": "webp"},
+            {"background": "opaque", "output_format": "webp", "quality": "low", "size": "1536x1024"},
+        ),
+    ],
+    ids=["default", "requested"],
+)
+def test_gpt_images_have_settings(client, requested, expected):
+    images = client.images.generate(model="gpt-image-1", prompt="a cat", **requested).to_dict()
+    assert {name: images[name] for name in expected} == expected
+
+
+def test_gpt_images_have_usage(client):
+    images = client.images.generate(model="gpt-image-1", prompt="a cat", n=2)
+    assert images.usage.to_dict() == {
+        "input_tokens": 2,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 2},
+        "output_tokens": 8320,
+        "output_tokens_details": {"image_tokens": 8320, "text_tokens": 0},
+        "total_tokens": 8322,
+    }
+
+
+def test_dall_e_images_have_no_settings_and_usage(client):
+    images = client.images.generate(model="dall-e-3", prompt="a cat")
+    assert images.quality is None
+    assert images.size is None
+    assert images.usage is None
+
+
+def test_image_variations_are_repeated(client):
+    images = client.images.create_variation(image=b"png", n=3, response_format="url").data
+    assert [image.url for image in images] == ["https://example.com/image.png"] * 3
+
+
+def test_several_set_images_are_not_repeated(openai_mock, client):
+    openai_mock.images.generate.response = {"data": [{"url": "https://a.test"}, {}]}
+    images = client.images.generate(model="dall-e-2", prompt="p", n=3).data
+    assert [image.url for image in images] == ["https://a.test", "https://example.com/image.png"]
+
+
+def test_image_can_be_set_as_bytes(openai_mock, client):
+    openai_mock.images.generate.response = [b"one", b"two"]
+    (first,) = client.images.generate(model="gpt-image-1", prompt="p").data
+    assert base64.b64decode(first.b64_json) == b"one"
+    images = client.images.generate(model="gpt-image-1", prompt="p", n=2).data
+    assert [base64.b64decode(image.b64_json) for image in images] == [b"two", b"two"]
+
+
+@pytest.mark.parametrize(
+    "name, options, prefix, union",
+    [
+        ("generate", {}, "image_generation", "ImageGen"),
+        ("edit", {"image": b"png"}, "image_edit", "ImageEdit"),
+    ],
+    ids=["generate", "edit"],
+)
+@pytest.mark.parametrize("partial_count", [0, 3])
+async def test_image_stream_ends_with_the_plain_image(
+    openai_mock, name, options, prefix, union, partial_count, either_client
+):
+    lookup(openai_mock, f"images.{name}").response = {"data": [{"b64_json": "QUJDRA=="}]}
+    request = {"model": "gpt-image-1", "prompt": "a cat", "quality": "low", **options}
+    method = getattr(either_client.images, name)
+    plain = await awaited(method(**request))
+    *partial_images, completed = await collect(method(**request, stream=True, partial_images=partial_count))
+    assert [event.type for event in partial_images] == [f"{prefix}.partial_image"] * partial_count
+    assert [event.partial_image_index for event in partial_images] == list(range(partial_count))
+    assert completed.type == f"{prefix}.completed"
+    assert completed.b64_json == plain.data[0].b64_json
+    assert contains(plain.usage.to_dict(), completed.usage.to_dict())
+    for event in (*partial_images, completed):
+        assert event.quality == "low"
+        assert event.size == "1024x1024"
         valid(f"{union}StreamEvent", event.to_dict(mode="json"))
+
+
+def test_image_stream_without_settings_reports_auto(client):
+    (completed,) = client.images.generate(model="dall-e-3", prompt="a cat", stream=True)
+    settings = {name: getattr(completed, name) for name in ("background", "output_format", "quality", "size")}
+    assert settings == {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
+    assert completed.usage.total_tokens == 0
+
+
+@pytest.mark.parametrize(
+    "options, size",
+    [
+        ({"model": "text-embedding-3-small"}, 1536),
+        ({"model": "text-embedding-3-large"}, 3072),
+        ({"model": "text-embedding-3-large", "dimensions": 5}, 5),
+    ],
+    ids=["default", "large", "requested"],
+)
+def test_embedding_has_the_dimensions_of_its_model(client, options, size):
+    vector = lenient_client().embeddings.create(**options, input="x").data[0].embedding  # decoded from base64
+    assert len(vector) == size
+    assert math.hypot(*vector) == pytest.approx(1, abs=1e-6)
+
+
+def test_same_text_has_the_same_embedding(client):
+    create = functools.partial(client.embeddings.create, model="m", dimensions=4, encoding_format="float")
+    first, second, third = [item.embedding for item in create(input=["a", "b", "a"]).data]
+    assert first == third
+    assert first != second
+    assert create(input="a").data[0].embedding == first
+
+
+@pytest.mark.parametrize(
+    "value, count, tokens",
+    [("a" * 8, 1, 2), (["a" * 8, "b"], 2, 3), ([1, 2], 1, 2), ([[1], [2], [3]], 3, 3)],
+    ids=["text", "texts", "token IDs", "lists of token IDs"],
+)
+def test_each_input_has_an_embedding(client, value, count, tokens):
+    answer = client.embeddings.create(model="m", input=value, dimensions=2, encoding_format="float")
+    assert answer.object == "list"
+    assert answer.model == "m"
+    assert [item.index for item in answer.data] == list(range(count))
+    assert {item.object for item in answer.data} == {"embedding"}
+    assert answer.usage.to_dict() == {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
 @pytest.mark.parametrize(
     "value, vectors",
     [
-        (FIRST_VECTOR, [FIRST_VECTOR, FIRST_VECTOR]),
-        ([FIRST_VECTOR], [FIRST_VECTOR, FIRST_VECTOR]),
-        ([FIRST_VECTOR, SECOND_VECTOR], [FIRST_VECTOR, SECOND_VECTOR]),
+        ([0.5, 1], [[0.5, 1], [0.5, 1]]),
+        ([[0.5, 1]], [[0.5, 1], [0.5, 1]]),
+        ([[0.5, 1], [0, 1]], [[0.5, 1], [0, 1]]),
     ],
+    ids=["one vector", "list of one vector", "two vectors"],
 )
 def test_set_vectors_become_embeddings(openai_mock, client, value, vectors):
     openai_mock.embeddings.create.response = [value, error(500), ...]
@@ -7823,7 +8931,8 @@ def test_set_vectors_become_embeddings(openai_mock, client, value, vectors):
 
 @pytest.mark.parametrize(
     "value, number",
-    [(..., 2), (FIRST_VECTOR, 2), ([FIRST_VECTOR, SECOND_VECTOR], 2), ({"data": [{"embedding": FIRST_VECTOR}]}, 1)],
+    [(..., 2), ([0.5, 1], 2), ([[0.5, 1], [0, 1]], 2), ({"data": [{"embedding": [0.5, 1]}]}, 1)],
+    ids=["default", "one vector", "two vectors", "partial"],
 )
 def test_embeddings_are_base64_on_request(openai_mock, value, number):
     openai_mock.embeddings.create.response = value
@@ -7831,6 +8940,13 @@ def test_embeddings_are_base64_on_request(openai_mock, value, number):
         body = {"model": "m", "input": ["a", "b"], "encoding_format": encoding}
         data = sent(openai_mock, "embeddings.create", body).json()["data"]
         assert [type(item["embedding"]) for item in data] == [embedding_type] * number
+
+
+def test_base64_embeddings_are_32_bit_floats(openai_mock):
+    openai_mock.embeddings.create.response = [0.5, 1]
+    body = {"model": "m", "input": "a", "encoding_format": "base64"}
+    (item,) = sent(openai_mock, "embeddings.create", body).json()["data"]
+    assert base64.b64decode(item["embedding"]) == b"\x00\x00\x00\x3f\x00\x00\x80\x3f"
 
 
 def test_recorded_base64_embeddings_are_unchanged(openai_mock):
@@ -7842,17 +8958,90 @@ def test_recorded_base64_embeddings_are_unchanged(openai_mock):
 
 
 def test_vector_and_input_count_mismatch_raises(openai_mock, client):
-    openai_mock.embeddings.create.response = [FIRST_VECTOR, SECOND_VECTOR]
-    words = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
-    with pytest.raises(AssertionError, match=words):
+    openai_mock.embeddings.create.response = [[0.5, 1], [0, 1]]
+    message = "embeddings.create.response has 2 vectors for 3 inputs; set one vector for all, or one for each"
+    with pytest.raises(AssertionError, match=message):
         client.embeddings.create(model="m", input=["a", "b", "c"])
 
 
-def test_image_can_be_set_as_bytes(openai_mock, client):
-    openai_mock.images.generate.response = [b"one", b"two"]
-    for picture, number in ((b"one", 1), (b"two", 2)):
-        images = client.images.generate(model="gpt-image-1", prompt="p", n=number).data
-        assert [base64.b64decode(image.b64_json) for image in images] == [picture] * number
+@pytest.mark.parametrize(
+    "value, count",
+    [
+        ("Hi", 1),
+        (["Hi"], 1),
+        (["Hi", "you"], 2),
+        ([{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "https://a.test/b.png"}}], 1),
+    ],
+    ids=["text", "one text", "two texts", "parts of one input"],
+)
+def test_each_input_has_a_moderation_result(client, value, count):
+    moderation = client.moderations.create(input=value)
+    assert moderation.id == "modr-000000000000000000000001"
+    assert moderation.model == "omni-moderation-latest"
+    assert len(moderation.results) == count
+
+
+def test_default_moderation_flags_nothing(client):
+    (result,) = client.moderations.create(model="omni-moderation-2024-09-26", input="Hi").to_dict()["results"]
+    categories = {
+        "harassment",
+        "harassment/threatening",
+        "hate",
+        "hate/threatening",
+        "illicit",
+        "illicit/violent",
+        "self-harm",
+        "self-harm/instructions",
+        "self-harm/intent",
+        "sexual",
+        "sexual/minors",
+        "violence",
+        "violence/graphic",
+    }
+    assert result == {
+        "flagged": False,
+        "categories": dict.fromkeys(categories, False),
+        "category_scores": dict.fromkeys(categories, 0.0),
+        "category_applied_input_types": {category: [] for category in categories},
+    }
+
+
+@requires("decisions.create")
+def test_decision_usage_counts_the_input_and_the_instructions(client):
+    questions = [
+        {"type": "predicate", "instructions": "a" * 40},
+        {"type": "choice", "instructions": "b" * 400, "choices": [{"value": "c"}]},
+    ]
+    usage = client.decisions.create(model="m", input="d" * 4000, questions=questions).usage
+    assert usage.input_tokens == 1000 + 100 + 10
+    assert usage.output_tokens == 2
+    assert usage.total_tokens == 1112
+
+
+@requires("decisions.create")
+def test_default_decision_is_certain(client):
+    questions = [
+        {"type": "choice", "name": "n", "instructions": "a", "choices": [{"value": "b"}, {"value": "c"}]},
+        {"type": "score", "instructions": "d", "levels": [{"label": "low"}, {"label": "high"}]},
+    ]
+    choice, score = client.decisions.create(model="m", input="d", questions=questions).to_dict()["answers"]
+    assert choice == {
+        "type": "choice",
+        "name": "n",
+        "choice": "b",
+        "confidence": 1.0,
+        "probabilities": [{"value": "b", "probability": 1.0}, {"value": "c", "probability": 0.0}],
+    }
+    assert score == {
+        "type": "score",
+        "name": None,
+        "score": 0.0,
+        "confidence": 1.0,
+        "probabilities": [
+            {"label": "low", "value": 0, "probability": 1.0},
+            {"label": "high", "value": 1, "probability": 0.0},
+        ],
+    }
 
 
 # ======================================================================================================================
@@ -8809,153 +9998,405 @@ def test_http_is_mocked_without_the_websockets_package(monkeypatch):
 
 
 # ======================================================================================================================
-# EVALS, CONTAINERS, SKILLS, VIDEOS
+# EVALS
 # ======================================================================================================================
 
 
-ITEM_SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}}
 STRING_CHECK = {"type": "string_check", "name": "right", "input": "{{a}}", "reference": "x", "operation": "eq"}
 
 
+def add_eval(client, **options):
+    """Create an eval of logs, and return its ID."""
+    defaults = {"data_source_config": {"type": "logs"}, "testing_criteria": [STRING_CHECK]}
+    return client.evals.create(**defaults | options).id
+
+
+def jsonl_source(*items):
+    """Return a data source that contains these items."""
+    return {"type": "jsonl", "source": {"type": "file_content", "content": [{"item": item} for item in items]}}
+
+
 @pytest.mark.parametrize(
-    "config, parts",
+    "config, properties",
     [
-        ({"type": "custom", "item_schema": ITEM_SCHEMA}, {"item": ITEM_SCHEMA}),
+        ({"type": "custom", "item_schema": CITY_SCHEMA}, {"item": CITY_SCHEMA}),
         (
-            {"type": "custom", "item_schema": ITEM_SCHEMA, "include_sample_schema": True},
-            {"item": ITEM_SCHEMA, "sample": {"type": "object"}},
+            {"type": "custom", "item_schema": CITY_SCHEMA, "include_sample_schema": True},
+            {"item": CITY_SCHEMA, "sample": {"type": "object"}},
         ),
         ({"type": "logs"}, {"item": {"type": "object"}, "sample": {"type": "object"}}),
     ],
+    ids=["custom", "custom with sample", "logs"],
 )
-def test_eval_has_a_schema_and_its_run_has_counts(openai_mock, client, config, parts):
+def test_eval_has_a_schema_of_its_data(client, config, properties):
     created = client.evals.create(data_source_config=config, testing_criteria=[STRING_CHECK])
-    schema = {"type": "object", "properties": parts, "required": list(parts)}
-    assert created.data_source_config.schema_ == schema == client.evals.retrieve(created.id).data_source_config.schema_
-    source = {"type": "file_content", "content": [{"item": {"q": "1"}}, {"item": {"q": "2"}}]}
-    create_run = functools.partial(
-        client.evals.runs.create, created.id, data_source={"type": "jsonl", "source": source}
-    )
-    id = create_run().id
-    for _ in range(2):
-        run = client.evals.runs.retrieve(id, eval_id=created.id)
-    assert (run.status, run.result_counts.total, run.result_counts.passed) == ("completed", 2, 2)
-    assert [result.to_dict() for result in run.per_testing_criteria_results] == [
-        {"testing_criteria": "right", "passed": 2, "failed": 0}
-    ]
-    openai_mock.evals.runs.create.response = {"result_counts": {"total": 3, "failed": 3}}
-    assert create_run().result_counts.failed == 3
+    schema = created.data_source_config.schema_
+    assert schema == {"type": "object", "properties": properties, "required": list(properties)}
+    assert client.evals.retrieve(created.id).to_dict() == created.to_dict()
 
 
-def test_eval_runs(client):
-    config, source = {"type": "logs"}, {"type": "jsonl", "source": {"type": "file_id", "id": "file-1"}}
-    created = client.evals.create(data_source_config=config, testing_criteria=[], name="e")
-    runs = client.evals.runs
-    run = runs.create(created.id, data_source=source, name="r")
-    assert (run.status, run.eval_id, run.name) == ("queued", created.id, "r")
-    assert statuses(lambda: runs.retrieve(run.id, eval_id=created.id), 3) == ["in_progress", "completed", "completed"]
-    other_run = runs.create(created.id, data_source=source)
-    assert runs.cancel(other_run.id, eval_id=created.id).status == "canceled"
-    assert statuses(lambda: runs.retrieve(other_run.id, eval_id=created.id), 2) == ["canceled", "canceled"]
-    assert [listed_run.id for listed_run in runs.list(created.id)] == [run.id, other_run.id]
-    assert runs.output_items.list(run.id, eval_id=created.id).data == []
-    client.evals.delete(created.id)
-    with pytest.raises(openai.NotFoundError, match="No such Eval object: eval_000000000000000000000001"):
-        runs.retrieve(run.id, eval_id=created.id)
-
-
-def test_container_files(client):
-    container, files = client.containers.create(name="c").id, client.containers.files
-    uploaded = files.create(container, file=("a.txt", b"abc"))
-    copied = files.create(container, file_id=add_file(client, b"other", "b.txt"))
-    for file, name, content in ((uploaded, "a.txt", b"abc"), (copied, "b.txt", b"other")):
-        assert (file.bytes, file.path.rpartition("/")[2], file.container_id) == (len(content), name, container)
-        response = files.content.retrieve(file.id, container_id=container)
-        assert (response.read(), response.response.headers["content-type"]) == (content, "text/plain; charset=utf-8")
-    client.containers.delete(container)
-    with pytest.raises(openai.NotFoundError, match="No such Container object: cntr_000000000000000000000001"):
-        files.content.retrieve(uploaded.id, container_id=container)
-
-
-def test_containers_expire_after_last_use(client, monkeypatch):
-    start, respond = int(time.time()), functools.partial(client.responses.create, **INPUT_REQUEST)
-    used, unused = (client.containers.create(name=name).id for name in ("used", "left"))
-    file = client.containers.files.create(used, file=("a.txt", b"abc")).id
-    interpreter_tool = {"type": "code_interpreter", "container": used}
-    uses = (
-        lambda: client.containers.retrieve(used),
-        lambda: client.containers.files.retrieve(file, container_id=used),
-        lambda: respond(tools=[interpreter_tool]),
-    )
-    for number, use in enumerate(uses, 1):
-        monkeypatch.setattr(time, "time", lambda now=start + 1000 * number: now)
-        assert use()
-    assert {container.name: container.status for container in client.containers.list()} == {
-        "used": "running",
-        "left": "expired",
+def test_new_eval_run_has_default_fields(client):
+    eval_id = add_eval(client)
+    source = jsonl_source({"q": "1"})
+    run = client.evals.runs.create(eval_id, data_source=source, name="r").to_dict()
+    assert run == {
+        "id": "evalrun_000000000000000000000001",
+        "object": "eval.run",
+        "eval_id": eval_id,
+        "name": "r",
+        "status": "queued",
+        "created_at": run["created_at"],
+        "data_source": source,
+        "model": run["model"],  # differs between releases of the SDK
+        "report_url": "https://platform.openai.com/evaluations",
+        "result_counts": {"errored": 0, "failed": 0, "passed": 0, "total": 0},
+        "per_model_usage": [],
+        "per_testing_criteria_results": [],
+        "error": {"code": "", "message": ""},
+        "metadata": None,
     }
-    assert client.containers.retrieve(unused).status == "expired"
-    for call in (
-        lambda: client.containers.files.create(unused, file=b"x"),
-        lambda: respond(tools=[interpreter_tool | {"container": unused}]),
-    ):
-        with pytest.raises(openai.BadRequestError, match=re.escape("Container is expired.")):
-            call()
-    client.containers.delete(unused)
 
 
-@requires(
-    "skills.versions.create",
-    "skills.content.retrieve",
-    "skills.create",
-    "skills.delete",
-    "skills.retrieve",
-    "skills.update",
+def test_eval_run_advances_with_each_retrieve(client):
+    runs = client.evals.runs
+    run = runs.create(add_eval(client), data_source=jsonl_source({"q": "1"}))
+    run_statuses = statuses(lambda: runs.retrieve(run.id, eval_id=run.eval_id), 3)
+    assert run_statuses == ["in_progress", "completed", "completed"]
+
+
+def complete_run(client, data_source):
+    """Create a run of a new eval, retrieve it until it is completed, and return it."""
+    run = client.evals.runs.create(add_eval(client), data_source=data_source)
+    while run.status != "completed":
+        run = client.evals.runs.retrieve(run.id, eval_id=run.eval_id)
+    return run
+
+
+def test_all_items_of_a_completed_eval_run_pass(client):
+    run = complete_run(client, jsonl_source({"q": "1"}, {"q": "2"}))
+    assert run.result_counts.to_dict() == {"errored": 0, "failed": 0, "passed": 2, "total": 2}
+    (result,) = run.per_testing_criteria_results
+    assert result.to_dict() == {"testing_criteria": "right", "passed": 2, "failed": 0}
+
+
+def test_eval_run_counts_the_lines_of_a_file(client):
+    file = add_file(client, b'{"item": {}}\n\n{"item": {}}\n', "in.jsonl")
+    run = complete_run(client, {"type": "jsonl", "source": {"type": "file_id", "id": file}})
+    assert run.result_counts.total == 2  # without the blank line
+
+
+@pytest.mark.parametrize(
+    "counts, passed, failed",
+    [({"failed": 1}, 2, 1), ({"errored": 1}, 2, 0), ({"failed": 2, "errored": 1}, 0, 2)],
+    ids=["failed", "errored", "both"],
 )
-def test_skills_have_versions(client):
-    versions, skill = client.skills.versions, client.skills.create(files=[("SKILL.md", b"# one")])
-    assert (skill.default_version, skill.latest_version) == ("1", "1")
-    second = versions.create(skill.id, files=[("SKILL.md", b"# two")])
-    assert (second.version, second.skill_id) == ("2", skill.id)
-    updated = client.skills.retrieve(skill.id)
-    assert (updated.default_version, updated.latest_version) == ("1", "2")
-    assert client.skills.update(skill.id, default_version="2").default_version == "2"
-    assert [version.version for version in versions.list(skill.id, order="asc")] == ["1", "2"]
-    contents = client.skills.content.retrieve(skill.id), versions.content.retrieve("2", skill_id=skill.id)
-    client.skills.delete(skill.id)
-    with pytest.raises(openai.NotFoundError, match="No such Skill object: skill_000000000000000000000001"):
-        versions.retrieve("1", skill_id=skill.id)
-    assert all(content.read() for content in contents)
+def test_items_that_are_not_set_as_failed_or_errored_pass(openai_mock, client, counts, passed, failed):
+    openai_mock.evals.runs.create.response = {"result_counts": counts}
+    run = complete_run(client, jsonl_source({}, {}, {}))
+    assert run.result_counts.passed == passed
+    assert run.result_counts.total == 3
+    (result,) = run.per_testing_criteria_results
+    assert result.passed == passed
+    assert result.failed == failed
 
 
-@requires(
-    "videos.create",
-    "videos.create_and_poll",
-    "videos.delete",
-    "videos.download_content",
-    "videos.list",
-    "videos.remix",
-    "videos.retrieve",
-)
-async def test_videos(client):
-    video = client.videos.create(prompt="a cat", seconds="8")
-    assert (video.status, video.progress, video.prompt, video.seconds) == ("queued", 0, "a cat", "8")
-    assert statuses(lambda: client.videos.retrieve(video.id), 3) == ["in_progress", "completed", "completed"]
-    for video_client in (client, sdk("async")):
-        assert (await awaited(video_client.videos.create_and_poll(prompt="b"))).status == "completed"
-    content = client.videos.download_content(video.id)
+def test_set_eval_result_counts_are_kept(openai_mock, client):
+    openai_mock.evals.runs.create.response = {"result_counts": {"total": 3, "failed": 3}}
+    run = client.evals.runs.create(add_eval(client), data_source=jsonl_source({}))
+    assert run.result_counts.total == 3
+    assert run.result_counts.failed == 3
+
+
+def test_cancelled_eval_run_stays_canceled(client):
+    runs = client.evals.runs
+    run = runs.create(add_eval(client), data_source=jsonl_source({}))
+    assert runs.cancel(run.id, eval_id=run.eval_id).status == "canceled"
+    assert statuses(lambda: runs.retrieve(run.id, eval_id=run.eval_id), 2) == ["canceled", "canceled"]
+
+
+def test_eval_runs_are_listed_oldest_first(client):
+    runs = client.evals.runs
+    eval_id = add_eval(client)
+    first = runs.create(eval_id, data_source=jsonl_source({}))
+    second = runs.create(eval_id, data_source=jsonl_source({}))
+    assert [run.id for run in runs.list(eval_id)] == [first.id, second.id]
+    assert runs.output_items.list(first.id, eval_id=eval_id).data == []
+
+
+def test_eval_runs_are_deleted_with_their_eval(client):
+    eval_id = add_eval(client)
+    run = client.evals.runs.create(eval_id, data_source=jsonl_source({}))
+    client.evals.delete(eval_id)
+    with pytest.raises(openai.NotFoundError, match=f"No such Eval object: {eval_id}"):
+        client.evals.runs.retrieve(run.id, eval_id=eval_id)
+
+
+# ======================================================================================================================
+# CONTAINERS
+# ======================================================================================================================
+
+
+def test_new_container_has_default_fields(client):
+    container = client.containers.create(name="c").to_dict()
+    assert container == {
+        "id": "cntr_000000000000000000000001",
+        "object": "container",
+        "name": "c",
+        "status": "running",
+        "created_at": container["created_at"],
+        "last_active_at": container["created_at"],
+        "expires_after": {"anchor": "last_active_at", "minutes": 20},
+        "memory_limit": None,
+        "network_policy": None,
+    }
+    assert client.containers.retrieve(container["id"]).to_dict() == container
+    assert [listed.to_dict() for listed in client.containers.list()] == [container]
+
+
+@pytest.mark.parametrize("source", ["user", "assistant"])
+def test_container_file_is_an_upload_or_a_stored_file(client, source):
+    container = client.containers.create(name="c").id
+    if source == "user":
+        options = {"file": ("a.txt", b"abc")}
+    else:
+        options = {"file_id": add_file(client, b"abc", "a.txt")}
+    file = client.containers.files.create(container, **options).to_dict()
+    assert file == {
+        "id": "cfile_000000000000000000000001",
+        "object": "container.file",
+        "container_id": container,
+        "created_at": file["created_at"],
+        "path": "/mnt/data/a.txt",
+        "bytes": 3,
+        "source": source,
+    }
+    response = client.containers.files.content.retrieve(file["id"], container_id=container)
+    assert response.read() == b"abc"
+    assert response.response.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_container_files_are_deleted_with_their_container(client):
+    container = client.containers.create(name="c").id
+    file = client.containers.files.create(container, file=("a.txt", b"abc")).id
+    client.containers.delete(container)
+    with pytest.raises(openai.NotFoundError, match=f"No such Container object: {container}"):
+        client.containers.files.content.retrieve(file, container_id=container)
+
+
+CONTAINER_CALLS = {
+    "files.create": lambda client, container, file: client.containers.files.create(container, file=b"x"),
+    "files.retrieve": lambda client, container, file: client.containers.files.retrieve(file, container_id=container),
+    "files.content": lambda client, container, file: client.containers.files.content.retrieve(
+        file, container_id=container
+    ),
+    "files.delete": lambda client, container, file: client.containers.files.delete(file, container_id=container),
+    "responses.create": lambda client, container, file: client.responses.create(
+        **INPUT_REQUEST, tools=[{"type": "code_interpreter", "container": container}]
+    ),
+}
+
+
+@pytest.fixture
+def container_and_file(client, monkeypatch):
+    """Return the IDs of a container and of its file, created at the time 2,000,000,000."""
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000)
+    container = client.containers.create(name="c").id
+    file = client.containers.files.create(container, file=("a.txt", b"abc"))
+    return container, file.id
+
+
+@pytest.mark.parametrize("name", ["retrieve", *CONTAINER_CALLS])
+def test_using_a_container_postpones_its_expiry(openai_mock, client, monkeypatch, container_and_file, name):
+    container, file = container_and_file
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 19 * 60)
+    if name == "retrieve":
+        client.containers.retrieve(container)
+    else:
+        CONTAINER_CALLS[name](client, container, file)
+    stored = openai_mock.state["containers"][container]
+    assert stored["last_active_at"] == 2_000_000_000 + 19 * 60
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 38 * 60)
+    assert client.containers.list().data[0].status == "running"
+
+
+@pytest.mark.parametrize("name", CONTAINER_CALLS)
+def test_expired_container_cannot_be_used(client, monkeypatch, container_and_file, name):
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 20 * 60 + 1)
+    with pytest.raises(openai.BadRequestError, match=r"Container is expired\."):
+        CONTAINER_CALLS[name](client, *container_and_file)
+
+
+def test_expired_container_can_be_retrieved_and_deleted(client, monkeypatch, container_and_file):
+    container, _ = container_and_file
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 20 * 60 + 1)
+    expired = client.containers.retrieve(container)
+    assert expired.status == "expired"
+    assert expired.last_active_at == 2_000_000_000
+    client.containers.delete(container)
+    assert client.containers.list().data == []
+
+
+# ======================================================================================================================
+# SKILLS
+# ======================================================================================================================
+
+
+SKILL_FILE = ("SKILL.md", b"---\nname: weather\ndescription: Tells the weather. \n---\n# one")
+
+
+@requires("skills.create", "skills.retrieve")
+def test_skill_has_the_name_and_description_of_its_file(client):
+    skill = client.skills.create(files=[SKILL_FILE]).to_dict()
+    assert skill == {
+        "id": "skill_000000000000000000000001",
+        "object": "skill",
+        "created_at": skill["created_at"],
+        "name": "weather",
+        "description": "Tells the weather.",
+        "default_version": "1",
+        "latest_version": "1",
+    }
+    assert client.skills.retrieve(skill["id"]).to_dict() == skill
+
+
+@requires("skills.create", "skills.versions.retrieve")
+def test_new_skill_has_a_first_version(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    version = client.skills.versions.retrieve("1", skill_id=skill).to_dict()
+    assert version == {
+        "id": "skillver_000000000000000000000001",
+        "object": "skill.version",
+        "created_at": version["created_at"],
+        "skill_id": skill,
+        "version": "1",
+        "name": "weather",
+        "description": "Tells the weather.",
+    }
+
+
+@requires("skills.create", "skills.retrieve", "skills.versions.create", "skills.versions.list")
+def test_created_version_is_the_latest_of_its_skill(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    version = client.skills.versions.create(skill, files=[("SKILL.md", b"name: rain\ndescription: d")])
+    assert version.version == "2"
+    assert version.skill_id == skill
+    assert version.name == "rain"
+    updated = client.skills.retrieve(skill)
+    assert updated.default_version == "1"
+    assert updated.latest_version == "2"
+    versions = client.skills.versions.list(skill, order="asc")
+    assert [listed.version for listed in versions] == ["1", "2"]
+
+
+@requires("skills.create", "skills.retrieve", "skills.update", "skills.versions.create")
+def test_default_version_of_a_skill_can_be_changed(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    client.skills.versions.create(skill, files=[SKILL_FILE], default=True)
+    assert client.skills.retrieve(skill).default_version == "2"
+    assert client.skills.update(skill, default_version="1").default_version == "1"
+    assert client.skills.retrieve(skill).default_version == "1"
+
+
+@requires("skills.create", "skills.content.retrieve", "skills.versions.create", "skills.versions.content.retrieve")
+def test_skill_versions_keep_their_content(client):
+    skill = client.skills.create(files=[("a.md", b"one"), ("b.md", b"two")]).id
+    client.skills.versions.create(skill, files=[("a.md", b"three")])
+    assert client.skills.content.retrieve(skill).read() == b"onetwo"
+    assert client.skills.versions.content.retrieve("1", skill_id=skill).read() == b"onetwo"
+    assert client.skills.versions.content.retrieve("2", skill_id=skill).read() == b"three"
+
+
+@requires("skills.create", "skills.delete", "skills.versions.retrieve")
+def test_skill_versions_are_deleted_with_their_skill(client):
+    skill = client.skills.create(files=[SKILL_FILE]).id
+    client.skills.delete(skill)
+    with pytest.raises(openai.NotFoundError, match=f"No such Skill object: {skill}"):
+        client.skills.versions.retrieve("1", skill_id=skill)
+
+
+# ======================================================================================================================
+# VIDEOS
+# ======================================================================================================================
+
+
+@requires("videos.create")
+def test_new_video_has_default_fields(client):
+    video = client.videos.create(prompt="a cat").to_dict()
+    assert video == {
+        "id": "video_000000000000000000000001",
+        "object": "video",
+        "created_at": video["created_at"],
+        "completed_at": None,
+        "expires_at": None,
+        "error": None,
+        "model": "sora-2",
+        "progress": 0,
+        "prompt": "a cat",
+        "remixed_from_video_id": None,
+        "seconds": "4",
+        "size": "720x1280",
+        "status": "queued",
+    }
+
+
+@requires("videos.create", "videos.retrieve")
+def test_video_advances_with_each_retrieve(client):
+    id = client.videos.create(prompt="a cat").id
+    videos = [client.videos.retrieve(id) for _ in range(3)]
+    assert [video.status for video in videos] == ["in_progress", "completed", "completed"]
+    assert [video.progress for video in videos] == [50, 100, 100]
+    assert videos[0].completed_at is None
+    assert videos[1].completed_at
+
+
+@requires("videos.create")
+def test_video_has_the_requested_settings(client):
+    video = client.videos.create(prompt="a cat", model="sora-2-pro", seconds="8", size="1280x720")
+    assert video.model == "sora-2-pro"
+    assert video.seconds == "8"
+    assert video.size == "1280x720"
+
+
+@requires("videos.create_and_poll")
+async def test_video_create_and_poll_returns_the_completed_video(either_client):
+    video = await awaited(either_client.videos.create_and_poll(prompt="a cat"))
+    assert video.status == "completed"
+
+
+@requires("videos.create", "videos.list", "videos.remix")
+def test_remixed_video_names_its_source(client):
+    video = client.videos.create(prompt="a cat")
     remixed = client.videos.remix(video.id, prompt="a dog")
-    assert (remixed.remixed_from_video_id, remixed.prompt) == (video.id, "a dog")
-    assert remixed.id != video.id
-    assert len(client.videos.list().data) == 4
-    assert client.videos.delete(video.id).deleted
-    with pytest.raises(openai.NotFoundError, match="No such Video object: video_000000000000000000000001"):
-        client.videos.download_content(video.id)
-    assert content.read()
+    assert remixed.remixed_from_video_id == video.id
+    assert remixed.prompt == "a dog"
+    assert remixed.status == "queued"
+    assert [listed.id for listed in client.videos.list()] == [remixed.id, video.id]
+
+
+@requires("videos.create", "videos.edit", "videos.extend")
+@pytest.mark.parametrize("name", ["videos.edit", "videos.extend"])
+def test_edited_or_extended_video_names_its_source(openai_mock, client, name):
+    source = client.videos.create(prompt="a cat").id
+    body = {"prompt": "a dog", "seconds": "4", "video": {"id": source}}  # the SDK accepts only uploads here
+    assert sent(openai_mock, name, body).json()["remixed_from_video_id"] == source
+
+
+@requires("videos.edit")
+def test_edited_upload_has_no_source(client):
+    assert client.videos.edit(prompt="a dog", video=b"video").remixed_from_video_id is None
+
+
+@requires("videos.create", "videos.delete", "videos.download_content")
+def test_deleted_video_has_no_content(client):
+    video = client.videos.create(prompt="a cat").id
+    assert client.videos.download_content(video).read()
+    assert client.videos.delete(video).deleted
+    with pytest.raises(openai.NotFoundError, match=f"No such Video object: {video}"):
+        client.videos.download_content(video)
 
 
 @requires("videos.create_character", "videos.get_character")
-def test_characters_of_videos(client):
+def test_video_character_can_be_retrieved(client):
     character = client.videos.create_character(name="Tom", video=("t.mp4", b"t"))
     assert character.id.startswith("char_")
     assert client.videos.get_character(character.id).name == "Tom"
@@ -8970,136 +10411,305 @@ organization = resource_fixture("admin.organization")
 projects = resource_fixture("admin.organization.projects")
 
 
-def test_archived_projects_are_listed_on_request(projects):
-    project, other_project = projects.create(name="p"), projects.create(name="q")
-    assert (project.name, project.status) == ("p", "active")
-    archived = projects.archive(project.id)
+@pytest.fixture
+def project(projects):
+    """Return the ID of a project."""
+    return projects.create(name="p").id
+
+
+def test_new_project_is_active(projects):
+    project = projects.create(name="p")
+    assert project.id == "proj_000000000000000000000001"
+    assert project.object == "organization.project"
+    assert project.name == "p"
+    assert project.status == "active"
+    assert project.archived_at is None
+
+
+def test_archived_projects_are_listed_on_request(projects, project):
+    other_project = projects.create(name="q").id
+    archived = projects.archive(project)
     assert archived.status == "archived"
     assert archived.archived_at
+    assert [listed.id for listed in projects.list()] == [other_project]
+    assert [listed.id for listed in projects.list(include_archived=False)] == [other_project]
     assert [listed.status for listed in projects.list(include_archived=True)] == ["archived", "active"]
-    assert [listed.id for listed in projects.list()] == [other_project.id]
 
 
-def test_project_user_keeps_the_user_id(projects):
-    project, other_project = projects.create(name="p").id, projects.create(name="q").id
+def test_project_user_keeps_the_user_id(projects, project):
     user = projects.users.create(project, user_id="user-7", role="member")
-    assert (user.id, user.role) == ("user-7", "member")
+    assert user.id == "user-7"
+    assert user.role == "member"
+    assert user.object == "organization.project.user"
     assert projects.users.update("user-7", project_id=project, role="owner").role == "owner"
     assert projects.users.retrieve("user-7", project_id=project).role == "owner"
+
+
+def test_project_user_is_not_in_other_projects(projects, project):
+    projects.users.create(project, user_id="user-7", role="member")
+    other_project = projects.create(name="q").id
     with pytest.raises(openai.NotFoundError, match="No such User object: user-7"):
         projects.users.retrieve("user-7", project_id=other_project)
 
 
-def test_service_account_has_a_project_key(projects):
-    project = projects.create(name="p").id
+def test_service_account_has_a_project_key(projects, project):
     account = projects.service_accounts.create(project, name="robot")
+    assert account.id.startswith("svc_acct_")
     assert account.role == "member"
-    assert account.api_key
+    assert account.api_key.id.startswith("key_")
     assert account.api_key.value
     assert projects.service_accounts.retrieve(account.id, project_id=project).name == "robot"
-    assert [key.id for key in projects.api_keys.list(project)] == [account.api_key.id]
-    assert projects.api_keys.delete(account.api_key.id, project_id=project).deleted
+    (listed_key,) = projects.api_keys.list(project)
+    assert listed_key.id == account.api_key.id
+    assert listed_key.object == "organization.project.api_key"
+    assert "value" not in listed_key.to_dict()
+
+
+def test_key_of_a_service_account_can_be_deleted(projects, project):
+    key = projects.service_accounts.create(project, name="robot").api_key.id
+    assert projects.api_keys.delete(key, project_id=project).deleted
     assert projects.api_keys.list(project).data == []
 
 
-@requires("admin.organization.projects.create")
-def test_secrets_are_shown_once(client):
-    keys = client.admin.organization.admin_api_keys
+@requires("admin.organization.projects.service_accounts.api_keys.create")
+def test_service_account_can_get_another_key(projects, project):
+    account = projects.service_accounts.create(project, name="robot")
+    key = projects.service_accounts.api_keys.create(account.id, project_id=project)
+    assert key.id.startswith("key_")
+    listed_ids = [listed.id for listed in projects.api_keys.list(project)]
+    assert sorted(listed_ids) == sorted([account.api_key.id, key.id])
+    with pytest.raises(openai.NotFoundError, match="svc_acct_x"):
+        projects.service_accounts.api_keys.create("svc_acct_x", project_id=project)
+
+
+def test_secrets_are_shown_once(organization):
+    keys = organization.admin_api_keys
     created = keys.create(name="k")
     assert created.value
     assert "value" not in keys.retrieve(created.id).to_dict()
-    assert [(key.name, "value" in key.to_dict()) for key in keys.list()] == [("k", False)]
+    (listed_key,) = keys.list()
+    assert listed_key.name == "k"
+    assert "value" not in listed_key.to_dict()
 
 
-@requires("admin.organization.roles.create")
-def test_role_name_is_set_by_role_name(client):
-    roles = client.admin.organization.roles
-    role = roles.create(role_name="r", permissions=["api.read"])
-    assert (role.name, role.permissions) == ("r", ["api.read"])
-    assert roles.update(role.id, role_name="s").name == "s" == roles.retrieve(role.id).name
+def test_new_invite_is_pending(organization):
+    invite = organization.invites.create(email="a@b.test", role="reader")
+    assert invite.id.startswith("invite-")
+    assert invite.object == "organization.invite"
+    assert invite.email == "a@b.test"
+    assert invite.role == "reader"
+    assert invite.status == "pending"
+    assert invite.projects == []
+    assert invite.accepted_at is None
+
+
+def test_role_name_is_set_by_role_name(organization):
+    role = organization.roles.create(role_name="r", permissions=["api.read"])
+    assert role.name == "r"
+    assert role.permissions == ["api.read"]
+    assert organization.roles.update(role.id, role_name="s").name == "s"
+    assert organization.roles.retrieve(role.id).name == "s"
+
+
+def test_project_role_name_is_set_by_role_name(projects, project):
+    role = projects.roles.create(project, role_name="r", permissions=["api.read"])
+    assert role.name == "r"
+    assert projects.roles.update(role.id, project_id=project, role_name="s").name == "s"
+    assert projects.roles.retrieve(role.id, project_id=project).name == "s"
 
 
 def test_roles_are_assigned_to_groups(organization):
-    roles, assigned, group = organization.roles, organization.groups.roles, organization.groups.create(name="g").id
-    role = roles.create(role_name="r", permissions=["api.read"]).id
-    assignment = assigned.create(group, role_id=role)
-    assert (assignment.role.id, assignment.group.id, assignment.group.name) == (role, group, "g")
-    assert [(listed_role.id, listed_role.permissions) for listed_role in assigned.list(group)] == [(role, ["api.read"])]
-    assigned.delete(role, group_id=group)
-    assert assigned.list(group).data == []
-    assert roles.retrieve(role).id == role
+    group = organization.groups.create(name="g").id
+    role = organization.roles.create(role_name="r", permissions=["api.read"]).id
+    assignment = organization.groups.roles.create(group, role_id=role)
+    assert assignment.role.id == role
+    assert assignment.role.name == "r"
+    assert assignment.group.id == group
+    assert assignment.group.name == "g"
+    (assigned_role,) = organization.groups.roles.list(group)
+    assert assigned_role.id == role
+    assert assigned_role.permissions == ["api.read"]
 
 
-def test_set_assignment_fields_override_stored_fields(openai_mock, organization, projects):
-    stub_endpoints = openai_mock.admin.organization
-    group, project = organization.groups.create(name="g").id, projects.create(name="p").id
-    stub_endpoints.groups.roles.create.response = {"role": {"name": "set", "id": "role_set"}}
+def test_unassigned_role_still_exists(organization):
+    group = organization.groups.create(name="g").id
+    role = organization.roles.create(role_name="r", permissions=["api.read"]).id
+    organization.groups.roles.create(group, role_id=role)
+    organization.groups.roles.delete(role, group_id=group)
+    assert organization.groups.roles.list(group).data == []
+    assert organization.roles.retrieve(role).id == role
+
+
+def test_roles_are_assigned_to_users(openai_mock, organization):
+    openai_mock.state["admin.organization.users"]["user-7"] = {"id": "user-7", "name": "Ada"}
+    role = organization.roles.create(role_name="r", permissions=["api.read"]).id
+    assignment = organization.users.roles.create("user-7", role_id=role)
+    assert assignment.role.name == "r"
+    assert assignment.user.id == "user-7"
+    (assigned_role,) = organization.users.roles.list("user-7")
+    assert assigned_role.permissions == ["api.read"]
+
+
+def test_project_roles_are_assigned_in_the_project(projects, project):
+    role = projects.roles.create(project, role_name="r", permissions=["api.read"]).id
+    projects.users.create(project, user_id="user-7", role="member")
+    assignment = projects.users.roles.create("user-7", project_id=project, role_id=role)
+    assert assignment.role.name == "r"
+    assert assignment.user.id == "user-7"
+    (assigned_role,) = projects.users.roles.list("user-7", project_id=project)
+    assert assigned_role.id == role
+    assert assigned_role.permissions == ["api.read"]
+
+
+def test_users_are_added_to_groups(openai_mock, organization):
+    openai_mock.state["admin.organization.users"]["user-7"] = {"id": "user-7", "name": "Ada", "email": "a@b.test"}
+    group = organization.groups.create(name="g").id
+    membership = organization.groups.users.create(group, user_id="user-7")
+    assert membership.user_id == "user-7"
+    assert membership.group_id == group
+    (user,) = organization.groups.users.list(group)
+    assert user.id == "user-7"
+    assert user.name == "Ada"
+
+
+def test_groups_are_added_to_projects(organization, projects, project):
+    group = organization.groups.create(name="g").id
+    added = projects.groups.create(project, group_id=group, role="member")
+    assert added.group_id == group
+    assert added.group_name == "g"
+    assert added.project_id == project
+    assert [listed.group_name for listed in projects.groups.list(project)] == ["g"]
+
+
+def test_set_role_overrides_the_assigned_role(openai_mock, organization):
+    group = organization.groups.create(name="g").id
+    response = {"role": {"name": "set", "id": "role_set"}}
+    openai_mock.admin.organization.groups.roles.create.response = response
     assignment = organization.groups.roles.create(group, role_id="role_x")
-    assert (assignment.role.name, assignment.role.id, assignment.group.name) == ("set", "role_set", "g")
+    assert assignment.role.name == "set"
+    assert assignment.role.id == "role_set"
+    assert assignment.group.name == "g"
     assert [role.id for role in organization.groups.roles.list(group)] == ["role_set"]
-    stub_endpoints.projects.groups.create.response = {"group_name": "set"}
+
+
+def test_set_group_name_overrides_the_stored_name(openai_mock, organization, projects, project):
+    group = organization.groups.create(name="g").id
+    openai_mock.admin.organization.projects.groups.create.response = {"group_name": "set"}
     assert projects.groups.create(project, group_id=group, role="member").group_name == "set"
-    stub_endpoints.projects.service_accounts.create.response = {"api_key": {"id": "key_set", "value": "v"}}
+
+
+def test_set_key_of_a_service_account_is_stored(openai_mock, projects, project):
+    endpoint = openai_mock.admin.organization.projects.service_accounts.create
+    endpoint.response = {"api_key": {"id": "key_set", "value": "v"}}
     key = projects.service_accounts.create(project, name="n").api_key
-    assert (key.id, key.value, [key.id for key in projects.api_keys.list(project)]) == ("key_set", "v", ["key_set"])
+    assert key.id == "key_set"
+    assert key.value == "v"
+    assert [listed.id for listed in projects.api_keys.list(project)] == ["key_set"]
 
 
-def test_certificates_are_activated(organization, projects):
-    certificates, project = organization.certificates, projects.create(name="p").id
-    certificate_id = certificates.create(certificate="pem", name="c").id
+def test_service_account_can_be_set_to_have_no_key(openai_mock, projects, project):
+    openai_mock.admin.organization.projects.service_accounts.create.response = {"api_key": None}
+    assert projects.service_accounts.create(project, name="n").api_key is None
+    assert projects.api_keys.list(project).data == []
 
-    def active(certificates, *path):
-        return [(certificate.id, certificate.active) for certificate in certificates.list(*path)]
 
-    activated = certificates.activate(certificate_ids=[certificate_id])
-    assert [certificate.active for certificate in activated] == [True]
+def test_certificates_are_activated_and_deactivated(organization):
+    certificates = organization.certificates
+    certificate = certificates.create(certificate="pem", name="c").id
+    activated = certificates.activate(certificate_ids=[certificate])
     assert activated.object == "organization.certificate.activation"
-    assert active(certificates) == [(certificate_id, True)]
-    assert certificates.retrieve(certificate_id).name == "c"
-    projects.certificates.activate(project, certificate_ids=[certificate_id])
-    certificates.deactivate(certificate_ids=[certificate_id])
-    assert active(certificates) == [(certificate_id, False)]
-    assert active(projects.certificates, project) == [(certificate_id, True)]
+    assert [item.active for item in activated] == [True]
+    assert [item.active for item in certificates.list()] == [True]
+    deactivated = certificates.deactivate(certificate_ids=[certificate])
+    assert deactivated.object == "organization.certificate.deactivation"
+    assert [item.active for item in deactivated] == [False]
+    assert [item.active for item in certificates.list()] == [False]
+    assert certificates.retrieve(certificate).name == "c"
+
+
+def test_project_certificate_is_activated_independently(organization, projects, project):
+    certificate = organization.certificates.create(certificate="pem", name="c").id
+    organization.certificates.activate(certificate_ids=[certificate])
+    organization.certificates.deactivate(certificate_ids=[certificate])
+    activated = projects.certificates.activate(project, certificate_ids=[certificate])
+    assert activated.object == "organization.project.certificate.activation"
+    assert [item.object for item in activated] == ["organization.project.certificate"]
+    assert [item.active for item in organization.certificates.list()] == [False]
+    (project_certificate,) = projects.certificates.list(project)
+    assert project_certificate.id == certificate
+    assert project_certificate.active is True
+    deactivated = projects.certificates.deactivate(project, certificate_ids=[certificate])
+    assert deactivated.object == "organization.project.certificate.deactivation"
+    assert [item.active for item in projects.certificates.list(project)] == [False]
+
+
+def test_unknown_certificate_or_project_is_not_found(organization, projects):
     with pytest.raises(openai.NotFoundError, match="No such Certificate object: cert_x"):
-        certificates.activate(certificate_ids=["cert_x"])
+        organization.certificates.activate(certificate_ids=["cert_x"])
+    certificate = organization.certificates.create(certificate="pem", name="c").id
+    with pytest.raises(openai.NotFoundError, match="No such Project object: proj_x"):
+        projects.certificates.activate("proj_x", certificate_ids=[certificate])
+
+
+@requires("admin.organization.spend_limit.update", "admin.organization.spend_limit.retrieve")
+def test_organization_has_one_spend_limit(organization):
+    organization.spend_limit.update(currency="USD", interval="month", threshold_amount=100)
+    limit = organization.spend_limit.retrieve()
+    assert limit.object == "organization.spend_limit"
+    assert limit.currency == "USD"
+    assert limit.threshold_amount == 100
 
 
 @requires("admin.organization.projects.spend_limit.retrieve")
-def test_spend_limits_are_updated_retrieved_and_deleted(openai_mock, organization, projects):
-    limits, (first, second) = projects.spend_limit, [projects.create(name=name).id for name in "ab"]
-    limit = {"currency": "USD", "interval": "month", "threshold_amount": 100}
-    organization.spend_limit.update(**limit)
-    assert organization.spend_limit.retrieve().threshold_amount == 100
-    limits.update(first, **limit | {"threshold_amount": 5})
-    limits.update(second, **limit | {"threshold_amount": 6})
-    assert (limits.retrieve(first).threshold_amount, limits.retrieve(second).threshold_amount) == (5, 6)
-    assert limits.delete(first).deleted
-    assert openai_mock.state["admin.organization.projects.spend_limit"].keys() == {second}
-    assert limits.retrieve(second).threshold_amount == 6
+def test_spend_limits_of_projects_are_separate(openai_mock, projects, project):
+    limits = projects.spend_limit
+    other_project = projects.create(name="q").id
+    limits.update(project, currency="USD", interval="month", threshold_amount=5)
+    limits.update(other_project, currency="USD", interval="month", threshold_amount=6)
+    assert limits.retrieve(project).threshold_amount == 5
+    assert limits.delete(project).deleted
+    assert openai_mock.state["admin.organization.projects.spend_limit"].keys() == {other_project}
+    assert limits.retrieve(other_project).threshold_amount == 6
     with pytest.raises(openai.NotFoundError, match="No such Project object: proj_x"):
-        limits.update("proj_x", **limit)
+        limits.update("proj_x", currency="USD", interval="month", threshold_amount=5)
 
 
-@requires(
-    "webhooks.create",
-    "webhooks.event_types.list",
-    "webhooks.retrieve",
-    "webhooks.rotate_secret",
-    "webhooks.test",
-    "webhooks.update",
-)
-def test_webhook_endpoints(openai_mock, client):
-    webhooks, events = client.webhooks, ["batch.completed"]
-    created = webhooks.create(name="w", url="https://example.com/w", event_types=events)
+@requires("webhooks.create", "webhooks.retrieve", "webhooks.update")
+def test_webhook_endpoint_shows_its_secret_once(client):
+    created = client.webhooks.create(name="w", url="https://example.com/w", event_types=["batch.completed"])
+    assert created.id.startswith("we_")
+    assert created.object == "webhook_endpoint"
+    assert created.url == "https://example.com/w"
+    assert created.event_types == ["batch.completed"]
     assert created.signing_secret
-    assert (created.url, created.event_types) == ("https://example.com/w", events)
-    assert webhooks.rotate_secret(created.id).signing_secret not in ("", created.signing_secret)
-    assert webhooks.update(created.id, name="x").name == "x" == webhooks.retrieve(created.id).name
-    assert webhooks.test(created.id, event_type="batch.completed").webhook_endpoint_id == created.id
-    assert "batch.completed" in webhooks.event_types.list().data
+    assert client.webhooks.update(created.id, name="x").name == "x"
+    retrieved = client.webhooks.retrieve(created.id)
+    assert retrieved.name == "x"
+    assert "signing_secret" not in retrieved.to_dict()
+
+
+@requires("webhooks.create", "webhooks.rotate_secret")
+def test_webhook_secret_can_be_rotated(client):
+    created = client.webhooks.create(name="w", url="https://example.com/w", event_types=["batch.completed"])
+    first = client.webhooks.rotate_secret(created.id)
+    assert first.id == created.id
+    assert first.signing_secret.startswith("whsec_")
+    assert client.webhooks.rotate_secret(created.id).signing_secret != first.signing_secret
     with pytest.raises(openai.NotFoundError, match="No such Webhook object: we_x"):
-        webhooks.rotate_secret("we_x")
-    assert "signing_secret" not in webhooks.retrieve(created.id).to_dict()
+        client.webhooks.rotate_secret("we_x")
+
+
+@requires("webhooks.create", "webhooks.test")
+def test_webhook_test_event_names_the_endpoint(client):
+    created = client.webhooks.create(name="w", url="https://example.com/w", event_types=["batch.completed"])
+    result = client.webhooks.test(created.id, event_type="batch.completed")
+    assert result.webhook_endpoint_id == created.id
+    assert result.event_type == "batch.completed"
+
+
+@requires("webhooks.event_types.list")
+def test_webhook_event_types_are_listed(client):
+    assert client.webhooks.event_types.list().data == ["response.completed", "batch.completed"]
 
 
 # ======================================================================================================================
