@@ -1831,7 +1831,12 @@ def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit
 
 
 def _to_json(value: Any, place: str) -> Any:
-    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object."""
+    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object.
+
+    Placeholders stay: a default can have fields that the SDK's model lacks.
+    """
+    if isinstance(value, (_NewId, _Timestamp)):
+        return value
     try:
         return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
     except (RecursionError, TypeError, ValueError):
