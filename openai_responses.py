@@ -10119,12 +10119,22 @@ class _UtteranceSession(_AudioSession):
 
 
 def _utterance_answer_events(call: _Call, answer: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the transcript and the audio of the answer to an utterance."""
+    """Return the events with the transcript and the audio of the answer to an utterance.
+
+    The events are produced while they are sent, but the transcript of the session and the times of the utterance are
+    those of now: when the events are sent, the session may have handled later messages.
+    """
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
-    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
-        yield None, session.timed_event("session.output_transcript.delta", delta=piece)
-        yield None, session.timed_event("session.output_audio.delta", delta=audio)
+    transcript_delta = session.timed_event("session.output_transcript.delta")
+    audio_delta = session.timed_event("session.output_audio.delta")
+
+    def events() -> Iterator[_Event]:
+        for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
+            yield None, {**transcript_delta, "delta": piece}
+            yield None, {**audio_delta, "delta": audio}
+
+    return events()
 
 
 class _TranslationSession(_UtteranceSession):
