@@ -6355,51 +6355,95 @@ def test_realtime_rate_limits_match_the_http_headers(openai_mock, client, client
 
 
 async def interrupted_response(kind, *messages):
-    """The events of a long response that messages cut off after some of them, and what its item is then."""
-    async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+    """Send messages after the first audio of a long response.
+
+    Returns the events until all messages are handled, and the first item of the response as it is in the conversation.
+    """
+    async with enter(sdk(kind).realtime.connect(model="gpt-realtime")) as connection:
         events = await send_and_receive(connection, RESPONSE_CREATE, final_types=["response.output_audio.delta"])
         for message in messages:
             await awaited(connection._connection.send(json.dumps(message)))
         events += await send_and_receive(connection, {"type": "the.end"}, final_types=["error"])
         retrieve = {"type": "conversation.item.retrieve", "item_id": last_response(events)["output"][0]["id"]}
-        return events, (await send_and_receive(connection, retrieve, final_types=["conversation.item.retrieved"]))[-1][
-            "item"
-        ]
+        *_, retrieved = await send_and_receive(connection, retrieve, final_types=["conversation.item.retrieved"])
+        return events, retrieved["item"]
 
 
 @pytest.mark.parametrize(
-    ("message", "reason"), [({"type": "response.cancel"}, "client_cancelled"), (append_audio(NOISE), "turn_detected")]
+    ("message", "reason"),
+    [({"type": "response.cancel"}, "client_cancelled"), (append_audio(NOISE), "turn_detected")],
+    ids=["cancel", "speech"],
 )
 def test_interrupted_response_is_truncated_to_the_sent_transcript(openai_mock, client_kind, message, reason):
-    openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the call is not made any more
+    openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the response ends before the call
     events, retrieved_item = run_coroutine(client_kind, interrupted_response(client_kind, message))
-    response, (part,) = last_response(events), retrieved_item["content"]
-    assert (response["status"], response["status_details"]["reason"]) == ("cancelled", reason)
-    assert len(response["output"]) == 1
-    assert retrieved_item["status"] == response["output"][0]["status"] == "incomplete"
-    sent_transcript = "".join(
-        event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")
-    )
-    assert part["transcript"] == response_texts(response)[0] == sent_transcript
+    response = last_response(events)
+    assert response["status"] == "cancelled"
+    assert response["status_details"] == {"type": "cancelled", "reason": reason}
+    assert [each["status"] for each in response["output"]] == ["incomplete"]
+    assert retrieved_item["status"] == "incomplete"
+    deltas = events_of_type(events, "response.output_audio_transcript.delta")
+    sent_transcript = "".join(event["delta"] for event in deltas)
     assert 0 < len(sent_transcript) < 1500
+    assert response_texts(response) == [sent_transcript]
+    assert retrieved_item["content"][0]["transcript"] == sent_transcript
 
 
-def test_second_response_is_rejected_while_out_of_band_is_answered(openai_mock, client_kind):
+def test_speech_does_not_interrupt_if_the_settings_disable_it(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = ["word " * 400]
+    update = update_audio_input(turn_detection={"type": "server_vad", "interrupt_response": False})
+    messages = [update, append_audio(NOISE + SILENCE)]
+    events, _ = run_coroutine(client_kind, interrupted_response(client_kind, *messages))
+    assert len(events_of_type(events, "input_audio_buffer.committed")) == 1
+    assert all_response_texts(events) == [["word " * 400]]
+
+
+def test_second_response_is_rejected_while_the_first_is_in_progress(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = ["Hello"]
+    events = realtime_events(client_kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE)
+    assert error_codes(events) == ["conversation_already_has_active_response"] * 2
+    response = last_response(events)
+    assert events_of_type(events, "error")[0]["error"]["message"].endswith(f"in progress: {response['id']}.")
+    assert all_response_texts(events) == [["Hello"]]
+
+
+def test_out_of_band_response_is_not_part_of_the_conversation(openai_mock, client_kind):
     out_of_band = {"conversation": "none", "input": [item("Apart")["item"]], "metadata": {"topic": "aside"}}
     openai_mock.realtime.connect.response = "Hello"
     openai_mock.realtime.connect.when("Apart").response = "Aside"
-    events = realtime_events(
-        client_kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE | {"response": out_of_band}, RESPONSE_CREATE
-    )
-    refused_events = events_of_type(events, "error")
-    assert [event["error"]["code"] for event in refused_events] == ["conversation_already_has_active_response"] * 2
-    assert [response_texts(event["response"]) for event in events_of_type(events, "response.done")] == [
-        ["Hello"],
-        ["Aside"],
-    ]
+    events = realtime_events(client_kind, RESPONSE_CREATE, RESPONSE_CREATE | {"response": out_of_band})
+    assert all_response_texts(events) == [["Hello"], ["Aside"]]
     response = last_response(events)
-    assert (response["conversation_id"], response["metadata"]) == (None, {"topic": "aside"})
+    assert response["conversation_id"] is None
+    assert response["metadata"] == {"topic": "aside"}
     assert len(events_of_type(events, "conversation.item.added")) == 1
+    assert len(events_of_type(events, "response.output_item.added")) == 2
+
+
+def test_response_input_can_refer_to_items_of_the_conversation(openai_mock):
+    openai_mock.realtime.connect.response = lambda request, conversation: json.dumps(conversation)
+    response_params = {"conversation": "none", "input": [{"type": "item_reference", "id": "b"}, item("C")["item"]]}
+    events = realtime_events(
+        "sync", item("A", id="a"), item("B", id="b"), RESPONSE_CREATE | {"response": response_params}
+    )
+    (text,) = response_texts(last_response(events))
+    assert [each["content"][0]["text"] for each in json.loads(text)] == ["B", "C"]
+
+
+def test_out_of_band_response_can_be_cancelled_by_its_id(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = "word " * 400
+    out_of_band = RESPONSE_CREATE | {"response": {"conversation": "none", "output_modalities": ["text"]}}
+
+    async def use_session():
+        async with enter(sdk(client_kind).realtime.connect(model="gpt-realtime")) as connection:
+            events = await send_and_receive(connection, out_of_band, final_types=["response.output_text.delta"])
+            (created,) = events_of_type(events, "response.created")
+            cancel = {"type": "response.cancel", "response_id": created["response"]["id"]}
+            return await send_and_receive(connection, cancel, final_types=["response.done"])
+
+    response = last_response(run_coroutine(client_kind, use_session()))
+    assert response["status"] == "cancelled"
+    assert response["status_details"]["reason"] == "client_cancelled"
 
 
 SPEECH_TURN_EVENTS = [
@@ -6413,62 +6457,122 @@ TRANSCRIPTION_EVENT = "conversation.item.input_audio_transcription"
 
 
 def test_speech_turn_is_detected_transcribed_and_answered(openai_mock, client_kind):
-    transcription = httpx.Response(200, json={"text": "Weather in Oslo?"})
-    openai_mock.audio.transcriptions.create.response = [transcription, error(400, "Too much noise.")]
+    openai_mock.audio.transcriptions.create.when(model="whisper-1").response = "Weather in Oslo?"
     openai_mock.realtime.connect.when("Oslo").response = "It rains."
-    update, append = update_audio_input(transcription={"model": "whisper-1"}), append_audio(SILENCE + NOISE)
-    later_messages = "response.done", append, append_audio(SILENCE + SILENCE)
-    events = realtime_events(client_kind, update, append, append_audio(SILENCE), *later_messages)[2:]
-    second = events_of_type(events, f"{TRANSCRIPTION_EVENT}.failed")
+    update = update_audio_input(transcription={"model": "whisper-1"})
+    events = realtime_events(client_kind, update, append_audio(SILENCE + NOISE), append_audio(SILENCE))[2:]
     assert distinct_event_types(events)[:8] == [
         *SPEECH_TURN_EVENTS,
         f"{TRANSCRIPTION_EVENT}.delta",
         f"{TRANSCRIPTION_EVENT}.completed",
         "response.created",
     ]
-    started, stopped = events[0]["audio_start_ms"], events[1]["audio_end_ms"]
-    assert (started, stopped, second[0]["error"]["message"]) == (200, 400, "Too much noise.")
+    started, stopped, committed, added = events[:4]
+    item_id = added["item"]["id"]
+    assert started["audio_start_ms"] == 200
+    assert started["item_id"] == item_id
+    assert stopped["audio_end_ms"] == 400
+    assert stopped["item_id"] == item_id
+    assert committed["item_id"] == item_id
+    assert committed["previous_item_id"] is None
     (completed,) = events_of_type(events, f"{TRANSCRIPTION_EVENT}.completed")
-    assert (completed["transcript"], completed["usage"]["seconds"]) == ("Weather in Oslo?", 0.6)
-    assert events_of_type(events, SPEECH_TURN_EVENTS[0])[1]["audio_start_ms"] == 800
-    assert [response_texts(event["response"])[0][:8] for event in events_of_type(events, "response.done")] == [
-        "It rains",
-        "This is ",
-    ]
+    assert completed.pop("event_id")
+    assert completed == {
+        "type": f"{TRANSCRIPTION_EVENT}.completed",
+        "item_id": item_id,
+        "content_index": 0,
+        "transcript": "Weather in Oslo?",
+        "usage": {"type": "duration", "seconds": 0.6},
+    }
+    deltas = events_of_type(events, f"{TRANSCRIPTION_EVENT}.delta")
+    assert "".join(event["delta"] for event in deltas) == "Weather in Oslo?"
+    assert {(event["item_id"], event["content_index"]) for event in deltas} == {(item_id, 0)}
+    assert all_response_texts(events) == [["It rains."]]
+
+
+def test_second_speech_turn_continues_the_time_of_the_session(openai_mock, client_kind):
+    messages = [append_audio(SILENCE + NOISE + SILENCE), "response.done"]
+    events = realtime_events(client_kind, *messages, *messages)
+    first_start, second_start = events_of_type(events, "input_audio_buffer.speech_started")
+    assert (first_start["audio_start_ms"], second_start["audio_start_ms"]) == (200, 800)
+    assert first_start["item_id"] != second_start["item_id"]
+    stops = events_of_type(events, "input_audio_buffer.speech_stopped")
+    assert [event["audio_end_ms"] for event in stops] == [400, 1000]
+    committed = events_of_type(events, "input_audio_buffer.committed")
+    first_answer = events_of_type(events, "response.done")[0]["response"]["output"][0]
+    assert committed[1]["previous_item_id"] == first_answer["id"]
+
+
+def test_failed_transcription_is_reported_and_the_turn_is_answered(openai_mock, client_kind):
+    openai_mock.audio.transcriptions.create.response = error(400, "Too much noise.")
+    update = update_audio_input(transcription={"model": "whisper-1"})
+    events = realtime_events(client_kind, update, append_audio(NOISE + SILENCE))
+    (failed,) = events_of_type(events, f"{TRANSCRIPTION_EVENT}.failed")
+    (added, _) = events_of_type(events, "conversation.item.added")
+    assert failed["error"]["message"] == "Too much noise."
+    assert failed["item_id"] == added["item"]["id"]
+    assert failed["content_index"] == 0
+    assert last_response(events)["status"] == "completed"
 
 
 @pytest.mark.parametrize(
-    ("settings", "asked", "ends"),
+    ("audio_format", "silence", "sound"),
     [
-        ({"turn_detection": None}, {}, None),
-        ({"turn_detection": {"type": "server_vad", "create_response": False}}, {}, "conversation.item.done"),
-        ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, {}, SPEECH_TURN_EVENTS[0]),
-        ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, {}, "response.done"),
-        (
-            {"format": {"type": "audio/pcmu"}},
-            {},
-            SPEECH_TURN_EVENTS[0],
-        ),
-        ({}, {"extra_query": {"intent": "transcription"}}, f"{TRANSCRIPTION_EVENT}.completed"),
+        ({"type": "audio/pcm", "rate": 24000}, b"\0" * 48, b"\1" * 48),
+        ({"type": "audio/pcmu"}, b"\xff" * 8, b"\0" * 8),
+        ({"type": "audio/pcma"}, b"\xd5" * 8, b"\0" * 8),
     ],
+    ids=["pcm", "pcmu", "pcma"],
 )
-def test_turn_detection_uses_the_session_settings(openai_mock, client_kind, settings, asked, ends):
-    session = {"type": "transcription" if asked else "realtime", "audio": {"input": settings}}
-    events = realtime_events(
-        client_kind, {"type": "session.update", "session": session}, append_audio(NOISE + SILENCE), **asked
-    )
-    assert events[0]["session"]["type"] == events[1]["session"]["type"] == session["type"]
-    assert [event["type"] for event in events[2:]][-1:] == ([ends] if ends else [])
+def test_speech_turn_is_detected_in_every_audio_format(openai_mock, audio_format, silence, sound):
+    audio = silence * 100 + sound * 300 + silence * 250
+    events = realtime_events("sync", update_audio_input(format=audio_format), append_audio(audio))
+    (started,) = events_of_type(events, "input_audio_buffer.speech_started")
+    (stopped,) = events_of_type(events, "input_audio_buffer.speech_stopped")
+    assert started["audio_start_ms"] == 100
+    assert stopped["audio_end_ms"] == 400
+
+
+@pytest.mark.parametrize(
+    ("settings", "last_type"),
+    [
+        ({"turn_detection": None}, "session.updated"),
+        ({"turn_detection": {"type": "server_vad", "create_response": False}}, "conversation.item.done"),
+        ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, SPEECH_TURN_EVENTS[0]),
+        ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 200}}, "response.done"),
+        ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, "response.done"),
+        ({"format": {"type": "audio/pcmu"}}, SPEECH_TURN_EVENTS[0]),
+    ],
+    ids=["disabled", "no response", "long silence", "short silence", "semantic", "pcmu"],
+)
+def test_turn_detection_uses_the_session_settings(openai_mock, client_kind, settings, last_type):
+    events = realtime_events(client_kind, update_audio_input(**settings), append_audio(NOISE + SILENCE))
+    assert events[-1]["type"] == last_type
+
+
+def test_transcription_session_transcribes_and_does_not_respond(openai_mock, client_kind):
+    openai_mock.audio.transcriptions.create.when(model="gpt-4o-mini-transcribe").response = "Hello there."
+    update = {"type": "session.update", "session": {"type": "transcription", "audio": {"input": {}}}}
+    audio = append_audio(NOISE + SILENCE)
+    created, updated, *events = realtime_events(client_kind, update, audio, extra_query={"intent": "transcription"})
+    assert created["session"]["type"] == "transcription"
+    assert updated["session"]["type"] == "transcription"
+    assert events[-1]["type"] == f"{TRANSCRIPTION_EVENT}.completed"
+    assert events[-1]["transcript"] == "Hello there."
 
 
 def test_input_audio_buffer_is_committed_and_cleared_by_messages(openai_mock, client_kind):
-    disable_vad, append = update_audio_input(turn_detection=None), append_audio(NOISE)
-    commit, clear = {"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}
+    disable_vad = update_audio_input(turn_detection=None)
+    append = append_audio(NOISE)
+    commit = {"type": "input_audio_buffer.commit"}
+    clear = {"type": "input_audio_buffer.clear"}
     events = realtime_events(client_kind, disable_vad, append, append, commit, append, clear, commit)[2:]
-    assert distinct_event_types(events) == [*SPEECH_TURN_EVENTS[2:], "input_audio_buffer.cleared", "error"]
+    commit_events = ["input_audio_buffer.committed", "conversation.item.added", "conversation.item.done"]
+    assert distinct_event_types(events) == [*commit_events, "input_audio_buffer.cleared", "error"]
+    assert error_codes(events) == ["input_audio_buffer_commit_empty"]
     assert events[1]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
-    (message,) = openai_mock.requests[4:5]
-    assert [event["type"] for event in message.events] == SPEECH_TURN_EVENTS[2:]
+    commit_record = openai_mock.requests[4]
+    assert [event["type"] for event in commit_record.events] == commit_events
 
 
 @requires("responses.connect")
@@ -6478,59 +6582,79 @@ def test_events_of_an_unanswered_message_are_empty(openai_mock):
         assert openai_mock.requests[-1].events == []
 
 
-@requires("realtime.calls.accept", "realtime.calls.create")
-def test_realtime_session_starts_with_the_settings_of_its_secret_or_call(openai_mock, client, client_kind):
+def test_realtime_session_starts_with_the_settings_of_its_client_secret(openai_mock, client, client_kind):
     session = {"type": "realtime", "instructions": "Whisper.", "audio": {"output": {"voice": "cedar"}}}
     secret = client.realtime.client_secrets.create(session=session)
-    default = realtime_events(client_kind)[0]["session"]
-    secret_session = realtime_events(client_kind, client=new_client(client_kind).with_options(api_key=secret.value))[0][
-        "session"
-    ]
     assert secret.value.startswith("ek_")
+    assert round(secret.expires_at - time.time(), -1) == 600
+    client_with_secret = new_client(client_kind).with_options(api_key=secret.value)
+    secret_session = realtime_events(client_kind, client=client_with_secret)[0]["session"]
     assert secret_session["instructions"] == "Whisper."
-    assert secret_session.get("id") == secret.session.to_dict().get("id")  # which older releases do not know
-    assert secret_session["audio"]["output"] == default["audio"]["output"] | {"voice": "cedar"}
-    assert secret.session.audio.input.to_dict() == default["audio"]["input"] == secret_session["audio"]["input"]
-    transcription_input = client.realtime.client_secrets.create(
-        session={"type": "transcription"}
-    ).session.audio.input.to_dict()
-    assert transcription_input["transcription"] is None
-    assert "create_response" not in transcription_input["turn_detection"]
+    assert secret_session["audio"]["input"] == REALTIME_AUDIO_INPUT
+    assert secret_session["audio"]["output"] == {"format": PCM_FORMAT, "voice": "cedar", "speed": 1.0}
+    assert secret_session.get("id") == secret.session.to_dict().get("id")  # early releases of openai 2 don't have it
+    assert secret.session.audio.input.to_dict() == REALTIME_AUDIO_INPUT
+
+
+def test_client_secret_of_a_transcription_session_has_its_defaults(client):
+    secret = client.realtime.client_secrets.create(session={"type": "transcription"})
+    assert secret.session.type == "transcription"
+    assert secret.session.audio.input.to_dict() == TRANSCRIPTION_AUDIO_INPUT
+
+
+@requires("realtime.translations.connect", "realtime.translations.client_secrets.create")
+def test_translation_session_starts_with_the_settings_of_its_client_secret(openai_mock, client, client_kind):
+    session = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "fr"}}}
+    secret = client.realtime.translations.client_secrets.create(session=session)
+    assert secret.value.startswith("ek_")
+    assert round(secret.expires_at - time.time(), -1) == 600
+    client_with_secret = new_client(client_kind).with_options(api_key=secret.value)
+    (created,) = realtime_events(client_kind, name="realtime.translations", client=client_with_secret)
+    assert created["session"]["audio"]["output"] == {"language": "fr"}
+    assert created["session"]["id"] == secret.session.id
+
+
+@requires("realtime.calls.accept", "realtime.calls.create")
+def test_realtime_session_starts_with_the_settings_of_its_accepted_call(openai_mock, client, client_kind):
     client.realtime.calls.accept("call_1", type="realtime", instructions="Answer the phone.")
-    assert (
-        realtime_events(client_kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"]
-        == "Answer the phone."
-    )
-    answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
-    call_id = answer.headers["location"].rpartition("/")[2]
-    assert answer.read().startswith(b"v=0")
+    created, *_ = realtime_events(client_kind, extra_query={"call_id": "call_1"})
+    assert created["session"]["instructions"] == "Answer the phone."
+
+
+@requires("realtime.calls.accept", "realtime.calls.create")
+def test_realtime_session_starts_with_the_settings_of_its_created_call(openai_mock, client, client_kind):
+    for _ in range(2):
+        answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
+    assert answer.read().startswith(b"v=0\r\n")
+    path, _, call_id = answer.headers["location"].rpartition("/")
+    assert path == "/v1/realtime/calls"
     assert call_id.startswith("rtc_")
-    assert realtime_events(client_kind, extra_query={"call_id": call_id})[0]["session"]["instructions"] == "Ask."
+    assert list(openai_mock.state["realtime.calls"])[-1] == call_id
+    created, *_ = realtime_events(client_kind, extra_query={"call_id": call_id})
+    assert created["session"]["instructions"] == "Ask."
 
 
 @pytest.mark.parametrize("name", ["realtime", "beta.realtime"])
 def test_azure_realtime_session_is_answered(openai_mock, client_kind, name):
-    azure_openai = (openai.AzureOpenAI if client_kind == "sync" else openai.AsyncAzureOpenAI)(
-        api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28"
-    )
-    events = realtime_events(client_kind, RESPONSE_CREATE, name=name, client=azure_openai)
-    assert (events[0]["session"]["model"], last_response(events)["status"]) == ("gpt-4o-realtime-preview", "completed")
+    client_class = openai.AzureOpenAI if client_kind == "sync" else openai.AsyncAzureOpenAI
+    client = client_class(api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28")
+    events = realtime_events(client_kind, RESPONSE_CREATE, name=name, client=client, model="gpt-realtime-2025-08-28")
+    assert events[0]["session"]["model"] == "gpt-realtime-2025-08-28"
+    assert last_response(events)["status"] == "completed"
     assert openai_mock.requests[0].endpoint == f"{name}.connect"
 
 
 def test_beta_realtime_sends_beta_event_names(openai_mock, client_kind):
     openai_mock.beta.realtime.connect.response = streamed("Hello" + tool_call("f", {}), chunk=100)
-    create_text = RESPONSE_CREATE | {"response": {"modalities": ["text"]}}
-    update = {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}}
-    updates = update, {"type": "transcription_session.update", "session": {"include": []}}
     events = realtime_events(
         client_kind,
-        *updates,
+        {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}},
+        {"type": "transcription_session.update", "session": {"include": []}},
         append_audio(NOISE),
         item(),
         RESPONSE_CREATE,
         "response.done",
-        create_text,
+        RESPONSE_CREATE | {"response": {"modalities": ["text"]}},
         name="beta.realtime",
     )
     assert distinct_event_types(events)[:6] == [
@@ -6543,93 +6667,165 @@ def test_beta_realtime_sends_beta_event_names(openai_mock, client_kind):
     ]
     sent_types = {event["type"] for event in events}
     assert {"response.audio_transcript.delta", "response.audio.delta", "response.text.done"} <= sent_types
-    assert not any(
-        "output_audio" in client_kind or client_kind.startswith("conversation.item.d") for client_kind in sent_types
-    )
-    assert [event for record in openai_mock.requests[:-1] for event in record.events or ()] == events
-    (first, second) = [event["response"]["output"] for event in events_of_type(events, "response.done")]
-    assert (first[0]["content"][0]["type"], second[0]["content"][0]["type"]) == ("audio", "text")
+    assert not [event_type for event_type in sent_types if "output_audio" in event_type]
+    assert not [event_type for event_type in sent_types if event_type.startswith("conversation.item.d")]
+    logged_events = [event for record in openai_mock.requests[:-1] for event in record.events or ()]
+    assert logged_events == events
 
 
-@pytest.mark.parametrize(
-    ("name", "append", "started"),
-    [
-        ("realtime.translations", "session.input_audio_buffer.append", "session.created"),
-        ("live", "session.input_audio.append", "session.started"),
-        ("live.forks", "session.input_audio.append", "session.started"),
-    ],
-)
+def test_beta_realtime_response_uses_the_names_of_the_beta(openai_mock):
+    openai_mock.beta.realtime.connect.response = "Hello"
+    create_text = RESPONSE_CREATE | {"response": {"modalities": ["text"]}}
+    events = realtime_events("sync", RESPONSE_CREATE, "response.done", create_text, name="beta.realtime")
+    audio_response, text_response = [event["response"] for event in events_of_type(events, "response.done")]
+    assert audio_response["output"][0]["content"][0]["type"] == "audio"
+    assert text_response["output"][0]["content"][0]["type"] == "text"
+    assert text_response["modalities"] == ["text"]
+    assert "output_modalities" not in text_response
+
+
+async def utterance_events(client, name, *utterances, pause=SILENCE):
+    """Return the events of a new session that receives audio and a pause for each utterance, until it is closed.
+
+    The session is closed by the client, after all audio is sent.
+    """
+    messages = []
+    append_type = "session.input_audio_buffer.append"
+    if name != "realtime.translations":
+        messages.append({"type": "session.start", "session": {"model": "gpt-live-1"}})
+        append_type = "session.input_audio.append"
+    messages += [append_audio(audio + pause, append_type) for audio in utterances]
+    messages.append({"type": "session.close"})
+    events = []
+    async with enter(lookup(client, name).connect(**CONNECT_PARAMS.get(name, {}))) as connection:
+        for message in messages:
+            await awaited(connection._connection.send(json.dumps(message)))
+        while "session.closed" not in str(events[-1:]):
+            events.append(json.loads(await awaited(connection.recv_bytes())))
+            valid(SERVER_EVENTS[name], events[-1])
+    return events
+
+
+@pytest.mark.parametrize("name", ["realtime.translations", "live", "live.forks"])
 @requires("live.forks.connect", "realtime.translations.connect")
-def test_translation_and_live_sessions_answer_transcribed_speech(openai_mock, client_kind, name, append, started):
-    settings = {"session_id": "sess_1"} if name == "live.forks" else {}
-    settings |= {"model": "gpt-realtime-translate"} if name == "realtime.translations" else {}
-    start_messages = [] if settings.get("model") else [{"type": "session.start", "session": {"model": "gpt-live-1"}}]
+def test_each_utterance_is_transcribed_and_answered(openai_mock, client_kind, name):
     openai_mock.audio.transcriptions.create.response = ["Guten Tag.", "Danke."]
     lookup(openai_mock, name).connect.when("Tag").response = "Good day."
     lookup(openai_mock, name).connect.response = "Thanks."
-    messages = [*start_messages, append_audio(NOISE + SILENCE, append), append_audio(SILENCE + NOISE, append)]
-
-    async def scene():
-        events = []
-        async with enter(lookup(sdk(client_kind), name).connect(**settings)) as connection:
-            for message in (*messages, {"type": "session.close"}):
-                await awaited(connection._connection.send(json.dumps(message)))
-            while "session.closed" not in str(events[-1:]):
-                events.append(json.loads(await awaited(connection.recv_bytes())))
-                valid(SERVER_EVENTS[name], events[-1])
-        return events
-
-    events = run_coroutine(client_kind, scene())
-    input_event, output_events = (
-        "session.input_transcript.delta",
-        ["session.output_transcript.delta", "session.output_audio.delta"],
-    )
-    assert [client_kind for client_kind in distinct_event_types(events) if client_kind not in output_events] == [
-        started,
-        input_event,
-        input_event,
+    events = run_with_client(client_kind, utterance_events, name, NOISE, NOISE)
+    spoken_events = [event for event in events if event["type"] != "session.output_audio.delta"]
+    assert distinct_event_types(spoken_events) == [
+        "session.created" if name == "realtime.translations" else "session.started",
+        *["session.input_transcript.delta", "session.output_transcript.delta"] * 2,
         "session.closed",
     ]
-    pieces = [event["delta"] for event in events if event["type"] in (input_event, output_events[0])]
-    assert "".join(pieces) == "Guten Tag.Good day.Danke.Thanks."
-    assert (
-        sum(len(base64.b64decode(event["delta"])) for event in events_of_type(events, output_events[1])) == 48 * 10 * 16
-    )
+    assert "".join(event.get("delta", "") for event in spoken_events) == "Guten Tag.Good day.Danke.Thanks."
+    audio = [base64.b64decode(event["delta"]) for event in events_of_type(events, "session.output_audio.delta")]
+    assert b"".join(audio) == bytes(480 * len("Good day.Thanks."))
 
 
-@requires("live.forks.connect", "realtime.translations.connect")  # with which keys that are pressed came
+@pytest.mark.parametrize("name", ["realtime.translations", "live", "live.forks"])
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_utterance_without_a_pause_is_answered_at_the_end(openai_mock, client_kind, name):
+    openai_mock.audio.transcriptions.create.response = ["Guten Tag."]
+    events = run_with_client(client_kind, functools.partial(utterance_events, pause=b""), name, NOISE, NOISE)
+    input_deltas = events_of_type(events, "session.input_transcript.delta")
+    assert "".join(event["delta"] for event in input_deltas) == "Guten Tag."
+    assert events_of_type(events, "session.output_transcript.delta")
+
+
+@requires("live.forks.connect", "live.connect")
+def test_live_transcripts_have_the_times_of_their_utterance(openai_mock, client_kind):
+    events = run_with_client(client_kind, utterance_events, "live", SILENCE + NOISE, SILENCE + NOISE)
+    times = {
+        "session.input_transcript.delta": [],
+        "session.output_transcript.delta": [],
+        "session.output_audio.delta": [],
+    }
+    for event in events:
+        if event["type"] in times:
+            times[event["type"]].append((event["start_ms"], event["end_ms"]))
+    for times_of_type in times.values():
+        assert list(dict.fromkeys(times_of_type)) == [(0, 400), (600, 1000)]
+
+
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_translation_events_have_the_elapsed_time(openai_mock, client_kind):
+    openai_mock.realtime.translations.connect.response = "Hi"
+    events = run_with_client(client_kind, utterance_events, "realtime.translations", NOISE)
+    (delta,) = events_of_type(events, "session.output_transcript.delta")
+    assert delta.pop("event_id")
+    assert delta == {"type": "session.output_transcript.delta", "delta": "Hi", "elapsed_ms": 200}
+    assert not {"reason", "usage"} & events[-1].keys()
+
+
+@requires("live.forks.connect", "live.connect")
+def test_closed_live_session_reports_its_reason_and_usage(openai_mock, client_kind):
+    events = run_with_client(client_kind, utterance_events, "live", NOISE)
+    assert events[-1]["reason"] == "close_requested"
+    assert events[-1]["usage"] == {"seconds": 0.4}
+    assert events[-1]["session"] == events[0]["session"]
+
+
+@requires("live.forks.connect", "realtime.translations.connect")  # `transport.dtmf.send` is as new as these
 def test_live_session_confirms_commands(openai_mock, client_kind):
-    append_params = {"content": "x", "delegation_id": None}
-    appended = [
-        {"type": f"session.{channel}.append", **append_params} for channel in ("instructions", "thinking", "commentary")
-    ]
-    mute = [{"type": f"session.input_audio.{action}"} for action in ("mute", "unmute")]
-    append = append_audio(NOISE + SILENCE, "session.input_audio.append")
-    start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
-    play_fixture = {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)}
-    events = realtime_events(client_kind, start, mute[0], append, mute[1], *appended, play_fixture, name="live")
+    context = {"content": "x", "delegation_id": None}
+    events = realtime_events(
+        client_kind,
+        {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}},
+        {"type": "session.instructions.append", **context},
+        {"type": "session.thinking.append", **context},
+        {"type": "session.commentary.append", **context},
+        {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)},
+        name="live",
+    )
     assert events[0]["client_event_id"] == "mine"
     assert distinct_event_types(events) == [
         "session.started",
-        "session.input_audio.muted",
-        "session.input_audio.unmuted",
-        *(f"{message['type']}ed" for message in appended),
+        "session.instructions.appended",
+        "session.thinking.appended",
+        "session.commentary.appended",
         "session.output_audio.fixture.playing",
         "session.output_audio.fixture.played",
     ]
-    sideband_events = realtime_events(
-        client_kind, {"type": "transport.dtmf.send", "event": "1"}, name="live.sideband", session_id="sess_1"
-    )
-    assert distinct_event_types(sideband_events) == ["transport.dtmf.sent"]
-    refused_event = realtime_events(client_kind, start, name="live.sideband", session_id="sess_1")[-1]
-    assert refused_event["error"]["code"] == "invalid_value"
+    assert (events[1]["start_ms"], events[1]["end_ms"]) == (0, 0)
+
+
+@requires("live.forks.connect", "live.connect")
+def test_muted_live_session_ignores_audio(openai_mock, client_kind):
+    append = append_audio(NOISE + SILENCE, "session.input_audio.append")
+    mute = {"type": "session.input_audio.mute"}
+    unmute = {"type": "session.input_audio.unmute"}
+    start = {"type": "session.start", "session": {}}
+    openai_mock.live.connect.response = streamed("Hi", chunk=10)
+    openai_mock.audio.transcriptions.create.response = "Hello"
+    events = realtime_events(client_kind, start, mute, append, unmute, append, name="live")
+    assert [event["type"] for event in events] == [
+        "session.started",
+        "session.input_audio.muted",
+        "session.input_audio.unmuted",
+        "session.input_transcript.delta",
+        "session.output_transcript.delta",
+        "session.output_audio.delta",
+    ]
+
+
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_sideband_connection_sends_dtmf_and_cannot_start_the_session(openai_mock, client_kind):
+    press_key = {"type": "transport.dtmf.send", "event": "1"}
+    start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
+    sent, error_event = realtime_events(client_kind, press_key, start, name="live.sideband")
+    assert sent["type"] == "transport.dtmf.sent"
+    assert sent["event"] == "1"
+    assert error_event["error"]["code"] == "invalid_value"
+    assert error_event["error"]["client_event_id"] == "mine"
 
 
 @requires("live.forks.connect", "live.connect")
 def test_live_session_reports_its_expiry_and_closes(openai_mock, client_kind):
     openai_mock.live.connect.response = streamed("Hello there", fail_after=1, fault=1001)
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).live.connect()) as connection:
             append = append_audio(NOISE + SILENCE, "session.input_audio.append")
             *_, last = await send_and_receive(connection, append, final_types=["session.closed"])
@@ -6637,9 +6833,10 @@ def test_live_session_reports_its_expiry_and_closes(openai_mock, client_kind):
                 await awaited(connection.recv_bytes())
             return last
 
-    last = run_coroutine(client_kind, scene())
+    last = run_coroutine(client_kind, use_session())
     valid(SERVER_EVENTS["live"], last)
-    assert (last["reason"], last["usage"]["seconds"]) == ("expired", 0.4)
+    assert last["reason"] == "expired"
+    assert last["usage"]["seconds"] == 0.4
 
 
 @requires("live.forks.connect")
@@ -6647,18 +6844,30 @@ def test_live_session_delegates_to_responses(openai_mock, client_kind):
     openai_mock.responses.create.when("Tokyo", tool_result=False).response = tool_call("f", {}, "call_1")
     openai_mock.responses.create.when(tool_result=True, model="gpt-5").response = "Sunny."
     delegation = {"type": "responses", "responses": {"model": "gpt-5"}}
-    start = {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}}
-    user_item, output_item = item("Weather in Tokyo?")["item"], function_output_message("call_1")["item"]
     call_item = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
-    create_messages = [
-        {"type": "response.item.create", "item": item_fields} for item_fields in (user_item, call_item, output_item)
-    ]
     events = realtime_events(
-        client_kind, start, create_messages[0], RESPONSE_CREATE, *create_messages[1:], RESPONSE_CREATE, name="live"
+        client_kind,
+        {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}},
+        {"type": "response.item.create", "item": item("Weather in Tokyo?")["item"]},
+        RESPONSE_CREATE,
+        {"type": "response.item.create", "item": call_item},
+        {"type": "response.item.create", "item": function_output_message("call_1")["item"]},
+        RESPONSE_CREATE,
+        name="live",
     )
-    inner = [event["event"] for event in events_of_type(events, "response.event")]
-    first, second = [event["response"]["output"][0] for event in events_of_type(inner, "response.completed")]
-    assert (first["call_id"], second["content"][0]["text"]) == ("call_1", "Sunny.")
+    response_events = [event["event"] for event in events_of_type(events, "response.event")]
+    first, second = [event["response"]["output"][0] for event in events_of_type(response_events, "response.completed")]
+    assert first["call_id"] == "call_1"
+    assert second["content"][0]["text"] == "Sunny."
+
+
+@requires("live.forks.connect")
+def test_live_session_without_delegation_responds_with_the_default_model(openai_mock):
+    start = {"type": "session.start", "session": {"model": "gpt-live-1"}}
+    create_item = {"type": "response.item.create", "item": item("Hi")["item"]}
+    events = realtime_events("sync", start, create_item, RESPONSE_CREATE, name="live")
+    response = events_of_type(events, "response.event")[-1]["event"]["response"]
+    assert response["model"] == "gpt-5.5"
 
 
 QUESTIONS = [
@@ -6670,66 +6879,102 @@ EVIDENCE = {"id": "mine", "role": "user", "content": "A fact."}
 
 
 @requires("decisions.create")
-def test_decision_answers_each_question(openai_mock, client):
-    params = {"model": "gpt-6-luna", "input": "Hi", "questions": QUESTIONS}
-    polite, choice, score = client.decisions.create(**params).answers
-    assert (polite.name, polite.probability, choice.choice, score.score) == ("polite", 1.0, "a", 0.0)
+def test_decision_answers_each_question(client):
+    polite, choice, score = client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS).answers
+    assert polite.name == "polite"
+    assert polite.probability == 1.0
+    assert choice.choice == "a"
     assert [level.value for level in choice.probabilities] == ["a", True]
+    assert score.score == 0.0
     levels = [(level.label, level.value, level.probability) for level in score.probabilities]
     assert levels == [("low", 0, 1), ("high", 1, 0)]
+
+
+@requires("decisions.create")
+def test_set_answers_of_a_decision_are_merged_into_its_questions(openai_mock, client):
     openai_mock.decisions.create.response = {"answers": [{"probability": 0.2}, {"type": "refusal"}]}
-    polite, refused_answer = client.decisions.create(**params).answers
-    assert (polite.name, polite.probability, refused_answer.type) == ("polite", 0.2, "refusal")
+    polite, refusal_answer = client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS).answers
+    assert polite.name == "polite"
+    assert polite.probability == 0.2
+    assert refusal_answer.type == "refusal"
+
+
+def live_decision_messages(*messages, triggers=(), questions=QUESTIONS):
+    """Return client events: start a session that delegates to decisions, speak, and these messages."""
+    delegation = {"type": "decisions", "decisions": {"model": "gpt-6-luna", "questions": questions}}
+    settings = {"model": "gpt-live-1", "delegation": delegation, "triggers": list(triggers)}
+    start = {"type": "session.start", "session": settings}
+    return [start, append_audio(NOISE + SILENCE, "session.input_audio.append"), *messages]
 
 
 @requires("live.forks.connect", "decisions.create", "live.connect")
-def test_live_session_delegates_to_decisions(openai_mock, client_kind):
+def test_live_decision_is_about_the_transcript_and_the_items(openai_mock, client_kind):
+    inputs = []
+
+    def decide(request, body):
+        inputs.append(body["input"])
+        return {"answers": [{"probability": 0.3}]}
+
     openai_mock.audio.transcriptions.create.response = "Be so kind."
     openai_mock.live.connect.response = "Gladly."
-    openai_mock.decisions.create.response = [..., ..., {"answers": [{"probability": 0.3}]}, error(429)]
-    delegation = {"type": "decisions", "decisions": {"model": "gpt-6-luna", "questions": QUESTIONS}}
-    input_event, output_event = "session.input_transcript.delta", "session.output_transcript.delta"
+    openai_mock.decisions.create.response = decide
+    create_item = {"type": "decision.item.create", "item": EVIDENCE}
+    create_decision = {"type": "decision.create", "event_id": "event_1"}
+    messages = live_decision_messages(create_item, create_decision, questions=QUESTIONS[:1])
+    *_, decision_event = realtime_events(client_kind, *messages, name="live")
+    user_message = {"role": "user", "content": "Be so kind."}
+    assistant_message = {"role": "assistant", "content": "Gladly."}
+    assert inputs == [[user_message, assistant_message, EVIDENCE]]
+    assert decision_event["type"] == "decision.event"
+    assert decision_event["delegation_id"].startswith("delegation_")
+    assert decision_event["event"]["type"] == "decision.completed"
+    assert decision_event["event"]["decision"]["answers"][0]["probability"] == 0.3
+
+
+@requires("live.forks.connect", "decisions.create", "live.connect")
+def test_live_decision_is_triggered_by_transcripts(openai_mock, client_kind):
+    trigger_types = ["session.input_transcript.delta", "session.output_transcript.delta"]
     triggers = [
-        {"type": "decisions", "event_type": client_kind, "decisions": {"questions": QUESTIONS[:1]}}
-        for client_kind in (input_event, output_event)
+        {"type": "decisions", "event_type": event_type, "decisions": {"questions": QUESTIONS[:1]}}
+        for event_type in trigger_types
     ]
-    settings = {"model": "gpt-live-1", "delegation": delegation, "triggers": triggers}
-    create_item, delete_item = (
-        {"type": "decision.item.create", "item": EVIDENCE},
-        {"type": "decision.item.delete", "item_id": "mine"},
-    )
-    decide = [{"type": "decision.create", "event_id": f"event_{number}"} for number in (1, 2)]
-    append, start = (
-        append_audio(NOISE + SILENCE, "session.input_audio.append"),
-        {"type": "session.start", "session": settings},
-    )
-    messages = [
-        decide[0],
-        start,
-        append,
-        create_item,
-        create_item,
-        decide[0],
-        decide[0],
-        delete_item,
-        delete_item,
-        decide[1],
-    ]
-    events = realtime_events(client_kind, *messages, name="live")
-    input_decision, output_decision, delegated = events_of_type(events, "decision.event")
-    for event, event_type in ((input_decision, input_event), (output_decision, output_event)):
-        assert event["source_event_type"] == event_type
-        assert event["source_event_id"] == events_of_type(events, event_type)[-1]["event_id"]
+    events = realtime_events(client_kind, *live_decision_messages(triggers=triggers), name="live")
+    decision_events = events_of_type(events, "decision.event")
+    assert [event["source_event_type"] for event in decision_events] == trigger_types
+    for event in decision_events:
+        last_of_type = events_of_type(events, event["source_event_type"])[-1]
+        assert event["source_event_id"] == last_of_type["event_id"]
+        assert event["trigger_id"].startswith("trigger_")
+        assert event["delegation_id"] is None
         assert event["event"]["decision"]["answers"][0]["name"] == "polite"
-    assert delegated["delegation_id"]
-    assert delegated["event"]["decision"]["answers"][0]["probability"] == 0.3
-    assert events_of_type(events, "decision.item.created")[0]["item"] == EVIDENCE
-    assert events_of_type(events, "decision.item.deleted")[0]["item_id"] == "mine"
-    messages_expected = ["does not delegate", "already exists", "made for the event", "not found", "Rate limit"]
-    assert all(
-        message in event["error"]["message"]
-        for message, event in zip(messages_expected, events_of_type(events, "error"), strict=True)
-    )
+
+
+@requires("live.forks.connect", "decisions.create", "live.connect")
+def test_items_of_a_live_decision_are_created_and_deleted(openai_mock, client_kind):
+    create_item = {"type": "decision.item.create", "item": EVIDENCE}
+    delete_item = {"type": "decision.item.delete", "item_id": "mine"}
+    messages = live_decision_messages(create_item, create_item, delete_item, delete_item)
+    created, duplicate, deleted, missing = realtime_events(client_kind, *messages, name="live")[-4:]
+    assert created["item"] == EVIDENCE
+    assert duplicate["error"]["message"] == "Item with id 'mine' already exists."
+    assert duplicate["error"]["code"] == "invalid_value"
+    assert deleted["item_id"] == "mine"
+    assert missing["error"]["message"] == "Item with id 'mine' not found."
+    assert missing["error"]["code"] == "invalid_value"
+
+
+@requires("live.forks.connect", "decisions.create", "live.connect")
+def test_live_decision_errors_are_events(openai_mock, client_kind):
+    openai_mock.decisions.create.response = [..., error(429)]
+    first, second = [{"type": "decision.create", "event_id": f"event_{number}"} for number in (1, 2)]
+    events = realtime_events(client_kind, first, *live_decision_messages(first, first, second), name="live")
+    no_delegation, duplicate, rate_limit = [event["error"] for event in events_of_type(events, "error")]
+    assert no_delegation["message"] == "The session does not delegate to decisions."
+    assert no_delegation["param"] == "session.delegation"
+    assert duplicate["message"] == "A decision was made for the event 'event_1' already."
+    assert rate_limit["message"].startswith("Rate limit")
+    assert rate_limit["client_event_id"] == "event_2"
+    assert len(events_of_type(events, "decision.event")) == 1
 
 
 def client_event_types(session):
