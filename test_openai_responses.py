@@ -6977,50 +6977,63 @@ def test_live_decision_errors_are_events(openai_mock, client_kind):
     assert len(events_of_type(events, "decision.event")) == 1
 
 
-def client_event_types(session):
-    return {
-        event_type for union in session.client_events.split() for event_type in openai_responses._client_events(union)
-    }
+def client_event_types(union):
+    """Return the types of the client events in one of the SDK's unions."""
+    event_types = set()
+    for event in typing.get_args(union) or (union,):
+        if typing_extensions.is_typeddict(event):
+            event_types.update(typing.get_args(typing_extensions.get_type_hints(event)["type"]))
+    return event_types
+
+
+def sent_event_types(name):
+    """Return the types of the events that `send` of the SDK's connection accepts."""
+    connect = type(lookup(sdk(), name)).connect
+    module = sys.modules[connect.__module__]
+    manager = getattr(module, connect.__annotations__["return"])
+    connection = getattr(module, manager.__enter__.__annotations__["return"])
+    return client_event_types(typing.get_type_hints(connection.send)["event"])
 
 
 @pytest.mark.parametrize("name", sorted(websocket_resources(sdk())))
-def test_declared_client_events_have_handlers(name):
+def test_every_event_that_a_connection_can_send_is_handled(name):
     session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
-    event_types = client_event_types(session)
+    event_types = sent_event_types(name)
     assert event_types
     assert event_types <= session.handlers.keys()
+    for event_type in event_types:
+        assert openai_responses._client_event_type(session.client_events, event_type)
 
 
-CLIENT_EVENT_MODULES = [
-    f"{path.parent.relative_to(SDK_TYPES).as_posix()}.{path.stem}".replace("/", ".")
-    for path in sorted(SDK_TYPES.rglob("*_client_event_param.py"))
-]
-
-
-@pytest.mark.parametrize("module", CLIENT_EVENT_MODULES)
-def test_event_unions_of_clients_are_handled_by_a_connection(module):
-    """Those that no connection of the SDK takes are another's by another name."""
-    package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
-    (union,) = (name for name in unions if name.endswith("ClientEventParam"))
-    sessions = openai_responses._SOCKET_SESSIONS.values()
-    event_types = set(openai_responses._client_events(f"{package}.{union}"))
-    assert any(
-        event_types <= set(session.handlers) for session in sessions if f" {package}." in f" {session.client_events}"
-    )
+@pytest.mark.parametrize("path", sorted(SDK_TYPES.rglob("*_client_event_param.py")), ids=lambda path: path.stem)
+def test_every_union_of_client_events_is_handled_by_a_session(path):
+    """Check the unions too that are not the type of an argument of `send`."""
+    package = ".".join(path.parent.relative_to(SDK_TYPES).parts)
+    module = importlib.import_module(f"openai.types.{package}.{path.stem}")
+    (union,) = [value for name, value in vars(module).items() if name.endswith("ClientEventParam")]
+    event_types = client_event_types(union)
+    assert event_types
+    handled_types = [
+        session.handlers.keys()
+        for session in openai_responses._SOCKET_SESSIONS.values()
+        if f" {package}." in f" {session.client_events}"
+    ]
+    assert any(event_types <= types_of_session for types_of_session in handled_types)
 
 
 @given(st.sampled_from(sorted(websocket_resources(sdk()))), st.data())
 def test_generated_client_events_never_raise_from_inside(name, data):
-    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
+    client_events = openai_responses._SOCKET_SESSIONS[f"{name}.connect"].client_events
 
-    def message():
-        event_type = data.draw(st.sampled_from(sorted(session.handlers.keys() & client_event_types(session))))
-        event = openai_responses._client_event_type(session.client_events, event_type)
-        names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
-        return data.draw(st.dictionaries(names, fuzz_values | st.just("AAAA"), max_size=4)) | {"type": event_type}
+    def draw_event():
+        event_type = data.draw(st.sampled_from(sorted(sent_event_types(name))))
+        event = openai_responses._client_event_type(client_events, event_type)
+        field_names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
+        fields = data.draw(st.dictionaries(field_names, fuzz_values | st.just("AAAA"), max_size=4))
+        return fields | {"type": event_type}
 
     with OpenAIMock(), lookup(sdk(), name).connect(**required_connect_params(name)) as connection:
-        for client_event in [message(), message(), {"type": "the.end"}]:
+        for client_event in [draw_event(), draw_event(), {"type": "the.end"}]:
             with contextlib.suppress(connection_closed_error()):
                 connection._connection.send(json.dumps(client_event))
         with contextlib.suppress(connection_closed_error()):
@@ -7028,149 +7041,192 @@ def test_generated_client_events_never_raise_from_inside(name, data):
                 assert "type" in json.loads(event)
 
 
-STEER_EVENT_UNION = "responses.ResponsesClientEventParam"
+requires_steering = pytest.mark.skipif(
+    "response.steer" not in openai_responses._client_events("responses.ResponsesClientEventParam"),
+    reason="this SDK has no response.steer",
+)
+requires_injection = pytest.mark.skipif(
+    "response.inject" not in openai_responses._client_events("beta.BetaResponsesClientEventParam"),
+    reason="this SDK has no response.inject",
+)
 
 
 @requires("responses.connect")
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
-)
+@requires_steering
 def test_steering_starts_a_follow_up_response(openai_mock, client_kind):
-    openai_mock.responses.connect.response = ["word " * 50, "As you like."]
+    openai_mock.responses.connect.response = "word " * 50
     openai_mock.responses.connect.when("shorter").response = "Shorter."
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).responses.connect()) as connection:
-            started = await send_and_receive(
-                connection, says("Hi", stream_id="a", metadata={"a": "b"}), final_types=["response.created"]
-            )
-            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"]}
-            invalid_steers = [steer | {"previous_response_id": UNKNOWN_ID, "input": "x"}, steer | {"input": []}]
-            other_request = says("Hi", stream_id="b", store=False)
-            other_events = await send_and_receive(connection, other_request, final_types=["response.created"])
-            invalid_steers += [steer | {"previous_response_id": other_events[-1]["response"]["id"], "input": "x"}]
-            events = await send_and_receive(connection, *invalid_steers, final_types=["response.steer.failed"])
-            events += await send_and_receive(
-                connection, steer | {"input": "shorter"}, final_types=["response.steer.accepted"]
-            )
-            events += await send_and_receive(
-                connection, steer | {"input": "longer"}, final_types=["response.steer.failed"]
-            )
-            while len(events_of_type(events, "response.completed")) < 3:
-                events += await send_and_receive(connection, final_types=["response.completed"])
-            return events + await send_and_receive(
-                connection, steer | {"input": "late"}, final_types=["response.steer.failed"]
-            )
+            create = says("Hi", stream_id="a", metadata={"a": "b"})
+            (created,) = await send_and_receive(connection, create, final_types=["response.created"])
+            steer = {"type": "response.steer", "previous_response_id": created["response"]["id"], "input": "shorter"}
+            events = await send_and_receive(connection, steer, final_types=["response.steer.accepted"])
+            events += await send_and_receive(connection, final_types=["response.completed"])
+            return events + await send_and_receive(connection, final_types=["response.completed"])
 
-    events = run_coroutine(client_kind, scene())
+    events = run_coroutine(client_kind, use_session())
     for event in events:
         valid("responses.ResponsesServerEvent", event)
-    failed = [event["error"]["code"] for event in events_of_type(events, "response.steer.failed")]
-    assert failed == [
+    first, second = [event["response"] for event in events_of_type(events, "response.completed")]
+    assert second["previous_response_id"] == first["id"]
+    assert second["metadata"] == {"a": "b"}
+    assert second["output"][0]["content"][0]["text"] == "Shorter."
+    (accepted,) = events_of_type(events, "response.steer.accepted")
+    assert accepted["stream_id"] == "a"
+    assert accepted["steer"]["previous_response_id"] == first["id"]
+
+
+@requires("responses.connect")
+@requires_steering
+def test_invalid_steering_fails_with_a_code(openai_mock, client_kind):
+    openai_mock.responses.connect.response = "word " * 50
+    steer = {"type": "response.steer"}
+
+    async def start_response(connection, stream_id, **params):
+        create = says("Hi", stream_id=stream_id, **params)
+        events = await send_and_receive(connection, create, final_types=["response.created"])
+        return events[-1]["response"]["id"]
+
+    async def failure(connection, id, input):
+        message = steer | {"previous_response_id": id, "input": input}
+        events = await send_and_receive(connection, message, final_types=["response.steer.failed"])
+        return events[-1]
+
+    async def use_session():
+        async with enter(sdk(client_kind).responses.connect()) as connection:
+            id = await start_response(connection, "a")
+            unstored_id = await start_response(connection, "b", store=False)
+            failures = [
+                await failure(connection, UNKNOWN_ID, "x"),
+                await failure(connection, id, []),
+                await failure(connection, unstored_id, "x"),
+            ]
+            accepted_steer = steer | {"previous_response_id": id, "input": "shorter"}
+            await send_and_receive(connection, accepted_steer, final_types=["response.steer.accepted"])
+            failures.append(await failure(connection, id, "longer"))
+            for _ in ("a", "b", "the response to the steering"):
+                await send_and_receive(connection, final_types=["response.completed"])
+            return [*failures, await failure(connection, id, "late")]
+
+    failures = run_coroutine(client_kind, use_session())
+    for event in failures:
+        valid("responses.ResponsesServerEvent", event)
+    assert [event["error"]["code"] for event in failures] == [
         "response_not_found",
         "invalid_input",
         "steering_not_supported",
         "too_many_pending_steers",
         "response_already_completed",
     ]
-    first, second = [
-        event["response"] for event in events_of_type(events, "response.completed") if event["stream_id"] == "a"
-    ]
-    assert (second["previous_response_id"], second["metadata"]) == (first["id"], {"a": "b"})
-    assert second["output"][0]["content"][0]["text"] == "Shorter."
-    (accepted,) = events_of_type(events, "response.steer.accepted")
-    assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
 
 
 @requires("responses.connect")
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
-)
+@requires_steering
 def test_steering_is_pending_until_tool_outputs_arrive(openai_mock, client_kind):
     openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).responses.connect()) as connection:
-            started = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
-            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"], "input": "Hurry."}
+            (created,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            id = created["response"]["id"]
+            steer = {"type": "response.steer", "previous_response_id": id, "input": "Hurry."}
             (*_, pending) = await send_and_receive(connection, steer, final_types=["response.steer.pending"])
             valid("responses.ResponsesServerEvent", pending)
-            outputs = [stub | {"output": "done"} for stub in pending["required_input"]]
-            return await send_and_receive(connection, says(outputs, previous_response_id=started[0]["response"]["id"]))
+            outputs = [call_output | {"output": "done"} for call_output in pending["required_input"]]
+            return await send_and_receive(connection, says(outputs, previous_response_id=id))
 
-    hurry, output = json.loads(run_coroutine(client_kind, scene())[-1]["response"]["output"][0]["content"][0]["text"])
-    assert (hurry["content"], output["output"], output["name"]) == ("Hurry.", "done", "f")
-
-
-INJECT_EVENT_UNION = "beta.BetaResponsesClientEventParam"
+    completed = run_coroutine(client_kind, use_session())[-1]
+    steering, output = json.loads(completed["response"]["output"][0]["content"][0]["text"])
+    assert steering["content"] == "Hurry."
+    assert output["output"] == "done"
+    assert output["name"] == "f"
 
 
 @requires("beta.responses.connect", "responses.connect")
-@pytest.mark.skipif(
-    "response.inject" not in openai_responses._client_events(INJECT_EVENT_UNION), reason="this SDK injects nothing"
-)
+@requires_injection
 def test_injected_outputs_are_input_of_the_next_response(openai_mock, client_kind):
     call = tool_call("f", {}, "call_1")
     openai_mock.responses.connect.response = [call, lambda request, body: json.dumps(body["input"])]
     output = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).beta.responses.connect()) as connection:
             (started,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
             id = started["response"]["id"]
             inject = {"type": "response.inject", "response_id": id, "input": [output]}
-            messages = [inject, inject | {"response_id": UNKNOWN_ID}, inject | {"input": [EVIDENCE]}]
-            final_types = ["response.inject.created", "response.inject.failed", "error"]
-            received = await send_and_receive(connection, *messages, final_types=final_types)
+            events = await send_and_receive(connection, inject, final_types=["response.inject.created"])
             await send_and_receive(connection, final_types=["response.completed"])
-            received += await send_and_receive(connection, inject, final_types=["response.inject.failed"])
-            return received, (await send_and_receive(connection, says("Go on", previous_response_id=id)))[-1]
+            *_, completed = await send_and_receive(connection, says("Go on", previous_response_id=id))
+            return events[-1], completed
 
-    received, last = run_coroutine(client_kind, scene())
-    created, *failed, late = [event for event in received if "inject" in event["type"] or event["type"] == "error"]
-    for event in (created, failed[0], late):
-        valid("beta.BetaResponsesServerEvent", event)
-    codes = [event["error"]["code"] for event in (*failed, late)]
-    assert codes == ["response_not_found", "invalid_value", "response_already_completed"]
-    injected, next_message = json.loads(last["response"]["output"][0]["content"][0]["text"])
+    created, completed = run_coroutine(client_kind, use_session())
+    valid("beta.BetaResponsesServerEvent", created)
+    injected, next_message = json.loads(completed["response"]["output"][0]["content"][0]["text"])
     assert contains(injected, output)
-    assert contains(next_message, {"role": "user"})
+    assert next_message["role"] == "user"
+
+
+@requires("beta.responses.connect", "responses.connect")
+@requires_injection
+def test_invalid_injection_fails_with_a_code(openai_mock, client_kind):
+    openai_mock.responses.connect.response = tool_call("f", {}, "call_1")
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+
+    async def use_session():
+        async with enter(sdk(client_kind).beta.responses.connect()) as connection:
+            (started,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            inject = {"type": "response.inject", "response_id": started["response"]["id"], "input": [output]}
+            invalid = [inject | {"response_id": UNKNOWN_ID}, inject | {"input": [EVIDENCE]}]
+            events = await send_and_receive(connection, *invalid, final_types=["response.inject.failed", "error"])
+            await send_and_receive(connection, final_types=["response.completed"])
+            return events + await send_and_receive(connection, inject, final_types=["response.inject.failed"])
+
+    events = run_coroutine(client_kind, use_session())
+    failures = events_of_type(events, "response.inject.failed")
+    for event in failures:
+        valid("beta.BetaResponsesServerEvent", event)
+    assert [event["error"]["code"] for event in failures] == ["response_not_found", "response_already_completed"]
+    assert error_codes(events) == ["invalid_value"]
 
 
 @requires("responses.connect")
 def test_strict_websocket_accepts_beta_params(client_kind):
     with OpenAIMock(strict=True):
-        assert (
-            websocket_events(client_kind, says("Hi", multi_agent={"enabled": True}))[-1]["type"] == "response.completed"
-        )
+        events = websocket_events(client_kind, says("Hi", multi_agent={"enabled": True}))
+    assert events[-1]["type"] == "response.completed"
 
 
 @requires("beta.responses.create", "responses.connect")
 def test_beta_responses_websocket_sends_beta_events(openai_mock, client_kind):
     openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
-    *_, last = events = websocket_events(client_kind, says("Hi"), name="beta.responses")
+    events = websocket_events(client_kind, says("Hi"), name="beta.responses")
     for event in events:
         valid("beta.BetaResponsesServerEvent", event)
-    assert [output_item["type"] for output_item in last["response"]["output"]] == [
-        "reasoning",
-        "message",
-        "function_call",
-    ]
+    output = events[-1]["response"]["output"]
+    assert [output_item["type"] for output_item in output] == ["reasoning", "message", "function_call"]
 
 
 @requires("responses.connect")
-def test_websocket_sends_the_set_events(openai_mock, client_kind):
+def test_responses_websocket_sends_the_set_events(openai_mock, client_kind):
     delta_event = {"type": "response.output_text.delta", "delta": "Hi"}
-    openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed(
-        [delta_event, {"type": "error"}]
-    )
+    openai_mock.responses.connect.response = streamed([delta_event, {"type": "error"}])
     assert websocket_events(client_kind, says("Hi")) == [delta_event, {"type": "error"}]
 
-    async def scene():
-        async with enter(sdk(client_kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+
+def test_realtime_session_sends_the_set_events(openai_mock, client_kind):
+    delta_event = {"type": "response.output_text.delta", "delta": "Hi"}
+    openai_mock.realtime.connect.response = streamed([delta_event, {"type": "error"}])
+
+    async def use_session():
+        async with enter(sdk(client_kind).realtime.connect(model="gpt-realtime")) as connection:
             return await send_and_receive(connection, RESPONSE_CREATE)
 
-    assert {key: run_coroutine(client_kind, scene())[1][key] for key in delta_event} == delta_event
+    _, delta, last = run_coroutine(client_kind, use_session())
+    assert delta.pop("event_id").startswith("event_")
+    assert delta == delta_event
+    assert last["type"] == "error"
 
 
 @requires("responses.connect")
@@ -7178,21 +7234,21 @@ def test_stream_ids_of_a_websocket_are_answered_concurrently(openai_mock, client
     openai_mock.responses.connect.response = ["one " * 9, "two " * 9, "three"]
     messages = [says("Hi", stream_id=stream_id) for stream_id in ("a", "b", "a")]
 
-    async def scene():
+    async def use_session():
+        events = []
         async with enter(sdk(client_kind).responses.connect()) as connection:
             for message in messages:
                 await awaited(connection._connection.send(json.dumps(message)))
-            events = []
             while len(events_of_type(events, "response.completed")) < len(messages):
                 events.append(json.loads(await awaited(connection.recv_bytes())))
-            return events
+        return events
 
-    events = run_coroutine(client_kind, scene())
+    events = run_coroutine(client_kind, use_session())
     assert [event["stream_id"] for event in events[:6]] == ["a", "b"] * 3
     assert [event["stream_id"] for event in events_of_type(events, "response.completed")] == ["a", "b", "a"]
 
 
-def test_close_code_is_rejected_as_a_fault_of_an_http_call(openai_mock, create):
+def test_close_code_is_rejected_as_a_fault_of_an_http_call(create):
     with pytest.raises(ValueError, match=r"fault=1011\) closes a WebSocket"):
         create.response = [streamed("Hello", fail_after=1, fault=1011)]
 
@@ -7203,8 +7259,8 @@ def test_http_is_mocked_without_the_websockets_package(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(openai_responses, "_patches", openai_responses._patches.__wrapped__)
     with OpenAIMock() as openai_mock:
-        openai_mock.responses.connect.response = "Nobody asks."
-        assert complete("Hi") == openai_responses._DEFAULT_TEXT
+        openai_mock.responses.connect.response = "This is not sent."
+        assert complete("Hi") == "This is a mock response."
         with pytest.raises(openai.OpenAIError, match="realtime"):
             sdk().responses.connect().__enter__()
 
