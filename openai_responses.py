@@ -9561,7 +9561,8 @@ class _RealtimeSession(_AudioSession):
     Sessions of type "transcription" only differ in what follows a turn: they always transcribe it, and don't respond.
     """
 
-    client_events = "realtime.RealtimeClientEventParam"
+    # the first one's input also takes references to items; earlier releases of the SDK don't have it
+    client_events = "realtime.ResponseCreateEventWithReferencesParam realtime.RealtimeClientEventParam"
 
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)

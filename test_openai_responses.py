@@ -6430,6 +6430,18 @@ def test_response_input_can_refer_to_items_of_the_conversation(openai_mock):
     assert [each["content"][0]["text"] for each in json.loads(text)] == ["B", "C"]
 
 
+@pytest.mark.skipif(
+    not openai_responses._client_events("realtime.ResponseCreateEventWithReferencesParam"),
+    reason="this SDK has no type for references to items",
+)
+def test_strict_response_input_can_refer_to_items_of_the_conversation():
+    response_params = {"conversation": "none", "input": [{"type": "item_reference", "id": "b"}]}
+    with OpenAIMock(strict=True):
+        events = realtime_events("sync", item("B", id="b"), RESPONSE_CREATE | {"response": response_params})
+    assert error_codes(events) == []
+    assert last_response(events)["status"] == "completed"
+
+
 def test_out_of_band_response_can_be_cancelled_by_its_id(openai_mock, client_kind):
     openai_mock.realtime.connect.response = "word " * 400
     out_of_band = RESPONSE_CREATE | {"response": {"conversation": "none", "output_modalities": ["text"]}}
