@@ -13189,39 +13189,39 @@ def test_pyright_accepts_valid_code_and_reports_invalid_lines(run_type_checker):
 
 KYOTO = Town(name="Kyoto", population=1_460_000, tags=["temples", "京都"])
 HELLO = "Hello! How can I help? 東京 🌞"
-TOOL_LOOP_RESULT = ("It is sunny in Tokyo.", ["Tokyo"])  # what a tool loop ends with, and the cities it asked for
 
 
 @pytest.fixture
-def key(monkeypatch):
-    """No settings of a client but a fake key."""
+def fake_api_key(monkeypatch):
+    """Set a fake API key, and disable the tracing of LangChain."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
 
 
-@pytest.fixture(params=[False, True])
+@pytest.fixture(params=[False, True], ids=["plain", "streaming"])
 def streaming(request):
     """Run a test once without and once with a stream."""
     return request.param
 
 
-@pytest.fixture(params=[False, True])
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
 def asynchronous(request):
     """Run a test once with the synchronous and once with the asynchronous API of a framework."""
     return request.param
 
 
-strict_mark = pytest.mark.openai_mock(strict=True)  # what a framework sends, strict mode takes
+strict_mark = pytest.mark.openai_mock(strict=True)  # strict mode accepts the requests of the frameworks
 
 
 @pytest.fixture
-def endpoint(openai_mock, key, api):
+def endpoint(openai_mock, fake_api_key, api):
+    """Return the endpoint that a framework calls."""
     return lookup(openai_mock, f"{api}.create")
 
 
 @pytest.fixture
 def event_loop():
-    """The loop that the synchronous functions of asynchronous frameworks run on, and leave open."""
+    """Set the event loop that the synchronous functions of asynchronous frameworks run on, and close it."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
@@ -13230,11 +13230,16 @@ def event_loop():
     asyncio.set_event_loop(None)
 
 
-cities = pytest.fixture(lambda: [])  # those whose weather was asked for
+@pytest.fixture
+def cities():
+    """Return the list of the cities that `get_weather` was called with."""
+    return []
 
 
 @pytest.fixture
 def get_weather(cities):
+    """Return a function that frameworks call as a tool."""
+
     def get_weather(city: str) -> str:
         """The weather in a city."""
         cities.append(city)
@@ -13243,47 +13248,62 @@ def get_weather(cities):
     return get_weather
 
 
-def framework(name):
-    """A fixture that is a module, where that is installed."""
-    return pytest.fixture(lambda key: pytest.importorskip(name))
-
-
-agents, langchain_openai, pydantic_ai = map(framework, ("agents", "langchain_openai", "pydantic_ai"))
+@pytest.fixture
+def agents(fake_api_key):
+    """Return the module of openai-agents."""
+    return pytest.importorskip("agents")
 
 
 @pytest.fixture
-def agent(agents):
-    """Makes an agent of openai-agents."""
+def langchain_openai(fake_api_key):
+    """Return the module of langchain-openai."""
+    return pytest.importorskip("langchain_openai")
+
+
+@pytest.fixture
+def pydantic_ai(fake_api_key):
+    """Return the module of pydantic-ai."""
+    return pytest.importorskip("pydantic_ai")
+
+
+@pytest.fixture
+def make_agent(agents):
+    """Return a function that makes an agent of openai-agents."""
     return functools.partial(agents.Agent, name="Helper", instructions="Be short.", model="gpt-5")
 
 
 @pytest.fixture
-def weather_agent(agents, agent, get_weather):
-    return agent(tools=[agents.function_tool(get_weather)])
+def weather_agent(agents, make_agent, get_weather):
+    """Return an agent of openai-agents with a tool."""
+    return make_agent(tools=[agents.function_tool(get_weather)])
 
 
 @pytest.fixture
-def config(agents, api):
+def run_config(agents, api):
+    """Return settings of openai-agents that select the API."""
     return agents.RunConfig(model_provider=agents.OpenAIProvider(use_responses=api == "responses"))
 
 
 @pytest.fixture
-def run(agents, config):
-    """Runs an agent; gives what it ends with, and the pieces it came in."""
+def run_agent(agents, run_config):
+    """Return a function that runs an agent, and returns the result and the text deltas of a stream."""
 
-    async def run(agent, text, streaming=False):
+    async def run_agent(agent, text, streaming=False):
         if not streaming:
-            return await agents.Runner.run(agent, text, run_config=config), None
-        result = agents.Runner.run_streamed(agent, text, run_config=config)
-        raw = [event.data async for event in result.stream_events() if event.type == "raw_response_event"]
-        return result, [data.delta for data in raw if data.type == "response.output_text.delta"]
+            return await agents.Runner.run(agent, text, run_config=run_config), None
+        result = agents.Runner.run_streamed(agent, text, run_config=run_config)
+        deltas = []
+        async for event in result.stream_events():
+            if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
+                deltas.append(event.data.delta)
+        return result, deltas
 
-    return run
+    return run_agent
 
 
-def test_openai_agents_answers_synchronously(openai_mock, agents, agent, config, event_loop, endpoint, api):
+def test_openai_agents_answers_synchronously(openai_mock, agents, make_agent, run_config, event_loop, endpoint, api):
     endpoint.response = HELLO
-    assert agents.Runner.run_sync(agent(), "Hi", run_config=config).final_output == HELLO
+    assert agents.Runner.run_sync(make_agent(), "Hi", run_config=run_config).final_output == HELLO
     assert endpoint.route.call_count == 1
     assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
 
@@ -13295,62 +13315,71 @@ async def test_openai_agents_answers_without_a_run_config(openai_mock, agents):
     assert result.context_wrapper.usage.total_tokens > 0
 
 
-async def test_openai_agents_answers(agent, run, endpoint, streaming):
+async def test_openai_agents_answers(make_agent, run_agent, endpoint):
     endpoint.response = HELLO
-    result, pieces = await run(agent(), "Hi", streaming)
+    result, _ = await run_agent(make_agent(), "Hi")
     assert result.final_output == HELLO
-    assert not streaming or (len(pieces) > 1 and "".join(pieces) == HELLO)
+
+
+async def test_openai_agents_streams(make_agent, run_agent, endpoint):
+    endpoint.response = HELLO
+    result, deltas = await run_agent(make_agent(), "Hi", streaming=True)
+    assert result.final_output == HELLO
+    assert len(deltas) > 1
+    assert "".join(deltas) == HELLO
 
 
 @pytest.mark.parametrize("output_type", [str, Town])
-async def test_openai_agents_returns_default_output(openai_mock, agent, run, output_type, streaming):
-    result, _ = await run(agent(output_type=output_type), "Tell me of a town", streaming)
+async def test_openai_agents_returns_default_output(openai_mock, make_agent, run_agent, output_type, streaming):
+    result, _ = await run_agent(make_agent(output_type=output_type), "Tell me of a town", streaming)
     assert isinstance(result.final_output, output_type)
     assert result.final_output
 
 
 @pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
-async def test_openai_agents_runs_the_tool_loop(openai_mock, weather_agent, run, cities, endpoint, streaming):
+async def test_openai_agents_runs_the_tool_loop(openai_mock, weather_agent, run_agent, cities, endpoint, streaming):
     endpoint.response = TOOL_LOOP_STEPS
-    result, _ = await run(weather_agent, "What is the weather in Tokyo?", streaming)
-    assert (result.final_output, cities) == TOOL_LOOP_RESULT
-    assert [record.status for record in endpoint.requests] == [
-        200,
-        200,
-    ]
+    result, _ = await run_agent(weather_agent, "What is the weather in Tokyo?", streaming)
+    assert result.final_output == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
+    assert [record.status for record in endpoint.requests] == [200, 200]
     openai_mock.assert_all_used()
 
 
-async def test_openai_agents_runs_parallel_tool_calls(weather_agent, run, cities, endpoint):
+async def test_openai_agents_runs_parallel_tool_calls(weather_agent, run_agent, cities, endpoint):
     parallel_calls = tool_call("get_weather", city="Tokyo") + tool_call("get_weather", city="Oslo")
     endpoint.response = [parallel_calls, "Sunny in both."]
-    result, _ = await run(weather_agent, "Where is it sunny?")
-    assert (result.final_output, sorted(cities)) == ("Sunny in both.", ["Oslo", "Tokyo"])
+    result, _ = await run_agent(weather_agent, "Where is it sunny?")
+    assert result.final_output == "Sunny in both."
+    assert sorted(cities) == ["Oslo", "Tokyo"]
 
 
-async def test_openai_agents_hands_off_to_another_agent(agent, run, endpoint):
+async def test_openai_agents_hands_off_to_another_agent(make_agent, run_agent, endpoint):
     endpoint.response = [tool_call("transfer_to_spanish"), "¡Hola!"]
-    result, _ = await run(agent(handoffs=[agent(name="Spanish")]), "Hola")
-    assert (result.final_output, result.last_agent.name) == ("¡Hola!", "Spanish")
+    result, _ = await run_agent(make_agent(handoffs=[make_agent(name="Spanish")]), "Hola")
+    assert result.final_output == "¡Hola!"
+    assert result.last_agent.name == "Spanish"
 
 
-async def test_openai_agents_returns_the_set_structured_output(agent, run, endpoint, streaming):
+async def test_openai_agents_returns_the_set_structured_output(make_agent, run_agent, endpoint, streaming):
     endpoint.response = KYOTO
-    assert (await run(agent(output_type=Town), "Tell me of Kyoto", streaming))[0].final_output == KYOTO
+    result, _ = await run_agent(make_agent(output_type=Town), "Tell me of Kyoto", streaming)
+    assert result.final_output == KYOTO
 
 
-async def test_openai_agents_retries_a_rate_limit(openai_mock, agent, run, endpoint):
+async def test_openai_agents_retries_a_rate_limit(openai_mock, make_agent, run_agent, endpoint):
     endpoint.response = [error(429, code="rate_limit_exceeded"), "Here I am."]
-    assert (await run(agent(), "Hi"))[0].final_output == "Here I am."
+    result, _ = await run_agent(make_agent(), "Hi")
+    assert result.final_output == "Here I am."
     assert [(request.attempt, request.status) for request in openai_mock.requests] == [(0, 429), (1, 200)]
 
 
-async def test_openai_agents_exports_traces_without_warnings(openai_mock, agents, agent, caplog, recwarn):
+async def test_openai_agents_exports_traces_without_warnings(openai_mock, agents, make_agent, caplog, recwarn):
     caplog.set_level(logging.DEBUG, logger="openai.agents")
     openai_mock.responses.create.response = "Hello!"
     agents.set_tracing_disabled(False)
     with agents.trace("one trace"):
-        await agents.Runner.run(agent(), "Hi")
+        await agents.Runner.run(make_agent(), "Hi")
     await asyncio.to_thread(agents.flush_traces)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert "Exported" in caplog.text
@@ -13358,180 +13387,15 @@ async def test_openai_agents_exports_traces_without_warnings(openai_mock, agents
     assert [request.endpoint for request in openai_mock.requests] == ["responses.create"]
 
 
-async def test_openai_agents_flushes_traces_before_the_mock_ends(openai_mock, agents, agent):
+async def test_openai_agents_flushes_traces_before_the_mock_ends(openai_mock, agents, make_agent):
     agents.set_tracing_disabled(False)
     await asyncio.to_thread(agents.flush_traces)
     ingest = openai_mock.router.post("https://api.openai.com/v1/traces/ingest").respond(204)
     with OpenAIMock() as inner:
         inner.responses.create.response = "Hello!"
-        await agents.Runner.run(agent(), "Hi")
+        await agents.Runner.run(make_agent(), "Hi")
     await asyncio.to_thread(agents.flush_traces)
     assert ingest.call_count == 0
-
-
-@pytest.fixture
-def langchain(langchain_openai, api):
-    """Makes a chat model of LangChain."""
-    return functools.partial(langchain_openai.ChatOpenAI, model="gpt-5", use_responses_api=api == "responses")
-
-
-async def invoke(model, value, asynchronous):
-    return await model.ainvoke(value) if asynchronous else model.invoke(value)
-
-
-async def stream_pieces(model, value, asynchronous):
-    return [piece async for piece in model.astream(value)] if asynchronous else list(model.stream(value))
-
-
-def message_text(message):
-    content = message.content
-    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
-
-
-async def test_langchain_answers(openai_mock, langchain, endpoint, api, asynchronous):
-    endpoint.response = HELLO
-    message = await invoke(langchain(), "Hi", asynchronous)
-    assert message_text(message) == HELLO
-    assert message.usage_metadata["total_tokens"] > 0
-    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
-
-
-async def test_langchain_streams(langchain, endpoint, asynchronous):
-    endpoint.response = HELLO
-    pieces = await stream_pieces(langchain(stream_usage=True), "Hi", asynchronous)
-    assert len([piece for piece in pieces if message_text(piece)]) > 1
-    assert "".join(map(message_text, pieces)) == HELLO
-    assert functools.reduce(operator.add, pieces).usage_metadata["total_tokens"] > 0
-
-
-async def test_langchain_runs_the_tool_loop(langchain, get_weather, cities, endpoint, asynchronous, streaming):
-    from langchain_core.messages import HumanMessage
-    from langchain_core.tools import tool
-
-    endpoint.response, weather = TOOL_LOOP_STEPS, tool(get_weather)
-    model, messages = langchain().bind_tools([weather]), [HumanMessage("What is the weather in Tokyo?")]
-    while True:
-        if streaming:
-            answer = functools.reduce(operator.add, await stream_pieces(model, messages, asynchronous))
-        else:
-            answer = await invoke(model, messages, asynchronous)
-        if not answer.tool_calls:
-            break
-        messages += [answer, *(weather.invoke(call) for call in answer.tool_calls)]
-    assert (message_text(answer), cities) == TOOL_LOOP_RESULT
-    assert len(endpoint.requests) == 2
-
-
-@pytest.mark.parametrize("method", ["json_schema", "json_mode", pytest.param("json_schema", marks=strict_mark)])
-async def test_langchain_returns_the_set_structured_output(langchain, endpoint, asynchronous, method):
-    endpoint.response = KYOTO
-    model = langchain().with_structured_output(Town, method=method)
-    assert await invoke(model, "Tell me of Kyoto in JSON", asynchronous) == KYOTO
-
-
-async def test_langchain_returns_structured_output_from_a_function_call(langchain, endpoint):
-    endpoint.response = tool_call("Town", KYOTO.model_dump())
-    model = langchain().with_structured_output(Town, method="function_calling")
-    assert await invoke(model, "Tell me of Kyoto", asynchronous=True) == KYOTO
-
-
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-async def test_langchain_returns_default_structured_output(openai_mock, langchain, asynchronous, method):
-    model = langchain().with_structured_output(Town, method=method)
-    assert isinstance(await invoke(model, "Tell me of a town", asynchronous), Town)
-
-
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of LangChain's own making
-def test_langchain_streams_structured_output(langchain, endpoint):
-    endpoint.response = KYOTO
-    assert list(langchain().with_structured_output(Town).stream("Tell me of Kyoto"))[-1] == KYOTO
-
-
-def test_langchain_raises_the_set_refusal(langchain, endpoint):
-    from langchain_openai.chat_models.base import OpenAIRefusalError
-
-    endpoint.response = refusal("I would rather not.")
-    model = langchain().with_structured_output(Town)
-    with pytest.raises(OpenAIRefusalError, match="I would rather not"):
-        model.invoke("Tell me of Kyoto")
-
-
-async def test_langchain_embeds(openai_mock, langchain_openai, asynchronous):
-    make_embeddings = functools.partial(langchain_openai.OpenAIEmbeddings, check_embedding_ctx_length=False)
-    model, texts = make_embeddings(model="text-embedding-3-small", dimensions=8), ["one", "two", "one"]
-    vectors = await model.aembed_documents(texts) if asynchronous else model.embed_documents(texts)
-    assert vectors[0] == vectors[2] != vectors[1]
-    assert [len(vector) for vector in vectors] == [8, 8, 8]
-
-
-@pytest.fixture
-def pydantic_agent(pydantic_ai, api):
-    """Makes an agent of pydantic-ai, by what it is to give."""
-    prefix = {"chat.completions": "openai-chat", "responses": "openai-responses"}[api]
-    return lambda output_type=str: pydantic_ai.Agent(f"{prefix}:gpt-5", output_type=output_type)
-
-
-async def pydantic_output(agent, text, streaming=False):
-    """The output of an agent, and the pieces it came in."""
-    if not streaming:
-        return (await agent.run(text)).output, None
-    async with agent.run_stream(text) as result:
-        pieces = [piece async for piece in result.stream_output(debounce_by=None)]
-        return await result.get_output(), pieces
-
-
-def test_pydantic_ai_answers_synchronously(openai_mock, pydantic_agent, event_loop, endpoint, api):
-    endpoint.response = HELLO
-    result = pydantic_agent().run_sync("Hi")
-    assert result.output == HELLO
-    assert result.usage.total_tokens > 0
-    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
-
-
-async def test_pydantic_ai_answers(pydantic_agent, endpoint, streaming):
-    endpoint.response = HELLO
-    output, pieces = await pydantic_output(pydantic_agent(), "Hi", streaming)
-    assert output == HELLO
-    assert not streaming or len(pieces) > 2
-
-
-async def test_pydantic_ai_runs_the_tool_loop(openai_mock, pydantic_agent, get_weather, cities, endpoint, streaming):
-    endpoint.response, agent = TOOL_LOOP_STEPS, pydantic_agent()
-    agent.tool_plain(get_weather)
-    output, _ = await pydantic_output(agent, "What is the weather in Tokyo?", streaming)
-    assert (output, cities) == TOOL_LOOP_RESULT
-    openai_mock.assert_all_used()
-
-
-@pytest.mark.parametrize("native", [False, True])
-async def test_pydantic_ai_returns_the_set_structured_output(pydantic_ai, pydantic_agent, endpoint, native, streaming):
-    endpoint.response = KYOTO
-    output, _ = await pydantic_output(
-        pydantic_agent(pydantic_ai.NativeOutput(Town) if native else Town), "Kyoto?", streaming
-    )
-    assert output == KYOTO
-    assert len(endpoint.requests) == 1
-
-
-@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
-async def test_pydantic_ai_returns_structured_output_from_its_output_tool(pydantic_agent, endpoint, streaming):
-    endpoint.response = tool_call("final_result", KYOTO.model_dump())
-    assert (await pydantic_output(pydantic_agent(Town), "Tell me of Kyoto", streaming))[0] == KYOTO
-
-
-@pytest.mark.parametrize("native", [False, True])
-async def test_pydantic_ai_returns_default_structured_output(pydantic_ai, pydantic_agent, endpoint, native, streaming):
-    agent = pydantic_agent(pydantic_ai.NativeOutput(Town) if native else Town)
-    output, _ = await pydantic_output(agent, "Tell me of a town", streaming)
-    assert isinstance(output, Town)
-    assert len(endpoint.requests) == 1
-
-
-async def test_pydantic_ai_retries_invalid_tool_arguments(pydantic_agent, endpoint):
-    wrong = tool_call("final_result", name="Kyoto", population="many", tags=[])
-    endpoint.response = [wrong, tool_call("final_result", KYOTO.model_dump())]
-    assert await pydantic_output(pydantic_agent(Town), "Kyoto?") == (KYOTO, None)
-    assert "population" in json.dumps(endpoint.requests[1].body)
 
 
 @requires("responses.connect")
@@ -13539,7 +13403,8 @@ async def test_openai_agents_runs_the_tool_loop_over_a_websocket(openai_mock, ag
     openai_mock.responses.connect.response = TOOL_LOOP_STEPS
     async with agents.responses_websocket_session() as session:
         result = await session.run(weather_agent, "What is the weather in Tokyo?")
-    assert (result.final_output, cities) == TOOL_LOOP_RESULT
+    assert result.final_output == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
     assert openai_mock.responses.connect.call_count == 2
 
 
@@ -13553,4 +13418,200 @@ async def test_openai_agents_runs_the_tool_loop_in_a_realtime_session(openai_moc
             if event.type == "audio_end":
                 break
     assert cities == ["Tokyo"]
-    assert [turn["type"] for turn in openai_mock.realtime.connect.requests].count("response.create") == 2
+    assert [message["type"] for message in openai_mock.realtime.connect.requests].count("response.create") == 2
+
+
+@pytest.fixture
+def make_chat_model(langchain_openai, api):
+    """Return a function that makes a chat model of LangChain."""
+    return functools.partial(langchain_openai.ChatOpenAI, model="gpt-5", use_responses_api=api == "responses")
+
+
+async def invoke(model, value, asynchronous):
+    """Return the answer of a model of LangChain."""
+    if asynchronous:
+        return await model.ainvoke(value)
+    return model.invoke(value)
+
+
+async def stream_chunks(model, value, asynchronous):
+    """Return the chunks of a stream of LangChain."""
+    if asynchronous:
+        return [chunk async for chunk in model.astream(value)]
+    return list(model.stream(value))
+
+
+def message_text(message):
+    """Return the text of a message of LangChain, whose content is a string or a list of blocks."""
+    if isinstance(message.content, str):
+        return message.content
+    return "".join(block.get("text", "") for block in message.content)
+
+
+async def test_langchain_answers(openai_mock, make_chat_model, endpoint, api, asynchronous):
+    endpoint.response = HELLO
+    message = await invoke(make_chat_model(), "Hi", asynchronous)
+    assert message_text(message) == HELLO
+    assert message.usage_metadata["total_tokens"] > 0
+    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
+
+
+async def test_langchain_streams(make_chat_model, endpoint, asynchronous):
+    endpoint.response = HELLO
+    chunks = await stream_chunks(make_chat_model(stream_usage=True), "Hi", asynchronous)
+    assert len([chunk for chunk in chunks if message_text(chunk)]) > 1
+    assert "".join(map(message_text, chunks)) == HELLO
+    assert functools.reduce(operator.add, chunks).usage_metadata["total_tokens"] > 0
+
+
+async def test_langchain_runs_the_tool_loop(make_chat_model, get_weather, cities, endpoint, asynchronous, streaming):
+    from langchain_core.messages import HumanMessage
+    from langchain_core.tools import tool
+
+    endpoint.response = TOOL_LOOP_STEPS
+    weather_tool = tool(get_weather)
+    model = make_chat_model().bind_tools([weather_tool])
+    messages = [HumanMessage("What is the weather in Tokyo?")]
+    while True:
+        if streaming:
+            answer = functools.reduce(operator.add, await stream_chunks(model, messages, asynchronous))
+        else:
+            answer = await invoke(model, messages, asynchronous)
+        if not answer.tool_calls:
+            break
+        messages += [answer, *(weather_tool.invoke(call) for call in answer.tool_calls)]
+    assert message_text(answer) == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
+    assert len(endpoint.requests) == 2
+
+
+@pytest.mark.parametrize("method", ["json_schema", "json_mode", pytest.param("json_schema", marks=strict_mark)])
+async def test_langchain_returns_the_set_structured_output(make_chat_model, endpoint, asynchronous, method):
+    endpoint.response = KYOTO
+    model = make_chat_model().with_structured_output(Town, method=method)
+    assert await invoke(model, "Tell me of Kyoto in JSON", asynchronous) == KYOTO
+
+
+async def test_langchain_returns_structured_output_from_a_function_call(make_chat_model, endpoint):
+    endpoint.response = tool_call("Town", KYOTO.model_dump())
+    model = make_chat_model().with_structured_output(Town, method="function_calling")
+    assert await invoke(model, "Tell me of Kyoto", asynchronous=True) == KYOTO
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+async def test_langchain_returns_default_structured_output(openai_mock, make_chat_model, asynchronous, method):
+    model = make_chat_model().with_structured_output(Town, method=method)
+    assert isinstance(await invoke(model, "Tell me of a town", asynchronous), Town)
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # LangChain causes them
+def test_langchain_streams_structured_output(make_chat_model, endpoint):
+    endpoint.response = KYOTO
+    *_, last = make_chat_model().with_structured_output(Town).stream("Tell me of Kyoto")
+    assert last == KYOTO
+
+
+def test_langchain_raises_the_set_refusal(make_chat_model, endpoint):
+    from langchain_openai.chat_models.base import OpenAIRefusalError
+
+    endpoint.response = refusal("I would rather not.")
+    model = make_chat_model().with_structured_output(Town)
+    with pytest.raises(OpenAIRefusalError, match="I would rather not"):
+        model.invoke("Tell me of Kyoto")
+
+
+async def test_langchain_embeds(openai_mock, langchain_openai, asynchronous):
+    model = langchain_openai.OpenAIEmbeddings(
+        model="text-embedding-3-small", dimensions=8, check_embedding_ctx_length=False
+    )
+    texts = ["one", "two", "one"]
+    vectors = await model.aembed_documents(texts) if asynchronous else model.embed_documents(texts)
+    assert vectors[0] == vectors[2]
+    assert vectors[0] != vectors[1]
+    assert [len(vector) for vector in vectors] == [8, 8, 8]
+
+
+@pytest.fixture
+def make_pydantic_agent(pydantic_ai, api):
+    """Return a function that makes an agent of pydantic-ai."""
+    provider = {"chat.completions": "openai-chat", "responses": "openai-responses"}[api]
+    return functools.partial(pydantic_ai.Agent, f"{provider}:gpt-5")
+
+
+async def pydantic_output(agent, text, streaming=False):
+    """Return the output of an agent, and the partial outputs of a stream."""
+    if not streaming:
+        return (await agent.run(text)).output, None
+    async with agent.run_stream(text) as result:
+        partial_outputs = [output async for output in result.stream_output(debounce_by=None)]
+        return await result.get_output(), partial_outputs
+
+
+def test_pydantic_ai_answers_synchronously(openai_mock, make_pydantic_agent, event_loop, endpoint, api):
+    endpoint.response = HELLO
+    result = make_pydantic_agent().run_sync("Hi")
+    assert result.output == HELLO
+    assert result.usage.total_tokens > 0
+    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
+
+
+async def test_pydantic_ai_answers(make_pydantic_agent, endpoint):
+    endpoint.response = HELLO
+    output, _ = await pydantic_output(make_pydantic_agent(), "Hi")
+    assert output == HELLO
+
+
+async def test_pydantic_ai_streams(make_pydantic_agent, endpoint):
+    endpoint.response = HELLO
+    output, partial_outputs = await pydantic_output(make_pydantic_agent(), "Hi", streaming=True)
+    assert output == HELLO
+    assert partial_outputs[-1] == HELLO
+    assert len(partial_outputs) > 2
+
+
+async def test_pydantic_ai_runs_the_tool_loop(
+    openai_mock, make_pydantic_agent, get_weather, cities, endpoint, streaming
+):
+    endpoint.response = TOOL_LOOP_STEPS
+    agent = make_pydantic_agent()
+    agent.tool_plain(get_weather)
+    output, _ = await pydantic_output(agent, "What is the weather in Tokyo?", streaming)
+    assert output == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
+    openai_mock.assert_all_used()
+
+
+@pytest.fixture(params=["output tool", "native"])
+def town_agent(request, pydantic_ai, make_pydantic_agent):
+    """Return an agent of pydantic-ai with structured output, once as a tool call and once as a response format."""
+    if request.param == "native":
+        return make_pydantic_agent(output_type=pydantic_ai.NativeOutput(Town))
+    return make_pydantic_agent(output_type=Town)
+
+
+async def test_pydantic_ai_returns_the_set_structured_output(town_agent, endpoint, streaming):
+    endpoint.response = KYOTO
+    output, _ = await pydantic_output(town_agent, "Kyoto?", streaming)
+    assert output == KYOTO
+    assert len(endpoint.requests) == 1
+
+
+async def test_pydantic_ai_returns_default_structured_output(town_agent, endpoint, streaming):
+    output, _ = await pydantic_output(town_agent, "Tell me of a town", streaming)
+    assert isinstance(output, Town)
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
+async def test_pydantic_ai_returns_structured_output_from_its_output_tool(make_pydantic_agent, endpoint, streaming):
+    endpoint.response = tool_call("final_result", KYOTO.model_dump())
+    output, _ = await pydantic_output(make_pydantic_agent(output_type=Town), "Tell me of Kyoto", streaming)
+    assert output == KYOTO
+
+
+async def test_pydantic_ai_retries_invalid_tool_arguments(make_pydantic_agent, endpoint):
+    invalid_call = tool_call("final_result", name="Kyoto", population="many", tags=[])
+    endpoint.response = [invalid_call, tool_call("final_result", KYOTO.model_dump())]
+    output, _ = await pydantic_output(make_pydantic_agent(output_type=Town), "Kyoto?")
+    assert output == KYOTO
+    assert "population" in json.dumps(endpoint.requests[1].body)
