@@ -6052,6 +6052,7 @@ def test_realtime_audio_and_transcript_are_streamed_in_deltas(openai_mock, clien
         ("audio/pcmu", b"\xff" * 80),
         ("audio/pcma", b"\xd5" * 80),
     ],
+    ids=["pcm", "pcmu", "pcma"],
 )
 def test_realtime_output_audio_has_the_format_of_the_session(openai_mock, audio_type, silence):
     openai_mock.realtime.connect.response = "Hey"
@@ -6064,6 +6065,7 @@ def test_realtime_output_audio_has_the_format_of_the_session(openai_mock, audio_
 @pytest.mark.parametrize(
     ("audio_format", "silence"),
     [("pcm16", b"\0" * 480), ("g711_ulaw", b"\xff" * 80), ("g711_alaw", b"\xd5" * 80)],
+    ids=["pcm16", "ulaw", "alaw"],
 )
 def test_beta_realtime_output_audio_has_the_format_of_the_session(openai_mock, audio_format, silence):
     openai_mock.beta.realtime.connect.response = "Hey"
@@ -6831,6 +6833,13 @@ def test_sideband_connection_sends_dtmf_and_cannot_start_the_session(openai_mock
     assert sent["event"] == "1"
     assert error_event["error"]["code"] == "invalid_value"
     assert error_event["error"]["client_event_id"] == "mine"
+
+
+@requires("live.forks.connect", "live.connect")
+def test_live_error_without_a_code_is_an_invalid_request(openai_mock):
+    (error_event,) = realtime_events("sync", "{no json", name="live")
+    assert error_event["error"]["code"] == "invalid_request"
+    assert error_event["error"]["client_event_id"] is None
 
 
 @requires("live.forks.connect", "live.connect")
@@ -12828,30 +12837,33 @@ STUB_TREE = ast.parse(
 STUB_CLASSES = {node.name: node for node in STUB_TREE.body if isinstance(node, ast.ClassDef)}
 
 
-def attributes(name):
-    """The annotated attributes of a class and its bases: name to annotation."""
+def stub_attributes(name):
+    """Return the annotated attributes of a class and its bases, as source by name."""
     node = STUB_CLASSES.get(name)
     if node is None:
         return {}
-    inherited = [attributes(ast.unparse(base)) for base in node.bases]
-    own_attributes = {
-        item.target.id: ast.unparse(item.annotation) for item in node.body if isinstance(item, ast.AnnAssign)
-    }
-    return functools.reduce(operator.or_, [*inherited, own_attributes])
+    attributes = {}
+    for base in node.bases:
+        attributes |= stub_attributes(ast.unparse(base))
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign):
+            attributes[statement.target.id] = ast.unparse(statement.annotation)
+    return attributes
 
 
 def stub_leaves(name, is_leaf, prefix=""):
-    """The types of all dotted names below a class that `is_leaf` says are ends of one."""
-    found = {}
-    for attribute, annotation in attributes(name).items():
+    """Return the types below a class for which `is_leaf` is true, by dotted name."""
+    leaves = {}
+    for attribute, annotation in stub_attributes(name).items():
         dotted = f"{prefix}{attribute}"
         if is_leaf(annotation):
-            found[dotted] = annotation
-        found |= stub_leaves(annotation, is_leaf, f"{dotted}.")
-    return found
+            leaves[dotted] = annotation
+        leaves |= stub_leaves(annotation, is_leaf, f"{dotted}.")
+    return leaves
 
 
 def stub_endpoints():
+    """Return the types of all endpoints in the stubs, by dotted name."""
     return stub_leaves("OpenAIMock", lambda annotation: annotation.endswith("Endpoint"))
 
 
@@ -12862,120 +12874,150 @@ def test_stubs_are_up_to_date():
 
 
 def test_stubs_import_only_public_names_from_each_other():
-    """jedi completes no others."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in STUBS.rglob("*.pyi")]
-    imports = [node for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
-    assert not [alias.name for node in imports for alias in node.names if alias.name[0] == "_"]
+    """Check this because jedi doesn't complete private names."""
+    imported_names = set()
+    for path in STUBS.rglob("*.pyi"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                imported_names.update(alias.name for alias in node.names)
+    assert "Endpoint" in imported_names
+    assert not [name for name in imported_names if name.startswith("_")]
 
 
 def test_stubs_define_each_class_once():
-    assert len(STUB_CLASSES) == sum(isinstance(node, ast.ClassDef) for node in STUB_TREE.body)
+    names = [node.name for node in STUB_TREE.body if isinstance(node, ast.ClassDef)]
+    assert len(names) == len(set(names))
 
 
 def test_stubs_define_exactly_the_endpoints_of_the_table():
-    assert set(ENDPOINT_NAMES) <= set(stub_endpoints()) == {row.name for row in ROUTES} | set(HELPERS)
+    assert set(stub_endpoints()) == {row.name for row in ROUTES} | set(HELPERS)
+    assert set(ENDPOINT_NAMES) <= set(stub_endpoints())
 
 
 def test_stubs_define_exactly_the_resources_of_the_state():
     def is_resource(annotation):
-        bases = [ast.unparse(base) for base in STUB_CLASSES[annotation].bases] if annotation in STUB_CLASSES else []
-        return annotation in ("Objects", "ContentStore") or "Objects" in bases
+        if annotation in ("Objects", "ContentStore"):
+            return True
+        node = STUB_CLASSES.get(annotation)
+        return node is not None and "Objects" in map(ast.unparse, node.bases)
 
-    found = stub_leaves("StateStore", is_resource)
-    assert set(found) == set(_RESOURCES)
-    assert {name for name, annotation in found.items() if annotation == "ContentStore"} == set(CONTENT_RESOURCES)
-    assert all(lookup(StateStore(), name) is not None for name in found)
+    resources = stub_leaves("StateStore", is_resource)
+    assert set(resources) == set(_RESOURCES)
+    content_resources = {name for name, annotation in resources.items() if annotation == "ContentStore"}
+    assert content_resources == set(CONTENT_RESOURCES)
+    store = StateStore()
+    for name in resources:
+        assert isinstance(lookup(store, name), openai_responses.Objects), name
 
 
 @pytest.mark.parametrize(
-    "value, takers",
+    ("value", "endpoint_types"),
     [
-        ("text", "Text Binary"),
-        (b"bytes", "Binary Image"),
-        ([[0.5, 1]], "Vector"),
-        (cut("turn"), "Text"),
-        ({}, "Object Text Binary Image Vector"),
+        ("text", {"TextEndpoint", "BinaryEndpoint"}),
+        (b"bytes", {"BinaryEndpoint", "ImageEndpoint"}),
+        ([[0.5, 1]], {"VectorEndpoint"}),
+        (cut("turn"), {"TextEndpoint"}),
+        ({}, {"ObjectEndpoint", "TextEndpoint", "BinaryEndpoint", "ImageEndpoint", "VectorEndpoint"}),
     ],
+    ids=["text", "bytes", "vectors", "turn", "dict"],
 )
-def test_stubs_accept_the_same_values_as_endpoints(value, takers):
-    def takes(name):
-        try:
-            lookup(OpenAIMock(), name).response = value
-        except TypeError:
-            return False
-        return True
-
-    takers = {f"{annotation}Endpoint" for annotation in takers.split()}
-    accepted_by_stubs = {
-        name: annotation in takers for name, annotation in stub_endpoints().items() if name in ENDPOINT_NAMES
-    }
-    assert accepted_by_stubs == {name: takes(name) for name in accepted_by_stubs}
+def test_stubs_accept_the_same_values_as_endpoints(value, endpoint_types):
+    openai_mock = OpenAIMock()
+    accepted = set()
+    for name in ENDPOINT_NAMES:
+        with contextlib.suppress(TypeError):
+            lookup(openai_mock, name).response = value
+            accepted.add(name)
+    types_of_endpoints = stub_endpoints()
+    assert accepted == {name for name in ENDPOINT_NAMES if types_of_endpoints[name] in endpoint_types}
 
 
-def parameters(node):
-    """Name and kind of the parameters of a function in the stubs."""
+def stub_parameters(node):
+    """Return the name and kind of each parameter of a function in the stubs, and whether it has a default."""
     kinds = inspect.Parameter
-    declared = [(arg.arg, kinds.POSITIONAL_ONLY) for arg in node.args.posonlyargs]
-    declared += [(arg.arg, kinds.POSITIONAL_OR_KEYWORD) for arg in node.args.args]
-    declared += [(node.args.vararg.arg, kinds.VAR_POSITIONAL)] if node.args.vararg else []
-    declared += [(arg.arg, kinds.KEYWORD_ONLY) for arg in node.args.kwonlyargs]
-    return declared + ([(node.args.kwarg.arg, kinds.VAR_KEYWORD)] if node.args.kwarg else [])
+    arguments = node.args
+    positional = [(arg.arg, kinds.POSITIONAL_ONLY) for arg in arguments.posonlyargs]
+    positional += [(arg.arg, kinds.POSITIONAL_OR_KEYWORD) for arg in arguments.args]
+    first_default = len(positional) - len(arguments.defaults)
+    parameters = [(name, kind, index >= first_default) for index, (name, kind) in enumerate(positional)]
+    if arguments.vararg:
+        parameters.append((arguments.vararg.arg, kinds.VAR_POSITIONAL, False))
+    for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        parameters.append((arg.arg, kinds.KEYWORD_ONLY, default is not None))
+    if arguments.kwarg:
+        parameters.append((arguments.kwarg.arg, kinds.VAR_KEYWORD, False))
+    return parameters
 
 
-def functions(body, prefix=""):
-    """The public functions and methods of the stubs by dotted name; of overloads the last."""
+def stub_functions(body, prefix=""):
+    """Return the public functions and methods of the stubs by dotted name. Of overloads, it is the last."""
     found = {}
     for node in body:
-        public = getattr(node, "name", "_")[0] != "_"
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (public or node.name == "__init__"):
-            found[f"{prefix}{node.name}"] = node
-        if isinstance(node, ast.ClassDef) and public and node.name != "ContentStore":
-            found |= functions(node.body, f"{node.name}.")
+        name = getattr(node, "name", "_")
+        is_public = not name.startswith("_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (is_public or name == "__init__"):
+            found[f"{prefix}{name}"] = node
+        if isinstance(node, ast.ClassDef) and is_public and name != "ContentStore":
+            found |= stub_functions(node.body, f"{name}.")
     return found
 
 
-@pytest.mark.parametrize("name", functions(STUB_TREE.body))
+@pytest.mark.parametrize("name", stub_functions(STUB_TREE.body))
 def test_stubs_declare_the_parameters_of_functions(name):
-    node, member = functions(STUB_TREE.body)[name], lookup(openai_responses, name)
+    node = stub_functions(STUB_TREE.body)[name]
+    member = lookup(openai_responses, name)
     if isinstance(member, property | functools.cached_property):
         assert ast.unparse(node.decorator_list[0]).endswith(("property", "setter", "deleter"))
-    else:
-        assert parameters(node) == [
-            (parameter.name, parameter.kind) for parameter in inspect.signature(member).parameters.values()
-        ]
+        return
+    parameters = inspect.signature(member).parameters.values()
+    assert stub_parameters(node) == [
+        (parameter.name, parameter.kind, parameter.default is not parameter.empty) for parameter in parameters
+    ]
 
 
-def test_stubs_declare_the_public_methods_of_classes():
-    for name in ("OpenAIMock", "Endpoint", "Rule", "Objects", "MockTransport", "EventStream", "AsyncEventStream"):
-        module_classes = [
-            cls for cls in getattr(openai_responses, name).__mro__ if cls.__module__ == "openai_responses"
-        ]
-        public_classes = [cls for cls in module_classes if not cls.__name__.startswith("_")]
-        public = {attribute for cls in public_classes for attribute in vars(cls) if attribute[0] != "_"}
-        stubbed = {
-            dotted.partition(".")[2] for cls in public_classes for dotted in functions([STUB_CLASSES[cls.__name__]])
-        }
-        assert public == stubbed - {"__init__"}, name
+@pytest.mark.parametrize(
+    "name", ["OpenAIMock", "Endpoint", "Rule", "Objects", "MockTransport", "EventStream", "AsyncEventStream"]
+)
+def test_stubs_declare_the_public_methods_of_classes(name):
+    public_names = set()
+    stub_names = set()
+    for cls in getattr(openai_responses, name).__mro__:
+        if cls.__module__ != "openai_responses" or cls.__name__.startswith("_"):
+            continue
+        public_names.update(attribute for attribute in vars(cls) if not attribute.startswith("_"))
+        stub_names.update(dotted.partition(".")[2] for dotted in stub_functions([STUB_CLASSES[cls.__name__]]))
+    assert public_names == stub_names - {"__init__"}
 
 
 @pytest.mark.parametrize("name", ["Record", "Turn", "ToolCall", "Citation", "Streamed", "Pace"])
 def test_stubs_declare_the_fields_of_dataclasses(name):
-    assert list(attributes(name)) == [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
+    assert list(stub_attributes(name)) == [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
 
 
 def test_stubs_export_the_same_names_as_the_module():
     assigned = {ast.unparse(node.targets[0]): node.value for node in STUB_TREE.body if isinstance(node, ast.Assign)}
     exported = ast.literal_eval(assigned["__all__"])
     assert exported == openai_responses.__all__
-    imported = {alias.name for node in STUB_TREE.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert set(exported) <= {node.name for node in STUB_TREE.body if hasattr(node, "name")} | imported
+    defined = set()
+    for node in STUB_TREE.body:
+        if hasattr(node, "name"):
+            defined.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            defined.update(alias.name for alias in node.names)
+    assert set(exported) <= defined
 
 
-SUBMODULES = {}  # their syntax trees by dotted name
-for path in STUBS.rglob("*.pyi"):
-    parts = [part for part in path.relative_to(STUBS).with_suffix("").parts if part != "__init__"]
-    if parts and parts[0][0] != "_":
-        SUBMODULES[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
+def submodule_trees():
+    """Return the syntax trees of the stubs of public submodules, by dotted name."""
+    trees = {}
+    for path in STUBS.rglob("*.pyi"):
+        parts = [part for part in path.relative_to(STUBS).with_suffix("").parts if part != "__init__"]
+        if parts and not parts[0].startswith("_"):
+            trees[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
+    return trees
+
+
+SUBMODULES = submodule_trees()
 
 
 def test_stubs_contain_exactly_the_submodules():
@@ -12988,14 +13030,13 @@ def test_stubs_of_submodules_declare_existing_names(name):
     module = sys.modules[f"openai_responses.{name}"]
     for node in SUBMODULES[name].body:
         if isinstance(node, ast.ImportFrom) and node.level:
-            assert all(hasattr(module, alias.name) for alias in node.names)
+            assert {alias.name for alias in node.names} <= set(dir(module))
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-            assert {public_name for public_name in sys.modules[node.module].__all__ if public_name[0] != "_"} <= set(
-                vars(module)
-            )
+            public_names = [public_name for public_name in sys.modules[node.module].__all__ if public_name[0] != "_"]
+            assert set(public_names) <= set(dir(module))
         if isinstance(node, ast.FunctionDef):
-            by_name = [parameter for parameter, _ in parameters(node)]
-            inspect.signature(getattr(module, node.name)).bind(**dict.fromkeys(by_name))
+            parameter_names = [parameter_name for parameter_name, _, _ in stub_parameters(node)]
+            inspect.signature(getattr(module, node.name)).bind(**dict.fromkeys(parameter_names))
 
 
 VALID_CODE = """\
@@ -13099,7 +13140,7 @@ async_client = httpx.AsyncClient(transport=MockTransport(openai_mock.router.asyn
 openai_responses.ext.httpx.Request("GET", "https://example.test")
 """
 
-# The code mypy reports, and the wrong lines it does so with.
+# Lines that a type checker should report, by mypy's error code.
 INVALID_LINES = {
     "attr-defined": [
         "from openai_responses.ext.httpx import MockTransprt",
@@ -13140,46 +13181,46 @@ INVALID_LINES = {
 }
 
 
+SAMPLE = VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values()))
+
+
 @pytest.fixture
 def run_type_checker(tmp_path):
-    """Runs a type checker over what is right and what is wrong; gives its process and the folder."""
+    """Return a function that runs a type checker over the valid code and the invalid lines."""
     shutil.copytree(STUBS, tmp_path / "path" / "openai_responses")  # a `-stubs` folder would have to be installed
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "sample.py").write_text(VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values())))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "sample.py").write_text(SAMPLE)
 
-    def check(arguments, **files):
-        for name, text in files.items():
-            (tmp_path / "project" / f"{name}.json").write_text(text)
-        path = str(tmp_path / "path")
-        return python(*arguments.split(), cwd=tmp_path / "project", succeeds=False, MYPYPATH=path)
+    def run_type_checker(arguments):
+        return python(*arguments.split(), cwd=project, succeeds=False, MYPYPATH=str(tmp_path / "path"))
 
-    return check
+    return run_type_checker
 
 
 def test_mypy_accepts_valid_code_and_reports_invalid_lines(run_type_checker, pytestconfig, monkeypatch):
     pytest.importorskip("mypy")
-    if hasattr(pytestconfig, "cache"):  # what it finds in the SDK takes ten times as long as the rest
+    if hasattr(pytestconfig, "cache"):  # to check the SDK takes ten times as long as the rest
         monkeypatch.setenv("MYPY_CACHE_DIR", str(pytestconfig.cache.mkdir("mypy")))
     run = run_type_checker("-m mypy --strict --config-file= --no-error-summary --hide-error-context sample.py")
     assert not run.stderr
-    reports = [line for line in run.stdout.splitlines() if ": error: " in line]
+    found = []
+    for line in run.stdout.splitlines():
+        if ": error: " in line:
+            path, number, _ = line.split(":", 2)
+            found.append((path, int(number), line.rpartition("[")[2].rstrip("]")))
     codes = [code for code, lines in INVALID_LINES.items() for _ in lines]
-    expected = [("sample.py", number, code) for number, code in enumerate(codes, VALID_CODE.count("\n") + 1)]
-    found = [(*line.split(":")[:2], line.rpartition("[")[2].rstrip("]")) for line in reports]
-    assert [(path, int(number), code) for path, number, code in found] == expected
+    assert found == [("sample.py", number, code) for number, code in enumerate(codes, VALID_CODE.count("\n") + 1)]
 
 
-def test_pyright_accepts_valid_code_and_reports_invalid_lines(run_type_checker):
+def test_pyright_accepts_valid_code_and_reports_invalid_lines(run_type_checker, tmp_path):
     pytest.importorskip("basedpyright")  # pyright with a node of its own
     settings = {"typeCheckingMode": "standard", "extraPaths": ["../path"]}
-    run = run_type_checker(
-        f"-m basedpyright --pythonpath {sys.executable} --outputjson .", pyrightconfig=json.dumps(settings)
-    )
-    reports = [report for report in json.loads(run.stdout)["generalDiagnostics"] if report["severity"] == "error"]
-    wrong = range(
-        VALID_CODE.count("\n"), (VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values()))).count("\n") + 1
-    )
-    assert {report["range"]["start"]["line"] for report in reports} == set(wrong)
+    (tmp_path / "project" / "pyrightconfig.json").write_text(json.dumps(settings))
+    run = run_type_checker(f"-m basedpyright --pythonpath {sys.executable} --outputjson .")
+    reports = json.loads(run.stdout)["generalDiagnostics"]
+    reported_lines = {report["range"]["start"]["line"] for report in reports if report["severity"] == "error"}
+    assert reported_lines == set(range(VALID_CODE.count("\n"), SAMPLE.count("\n") + 1))
 
 
 # ======================================================================================================================
