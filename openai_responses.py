@@ -1831,7 +1831,12 @@ def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit
 
 
 def _to_json(value: Any, place: str) -> Any:
-    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object."""
+    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object.
+
+    Placeholders stay: a default can have fields that the SDK's model lacks.
+    """
+    if isinstance(value, (_NewId, _Timestamp)):
+        return value
     try:
         return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
     except (RecursionError, TypeError, ValueError):
@@ -9575,7 +9580,8 @@ class _RealtimeSession(_AudioSession):
     Sessions of type "transcription" only differ in what follows a turn: they always transcribe it, and don't respond.
     """
 
-    client_events = "realtime.RealtimeClientEventParam"
+    # the first one's input also takes references to items; earlier releases of the SDK don't have it
+    client_events = "realtime.ResponseCreateEventWithReferencesParam realtime.RealtimeClientEventParam"
 
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
@@ -10133,12 +10139,22 @@ class _UtteranceSession(_AudioSession):
 
 
 def _utterance_answer_events(call: _Call, answer: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the transcript and the audio of the answer to an utterance."""
+    """Return the events with the transcript and the audio of the answer to an utterance.
+
+    The events are produced while they are sent, but the transcript of the session and the times of the utterance are
+    those of now: when the events are sent, the session may have handled later messages.
+    """
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
-    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
-        yield None, session.timed_event("session.output_transcript.delta", delta=piece)
-        yield None, session.timed_event("session.output_audio.delta", delta=audio)
+    transcript_delta = session.timed_event("session.output_transcript.delta")
+    audio_delta = session.timed_event("session.output_audio.delta")
+
+    def events() -> Iterator[_Event]:
+        for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
+            yield None, {**transcript_delta, "delta": piece}
+            yield None, {**audio_delta, "delta": audio}
+
+    return events()
 
 
 class _TranslationSession(_UtteranceSession):

@@ -9057,41 +9057,63 @@ SERVER_EVENTS = {
     "live.forks": "live.ForkServerEvent",
     "live.sideband": "live.ConnectServerEvent",
 }
-CONNECT_PARAMS = {name: {"model": "gpt-4o-realtime-preview"} for name in ("realtime", "beta.realtime")}
+CONNECT_PARAMS = {
+    "realtime": {"model": "gpt-4o-realtime-preview"},
+    "beta.realtime": {"model": "gpt-4o-realtime-preview"},
+    "realtime.translations": {"model": "gpt-realtime-translate"},
+    "live.forks": {"session_id": "sess_1"},
+    "live.sideband": {"session_id": "sess_1"},
+}
 RESPONSE_CREATE = {"type": "response.create"}
-NOISE, SILENCE = b"\1\2" * 4800, bytes(48 * 200)  # 200 ms of either
+NOISE = b"\1\2" * 4800  # 200 ms of sound in the default format
+SILENCE = bytes(9600)  # 200 ms
+PCM_FORMAT = {"type": "audio/pcm", "rate": 24000}
+VAD_DEFAULTS = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+TRANSCRIPTION_AUDIO_INPUT = {
+    "format": PCM_FORMAT,
+    "transcription": None,
+    "noise_reduction": None,
+    "turn_detection": VAD_DEFAULTS | {"idle_timeout_ms": None},
+}
+RESPONDING_VAD = VAD_DEFAULTS | {"create_response": True, "interrupt_response": True}
+REALTIME_AUDIO_INPUT = TRANSCRIPTION_AUDIO_INPUT | {"turn_detection": RESPONDING_VAD | {"idle_timeout_ms": None}}
 
 
 def in_base64(data):
+    """Return bytes as a base64 string."""
     return base64.b64encode(data).decode()
 
 
 def item(text="Hi", role="user", part_type="input_text", **item_fields):
-    content = [{"type": part_type, "text": text}]
-    return {
-        "type": "conversation.item.create",
-        "item": {"type": "message", "role": role, "content": content, **item_fields},
-    }
+    """Return the client event that adds a message to the conversation."""
+    message = {"type": "message", "role": role, "content": [{"type": part_type, "text": text}]}
+    return {"type": "conversation.item.create", "item": message | item_fields}
 
 
 def function_output_message(call_id, output="sunny"):
+    """Return the client event that adds the output of a tool call to the conversation."""
     output_item = {"type": "function_call_output", "call_id": call_id, "output": output}
     return {"type": "conversation.item.create", "item": output_item}
 
 
 def append_audio(data, event_type="input_audio_buffer.append"):
+    """Return the client event that adds audio to the input buffer."""
     return {"type": event_type, "audio": in_base64(data)}
 
 
 def update_audio_input(**settings):
+    """Return the client event that changes settings of the input audio."""
     return {"type": "session.update", "session": {"type": "realtime", "audio": {"input": settings}}}
 
 
 def realtime_events(kind, *messages, name="realtime", client=None, **settings):
-    """All the events of a session with these messages, each as the SDK's types have it; a type is waited for."""
+    """Return all events of a new session that receives these messages, validated with the SDK's types.
+
+    A message that is the type of a final event means: wait for that event before the next message is sent.
+    """
     settings = CONNECT_PARAMS.get(name, {}) | settings
 
-    async def scene():
+    async def use_session():
         events = []
         async with enter(lookup(client or sdk(kind), name).connect(**settings)) as connection:
             for message in (*messages, {"type": "the.end"}):
@@ -9099,35 +9121,156 @@ def realtime_events(kind, *messages, name="realtime", client=None, **settings):
                     events += await send_and_receive(connection, final_types=[message])
                     continue
                 await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
-            while "the.end" not in str(events[-1:]):
+            while "the.end" not in str(events[-1:]):  # the error about an unknown type is the last event
                 events.append(json.loads(await awaited(connection.recv_bytes())))
                 valid(SERVER_EVENTS[name], events[-1])
         return events[:-1]
 
-    return run_coroutine(kind, scene())
+    return run_coroutine(kind, use_session())
 
 
-def kinds(events):
-    """The types of events, of repeated ones the first."""
+def distinct_event_types(events):
+    """Return the types of events in order, with consecutive repetitions left out."""
     return [event_type for event_type, _ in itertools.groupby(event["type"] for event in events)]
 
 
 def events_of_type(events, event_type):
+    """Return the events of a type."""
     return [event for event in events if event["type"] == event_type]
 
 
+def error_codes(events):
+    """Return the codes of the error events."""
+    return [event["error"]["code"] for event in events_of_type(events, "error")]
+
+
 def last_response(events):
+    """Return the response that finished last."""
     return events_of_type(events, "response.done")[-1]["response"]
 
 
 def response_texts(response):
-    """What was said in a response, aloud or not."""
-    parts = [part for item in response["output"] for part in item.get("content", ())]
-    return [part.get("text", part.get("transcript")) for part in parts]
+    """Return the texts and transcripts in the output of a response."""
+    texts = []
+    for output_item in response["output"]:
+        for part in output_item.get("content", ()):
+            texts.append(part.get("text", part.get("transcript")))
+    return texts
 
 
-ITEM_ADDED_EVENTS = ["response.output_item.added", "conversation.item.added"]
-ITEM_DONE_EVENTS = ["conversation.item.done", "response.output_item.done"]
+def all_response_texts(events):
+    """Return the texts of each finished response."""
+    return [response_texts(event["response"]) for event in events_of_type(events, "response.done")]
+
+
+def pop_expiry(fields):
+    """Remove and return the seconds until an object expires, rounded to tens."""
+    return round(fields.pop("expires_at") - time.time(), -1)
+
+
+def test_realtime_session_has_the_default_settings(openai_mock):
+    session = realtime_events("sync", model="gpt-realtime-mini")[0]["session"]
+    assert pop_expiry(session) == 3600
+    assert session.pop("id", "sess_0").startswith("sess_")  # early releases of openai 2 don't have it
+    assert session.pop("object", "realtime.session") == "realtime.session"
+    assert session == {
+        "type": "realtime",
+        "model": "gpt-realtime-mini",
+        "output_modalities": ["audio"],
+        "instructions": "You are a helpful assistant.",
+        "tools": [],
+        "tool_choice": "auto",
+        "max_output_tokens": "inf",
+        "tracing": None,
+        "truncation": "auto",
+        "prompt": None,
+        "include": None,
+        "audio": {
+            "input": REALTIME_AUDIO_INPUT,
+            "output": {"format": PCM_FORMAT, "voice": "alloy", "speed": 1.0},
+        },
+    }
+
+
+def test_transcription_session_has_the_default_settings(openai_mock):
+    session = realtime_events("sync", extra_query={"intent": "transcription"})[0]["session"]
+    assert pop_expiry(session) == 3600
+    assert session.pop("id").startswith("sess_")
+    assert session == {
+        "type": "transcription",
+        "object": "realtime.transcription_session",
+        "model": "gpt-4o-realtime-preview",
+        "include": None,
+        "audio": {"input": TRANSCRIPTION_AUDIO_INPUT},
+    }
+
+
+BETA_SESSION_DEFAULTS = {
+    "object": "realtime.session",
+    "model": "gpt-4o-realtime-preview",
+    "modalities": ["audio", "text"],
+    "instructions": "You are a helpful assistant.",
+    "voice": "alloy",
+    "input_audio_format": "pcm16",
+    "output_audio_format": "pcm16",
+    "input_audio_transcription": None,
+    "input_audio_noise_reduction": None,
+    "turn_detection": RESPONDING_VAD,
+    "tools": [],
+    "tool_choice": "auto",
+    "temperature": 0.8,
+    "speed": 1.0,
+    "max_response_output_tokens": "inf",
+    "tracing": None,
+}
+
+
+def test_beta_realtime_session_has_the_default_settings(openai_mock):
+    created, conversation_created = realtime_events("sync", name="beta.realtime")
+    assert created["session"].pop("id").startswith("sess_")
+    assert created["session"] == BETA_SESSION_DEFAULTS
+    conversation = conversation_created["conversation"]
+    assert conversation.pop("id").startswith("conv_")
+    assert conversation == {"object": "realtime.conversation"}
+
+
+def test_beta_realtime_session_can_be_created_over_http(client):
+    session = client.beta.realtime.sessions.create().to_dict(warnings=False)
+    assert session.pop("id").startswith("sess_")
+    client_secret = session.pop("client_secret")
+    assert client_secret["value"].startswith("ek_")
+    assert pop_expiry(client_secret) == 60
+    assert session == BETA_SESSION_DEFAULTS
+
+
+@requires("realtime.translations.connect")
+def test_translation_session_has_the_default_settings(openai_mock):
+    (created,) = realtime_events("sync", name="realtime.translations")
+    session = created["session"]
+    assert session.pop("id").startswith("sess_")
+    assert pop_expiry(session) == 3600
+    assert session == {
+        "type": "translation",
+        "model": "gpt-realtime-translate",
+        "audio": {"input": {}, "output": {"language": "en"}},
+    }
+
+
+@pytest.mark.parametrize("name", ["live", "live.forks"])
+@requires("live.forks.connect", "live.connect")
+def test_live_session_has_the_default_settings(openai_mock, name):
+    (started,) = realtime_events("sync", {"type": "session.start", "session": {}}, name=name)
+    session = started["session"]
+    expected_id = "sess_1" if name == "live.forks" else "sess_"
+    assert session.pop("id").startswith(expected_id)
+    assert pop_expiry(session) == 3600
+    assert session == {
+        "status": "active",
+        "model": "gpt-live-1",
+        "audio": {"format": PCM_FORMAT, "output": {"voice": "marin"}},
+    }
+
+
 CONTENT_PART_EVENTS = ("response.content_part.added", "response.content_part.done")
 AUDIO_EVENTS = [
     CONTENT_PART_EVENTS[0],
@@ -9144,10 +9287,12 @@ TEXT_EVENTS = [
     CONTENT_PART_EVENTS[1],
 ]
 FUNCTION_CALL_EVENTS = ["response.function_call_arguments.delta", "response.function_call_arguments.done"]
+ITEM_ADDED_EVENTS = ["response.output_item.added", "conversation.item.added"]
+ITEM_DONE_EVENTS = ["conversation.item.done", "response.output_item.done"]
 
 
 @pytest.mark.parametrize(
-    ("turn", "asked", "middle"),
+    ("turn", "response_params", "output_events"),
     [
         ("Hello", {}, AUDIO_EVENTS),
         ("Hello", {"output_modalities": ["text"]}, TEXT_EVENTS),
@@ -9160,19 +9305,139 @@ FUNCTION_CALL_EVENTS = ["response.function_call_arguments.delta", "response.func
         (refusal("Hello"), {"output_modalities": ["text"]}, TEXT_EVENTS),
         (..., {}, AUDIO_EVENTS),
     ],
+    ids=["audio", "text", "function call", "audio and function call", "refusal", "default"],
 )
-def test_realtime_response_sends_its_lifecycle_events(openai_mock, client_kind, turn, asked, middle):
+def test_realtime_response_sends_its_lifecycle_events(openai_mock, client_kind, turn, response_params, output_events):
     openai_mock.realtime.connect.response = streamed(turn, chunk=100)
-    created, *events = realtime_events(client_kind, item(), RESPONSE_CREATE | {"response": asked})
+    created, *events = realtime_events(client_kind, item(), RESPONSE_CREATE | {"response": response_params})
     assert created["type"] == "session.created"
     first_events = ["conversation.item.added", "conversation.item.done", "response.created", "rate_limits.updated"]
-    assert kinds(events) == [*first_events, *ITEM_ADDED_EVENTS, *middle, *ITEM_DONE_EVENTS, "response.done"]
-    response = last_response(events)
-    assert (response["status"], response["conversation_id"][:5]) == ("completed", "conv_")
-    assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + response["usage"]["output_tokens"]
+    item_events = [*ITEM_ADDED_EVENTS, *output_events, *ITEM_DONE_EVENTS]
+    assert distinct_event_types(events) == [*first_events, *item_events, "response.done"]
     assert len({event["event_id"] for event in events}) == len(events)
+    response = last_response(events)
+    assert response["status"] == "completed"
+    assert response["conversation_id"].startswith("conv_")
+    assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + response["usage"]["output_tokens"]
     if "Hello" in repr(turn):
         assert response_texts(response) == ["Hello"]
+
+
+def response_events(turn, output_modalities):
+    """Return the events of a response from its first item on, without event IDs, and the response."""
+    with OpenAIMock() as openai_mock:
+        openai_mock.realtime.connect.response = streamed(turn, chunk=2)
+        response_params = {"output_modalities": output_modalities}
+        _, _, _, *events = realtime_events("sync", RESPONSE_CREATE | {"response": response_params})
+    for event in events:
+        assert event.pop("event_id").startswith("event_")
+    *events, done = events
+    return events, done["response"]
+
+
+def output_item_events(response, output_item, initial_fields, output_events):
+    """Return the expected events of the only output item of a response."""
+    position = {"response_id": response["id"], "output_index": 0}
+    initial = output_item | {"status": "in_progress"} | initial_fields
+    added = {"previous_item_id": None, "item": initial}
+    return [
+        {"type": "response.output_item.added", "item": initial} | position,
+        {"type": "conversation.item.added"} | added,
+        *(event | position | {"item_id": output_item["id"]} for event in output_events),
+        {"type": "conversation.item.done"} | added | {"item": output_item},
+        {"type": "response.output_item.done", "item": output_item} | position,
+    ]
+
+
+def test_realtime_text_response_events_have_all_fields():
+    events, response = response_events("Hey", ["text"])
+    output_item = {
+        "id": response["output"][0]["id"],
+        "object": "realtime.item",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": "Hey"}],
+    }
+    assert response["output"] == [output_item]
+    output_events = [
+        {"type": "response.content_part.added", "part": {"type": "text", "text": ""}, "content_index": 0},
+        {"type": "response.output_text.delta", "delta": "He", "content_index": 0},
+        {"type": "response.output_text.delta", "delta": "y", "content_index": 0},
+        {"type": "response.output_text.done", "text": "Hey", "content_index": 0},
+        {"type": "response.content_part.done", "part": {"type": "text", "text": "Hey"}, "content_index": 0},
+    ]
+    assert events == output_item_events(response, output_item, {"content": []}, output_events)
+
+
+def test_realtime_audio_response_events_have_all_fields():
+    events, response = response_events("Hey", ["audio"])
+    output_item = {
+        "id": response["output"][0]["id"],
+        "object": "realtime.item",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_audio", "transcript": "Hey"}],
+    }
+    assert response["output"] == [output_item]
+    ten_ms = bytes(480)  # of silence, for each character
+    output_events = [
+        {"type": "response.content_part.added", "part": {"type": "audio", "transcript": ""}},
+        {"type": "response.output_audio_transcript.delta", "delta": "He"},
+        {"type": "response.output_audio.delta", "delta": in_base64(ten_ms * 2)},
+        {"type": "response.output_audio_transcript.delta", "delta": "y"},
+        {"type": "response.output_audio.delta", "delta": in_base64(ten_ms)},
+        {"type": "response.output_audio.done"},
+        {"type": "response.output_audio_transcript.done", "transcript": "Hey"},
+        {"type": "response.content_part.done", "part": {"type": "audio", "transcript": "Hey"}},
+    ]
+    output_events = [event | {"content_index": 0} for event in output_events]
+    assert events == output_item_events(response, output_item, {"content": []}, output_events)
+
+
+def test_realtime_function_call_events_have_all_fields():
+    events, response = response_events(tool_call("f", {}, "call_1"), ["audio"])
+    output_item = {
+        "id": response["output"][0]["id"],
+        "object": "realtime.item",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": "call_1",
+        "name": "f",
+        "arguments": "{}",
+    }
+    assert response["output"] == [output_item]
+    done = {"type": "response.function_call_arguments.done", "call_id": "call_1", "name": "f", "arguments": "{}"}
+    output_events = [
+        {"type": "response.function_call_arguments.delta", "call_id": "call_1", "delta": "{}"},
+        done,
+    ]
+    assert events == output_item_events(response, output_item, {"arguments": ""}, output_events)
+
+
+def test_realtime_response_starts_without_output_and_usage(openai_mock):
+    created, *_, done = realtime_events("sync", RESPONSE_CREATE)[1:]
+    initial = created["response"]
+    assert initial["status"] == "in_progress"
+    assert initial["output"] == []
+    assert initial["usage"] is None
+    assert initial["status_details"] is None
+    final_fields = {"status": "completed", "output": done["response"]["output"], "usage": done["response"]["usage"]}
+    assert done["response"] == initial | final_fields
+
+
+def test_cut_realtime_response_is_incomplete(openai_mock):
+    openai_mock.realtime.connect.response = cut("Hello")
+    response = last_response(realtime_events("sync", RESPONSE_CREATE))
+    assert response["status"] == "incomplete"
+    assert response["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+    assert response["output"][0]["status"] == "incomplete"
+
+
+def test_realtime_response_cannot_have_citations(openai_mock):
+    with pytest.raises(TypeError, match="a realtime response cannot have citations"):
+        openai_mock.realtime.connect.response = cited("Hi", url="https://example.com")
 
 
 def test_realtime_audio_and_transcript_are_streamed_in_deltas(openai_mock, client_kind):
@@ -9190,6 +9455,36 @@ def test_realtime_audio_and_transcript_are_streamed_in_deltas(openai_mock, clien
     assert "audio" not in json.dumps(last_response(events)["output"]).replace("output_audio", "")
 
 
+@pytest.mark.parametrize(
+    ("audio_type", "silence"),
+    [
+        ("audio/pcm", b"\0" * 480),
+        ("audio/pcmu", b"\xff" * 80),
+        ("audio/pcma", b"\xd5" * 80),
+    ],
+    ids=["pcm", "pcmu", "pcma"],
+)
+def test_realtime_output_audio_has_the_format_of_the_session(openai_mock, audio_type, silence):
+    openai_mock.realtime.connect.response = "Hey"
+    session = {"type": "realtime", "audio": {"output": {"format": {"type": audio_type}}}}
+    events = realtime_events("sync", {"type": "session.update", "session": session}, RESPONSE_CREATE)
+    (delta,) = events_of_type(events, "response.output_audio.delta")
+    assert base64.b64decode(delta["delta"]) == silence * 3  # 10 ms for each character
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "silence"),
+    [("pcm16", b"\0" * 480), ("g711_ulaw", b"\xff" * 80), ("g711_alaw", b"\xd5" * 80)],
+    ids=["pcm16", "ulaw", "alaw"],
+)
+def test_beta_realtime_output_audio_has_the_format_of_the_session(openai_mock, audio_format, silence):
+    openai_mock.beta.realtime.connect.response = "Hey"
+    update = {"type": "session.update", "session": {"output_audio_format": audio_format}}
+    events = realtime_events("sync", update, RESPONSE_CREATE, name="beta.realtime")
+    (delta,) = events_of_type(events, "response.audio.delta")
+    assert base64.b64decode(delta["delta"]) == silence * 3
+
+
 def test_realtime_tool_loop_uses_rules_and_callables(openai_mock, client_kind):
     connect = openai_mock.realtime.connect
     connect.when("Tokyo").response = tool_call("get_weather", city="Tokyo")
@@ -9200,64 +9495,98 @@ def test_realtime_tool_loop_uses_rules_and_callables(openai_mock, client_kind):
     weather = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
     session = {"type": "realtime", "tools": [weather], "instructions": "Be brief.", "output_modalities": ["text"]}
 
-    async def scene():
-        async with enter(sdk(client_kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+    async def use_session():
+        async with enter(sdk(client_kind).realtime.connect(model="gpt-realtime")) as connection:
             update = {"type": "session.update", "session": session}
+            question = item("Weather in Tokyo?")
             received = await send_and_receive(connection, update, final_types=["session.updated"])
-            received += await send_and_receive(
-                connection, item("Weather in Tokyo?"), final_types=["conversation.item.done"]
-            )
+            received += await send_and_receive(connection, question, final_types=["conversation.item.done"])
             received += await send_and_receive(connection, RESPONSE_CREATE)
             (call,) = last_response(received)["output"]
-            received += await send_and_receive(
-                connection, function_output_message(call["call_id"]), final_types=["conversation.item.done"]
-            )
+            output = function_output_message(call["call_id"])
+            received += await send_and_receive(connection, output, final_types=["conversation.item.done"])
             return received + await send_and_receive(connection, RESPONSE_CREATE)
 
-    events = run_coroutine(client_kind, scene())
+    events = run_coroutine(client_kind, use_session())
     assert response_texts(last_response(events)) == ["sunny 3 get_weather Be brief."]
     assert tool_result_rule.call_count == 1
     assert connect.call_count == 5
-    assert events_of_type(events, "conversation.item.added")[0]["previous_item_id"] is None
 
 
-def test_realtime_items_are_created_retrieved_truncated_and_deleted(openai_mock, client_kind):
-    truncate_params = {"item_id": "b", "content_index": 0, "audio_end_ms": 10}
+def added_item_ids(events):
+    """Return the ID of each added item with that of the item before it."""
+    added = events_of_type(events, "conversation.item.added")
+    return [(event["item"]["id"], event["previous_item_id"]) for event in added]
+
+
+def test_realtime_item_is_inserted_after_the_previous_item(openai_mock, client_kind):
     events = realtime_events(
         client_kind,
         item("A", id="a"),
         item("C", id="c"),
-        item("B", role="assistant", part_type="output_text", id="b") | {"previous_item_id": "a"},
+        item("B", id="b") | {"previous_item_id": "a"},
         item("Z", id="z") | {"previous_item_id": "root"},
-        {"type": "conversation.item.truncate", **truncate_params},
-        {"type": "conversation.item.truncate", **truncate_params, "item_id": "a"},
-        item("A", id="a"),
-        {"type": "conversation.item.retrieve", "item_id": "b"},
-        {"type": "conversation.item.delete", "item_id": "c"},
         RESPONSE_CREATE,
     )
-    added = [
-        (event["item"]["id"], event["previous_item_id"]) for event in events_of_type(events, "conversation.item.added")
-    ]
-    assert added[:4] == [("a", None), ("c", "a"), ("b", "a"), ("z", None)]
-    assert added[4][1] == "b"
-    (truncated,) = events_of_type(events, "conversation.item.truncated")
-    assert {key: truncated[key] for key in truncate_params} == truncate_params
-    (retrieved,) = events_of_type(events, "conversation.item.retrieved")
+    *created, answer = added_item_ids(events)
+    assert created == [("a", None), ("c", "a"), ("b", "a"), ("z", None)]
+    assert answer[1] == "c"
+
+
+def test_created_realtime_item_is_reported_with_its_defaults(openai_mock):
+    _, added, done = realtime_events("sync", item("Hi"))
+    created_item = added["item"]
+    assert created_item["id"].startswith("item_")
+    assert created_item["object"] == "realtime.item"
+    assert created_item["status"] == "completed"
+    assert created_item["content"] == [{"type": "input_text", "text": "Hi"}]
+    assert done["item"] == created_item
+    assert done["previous_item_id"] is None
+
+
+def test_duplicate_realtime_item_id_is_rejected(openai_mock, client_kind):
+    events = realtime_events(client_kind, item("A", id="a"), item("A", id="a"))
+    assert error_codes(events) == ["item_create_duplicate_item_id"]
+    assert events[-1]["error"]["param"] == "item.id"
+
+
+def test_truncated_realtime_item_loses_its_text(openai_mock, client_kind):
+    truncate_params = {"item_id": "b", "content_index": 0, "audio_end_ms": 10}
+    truncate = {"type": "conversation.item.truncate", **truncate_params}
+    answer = item("B", role="assistant", part_type="output_text", id="b")
+    retrieve = {"type": "conversation.item.retrieve", "item_id": "b"}
+    *_, truncated, retrieved = realtime_events(client_kind, answer, truncate, retrieve)
+    assert truncated.pop("event_id")
+    assert truncated == {"type": "conversation.item.truncated", **truncate_params}
     assert retrieved["item"]["content"] == [{"type": "output_text", "transcript": ""}]
-    assert [event["error"]["code"] for event in events_of_type(events, "error")] == [
-        "invalid_value",
-        "item_create_duplicate_item_id",
-    ]
-    assert events_of_type(events, "conversation.item.deleted")[0]["item_id"] == "c"
-
-
-TURN_DETECTION_PARAM = "session.audio.input.turn_detection"
-UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
 
 
 @pytest.mark.parametrize(
-    ("message", "code", "param", "words"),
+    ("role", "part_type", "content_index"),
+    [("user", "input_text", 0), ("assistant", "output_text", 1), ("assistant", "output_text", -1)],
+)
+def test_truncation_needs_a_content_part_of_the_assistant(openai_mock, role, part_type, content_index):
+    truncate = {"type": "conversation.item.truncate", "item_id": "a", "audio_end_ms": 10}
+    created = item("A", role=role, part_type=part_type, id="a")
+    events = realtime_events("sync", created, truncate | {"content_index": content_index})
+    assert error_codes(events) == ["invalid_value"]
+    assert events[-1]["error"]["message"] == "Only audio of the assistant can be truncated."
+
+
+def test_deleted_realtime_item_is_not_part_of_the_conversation(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = lambda request, conversation: str([each["id"] for each in conversation])
+    delete = {"type": "conversation.item.delete", "item_id": "a"}
+    events = realtime_events(client_kind, item("A", id="a"), item("B", id="b"), delete, RESPONSE_CREATE)
+    (deleted,) = events_of_type(events, "conversation.item.deleted")
+    assert deleted["item_id"] == "a"
+    assert response_texts(last_response(events)) == ["['b']"]
+
+
+TURN_DETECTION_PARAM = "session.audio.input.turn_detection"
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "param", "expected_text"),
     [
         ("{no json", None, None, "could not parse"),
         ({"type": "response.dance"}, "invalid_value", "type", "response.dance"),
@@ -9272,10 +9601,19 @@ UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
         ),
         (item(id="a") | {"previous_item_id": "x"}, "item_create_invalid_previous_item_id", "previous_item_id", "'x'"),
         (function_output_message("call_x"), "invalid_tool_call_id", "item.call_id", "call_x"),
-        *(
-            ({"type": f"conversation.item.{verb}", **UNKNOWN_ITEM}, f"item_{verb}_invalid_item_id", "item_id", "'x'")
-            for verb in ("retrieve", "truncate", "delete")
+        (
+            {"type": "conversation.item.retrieve", "item_id": "x"},
+            "item_retrieve_invalid_item_id",
+            "item_id",
+            "'conversation.item.retrieve': the item with id 'x' does not exist",
         ),
+        (
+            {"type": "conversation.item.truncate", "item_id": "x", "content_index": 0, "audio_end_ms": 1},
+            "item_truncate_invalid_item_id",
+            "item_id",
+            "'x'",
+        ),
+        ({"type": "conversation.item.delete", "item_id": "x"}, "item_delete_invalid_item_id", "item_id", "'x'"),
         ({"type": "input_audio_buffer.append", "audio": "%%%"}, "invalid_value", "audio", "base64"),
         ({"type": "input_audio_buffer.append", "audio": 3}, "invalid_type", "audio", "a string"),
         ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None, "0.00ms"),
@@ -9292,14 +9630,21 @@ UNKNOWN_ITEM = {"item_id": "x", "content_index": 0, "audio_end_ms": 1}
         ({"type": "response.create", "response": 3}, "invalid_type", "response", "an object"),
     ],
 )
-def test_realtime_session_continues_after_an_invalid_message(openai_mock, client_kind, message, code, param, words):
-    openai_mock.realtime.connect.response = ["I am still here."]  # what is refused takes no step
-    message = message if isinstance(message, str) else {"event_id": "event_mine", **message}
-    _, refused_event, *events = realtime_events(client_kind, message, RESPONSE_CREATE)
-    failed = refused_event["error"]
-    assert (refused_event["type"], failed["code"], failed["param"]) == ("error", code, param)
-    assert words in failed["message"]
-    assert failed["event_id"] == (None if isinstance(message, str) else "event_mine")
+def test_realtime_session_continues_after_an_invalid_message(
+    openai_mock, client_kind, message, code, param, expected_text
+):
+    openai_mock.realtime.connect.response = ["I am still here."]  # an invalid message doesn't consume a step
+    event_id = None
+    if isinstance(message, dict):
+        event_id = "event_mine"
+        message = {"event_id": event_id, **message}
+    _, error_event, *events = realtime_events(client_kind, message, RESPONSE_CREATE)
+    assert error_event["type"] == "error"
+    details = error_event["error"]
+    assert (details["code"], details["param"]) == (code, param)
+    assert details["type"] == "invalid_request_error"
+    assert expected_text in details["message"]
+    assert details["event_id"] == event_id
     assert response_texts(last_response(events)) == ["I am still here."]
 
 
@@ -9319,11 +9664,27 @@ def test_realtime_session_continues_after_an_invalid_message(openai_mock, client
 )
 def test_strict_realtime_session_validates_messages(client_kind, message, code, param):
     with OpenAIMock(strict=True):
-        _, refused_event, *events = realtime_events(client_kind, message, RESPONSE_CREATE)
-        assert (refused_event["error"]["code"], refused_event["error"]["param"]) == (code, param)
-        assert last_response(events)["status"] == "completed"
-        short = realtime_events(client_kind, append_audio(NOISE[:480]), {"type": "input_audio_buffer.commit"})
-    assert "buffer only has 10.00ms" in short[-1]["error"]["message"]
+        _, error_event, *events = realtime_events(client_kind, message, RESPONSE_CREATE)
+    assert (error_event["error"]["code"], error_event["error"]["param"]) == (code, param)
+    assert last_response(events)["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("strict", "duration_ms", "codes"),
+    [
+        (False, 10, []),
+        (True, 10, ["input_audio_buffer_commit_empty"]),
+        (True, 99, ["input_audio_buffer_commit_empty"]),
+        (True, 100, []),
+    ],
+)
+def test_strict_commit_needs_100_ms_of_audio(client_kind, strict, duration_ms, codes):
+    commit = {"type": "input_audio_buffer.commit"}
+    with OpenAIMock(strict=strict):
+        events = realtime_events(client_kind, append_audio(NOISE[: 48 * duration_ms]), commit)
+    assert error_codes(events) == codes
+    if codes:
+        assert f"buffer only has {duration_ms}.00ms" in events[-1]["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -9333,106 +9694,180 @@ def test_strict_realtime_session_validates_messages(client_kind, message, code, 
         {"turn_detection": {"type": "new_vad", "sensitivity": 3}},
         {"noise_reduction": {"type": "far_side"}, "dance": True},
     ],
+    ids=["format", "turn detection", "field"],
 )
 def test_realtime_settings_unknown_to_the_sdk_are_accepted(openai_mock, client_kind, settings):
-    async def scene():
-        async with enter(sdk(client_kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+    async def use_session():
+        async with enter(sdk(client_kind).realtime.connect(model="gpt-realtime")) as connection:
             update = await send_and_receive(connection, update_audio_input(**settings), final_types=["session.updated"])
             await awaited(connection.input_audio_buffer.append(audio=in_base64(NOISE)))
             return update[-1], (await send_and_receive(connection, RESPONSE_CREATE))[-1]
 
-    updated, done = run_coroutine(client_kind, scene())
+    updated, done = run_coroutine(client_kind, use_session())
     assert contains(updated["session"]["audio"]["input"], settings)
     assert done["response"]["status"] == "completed"
+
+
+def test_session_update_keeps_other_audio_settings(openai_mock):
+    session = {"type": "realtime", "audio": {"output": {"voice": "cedar"}}, "instructions": "Be brief."}
+    created, updated = realtime_events("sync", {"type": "session.update", "session": session})
+    expected = created["session"] | {"instructions": "Be brief."}
+    expected["audio"]["output"]["voice"] = "cedar"
+    assert updated["session"] == expected
 
 
 def test_realtime_usage_counts_spoken_input_and_output_as_audio_tokens(openai_mock, client_kind):
     openai_mock.realtime.connect.response = "Hello there."
     openai_mock.realtime.connect.when("again").response = "Bye"
-    disable_vad, commit, create_text = (
+    events = realtime_events(
+        client_kind,
         update_audio_input(turn_detection=None),
-        {"type": "input_audio_buffer.commit"},
-        RESPONSE_CREATE | {"response": {"output_modalities": ["text"], "instructions": ""}},
-    )
-    spoken_turn = (
         append_audio(NOISE + SILENCE),
-        commit,
+        {"type": "input_audio_buffer.commit"},
         RESPONSE_CREATE | {"response": {"instructions": "Be brief"}},
         "response.done",
+        item("Say it again"),
+        RESPONSE_CREATE | {"response": {"output_modalities": ["text"], "instructions": ""}},
     )
-    events = realtime_events(client_kind, disable_vad, *spoken_turn, item("Say it again"), create_text)
     first, second = [event["response"]["usage"] for event in events_of_type(events, "response.done")]
-    assert contains(first, {"input_tokens": 6, "input_token_details": {"text_tokens": 2, "audio_tokens": 4}})
-    assert contains(first, {"output_tokens": 3, "output_token_details": {"text_tokens": 0, "audio_tokens": 3}})
-    assert contains(second, {"input_token_details": {"text_tokens": 3, "audio_tokens": 7}, "total_tokens": 11})
-    assert contains(second, {"output_token_details": {"text_tokens": 1, "audio_tokens": 0}})
+    assert first == {
+        "input_tokens": 6,
+        "input_token_details": {"text_tokens": 2, "audio_tokens": 4, "cached_tokens": 0},
+        "output_tokens": 3,
+        "output_token_details": {"text_tokens": 0, "audio_tokens": 3},
+        "total_tokens": 9,
+    }
+    assert second == {
+        "input_tokens": 10,
+        "input_token_details": {"text_tokens": 3, "audio_tokens": 7, "cached_tokens": 0},
+        "output_tokens": 1,
+        "output_token_details": {"text_tokens": 1, "audio_tokens": 0},
+        "total_tokens": 11,
+    }
 
 
-@pytest.mark.parametrize("name", CONNECT_PARAMS)
+@pytest.mark.parametrize("name", ["realtime", "beta.realtime"])
 def test_output_audio_buffer_clear_is_confirmed(openai_mock, client_kind, name):
-    events = realtime_events(
-        client_kind, RESPONSE_CREATE, "response.done", {"type": "output_audio_buffer.clear"}, name=name
-    )
+    clear = {"type": "output_audio_buffer.clear"}
+    events = realtime_events(client_kind, RESPONSE_CREATE, "response.done", clear, name=name)
     assert events[-1]["type"] == "output_audio_buffer.cleared"
     assert events[-1]["response_id"] == last_response(events)["id"]
 
 
 def test_realtime_rate_limits_match_the_http_headers(openai_mock, client, client_kind):
     headers = client.chat.completions.with_raw_response.create(**CHAT_REQUEST).headers
-    limits = events_of_type(realtime_events(client_kind, RESPONSE_CREATE), "rate_limits.updated")[0]["rate_limits"]
-    for limit in limits:
-        header_values = [headers[f"x-ratelimit-{suffix}-{limit['name']}"] for suffix in ("limit", "remaining")]
-        assert header_values == [str(limit["limit"]), str(limit["remaining"])]
-    assert [limit["reset_seconds"] for limit in limits] == [0.006, 0.0]
-    assert [headers[f"x-ratelimit-reset-{limit['name']}"] for limit in limits] == ["6ms", "0s"]
+    (updated,) = events_of_type(realtime_events(client_kind, RESPONSE_CREATE), "rate_limits.updated")
+    for limit in updated["rate_limits"]:
+        assert headers[f"x-ratelimit-limit-{limit['name']}"] == str(limit["limit"])
+        assert headers[f"x-ratelimit-remaining-{limit['name']}"] == str(limit["remaining"])
+    assert [limit["name"] for limit in updated["rate_limits"]] == ["requests", "tokens"]
+    assert [limit["reset_seconds"] for limit in updated["rate_limits"]] == [0.006, 0.0]
+    assert headers["x-ratelimit-reset-requests"] == "6ms"
+    assert headers["x-ratelimit-reset-tokens"] == "0s"
 
 
 async def interrupted_response(kind, *messages):
-    """The events of a long response that messages cut off after some of them, and what its item is then."""
-    async with enter(sdk(kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+    """Send messages after the first audio of a long response.
+
+    Returns the events until all messages are handled, and the first item of the response as it is in the conversation.
+    """
+    async with enter(sdk(kind).realtime.connect(model="gpt-realtime")) as connection:
         events = await send_and_receive(connection, RESPONSE_CREATE, final_types=["response.output_audio.delta"])
         for message in messages:
             await awaited(connection._connection.send(json.dumps(message)))
         events += await send_and_receive(connection, {"type": "the.end"}, final_types=["error"])
         retrieve = {"type": "conversation.item.retrieve", "item_id": last_response(events)["output"][0]["id"]}
-        return events, (await send_and_receive(connection, retrieve, final_types=["conversation.item.retrieved"]))[-1][
-            "item"
-        ]
+        *_, retrieved = await send_and_receive(connection, retrieve, final_types=["conversation.item.retrieved"])
+        return events, retrieved["item"]
 
 
 @pytest.mark.parametrize(
-    ("message", "reason"), [({"type": "response.cancel"}, "client_cancelled"), (append_audio(NOISE), "turn_detected")]
+    ("message", "reason"),
+    [({"type": "response.cancel"}, "client_cancelled"), (append_audio(NOISE), "turn_detected")],
+    ids=["cancel", "speech"],
 )
 def test_interrupted_response_is_truncated_to_the_sent_transcript(openai_mock, client_kind, message, reason):
-    openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the call is not made any more
+    openai_mock.realtime.connect.response = "word " * 400 + tool_call("f", {})  # the response ends before the call
     events, retrieved_item = run_coroutine(client_kind, interrupted_response(client_kind, message))
-    response, (part,) = last_response(events), retrieved_item["content"]
-    assert (response["status"], response["status_details"]["reason"]) == ("cancelled", reason)
-    assert len(response["output"]) == 1
-    assert retrieved_item["status"] == response["output"][0]["status"] == "incomplete"
-    sent_transcript = "".join(
-        event["delta"] for event in events_of_type(events, "response.output_audio_transcript.delta")
-    )
-    assert part["transcript"] == response_texts(response)[0] == sent_transcript
+    response = last_response(events)
+    assert response["status"] == "cancelled"
+    assert response["status_details"] == {"type": "cancelled", "reason": reason}
+    assert [each["status"] for each in response["output"]] == ["incomplete"]
+    assert retrieved_item["status"] == "incomplete"
+    deltas = events_of_type(events, "response.output_audio_transcript.delta")
+    sent_transcript = "".join(event["delta"] for event in deltas)
     assert 0 < len(sent_transcript) < 1500
+    assert response_texts(response) == [sent_transcript]
+    assert retrieved_item["content"][0]["transcript"] == sent_transcript
 
 
-def test_second_response_is_rejected_while_out_of_band_is_answered(openai_mock, client_kind):
+def test_speech_does_not_interrupt_if_the_settings_disable_it(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = ["word " * 400]
+    update = update_audio_input(turn_detection={"type": "server_vad", "interrupt_response": False})
+    messages = [update, append_audio(NOISE + SILENCE)]
+    events, _ = run_coroutine(client_kind, interrupted_response(client_kind, *messages))
+    assert len(events_of_type(events, "input_audio_buffer.committed")) == 1
+    assert all_response_texts(events) == [["word " * 400]]
+
+
+def test_second_response_is_rejected_while_the_first_is_in_progress(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = ["Hello"]
+    events = realtime_events(client_kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE)
+    assert error_codes(events) == ["conversation_already_has_active_response"] * 2
+    response = last_response(events)
+    assert events_of_type(events, "error")[0]["error"]["message"].endswith(f"in progress: {response['id']}.")
+    assert all_response_texts(events) == [["Hello"]]
+
+
+def test_out_of_band_response_is_not_part_of_the_conversation(openai_mock, client_kind):
     out_of_band = {"conversation": "none", "input": [item("Apart")["item"]], "metadata": {"topic": "aside"}}
     openai_mock.realtime.connect.response = "Hello"
     openai_mock.realtime.connect.when("Apart").response = "Aside"
-    events = realtime_events(
-        client_kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE | {"response": out_of_band}, RESPONSE_CREATE
-    )
-    refused_events = events_of_type(events, "error")
-    assert [event["error"]["code"] for event in refused_events] == ["conversation_already_has_active_response"] * 2
-    assert [response_texts(event["response"]) for event in events_of_type(events, "response.done")] == [
-        ["Hello"],
-        ["Aside"],
-    ]
+    events = realtime_events(client_kind, RESPONSE_CREATE, RESPONSE_CREATE | {"response": out_of_band})
+    assert all_response_texts(events) == [["Hello"], ["Aside"]]
     response = last_response(events)
-    assert (response["conversation_id"], response["metadata"]) == (None, {"topic": "aside"})
+    assert response["conversation_id"] is None
+    assert response["metadata"] == {"topic": "aside"}
     assert len(events_of_type(events, "conversation.item.added")) == 1
+    assert len(events_of_type(events, "response.output_item.added")) == 2
+
+
+def test_response_input_can_refer_to_items_of_the_conversation(openai_mock):
+    openai_mock.realtime.connect.response = lambda request, conversation: json.dumps(conversation)
+    response_params = {"conversation": "none", "input": [{"type": "item_reference", "id": "b"}, item("C")["item"]]}
+    events = realtime_events(
+        "sync", item("A", id="a"), item("B", id="b"), RESPONSE_CREATE | {"response": response_params}
+    )
+    (text,) = response_texts(last_response(events))
+    assert [each["content"][0]["text"] for each in json.loads(text)] == ["B", "C"]
+
+
+@pytest.mark.skipif(
+    not openai_responses._client_events("realtime.ResponseCreateEventWithReferencesParam"),
+    reason="this SDK has no type for references to items",
+)
+def test_strict_response_input_can_refer_to_items_of_the_conversation():
+    response_params = {"conversation": "none", "input": [{"type": "item_reference", "id": "b"}]}
+    with OpenAIMock(strict=True):
+        events = realtime_events("sync", item("B", id="b"), RESPONSE_CREATE | {"response": response_params})
+    assert error_codes(events) == []
+    assert last_response(events)["status"] == "completed"
+
+
+def test_out_of_band_response_can_be_cancelled_by_its_id(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = "word " * 400
+    out_of_band = RESPONSE_CREATE | {"response": {"conversation": "none", "output_modalities": ["text"]}}
+
+    async def use_session():
+        async with enter(sdk(client_kind).realtime.connect(model="gpt-realtime")) as connection:
+            events = await send_and_receive(connection, out_of_band, final_types=["response.output_text.delta"])
+            (created,) = events_of_type(events, "response.created")
+            cancel = {"type": "response.cancel", "response_id": created["response"]["id"]}
+            return await send_and_receive(connection, cancel, final_types=["response.done"])
+
+    response = last_response(run_coroutine(client_kind, use_session()))
+    assert response["status"] == "cancelled"
+    assert response["status_details"]["reason"] == "client_cancelled"
 
 
 SPEECH_TURN_EVENTS = [
@@ -9446,62 +9881,122 @@ TRANSCRIPTION_EVENT = "conversation.item.input_audio_transcription"
 
 
 def test_speech_turn_is_detected_transcribed_and_answered(openai_mock, client_kind):
-    transcription = httpx.Response(200, json={"text": "Weather in Oslo?"})
-    openai_mock.audio.transcriptions.create.response = [transcription, error(400, "Too much noise.")]
+    openai_mock.audio.transcriptions.create.when(model="whisper-1").response = "Weather in Oslo?"
     openai_mock.realtime.connect.when("Oslo").response = "It rains."
-    update, append = update_audio_input(transcription={"model": "whisper-1"}), append_audio(SILENCE + NOISE)
-    later_messages = "response.done", append, append_audio(SILENCE + SILENCE)
-    events = realtime_events(client_kind, update, append, append_audio(SILENCE), *later_messages)[2:]
-    second = events_of_type(events, f"{TRANSCRIPTION_EVENT}.failed")
-    assert kinds(events)[:8] == [
+    update = update_audio_input(transcription={"model": "whisper-1"})
+    events = realtime_events(client_kind, update, append_audio(SILENCE + NOISE), append_audio(SILENCE))[2:]
+    assert distinct_event_types(events)[:8] == [
         *SPEECH_TURN_EVENTS,
         f"{TRANSCRIPTION_EVENT}.delta",
         f"{TRANSCRIPTION_EVENT}.completed",
         "response.created",
     ]
-    started, stopped = events[0]["audio_start_ms"], events[1]["audio_end_ms"]
-    assert (started, stopped, second[0]["error"]["message"]) == (200, 400, "Too much noise.")
+    started, stopped, committed, added = events[:4]
+    item_id = added["item"]["id"]
+    assert started["audio_start_ms"] == 200
+    assert started["item_id"] == item_id
+    assert stopped["audio_end_ms"] == 400
+    assert stopped["item_id"] == item_id
+    assert committed["item_id"] == item_id
+    assert committed["previous_item_id"] is None
     (completed,) = events_of_type(events, f"{TRANSCRIPTION_EVENT}.completed")
-    assert (completed["transcript"], completed["usage"]["seconds"]) == ("Weather in Oslo?", 0.6)
-    assert events_of_type(events, SPEECH_TURN_EVENTS[0])[1]["audio_start_ms"] == 800
-    assert [response_texts(event["response"])[0][:8] for event in events_of_type(events, "response.done")] == [
-        "It rains",
-        "This is ",
-    ]
+    assert completed.pop("event_id")
+    assert completed == {
+        "type": f"{TRANSCRIPTION_EVENT}.completed",
+        "item_id": item_id,
+        "content_index": 0,
+        "transcript": "Weather in Oslo?",
+        "usage": {"type": "duration", "seconds": 0.6},
+    }
+    deltas = events_of_type(events, f"{TRANSCRIPTION_EVENT}.delta")
+    assert "".join(event["delta"] for event in deltas) == "Weather in Oslo?"
+    assert {(event["item_id"], event["content_index"]) for event in deltas} == {(item_id, 0)}
+    assert all_response_texts(events) == [["It rains."]]
+
+
+def test_second_speech_turn_continues_the_time_of_the_session(openai_mock, client_kind):
+    messages = [append_audio(SILENCE + NOISE + SILENCE), "response.done"]
+    events = realtime_events(client_kind, *messages, *messages)
+    first_start, second_start = events_of_type(events, "input_audio_buffer.speech_started")
+    assert (first_start["audio_start_ms"], second_start["audio_start_ms"]) == (200, 800)
+    assert first_start["item_id"] != second_start["item_id"]
+    stops = events_of_type(events, "input_audio_buffer.speech_stopped")
+    assert [event["audio_end_ms"] for event in stops] == [400, 1000]
+    committed = events_of_type(events, "input_audio_buffer.committed")
+    first_answer = events_of_type(events, "response.done")[0]["response"]["output"][0]
+    assert committed[1]["previous_item_id"] == first_answer["id"]
+
+
+def test_failed_transcription_is_reported_and_the_turn_is_answered(openai_mock, client_kind):
+    openai_mock.audio.transcriptions.create.response = error(400, "Too much noise.")
+    update = update_audio_input(transcription={"model": "whisper-1"})
+    events = realtime_events(client_kind, update, append_audio(NOISE + SILENCE))
+    (failed,) = events_of_type(events, f"{TRANSCRIPTION_EVENT}.failed")
+    (added, _) = events_of_type(events, "conversation.item.added")
+    assert failed["error"]["message"] == "Too much noise."
+    assert failed["item_id"] == added["item"]["id"]
+    assert failed["content_index"] == 0
+    assert last_response(events)["status"] == "completed"
 
 
 @pytest.mark.parametrize(
-    ("settings", "asked", "ends"),
+    ("audio_format", "silence", "sound"),
     [
-        ({"turn_detection": None}, {}, None),
-        ({"turn_detection": {"type": "server_vad", "create_response": False}}, {}, "conversation.item.done"),
-        ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, {}, SPEECH_TURN_EVENTS[0]),
-        ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, {}, "response.done"),
-        (
-            {"format": {"type": "audio/pcmu"}},
-            {},
-            SPEECH_TURN_EVENTS[0],
-        ),
-        ({}, {"extra_query": {"intent": "transcription"}}, f"{TRANSCRIPTION_EVENT}.completed"),
+        ({"type": "audio/pcm", "rate": 24000}, b"\0" * 48, b"\1" * 48),
+        ({"type": "audio/pcmu"}, b"\xff" * 8, b"\0" * 8),
+        ({"type": "audio/pcma"}, b"\xd5" * 8, b"\0" * 8),
     ],
+    ids=["pcm", "pcmu", "pcma"],
 )
-def test_turn_detection_uses_the_session_settings(openai_mock, client_kind, settings, asked, ends):
-    session = {"type": "transcription" if asked else "realtime", "audio": {"input": settings}}
-    events = realtime_events(
-        client_kind, {"type": "session.update", "session": session}, append_audio(NOISE + SILENCE), **asked
-    )
-    assert events[0]["session"]["type"] == events[1]["session"]["type"] == session["type"]
-    assert [event["type"] for event in events[2:]][-1:] == ([ends] if ends else [])
+def test_speech_turn_is_detected_in_every_audio_format(openai_mock, audio_format, silence, sound):
+    audio = silence * 100 + sound * 300 + silence * 250
+    events = realtime_events("sync", update_audio_input(format=audio_format), append_audio(audio))
+    (started,) = events_of_type(events, "input_audio_buffer.speech_started")
+    (stopped,) = events_of_type(events, "input_audio_buffer.speech_stopped")
+    assert started["audio_start_ms"] == 100
+    assert stopped["audio_end_ms"] == 400
+
+
+@pytest.mark.parametrize(
+    ("settings", "last_type"),
+    [
+        ({"turn_detection": None}, "session.updated"),
+        ({"turn_detection": {"type": "server_vad", "create_response": False}}, "conversation.item.done"),
+        ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}, SPEECH_TURN_EVENTS[0]),
+        ({"turn_detection": {"type": "server_vad", "silence_duration_ms": 200}}, "response.done"),
+        ({"turn_detection": {"type": "semantic_vad", "interrupt_response": False}}, "response.done"),
+        ({"format": {"type": "audio/pcmu"}}, SPEECH_TURN_EVENTS[0]),
+    ],
+    ids=["disabled", "no response", "long silence", "short silence", "semantic", "pcmu"],
+)
+def test_turn_detection_uses_the_session_settings(openai_mock, client_kind, settings, last_type):
+    events = realtime_events(client_kind, update_audio_input(**settings), append_audio(NOISE + SILENCE))
+    assert events[-1]["type"] == last_type
+
+
+def test_transcription_session_transcribes_and_does_not_respond(openai_mock, client_kind):
+    openai_mock.audio.transcriptions.create.when(model="gpt-4o-mini-transcribe").response = "Hello there."
+    update = {"type": "session.update", "session": {"type": "transcription", "audio": {"input": {}}}}
+    audio = append_audio(NOISE + SILENCE)
+    created, updated, *events = realtime_events(client_kind, update, audio, extra_query={"intent": "transcription"})
+    assert created["session"]["type"] == "transcription"
+    assert updated["session"]["type"] == "transcription"
+    assert events[-1]["type"] == f"{TRANSCRIPTION_EVENT}.completed"
+    assert events[-1]["transcript"] == "Hello there."
 
 
 def test_input_audio_buffer_is_committed_and_cleared_by_messages(openai_mock, client_kind):
-    disable_vad, append = update_audio_input(turn_detection=None), append_audio(NOISE)
-    commit, clear = {"type": "input_audio_buffer.commit"}, {"type": "input_audio_buffer.clear"}
+    disable_vad = update_audio_input(turn_detection=None)
+    append = append_audio(NOISE)
+    commit = {"type": "input_audio_buffer.commit"}
+    clear = {"type": "input_audio_buffer.clear"}
     events = realtime_events(client_kind, disable_vad, append, append, commit, append, clear, commit)[2:]
-    assert kinds(events) == [*SPEECH_TURN_EVENTS[2:], "input_audio_buffer.cleared", "error"]
+    commit_events = ["input_audio_buffer.committed", "conversation.item.added", "conversation.item.done"]
+    assert distinct_event_types(events) == [*commit_events, "input_audio_buffer.cleared", "error"]
+    assert error_codes(events) == ["input_audio_buffer_commit_empty"]
     assert events[1]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
-    (message,) = openai_mock.requests[4:5]
-    assert [event["type"] for event in message.events] == SPEECH_TURN_EVENTS[2:]
+    commit_record = openai_mock.requests[4]
+    assert [event["type"] for event in commit_record.events] == commit_events
 
 
 @requires("responses.connect")
@@ -9511,62 +10006,82 @@ def test_events_of_an_unanswered_message_are_empty(openai_mock):
         assert openai_mock.requests[-1].events == []
 
 
-@requires("realtime.calls.accept", "realtime.calls.create")
-def test_realtime_session_starts_with_the_settings_of_its_secret_or_call(openai_mock, client, client_kind):
+def test_realtime_session_starts_with_the_settings_of_its_client_secret(openai_mock, client, client_kind):
     session = {"type": "realtime", "instructions": "Whisper.", "audio": {"output": {"voice": "cedar"}}}
     secret = client.realtime.client_secrets.create(session=session)
-    default = realtime_events(client_kind)[0]["session"]
-    secret_session = realtime_events(client_kind, client=new_client(client_kind).with_options(api_key=secret.value))[0][
-        "session"
-    ]
     assert secret.value.startswith("ek_")
+    assert round(secret.expires_at - time.time(), -1) == 600
+    client_with_secret = new_client(client_kind).with_options(api_key=secret.value)
+    secret_session = realtime_events(client_kind, client=client_with_secret)[0]["session"]
     assert secret_session["instructions"] == "Whisper."
-    assert secret_session.get("id") == secret.session.to_dict().get("id")  # which older releases do not know
-    assert secret_session["audio"]["output"] == default["audio"]["output"] | {"voice": "cedar"}
-    assert secret.session.audio.input.to_dict() == default["audio"]["input"] == secret_session["audio"]["input"]
-    transcription_input = client.realtime.client_secrets.create(
-        session={"type": "transcription"}
-    ).session.audio.input.to_dict()
-    assert transcription_input["transcription"] is None
-    assert "create_response" not in transcription_input["turn_detection"]
+    assert secret_session["audio"]["input"] == REALTIME_AUDIO_INPUT
+    assert secret_session["audio"]["output"] == {"format": PCM_FORMAT, "voice": "cedar", "speed": 1.0}
+    assert secret_session.get("id") == secret.session.to_dict().get("id")  # early releases of openai 2 don't have it
+    assert secret.session.audio.input.to_dict() == REALTIME_AUDIO_INPUT
+
+
+def test_client_secret_of_a_transcription_session_has_its_defaults(client):
+    secret = client.realtime.client_secrets.create(session={"type": "transcription"})
+    assert secret.session.type == "transcription"
+    assert secret.session.audio.input.to_dict() == TRANSCRIPTION_AUDIO_INPUT
+
+
+@requires("realtime.translations.connect", "realtime.translations.client_secrets.create")
+def test_translation_session_starts_with_the_settings_of_its_client_secret(openai_mock, client, client_kind):
+    session = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "fr"}}}
+    secret = client.realtime.translations.client_secrets.create(session=session)
+    assert secret.value.startswith("ek_")
+    assert round(secret.expires_at - time.time(), -1) == 600
+    client_with_secret = new_client(client_kind).with_options(api_key=secret.value)
+    (created,) = realtime_events(client_kind, name="realtime.translations", client=client_with_secret)
+    assert created["session"]["audio"]["output"] == {"language": "fr"}
+    assert created["session"]["id"] == secret.session.id
+
+
+@requires("realtime.calls.accept", "realtime.calls.create")
+def test_realtime_session_starts_with_the_settings_of_its_accepted_call(openai_mock, client, client_kind):
     client.realtime.calls.accept("call_1", type="realtime", instructions="Answer the phone.")
-    assert (
-        realtime_events(client_kind, extra_query={"call_id": "call_1"})[0]["session"]["instructions"]
-        == "Answer the phone."
-    )
-    answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
-    call_id = answer.headers["location"].rpartition("/")[2]
-    assert answer.read().startswith(b"v=0")
+    created, *_ = realtime_events(client_kind, extra_query={"call_id": "call_1"})
+    assert created["session"]["instructions"] == "Answer the phone."
+
+
+@requires("realtime.calls.accept", "realtime.calls.create")
+def test_realtime_session_starts_with_the_settings_of_its_created_call(openai_mock, client, client_kind):
+    for _ in range(2):
+        answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
+    assert answer.read().startswith(b"v=0\r\n")
+    path, _, call_id = answer.headers["location"].rpartition("/")
+    assert path == "/v1/realtime/calls"
     assert call_id.startswith("rtc_")
-    assert realtime_events(client_kind, extra_query={"call_id": call_id})[0]["session"]["instructions"] == "Ask."
+    assert list(openai_mock.state["realtime.calls"])[-1] == call_id
+    created, *_ = realtime_events(client_kind, extra_query={"call_id": call_id})
+    assert created["session"]["instructions"] == "Ask."
 
 
-@pytest.mark.parametrize("name", CONNECT_PARAMS)
+@pytest.mark.parametrize("name", ["realtime", "beta.realtime"])
 def test_azure_realtime_session_is_answered(openai_mock, client_kind, name):
-    azure_openai = (openai.AzureOpenAI if client_kind == "sync" else openai.AsyncAzureOpenAI)(
-        api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28"
-    )
-    events = realtime_events(client_kind, RESPONSE_CREATE, name=name, client=azure_openai)
-    assert (events[0]["session"]["model"], last_response(events)["status"]) == ("gpt-4o-realtime-preview", "completed")
+    client_class = openai.AzureOpenAI if client_kind == "sync" else openai.AsyncAzureOpenAI
+    client = client_class(api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28")
+    events = realtime_events(client_kind, RESPONSE_CREATE, name=name, client=client, model="gpt-realtime-2025-08-28")
+    assert events[0]["session"]["model"] == "gpt-realtime-2025-08-28"
+    assert last_response(events)["status"] == "completed"
     assert openai_mock.requests[0].endpoint == f"{name}.connect"
 
 
 def test_beta_realtime_sends_beta_event_names(openai_mock, client_kind):
     openai_mock.beta.realtime.connect.response = streamed("Hello" + tool_call("f", {}), chunk=100)
-    create_text = RESPONSE_CREATE | {"response": {"modalities": ["text"]}}
-    update = {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}}
-    updates = update, {"type": "transcription_session.update", "session": {"include": []}}
     events = realtime_events(
         client_kind,
-        *updates,
+        {"type": "session.update", "session": {"turn_detection": None, "input_audio_format": "g711_ulaw"}},
+        {"type": "transcription_session.update", "session": {"include": []}},
         append_audio(NOISE),
         item(),
         RESPONSE_CREATE,
         "response.done",
-        create_text,
+        RESPONSE_CREATE | {"response": {"modalities": ["text"]}},
         name="beta.realtime",
     )
-    assert kinds(events)[:6] == [
+    assert distinct_event_types(events)[:6] == [
         "session.created",
         "conversation.created",
         "session.updated",
@@ -9576,93 +10091,172 @@ def test_beta_realtime_sends_beta_event_names(openai_mock, client_kind):
     ]
     sent_types = {event["type"] for event in events}
     assert {"response.audio_transcript.delta", "response.audio.delta", "response.text.done"} <= sent_types
-    assert not any(
-        "output_audio" in client_kind or client_kind.startswith("conversation.item.d") for client_kind in sent_types
-    )
-    assert [event for record in openai_mock.requests[:-1] for event in record.events or ()] == events
-    (first, second) = [event["response"]["output"] for event in events_of_type(events, "response.done")]
-    assert (first[0]["content"][0]["type"], second[0]["content"][0]["type"]) == ("audio", "text")
+    assert not [event_type for event_type in sent_types if "output_audio" in event_type]
+    assert not [event_type for event_type in sent_types if event_type.startswith("conversation.item.d")]
+    logged_events = [event for record in openai_mock.requests[:-1] for event in record.events or ()]
+    assert logged_events == events
 
 
-@pytest.mark.parametrize(
-    ("name", "append", "started"),
-    [
-        ("realtime.translations", "session.input_audio_buffer.append", "session.created"),
-        ("live", "session.input_audio.append", "session.started"),
-        ("live.forks", "session.input_audio.append", "session.started"),
-    ],
-)
+def test_beta_realtime_response_uses_the_names_of_the_beta(openai_mock):
+    openai_mock.beta.realtime.connect.response = "Hello"
+    create_text = RESPONSE_CREATE | {"response": {"modalities": ["text"]}}
+    events = realtime_events("sync", RESPONSE_CREATE, "response.done", create_text, name="beta.realtime")
+    audio_response, text_response = [event["response"] for event in events_of_type(events, "response.done")]
+    assert audio_response["output"][0]["content"][0]["type"] == "audio"
+    assert text_response["output"][0]["content"][0]["type"] == "text"
+    assert text_response["modalities"] == ["text"]
+    assert "output_modalities" not in text_response
+
+
+async def utterance_events(client, name, *utterances, pause=SILENCE):
+    """Return the events of a new session that receives audio and a pause for each utterance, until it is closed.
+
+    The session is closed by the client, after all audio is sent.
+    """
+    messages = []
+    append_type = "session.input_audio_buffer.append"
+    if name != "realtime.translations":
+        messages.append({"type": "session.start", "session": {"model": "gpt-live-1"}})
+        append_type = "session.input_audio.append"
+    messages += [append_audio(audio + pause, append_type) for audio in utterances]
+    messages.append({"type": "session.close"})
+    events = []
+    async with enter(lookup(client, name).connect(**CONNECT_PARAMS.get(name, {}))) as connection:
+        for message in messages:
+            await awaited(connection._connection.send(json.dumps(message)))
+        while "session.closed" not in str(events[-1:]):
+            events.append(json.loads(await awaited(connection.recv_bytes())))
+            valid(SERVER_EVENTS[name], events[-1])
+    return events
+
+
+@pytest.mark.parametrize("name", ["realtime.translations", "live", "live.forks"])
 @requires("live.forks.connect", "realtime.translations.connect")
-def test_translation_and_live_sessions_answer_transcribed_speech(openai_mock, client_kind, name, append, started):
-    settings = {"session_id": "sess_1"} if name == "live.forks" else {}
-    settings |= {"model": "gpt-realtime-translate"} if name == "realtime.translations" else {}
-    start_messages = [] if settings.get("model") else [{"type": "session.start", "session": {"model": "gpt-live-1"}}]
+def test_each_utterance_is_transcribed_and_answered(openai_mock, client_kind, name):
     openai_mock.audio.transcriptions.create.response = ["Guten Tag.", "Danke."]
     lookup(openai_mock, name).connect.when("Tag").response = "Good day."
     lookup(openai_mock, name).connect.response = "Thanks."
-    messages = [*start_messages, append_audio(NOISE + SILENCE, append), append_audio(SILENCE + NOISE, append)]
-
-    async def scene():
-        events = []
-        async with enter(lookup(sdk(client_kind), name).connect(**settings)) as connection:
-            for message in (*messages, {"type": "session.close"}):
-                await awaited(connection._connection.send(json.dumps(message)))
-            while "session.closed" not in str(events[-1:]):
-                events.append(json.loads(await awaited(connection.recv_bytes())))
-                valid(SERVER_EVENTS[name], events[-1])
-        return events
-
-    events = run_coroutine(client_kind, scene())
-    input_event, output_events = (
-        "session.input_transcript.delta",
-        ["session.output_transcript.delta", "session.output_audio.delta"],
-    )
-    assert [client_kind for client_kind in kinds(events) if client_kind not in output_events] == [
-        started,
-        input_event,
-        input_event,
+    events = run_with_client(client_kind, utterance_events, name, NOISE, NOISE)
+    spoken_events = [event for event in events if event["type"] != "session.output_audio.delta"]
+    assert distinct_event_types(spoken_events) == [
+        "session.created" if name == "realtime.translations" else "session.started",
+        *["session.input_transcript.delta", "session.output_transcript.delta"] * 2,
         "session.closed",
     ]
-    pieces = [event["delta"] for event in events if event["type"] in (input_event, output_events[0])]
-    assert "".join(pieces) == "Guten Tag.Good day.Danke.Thanks."
-    assert (
-        sum(len(base64.b64decode(event["delta"])) for event in events_of_type(events, output_events[1])) == 48 * 10 * 16
-    )
+    assert "".join(event.get("delta", "") for event in spoken_events) == "Guten Tag.Good day.Danke.Thanks."
+    audio = [base64.b64decode(event["delta"]) for event in events_of_type(events, "session.output_audio.delta")]
+    assert b"".join(audio) == bytes(480 * len("Good day.Thanks."))
 
 
-@requires("live.forks.connect", "realtime.translations.connect")  # with which keys that are pressed came
+@pytest.mark.parametrize("name", ["realtime.translations", "live", "live.forks"])
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_utterance_without_a_pause_is_answered_at_the_end(openai_mock, client_kind, name):
+    openai_mock.audio.transcriptions.create.response = ["Guten Tag."]
+    events = run_with_client(client_kind, functools.partial(utterance_events, pause=b""), name, NOISE, NOISE)
+    input_deltas = events_of_type(events, "session.input_transcript.delta")
+    assert "".join(event["delta"] for event in input_deltas) == "Guten Tag."
+    assert events_of_type(events, "session.output_transcript.delta")
+
+
+@requires("live.forks.connect", "live.connect")
+def test_live_transcripts_have_the_times_of_their_utterance(openai_mock, client_kind):
+    events = run_with_client(client_kind, utterance_events, "live", SILENCE + NOISE, SILENCE + NOISE)
+    times = {
+        "session.input_transcript.delta": [],
+        "session.output_transcript.delta": [],
+        "session.output_audio.delta": [],
+    }
+    for event in events:
+        if event["type"] in times:
+            times[event["type"]].append((event["start_ms"], event["end_ms"]))
+    for times_of_type in times.values():
+        assert list(dict.fromkeys(times_of_type)) == [(0, 400), (600, 1000)]
+
+
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_translation_events_have_the_elapsed_time(openai_mock, client_kind):
+    openai_mock.realtime.translations.connect.response = "Hi"
+    events = run_with_client(client_kind, utterance_events, "realtime.translations", NOISE)
+    (delta,) = events_of_type(events, "session.output_transcript.delta")
+    assert delta.pop("event_id")
+    assert delta == {"type": "session.output_transcript.delta", "delta": "Hi", "elapsed_ms": 200}
+    assert not {"reason", "usage"} & events[-1].keys()
+
+
+@requires("live.forks.connect", "live.connect")
+def test_closed_live_session_reports_its_reason_and_usage(openai_mock, client_kind):
+    events = run_with_client(client_kind, utterance_events, "live", NOISE)
+    assert events[-1]["reason"] == "close_requested"
+    assert events[-1]["usage"] == {"seconds": 0.4}
+    assert events[-1]["session"] == events[0]["session"]
+
+
+@requires("live.forks.connect", "realtime.translations.connect")  # `transport.dtmf.send` is as new as these
 def test_live_session_confirms_commands(openai_mock, client_kind):
-    append_params = {"content": "x", "delegation_id": None}
-    appended = [
-        {"type": f"session.{channel}.append", **append_params} for channel in ("instructions", "thinking", "commentary")
-    ]
-    mute = [{"type": f"session.input_audio.{action}"} for action in ("mute", "unmute")]
-    append = append_audio(NOISE + SILENCE, "session.input_audio.append")
-    start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
-    play_fixture = {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)}
-    events = realtime_events(client_kind, start, mute[0], append, mute[1], *appended, play_fixture, name="live")
+    context = {"content": "x", "delegation_id": None}
+    events = realtime_events(
+        client_kind,
+        {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}},
+        {"type": "session.instructions.append", **context},
+        {"type": "session.thinking.append", **context},
+        {"type": "session.commentary.append", **context},
+        {"type": "session.output_audio.fixture.play", "audio": in_base64(NOISE)},
+        name="live",
+    )
     assert events[0]["client_event_id"] == "mine"
-    assert kinds(events) == [
+    assert distinct_event_types(events) == [
         "session.started",
-        "session.input_audio.muted",
-        "session.input_audio.unmuted",
-        *(f"{message['type']}ed" for message in appended),
+        "session.instructions.appended",
+        "session.thinking.appended",
+        "session.commentary.appended",
         "session.output_audio.fixture.playing",
         "session.output_audio.fixture.played",
     ]
-    sideband_events = realtime_events(
-        client_kind, {"type": "transport.dtmf.send", "event": "1"}, name="live.sideband", session_id="sess_1"
-    )
-    assert kinds(sideband_events) == ["transport.dtmf.sent"]
-    refused_event = realtime_events(client_kind, start, name="live.sideband", session_id="sess_1")[-1]
-    assert refused_event["error"]["code"] == "invalid_value"
+    assert (events[1]["start_ms"], events[1]["end_ms"]) == (0, 0)
+
+
+@requires("live.forks.connect", "live.connect")
+def test_muted_live_session_ignores_audio(openai_mock, client_kind):
+    append = append_audio(NOISE + SILENCE, "session.input_audio.append")
+    mute = {"type": "session.input_audio.mute"}
+    unmute = {"type": "session.input_audio.unmute"}
+    start = {"type": "session.start", "session": {}}
+    openai_mock.live.connect.response = streamed("Hi", chunk=10)
+    openai_mock.audio.transcriptions.create.response = "Hello"
+    events = realtime_events(client_kind, start, mute, append, unmute, append, name="live")
+    assert [event["type"] for event in events] == [
+        "session.started",
+        "session.input_audio.muted",
+        "session.input_audio.unmuted",
+        "session.input_transcript.delta",
+        "session.output_transcript.delta",
+        "session.output_audio.delta",
+    ]
+
+
+@requires("live.forks.connect", "realtime.translations.connect")
+def test_sideband_connection_sends_dtmf_and_cannot_start_the_session(openai_mock, client_kind):
+    press_key = {"type": "transport.dtmf.send", "event": "1"}
+    start = {"type": "session.start", "event_id": "mine", "session": {"model": "gpt-live-1"}}
+    sent, error_event = realtime_events(client_kind, press_key, start, name="live.sideband")
+    assert sent["type"] == "transport.dtmf.sent"
+    assert sent["event"] == "1"
+    assert error_event["error"]["code"] == "invalid_value"
+    assert error_event["error"]["client_event_id"] == "mine"
+
+
+@requires("live.forks.connect", "live.connect")
+def test_live_error_without_a_code_is_an_invalid_request(openai_mock):
+    (error_event,) = realtime_events("sync", "{no json", name="live")
+    assert error_event["error"]["code"] == "invalid_request"
+    assert error_event["error"]["client_event_id"] is None
 
 
 @requires("live.forks.connect", "live.connect")
 def test_live_session_reports_its_expiry_and_closes(openai_mock, client_kind):
     openai_mock.live.connect.response = streamed("Hello there", fail_after=1, fault=1001)
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).live.connect()) as connection:
             append = append_audio(NOISE + SILENCE, "session.input_audio.append")
             *_, last = await send_and_receive(connection, append, final_types=["session.closed"])
@@ -9670,9 +10264,10 @@ def test_live_session_reports_its_expiry_and_closes(openai_mock, client_kind):
                 await awaited(connection.recv_bytes())
             return last
 
-    last = run_coroutine(client_kind, scene())
+    last = run_coroutine(client_kind, use_session())
     valid(SERVER_EVENTS["live"], last)
-    assert (last["reason"], last["usage"]["seconds"]) == ("expired", 0.4)
+    assert last["reason"] == "expired"
+    assert last["usage"]["seconds"] == 0.4
 
 
 @requires("live.forks.connect")
@@ -9680,18 +10275,30 @@ def test_live_session_delegates_to_responses(openai_mock, client_kind):
     openai_mock.responses.create.when("Tokyo", tool_result=False).response = tool_call("f", {}, "call_1")
     openai_mock.responses.create.when(tool_result=True, model="gpt-5").response = "Sunny."
     delegation = {"type": "responses", "responses": {"model": "gpt-5"}}
-    start = {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}}
-    user_item, output_item = item("Weather in Tokyo?")["item"], function_output_message("call_1")["item"]
     call_item = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
-    create_messages = [
-        {"type": "response.item.create", "item": item_fields} for item_fields in (user_item, call_item, output_item)
-    ]
     events = realtime_events(
-        client_kind, start, create_messages[0], RESPONSE_CREATE, *create_messages[1:], RESPONSE_CREATE, name="live"
+        client_kind,
+        {"type": "session.start", "session": {"model": "gpt-live-1", "delegation": delegation}},
+        {"type": "response.item.create", "item": item("Weather in Tokyo?")["item"]},
+        RESPONSE_CREATE,
+        {"type": "response.item.create", "item": call_item},
+        {"type": "response.item.create", "item": function_output_message("call_1")["item"]},
+        RESPONSE_CREATE,
+        name="live",
     )
-    inner = [event["event"] for event in events_of_type(events, "response.event")]
-    first, second = [event["response"]["output"][0] for event in events_of_type(inner, "response.completed")]
-    assert (first["call_id"], second["content"][0]["text"]) == ("call_1", "Sunny.")
+    response_events = [event["event"] for event in events_of_type(events, "response.event")]
+    first, second = [event["response"]["output"][0] for event in events_of_type(response_events, "response.completed")]
+    assert first["call_id"] == "call_1"
+    assert second["content"][0]["text"] == "Sunny."
+
+
+@requires("live.forks.connect")
+def test_live_session_without_delegation_responds_with_the_default_model(openai_mock):
+    start = {"type": "session.start", "session": {"model": "gpt-live-1"}}
+    create_item = {"type": "response.item.create", "item": item("Hi")["item"]}
+    events = realtime_events("sync", start, create_item, RESPONSE_CREATE, name="live")
+    response = events_of_type(events, "response.event")[-1]["event"]["response"]
+    assert response["model"] == "gpt-5.5"
 
 
 QUESTIONS = [
@@ -9703,112 +10310,161 @@ EVIDENCE = {"id": "mine", "role": "user", "content": "A fact."}
 
 
 @requires("decisions.create")
-def test_decision_answers_each_question(openai_mock, client):
-    params = {"model": "gpt-6-luna", "input": "Hi", "questions": QUESTIONS}
-    polite, choice, score = client.decisions.create(**params).answers
-    assert (polite.name, polite.probability, choice.choice, score.score) == ("polite", 1.0, "a", 0.0)
+def test_decision_answers_each_question(client):
+    polite, choice, score = client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS).answers
+    assert polite.name == "polite"
+    assert polite.probability == 1.0
+    assert choice.choice == "a"
     assert [level.value for level in choice.probabilities] == ["a", True]
+    assert score.score == 0.0
     levels = [(level.label, level.value, level.probability) for level in score.probabilities]
     assert levels == [("low", 0, 1), ("high", 1, 0)]
+
+
+@requires("decisions.create")
+def test_set_answers_of_a_decision_are_merged_into_its_questions(openai_mock, client):
     openai_mock.decisions.create.response = {"answers": [{"probability": 0.2}, {"type": "refusal"}]}
-    polite, refused_answer = client.decisions.create(**params).answers
-    assert (polite.name, polite.probability, refused_answer.type) == ("polite", 0.2, "refusal")
+    polite, refusal_answer = client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS).answers
+    assert polite.name == "polite"
+    assert polite.probability == 0.2
+    assert refusal_answer.type == "refusal"
+
+
+def live_decision_messages(*messages, triggers=(), questions=QUESTIONS):
+    """Return client events: start a session that delegates to decisions, speak, and these messages."""
+    delegation = {"type": "decisions", "decisions": {"model": "gpt-6-luna", "questions": questions}}
+    settings = {"model": "gpt-live-1", "delegation": delegation, "triggers": list(triggers)}
+    start = {"type": "session.start", "session": settings}
+    return [start, append_audio(NOISE + SILENCE, "session.input_audio.append"), *messages]
 
 
 @requires("live.forks.connect", "decisions.create", "live.connect")
-def test_live_session_delegates_to_decisions(openai_mock, client_kind):
+def test_live_decision_is_about_the_transcript_and_the_items(openai_mock, client_kind):
+    inputs = []
+
+    def decide(request, body):
+        inputs.append(body["input"])
+        return {"answers": [{"probability": 0.3}]}
+
     openai_mock.audio.transcriptions.create.response = "Be so kind."
     openai_mock.live.connect.response = "Gladly."
-    openai_mock.decisions.create.response = [..., ..., {"answers": [{"probability": 0.3}]}, error(429)]
-    delegation = {"type": "decisions", "decisions": {"model": "gpt-6-luna", "questions": QUESTIONS}}
-    input_event, output_event = "session.input_transcript.delta", "session.output_transcript.delta"
+    openai_mock.decisions.create.response = decide
+    create_item = {"type": "decision.item.create", "item": EVIDENCE}
+    create_decision = {"type": "decision.create", "event_id": "event_1"}
+    messages = live_decision_messages(create_item, create_decision, questions=QUESTIONS[:1])
+    *_, decision_event = realtime_events(client_kind, *messages, name="live")
+    user_message = {"role": "user", "content": "Be so kind."}
+    assistant_message = {"role": "assistant", "content": "Gladly."}
+    assert inputs == [[user_message, assistant_message, EVIDENCE]]
+    assert decision_event["type"] == "decision.event"
+    assert decision_event["delegation_id"].startswith("delegation_")
+    assert decision_event["event"]["type"] == "decision.completed"
+    assert decision_event["event"]["decision"]["answers"][0]["probability"] == 0.3
+
+
+@requires("live.forks.connect", "decisions.create", "live.connect")
+def test_live_decision_is_triggered_by_transcripts(openai_mock, client_kind):
+    trigger_types = ["session.input_transcript.delta", "session.output_transcript.delta"]
     triggers = [
-        {"type": "decisions", "event_type": client_kind, "decisions": {"questions": QUESTIONS[:1]}}
-        for client_kind in (input_event, output_event)
+        {"type": "decisions", "event_type": event_type, "decisions": {"questions": QUESTIONS[:1]}}
+        for event_type in trigger_types
     ]
-    settings = {"model": "gpt-live-1", "delegation": delegation, "triggers": triggers}
-    create_item, delete_item = (
-        {"type": "decision.item.create", "item": EVIDENCE},
-        {"type": "decision.item.delete", "item_id": "mine"},
-    )
-    decide = [{"type": "decision.create", "event_id": f"event_{number}"} for number in (1, 2)]
-    append, start = (
-        append_audio(NOISE + SILENCE, "session.input_audio.append"),
-        {"type": "session.start", "session": settings},
-    )
-    messages = [
-        decide[0],
-        start,
-        append,
-        create_item,
-        create_item,
-        decide[0],
-        decide[0],
-        delete_item,
-        delete_item,
-        decide[1],
-    ]
-    events = realtime_events(client_kind, *messages, name="live")
-    input_decision, output_decision, delegated = events_of_type(events, "decision.event")
-    for event, event_type in ((input_decision, input_event), (output_decision, output_event)):
-        assert event["source_event_type"] == event_type
-        assert event["source_event_id"] == events_of_type(events, event_type)[-1]["event_id"]
+    events = realtime_events(client_kind, *live_decision_messages(triggers=triggers), name="live")
+    decision_events = events_of_type(events, "decision.event")
+    assert [event["source_event_type"] for event in decision_events] == trigger_types
+    for event in decision_events:
+        last_of_type = events_of_type(events, event["source_event_type"])[-1]
+        assert event["source_event_id"] == last_of_type["event_id"]
+        assert event["trigger_id"].startswith("trigger_")
+        assert event["delegation_id"] is None
         assert event["event"]["decision"]["answers"][0]["name"] == "polite"
-    assert delegated["delegation_id"]
-    assert delegated["event"]["decision"]["answers"][0]["probability"] == 0.3
-    assert events_of_type(events, "decision.item.created")[0]["item"] == EVIDENCE
-    assert events_of_type(events, "decision.item.deleted")[0]["item_id"] == "mine"
-    messages_expected = ["does not delegate", "already exists", "made for the event", "not found", "Rate limit"]
-    assert all(
-        message in event["error"]["message"]
-        for message, event in zip(messages_expected, events_of_type(events, "error"), strict=True)
-    )
 
 
-def client_event_types(session):
-    return {
-        event_type for union in session.client_events.split() for event_type in openai_responses._client_events(union)
-    }
+@requires("live.forks.connect", "decisions.create", "live.connect")
+def test_items_of_a_live_decision_are_created_and_deleted(openai_mock, client_kind):
+    create_item = {"type": "decision.item.create", "item": EVIDENCE}
+    delete_item = {"type": "decision.item.delete", "item_id": "mine"}
+    messages = live_decision_messages(create_item, create_item, delete_item, delete_item)
+    created, duplicate, deleted, missing = realtime_events(client_kind, *messages, name="live")[-4:]
+    assert created["item"] == EVIDENCE
+    assert duplicate["error"]["message"] == "Item with id 'mine' already exists."
+    assert duplicate["error"]["code"] == "invalid_value"
+    assert deleted["item_id"] == "mine"
+    assert missing["error"]["message"] == "Item with id 'mine' not found."
+    assert missing["error"]["code"] == "invalid_value"
+
+
+@requires("live.forks.connect", "decisions.create", "live.connect")
+def test_live_decision_errors_are_events(openai_mock, client_kind):
+    openai_mock.decisions.create.response = [..., error(429)]
+    first, second = [{"type": "decision.create", "event_id": f"event_{number}"} for number in (1, 2)]
+    events = realtime_events(client_kind, first, *live_decision_messages(first, first, second), name="live")
+    no_delegation, duplicate, rate_limit = [event["error"] for event in events_of_type(events, "error")]
+    assert no_delegation["message"] == "The session does not delegate to decisions."
+    assert no_delegation["param"] == "session.delegation"
+    assert duplicate["message"] == "A decision was made for the event 'event_1' already."
+    assert rate_limit["message"].startswith("Rate limit")
+    assert rate_limit["client_event_id"] == "event_2"
+    assert len(events_of_type(events, "decision.event")) == 1
+
+
+def client_event_types(union):
+    """Return the types of the client events in one of the SDK's unions."""
+    event_types = set()
+    for event in typing.get_args(union) or (union,):
+        if typing_extensions.is_typeddict(event):
+            event_types.update(typing.get_args(typing_extensions.get_type_hints(event)["type"]))
+    return event_types
+
+
+def sent_event_types(name):
+    """Return the types of the events that `send` of the SDK's connection accepts."""
+    connect = type(lookup(sdk(), name)).connect
+    module = sys.modules[connect.__module__]
+    manager = getattr(module, connect.__annotations__["return"])
+    connection = getattr(module, manager.__enter__.__annotations__["return"])
+    return client_event_types(typing.get_type_hints(connection.send)["event"])
 
 
 @pytest.mark.parametrize("name", sorted(websocket_resources(sdk())))
-def test_declared_client_events_have_handlers(name):
+def test_every_event_that_a_connection_can_send_is_handled(name):
     session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
-    event_types = client_event_types(session)
+    event_types = sent_event_types(name)
     assert event_types
     assert event_types <= session.handlers.keys()
+    for event_type in event_types:
+        assert openai_responses._client_event_type(session.client_events, event_type)
 
 
-CLIENT_EVENT_MODULES = [
-    f"{path.parent.relative_to(SDK_TYPES).as_posix()}.{path.stem}".replace("/", ".")
-    for path in sorted(SDK_TYPES.rglob("*_client_event_param.py"))
-]
-
-
-@pytest.mark.parametrize("module", CLIENT_EVENT_MODULES)
-def test_event_unions_of_clients_are_handled_by_a_connection(module):
-    """Those that no connection of the SDK takes are another's by another name."""
-    package, unions = module.rpartition(".")[0], vars(importlib.import_module(f"openai.types.{module}"))
-    (union,) = (name for name in unions if name.endswith("ClientEventParam"))
-    sessions = openai_responses._SOCKET_SESSIONS.values()
-    event_types = set(openai_responses._client_events(f"{package}.{union}"))
-    assert any(
-        event_types <= set(session.handlers) for session in sessions if f" {package}." in f" {session.client_events}"
-    )
+@pytest.mark.parametrize("path", sorted(SDK_TYPES.rglob("*_client_event_param.py")), ids=lambda path: path.stem)
+def test_every_union_of_client_events_is_handled_by_a_session(path):
+    """Check the unions too that are not the type of an argument of `send`."""
+    package = ".".join(path.parent.relative_to(SDK_TYPES).parts)
+    module = importlib.import_module(f"openai.types.{package}.{path.stem}")
+    (union,) = [value for name, value in vars(module).items() if name.endswith("ClientEventParam")]
+    event_types = client_event_types(union)
+    assert event_types
+    handled_types = [
+        session.handlers.keys()
+        for session in openai_responses._SOCKET_SESSIONS.values()
+        if f" {package}." in f" {session.client_events}"
+    ]
+    assert any(event_types <= types_of_session for types_of_session in handled_types)
 
 
 @given(st.sampled_from(sorted(websocket_resources(sdk()))), st.data())
 def test_generated_client_events_never_raise_from_inside(name, data):
-    session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
+    client_events = openai_responses._SOCKET_SESSIONS[f"{name}.connect"].client_events
 
-    def message():
-        event_type = data.draw(st.sampled_from(sorted(session.handlers.keys() & client_event_types(session))))
-        event = openai_responses._client_event_type(session.client_events, event_type)
-        names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
-        return data.draw(st.dictionaries(names, fuzz_values | st.just("AAAA"), max_size=4)) | {"type": event_type}
+    def draw_event():
+        event_type = data.draw(st.sampled_from(sorted(sent_event_types(name))))
+        event = openai_responses._client_event_type(client_events, event_type)
+        field_names = st.sampled_from(sorted(openai_responses._client_event_fields(event)))
+        fields = data.draw(st.dictionaries(field_names, fuzz_values | st.just("AAAA"), max_size=4))
+        return fields | {"type": event_type}
 
     with OpenAIMock(), lookup(sdk(), name).connect(**required_connect_params(name)) as connection:
-        for client_event in [message(), message(), {"type": "the.end"}]:
+        for client_event in [draw_event(), draw_event(), {"type": "the.end"}]:
             with contextlib.suppress(connection_closed_error()):
                 connection._connection.send(json.dumps(client_event))
         with contextlib.suppress(connection_closed_error()):
@@ -9816,149 +10472,192 @@ def test_generated_client_events_never_raise_from_inside(name, data):
                 assert "type" in json.loads(event)
 
 
-STEER_EVENT_UNION = "responses.ResponsesClientEventParam"
+requires_steering = pytest.mark.skipif(
+    "response.steer" not in openai_responses._client_events("responses.ResponsesClientEventParam"),
+    reason="this SDK has no response.steer",
+)
+requires_injection = pytest.mark.skipif(
+    "response.inject" not in openai_responses._client_events("beta.BetaResponsesClientEventParam"),
+    reason="this SDK has no response.inject",
+)
 
 
 @requires("responses.connect")
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
-)
+@requires_steering
 def test_steering_starts_a_follow_up_response(openai_mock, client_kind):
-    openai_mock.responses.connect.response = ["word " * 50, "As you like."]
+    openai_mock.responses.connect.response = "word " * 50
     openai_mock.responses.connect.when("shorter").response = "Shorter."
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).responses.connect()) as connection:
-            started = await send_and_receive(
-                connection, says("Hi", stream_id="a", metadata={"a": "b"}), final_types=["response.created"]
-            )
-            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"]}
-            invalid_steers = [steer | {"previous_response_id": UNKNOWN_ID, "input": "x"}, steer | {"input": []}]
-            other_request = says("Hi", stream_id="b", store=False)
-            other_events = await send_and_receive(connection, other_request, final_types=["response.created"])
-            invalid_steers += [steer | {"previous_response_id": other_events[-1]["response"]["id"], "input": "x"}]
-            events = await send_and_receive(connection, *invalid_steers, final_types=["response.steer.failed"])
-            events += await send_and_receive(
-                connection, steer | {"input": "shorter"}, final_types=["response.steer.accepted"]
-            )
-            events += await send_and_receive(
-                connection, steer | {"input": "longer"}, final_types=["response.steer.failed"]
-            )
-            while len(events_of_type(events, "response.completed")) < 3:
-                events += await send_and_receive(connection, final_types=["response.completed"])
-            return events + await send_and_receive(
-                connection, steer | {"input": "late"}, final_types=["response.steer.failed"]
-            )
+            create = says("Hi", stream_id="a", metadata={"a": "b"})
+            (created,) = await send_and_receive(connection, create, final_types=["response.created"])
+            steer = {"type": "response.steer", "previous_response_id": created["response"]["id"], "input": "shorter"}
+            events = await send_and_receive(connection, steer, final_types=["response.steer.accepted"])
+            events += await send_and_receive(connection, final_types=["response.completed"])
+            return events + await send_and_receive(connection, final_types=["response.completed"])
 
-    events = run_coroutine(client_kind, scene())
+    events = run_coroutine(client_kind, use_session())
     for event in events:
         valid("responses.ResponsesServerEvent", event)
-    failed = [event["error"]["code"] for event in events_of_type(events, "response.steer.failed")]
-    assert failed == [
+    first, second = [event["response"] for event in events_of_type(events, "response.completed")]
+    assert second["previous_response_id"] == first["id"]
+    assert second["metadata"] == {"a": "b"}
+    assert second["output"][0]["content"][0]["text"] == "Shorter."
+    (accepted,) = events_of_type(events, "response.steer.accepted")
+    assert accepted["stream_id"] == "a"
+    assert accepted["steer"]["previous_response_id"] == first["id"]
+
+
+@requires("responses.connect")
+@requires_steering
+def test_invalid_steering_fails_with_a_code(openai_mock, client_kind):
+    openai_mock.responses.connect.response = "word " * 50
+    steer = {"type": "response.steer"}
+
+    async def start_response(connection, stream_id, **params):
+        create = says("Hi", stream_id=stream_id, **params)
+        events = await send_and_receive(connection, create, final_types=["response.created"])
+        return events[-1]["response"]["id"]
+
+    async def failure(connection, id, input):
+        message = steer | {"previous_response_id": id, "input": input}
+        events = await send_and_receive(connection, message, final_types=["response.steer.failed"])
+        return events[-1]
+
+    async def use_session():
+        async with enter(sdk(client_kind).responses.connect()) as connection:
+            id = await start_response(connection, "a")
+            unstored_id = await start_response(connection, "b", store=False)
+            failures = [
+                await failure(connection, UNKNOWN_ID, "x"),
+                await failure(connection, id, []),
+                await failure(connection, unstored_id, "x"),
+            ]
+            accepted_steer = steer | {"previous_response_id": id, "input": "shorter"}
+            await send_and_receive(connection, accepted_steer, final_types=["response.steer.accepted"])
+            failures.append(await failure(connection, id, "longer"))
+            for _ in ("a", "b", "the response to the steering"):
+                await send_and_receive(connection, final_types=["response.completed"])
+            return [*failures, await failure(connection, id, "late")]
+
+    failures = run_coroutine(client_kind, use_session())
+    for event in failures:
+        valid("responses.ResponsesServerEvent", event)
+    assert [event["error"]["code"] for event in failures] == [
         "response_not_found",
         "invalid_input",
         "steering_not_supported",
         "too_many_pending_steers",
         "response_already_completed",
     ]
-    first, second = [
-        event["response"] for event in events_of_type(events, "response.completed") if event["stream_id"] == "a"
-    ]
-    assert (second["previous_response_id"], second["metadata"]) == (first["id"], {"a": "b"})
-    assert second["output"][0]["content"][0]["text"] == "Shorter."
-    (accepted,) = events_of_type(events, "response.steer.accepted")
-    assert (accepted["stream_id"], accepted["steer"]["previous_response_id"]) == ("a", first["id"])
 
 
 @requires("responses.connect")
-@pytest.mark.skipif(
-    "response.steer" not in openai_responses._client_events(STEER_EVENT_UNION), reason="this SDK steers no response"
-)
+@requires_steering
 def test_steering_is_pending_until_tool_outputs_arrive(openai_mock, client_kind):
     openai_mock.responses.connect.response = [tool_call("f", {}), lambda request, body: json.dumps(body["input"])]
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).responses.connect()) as connection:
-            started = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
-            steer = {"type": "response.steer", "previous_response_id": started[0]["response"]["id"], "input": "Hurry."}
+            (created,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            id = created["response"]["id"]
+            steer = {"type": "response.steer", "previous_response_id": id, "input": "Hurry."}
             (*_, pending) = await send_and_receive(connection, steer, final_types=["response.steer.pending"])
             valid("responses.ResponsesServerEvent", pending)
-            outputs = [stub | {"output": "done"} for stub in pending["required_input"]]
-            return await send_and_receive(connection, says(outputs, previous_response_id=started[0]["response"]["id"]))
+            outputs = [call_output | {"output": "done"} for call_output in pending["required_input"]]
+            return await send_and_receive(connection, says(outputs, previous_response_id=id))
 
-    hurry, output = json.loads(run_coroutine(client_kind, scene())[-1]["response"]["output"][0]["content"][0]["text"])
-    assert (hurry["content"], output["output"], output["name"]) == ("Hurry.", "done", "f")
-
-
-INJECT_EVENT_UNION = "beta.BetaResponsesClientEventParam"
+    completed = run_coroutine(client_kind, use_session())[-1]
+    steering, output = json.loads(completed["response"]["output"][0]["content"][0]["text"])
+    assert steering["content"] == "Hurry."
+    assert output["output"] == "done"
+    assert output["name"] == "f"
 
 
 @requires("beta.responses.connect", "responses.connect")
-@pytest.mark.skipif(
-    "response.inject" not in openai_responses._client_events(INJECT_EVENT_UNION), reason="this SDK injects nothing"
-)
+@requires_injection
 def test_injected_outputs_are_input_of_the_next_response(openai_mock, client_kind):
     call = tool_call("f", {}, "call_1")
     openai_mock.responses.connect.response = [call, lambda request, body: json.dumps(body["input"])]
     output = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
 
-    async def scene():
+    async def use_session():
         async with enter(sdk(client_kind).beta.responses.connect()) as connection:
             (started,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
             id = started["response"]["id"]
             inject = {"type": "response.inject", "response_id": id, "input": [output]}
-            messages = [inject, inject | {"response_id": UNKNOWN_ID}, inject | {"input": [EVIDENCE]}]
-            final_types = ["response.inject.created", "response.inject.failed", "error"]
-            received = await send_and_receive(connection, *messages, final_types=final_types)
+            events = await send_and_receive(connection, inject, final_types=["response.inject.created"])
             await send_and_receive(connection, final_types=["response.completed"])
-            received += await send_and_receive(connection, inject, final_types=["response.inject.failed"])
-            return received, (await send_and_receive(connection, says("Go on", previous_response_id=id)))[-1]
+            *_, completed = await send_and_receive(connection, says("Go on", previous_response_id=id))
+            return events[-1], completed
 
-    received, last = run_coroutine(client_kind, scene())
-    created, *failed, late = [event for event in received if "inject" in event["type"] or event["type"] == "error"]
-    for event in (created, failed[0], late):
-        valid("beta.BetaResponsesServerEvent", event)
-    codes = [event["error"]["code"] for event in (*failed, late)]
-    assert codes == ["response_not_found", "invalid_value", "response_already_completed"]
-    injected, next_message = json.loads(last["response"]["output"][0]["content"][0]["text"])
+    created, completed = run_coroutine(client_kind, use_session())
+    valid("beta.BetaResponsesServerEvent", created)
+    injected, next_message = json.loads(completed["response"]["output"][0]["content"][0]["text"])
     assert contains(injected, output)
-    assert contains(next_message, {"role": "user"})
+    assert next_message["role"] == "user"
+
+
+@requires("beta.responses.connect", "responses.connect")
+@requires_injection
+def test_invalid_injection_fails_with_a_code(openai_mock, client_kind):
+    openai_mock.responses.connect.response = tool_call("f", {}, "call_1")
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+
+    async def use_session():
+        async with enter(sdk(client_kind).beta.responses.connect()) as connection:
+            (started,) = await send_and_receive(connection, says("Hi"), final_types=["response.created"])
+            inject = {"type": "response.inject", "response_id": started["response"]["id"], "input": [output]}
+            invalid = [inject | {"response_id": UNKNOWN_ID}, inject | {"input": [EVIDENCE]}]
+            events = await send_and_receive(connection, *invalid, final_types=["response.inject.failed", "error"])
+            await send_and_receive(connection, final_types=["response.completed"])
+            return events + await send_and_receive(connection, inject, final_types=["response.inject.failed"])
+
+    events = run_coroutine(client_kind, use_session())
+    failures = events_of_type(events, "response.inject.failed")
+    for event in failures:
+        valid("beta.BetaResponsesServerEvent", event)
+    assert [event["error"]["code"] for event in failures] == ["response_not_found", "response_already_completed"]
+    assert error_codes(events) == ["invalid_value"]
 
 
 @requires("responses.connect")
 def test_strict_websocket_accepts_beta_params(client_kind):
     with OpenAIMock(strict=True):
-        assert (
-            websocket_events(client_kind, says("Hi", multi_agent={"enabled": True}))[-1]["type"] == "response.completed"
-        )
+        events = websocket_events(client_kind, says("Hi", multi_agent={"enabled": True}))
+    assert events[-1]["type"] == "response.completed"
 
 
 @requires("beta.responses.create", "responses.connect")
 def test_beta_responses_websocket_sends_beta_events(openai_mock, client_kind):
     openai_mock.responses.connect.response = reasoning("Hm.") + "Hello" + tool_call("f", {})
-    *_, last = events = websocket_events(client_kind, says("Hi"), name="beta.responses")
+    events = websocket_events(client_kind, says("Hi"), name="beta.responses")
     for event in events:
         valid("beta.BetaResponsesServerEvent", event)
-    assert [output_item["type"] for output_item in last["response"]["output"]] == [
-        "reasoning",
-        "message",
-        "function_call",
-    ]
+    output = events[-1]["response"]["output"]
+    assert [output_item["type"] for output_item in output] == ["reasoning", "message", "function_call"]
 
 
 @requires("responses.connect")
-def test_websocket_sends_the_set_events(openai_mock, client_kind):
+def test_responses_websocket_sends_the_set_events(openai_mock, client_kind):
     delta_event = {"type": "response.output_text.delta", "delta": "Hi"}
-    openai_mock.responses.connect.response = openai_mock.realtime.connect.response = streamed(
-        [delta_event, {"type": "error"}]
-    )
+    openai_mock.responses.connect.response = streamed([delta_event, {"type": "error"}])
     assert websocket_events(client_kind, says("Hi")) == [delta_event, {"type": "error"}]
 
-    async def scene():
-        async with enter(sdk(client_kind).realtime.connect(**CONNECT_PARAMS["realtime"])) as connection:
+
+def test_realtime_session_sends_the_set_events(openai_mock, client_kind):
+    delta_event = {"type": "response.output_text.delta", "delta": "Hi"}
+    openai_mock.realtime.connect.response = streamed([delta_event, {"type": "error"}])
+
+    async def use_session():
+        async with enter(sdk(client_kind).realtime.connect(model="gpt-realtime")) as connection:
             return await send_and_receive(connection, RESPONSE_CREATE)
 
-    assert {key: run_coroutine(client_kind, scene())[1][key] for key in delta_event} == delta_event
+    _, delta, last = run_coroutine(client_kind, use_session())
+    assert delta.pop("event_id").startswith("event_")
+    assert delta == delta_event
+    assert last["type"] == "error"
 
 
 @requires("responses.connect")
@@ -9966,21 +10665,21 @@ def test_stream_ids_of_a_websocket_are_answered_concurrently(openai_mock, client
     openai_mock.responses.connect.response = ["one " * 9, "two " * 9, "three"]
     messages = [says("Hi", stream_id=stream_id) for stream_id in ("a", "b", "a")]
 
-    async def scene():
+    async def use_session():
+        events = []
         async with enter(sdk(client_kind).responses.connect()) as connection:
             for message in messages:
                 await awaited(connection._connection.send(json.dumps(message)))
-            events = []
             while len(events_of_type(events, "response.completed")) < len(messages):
                 events.append(json.loads(await awaited(connection.recv_bytes())))
-            return events
+        return events
 
-    events = run_coroutine(client_kind, scene())
+    events = run_coroutine(client_kind, use_session())
     assert [event["stream_id"] for event in events[:6]] == ["a", "b"] * 3
     assert [event["stream_id"] for event in events_of_type(events, "response.completed")] == ["a", "b", "a"]
 
 
-def test_close_code_is_rejected_as_a_fault_of_an_http_call(openai_mock, create):
+def test_close_code_is_rejected_as_a_fault_of_an_http_call(create):
     with pytest.raises(ValueError, match=r"fault=1011\) closes a WebSocket"):
         create.response = [streamed("Hello", fail_after=1, fault=1011)]
 
@@ -9991,8 +10690,8 @@ def test_http_is_mocked_without_the_websockets_package(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setattr(openai_responses, "_patches", openai_responses._patches.__wrapped__)
     with OpenAIMock() as openai_mock:
-        openai_mock.responses.connect.response = "Nobody asks."
-        assert complete("Hi") == openai_responses._DEFAULT_TEXT
+        openai_mock.responses.connect.response = "This is not sent."
+        assert complete("Hi") == "This is a mock response."
         with pytest.raises(openai.OpenAIError, match="realtime"):
             sdk().responses.connect().__enter__()
 
@@ -15969,30 +16668,33 @@ STUB_TREE = ast.parse(
 STUB_CLASSES = {node.name: node for node in STUB_TREE.body if isinstance(node, ast.ClassDef)}
 
 
-def attributes(name):
-    """The annotated attributes of a class and its bases: name to annotation."""
+def stub_attributes(name):
+    """Return the annotated attributes of a class and its bases, as source by name."""
     node = STUB_CLASSES.get(name)
     if node is None:
         return {}
-    inherited = [attributes(ast.unparse(base)) for base in node.bases]
-    own_attributes = {
-        item.target.id: ast.unparse(item.annotation) for item in node.body if isinstance(item, ast.AnnAssign)
-    }
-    return functools.reduce(operator.or_, [*inherited, own_attributes])
+    attributes = {}
+    for base in node.bases:
+        attributes |= stub_attributes(ast.unparse(base))
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign):
+            attributes[statement.target.id] = ast.unparse(statement.annotation)
+    return attributes
 
 
 def stub_leaves(name, is_leaf, prefix=""):
-    """The types of all dotted names below a class that `is_leaf` says are ends of one."""
-    found = {}
-    for attribute, annotation in attributes(name).items():
+    """Return the types below a class for which `is_leaf` is true, by dotted name."""
+    leaves = {}
+    for attribute, annotation in stub_attributes(name).items():
         dotted = f"{prefix}{attribute}"
         if is_leaf(annotation):
-            found[dotted] = annotation
-        found |= stub_leaves(annotation, is_leaf, f"{dotted}.")
-    return found
+            leaves[dotted] = annotation
+        leaves |= stub_leaves(annotation, is_leaf, f"{dotted}.")
+    return leaves
 
 
 def stub_endpoints():
+    """Return the types of all endpoints in the stubs, by dotted name."""
     return stub_leaves("OpenAIMock", lambda annotation: annotation.endswith("Endpoint"))
 
 
@@ -16003,120 +16705,150 @@ def test_stubs_are_up_to_date():
 
 
 def test_stubs_import_only_public_names_from_each_other():
-    """jedi completes no others."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in STUBS.rglob("*.pyi")]
-    imports = [node for tree in trees for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
-    assert not [alias.name for node in imports for alias in node.names if alias.name[0] == "_"]
+    """Check this because jedi doesn't complete private names."""
+    imported_names = set()
+    for path in STUBS.rglob("*.pyi"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                imported_names.update(alias.name for alias in node.names)
+    assert "Endpoint" in imported_names
+    assert not [name for name in imported_names if name.startswith("_")]
 
 
 def test_stubs_define_each_class_once():
-    assert len(STUB_CLASSES) == sum(isinstance(node, ast.ClassDef) for node in STUB_TREE.body)
+    names = [node.name for node in STUB_TREE.body if isinstance(node, ast.ClassDef)]
+    assert len(names) == len(set(names))
 
 
 def test_stubs_define_exactly_the_endpoints_of_the_table():
-    assert set(ENDPOINT_NAMES) <= set(stub_endpoints()) == {row.name for row in ROUTES} | set(HELPERS)
+    assert set(stub_endpoints()) == {row.name for row in ROUTES} | set(HELPERS)
+    assert set(ENDPOINT_NAMES) <= set(stub_endpoints())
 
 
 def test_stubs_define_exactly_the_resources_of_the_state():
     def is_resource(annotation):
-        bases = [ast.unparse(base) for base in STUB_CLASSES[annotation].bases] if annotation in STUB_CLASSES else []
-        return annotation in ("Objects", "ContentStore") or "Objects" in bases
+        if annotation in ("Objects", "ContentStore"):
+            return True
+        node = STUB_CLASSES.get(annotation)
+        return node is not None and "Objects" in map(ast.unparse, node.bases)
 
-    found = stub_leaves("StateStore", is_resource)
-    assert set(found) == set(_RESOURCES)
-    assert {name for name, annotation in found.items() if annotation == "ContentStore"} == set(CONTENT_RESOURCES)
-    assert all(lookup(StateStore(), name) is not None for name in found)
+    resources = stub_leaves("StateStore", is_resource)
+    assert set(resources) == set(_RESOURCES)
+    content_resources = {name for name, annotation in resources.items() if annotation == "ContentStore"}
+    assert content_resources == set(CONTENT_RESOURCES)
+    store = StateStore()
+    for name in resources:
+        assert isinstance(lookup(store, name), openai_responses.Objects), name
 
 
 @pytest.mark.parametrize(
-    "value, takers",
+    ("value", "endpoint_types"),
     [
-        ("text", "Text Binary"),
-        (b"bytes", "Binary Image"),
-        ([[0.5, 1]], "Vector"),
-        (cut("turn"), "Text"),
-        ({}, "Object Text Binary Image Vector"),
+        ("text", {"TextEndpoint", "BinaryEndpoint"}),
+        (b"bytes", {"BinaryEndpoint", "ImageEndpoint"}),
+        ([[0.5, 1]], {"VectorEndpoint"}),
+        (cut("turn"), {"TextEndpoint"}),
+        ({}, {"ObjectEndpoint", "TextEndpoint", "BinaryEndpoint", "ImageEndpoint", "VectorEndpoint"}),
     ],
+    ids=["text", "bytes", "vectors", "turn", "dict"],
 )
-def test_stubs_accept_the_same_values_as_endpoints(value, takers):
-    def takes(name):
-        try:
-            lookup(OpenAIMock(), name).response = value
-        except TypeError:
-            return False
-        return True
-
-    takers = {f"{annotation}Endpoint" for annotation in takers.split()}
-    accepted_by_stubs = {
-        name: annotation in takers for name, annotation in stub_endpoints().items() if name in ENDPOINT_NAMES
-    }
-    assert accepted_by_stubs == {name: takes(name) for name in accepted_by_stubs}
+def test_stubs_accept_the_same_values_as_endpoints(value, endpoint_types):
+    openai_mock = OpenAIMock()
+    accepted = set()
+    for name in ENDPOINT_NAMES:
+        with contextlib.suppress(TypeError):
+            lookup(openai_mock, name).response = value
+            accepted.add(name)
+    types_of_endpoints = stub_endpoints()
+    assert accepted == {name for name in ENDPOINT_NAMES if types_of_endpoints[name] in endpoint_types}
 
 
-def parameters(node):
-    """Name and kind of the parameters of a function in the stubs."""
+def stub_parameters(node):
+    """Return the name and kind of each parameter of a function in the stubs, and whether it has a default."""
     kinds = inspect.Parameter
-    declared = [(arg.arg, kinds.POSITIONAL_ONLY) for arg in node.args.posonlyargs]
-    declared += [(arg.arg, kinds.POSITIONAL_OR_KEYWORD) for arg in node.args.args]
-    declared += [(node.args.vararg.arg, kinds.VAR_POSITIONAL)] if node.args.vararg else []
-    declared += [(arg.arg, kinds.KEYWORD_ONLY) for arg in node.args.kwonlyargs]
-    return declared + ([(node.args.kwarg.arg, kinds.VAR_KEYWORD)] if node.args.kwarg else [])
+    arguments = node.args
+    positional = [(arg.arg, kinds.POSITIONAL_ONLY) for arg in arguments.posonlyargs]
+    positional += [(arg.arg, kinds.POSITIONAL_OR_KEYWORD) for arg in arguments.args]
+    first_default = len(positional) - len(arguments.defaults)
+    parameters = [(name, kind, index >= first_default) for index, (name, kind) in enumerate(positional)]
+    if arguments.vararg:
+        parameters.append((arguments.vararg.arg, kinds.VAR_POSITIONAL, False))
+    for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        parameters.append((arg.arg, kinds.KEYWORD_ONLY, default is not None))
+    if arguments.kwarg:
+        parameters.append((arguments.kwarg.arg, kinds.VAR_KEYWORD, False))
+    return parameters
 
 
-def functions(body, prefix=""):
-    """The public functions and methods of the stubs by dotted name; of overloads the last."""
+def stub_functions(body, prefix=""):
+    """Return the public functions and methods of the stubs by dotted name. Of overloads, it is the last."""
     found = {}
     for node in body:
-        public = getattr(node, "name", "_")[0] != "_"
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (public or node.name == "__init__"):
-            found[f"{prefix}{node.name}"] = node
-        if isinstance(node, ast.ClassDef) and public and node.name != "ContentStore":
-            found |= functions(node.body, f"{node.name}.")
+        name = getattr(node, "name", "_")
+        is_public = not name.startswith("_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (is_public or name == "__init__"):
+            found[f"{prefix}{name}"] = node
+        if isinstance(node, ast.ClassDef) and is_public and name != "ContentStore":
+            found |= stub_functions(node.body, f"{name}.")
     return found
 
 
-@pytest.mark.parametrize("name", functions(STUB_TREE.body))
+@pytest.mark.parametrize("name", stub_functions(STUB_TREE.body))
 def test_stubs_declare_the_parameters_of_functions(name):
-    node, member = functions(STUB_TREE.body)[name], lookup(openai_responses, name)
+    node = stub_functions(STUB_TREE.body)[name]
+    member = lookup(openai_responses, name)
     if isinstance(member, property | functools.cached_property):
         assert ast.unparse(node.decorator_list[0]).endswith(("property", "setter", "deleter"))
-    else:
-        assert parameters(node) == [
-            (parameter.name, parameter.kind) for parameter in inspect.signature(member).parameters.values()
-        ]
+        return
+    parameters = inspect.signature(member).parameters.values()
+    assert stub_parameters(node) == [
+        (parameter.name, parameter.kind, parameter.default is not parameter.empty) for parameter in parameters
+    ]
 
 
-def test_stubs_declare_the_public_methods_of_classes():
-    for name in ("OpenAIMock", "Endpoint", "Rule", "Objects", "MockTransport", "EventStream", "AsyncEventStream"):
-        module_classes = [
-            cls for cls in getattr(openai_responses, name).__mro__ if cls.__module__ == "openai_responses"
-        ]
-        public_classes = [cls for cls in module_classes if not cls.__name__.startswith("_")]
-        public = {attribute for cls in public_classes for attribute in vars(cls) if attribute[0] != "_"}
-        stubbed = {
-            dotted.partition(".")[2] for cls in public_classes for dotted in functions([STUB_CLASSES[cls.__name__]])
-        }
-        assert public == stubbed - {"__init__"}, name
+@pytest.mark.parametrize(
+    "name", ["OpenAIMock", "Endpoint", "Rule", "Objects", "MockTransport", "EventStream", "AsyncEventStream"]
+)
+def test_stubs_declare_the_public_methods_of_classes(name):
+    public_names = set()
+    stub_names = set()
+    for cls in getattr(openai_responses, name).__mro__:
+        if cls.__module__ != "openai_responses" or cls.__name__.startswith("_"):
+            continue
+        public_names.update(attribute for attribute in vars(cls) if not attribute.startswith("_"))
+        stub_names.update(dotted.partition(".")[2] for dotted in stub_functions([STUB_CLASSES[cls.__name__]]))
+    assert public_names == stub_names - {"__init__"}
 
 
 @pytest.mark.parametrize("name", ["Record", "Turn", "ToolCall", "Citation", "Streamed", "Pace"])
 def test_stubs_declare_the_fields_of_dataclasses(name):
-    assert list(attributes(name)) == [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
+    assert list(stub_attributes(name)) == [field.name for field in dataclasses.fields(getattr(openai_responses, name))]
 
 
 def test_stubs_export_the_same_names_as_the_module():
     assigned = {ast.unparse(node.targets[0]): node.value for node in STUB_TREE.body if isinstance(node, ast.Assign)}
     exported = ast.literal_eval(assigned["__all__"])
     assert exported == openai_responses.__all__
-    imported = {alias.name for node in STUB_TREE.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert set(exported) <= {node.name for node in STUB_TREE.body if hasattr(node, "name")} | imported
+    defined = set()
+    for node in STUB_TREE.body:
+        if hasattr(node, "name"):
+            defined.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            defined.update(alias.name for alias in node.names)
+    assert set(exported) <= defined
 
 
-SUBMODULES = {}  # their syntax trees by dotted name
-for path in STUBS.rglob("*.pyi"):
-    parts = [part for part in path.relative_to(STUBS).with_suffix("").parts if part != "__init__"]
-    if parts and parts[0][0] != "_":
-        SUBMODULES[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
+def submodule_trees():
+    """Return the syntax trees of the stubs of public submodules, by dotted name."""
+    trees = {}
+    for path in STUBS.rglob("*.pyi"):
+        parts = [part for part in path.relative_to(STUBS).with_suffix("").parts if part != "__init__"]
+        if parts and not parts[0].startswith("_"):
+            trees[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
+    return trees
+
+
+SUBMODULES = submodule_trees()
 
 
 def test_stubs_contain_exactly_the_submodules():
@@ -16129,14 +16861,13 @@ def test_stubs_of_submodules_declare_existing_names(name):
     module = sys.modules[f"openai_responses.{name}"]
     for node in SUBMODULES[name].body:
         if isinstance(node, ast.ImportFrom) and node.level:
-            assert all(hasattr(module, alias.name) for alias in node.names)
+            assert {alias.name for alias in node.names} <= set(dir(module))
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-            assert {public_name for public_name in sys.modules[node.module].__all__ if public_name[0] != "_"} <= set(
-                vars(module)
-            )
+            public_names = [public_name for public_name in sys.modules[node.module].__all__ if public_name[0] != "_"]
+            assert set(public_names) <= set(dir(module))
         if isinstance(node, ast.FunctionDef):
-            by_name = [parameter for parameter, _ in parameters(node)]
-            inspect.signature(getattr(module, node.name)).bind(**dict.fromkeys(by_name))
+            parameter_names = [parameter_name for parameter_name, _, _ in stub_parameters(node)]
+            inspect.signature(getattr(module, node.name)).bind(**dict.fromkeys(parameter_names))
 
 
 VALID_CODE = """\
@@ -16240,7 +16971,7 @@ async_client = httpx.AsyncClient(transport=MockTransport(openai_mock.router.asyn
 openai_responses.ext.httpx.Request("GET", "https://example.test")
 """
 
-# The code mypy reports, and the wrong lines it does so with.
+# Lines that a type checker should report, by mypy's error code.
 INVALID_LINES = {
     "attr-defined": [
         "from openai_responses.ext.httpx import MockTransprt",
@@ -16281,46 +17012,46 @@ INVALID_LINES = {
 }
 
 
+SAMPLE = VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values()))
+
+
 @pytest.fixture
 def run_type_checker(tmp_path):
-    """Runs a type checker over what is right and what is wrong; gives its process and the folder."""
+    """Return a function that runs a type checker over the valid code and the invalid lines."""
     shutil.copytree(STUBS, tmp_path / "path" / "openai_responses")  # a `-stubs` folder would have to be installed
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "sample.py").write_text(VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values())))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "sample.py").write_text(SAMPLE)
 
-    def check(arguments, **files):
-        for name, text in files.items():
-            (tmp_path / "project" / f"{name}.json").write_text(text)
-        path = str(tmp_path / "path")
-        return python(*arguments.split(), cwd=tmp_path / "project", succeeds=False, MYPYPATH=path)
+    def run_type_checker(arguments):
+        return python(*arguments.split(), cwd=project, succeeds=False, MYPYPATH=str(tmp_path / "path"))
 
-    return check
+    return run_type_checker
 
 
 def test_mypy_accepts_valid_code_and_reports_invalid_lines(run_type_checker, pytestconfig, monkeypatch):
     pytest.importorskip("mypy")
-    if hasattr(pytestconfig, "cache"):  # what it finds in the SDK takes ten times as long as the rest
+    if hasattr(pytestconfig, "cache"):  # to check the SDK takes ten times as long as the rest
         monkeypatch.setenv("MYPY_CACHE_DIR", str(pytestconfig.cache.mkdir("mypy")))
     run = run_type_checker("-m mypy --strict --config-file= --no-error-summary --hide-error-context sample.py")
     assert not run.stderr
-    reports = [line for line in run.stdout.splitlines() if ": error: " in line]
+    found = []
+    for line in run.stdout.splitlines():
+        if ": error: " in line:
+            path, number, _ = line.split(":", 2)
+            found.append((path, int(number), line.rpartition("[")[2].rstrip("]")))
     codes = [code for code, lines in INVALID_LINES.items() for _ in lines]
-    expected = [("sample.py", number, code) for number, code in enumerate(codes, VALID_CODE.count("\n") + 1)]
-    found = [(*line.split(":")[:2], line.rpartition("[")[2].rstrip("]")) for line in reports]
-    assert [(path, int(number), code) for path, number, code in found] == expected
+    assert found == [("sample.py", number, code) for number, code in enumerate(codes, VALID_CODE.count("\n") + 1)]
 
 
-def test_pyright_accepts_valid_code_and_reports_invalid_lines(run_type_checker):
+def test_pyright_accepts_valid_code_and_reports_invalid_lines(run_type_checker, tmp_path):
     pytest.importorskip("basedpyright")  # pyright with a node of its own
     settings = {"typeCheckingMode": "standard", "extraPaths": ["../path"]}
-    run = run_type_checker(
-        f"-m basedpyright --pythonpath {sys.executable} --outputjson .", pyrightconfig=json.dumps(settings)
-    )
-    reports = [report for report in json.loads(run.stdout)["generalDiagnostics"] if report["severity"] == "error"]
-    wrong = range(
-        VALID_CODE.count("\n"), (VALID_CODE + "\n".join(itertools.chain(*INVALID_LINES.values()))).count("\n") + 1
-    )
-    assert {report["range"]["start"]["line"] for report in reports} == set(wrong)
+    (tmp_path / "project" / "pyrightconfig.json").write_text(json.dumps(settings))
+    run = run_type_checker(f"-m basedpyright --pythonpath {sys.executable} --outputjson .")
+    reports = json.loads(run.stdout)["generalDiagnostics"]
+    reported_lines = {report["range"]["start"]["line"] for report in reports if report["severity"] == "error"}
+    assert reported_lines == set(range(VALID_CODE.count("\n"), SAMPLE.count("\n") + 1))
 
 
 # ======================================================================================================================
@@ -16330,39 +17061,39 @@ def test_pyright_accepts_valid_code_and_reports_invalid_lines(run_type_checker):
 
 KYOTO = Town(name="Kyoto", population=1_460_000, tags=["temples", "京都"])
 HELLO = "Hello! How can I help? 東京 🌞"
-TOOL_LOOP_RESULT = ("It is sunny in Tokyo.", ["Tokyo"])  # what a tool loop ends with, and the cities it asked for
 
 
 @pytest.fixture
-def key(monkeypatch):
-    """No settings of a client but a fake key."""
+def fake_api_key(monkeypatch):
+    """Set a fake API key, and disable the tracing of LangChain."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
 
 
-@pytest.fixture(params=[False, True])
+@pytest.fixture(params=[False, True], ids=["plain", "streaming"])
 def streaming(request):
     """Run a test once without and once with a stream."""
     return request.param
 
 
-@pytest.fixture(params=[False, True])
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
 def asynchronous(request):
     """Run a test once with the synchronous and once with the asynchronous API of a framework."""
     return request.param
 
 
-strict_mark = pytest.mark.openai_mock(strict=True)  # what a framework sends, strict mode takes
+strict_mark = pytest.mark.openai_mock(strict=True)  # strict mode accepts the requests of the frameworks
 
 
 @pytest.fixture
-def endpoint(openai_mock, key, api):
+def endpoint(openai_mock, fake_api_key, api):
+    """Return the endpoint that a framework calls."""
     return lookup(openai_mock, f"{api}.create")
 
 
 @pytest.fixture
 def event_loop():
-    """The loop that the synchronous functions of asynchronous frameworks run on, and leave open."""
+    """Set the event loop that the synchronous functions of asynchronous frameworks run on, and close it."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
@@ -16371,11 +17102,16 @@ def event_loop():
     asyncio.set_event_loop(None)
 
 
-cities = pytest.fixture(lambda: [])  # those whose weather was asked for
+@pytest.fixture
+def cities():
+    """Return the list of the cities that `get_weather` was called with."""
+    return []
 
 
 @pytest.fixture
 def get_weather(cities):
+    """Return a function that frameworks call as a tool."""
+
     def get_weather(city: str) -> str:
         """The weather in a city."""
         cities.append(city)
@@ -16384,47 +17120,62 @@ def get_weather(cities):
     return get_weather
 
 
-def framework(name):
-    """A fixture that is a module, where that is installed."""
-    return pytest.fixture(lambda key: pytest.importorskip(name))
-
-
-agents, langchain_openai, pydantic_ai = map(framework, ("agents", "langchain_openai", "pydantic_ai"))
+@pytest.fixture
+def agents(fake_api_key):
+    """Return the module of openai-agents."""
+    return pytest.importorskip("agents")
 
 
 @pytest.fixture
-def agent(agents):
-    """Makes an agent of openai-agents."""
+def langchain_openai(fake_api_key):
+    """Return the module of langchain-openai."""
+    return pytest.importorskip("langchain_openai")
+
+
+@pytest.fixture
+def pydantic_ai(fake_api_key):
+    """Return the module of pydantic-ai."""
+    return pytest.importorskip("pydantic_ai")
+
+
+@pytest.fixture
+def make_agent(agents):
+    """Return a function that makes an agent of openai-agents."""
     return functools.partial(agents.Agent, name="Helper", instructions="Be short.", model="gpt-5")
 
 
 @pytest.fixture
-def weather_agent(agents, agent, get_weather):
-    return agent(tools=[agents.function_tool(get_weather)])
+def weather_agent(agents, make_agent, get_weather):
+    """Return an agent of openai-agents with a tool."""
+    return make_agent(tools=[agents.function_tool(get_weather)])
 
 
 @pytest.fixture
-def config(agents, api):
+def run_config(agents, api):
+    """Return settings of openai-agents that select the API."""
     return agents.RunConfig(model_provider=agents.OpenAIProvider(use_responses=api == "responses"))
 
 
 @pytest.fixture
-def run(agents, config):
-    """Runs an agent; gives what it ends with, and the pieces it came in."""
+def run_agent(agents, run_config):
+    """Return a function that runs an agent, and returns the result and the text deltas of a stream."""
 
-    async def run(agent, text, streaming=False):
+    async def run_agent(agent, text, streaming=False):
         if not streaming:
-            return await agents.Runner.run(agent, text, run_config=config), None
-        result = agents.Runner.run_streamed(agent, text, run_config=config)
-        raw = [event.data async for event in result.stream_events() if event.type == "raw_response_event"]
-        return result, [data.delta for data in raw if data.type == "response.output_text.delta"]
+            return await agents.Runner.run(agent, text, run_config=run_config), None
+        result = agents.Runner.run_streamed(agent, text, run_config=run_config)
+        deltas = []
+        async for event in result.stream_events():
+            if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
+                deltas.append(event.data.delta)
+        return result, deltas
 
-    return run
+    return run_agent
 
 
-def test_openai_agents_answers_synchronously(openai_mock, agents, agent, config, event_loop, endpoint, api):
+def test_openai_agents_answers_synchronously(openai_mock, agents, make_agent, run_config, event_loop, endpoint, api):
     endpoint.response = HELLO
-    assert agents.Runner.run_sync(agent(), "Hi", run_config=config).final_output == HELLO
+    assert agents.Runner.run_sync(make_agent(), "Hi", run_config=run_config).final_output == HELLO
     assert endpoint.route.call_count == 1
     assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
 
@@ -16436,62 +17187,71 @@ async def test_openai_agents_answers_without_a_run_config(openai_mock, agents):
     assert result.context_wrapper.usage.total_tokens > 0
 
 
-async def test_openai_agents_answers(agent, run, endpoint, streaming):
+async def test_openai_agents_answers(make_agent, run_agent, endpoint):
     endpoint.response = HELLO
-    result, pieces = await run(agent(), "Hi", streaming)
+    result, _ = await run_agent(make_agent(), "Hi")
     assert result.final_output == HELLO
-    assert not streaming or (len(pieces) > 1 and "".join(pieces) == HELLO)
+
+
+async def test_openai_agents_streams(make_agent, run_agent, endpoint):
+    endpoint.response = HELLO
+    result, deltas = await run_agent(make_agent(), "Hi", streaming=True)
+    assert result.final_output == HELLO
+    assert len(deltas) > 1
+    assert "".join(deltas) == HELLO
 
 
 @pytest.mark.parametrize("output_type", [str, Town])
-async def test_openai_agents_returns_default_output(openai_mock, agent, run, output_type, streaming):
-    result, _ = await run(agent(output_type=output_type), "Tell me of a town", streaming)
+async def test_openai_agents_returns_default_output(openai_mock, make_agent, run_agent, output_type, streaming):
+    result, _ = await run_agent(make_agent(output_type=output_type), "Tell me of a town", streaming)
     assert isinstance(result.final_output, output_type)
     assert result.final_output
 
 
 @pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
-async def test_openai_agents_runs_the_tool_loop(openai_mock, weather_agent, run, cities, endpoint, streaming):
+async def test_openai_agents_runs_the_tool_loop(openai_mock, weather_agent, run_agent, cities, endpoint, streaming):
     endpoint.response = TOOL_LOOP_STEPS
-    result, _ = await run(weather_agent, "What is the weather in Tokyo?", streaming)
-    assert (result.final_output, cities) == TOOL_LOOP_RESULT
-    assert [record.status for record in endpoint.requests] == [
-        200,
-        200,
-    ]
+    result, _ = await run_agent(weather_agent, "What is the weather in Tokyo?", streaming)
+    assert result.final_output == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
+    assert [record.status for record in endpoint.requests] == [200, 200]
     openai_mock.assert_all_used()
 
 
-async def test_openai_agents_runs_parallel_tool_calls(weather_agent, run, cities, endpoint):
+async def test_openai_agents_runs_parallel_tool_calls(weather_agent, run_agent, cities, endpoint):
     parallel_calls = tool_call("get_weather", city="Tokyo") + tool_call("get_weather", city="Oslo")
     endpoint.response = [parallel_calls, "Sunny in both."]
-    result, _ = await run(weather_agent, "Where is it sunny?")
-    assert (result.final_output, sorted(cities)) == ("Sunny in both.", ["Oslo", "Tokyo"])
+    result, _ = await run_agent(weather_agent, "Where is it sunny?")
+    assert result.final_output == "Sunny in both."
+    assert sorted(cities) == ["Oslo", "Tokyo"]
 
 
-async def test_openai_agents_hands_off_to_another_agent(agent, run, endpoint):
+async def test_openai_agents_hands_off_to_another_agent(make_agent, run_agent, endpoint):
     endpoint.response = [tool_call("transfer_to_spanish"), "¡Hola!"]
-    result, _ = await run(agent(handoffs=[agent(name="Spanish")]), "Hola")
-    assert (result.final_output, result.last_agent.name) == ("¡Hola!", "Spanish")
+    result, _ = await run_agent(make_agent(handoffs=[make_agent(name="Spanish")]), "Hola")
+    assert result.final_output == "¡Hola!"
+    assert result.last_agent.name == "Spanish"
 
 
-async def test_openai_agents_returns_the_set_structured_output(agent, run, endpoint, streaming):
+async def test_openai_agents_returns_the_set_structured_output(make_agent, run_agent, endpoint, streaming):
     endpoint.response = KYOTO
-    assert (await run(agent(output_type=Town), "Tell me of Kyoto", streaming))[0].final_output == KYOTO
+    result, _ = await run_agent(make_agent(output_type=Town), "Tell me of Kyoto", streaming)
+    assert result.final_output == KYOTO
 
 
-async def test_openai_agents_retries_a_rate_limit(openai_mock, agent, run, endpoint):
+async def test_openai_agents_retries_a_rate_limit(openai_mock, make_agent, run_agent, endpoint):
     endpoint.response = [error(429, code="rate_limit_exceeded"), "Here I am."]
-    assert (await run(agent(), "Hi"))[0].final_output == "Here I am."
+    result, _ = await run_agent(make_agent(), "Hi")
+    assert result.final_output == "Here I am."
     assert [(request.attempt, request.status) for request in openai_mock.requests] == [(0, 429), (1, 200)]
 
 
-async def test_openai_agents_exports_traces_without_warnings(openai_mock, agents, agent, caplog, recwarn):
+async def test_openai_agents_exports_traces_without_warnings(openai_mock, agents, make_agent, caplog, recwarn):
     caplog.set_level(logging.DEBUG, logger="openai.agents")
     openai_mock.responses.create.response = "Hello!"
     agents.set_tracing_disabled(False)
     with agents.trace("one trace"):
-        await agents.Runner.run(agent(), "Hi")
+        await agents.Runner.run(make_agent(), "Hi")
     await asyncio.to_thread(agents.flush_traces)
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert "Exported" in caplog.text
@@ -16499,180 +17259,15 @@ async def test_openai_agents_exports_traces_without_warnings(openai_mock, agents
     assert [request.endpoint for request in openai_mock.requests] == ["responses.create"]
 
 
-async def test_openai_agents_flushes_traces_before_the_mock_ends(openai_mock, agents, agent):
+async def test_openai_agents_flushes_traces_before_the_mock_ends(openai_mock, agents, make_agent):
     agents.set_tracing_disabled(False)
     await asyncio.to_thread(agents.flush_traces)
     ingest = openai_mock.router.post("https://api.openai.com/v1/traces/ingest").respond(204)
     with OpenAIMock() as inner:
         inner.responses.create.response = "Hello!"
-        await agents.Runner.run(agent(), "Hi")
+        await agents.Runner.run(make_agent(), "Hi")
     await asyncio.to_thread(agents.flush_traces)
     assert ingest.call_count == 0
-
-
-@pytest.fixture
-def langchain(langchain_openai, api):
-    """Makes a chat model of LangChain."""
-    return functools.partial(langchain_openai.ChatOpenAI, model="gpt-5", use_responses_api=api == "responses")
-
-
-async def invoke(model, value, asynchronous):
-    return await model.ainvoke(value) if asynchronous else model.invoke(value)
-
-
-async def stream_pieces(model, value, asynchronous):
-    return [piece async for piece in model.astream(value)] if asynchronous else list(model.stream(value))
-
-
-def message_text(message):
-    content = message.content
-    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
-
-
-async def test_langchain_answers(openai_mock, langchain, endpoint, api, asynchronous):
-    endpoint.response = HELLO
-    message = await invoke(langchain(), "Hi", asynchronous)
-    assert message_text(message) == HELLO
-    assert message.usage_metadata["total_tokens"] > 0
-    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
-
-
-async def test_langchain_streams(langchain, endpoint, asynchronous):
-    endpoint.response = HELLO
-    pieces = await stream_pieces(langchain(stream_usage=True), "Hi", asynchronous)
-    assert len([piece for piece in pieces if message_text(piece)]) > 1
-    assert "".join(map(message_text, pieces)) == HELLO
-    assert functools.reduce(operator.add, pieces).usage_metadata["total_tokens"] > 0
-
-
-async def test_langchain_runs_the_tool_loop(langchain, get_weather, cities, endpoint, asynchronous, streaming):
-    from langchain_core.messages import HumanMessage
-    from langchain_core.tools import tool
-
-    endpoint.response, weather = TOOL_LOOP_STEPS, tool(get_weather)
-    model, messages = langchain().bind_tools([weather]), [HumanMessage("What is the weather in Tokyo?")]
-    while True:
-        if streaming:
-            answer = functools.reduce(operator.add, await stream_pieces(model, messages, asynchronous))
-        else:
-            answer = await invoke(model, messages, asynchronous)
-        if not answer.tool_calls:
-            break
-        messages += [answer, *(weather.invoke(call) for call in answer.tool_calls)]
-    assert (message_text(answer), cities) == TOOL_LOOP_RESULT
-    assert len(endpoint.requests) == 2
-
-
-@pytest.mark.parametrize("method", ["json_schema", "json_mode", pytest.param("json_schema", marks=strict_mark)])
-async def test_langchain_returns_the_set_structured_output(langchain, endpoint, asynchronous, method):
-    endpoint.response = KYOTO
-    model = langchain().with_structured_output(Town, method=method)
-    assert await invoke(model, "Tell me of Kyoto in JSON", asynchronous) == KYOTO
-
-
-async def test_langchain_returns_structured_output_from_a_function_call(langchain, endpoint):
-    endpoint.response = tool_call("Town", KYOTO.model_dump())
-    model = langchain().with_structured_output(Town, method="function_calling")
-    assert await invoke(model, "Tell me of Kyoto", asynchronous=True) == KYOTO
-
-
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-async def test_langchain_returns_default_structured_output(openai_mock, langchain, asynchronous, method):
-    model = langchain().with_structured_output(Town, method=method)
-    assert isinstance(await invoke(model, "Tell me of a town", asynchronous), Town)
-
-
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of LangChain's own making
-def test_langchain_streams_structured_output(langchain, endpoint):
-    endpoint.response = KYOTO
-    assert list(langchain().with_structured_output(Town).stream("Tell me of Kyoto"))[-1] == KYOTO
-
-
-def test_langchain_raises_the_set_refusal(langchain, endpoint):
-    from langchain_openai.chat_models.base import OpenAIRefusalError
-
-    endpoint.response = refusal("I would rather not.")
-    model = langchain().with_structured_output(Town)
-    with pytest.raises(OpenAIRefusalError, match="I would rather not"):
-        model.invoke("Tell me of Kyoto")
-
-
-async def test_langchain_embeds(openai_mock, langchain_openai, asynchronous):
-    make_embeddings = functools.partial(langchain_openai.OpenAIEmbeddings, check_embedding_ctx_length=False)
-    model, texts = make_embeddings(model="text-embedding-3-small", dimensions=8), ["one", "two", "one"]
-    vectors = await model.aembed_documents(texts) if asynchronous else model.embed_documents(texts)
-    assert vectors[0] == vectors[2] != vectors[1]
-    assert [len(vector) for vector in vectors] == [8, 8, 8]
-
-
-@pytest.fixture
-def pydantic_agent(pydantic_ai, api):
-    """Makes an agent of pydantic-ai, by what it is to give."""
-    prefix = {"chat.completions": "openai-chat", "responses": "openai-responses"}[api]
-    return lambda output_type=str: pydantic_ai.Agent(f"{prefix}:gpt-5", output_type=output_type)
-
-
-async def pydantic_output(agent, text, streaming=False):
-    """The output of an agent, and the pieces it came in."""
-    if not streaming:
-        return (await agent.run(text)).output, None
-    async with agent.run_stream(text) as result:
-        pieces = [piece async for piece in result.stream_output(debounce_by=None)]
-        return await result.get_output(), pieces
-
-
-def test_pydantic_ai_answers_synchronously(openai_mock, pydantic_agent, event_loop, endpoint, api):
-    endpoint.response = HELLO
-    result = pydantic_agent().run_sync("Hi")
-    assert result.output == HELLO
-    assert result.usage.total_tokens > 0
-    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
-
-
-async def test_pydantic_ai_answers(pydantic_agent, endpoint, streaming):
-    endpoint.response = HELLO
-    output, pieces = await pydantic_output(pydantic_agent(), "Hi", streaming)
-    assert output == HELLO
-    assert not streaming or len(pieces) > 2
-
-
-async def test_pydantic_ai_runs_the_tool_loop(openai_mock, pydantic_agent, get_weather, cities, endpoint, streaming):
-    endpoint.response, agent = TOOL_LOOP_STEPS, pydantic_agent()
-    agent.tool_plain(get_weather)
-    output, _ = await pydantic_output(agent, "What is the weather in Tokyo?", streaming)
-    assert (output, cities) == TOOL_LOOP_RESULT
-    openai_mock.assert_all_used()
-
-
-@pytest.mark.parametrize("native", [False, True])
-async def test_pydantic_ai_returns_the_set_structured_output(pydantic_ai, pydantic_agent, endpoint, native, streaming):
-    endpoint.response = KYOTO
-    output, _ = await pydantic_output(
-        pydantic_agent(pydantic_ai.NativeOutput(Town) if native else Town), "Kyoto?", streaming
-    )
-    assert output == KYOTO
-    assert len(endpoint.requests) == 1
-
-
-@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
-async def test_pydantic_ai_returns_structured_output_from_its_output_tool(pydantic_agent, endpoint, streaming):
-    endpoint.response = tool_call("final_result", KYOTO.model_dump())
-    assert (await pydantic_output(pydantic_agent(Town), "Tell me of Kyoto", streaming))[0] == KYOTO
-
-
-@pytest.mark.parametrize("native", [False, True])
-async def test_pydantic_ai_returns_default_structured_output(pydantic_ai, pydantic_agent, endpoint, native, streaming):
-    agent = pydantic_agent(pydantic_ai.NativeOutput(Town) if native else Town)
-    output, _ = await pydantic_output(agent, "Tell me of a town", streaming)
-    assert isinstance(output, Town)
-    assert len(endpoint.requests) == 1
-
-
-async def test_pydantic_ai_retries_invalid_tool_arguments(pydantic_agent, endpoint):
-    wrong = tool_call("final_result", name="Kyoto", population="many", tags=[])
-    endpoint.response = [wrong, tool_call("final_result", KYOTO.model_dump())]
-    assert await pydantic_output(pydantic_agent(Town), "Kyoto?") == (KYOTO, None)
-    assert "population" in json.dumps(endpoint.requests[1].body)
 
 
 @requires("responses.connect")
@@ -16680,7 +17275,8 @@ async def test_openai_agents_runs_the_tool_loop_over_a_websocket(openai_mock, ag
     openai_mock.responses.connect.response = TOOL_LOOP_STEPS
     async with agents.responses_websocket_session() as session:
         result = await session.run(weather_agent, "What is the weather in Tokyo?")
-    assert (result.final_output, cities) == TOOL_LOOP_RESULT
+    assert result.final_output == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
     assert openai_mock.responses.connect.call_count == 2
 
 
@@ -16694,4 +17290,200 @@ async def test_openai_agents_runs_the_tool_loop_in_a_realtime_session(openai_moc
             if event.type == "audio_end":
                 break
     assert cities == ["Tokyo"]
-    assert [turn["type"] for turn in openai_mock.realtime.connect.requests].count("response.create") == 2
+    assert [message["type"] for message in openai_mock.realtime.connect.requests].count("response.create") == 2
+
+
+@pytest.fixture
+def make_chat_model(langchain_openai, api):
+    """Return a function that makes a chat model of LangChain."""
+    return functools.partial(langchain_openai.ChatOpenAI, model="gpt-5", use_responses_api=api == "responses")
+
+
+async def invoke(model, value, asynchronous):
+    """Return the answer of a model of LangChain."""
+    if asynchronous:
+        return await model.ainvoke(value)
+    return model.invoke(value)
+
+
+async def stream_chunks(model, value, asynchronous):
+    """Return the chunks of a stream of LangChain."""
+    if asynchronous:
+        return [chunk async for chunk in model.astream(value)]
+    return list(model.stream(value))
+
+
+def message_text(message):
+    """Return the text of a message of LangChain, whose content is a string or a list of blocks."""
+    if isinstance(message.content, str):
+        return message.content
+    return "".join(block.get("text", "") for block in message.content)
+
+
+async def test_langchain_answers(openai_mock, make_chat_model, endpoint, api, asynchronous):
+    endpoint.response = HELLO
+    message = await invoke(make_chat_model(), "Hi", asynchronous)
+    assert message_text(message) == HELLO
+    assert message.usage_metadata["total_tokens"] > 0
+    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
+
+
+async def test_langchain_streams(make_chat_model, endpoint, asynchronous):
+    endpoint.response = HELLO
+    chunks = await stream_chunks(make_chat_model(stream_usage=True), "Hi", asynchronous)
+    assert len([chunk for chunk in chunks if message_text(chunk)]) > 1
+    assert "".join(map(message_text, chunks)) == HELLO
+    assert functools.reduce(operator.add, chunks).usage_metadata["total_tokens"] > 0
+
+
+async def test_langchain_runs_the_tool_loop(make_chat_model, get_weather, cities, endpoint, asynchronous, streaming):
+    from langchain_core.messages import HumanMessage
+    from langchain_core.tools import tool
+
+    endpoint.response = TOOL_LOOP_STEPS
+    weather_tool = tool(get_weather)
+    model = make_chat_model().bind_tools([weather_tool])
+    messages = [HumanMessage("What is the weather in Tokyo?")]
+    while True:
+        if streaming:
+            answer = functools.reduce(operator.add, await stream_chunks(model, messages, asynchronous))
+        else:
+            answer = await invoke(model, messages, asynchronous)
+        if not answer.tool_calls:
+            break
+        messages += [answer, *(weather_tool.invoke(call) for call in answer.tool_calls)]
+    assert message_text(answer) == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
+    assert len(endpoint.requests) == 2
+
+
+@pytest.mark.parametrize("method", ["json_schema", "json_mode", pytest.param("json_schema", marks=strict_mark)])
+async def test_langchain_returns_the_set_structured_output(make_chat_model, endpoint, asynchronous, method):
+    endpoint.response = KYOTO
+    model = make_chat_model().with_structured_output(Town, method=method)
+    assert await invoke(model, "Tell me of Kyoto in JSON", asynchronous) == KYOTO
+
+
+async def test_langchain_returns_structured_output_from_a_function_call(make_chat_model, endpoint):
+    endpoint.response = tool_call("Town", KYOTO.model_dump())
+    model = make_chat_model().with_structured_output(Town, method="function_calling")
+    assert await invoke(model, "Tell me of Kyoto", asynchronous=True) == KYOTO
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+async def test_langchain_returns_default_structured_output(openai_mock, make_chat_model, asynchronous, method):
+    model = make_chat_model().with_structured_output(Town, method=method)
+    assert isinstance(await invoke(model, "Tell me of a town", asynchronous), Town)
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # LangChain causes them
+def test_langchain_streams_structured_output(make_chat_model, endpoint):
+    endpoint.response = KYOTO
+    *_, last = make_chat_model().with_structured_output(Town).stream("Tell me of Kyoto")
+    assert last == KYOTO
+
+
+def test_langchain_raises_the_set_refusal(make_chat_model, endpoint):
+    from langchain_openai.chat_models.base import OpenAIRefusalError
+
+    endpoint.response = refusal("I would rather not.")
+    model = make_chat_model().with_structured_output(Town)
+    with pytest.raises(OpenAIRefusalError, match="I would rather not"):
+        model.invoke("Tell me of Kyoto")
+
+
+async def test_langchain_embeds(openai_mock, langchain_openai, asynchronous):
+    model = langchain_openai.OpenAIEmbeddings(
+        model="text-embedding-3-small", dimensions=8, check_embedding_ctx_length=False
+    )
+    texts = ["one", "two", "one"]
+    vectors = await model.aembed_documents(texts) if asynchronous else model.embed_documents(texts)
+    assert vectors[0] == vectors[2]
+    assert vectors[0] != vectors[1]
+    assert [len(vector) for vector in vectors] == [8, 8, 8]
+
+
+@pytest.fixture
+def make_pydantic_agent(pydantic_ai, api):
+    """Return a function that makes an agent of pydantic-ai."""
+    provider = {"chat.completions": "openai-chat", "responses": "openai-responses"}[api]
+    return functools.partial(pydantic_ai.Agent, f"{provider}:gpt-5")
+
+
+async def pydantic_output(agent, text, streaming=False):
+    """Return the output of an agent, and the partial outputs of a stream."""
+    if not streaming:
+        return (await agent.run(text)).output, None
+    async with agent.run_stream(text) as result:
+        partial_outputs = [output async for output in result.stream_output(debounce_by=None)]
+        return await result.get_output(), partial_outputs
+
+
+def test_pydantic_ai_answers_synchronously(openai_mock, make_pydantic_agent, event_loop, endpoint, api):
+    endpoint.response = HELLO
+    result = make_pydantic_agent().run_sync("Hi")
+    assert result.output == HELLO
+    assert result.usage.total_tokens > 0
+    assert [request.endpoint for request in openai_mock.requests] == [f"{api}.create"]
+
+
+async def test_pydantic_ai_answers(make_pydantic_agent, endpoint):
+    endpoint.response = HELLO
+    output, _ = await pydantic_output(make_pydantic_agent(), "Hi")
+    assert output == HELLO
+
+
+async def test_pydantic_ai_streams(make_pydantic_agent, endpoint):
+    endpoint.response = HELLO
+    output, partial_outputs = await pydantic_output(make_pydantic_agent(), "Hi", streaming=True)
+    assert output == HELLO
+    assert partial_outputs[-1] == HELLO
+    assert len(partial_outputs) > 2
+
+
+async def test_pydantic_ai_runs_the_tool_loop(
+    openai_mock, make_pydantic_agent, get_weather, cities, endpoint, streaming
+):
+    endpoint.response = TOOL_LOOP_STEPS
+    agent = make_pydantic_agent()
+    agent.tool_plain(get_weather)
+    output, _ = await pydantic_output(agent, "What is the weather in Tokyo?", streaming)
+    assert output == "It is sunny in Tokyo."
+    assert cities == ["Tokyo"]
+    openai_mock.assert_all_used()
+
+
+@pytest.fixture(params=["output tool", "native"])
+def town_agent(request, pydantic_ai, make_pydantic_agent):
+    """Return an agent of pydantic-ai with structured output, once as a tool call and once as a response format."""
+    if request.param == "native":
+        return make_pydantic_agent(output_type=pydantic_ai.NativeOutput(Town))
+    return make_pydantic_agent(output_type=Town)
+
+
+async def test_pydantic_ai_returns_the_set_structured_output(town_agent, endpoint, streaming):
+    endpoint.response = KYOTO
+    output, _ = await pydantic_output(town_agent, "Kyoto?", streaming)
+    assert output == KYOTO
+    assert len(endpoint.requests) == 1
+
+
+async def test_pydantic_ai_returns_default_structured_output(town_agent, endpoint, streaming):
+    output, _ = await pydantic_output(town_agent, "Tell me of a town", streaming)
+    assert isinstance(output, Town)
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("streaming", [False, True, pytest.param(False, marks=strict_mark)])
+async def test_pydantic_ai_returns_structured_output_from_its_output_tool(make_pydantic_agent, endpoint, streaming):
+    endpoint.response = tool_call("final_result", KYOTO.model_dump())
+    output, _ = await pydantic_output(make_pydantic_agent(output_type=Town), "Tell me of Kyoto", streaming)
+    assert output == KYOTO
+
+
+async def test_pydantic_ai_retries_invalid_tool_arguments(make_pydantic_agent, endpoint):
+    invalid_call = tool_call("final_result", name="Kyoto", population="many", tags=[])
+    endpoint.response = [invalid_call, tool_call("final_result", KYOTO.model_dump())]
+    output, _ = await pydantic_output(make_pydantic_agent(output_type=Town), "Kyoto?")
+    assert output == KYOTO
+    assert "population" in json.dumps(endpoint.requests[1].body)
