@@ -9662,6 +9662,15 @@ def test_websocket_recv_without_pending_events_raises(openai_mock):
 
 
 @requires("responses.connect")
+def test_websocket_sends_and_receives_messages_over_1_mib(openai_mock, client_kind):
+    text = "x" * (2**20 + 1)
+    openai_mock.responses.connect.response = text
+    last = websocket_events(client_kind, says(text))[-1]
+    assert last["response"]["output"][0]["content"][0]["text"] == text
+    assert openai_mock.requests[-1]["input"] == text
+
+
+@requires("responses.connect")
 def test_mistake_raises_through_a_websocket(openai_mock, client_kind):
     openai_mock.responses.connect.response = ["Hi."]
     with pytest.raises(Exception) as failed:
