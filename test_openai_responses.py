@@ -9440,33 +9440,42 @@ def test_patches_are_removed_on_exit(http_lib):
 # ======================================================================================================================
 
 
-FINAL_EVENT_TYPES = ("response.completed", "response.done", "error")  # the last event of what comes of a message
+FINAL_EVENT_TYPES = ("response.completed", "response.done", "error")  # the last event that follows a message
+
+
+async def receive_until(connection, final_types):
+    """Return the events of a connection as JSON, up to the first one of a final type."""
+    events = []
+    while not events or events[-1]["type"] not in final_types:
+        events.append(json.loads(await awaited(connection.recv_bytes())))
+    return events
 
 
 async def send_and_receive(connection, *messages, final_types=FINAL_EVENT_TYPES):
-    """What comes of messages, one after the other, as (type, JSON) of each event; without one, of those before."""
+    """Send messages, and return the events that follow them as JSON. Without messages, only receive events."""
+    if not messages:
+        return await receive_until(connection, final_types)
     events = []
-    for message in messages or [None]:
-        if message is not None:
-            await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
-        events.append({"type": None})
-        while events[-1]["type"] not in final_types:
-            events.append(json.loads(await awaited(connection.recv_bytes())))
-    return [event for event in events if event["type"]]
+    for message in messages:
+        await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
+        events += await receive_until(connection, final_types)
+    return events
 
 
 def connection_closed_error():
+    """Return the exception of `websockets` for a closed connection."""
     from websockets.exceptions import ConnectionClosed
 
     return ConnectionClosed
 
 
 def says(text, **params):
+    """Return a message that requests a response to a text."""
     return {"type": "response.create", "model": "gpt-5", "input": text} | params
 
 
 def websocket_events(kind, *messages, name="responses", final_types=FINAL_EVENT_TYPES, **settings):
-    """The events that come of messages on a new connection."""
+    """Send messages on a new connection, and return the events that follow them as JSON."""
 
     async def scene():
         async with enter(lookup(sdk(kind), name).connect(**settings)) as connection:
@@ -9476,8 +9485,18 @@ def websocket_events(kind, *messages, name="responses", final_types=FINAL_EVENT_
 
 
 def output_without_ids(event):
-    """What the model said in the last event of a response, its ids aside."""
+    """Return the output items of a final event, without their IDs."""
     return [{**item, "id": None, "call_id": None} for item in event["response"]["output"]]
+
+
+def event_output_text(event):
+    """Return the text of the first output item of a final event."""
+    return event["response"]["output"][0]["content"][0]["text"]
+
+
+def websocket_mistake(kind, raised):
+    """Return a mistake in a test. The asynchronous client raises it as the cause of a `ConnectionClosed`."""
+    return raised if kind == "sync" else raised.__cause__
 
 
 @requires("responses.connect")
@@ -9496,28 +9515,33 @@ def test_websocket_sends_the_same_events_as_the_stream(turn, client_kind):
 
 
 @requires("responses.connect")
-def test_websocket_shares_rules_state_and_steps_with_http(openai_mock, client, client_kind):
-    create, connect = openai_mock.responses.create, openai_mock.responses.connect
-    create.response, rule = TOOL_LOOP_STEPS, create.when("bye")
+def test_websocket_shares_steps_and_state_with_http(openai_mock, client, client_kind):
+    openai_mock.responses.create.response = TOOL_LOOP_STEPS
+    tool_response = websocket_events(client_kind, says("Hi"))[-1]["response"]
+    call_id = tool_response["output"][0]["call_id"]
+    output = {"type": "function_call_output", "call_id": call_id, "output": "sunny"}
+    message = says([output], previous_response_id=tool_response["id"], stream_id="lane-1")
+    last = websocket_events(client_kind, message)[-1]
+    assert event_output_text(last) == TOOL_LOOP_STEPS[1]
+    assert last["stream_id"] == "lane-1"
+    assert client.responses.retrieve(last["response"]["id"]).previous_response_id == tool_response["id"]
+    assert len(openai_mock.responses.connect.requests) == 2
+    assert not openai_mock.responses.create.called
+
+
+@requires("responses.connect")
+def test_websocket_uses_the_rules_of_http(openai_mock, client_kind):
+    rule = openai_mock.responses.create.when("bye")
     rule.response = "Goodbye."
-    call = websocket_events(client_kind, says("Hi"))[-1]["response"]
-    output = {"type": "function_call_output", "call_id": call["output"][0]["call_id"], "output": "sunny"}
-    chained = says([output], previous_response_id=call["id"], stream_id="lane-1")
-    *_, rule_event, chained_event = [
-        event for event in websocket_events(client_kind, says("bye"), chained) if event["type"] == "response.completed"
-    ]
-    assert (rule_event["response"]["output"][0]["content"][0]["text"], "stream_id" in rule_event) == ("Goodbye.", False)
-    assert (chained_event["response"]["output"][0]["content"][0]["text"], chained_event["stream_id"]) == (
-        TOOL_LOOP_STEPS[1],
-        "lane-1",
-    )
-    assert client.responses.retrieve(chained_event["response"]["id"]).previous_response_id == call["id"]
-    assert (len(connect.requests), len(rule.requests), create.called) == (3, 1, False)
+    last = websocket_events(client_kind, says("bye"))[-1]
+    assert event_output_text(last) == "Goodbye."
+    assert "stream_id" not in last
+    assert len(rule.requests) == 1
 
 
 @requires("responses.connect")
 @pytest.mark.parametrize(
-    ("message", "status", "code", "words"),
+    ("message", "status", "code", "expected"),
     [
         ("{no json", 400, None, "could not parse"),
         ("[1]", 400, None, "expected an object"),
@@ -9526,17 +9550,18 @@ def test_websocket_shares_rules_state_and_steps_with_http(openai_mock, client, c
         (says("Hi", previous_response_id=UNKNOWN_ID), 400, "previous_response_not_found", UNKNOWN_ID),
         (says("Hi", conversation=UNKNOWN_ID), 404, None, UNKNOWN_ID),
     ],
+    ids=["not JSON", "not an object", "unknown type", "no type", "unknown response", "unknown conversation"],
 )
-def test_websocket_continues_after_an_invalid_message(openai_mock, client_kind, message, status, code, words):
-    openai_mock.responses.connect.response = ["I am still here."]  # what is refused takes no step
-    refused_event, *_, last = websocket_events(client_kind, message, says("Hi"))
-    if (
-        "status" in union_members("responses.ResponsesServerEvent")["error"].model_fields
-    ):  # else that of the stream over HTTP
-        valid("responses.ResponsesServerEvent", refused_event)
-    assert (refused_event["status"], refused_event["error"]["code"]) == (status, code)
-    assert words in refused_event["error"]["message"]
-    assert last["type"] == "response.completed"
+def test_websocket_continues_after_an_invalid_message(openai_mock, client_kind, message, status, code, expected):
+    openai_mock.responses.connect.response = ["I am still here."]  # a rejected message uses no step
+    error_event, *_, last = websocket_events(client_kind, message, says("Hi"))
+    # without a status, the SDK's error event is that of a stream over HTTP
+    if "status" in union_members("responses.ResponsesServerEvent")["error"].model_fields:
+        valid("responses.ResponsesServerEvent", error_event)
+    assert error_event["status"] == status
+    assert error_event["error"]["code"] == code
+    assert expected in error_event["error"]["message"]
+    assert event_output_text(last) == "I am still here."
 
 
 @requires("responses.connect")
@@ -9547,25 +9572,36 @@ def test_set_error_is_sent_as_a_websocket_event(openai_mock, client_kind):
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize(("fault", "code"), [(None, None), (1011, 1011)])
-def test_websocket_closes_with_the_set_fault(openai_mock, client_kind, fault, code):
-    from websockets.exceptions import ConnectionClosed
-
-    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
-    with pytest.raises(ConnectionClosed) as raised:
+def test_websocket_breaks_off_after_the_set_number_of_events(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2)
+    with pytest.raises(connection_closed_error(), match="no close frame received") as raised:
         websocket_events(client_kind, says("Hi"))
-    assert (raised.value.rcvd and raised.value.rcvd.code) == code
+    assert raised.value.rcvd is None
     assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize("value", [timeout(), httpx.ConnectError, ["Hi", timeout()]])
-def test_network_fault_breaks_a_websocket(openai_mock, client_kind, value):
-    openai_mock.responses.connect.response = value
-    with pytest.raises(connection_closed_error()) as broken_off:
+def test_websocket_closes_with_the_set_code(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=1011)
+    with pytest.raises(connection_closed_error()) as raised:
+        websocket_events(client_kind, says("Hi"))
+    assert raised.value.rcvd.code == 1011
+    assert raised.value.rcvd.reason == "the mock closed the connection"
+    assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    ("response", "call_count"),
+    [(timeout(), 1), (httpx.ConnectError, 1), (["Hi", timeout()], 2)],
+    ids=["timeout", "exception class", "second step"],
+)
+def test_network_fault_breaks_a_websocket(openai_mock, client_kind, response, call_count):
+    openai_mock.responses.connect.response = response
+    with pytest.raises(connection_closed_error()) as raised:
         websocket_events(client_kind, says("Hi"), says("Hi"))
-    assert broken_off.value.rcvd is None
-    assert openai_mock.responses.connect.call_count == (2 if isinstance(value, list) else 1)
+    assert raised.value.rcvd is None
+    assert openai_mock.responses.connect.call_count == call_count
 
 
 @requires("responses.connect")
@@ -9576,6 +9612,7 @@ def test_network_fault_breaks_a_websocket(openai_mock, client_kind, value):
         ("realtime", {"type": "response.create"}, "session_expired"),
         ("beta.realtime", {"type": "response.create"}, "session_expired"),
     ],
+    ids=["responses", "realtime", "beta.realtime"],
 )
 def test_expired_session_sends_an_error_and_closes(openai_mock, client_kind, name, message, code):
     lookup(openai_mock, name).connect.response = streamed("Hello there", fail_after=1, fault=1001)
@@ -9598,35 +9635,71 @@ def test_set_error_rejects_the_websocket_handshake(openai_mock, client_kind):
     from websockets.exceptions import InvalidStatus
 
     openai_mock.responses.connect.response = [error(401), "Welcome."]
-    with pytest.raises(InvalidStatus) as refused_handshake:
+    with pytest.raises(InvalidStatus) as raised:
         websocket_events(client_kind)
-    answer = refused_handshake.value.response
-    assert (answer.status_code, json.loads(bytes(answer.body))["error"]["code"]) == (401, "invalid_api_key")
-    assert websocket_events(client_kind, says("Hi"))[-1]["response"]["output"][0]["content"][0]["text"] == "Welcome."
+    rejection = raised.value.response
+    assert rejection.status_code == 401
+    assert rejection.headers.get_all("Content-Type") == ["application/json"]
+    assert json.loads(bytes(rejection.body))["error"]["code"] == "invalid_api_key"
+    assert event_output_text(websocket_events(client_kind, says("Hi"))[-1]) == "Welcome."
     assert [record.status for record in openai_mock.requests] == [401, 101, None]
+
+
+@requires("responses.connect")
+def test_websocket_is_accepted_after_the_last_step_was_an_error(openai_mock, client_kind):
+    openai_mock.responses.connect.response = ["Hi.", error(500)]
+    assert websocket_events(client_kind, says("Hi"), says("Hi"))[-1]["type"] == "error"
+
+    async def connect():
+        async with enter(sdk(client_kind).responses.connect()):
+            """Send nothing."""
+
+    run_coroutine(client_kind, connect())
+    assert [record.status for record in openai_mock.requests] == [101, None, 500, 101]
 
 
 @requires("responses.connect")
 def test_websocket_rejects_a_response_with_a_body(openai_mock, client_kind):
     openai_mock.responses.connect.response = lambda request: httpx.Response(200, json={"id": "resp_1"})
-    with pytest.raises(Exception) as failed:
+    with pytest.raises((TypeError, connection_closed_error())) as raised:
         websocket_events(client_kind, says("Hi"))
-    mistake = failed.value if client_kind == "sync" else failed.value.__cause__
+    mistake = websocket_mistake(client_kind, raised.value)
     assert isinstance(mistake, TypeError)
     assert "sends events, not a body" in str(mistake)
 
 
-@pytest.mark.parametrize("name", ["realtime", "responses"])
 @requires("responses.connect")
+@pytest.mark.parametrize("name", ["realtime", "responses"])
 def test_strict_mock_with_rules_rejects_the_websocket_handshake(client_kind, name):
     from websockets.exceptions import InvalidStatus
 
     with OpenAIMock(strict=True) as openai_mock:
         connect = lookup(openai_mock, name).connect
-        connect.response, connect.when("Hi").response = error(429), "Hello."
-        with pytest.raises(InvalidStatus) as refused_handshake:
+        connect.response = error(429)
+        connect.when("Hi").response = "Hello."
+        with pytest.raises(InvalidStatus) as raised:
             websocket_events(client_kind, name=name, **required_connect_params(name))
-    assert refused_handshake.value.response.status_code == 429
+    assert raised.value.response.status_code == 429
+
+
+@requires("responses.connect")
+def test_strict_mock_rejects_a_websocket_without_an_api_key(client_kind):
+    from websockets.exceptions import InvalidStatus
+
+    async def connect():
+        from websockets.asyncio.client import connect as connect_async
+        from websockets.sync.client import connect as connect_sync
+
+        connect = connect_sync if client_kind == "sync" else connect_async
+        async with enter(connect("wss://api.openai.com/v1/responses")):
+            pytest.fail("connected")
+
+    with OpenAIMock(strict=True) as openai_mock:
+        with pytest.raises(InvalidStatus) as raised:
+            run_coroutine(client_kind, connect())
+        assert raised.value.response.status_code == 401
+        assert "didn't provide an API key" in raised.value.response.body.decode()
+        assert [record.status for record in openai_mock.requests] == [401]
 
 
 @requires("responses.connect")
@@ -9636,10 +9709,12 @@ def test_sdk_websocket_reconnects_and_sends_queued_messages(openai_mock, client_
     async def scene():
         def on_reconnecting(event):
             attempts.append((event.attempt, event.close_code))
-            sent.append(connection.send(says("Hi")))
-            sent[:] = map(asyncio.ensure_future, filter(None, sent))
+            coroutine = connection.send(says("Hi"))
+            if client_kind == "async":
+                tasks.append(asyncio.ensure_future(coroutine))
 
-        attempts, sent = [], []
+        attempts = []
+        tasks = []  # asyncio itself keeps only a weak reference to a task
         connecting = sdk(client_kind).responses.connect(on_reconnecting=on_reconnecting, initial_delay=0.0)
         async with enter(connecting) as connection:
             await awaited(connection.response.create(model="gpt-5", input="Hi"))
@@ -9662,29 +9737,117 @@ def test_websocket_recv_without_pending_events_raises(openai_mock):
 
 
 @requires("responses.connect")
+def test_websocket_recv_before_the_first_message_raises(openai_mock):
+    with (
+        sdk().responses.connect() as connection,
+        pytest.raises(AssertionError, match="would wait forever: the client sent nothing"),
+    ):
+        connection.recv()
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    ("message", "send_options"),
+    [
+        (json.dumps(says("Hi")), {}),
+        (json.dumps(says("Hi")).encode(), {"text": True}),
+        (json.dumps(says("Hi")).encode(), {}),
+    ],
+    ids=["str", "bytes as text", "bytes"],
+)
+def test_sync_connection_sends_and_receives_text_and_bytes(openai_mock, message, send_options):
+    from websockets.sync.client import connect
+
+    with connect("wss://api.openai.com/v1/responses") as connection:
+        connection.send(message, **send_options)
+        text = connection.recv()
+        data = connection.recv(decode=False)
+    assert json.loads(text)["type"] == "response.created"
+    assert type(text) is str
+    assert json.loads(data)["type"] == "response.in_progress"
+    assert type(data) is bytes
+
+
+@requires("responses.connect")
+def test_sync_connection_recv_times_out_without_waiting(openai_mock):
+    from websockets.sync.client import connect
+
+    with (
+        connect("wss://api.openai.com/v1/responses") as connection,
+        pytest.raises(TimeoutError, match="the session has no message to send"),
+    ):
+        connection.recv(timeout=60)
+
+
+@requires("responses.connect")
+def test_sync_connection_iterates_until_it_is_closed(openai_mock):
+    from websockets.exceptions import ConnectionClosedOK
+    from websockets.sync.client import connect
+
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=1000)
+    with connect("wss://api.openai.com/v1/responses") as connection:
+        connection.send(json.dumps(says("Hi")))
+        types = [json.loads(message)["type"] for message in connection]
+        with pytest.raises(ConnectionClosedOK, match="received 1000"):
+            connection.send("{}")
+    assert types == ["response.created", "response.in_progress"]
+
+
+@requires("responses.connect")
+def test_sync_connection_keeps_the_size_limit_of_websockets(openai_mock):
+    from websockets.sync.client import connect
+
+    openai_mock.responses.connect.response = "x" * 2**20
+    with connect("wss://api.openai.com/v1/responses") as connection:
+        connection.send(json.dumps(says("Hi")))
+        with pytest.raises(connection_closed_error(), match="1009"):
+            for _ in range(100):
+                connection.recv()
+
+
+@requires("responses.connect")
 def test_websocket_sends_and_receives_messages_over_1_mib(openai_mock, client_kind):
     text = "x" * (2**20 + 1)
     openai_mock.responses.connect.response = text
-    last = websocket_events(client_kind, says(text))[-1]
-    assert last["response"]["output"][0]["content"][0]["text"] == text
+    assert event_output_text(websocket_events(client_kind, says(text))[-1]) == text
     assert openai_mock.requests[-1]["input"] == text
+
+
+@requires("responses.connect")
+async def test_websocket_accepts_fragmented_messages_and_pings(openai_mock):
+    from websockets.asyncio.client import connect
+
+    message = json.dumps(says("Hi"))
+    async with connect("wss://api.openai.com/v1/responses") as connection:
+        for _ in range(2):
+            await connection.send([message[:9], message[9:20], message[20:]])
+            await (await connection.ping())
+    assert [record["input"] for record in openai_mock.responses.connect.requests] == ["Hi", "Hi"]
+
+
+@requires("responses.connect")
+def test_websocket_waits_for_the_set_delay(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hi", first_delay=0.05)
+    started = time.monotonic()
+    websocket_events(client_kind, says("Hi"))
+    assert time.monotonic() - started >= 0.05
 
 
 @requires("responses.connect")
 def test_mistake_raises_through_a_websocket(openai_mock, client_kind):
     openai_mock.responses.connect.response = ["Hi."]
-    with pytest.raises(Exception) as failed:
+    with pytest.raises((AssertionError, connection_closed_error())) as raised:
         websocket_events(client_kind, says("Hi"), says("Hi"))
-    mistake = failed.value if client_kind == "sync" else failed.value.__cause__
+    mistake = websocket_mistake(client_kind, raised.value)
     assert isinstance(mistake, AssertionError)
     assert "has 1 step" in str(mistake)
 
 
 @requires("responses.connect")
 def test_generation_error_raises_through_a_websocket(openai_mock, client_kind):
-    with pytest.raises(Exception) as failed:
+    with pytest.raises((AssertionError, connection_closed_error())) as raised:
         websocket_events(client_kind, says("Hi") | {"text": formats(NOT_STRING)[1]})
-    mistake = failed.value if client_kind == "sync" else failed.value.__cause__
+    mistake = websocket_mistake(client_kind, raised.value)
     assert isinstance(mistake, AssertionError)
     assert "'not' at properties.x (response_format)" in str(mistake)
 
@@ -9693,12 +9856,18 @@ def test_generation_error_raises_through_a_websocket(openai_mock, client_kind):
 def test_request_log_has_websocket_connections_and_messages(openai_mock, client_kind):
     websocket_events(client_kind, says("Hi", model="gpt-5-mini"))
     opening, message = openai_mock.requests
-    opening_fields = opening.method, opening.path, opening.status, opening.endpoint
-    assert opening_fields == ("GET", "/v1/responses", 101, "responses.connect")
+    assert opening.method == "GET"
+    assert opening.path == "/v1/responses"
+    assert opening.status == 101
+    assert opening.endpoint == "responses.connect"
     assert opening.headers["authorization"] == "***"
     assert openai_mock.responses.connect.requests == [message]
-    assert (message["model"], message.events[0]["type"]) == ("gpt-5-mini", "response.created")
+    assert message["model"] == "gpt-5-mini"
+    assert message.events[0]["type"] == "response.created"
     assert repr(message) == f"<responses.connect gpt-5-mini: {len(message.events)} events>"
+
+
+def test_repr_of_a_realtime_message_has_its_type(openai_mock, client_kind):
     realtime_events(client_kind, item())
     assert repr(openai_mock.requests[-2]) == "<realtime.connect conversation.item.create: 2 events>"
 
