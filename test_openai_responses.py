@@ -11303,24 +11303,36 @@ def test_webhooks_contain_the_set_data_and_are_rejected_if_modified(client):
 # ======================================================================================================================
 
 
-def test_importing_the_module_does_not_import_openai():
+def test_importing_the_module_does_not_import_openai_or_pytest():
     times = python("-X", "importtime", "-c", "import openai_responses").stderr
-    names = {line.rpartition("|")[2].strip() for line in times.splitlines()}
-    assert "openai_responses" in names
-    assert {name for name in names if name.partition(".")[0] == "openai"} == set()
-    assert "pytest" not in names
+    imported = {line.rpartition("|")[2].strip() for line in times.splitlines()}
+    assert "openai_responses" in imported
+    assert [name for name in imported if name.partition(".")[0] == "openai"] == []
+    assert "pytest" not in imported
 
 
-def test_all_lists_the_public_names():
-    public, namespace = openai_responses.__all__, {}
-    functions = {name: member for name, member in vars(openai_responses).items() if inspect.isfunction(member)}
-    own_functions = {name for name, function in functions.items() if function.__module__ == "openai_responses"}
-    assert {name for name in own_functions if not name.startswith(("_", "pytest_"))} <= set(public)
-    assert len(public) == len(set(public))
+def test_all_lists_every_public_function():
+    functions = {
+        name
+        for name, member in vars(openai_responses).items()
+        if inspect.isfunction(member) and member.__module__ == "openai_responses"
+    }
+    assert {name for name in functions if not name.startswith(("_", "pytest_"))} <= set(openai_responses.__all__)
+
+
+def test_all_is_what_dir_lists():
+    assert sorted(openai_responses.__all__) == dir(openai_responses)
+    assert len(openai_responses.__all__) == len(set(openai_responses.__all__))
+
+
+def test_star_import_binds_every_public_name():
+    namespace = {}
     exec("from openai_responses import *", namespace)
-    assert set(public) <= set(namespace)
-    assert all(getattr(openai_responses, name).__doc__ for name in public)
-    assert sorted(public) == dir(openai_responses)
+    assert set(openai_responses.__all__) <= set(namespace)
+
+
+def test_every_public_name_has_a_docstring():
+    assert [name for name in openai_responses.__all__ if not getattr(openai_responses, name).__doc__] == []
 
 
 IMPORT_STATEMENTS = {
@@ -11349,101 +11361,184 @@ from openai_responses.helpers.mergers.threads import merge_thread_with_partial
 
 @pytest.mark.parametrize("name", IMPORT_STATEMENTS)
 def test_import_paths_work_in_a_fresh_interpreter(name):
-    full = f"openai_responses.{name}"
-    found = f"from importlib.util import find_spec\nassert find_spec({full!r}).name == {full!r}"
-    python("-c", f"{IMPORT_STATEMENTS[name]}\n{found}")
+    full_name = f"openai_responses.{name}"
+    check = f"from importlib.util import find_spec\nassert find_spec({full_name!r}).name == {full_name!r}"
+    python("-c", f"{IMPORT_STATEMENTS[name]}\n{check}")
 
 
-def test_unknown_submodules_are_import_errors():
+@pytest.mark.parametrize("name", ["ext", "ext.httpx", "stores", "helpers", "helpers.builders", "helpers.builders.chat"])
+def test_submodule_is_an_attribute_of_its_package(name):
+    module = importlib.import_module(f"openai_responses.{name}")
+    assert lookup(openai_responses, name) is module
+    assert module.__name__ == f"openai_responses.{name}"
+    assert inspect.ismodule(module)
+
+
+def test_submodules_have_only_public_members():
+    names = vars(openai_responses.ext.httpx).keys()
+    assert {name for name in names if not name.startswith("__")} >= {"Client", "MockTransport", "HTTPStatusError"}
+    assert [name for name in names if name.startswith("_") and not name.startswith("__")] == []
+
+
+def test_unknown_submodule_or_member_raises_import_error():
     with pytest.raises(ModuleNotFoundError, match=r"openai_responses\.nothing"):
         importlib.import_module("openai_responses.nothing")
+    with pytest.raises(ModuleNotFoundError, match=r"openai_responses\.ext\.nothing"):
+        importlib.import_module("openai_responses.ext.nothing")
     with pytest.raises(ImportError, match=r"cannot import name 'Nothing' from 'openai_responses\.ext\.httpx'"):
         exec("from openai_responses.ext.httpx import Nothing")
 
 
-def resolve(path):
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
 def helper(name):
-    return resolve(f"openai_responses.helpers.{name}")
+    """Return a function below `openai_responses.helpers`, by its dotted name."""
+    module, _, function = name.rpartition(".")
+    return getattr(importlib.import_module(f"openai_responses.helpers.{module}"), function)
 
 
-def posted(path, body, family=httpx):
-    return family.Request("POST", BASE_URL + path, json=body)
-
-
-INPUT_BODY, FILE_BODY = {"model": "m", "input": "x"}, {"file_id": "file-1"}
-STORE_FILE_FIELDS, STORE_FILE_MODEL = {"id": "file-1", "vector_store_id": "vs_1"}, "vector_stores.VectorStoreFile"
+def post_request(path, body, http_lib=httpx):
+    """Return a request of an HTTP library that posts JSON to the API."""
+    return http_lib.Request("POST", BASE_URL + path, json=body)
 
 
 @pytest.mark.parametrize(
-    "builder, path, body, model, fields",
+    ("builder", "path", "body", "model", "fields"),
     [
         ("chat.chat_completion", "/chat/completions", CHAT_REQUEST, "chat.ChatCompletion", {"model": "gpt-4o"}),
-        ("embeddings.embedding_create_response", "/embeddings", INPUT_BODY, "CreateEmbeddingResponse", {"model": "m"}),
-        ("moderations.moderation_create_response", "/moderations", INPUT_BODY, "ModerationCreateResponse", {}),
+        (
+            "embeddings.embedding_create_response",
+            "/embeddings",
+            {"model": "m", "input": "x"},
+            "CreateEmbeddingResponse",
+            {"model": "m"},
+        ),
+        (
+            "moderations.moderation_create_response",
+            "/moderations",
+            {"model": "m", "input": "x"},
+            "ModerationCreateResponse",
+            {"model": "m"},
+        ),
         ("threads.thread", "/threads", {"metadata": {"a": "b"}}, "beta.Thread", {"metadata": {"a": "b"}}),
         ("vector_stores.vector_store", "/vector_stores", {"name": "n"}, "VectorStore", {"name": "n"}),
         (
             "vector_store_files.vector_store_file",
             "/vector_stores/vs_1/files",
-            FILE_BODY,
-            STORE_FILE_MODEL,
-            STORE_FILE_FIELDS,
+            {"file_id": "file-1"},
+            "vector_stores.VectorStoreFile",
+            {"id": "file-1", "vector_store_id": "vs_1"},
         ),
-        ("assistants.assistant", "/assistants", {"model": "m", "name": "n"}, "beta.Assistant", {"name": "n"}),
+        (
+            "assistants.assistant",
+            "/assistants",
+            {"model": "m", "name": "n"},
+            "beta.Assistant",
+            {"model": "m", "name": "n"},
+        ),
     ],
 )
-def test_builders_make_a_model_from_a_request(builder, path, body, model, fields, http_lib):
-    build, request = helper(f"builders.{builder}_from_create_request"), posted(path, body, http_lib)
-    built = build(request)
-    assert isinstance(built, resolve(f"openai.types.{model}"))
-    assert {name: getattr(built, name) for name in fields} == fields
+def test_builder_makes_a_model_from_a_request(builder, path, body, model, fields, http_lib):
+    request = post_request(path, body, http_lib)
+    built = helper(f"builders.{builder}_from_create_request")(request)
+    assert type(built) is _sdk_type(model)
+    assert built.model_dump(include=set(fields)) == fields
     type(built).model_validate_json(built.model_dump_json(by_alias=True), strict=True)
-    if "metadata" in type(built).model_fields:
-        assert build(request, extra={"metadata": {"k": "v"}}).metadata == {"k": "v"}
 
 
-def test_builders_make_thread_objects_and_accept_partials():
-    types = openai.types.beta.threads
-    message_request = posted("/threads/thread_1/messages", {"role": "user", "content": "Hi"})
-    build = helper("builders.messages.message_from_create_request")
-    message = build("thread_1", message_request, extra={"metadata": {"a": "b"}})
-    assert isinstance(message, types.Message)
-    assert (message.thread_id, message.metadata) == ("thread_1", {"a": "b"})
-    assert message.content[0].text.value == "Hi"
-    run_request = posted("/threads/thread_1/runs", {"assistant_id": "asst_1", "model": "m"})
-    run = helper("builders.runs.run_from_create_request")("thread_1", run_request, extra={"status": "failed"})
-    run_fields = run.thread_id, run.assistant_id, run.status
-    assert isinstance(run, types.Run)
-    assert run_fields == ("thread_1", "asst_1", "failed")
-    built = helper("builders.messages.build_message")({"id": "msg_1", "content": [{"text": {"value": "Ho"}}]})
-    assert isinstance(built, types.Message)
-    assert (built.id, built.content[0].text.value) == ("msg_1", "Ho")
-    step = helper("builders.run_steps.build_run_step")({"run_id": "run_1", "status": "failed"})
-    assert isinstance(step, types.runs.RunStep)
-    assert (step.run_id, step.status) == ("run_1", "failed")
+def test_builder_overrides_fields_with_extra():
+    build = helper("builders.threads.thread_from_create_request")
+    thread = build(post_request("/threads", {"metadata": {"a": "b"}}), extra={"metadata": {"k": "v"}})
+    assert thread.metadata == {"k": "v"}
 
 
 @pytest.mark.parametrize(
-    "kind, model, body, partial",
+    ("path", "extra", "store_id"),
     [
-        ("assistant", "beta.Assistant", {"model": "m", "name": "n"}, {"name": "new"}),
-        ("thread", "beta.Thread", {}, {"metadata": {"a": "b"}}),
-        ("run", "beta.threads.Run", {"assistant_id": "asst_1"}, {"status": "failed"}),
+        ("/vector_stores/vs_1/files", {}, "vs_1"),
+        ("/vector_stores/vs_1/files", {"vector_store_id": "vs_2"}, "vs_2"),
+        ("/elsewhere", {"vector_store_id": "vs_2"}, "vs_2"),
+        ("/elsewhere", {}, "vector_store_id_1"),
     ],
 )
-def test_mergers_return_a_new_model(kind, model, body, partial):
-    build, request = helper(f"builders.{kind}s.{kind}_from_create_request"), posted("/x", body)
-    original = build("thread_1", request) if kind == "run" else build(request)
+def test_builder_takes_parent_id_from_extra_or_the_path(path, extra, store_id):
+    build = helper("builders.vector_store_files.vector_store_file_from_create_request")
+    assert build(post_request(path, {"file_id": "file-1"}), extra=extra).vector_store_id == store_id
+
+
+def test_builder_rejects_invalid_extra():
+    build = helper("builders.vector_store_files.vector_store_file_from_create_request")
+    request = post_request("/vector_stores/vs_1/files", {"file_id": "file-1"})
+    with pytest.raises(ValueError, match=r"vector_stores\.files\.create\.response\.status is 7; expected"):
+        build(request, extra={"status": 7})
+    with pytest.raises(ValueError, match="VectorStoreFile has none of these fields"):
+        build(request, extra={"file": "file-1"})
+
+
+def test_message_builder_uses_the_request_and_extra():
+    request = post_request("/threads/thread_1/messages", {"role": "user", "content": "Hi"})
+    build = helper("builders.messages.message_from_create_request")
+    message = build("thread_2", request, extra={"metadata": {"a": "b"}})
+    assert type(message) is openai.types.beta.threads.Message
+    assert message.thread_id == "thread_2"  # the argument overrides the path
+    assert message.metadata == {"a": "b"}
+    assert message.content[0].text.value == "Hi"
+
+
+def test_run_builder_uses_the_request_and_extra():
+    request = post_request("/threads/thread_1/runs", {"assistant_id": "asst_1", "model": "m"})
+    run = helper("builders.runs.run_from_create_request")("thread_1", request, extra={"status": "failed"})
+    assert type(run) is openai.types.beta.threads.Run
+    assert run.thread_id == "thread_1"
+    assert run.assistant_id == "asst_1"
+    assert run.model == "m"
+    assert run.status == "failed"
+
+
+def test_model_builders_fill_the_fields_of_a_partial():
+    message = helper("builders.messages.build_message")({"id": "msg_1", "content": [{"text": {"value": "Ho"}}]})
+    assert type(message) is openai.types.beta.threads.Message
+    assert message.id == "msg_1"
+    assert message.content[0].text.value == "Ho"
+    step = helper("builders.run_steps.build_run_step")({"run_id": "run_1", "status": "failed"})
+    assert type(step) is openai.types.beta.threads.runs.RunStep
+    assert step.run_id == "run_1"
+    assert step.status == "failed"
+
+
+def test_model_builder_rejects_an_invalid_partial():
+    with pytest.raises(ValueError, match=r"beta\.threads\.Message\.role is 3; expected 'user' or 'assistant'"):
+        helper("builders.messages.build_message")({"role": 3})
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "args", "body", "partial"),
+    [
+        ("assistant", "beta.Assistant", [], {"model": "m", "name": "n"}, {"name": "new"}),
+        ("thread", "beta.Thread", [], {"metadata": {"a": "b"}}, {"metadata": {"c": "d"}}),
+        ("run", "beta.threads.Run", ["thread_1"], {"assistant_id": "asst_1"}, {"status": "failed"}),
+    ],
+    ids=["assistant", "thread", "run"],
+)
+def test_merger_returns_a_new_model(kind, model, args, body, partial):
+    original = helper(f"builders.{kind}s.{kind}_from_create_request")(*args, post_request("/x", body))
     before = original.model_dump()
     merged = helper(f"mergers.{kind}s.merge_{kind}_with_partial")(original, partial)
-    assert isinstance(merged, resolve(f"openai.types.{model}"))
+    assert type(merged) is _sdk_type(model)
     assert merged is not original
     assert original.model_dump() == before
     assert merged.model_dump() == before | partial
+
+
+def test_merger_keeps_other_fields_of_a_nested_object():
+    request = post_request("/threads/thread_1/runs", {"assistant_id": "asst_1"})
+    run = helper("builders.runs.run_from_create_request")("thread_1", request)
+    merged = helper("mergers.runs.merge_run_with_partial")(run, {"truncation_strategy": {"last_messages": 3}})
+    assert merged.truncation_strategy.to_dict() == {"type": "auto", "last_messages": 3}
+
+
+def test_merger_rejects_an_invalid_partial():
+    thread = helper("builders.threads.thread_from_create_request")(post_request("/threads", {}))
+    with pytest.raises(ValueError, match=r"Thread\.metadata is 3; expected dict"):
+        helper("mergers.threads.merge_thread_with_partial")(thread, {"metadata": 3})
 
 
 # ======================================================================================================================
