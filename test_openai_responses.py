@@ -8320,17 +8320,26 @@ def test_timeout_raises_api_timeout_error(openai_mock, create, client_kind):
 # ======================================================================================================================
 
 
+async def post_chat(http_client):
+    """Return the JSON of a chat completion, with an HTTP client of either kind."""
+    response = await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))
+    return response.json()
+
+
+async def get_status(http_client, url):
+    """Return the status of a GET request, with an HTTP client of either kind."""
+    response = await awaited(http_client.get(url))
+    return response.status_code
+
+
 def test_clients_created_before_the_mock_are_answered(http_lib, client_kind):
     http_client = http_lib.Client() if client_kind == "sync" else http_lib.AsyncClient()
-    sdk_accepts_client = http_lib is HTTP_LIB or not OPENAI_2  # whether the SDK does
+    sdk_accepts_client = http_lib is HTTP_LIB or not OPENAI_2
     client = new_client(client_kind, http_client=http_client) if sdk_accepts_client else None
-
-    async def post_directly():
-        return (await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))).json()
-
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = "Hi"
-        assert run_coroutine(client_kind, post_directly())["choices"][0]["message"]["content"] == "Hi"
+        completion = run_coroutine(client_kind, post_chat(http_client))
+        assert completion["choices"][0]["message"]["content"] == "Hi"
         if sdk_accepts_client:
             assert run_coroutine(client_kind, complete_with(client)) == "Hi"
         assert openai_mock.chat.completions.create.route.call_count == 1 + sdk_accepts_client
@@ -8348,12 +8357,13 @@ async def test_aiohttp_clients_are_intercepted(create):
 
 def test_mock_transport_works_without_patches(client_kind):
     openai_mock = OpenAIMock()
-    create, router = openai_mock.chat.completions.create, openai_mock.router
+    create = openai_mock.chat.completions.create
     create.response = ["Hi", streamed("one two"), error(429), "again", httpx.ConnectError]
     if client_kind == "sync":
-        client = new_client(http_client=openai.DefaultHttpxClient(transport=MockTransport(router.handler)))
+        transport = MockTransport(openai_mock.router.handler)
+        client = new_client(http_client=openai.DefaultHttpxClient(transport=transport))
     else:
-        transport = MockTransport(router.async_handler)
+        transport = MockTransport(openai_mock.router.async_handler)
         client = new_client("async", http_client=openai.DefaultAsyncHttpxClient(transport=transport))
 
     async def scene():
@@ -8366,38 +8376,63 @@ def test_mock_transport_works_without_patches(client_kind):
     assert create.route.call_count == 5
 
 
-def test_user_routes_take_precedence_over_endpoints(openai_mock, create):
-    create.response = "from the table"
+def test_user_routes_take_precedence_over_endpoints(openai_mock, create, client_kind):
+    create.response = "from the endpoint"
     route = openai_mock.router.post(path__regex="completions$", json__model="mine")
     route.respond(json=chat_json("from the route"))
-    other_route = openai_mock.router.get("https://other.test/x").respond(418)
-
-    async def scene(client):
-        return await complete_with(client, model="mine")
-
-    assert [run_with_client(kind, scene) for kind in ("sync", "async")] == ["from the route", "from the route"]
-    assert run_with_client("sync", complete_with) == "from the table"
-    assert httpx.get("https://other.test/x").status_code == 418
-    assert (route.call_count, other_route.call_count) == (2, 1)
+    assert run_with_client(client_kind, complete_with) == "from the endpoint"
+    assert run_with_client(client_kind, functools.partial(complete_with, model="mine")) == "from the route"
+    assert route.call_count == 1
     assert create.route.call_count == 1
-    assert openai_mock.router.calls.call_count == 4
-    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [(CHAT_CREATE, 200)] * 3
+    assert openai_mock.router.calls.call_count == 2
+    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [(CHAT_CREATE, 200)] * 2
 
 
-def test_endpoint_route_mock_overrides_its_response(openai_mock, create, client):
+def test_user_routes_for_other_hosts_are_not_in_the_request_log(openai_mock):
+    route = openai_mock.router.get("https://other.test/x").respond(418)
+    assert httpx.get("https://other.test/x").status_code == 418
+    assert route.call_count == 1
+    assert openai_mock.router.calls.call_count == 1
+    assert openai_mock.requests == []
+
+
+def test_endpoint_route_mock_overrides_its_response(openai_mock, create, client_kind):
     create.response = "response"
     create.route.respond(json=chat_json("route"))
-    assert [run_with_client(kind, complete_with) for kind in ("sync", "async")] == ["route", "route"]
+    assert run_with_client(client_kind, complete_with) == "route"
     create.route.mock(side_effect=lambda request: httpx.Response(200, json=chat_json("effect")))
-    assert complete("Hi") == "effect"
-    retrieve = openai_mock.files.retrieve.route
-    retrieve.mock(side_effect=lambda request, file_id: httpx.Response(200, json=file_json(file_id)))
-    assert client.files.retrieve("file-9").id == "file-9"
+    assert run_with_client(client_kind, complete_with) == "effect"
+    assert create.route.call_count == 2
+    assert len(openai_mock.requests) == 2
+
+
+def test_endpoint_route_side_effect_can_raise(create, client):
     create.route.mock(side_effect=httpx.ConnectError)
     with pytest.raises(openai.APIConnectionError, match="Connection error"):
         client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
-    assert create.route.call_count == 4
-    assert len(openai_mock.requests) == 5
+    assert create.route.call_count == 1
+
+
+def test_endpoint_route_side_effect_gets_path_parameters(openai_mock, client_kind):
+    async def retrieve(client):
+        return (await awaited(client.files.retrieve("file-9"))).id
+
+    def side_effect(request, file_id):
+        return httpx.Response(200, json=file_json(file_id))
+
+    async def async_side_effect(request, file_id):
+        return await async_value(httpx.Response(200, json=file_json(f"{file_id}-async")))
+
+    openai_mock.files.retrieve.route.mock(side_effect=side_effect)
+    assert run_with_client(client_kind, retrieve) == "file-9"
+    openai_mock.files.retrieve.route.mock(side_effect=async_side_effect)
+    assert run_with_client(client_kind, retrieve) == "file-9-async"
+
+
+def test_endpoint_answers_if_a_side_effect_returns_none(create, client_kind):
+    create.response = "response"
+    create.route.mock(side_effect=lambda request: None)
+    assert run_with_client(client_kind, complete_with) == "response"
 
 
 def test_pass_through_requests_are_sent_to_the_server(openai_mock):
@@ -8418,28 +8453,38 @@ def test_pass_through_requests_are_sent_to_the_server(openai_mock):
     assert passed == [f"{BASE_URL}/chat/completions", f"{BASE_URL}/embeddings"]
 
 
-@pytest.mark.parametrize("order", ["ours inside", "ours outside"])
-def test_mock_works_with_respx_in_both_nesting_orders(order):
-    openai_mock, respx_mock = OpenAIMock(), respx.mock(assert_all_called=False)
+def enter_with_respx(stack, openai_mock, respx_mock, inner):
+    """Enter a mock and a mocker of RESPX, of which `inner` names the inner one: "mock" or "respx"."""
+    mocks = [openai_mock, respx_mock]
+    if inner == "mock":
+        mocks.reverse()
+    for mock in mocks:
+        stack.enter_context(mock)
+
+
+@pytest.mark.parametrize("inner", ["mock", "respx"])
+def test_mock_works_with_respx_in_both_nesting_orders(inner, client_kind):
+    openai_mock = OpenAIMock()
+    respx_mock = respx.mock(assert_all_called=False)
     openai_mock.chat.completions.create.response = "Hi"
     with contextlib.ExitStack() as stack:
-        for mock in (respx_mock, openai_mock) if order == "ours inside" else (openai_mock, respx_mock):
-            stack.enter_context(mock)
+        enter_with_respx(stack, openai_mock, respx_mock, inner)
         respx_mock.get("https://other.test/").respond(204)
         assert httpx.get("https://other.test/").status_code == 204
-        assert [run_with_client(kind, complete_with) for kind in ("sync", "async")] == ["Hi", "Hi"]
-        assert (
-            httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()["choices"][0]["message"]["content"]
-            == "Hi"
-        )
-    assert openai_mock.chat.completions.create.route.call_count == 3
+        assert run_with_client(client_kind, complete_with) == "Hi"
+        completion = httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()
+        assert completion["choices"][0]["message"]["content"] == "Hi"
+    assert openai_mock.chat.completions.create.route.call_count == 2
 
 
-def test_respx_route_inside_overrides_the_api_urls():
+def test_respx_inside_the_mock_answers_api_urls():
     with OpenAIMock(), respx.mock(assert_all_called=False) as respx_mock:
         respx_mock.post(f"{BASE_URL}/chat/completions").respond(json={"from": "respx"})
         assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json() == {"from": "respx"}
-        assert httpx.get(f"{BASE_URL}/files").json()["data"] == []  # which the other declines
+        assert httpx.get(f"{BASE_URL}/files").json()["data"] == []  # RESPX has no route for it
+
+
+def test_respx_outside_the_mock_does_not_answer_api_urls():
     with respx.mock(assert_all_called=False) as respx_mock, OpenAIMock():
         respx_mock.post(f"{BASE_URL}/chat/completions").respond(json={"from": "respx"})
         assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()["object"] == "chat.completion"
@@ -8447,32 +8492,35 @@ def test_respx_route_inside_overrides_the_api_urls():
             httpx.get("https://nobody.test/")
 
 
-def test_only_network_transports_are_answered(openai_mock, http_lib):
-    class Wrapper(http_lib.BaseTransport):
+@pytest.mark.parametrize("wrapping", ["delegation", "inheritance"])
+def test_custom_transports_on_network_transports_are_answered(openai_mock, http_lib, wrapping):
+    class Delegating(http_lib.BaseTransport):
         def handle_request(self, request):
             return http_lib.HTTPTransport().handle_request(request)
 
-    class Subclass(http_lib.HTTPTransport):
+    class Inheriting(http_lib.HTTPTransport):
         def handle_request(self, request):
             return super().handle_request(request)
 
-    def custom_handler(request):
-        return http_lib.Response(203)
+    transport = Delegating() if wrapping == "delegation" else Inheriting()
+    assert http_lib.Client(transport=transport).get(f"{BASE_URL}/files").json()["object"] == "list"
+    assert len(openai_mock.requests) == 1
 
-    responses = [http_lib.Client(transport=transport).get(f"{BASE_URL}/files") for transport in (Wrapper(), Subclass())]
-    assert [response.json()["object"] for response in responses] == ["list", "list"]
-    assert http_lib.Client(transport=http_lib.MockTransport(custom_handler)).get(f"{BASE_URL}/files").status_code == 203
-    assert len(openai_mock.requests) == 2
+
+def test_transports_without_network_are_not_intercepted(openai_mock, http_lib):
+    transport = http_lib.MockTransport(lambda request: http_lib.Response(203))
+    assert http_lib.Client(transport=transport).get(f"{BASE_URL}/files").status_code == 203
+    assert openai_mock.requests == []
 
 
 def required_connect_params(resource):
-    """The parameters without which a resource does not connect."""
+    """Return values for the parameters that a WebSocket resource needs to connect."""
     parameters = inspect.signature(lookup(sdk(), resource).connect).parameters.items()
     return {name: "x" for name, parameter in parameters if parameter.default is parameter.empty or name == "model"}
 
 
 def record_calls(method, calls):
-    """Wrap a method as tracers do, and note each of its calls."""
+    """Wrap a method as tracers do, and add it to `calls` each time it is called."""
 
     @functools.wraps(method)
     def wrapper(*args, **settings):
@@ -8486,10 +8534,13 @@ class DescriptorWrapper:
     """A wrapper on a class that isn't a function and forwards attributes, like that of wrapt."""
 
     def __init__(self, function, calls):
-        self.function, self.ran = function, calls
+        self.function = function
+        self.calls = calls
 
     def __get__(self, instance, owner):
-        return record_calls(self.function.__get__(instance, owner), self.ran) if instance else self
+        if instance is None:
+            return self
+        return record_calls(self.function.__get__(instance, owner), self.calls)
 
     def __getattr__(self, name):
         return getattr(self.function, name)
@@ -8499,13 +8550,18 @@ HANDLE_METHODS = {"sync": "handle_request", "async": "handle_async_request"}
 
 
 def transport_class(lib, kind):
+    """Return the network transport of an HTTP library."""
     return lib.HTTPTransport if kind == "sync" else lib.AsyncHTTPTransport
 
 
 def custom_transport(lib, kind, handle, inner):
-    """A transport of a class of its own, whose method is a function, and which closes what is below it."""
-    base, close = (lib.BaseTransport, "close") if kind == "sync" else (lib.AsyncBaseTransport, "aclose")
-    methods = {HANDLE_METHODS[kind]: lambda self, request: handle(request), close: lambda self: getattr(inner, close)()}
+    """Return a transport of a new class that answers with a function, and closes another transport or pool."""
+    if kind == "sync":
+        base = lib.BaseTransport
+        methods = {"handle_request": lambda self, request: handle(request), "close": lambda self: inner.close()}
+    else:
+        base = lib.AsyncBaseTransport
+        methods = {"handle_async_request": lambda self, request: handle(request), "aclose": lambda self: inner.aclose()}
     return type("Custom", (base,), methods)()
 
 
@@ -8529,13 +8585,11 @@ def transport_with_a_bound_method(lib, kind, calls, monkeypatch):
 
 
 def transport_of_a_subclass(lib, kind, calls, monkeypatch):
-    base = transport_class(lib, kind)
-    methods = {
-        HANDLE_METHODS[kind]: lambda self, request: record_calls(
-            getattr(super(type(self), self), HANDLE_METHODS[kind]), calls
-        )(request)
-    }
-    return type("Own", (base,), methods)()
+    def handle(self, request):
+        inherited = getattr(super(type(self), self), HANDLE_METHODS[kind])
+        return record_calls(inherited, calls)(request)
+
+    return type("Own", (transport_class(lib, kind),), {HANDLE_METHODS[kind]: handle})()
 
 
 def transport_wrapped_on_the_class_by_a_function(lib, kind, calls, monkeypatch):
@@ -8550,8 +8604,13 @@ def transport_wrapped_on_the_class_by_a_descriptor(lib, kind, calls, monkeypatch
     return base()
 
 
+def core_module(lib):
+    """Return httpcore for httpx, or httpcore2 for httpx2."""
+    return importlib.import_module(lib.__name__.replace("httpx", "httpcore"))
+
+
 def transport_on_a_connection_pool(lib, kind, calls, monkeypatch):
-    core = importlib.import_module(lib.__name__.replace("httpx", "httpcore"))
+    core = core_module(lib)
     pool = core.ConnectionPool() if kind == "sync" else core.AsyncConnectionPool()
 
     def to_core_request(request):
@@ -8611,26 +8670,25 @@ def transport_form(request):
     return request.param
 
 
-def request_chat_text(lib, kind, http_client, url=BASE_URL, **body_fields):
-    """Return the text of a chat call, by the SDK if it takes the client, or with its headers."""
+async def request_chat_text(lib, kind, http_client, url=BASE_URL, stream=False):
+    """Return the text of a chat call.
+
+    The SDK sends it or, if the SDK rejects the HTTP client, the HTTP client does with the SDK's headers.
+    """
     if lib is HTTP_LIB or not OPENAI_2:
         client = new_client(kind, http_client=http_client, base_url=url, max_retries=0)
-        return (stream_with if body_fields else complete_with)(client)
-
-    async def post():
-        headers = {"Authorization": f"Bearer {API_KEY}", "X-Stainless-Lang": "python"}
-        response = await awaited(
-            http_client.post(f"{url}/chat/completions", json={**CHAT_REQUEST, **body_fields}, headers=headers)
-        )
-        if not body_fields:
-            return response.json()["choices"][0]["message"]["content"]
-        events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
-        return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])
-
-    return post()
+        return await (stream_with(client) if stream else complete_with(client))
+    headers = {"Authorization": f"Bearer {API_KEY}", "X-Stainless-Lang": "python"}
+    body = CHAT_REQUEST | {"stream": stream}
+    response = await awaited(http_client.post(f"{url}/chat/completions", json=body, headers=headers))
+    if not stream:
+        return response.json()["choices"][0]["message"]["content"]
+    chunks = [data for _, data in parse_sse(response.text) if data != "[DONE]"]
+    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
 
 
 def http_client_of(lib, kind, transport):
+    """Return a client of an HTTP library that uses a transport."""
     return (lib.Client if kind == "sync" else lib.AsyncClient)(transport=transport)
 
 
@@ -8641,12 +8699,11 @@ def test_transports_created_before_the_mock_are_answered_and_wrappers_run(
     http_client = http_client_of(http_lib, client_kind, transport_form(http_lib, client_kind, calls, monkeypatch))
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = ["Hi", streamed("one two"), httpx.ConnectError("no route")]
-        assert run_coroutine(client_kind, request_chat_text(http_lib, client_kind, http_client)) == "Hi"
-        assert (
-            run_coroutine(client_kind, request_chat_text(http_lib, client_kind, http_client, stream=True)) == "one two"
-        )
+        request_text = functools.partial(request_chat_text, http_lib, client_kind, http_client)
+        assert run_coroutine(client_kind, request_text()) == "Hi"
+        assert run_coroutine(client_kind, request_text(stream=True)) == "one two"
         with pytest.raises((openai.APIConnectionError, http_lib.ConnectError)) as raised:
-            run_coroutine(client_kind, request_chat_text(http_lib, client_kind, http_client))
+            run_coroutine(client_kind, request_text())
         assert "no route" in f"{raised.value} {raised.value.__cause__}"
         assert [record["model"] for record in openai_mock.requests] == [CHAT_REQUEST["model"]] * 3
     assert len(calls) == (0 if transport_form is plain_transport else 3)
@@ -8662,7 +8719,7 @@ def test_mistake_raises_through_a_wrapped_transport(transport_form, http_lib, cl
 
 @pytest.fixture
 def listener():
-    """The address of a socket that must not get a connection."""
+    """Listen on a port of loopback, return its address, and check that nothing connected."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         yield f"127.0.0.1:{server.getsockname()[1]}"
@@ -8687,11 +8744,13 @@ def test_sdk_websockets_do_not_connect_to_a_listener(openai_mock, resource, clie
         async with enter(lookup(client, resource).connect(**required_connect_params(resource))):
             pytest.fail("connected")
 
-    line = rf'would reach the network\. To mock it, write OpenAIMock\(base_url="https?://{listener}/v1"\)'
-    with pytest.raises(AssertionError, match=line):
+    message = rf'would reach the network\. To mock it, write OpenAIMock\(base_url="https?://{listener}/v1"\)'
+    with pytest.raises(AssertionError, match=message):
         run_coroutine(client_kind, scene())
     (record,) = openai_mock.requests
-    assert (record.endpoint, record.status, record.headers["authorization"]) == ("", None, "***")
+    assert record.endpoint == ""
+    assert record.status is None
+    assert record.headers["authorization"] == "***"
 
 
 @pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
@@ -8707,7 +8766,7 @@ def test_websocket_to_a_base_url_without_tls_is_answered(resource, client_kind):
 
 @pytest.fixture
 def local_server():
-    """A server on loopback that counts what is posted, and answers with a chat completion."""
+    """Start a server on loopback that keeps the bodies posted to it, and answers with a chat completion."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -8724,7 +8783,8 @@ def local_server():
             """Print nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.bodies, server.url = [], f"http://127.0.0.1:{server.server_port}/v1"
+        server.bodies = []
+        server.url = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -8745,26 +8805,27 @@ def test_transports_send_pass_through_requests(direct_transport, http_lib, clien
     assert [body["messages"] for body in local_server.bodies] == [USER_MESSAGES]
 
 
-@pytest.mark.parametrize("order", ["inside", "outside"])
-def test_respx_leaves_wrapped_transports_to_the_mock(transport_form, client_kind, monkeypatch, order):
+@pytest.mark.parametrize("inner", ["mock", "respx"])
+def test_respx_leaves_wrapped_transports_to_the_mock(transport_form, client_kind, monkeypatch, inner):
     http_client = http_client_of(httpx, client_kind, transport_form(httpx, client_kind, [], monkeypatch))
-    respx_mock, before = respx.mock(assert_all_called=False), patchable_attributes()
+    respx_mock = respx.mock(assert_all_called=False)
+    before = patchable_attributes()
     with contextlib.ExitStack() as stack:
-        for mock in (OpenAIMock(), respx_mock)[:: 1 if order == "inside" else -1]:
-            stack.enter_context(mock)
+        enter_with_respx(stack, OpenAIMock(), respx_mock, inner)
         respx_mock.get("https://other.test/").respond(204)
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))["object"] == "chat.completion"
+        assert run_coroutine(client_kind, post_chat(http_client))["object"] == "chat.completion"
         assert run_coroutine(client_kind, get_status(http_client, "https://other.test/")) == 204
     assert changed_since(before) == []
 
 
 def test_respx_stopped_before_the_mock_keeps_requests_mocked(transport_form, client_kind, monkeypatch):
     http_client = http_client_of(httpx, client_kind, transport_form(httpx, client_kind, [], monkeypatch))
-    respx_mock, before = respx.mock(), patchable_attributes()
+    respx_mock = respx.mock()
+    before = patchable_attributes()
     respx_mock.start()
     with OpenAIMock() as openai_mock:
         respx_mock.stop()
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))["object"] == "chat.completion"
+        assert run_coroutine(client_kind, post_chat(http_client))["object"] == "chat.completion"
         assert len(openai_mock.requests) == 1
     assert changed_since(before) == []
 
@@ -8789,35 +8850,29 @@ async def test_task_started_by_a_pass_through_request_is_still_mocked(listener):
             await tasks[0]
 
 
-async def post_chat(http_client, kind):
-    return (await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))).json()
-
-
-async def get_status(http_client, url):
-    return (await awaited(http_client.get(url))).status_code
-
-
 def test_wrapper_installed_during_the_mock_remains_and_runs(http_lib, client_kind, monkeypatch):
-    base, calls = transport_class(http_lib, client_kind), []
-    original = vars(base)[HANDLE_METHODS[client_kind]]
+    base = transport_class(http_lib, client_kind)
+    method_name = HANDLE_METHODS[client_kind]
+    calls = []
+    original = vars(base)[method_name]
     with OpenAIMock():
-        wrapper = DescriptorWrapper(vars(base)[HANDLE_METHODS[client_kind]], calls)
-        monkeypatch.setattr(base, HANDLE_METHODS[client_kind], wrapper)
+        wrapper = DescriptorWrapper(vars(base)[method_name], calls)
+        monkeypatch.setattr(base, method_name, wrapper)
         http_client = http_client_of(http_lib, client_kind, base())
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))
+        assert run_coroutine(client_kind, post_chat(http_client))
         assert len(calls) == 1
-    assert vars(base)[HANDLE_METHODS[client_kind]] is wrapper
+    assert vars(base)[method_name] is wrapper
     with OpenAIMock() as second_mock:
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))
+        assert run_coroutine(client_kind, post_chat(http_client))
         assert len(calls) == 2
         assert len(second_mock.requests) == 1
-    setattr(base, HANDLE_METHODS[client_kind], wrapper.function)  # as a tracer does that is switched off
+    setattr(base, method_name, wrapper.function)  # a tracer that is switched off does this
     with OpenAIMock():
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))
+        assert run_coroutine(client_kind, post_chat(http_client))
         assert len(calls) == 2
-    assert vars(base)[HANDLE_METHODS[client_kind]] is original
+    assert vars(base)[method_name] is original
     monkeypatch.undo()
-    setattr(base, HANDLE_METHODS[client_kind], original)
+    setattr(base, method_name, original)
 
 
 @pytest.mark.parametrize(
@@ -8845,7 +8900,9 @@ def test_request_to_loopback_raises_assertion_error(
 
 
 def test_mock_that_starts_while_another_one_stops_answers(monkeypatch):
-    first_mock, second_mock, started = OpenAIMock(), OpenAIMock(), threading.Event()
+    first_mock = OpenAIMock()
+    second_mock = OpenAIMock()
+    started = threading.Event()
     stop_import_hook = openai_responses._ImportHook.stop
 
     def start_second_mock():
@@ -8885,8 +8942,56 @@ def test_start_after_a_failed_start_answers(monkeypatch):
 
 def test_unknown_api_path_raises_assertion_error_for_any_client(openai_mock, http_lib, client_kind):
     http_client = http_client_of(http_lib, client_kind, None)
-    with pytest.raises(AssertionError, match="the API has no endpoint"):
+    with pytest.raises(AssertionError, match="the API has no endpoint GET /nowhere"):
         run_coroutine(client_kind, get_status(http_client, f"{BASE_URL}/nowhere"))
+
+
+def test_unmatched_request_is_logged_by_every_active_mock():
+    with OpenAIMock(base_url="https://a.test/v1") as outer, OpenAIMock(base_url="https://b.test/v1") as inner:
+        with pytest.raises(httpx.ConnectError) as raised:
+            httpx.get("https://c.test/health")
+        inner_message, outer_message = str(raised.value).split("; ")
+        assert "The mock only answers at https://b.test/v1" in inner_message
+        assert "The mock only answers at https://a.test/v1" in outer_message
+        assert [record.path for record in outer.requests] == ["/health"]
+        assert [record.path for record in inner.requests] == ["/health"]
+
+
+def test_equal_messages_of_nested_mocks_are_reported_once():
+    with OpenAIMock(), OpenAIMock(), pytest.raises(httpx.ConnectError) as raised:
+        httpx.get("https://c.test/health")
+    assert str(raised.value).count("would reach the network") == 1
+
+
+def test_sdk_retries_after_a_set_network_fault_without_a_delay(create, client_kind):
+    create.response = [httpx.ConnectError, httpx.ReadTimeout, "Hi"]
+    started = time.monotonic()
+    assert run_with_client(client_kind, complete_with) == "Hi"
+    assert time.monotonic() - started < 1  # by default the SDK waits at least 0.375 s and then 0.75 s
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "message"),
+    [
+        (httpx.ReadTimeout, "ReadTimeout", "mocked ReadTimeout"),
+        (httpx.ConnectError("no route"), "ConnectError", "no route"),
+        (httpx.RemoteProtocolError("gone"), "RemoteProtocolError", "gone"),
+    ],
+    ids=["class", "instance", "protocol error"],
+)
+def test_connection_pools_raise_their_own_errors(openai_mock, create, http_lib, fault, expected, message):
+    core = core_module(http_lib)
+    create.response = fault
+    content = json.dumps(CHAT_REQUEST).encode()
+    with core.ConnectionPool() as pool, pytest.raises(getattr(core, expected)) as raised:
+        pool.request("POST", f"{BASE_URL}/chat/completions", content=content)
+    assert str(raised.value) == message
+
+
+def test_connection_pool_raises_connect_error_for_other_hosts(openai_mock, http_lib):
+    core = core_module(http_lib)
+    with core.ConnectionPool() as pool, pytest.raises(core.ConnectError, match="would reach the network"):
+        pool.request("GET", "https://elsewhere.test/")
 
 
 # ---- aiohttp ---------------------------------------------------------------------------------------------------------
@@ -8940,12 +9045,8 @@ async def test_aiohttp_transports_are_answered_and_wrappers_run(aiohttp_form, mo
     calls = []
     async with new_client("async", http_client=aiohttp_form(calls, monkeypatch), max_retries=0) as client:
         with OpenAIMock() as openai_mock:
-            openai_mock.chat.completions.create.response = [
-                "Hi",
-                streamed(UNICODE_TEXT),
-                error(400),
-                httpx.ConnectError,
-            ]
+            steps = ["Hi", streamed(UNICODE_TEXT), error(400), httpx.ConnectError]
+            openai_mock.chat.completions.create.response = steps
             assert await complete_with(client) == "Hi"
             assert await stream_with(client) == UNICODE_TEXT
             with pytest.raises(openai.BadRequestError):
@@ -8974,44 +9075,81 @@ async def test_aiohttp_transports_send_pass_through_requests(aiohttp_form, monke
     assert [body["messages"] for body in local_server.bodies] == [USER_MESSAGES]
 
 
-@pytest.mark.parametrize("order", ["inside", "outside"])
-async def test_respx_does_not_unblock_aiohttp_requests(aiohttp_form, monkeypatch, order, listener):
+@pytest.mark.parametrize("inner", ["mock", "respx"])
+async def test_respx_does_not_unblock_aiohttp_requests(aiohttp_form, monkeypatch, inner, listener):
     http_client = aiohttp_form([], monkeypatch)
     async with new_client("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
-        first, second = (OpenAIMock(), respx.mock)[:: 1 if order == "inside" else -1]
-        with first, second, pytest.raises(AssertionError, match="would reach the network"):
-            await complete_with(client)
+        with contextlib.ExitStack() as stack:
+            enter_with_respx(stack, OpenAIMock(), respx.mock, inner)
+            with pytest.raises(AssertionError, match="would reach the network"):
+                await complete_with(client)
 
 
-async def test_aiohttp_sessions_are_answered(openai_mock, create):
+async def chunked_body():
+    """Yield a chat request in two chunks."""
+    body = json.dumps(CHAT_REQUEST).encode()
+    yield body[:20]
+    yield body[20:]
+
+
+@pytest.mark.parametrize(
+    "make_params",
+    [
+        lambda: {"json": CHAT_REQUEST},
+        lambda: {"data": chunked_body()},
+        lambda: {"json": CHAT_REQUEST, "expect100": True},
+        lambda: {"json": CHAT_REQUEST, "headers": {f"x-{number}": "x" * 8000 for number in range(4)}},
+    ],
+    ids=["json", "chunked body", "100 continue", "long headers"],
+)
+async def test_aiohttp_sessions_are_answered(openai_mock, create, make_params):
     import aiohttp
-
-    async def body():
-        yield json.dumps(CHAT_REQUEST)[:20].encode()
-        yield json.dumps(CHAT_REQUEST)[20:].encode()
 
     create.response = "Hi"
-    async with aiohttp.ClientSession(headers={"content-type": "application/json"}) as session:
-        for body_params in ({"json": CHAT_REQUEST}, {"data": body()}, {"json": CHAT_REQUEST, "expect100": True}):
-            async with session.post(f"{BASE_URL}/chat/completions", **body_params) as response:
-                assert (await response.json())["choices"][0]["message"]["content"] == "Hi"
-    assert [record["messages"] for record in create.requests] == [USER_MESSAGES] * 3
+    async with (
+        aiohttp.ClientSession(headers={"content-type": "application/json"}) as session,
+        session.post(f"{BASE_URL}/chat/completions", **make_params()) as response,
+    ):
+        assert response.reason == "OK"
+        assert (await response.json())["choices"][0]["message"]["content"] == "Hi"
+    assert [record["messages"] for record in create.requests] == [USER_MESSAGES]
 
 
-async def test_aiohttp_sessions_raise_aiohttp_errors(openai_mock, create):
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (httpx.ReadTimeout, "ServerTimeoutError"),
+        (httpx.PoolTimeout, "ServerTimeoutError"),
+        (httpx.ConnectError, "ClientConnectorError"),
+        (httpx.ReadError, "ClientConnectionError"),
+        (httpx.RemoteProtocolError, "ClientConnectionError"),
+    ],
+)
+async def test_aiohttp_sessions_raise_network_faults_as_aiohttp_errors(create, fault, expected):
     import aiohttp
 
-    broken_stream = streamed("one two three", fail_after=2, fault=httpx.ReadError)
-    create.response = [httpx.ReadTimeout, httpx.ConnectError, broken_stream]
-    url, post_params = f"{BASE_URL}/chat/completions", {"json": {**CHAT_REQUEST, "stream": True}}
+    create.response = fault
     async with aiohttp.ClientSession() as session:
-        for expected in (aiohttp.ServerTimeoutError, aiohttp.ClientConnectionError):
-            with pytest.raises(expected, match="mocked"):
-                await session.post(url, **post_params)
-        async with session.post(url, **post_params) as response:
-            with pytest.raises(aiohttp.ClientPayloadError):
-                await response.read()
-        with pytest.raises(aiohttp.ClientConnectionError, match="would reach the network"):
+        with pytest.raises(aiohttp.ClientError, match=f"mocked {fault.__name__}") as raised:
+            await session.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST)
+    assert type(raised.value) is getattr(aiohttp, expected)
+
+
+async def test_aiohttp_sessions_raise_payload_errors_for_broken_streams(create):
+    import aiohttp
+
+    create.response = streamed("one two three", fail_after=2, fault=httpx.ReadError)
+    body = {**CHAT_REQUEST, "stream": True}
+    async with aiohttp.ClientSession() as session, session.post(f"{BASE_URL}/chat/completions", json=body) as response:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+
+async def test_aiohttp_sessions_do_not_reach_the_network(openai_mock):
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError, match="would reach the network"):
             await session.get("https://elsewhere.test/")
         with pytest.raises(AssertionError, match="would reach the network"):
             await session.get("http://127.0.0.1:9/")
@@ -9022,7 +9160,8 @@ async def test_aiohttp_sessions_raise_aiohttp_errors(openai_mock, create):
 async def test_stream_abandoned_by_aiohttp_is_closed(openai_mock, create):
     import aiohttp
 
-    close_log, number = [], itertools.count()
+    closed = []
+    number = itertools.count()
 
     async def endless(request):
         try:
@@ -9030,7 +9169,7 @@ async def test_stream_abandoned_by_aiohttp_is_closed(openai_mock, create):
                 next(number)
                 yield chat_chunk("x" * 10_000)
         finally:
-            close_log.append(True)
+            closed.append(True)
 
     create.response = endless
     post_params = {"url": f"{BASE_URL}/chat/completions", "json": {**CHAT_REQUEST, "stream": True}}
@@ -9039,8 +9178,8 @@ async def test_stream_abandoned_by_aiohttp_is_closed(openai_mock, create):
         await asyncio.sleep(0.01)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert close_log == [True]
-    assert next(number) < 100  # nobody read, so it waited
+    assert closed == [True]
+    assert next(number) < 100  # the stream waits while the client doesn't read
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -9096,7 +9235,8 @@ async def test_aiohttp_request_with_an_upgrade_header_is_answered(openai_mock):
     assert [record.endpoint for record in openai_mock.requests] == ["chat.completions.create"]
 
 
-LATE_IMPORT = """
+def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
+    code = """
 import asyncio, sys
 import openai, openai_responses
 
@@ -9114,11 +9254,7 @@ async def scene():
 
 asyncio.run(scene())
 """
-
-
-def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
-    process = subprocess.run([sys.executable, "-c", LATE_IMPORT], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert process.stdout.split() == ["list", "1", "False", "False"]
+    assert python("-c", code, PYTHONPATH=str(ROOT)).stdout.split() == ["list", "1", "False", "False"]
 
 
 # ---- WebSockets that are not answered --------------------------------------------------------------------------------
@@ -9126,11 +9262,12 @@ def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
 
 @pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
 def test_api_websockets_stay_in_the_process(openai_mock, monkeypatch, resource, client_kind):
-    monkeypatch.setattr(socket.socket, "connect", None)  # nothing gets this far
+    monkeypatch.setattr(socket.socket, "connect", None)  # calling it would raise a TypeError
 
     async def scene():
         async with enter(lookup(sdk(client_kind), resource).connect(**required_connect_params(resource))):
-            endpoint = openai_mock.requests[0].endpoint  # what the beta of responses opens, says nothing of a beta
+            endpoint = openai_mock.requests[0].endpoint
+            # the SDK's `beta.responses.connect` opens the same URL as `responses.connect`
             assert endpoint in (f"{resource}.connect", f"{resource.removeprefix('beta.')}.connect")
 
     run_coroutine(client_kind, scene())
@@ -9151,7 +9288,7 @@ def test_websocket_to_an_unknown_path_raises_assertion_error(openai_mock, monkey
 
 @pytest.fixture
 def socket_server():
-    """The address of a server of WebSockets that says which header it got, and echoes."""
+    """Start a WebSocket server that sends the `authorization` header of each client, and return its address."""
     from websockets.sync.server import serve
 
     def handler(connection):
@@ -9165,79 +9302,88 @@ def socket_server():
         thread.join()
 
 
+def websockets_connect(kind):
+    """Return the function of `websockets` that connects, while a mock has patched it."""
+    if kind == "sync":
+        return importlib.import_module("websockets.sync.client").connect
+    return importlib.import_module("websockets.asyncio.client").connect
+
+
+async def receive_first(connect, url, **settings):
+    """Return the first message of a WebSocket."""
+    async with enter(connect(url, **settings)) as connection:
+        return await awaited(connection.recv())
+
+
 def test_websockets_to_other_hosts_are_not_intercepted(openai_mock, client_kind, socket_server):
-    from websockets.asyncio.client import connect
-    from websockets.sync.client import connect as connect_sync
-
-    async def scene():
-        async with enter((connect_sync if client_kind == "sync" else connect)(f"ws://{socket_server}")) as connection:
-            return await awaited(connection.recv())
-
-    assert run_coroutine(client_kind, scene()) == "none"
+    connect = websockets_connect(client_kind)
+    assert run_coroutine(client_kind, receive_first(connect, f"ws://{socket_server}")) == "none"
     assert openai_mock.requests == []
 
 
+async def sdk_websocket_header(kind, address):
+    """Return the `authorization` header that the server at an address gets from the SDK."""
+    client = new_client(kind, base_url=f"http://{address}/v1")
+    async with enter(client.responses.connect()) as connection:
+        return (await awaited(connection.recv_bytes())).decode()
+
+
 @requires("responses.connect")
-@pytest.mark.parametrize("form", ["http://{}/v1/responses", "ws://{}/v1/responses"])
-def test_sdk_websocket_connects_with_a_pass_through_route(openai_mock, client_kind, socket_server, form):
-    openai_mock.router.get(form.format(socket_server)).pass_through()
+@pytest.mark.parametrize("url", ["http://{}/v1/responses", "ws://{}/v1/responses"])
+def test_sdk_websocket_connects_with_a_pass_through_route(openai_mock, client_kind, socket_server, url):
+    openai_mock.router.get(url.format(socket_server)).pass_through()
+    assert run_coroutine(client_kind, sdk_websocket_header(client_kind, socket_server)) == f"Bearer {API_KEY}"
 
-    async def scene():
-        async with enter(
-            new_client(client_kind, base_url=f"http://{socket_server}/v1").responses.connect()
-        ) as connection:
-            return await awaited(connection.recv_bytes())
 
-    assert run_coroutine(client_kind, scene()) == f"Bearer {API_KEY}".encode()
+@requires("responses.connect")
+def test_pass_through_route_without_a_pattern_matches_websockets(openai_mock, client_kind, socket_server):
+    openai_mock.router.route().pass_through()
+    assert run_coroutine(client_kind, sdk_websocket_header(client_kind, socket_server)) == f"Bearer {API_KEY}"
 
 
 @requires("responses.connect")
 def test_route_without_pass_through_blocks_sdk_websockets(openai_mock, client_kind, listener):
     openai_mock.router.route(host="127.0.0.1").respond(204)
+    openai_mock.router.route().pass_through()  # the first route that matches decides
+    with pytest.raises(AssertionError, match="would reach the network"):
+        run_coroutine(client_kind, sdk_websocket_header(client_kind, listener))
+
+
+@requires("responses.connect")
+def test_pass_through_route_for_another_host_blocks_sdk_websockets(openai_mock, client_kind, listener):
     openai_mock.router.route(host="other.test").pass_through()
     with pytest.raises(AssertionError, match="would reach the network"):
-        run_coroutine(
-            client_kind,
-            enter(new_client(client_kind, base_url=f"http://{listener}/v1").responses.connect()).__aenter__(),
-        )
+        run_coroutine(client_kind, sdk_websocket_header(client_kind, listener))
 
 
-@pytest.mark.parametrize("headers", [{"X-Stainless-Lang": "python"}, [("x-stainless-lang", "python")]])
+@pytest.mark.parametrize(
+    "headers", [{"X-Stainless-Lang": "python"}, [("x-stainless-lang", "python")]], ids=["dict", "pairs"]
+)
 def test_websockets_with_sdk_headers_are_blocked(openai_mock, client_kind, listener, headers):
-    from websockets.asyncio.client import connect
-    from websockets.sync.client import connect as connect_sync
-
-    connect_with_headers = functools.partial(
-        connect_sync if client_kind == "sync" else connect, additional_headers=headers
-    )
+    connect = websockets_connect(client_kind)
     with pytest.raises(AssertionError, match="would reach the network"):
-        run_coroutine(client_kind, opened(connect_with_headers, f"ws://{listener}/"))
+        run_coroutine(client_kind, receive_first(connect, f"ws://{listener}/", additional_headers=headers))
 
 
-async def opened(connect, url):
-    async with enter(connect(url)):
-        pytest.fail("connected")
+DIAL_CODE = """
+async def dial(url):
+    async with connect(url) as connection:
+        return await connection.recv()
+"""
 
 
 @pytest.mark.parametrize("package", ["openai", "agents"])
-async def test_sdk_is_recognized_by_its_module_names(openai_mock, monkeypatch, listener, package):
-    """A user's own package may be called `agents`, and is not openai-agents then."""
-    from websockets.asyncio.client import connect
-
-    scope = {"__name__": f"{package}.inner", "connect": connect}
-    exec("async def dial(url):\n    async with connect(url):\n        raise RuntimeError", scope)
-    fake = types.SimpleNamespace(**({"flush_traces": lambda: None} if package == "agents" else {}))
-    monkeypatch.setitem(sys.modules, "agents", fake)
+async def test_websockets_of_sdk_packages_are_blocked(openai_mock, monkeypatch, listener, package):
+    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace(flush_traces=lambda: None))
+    scope = {"__name__": f"{package}.inner", "connect": websockets_connect("async")}
+    exec(DIAL_CODE, scope)
     with pytest.raises(AssertionError, match="would reach the network"):
         await scope["dial"](f"ws://{listener}/")
 
 
 async def test_websocket_of_a_tool_that_agents_runs_is_not_intercepted(openai_mock, monkeypatch, socket_server):
-    from websockets.asyncio.client import connect
-
     async def tool():
-        async with connect(f"ws://{socket_server}/") as connection:
-            return await connection.recv()
+        return await receive_first(websockets_connect("async"), f"ws://{socket_server}/")
 
     scope = {"__name__": "agents.tool"}
     exec("async def run(tool):\n    return await tool()", scope)
@@ -9245,15 +9391,11 @@ async def test_websocket_of_a_tool_that_agents_runs_is_not_intercepted(openai_mo
     assert await scope["run"](tool) == "none"
 
 
-async def test_user_package_named_agents_is_not_intercepted(openai_mock, monkeypatch, socket_server):
-    from websockets.asyncio.client import connect
-
-    scope = {"__name__": "agents.inner", "connect": connect}
-    exec(
-        "async def dial(url):\n    async with connect(url) as connection:\n        return await connection.recv()",
-        scope,
-    )
-    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace())
+@pytest.mark.parametrize("name", ["agents.inner", "openai_tools.inner"])
+async def test_packages_with_similar_names_are_not_intercepted(openai_mock, monkeypatch, socket_server, name):
+    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace())  # openai-agents would have `flush_traces`
+    scope = {"__name__": name, "connect": websockets_connect("async")}
+    exec(DIAL_CODE, scope)
     assert await scope["dial"](f"ws://{socket_server}/") == "none"
 
 
@@ -9267,7 +9409,7 @@ def test_nested_entries_of_a_mock_answer_until_the_last_exit(openai_mock):
     assert len(openai_mock.requests) == 4
 
 
-# Of a server at 127.0.0.1 that nobody trusts.
+# The key and the self-signed certificate of a server at 127.0.0.1.
 UNTRUSTED_KEY = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3V9qqXNenEF+jPed
@@ -9288,35 +9430,58 @@ RVaHBzANTkeg8MBYQVPDnZcABw==
 """
 
 
-def test_clients_share_an_ssl_context_created_at_the_first_handshake(http_lib, client_kind, tmp_path, monkeypatch):
-    create_context, created = http_lib.create_ssl_context, []
-    monkeypatch.setattr(
-        http_lib, "create_ssl_context", lambda **settings: created.append(settings) or create_context(**settings)
-    )
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # so that the context is none that another test had made
+@pytest.fixture
+def created_contexts(http_lib, tmp_path, monkeypatch):
+    """Return the settings of each SSL context that an HTTP library creates during a test."""
+    created = []
+    create_context = http_lib.create_ssl_context
+
+    def recording_create_context(**settings):
+        created.append(settings)
+        return create_context(**settings)
+
+    monkeypatch.setattr(http_lib, "create_ssl_context", recording_create_context)
+    monkeypatch.setenv(
+        "SSL_CERT_DIR", str(tmp_path)
+    )  # contexts are cached by this variable, so the test gets a new one
+    return created
+
+
+def test_transports_share_an_ssl_context(http_lib, client_kind, created_contexts):
     with OpenAIMock():
-        first, second, unverified = (
-            http_lib.HTTPTransport(),
-            http_lib.HTTPTransport(),
-            http_lib.HTTPTransport(verify=False),
-        )
-        client = http_lib.Client() if client_kind == "sync" else http_lib.AsyncClient()
-    contexts = [transport._pool._ssl_context for transport in (first, second, client._transport, unverified)]
-    assert contexts[0] is contexts[1] is contexts[2] is not contexts[3]
-    assert not created
+        context = http_lib.HTTPTransport()._pool._ssl_context
+        assert transport_class(http_lib, client_kind)()._pool._ssl_context is context
+        client = http_client_of(http_lib, client_kind, None)
+        assert client._transport._pool._ssl_context is context
+    assert isinstance(context, ssl.SSLContext)
+    assert created_contexts == []
 
-    async def visit(url):
-        await awaited(client.get(url))
 
-    (tmp_path / "nobody.pem").write_text(UNTRUSTED_KEY)
+def test_transports_with_other_settings_have_another_ssl_context(http_lib, client_kind, created_contexts, monkeypatch):
+    make_transport = transport_class(http_lib, client_kind)
+    own_context = ssl.create_default_context()
+    with OpenAIMock():
+        context = make_transport()._pool._ssl_context
+        assert make_transport(trust_env=False)._pool._ssl_context is not context
+        assert make_transport(verify=False)._pool._ssl_context.verify_mode == ssl.CERT_NONE
+        assert make_transport(verify=own_context)._pool._ssl_context is own_context
+        monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
+        assert make_transport()._pool._ssl_context is not context
+
+
+def test_shared_ssl_context_is_created_at_the_first_handshake(http_lib, client_kind, created_contexts, tmp_path):
+    with OpenAIMock():
+        client = http_client_of(http_lib, client_kind, None)
+    assert created_contexts == []
+    (tmp_path / "server.pem").write_text(UNTRUSTED_KEY)
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_context.load_cert_chain(tmp_path / "nobody.pem")
+    server_context.load_cert_chain(tmp_path / "server.pem")
     with socket.create_server(("127.0.0.1", 0)) as server_socket, concurrent.futures.ThreadPoolExecutor(1) as pool:
         handshake = pool.submit(lambda: server_context.wrap_socket(server_socket.accept()[0], server_side=True))
         with pytest.raises(http_lib.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            run_coroutine(client_kind, visit(f"https://127.0.0.1:{server_socket.getsockname()[1]}/"))
+            run_coroutine(client_kind, get_status(client, f"https://127.0.0.1:{server_socket.getsockname()[1]}/"))
         assert isinstance(handshake.exception(), OSError)
-    assert created == [{"trust_env": True}]
+    assert created_contexts == [{"trust_env": True}]
 
 
 def test_recorded_calls_remain_after_exit_and_continue_on_reentry():
@@ -9336,17 +9501,14 @@ def test_recorded_calls_remain_after_exit_and_continue_on_reentry():
 
 async def test_with_streaming_response_is_open_until_read(openai_mock, either_client):
     async with enter(either_client.chat.completions.with_streaming_response.create(**CHAT_REQUEST)) as response:
-        closed_before_read, body, closed_after_read = (
-            response.is_closed,
-            json.loads(await awaited(response.read())),
-            response.is_closed,
-        )
-    assert (closed_before_read, closed_after_read) == (False, True)
+        assert not response.is_closed
+        body = json.loads(await awaited(response.read()))
+        assert response.is_closed
     assert body["object"] == "chat.completion"
 
 
 @pytest.mark.parametrize(
-    "path, words",
+    ("path", "message"),
     [
         ("/chat/complations", r"the API has no endpoint POST /chat/complations\. Closest: 'POST /chat/completions'"),
         ("/files/a/b/c/d", "the API has no endpoint POST /files/a/b/c/d"),
@@ -9358,81 +9520,103 @@ async def test_with_streaming_response_is_open_until_read(openai_mock, either_cl
         ("https://api.openai.com.evil.test/v1/files", "would reach the network"),
     ],
 )
-def test_requests_to_nowhere_raise_without_retries(openai_mock, path, words, client_kind):
+def test_unmatched_sdk_requests_raise_without_retries(openai_mock, path, message, client_kind):
     async def scene(client):
         return await awaited(client.post(path, body={}, cast_to=object))
 
-    with pytest.raises(AssertionError, match=words):
+    with pytest.raises(AssertionError, match=message):
         run_with_client(client_kind, scene)
-    assert [(request.endpoint, request.status) for request in openai_mock.requests] == [("", None)]
+    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [("", None)]
     assert openai_mock.router.calls.call_count == 1
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY", "https_proxy"])
 def test_environment_proxies_are_not_used(openai_mock, monkeypatch, variable, http_lib):
     monkeypatch.setenv(variable, "http://user:password@127.0.0.1:9")
-    with new_client() as client, http_lib.Client(proxy="http://127.0.0.1:9") as http_client:
-        assert client.files.list().data == http_client.get(f"{BASE_URL}/files").json()["data"] == []
+    with new_client() as client, http_lib.Client() as http_client:
+        assert client.files.list().data == []
+        assert http_client.get(f"{BASE_URL}/files").json()["data"] == []
+
+
+def test_proxy_of_a_client_is_not_used(openai_mock, http_lib):
+    with http_lib.Client(proxy="http://127.0.0.1:9") as http_client:
+        assert http_client.get(f"{BASE_URL}/files").json()["data"] == []
 
 
 def test_mistake_raises_without_an_active_mock():
-    """Where nothing is patched, a client that swallows exceptions lets only a `MockError` through."""
+    """Check the exception without patches. An SDK that retries every exception lets only a `MockError` through."""
     openai_mock = OpenAIMock()
     openai_mock.chat.completions.create.response = lambda request: 1 / 0
     client = new_client(http_client=openai.DefaultHttpxClient(transport=MockTransport(openai_mock)))
-    with pytest.raises(openai_responses.MockError if SDK_RETRIES_ALL_EXCEPTIONS else ZeroDivisionError) as raised:
-        chat(client)
-    assert "division by zero" in str(raised.value)
-    assert isinstance(raised.value.__cause__, ZeroDivisionError) or not SDK_RETRIES_ALL_EXCEPTIONS
+    expected = openai_responses.MockError if SDK_RETRIES_ALL_EXCEPTIONS else ZeroDivisionError
+    with pytest.raises(expected, match="division by zero") as raised:
+        client.chat.completions.create(**CHAT_REQUEST)
+    if SDK_RETRIES_ALL_EXCEPTIONS:
+        assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
 async def test_cancelled_calls_and_streams_are_cleaned_up(create):
-    close_log = []
+    closed = []
 
     async def wait(request):
         try:
             await asyncio.sleep(60)
         finally:
-            close_log.append(True)
+            closed.append(True)
 
     async def stream_and_wait(request):
         yield chat_chunk("one")
         await wait(request)
 
-    for response, call in (
-        (wait, complete_with),
-        (stream_and_wait, stream_with),
-        (streamed("a", first_delay=60), stream_with),
-    ):
+    async def cancel(response, call):
         create.response = response
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(call(sdk("async")), 0.05)
+
+    await cancel(wait, complete_with)
+    await cancel(stream_and_wait, stream_with)
+    await cancel(streamed("a", first_delay=60), stream_with)
     create.response = "Hi"
     assert await complete_with(sdk("async")) == "Hi"
-    assert len(close_log) == 2
+    assert len(closed) == 2
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_patches_are_removed_on_exit(http_lib):
-    importlib.import_module("aiohttp"), importlib.import_module("websockets.sync.client")
-    importlib.import_module("websockets.asyncio.client")
-    before = patchable_attributes()
+@pytest.fixture
+def unpatched_attributes():
+    """Return the attributes that can be patched, before a mock starts and after all packages are imported."""
+    for name in ("aiohttp", "websockets.sync.client", "websockets.asyncio.client"):
+        importlib.import_module(name)
+    return patchable_attributes()
+
+
+def test_innermost_mock_answers():
     with OpenAIMock() as outer, OpenAIMock() as inner, outer, respx.mock:
-        kept_patch, patched = http_lib.HTTPTransport.handle_request, changed_since(before)
         assert complete("Hi")
-        assert (len(outer.requests), len(inner.requests)) == (1, 0)
-    assert len(patched) > 8
-    assert changed_since(before) == []
-    with contextlib.suppress(ZeroDivisionError), OpenAIMock():
+        assert len(outer.requests) == 1  # it was entered last
+        assert inner.requests == []
+
+
+def test_patches_are_removed_on_exit(unpatched_attributes):
+    with OpenAIMock() as outer, OpenAIMock(), outer, respx.mock:
+        assert len(changed_since(unpatched_attributes)) > 8
+    assert changed_since(unpatched_attributes) == []
+
+
+def test_patches_are_removed_after_an_exception(unpatched_attributes):
+    with pytest.raises(ZeroDivisionError), OpenAIMock():
         raise ZeroDivisionError
-    assert changed_since(before) == []
-    with (
-        socket.socket() as idle_socket,
-        http_lib.HTTPTransport(verify=False) as transport,
-    ):  # a patch that somebody kept
-        idle_socket.bind(("127.0.0.1", 0))
-        with pytest.raises(http_lib.ConnectError):
-            kept_patch(transport, http_lib.Request("GET", f"http://127.0.0.1:{idle_socket.getsockname()[1]}/"))
+    assert changed_since(unpatched_attributes) == []
+
+
+def test_patch_that_was_kept_has_no_effect_after_exit(http_lib):
+    with OpenAIMock():
+        kept_patch = http_lib.HTTPTransport.handle_request
+    with socket.socket() as idle_socket, http_lib.HTTPTransport(verify=False) as transport:
+        idle_socket.bind(("127.0.0.1", 0))  # it does not listen
+        request = http_lib.Request("GET", f"http://127.0.0.1:{idle_socket.getsockname()[1]}/")
+        with pytest.raises(http_lib.ConnectError, match="refused"):
+            kept_patch(transport, request)
 
 
 # ======================================================================================================================
