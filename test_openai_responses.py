@@ -9993,7 +9993,9 @@ def test_sync_connection_keeps_the_size_limit_of_websockets(openai_mock):
 def test_websocket_sends_and_receives_messages_over_1_mib(openai_mock, client_kind):
     text = "x" * (2**20 + 1)
     openai_mock.responses.connect.response = text
-    assert event_output_text(websocket_events(client_kind, says(text))[-1]) == text
+    unlimited = {"max_size": None}  # openai 3 passes it by default
+    *_, last = websocket_events(client_kind, says(text), websocket_connection_options=unlimited)
+    assert event_output_text(last) == text
     assert openai_mock.requests[-1]["input"] == text
 
 
