@@ -13639,8 +13639,8 @@ class _SyncConnection:
         from websockets.uri import parse_uri
 
         self.server = server
-        self.protocol = ClientProtocol(parse_uri(uri))
-        self.messages = collections.deque[Any]()  # received, and not read yet
+        self.protocol = ClientProtocol(parse_uri(uri), max_size=settings.get("max_size", 2**20))
+        self.messages = collections.deque[bytes]()  # received, and not read yet
         self.request = self.protocol.connect()
         self.response = None
         self.request.headers.update(settings.get("additional_headers") or {})
@@ -13731,7 +13731,7 @@ class _SyncConnection:
         if not hasattr(event, "opcode"):
             self.response = event
         elif event.opcode < 8:
-            self.messages.append(event.data)
+            self.messages.append(bytes(event.data))
 
 
 # ======================================================================================================================

@@ -12850,17 +12850,26 @@ def test_timeout_raises_api_timeout_error(openai_mock, create, client_kind):
 # ======================================================================================================================
 
 
+async def post_chat(http_client):
+    """Return the JSON of a chat completion, with an HTTP client of either kind."""
+    response = await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))
+    return response.json()
+
+
+async def get_status(http_client, url):
+    """Return the status of a GET request, with an HTTP client of either kind."""
+    response = await awaited(http_client.get(url))
+    return response.status_code
+
+
 def test_clients_created_before_the_mock_are_answered(http_lib, client_kind):
     http_client = http_lib.Client() if client_kind == "sync" else http_lib.AsyncClient()
-    sdk_accepts_client = http_lib is HTTP_LIB or not OPENAI_2  # whether the SDK does
+    sdk_accepts_client = http_lib is HTTP_LIB or not OPENAI_2
     client = new_client(client_kind, http_client=http_client) if sdk_accepts_client else None
-
-    async def post_directly():
-        return (await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))).json()
-
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = "Hi"
-        assert run_coroutine(client_kind, post_directly())["choices"][0]["message"]["content"] == "Hi"
+        completion = run_coroutine(client_kind, post_chat(http_client))
+        assert completion["choices"][0]["message"]["content"] == "Hi"
         if sdk_accepts_client:
             assert run_coroutine(client_kind, complete_with(client)) == "Hi"
         assert openai_mock.chat.completions.create.route.call_count == 1 + sdk_accepts_client
@@ -12878,12 +12887,13 @@ async def test_aiohttp_clients_are_intercepted(create):
 
 def test_mock_transport_works_without_patches(client_kind):
     openai_mock = OpenAIMock()
-    create, router = openai_mock.chat.completions.create, openai_mock.router
+    create = openai_mock.chat.completions.create
     create.response = ["Hi", streamed("one two"), error(429), "again", httpx.ConnectError]
     if client_kind == "sync":
-        client = new_client(http_client=openai.DefaultHttpxClient(transport=MockTransport(router.handler)))
+        transport = MockTransport(openai_mock.router.handler)
+        client = new_client(http_client=openai.DefaultHttpxClient(transport=transport))
     else:
-        transport = MockTransport(router.async_handler)
+        transport = MockTransport(openai_mock.router.async_handler)
         client = new_client("async", http_client=openai.DefaultAsyncHttpxClient(transport=transport))
 
     async def scene():
@@ -12896,38 +12906,63 @@ def test_mock_transport_works_without_patches(client_kind):
     assert create.route.call_count == 5
 
 
-def test_user_routes_take_precedence_over_endpoints(openai_mock, create):
-    create.response = "from the table"
+def test_user_routes_take_precedence_over_endpoints(openai_mock, create, client_kind):
+    create.response = "from the endpoint"
     route = openai_mock.router.post(path__regex="completions$", json__model="mine")
     route.respond(json=chat_json("from the route"))
-    other_route = openai_mock.router.get("https://other.test/x").respond(418)
-
-    async def scene(client):
-        return await complete_with(client, model="mine")
-
-    assert [run_with_client(kind, scene) for kind in ("sync", "async")] == ["from the route", "from the route"]
-    assert run_with_client("sync", complete_with) == "from the table"
-    assert httpx.get("https://other.test/x").status_code == 418
-    assert (route.call_count, other_route.call_count) == (2, 1)
+    assert run_with_client(client_kind, complete_with) == "from the endpoint"
+    assert run_with_client(client_kind, functools.partial(complete_with, model="mine")) == "from the route"
+    assert route.call_count == 1
     assert create.route.call_count == 1
-    assert openai_mock.router.calls.call_count == 4
-    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [(CHAT_CREATE, 200)] * 3
+    assert openai_mock.router.calls.call_count == 2
+    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [(CHAT_CREATE, 200)] * 2
 
 
-def test_endpoint_route_mock_overrides_its_response(openai_mock, create, client):
+def test_user_routes_for_other_hosts_are_not_in_the_request_log(openai_mock):
+    route = openai_mock.router.get("https://other.test/x").respond(418)
+    assert httpx.get("https://other.test/x").status_code == 418
+    assert route.call_count == 1
+    assert openai_mock.router.calls.call_count == 1
+    assert openai_mock.requests == []
+
+
+def test_endpoint_route_mock_overrides_its_response(openai_mock, create, client_kind):
     create.response = "response"
     create.route.respond(json=chat_json("route"))
-    assert [run_with_client(kind, complete_with) for kind in ("sync", "async")] == ["route", "route"]
+    assert run_with_client(client_kind, complete_with) == "route"
     create.route.mock(side_effect=lambda request: httpx.Response(200, json=chat_json("effect")))
-    assert complete("Hi") == "effect"
-    retrieve = openai_mock.files.retrieve.route
-    retrieve.mock(side_effect=lambda request, file_id: httpx.Response(200, json=file_json(file_id)))
-    assert client.files.retrieve("file-9").id == "file-9"
+    assert run_with_client(client_kind, complete_with) == "effect"
+    assert create.route.call_count == 2
+    assert len(openai_mock.requests) == 2
+
+
+def test_endpoint_route_side_effect_can_raise(create, client):
     create.route.mock(side_effect=httpx.ConnectError)
     with pytest.raises(openai.APIConnectionError, match="Connection error"):
         client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
-    assert create.route.call_count == 4
-    assert len(openai_mock.requests) == 5
+    assert create.route.call_count == 1
+
+
+def test_endpoint_route_side_effect_gets_path_parameters(openai_mock, client_kind):
+    async def retrieve(client):
+        return (await awaited(client.files.retrieve("file-9"))).id
+
+    def side_effect(request, file_id):
+        return httpx.Response(200, json=file_json(file_id))
+
+    async def async_side_effect(request, file_id):
+        return await async_value(httpx.Response(200, json=file_json(f"{file_id}-async")))
+
+    openai_mock.files.retrieve.route.mock(side_effect=side_effect)
+    assert run_with_client(client_kind, retrieve) == "file-9"
+    openai_mock.files.retrieve.route.mock(side_effect=async_side_effect)
+    assert run_with_client(client_kind, retrieve) == "file-9-async"
+
+
+def test_endpoint_answers_if_a_side_effect_returns_none(create, client_kind):
+    create.response = "response"
+    create.route.mock(side_effect=lambda request: None)
+    assert run_with_client(client_kind, complete_with) == "response"
 
 
 def test_pass_through_requests_are_sent_to_the_server(openai_mock):
@@ -12948,28 +12983,38 @@ def test_pass_through_requests_are_sent_to_the_server(openai_mock):
     assert passed == [f"{BASE_URL}/chat/completions", f"{BASE_URL}/embeddings"]
 
 
-@pytest.mark.parametrize("order", ["ours inside", "ours outside"])
-def test_mock_works_with_respx_in_both_nesting_orders(order):
-    openai_mock, respx_mock = OpenAIMock(), respx.mock(assert_all_called=False)
+def enter_with_respx(stack, openai_mock, respx_mock, inner):
+    """Enter a mock and a mocker of RESPX, of which `inner` names the inner one: "mock" or "respx"."""
+    mocks = [openai_mock, respx_mock]
+    if inner == "mock":
+        mocks.reverse()
+    for mock in mocks:
+        stack.enter_context(mock)
+
+
+@pytest.mark.parametrize("inner", ["mock", "respx"])
+def test_mock_works_with_respx_in_both_nesting_orders(inner, client_kind):
+    openai_mock = OpenAIMock()
+    respx_mock = respx.mock(assert_all_called=False)
     openai_mock.chat.completions.create.response = "Hi"
     with contextlib.ExitStack() as stack:
-        for mock in (respx_mock, openai_mock) if order == "ours inside" else (openai_mock, respx_mock):
-            stack.enter_context(mock)
+        enter_with_respx(stack, openai_mock, respx_mock, inner)
         respx_mock.get("https://other.test/").respond(204)
         assert httpx.get("https://other.test/").status_code == 204
-        assert [run_with_client(kind, complete_with) for kind in ("sync", "async")] == ["Hi", "Hi"]
-        assert (
-            httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()["choices"][0]["message"]["content"]
-            == "Hi"
-        )
-    assert openai_mock.chat.completions.create.route.call_count == 3
+        assert run_with_client(client_kind, complete_with) == "Hi"
+        completion = httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()
+        assert completion["choices"][0]["message"]["content"] == "Hi"
+    assert openai_mock.chat.completions.create.route.call_count == 2
 
 
-def test_respx_route_inside_overrides_the_api_urls():
+def test_respx_inside_the_mock_answers_api_urls():
     with OpenAIMock(), respx.mock(assert_all_called=False) as respx_mock:
         respx_mock.post(f"{BASE_URL}/chat/completions").respond(json={"from": "respx"})
         assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json() == {"from": "respx"}
-        assert httpx.get(f"{BASE_URL}/files").json()["data"] == []  # which the other declines
+        assert httpx.get(f"{BASE_URL}/files").json()["data"] == []  # RESPX has no route for it
+
+
+def test_respx_outside_the_mock_does_not_answer_api_urls():
     with respx.mock(assert_all_called=False) as respx_mock, OpenAIMock():
         respx_mock.post(f"{BASE_URL}/chat/completions").respond(json={"from": "respx"})
         assert httpx.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST).json()["object"] == "chat.completion"
@@ -12977,32 +13022,35 @@ def test_respx_route_inside_overrides_the_api_urls():
             httpx.get("https://nobody.test/")
 
 
-def test_only_network_transports_are_answered(openai_mock, http_lib):
-    class Wrapper(http_lib.BaseTransport):
+@pytest.mark.parametrize("wrapping", ["delegation", "inheritance"])
+def test_custom_transports_on_network_transports_are_answered(openai_mock, http_lib, wrapping):
+    class Delegating(http_lib.BaseTransport):
         def handle_request(self, request):
             return http_lib.HTTPTransport().handle_request(request)
 
-    class Subclass(http_lib.HTTPTransport):
+    class Inheriting(http_lib.HTTPTransport):
         def handle_request(self, request):
             return super().handle_request(request)
 
-    def custom_handler(request):
-        return http_lib.Response(203)
+    transport = Delegating() if wrapping == "delegation" else Inheriting()
+    assert http_lib.Client(transport=transport).get(f"{BASE_URL}/files").json()["object"] == "list"
+    assert len(openai_mock.requests) == 1
 
-    responses = [http_lib.Client(transport=transport).get(f"{BASE_URL}/files") for transport in (Wrapper(), Subclass())]
-    assert [response.json()["object"] for response in responses] == ["list", "list"]
-    assert http_lib.Client(transport=http_lib.MockTransport(custom_handler)).get(f"{BASE_URL}/files").status_code == 203
-    assert len(openai_mock.requests) == 2
+
+def test_transports_without_network_are_not_intercepted(openai_mock, http_lib):
+    transport = http_lib.MockTransport(lambda request: http_lib.Response(203))
+    assert http_lib.Client(transport=transport).get(f"{BASE_URL}/files").status_code == 203
+    assert openai_mock.requests == []
 
 
 def required_connect_params(resource):
-    """The parameters without which a resource does not connect."""
+    """Return values for the parameters that a WebSocket resource needs to connect."""
     parameters = inspect.signature(lookup(sdk(), resource).connect).parameters.items()
     return {name: "x" for name, parameter in parameters if parameter.default is parameter.empty or name == "model"}
 
 
 def record_calls(method, calls):
-    """Wrap a method as tracers do, and note each of its calls."""
+    """Wrap a method as tracers do, and add it to `calls` each time it is called."""
 
     @functools.wraps(method)
     def wrapper(*args, **settings):
@@ -13016,10 +13064,13 @@ class DescriptorWrapper:
     """A wrapper on a class that isn't a function and forwards attributes, like that of wrapt."""
 
     def __init__(self, function, calls):
-        self.function, self.ran = function, calls
+        self.function = function
+        self.calls = calls
 
     def __get__(self, instance, owner):
-        return record_calls(self.function.__get__(instance, owner), self.ran) if instance else self
+        if instance is None:
+            return self
+        return record_calls(self.function.__get__(instance, owner), self.calls)
 
     def __getattr__(self, name):
         return getattr(self.function, name)
@@ -13029,13 +13080,18 @@ HANDLE_METHODS = {"sync": "handle_request", "async": "handle_async_request"}
 
 
 def transport_class(lib, kind):
+    """Return the network transport of an HTTP library."""
     return lib.HTTPTransport if kind == "sync" else lib.AsyncHTTPTransport
 
 
 def custom_transport(lib, kind, handle, inner):
-    """A transport of a class of its own, whose method is a function, and which closes what is below it."""
-    base, close = (lib.BaseTransport, "close") if kind == "sync" else (lib.AsyncBaseTransport, "aclose")
-    methods = {HANDLE_METHODS[kind]: lambda self, request: handle(request), close: lambda self: getattr(inner, close)()}
+    """Return a transport of a new class that answers with a function, and closes another transport or pool."""
+    if kind == "sync":
+        base = lib.BaseTransport
+        methods = {"handle_request": lambda self, request: handle(request), "close": lambda self: inner.close()}
+    else:
+        base = lib.AsyncBaseTransport
+        methods = {"handle_async_request": lambda self, request: handle(request), "aclose": lambda self: inner.aclose()}
     return type("Custom", (base,), methods)()
 
 
@@ -13059,13 +13115,11 @@ def transport_with_a_bound_method(lib, kind, calls, monkeypatch):
 
 
 def transport_of_a_subclass(lib, kind, calls, monkeypatch):
-    base = transport_class(lib, kind)
-    methods = {
-        HANDLE_METHODS[kind]: lambda self, request: record_calls(
-            getattr(super(type(self), self), HANDLE_METHODS[kind]), calls
-        )(request)
-    }
-    return type("Own", (base,), methods)()
+    def handle(self, request):
+        inherited = getattr(super(type(self), self), HANDLE_METHODS[kind])
+        return record_calls(inherited, calls)(request)
+
+    return type("Own", (transport_class(lib, kind),), {HANDLE_METHODS[kind]: handle})()
 
 
 def transport_wrapped_on_the_class_by_a_function(lib, kind, calls, monkeypatch):
@@ -13080,8 +13134,13 @@ def transport_wrapped_on_the_class_by_a_descriptor(lib, kind, calls, monkeypatch
     return base()
 
 
+def core_module(lib):
+    """Return httpcore for httpx, or httpcore2 for httpx2."""
+    return importlib.import_module(lib.__name__.replace("httpx", "httpcore"))
+
+
 def transport_on_a_connection_pool(lib, kind, calls, monkeypatch):
-    core = importlib.import_module(lib.__name__.replace("httpx", "httpcore"))
+    core = core_module(lib)
     pool = core.ConnectionPool() if kind == "sync" else core.AsyncConnectionPool()
 
     def to_core_request(request):
@@ -13141,26 +13200,25 @@ def transport_form(request):
     return request.param
 
 
-def request_chat_text(lib, kind, http_client, url=BASE_URL, **body_fields):
-    """Return the text of a chat call, by the SDK if it takes the client, or with its headers."""
+async def request_chat_text(lib, kind, http_client, url=BASE_URL, stream=False):
+    """Return the text of a chat call.
+
+    The SDK sends it or, if the SDK rejects the HTTP client, the HTTP client does with the SDK's headers.
+    """
     if lib is HTTP_LIB or not OPENAI_2:
         client = new_client(kind, http_client=http_client, base_url=url, max_retries=0)
-        return (stream_with if body_fields else complete_with)(client)
-
-    async def post():
-        headers = {"Authorization": f"Bearer {API_KEY}", "X-Stainless-Lang": "python"}
-        response = await awaited(
-            http_client.post(f"{url}/chat/completions", json={**CHAT_REQUEST, **body_fields}, headers=headers)
-        )
-        if not body_fields:
-            return response.json()["choices"][0]["message"]["content"]
-        events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
-        return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])
-
-    return post()
+        return await (stream_with(client) if stream else complete_with(client))
+    headers = {"Authorization": f"Bearer {API_KEY}", "X-Stainless-Lang": "python"}
+    body = CHAT_REQUEST | {"stream": stream}
+    response = await awaited(http_client.post(f"{url}/chat/completions", json=body, headers=headers))
+    if not stream:
+        return response.json()["choices"][0]["message"]["content"]
+    chunks = [data for _, data in parse_sse(response.text) if data != "[DONE]"]
+    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
 
 
 def http_client_of(lib, kind, transport):
+    """Return a client of an HTTP library that uses a transport."""
     return (lib.Client if kind == "sync" else lib.AsyncClient)(transport=transport)
 
 
@@ -13171,12 +13229,11 @@ def test_transports_created_before_the_mock_are_answered_and_wrappers_run(
     http_client = http_client_of(http_lib, client_kind, transport_form(http_lib, client_kind, calls, monkeypatch))
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = ["Hi", streamed("one two"), httpx.ConnectError("no route")]
-        assert run_coroutine(client_kind, request_chat_text(http_lib, client_kind, http_client)) == "Hi"
-        assert (
-            run_coroutine(client_kind, request_chat_text(http_lib, client_kind, http_client, stream=True)) == "one two"
-        )
+        request_text = functools.partial(request_chat_text, http_lib, client_kind, http_client)
+        assert run_coroutine(client_kind, request_text()) == "Hi"
+        assert run_coroutine(client_kind, request_text(stream=True)) == "one two"
         with pytest.raises((openai.APIConnectionError, http_lib.ConnectError)) as raised:
-            run_coroutine(client_kind, request_chat_text(http_lib, client_kind, http_client))
+            run_coroutine(client_kind, request_text())
         assert "no route" in f"{raised.value} {raised.value.__cause__}"
         assert [record["model"] for record in openai_mock.requests] == [CHAT_REQUEST["model"]] * 3
     assert len(calls) == (0 if transport_form is plain_transport else 3)
@@ -13192,7 +13249,7 @@ def test_mistake_raises_through_a_wrapped_transport(transport_form, http_lib, cl
 
 @pytest.fixture
 def listener():
-    """The address of a socket that must not get a connection."""
+    """Listen on a port of loopback, return its address, and check that nothing connected."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         yield f"127.0.0.1:{server.getsockname()[1]}"
@@ -13217,11 +13274,13 @@ def test_sdk_websockets_do_not_connect_to_a_listener(openai_mock, resource, clie
         async with enter(lookup(client, resource).connect(**required_connect_params(resource))):
             pytest.fail("connected")
 
-    line = rf'would reach the network\. To mock it, write OpenAIMock\(base_url="https?://{listener}/v1"\)'
-    with pytest.raises(AssertionError, match=line):
+    message = rf'would reach the network\. To mock it, write OpenAIMock\(base_url="https?://{listener}/v1"\)'
+    with pytest.raises(AssertionError, match=message):
         run_coroutine(client_kind, scene())
     (record,) = openai_mock.requests
-    assert (record.endpoint, record.status, record.headers["authorization"]) == ("", None, "***")
+    assert record.endpoint == ""
+    assert record.status is None
+    assert record.headers["authorization"] == "***"
 
 
 @pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
@@ -13237,7 +13296,7 @@ def test_websocket_to_a_base_url_without_tls_is_answered(resource, client_kind):
 
 @pytest.fixture
 def local_server():
-    """A server on loopback that counts what is posted, and answers with a chat completion."""
+    """Start a server on loopback that keeps the bodies posted to it, and answers with a chat completion."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -13254,7 +13313,8 @@ def local_server():
             """Print nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.bodies, server.url = [], f"http://127.0.0.1:{server.server_port}/v1"
+        server.bodies = []
+        server.url = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -13275,26 +13335,27 @@ def test_transports_send_pass_through_requests(direct_transport, http_lib, clien
     assert [body["messages"] for body in local_server.bodies] == [USER_MESSAGES]
 
 
-@pytest.mark.parametrize("order", ["inside", "outside"])
-def test_respx_leaves_wrapped_transports_to_the_mock(transport_form, client_kind, monkeypatch, order):
+@pytest.mark.parametrize("inner", ["mock", "respx"])
+def test_respx_leaves_wrapped_transports_to_the_mock(transport_form, client_kind, monkeypatch, inner):
     http_client = http_client_of(httpx, client_kind, transport_form(httpx, client_kind, [], monkeypatch))
-    respx_mock, before = respx.mock(assert_all_called=False), patchable_attributes()
+    respx_mock = respx.mock(assert_all_called=False)
+    before = patchable_attributes()
     with contextlib.ExitStack() as stack:
-        for mock in (OpenAIMock(), respx_mock)[:: 1 if order == "inside" else -1]:
-            stack.enter_context(mock)
+        enter_with_respx(stack, OpenAIMock(), respx_mock, inner)
         respx_mock.get("https://other.test/").respond(204)
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))["object"] == "chat.completion"
+        assert run_coroutine(client_kind, post_chat(http_client))["object"] == "chat.completion"
         assert run_coroutine(client_kind, get_status(http_client, "https://other.test/")) == 204
     assert changed_since(before) == []
 
 
 def test_respx_stopped_before_the_mock_keeps_requests_mocked(transport_form, client_kind, monkeypatch):
     http_client = http_client_of(httpx, client_kind, transport_form(httpx, client_kind, [], monkeypatch))
-    respx_mock, before = respx.mock(), patchable_attributes()
+    respx_mock = respx.mock()
+    before = patchable_attributes()
     respx_mock.start()
     with OpenAIMock() as openai_mock:
         respx_mock.stop()
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))["object"] == "chat.completion"
+        assert run_coroutine(client_kind, post_chat(http_client))["object"] == "chat.completion"
         assert len(openai_mock.requests) == 1
     assert changed_since(before) == []
 
@@ -13319,35 +13380,29 @@ async def test_task_started_by_a_pass_through_request_is_still_mocked(listener):
             await tasks[0]
 
 
-async def post_chat(http_client, kind):
-    return (await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST))).json()
-
-
-async def get_status(http_client, url):
-    return (await awaited(http_client.get(url))).status_code
-
-
 def test_wrapper_installed_during_the_mock_remains_and_runs(http_lib, client_kind, monkeypatch):
-    base, calls = transport_class(http_lib, client_kind), []
-    original = vars(base)[HANDLE_METHODS[client_kind]]
+    base = transport_class(http_lib, client_kind)
+    method_name = HANDLE_METHODS[client_kind]
+    calls = []
+    original = vars(base)[method_name]
     with OpenAIMock():
-        wrapper = DescriptorWrapper(vars(base)[HANDLE_METHODS[client_kind]], calls)
-        monkeypatch.setattr(base, HANDLE_METHODS[client_kind], wrapper)
+        wrapper = DescriptorWrapper(vars(base)[method_name], calls)
+        monkeypatch.setattr(base, method_name, wrapper)
         http_client = http_client_of(http_lib, client_kind, base())
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))
+        assert run_coroutine(client_kind, post_chat(http_client))
         assert len(calls) == 1
-    assert vars(base)[HANDLE_METHODS[client_kind]] is wrapper
+    assert vars(base)[method_name] is wrapper
     with OpenAIMock() as second_mock:
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))
+        assert run_coroutine(client_kind, post_chat(http_client))
         assert len(calls) == 2
         assert len(second_mock.requests) == 1
-    setattr(base, HANDLE_METHODS[client_kind], wrapper.function)  # as a tracer does that is switched off
+    setattr(base, method_name, wrapper.function)  # a tracer that is switched off does this
     with OpenAIMock():
-        assert run_coroutine(client_kind, post_chat(http_client, client_kind))
+        assert run_coroutine(client_kind, post_chat(http_client))
         assert len(calls) == 2
-    assert vars(base)[HANDLE_METHODS[client_kind]] is original
+    assert vars(base)[method_name] is original
     monkeypatch.undo()
-    setattr(base, HANDLE_METHODS[client_kind], original)
+    setattr(base, method_name, original)
 
 
 @pytest.mark.parametrize(
@@ -13375,7 +13430,9 @@ def test_request_to_loopback_raises_assertion_error(
 
 
 def test_mock_that_starts_while_another_one_stops_answers(monkeypatch):
-    first_mock, second_mock, started = OpenAIMock(), OpenAIMock(), threading.Event()
+    first_mock = OpenAIMock()
+    second_mock = OpenAIMock()
+    started = threading.Event()
     stop_import_hook = openai_responses._ImportHook.stop
 
     def start_second_mock():
@@ -13415,8 +13472,56 @@ def test_start_after_a_failed_start_answers(monkeypatch):
 
 def test_unknown_api_path_raises_assertion_error_for_any_client(openai_mock, http_lib, client_kind):
     http_client = http_client_of(http_lib, client_kind, None)
-    with pytest.raises(AssertionError, match="the API has no endpoint"):
+    with pytest.raises(AssertionError, match="the API has no endpoint GET /nowhere"):
         run_coroutine(client_kind, get_status(http_client, f"{BASE_URL}/nowhere"))
+
+
+def test_unmatched_request_is_logged_by_every_active_mock():
+    with OpenAIMock(base_url="https://a.test/v1") as outer, OpenAIMock(base_url="https://b.test/v1") as inner:
+        with pytest.raises(httpx.ConnectError) as raised:
+            httpx.get("https://c.test/health")
+        inner_message, outer_message = str(raised.value).split("; ")
+        assert "The mock only answers at https://b.test/v1" in inner_message
+        assert "The mock only answers at https://a.test/v1" in outer_message
+        assert [record.path for record in outer.requests] == ["/health"]
+        assert [record.path for record in inner.requests] == ["/health"]
+
+
+def test_equal_messages_of_nested_mocks_are_reported_once():
+    with OpenAIMock(), OpenAIMock(), pytest.raises(httpx.ConnectError) as raised:
+        httpx.get("https://c.test/health")
+    assert str(raised.value).count("would reach the network") == 1
+
+
+def test_sdk_retries_after_a_set_network_fault_without_a_delay(create, client_kind):
+    create.response = [httpx.ConnectError, httpx.ReadTimeout, "Hi"]
+    started = time.monotonic()
+    assert run_with_client(client_kind, complete_with) == "Hi"
+    assert time.monotonic() - started < 1  # by default the SDK waits at least 0.375 s and then 0.75 s
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "message"),
+    [
+        (httpx.ReadTimeout, "ReadTimeout", "mocked ReadTimeout"),
+        (httpx.ConnectError("no route"), "ConnectError", "no route"),
+        (httpx.RemoteProtocolError("gone"), "RemoteProtocolError", "gone"),
+    ],
+    ids=["class", "instance", "protocol error"],
+)
+def test_connection_pools_raise_their_own_errors(openai_mock, create, http_lib, fault, expected, message):
+    core = core_module(http_lib)
+    create.response = fault
+    content = json.dumps(CHAT_REQUEST).encode()
+    with core.ConnectionPool() as pool, pytest.raises(getattr(core, expected)) as raised:
+        pool.request("POST", f"{BASE_URL}/chat/completions", content=content)
+    assert str(raised.value) == message
+
+
+def test_connection_pool_raises_connect_error_for_other_hosts(openai_mock, http_lib):
+    core = core_module(http_lib)
+    with core.ConnectionPool() as pool, pytest.raises(core.ConnectError, match="would reach the network"):
+        pool.request("GET", "https://elsewhere.test/")
 
 
 # ---- aiohttp ---------------------------------------------------------------------------------------------------------
@@ -13470,12 +13575,8 @@ async def test_aiohttp_transports_are_answered_and_wrappers_run(aiohttp_form, mo
     calls = []
     async with new_client("async", http_client=aiohttp_form(calls, monkeypatch), max_retries=0) as client:
         with OpenAIMock() as openai_mock:
-            openai_mock.chat.completions.create.response = [
-                "Hi",
-                streamed(UNICODE_TEXT),
-                error(400),
-                httpx.ConnectError,
-            ]
+            steps = ["Hi", streamed(UNICODE_TEXT), error(400), httpx.ConnectError]
+            openai_mock.chat.completions.create.response = steps
             assert await complete_with(client) == "Hi"
             assert await stream_with(client) == UNICODE_TEXT
             with pytest.raises(openai.BadRequestError):
@@ -13504,44 +13605,81 @@ async def test_aiohttp_transports_send_pass_through_requests(aiohttp_form, monke
     assert [body["messages"] for body in local_server.bodies] == [USER_MESSAGES]
 
 
-@pytest.mark.parametrize("order", ["inside", "outside"])
-async def test_respx_does_not_unblock_aiohttp_requests(aiohttp_form, monkeypatch, order, listener):
+@pytest.mark.parametrize("inner", ["mock", "respx"])
+async def test_respx_does_not_unblock_aiohttp_requests(aiohttp_form, monkeypatch, inner, listener):
     http_client = aiohttp_form([], monkeypatch)
     async with new_client("async", http_client=http_client, base_url=f"http://{listener}/v1") as client:
-        first, second = (OpenAIMock(), respx.mock)[:: 1 if order == "inside" else -1]
-        with first, second, pytest.raises(AssertionError, match="would reach the network"):
-            await complete_with(client)
+        with contextlib.ExitStack() as stack:
+            enter_with_respx(stack, OpenAIMock(), respx.mock, inner)
+            with pytest.raises(AssertionError, match="would reach the network"):
+                await complete_with(client)
 
 
-async def test_aiohttp_sessions_are_answered(openai_mock, create):
+async def chunked_body():
+    """Yield a chat request in two chunks."""
+    body = json.dumps(CHAT_REQUEST).encode()
+    yield body[:20]
+    yield body[20:]
+
+
+@pytest.mark.parametrize(
+    "make_params",
+    [
+        lambda: {"json": CHAT_REQUEST},
+        lambda: {"data": chunked_body()},
+        lambda: {"json": CHAT_REQUEST, "expect100": True},
+        lambda: {"json": CHAT_REQUEST, "headers": {f"x-{number}": "x" * 8000 for number in range(4)}},
+    ],
+    ids=["json", "chunked body", "100 continue", "long headers"],
+)
+async def test_aiohttp_sessions_are_answered(openai_mock, create, make_params):
     import aiohttp
-
-    async def body():
-        yield json.dumps(CHAT_REQUEST)[:20].encode()
-        yield json.dumps(CHAT_REQUEST)[20:].encode()
 
     create.response = "Hi"
-    async with aiohttp.ClientSession(headers={"content-type": "application/json"}) as session:
-        for body_params in ({"json": CHAT_REQUEST}, {"data": body()}, {"json": CHAT_REQUEST, "expect100": True}):
-            async with session.post(f"{BASE_URL}/chat/completions", **body_params) as response:
-                assert (await response.json())["choices"][0]["message"]["content"] == "Hi"
-    assert [record["messages"] for record in create.requests] == [USER_MESSAGES] * 3
+    async with (
+        aiohttp.ClientSession(headers={"content-type": "application/json"}) as session,
+        session.post(f"{BASE_URL}/chat/completions", **make_params()) as response,
+    ):
+        assert response.reason == "OK"
+        assert (await response.json())["choices"][0]["message"]["content"] == "Hi"
+    assert [record["messages"] for record in create.requests] == [USER_MESSAGES]
 
 
-async def test_aiohttp_sessions_raise_aiohttp_errors(openai_mock, create):
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (httpx.ReadTimeout, "ServerTimeoutError"),
+        (httpx.PoolTimeout, "ServerTimeoutError"),
+        (httpx.ConnectError, "ClientConnectorError"),
+        (httpx.ReadError, "ClientConnectionError"),
+        (httpx.RemoteProtocolError, "ClientConnectionError"),
+    ],
+)
+async def test_aiohttp_sessions_raise_network_faults_as_aiohttp_errors(create, fault, expected):
     import aiohttp
 
-    broken_stream = streamed("one two three", fail_after=2, fault=httpx.ReadError)
-    create.response = [httpx.ReadTimeout, httpx.ConnectError, broken_stream]
-    url, post_params = f"{BASE_URL}/chat/completions", {"json": {**CHAT_REQUEST, "stream": True}}
+    create.response = fault
     async with aiohttp.ClientSession() as session:
-        for expected in (aiohttp.ServerTimeoutError, aiohttp.ClientConnectionError):
-            with pytest.raises(expected, match="mocked"):
-                await session.post(url, **post_params)
-        async with session.post(url, **post_params) as response:
-            with pytest.raises(aiohttp.ClientPayloadError):
-                await response.read()
-        with pytest.raises(aiohttp.ClientConnectionError, match="would reach the network"):
+        with pytest.raises(aiohttp.ClientError, match=f"mocked {fault.__name__}") as raised:
+            await session.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST)
+    assert type(raised.value) is getattr(aiohttp, expected)
+
+
+async def test_aiohttp_sessions_raise_payload_errors_for_broken_streams(create):
+    import aiohttp
+
+    create.response = streamed("one two three", fail_after=2, fault=httpx.ReadError)
+    body = {**CHAT_REQUEST, "stream": True}
+    async with aiohttp.ClientSession() as session, session.post(f"{BASE_URL}/chat/completions", json=body) as response:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+
+async def test_aiohttp_sessions_do_not_reach_the_network(openai_mock):
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError, match="would reach the network"):
             await session.get("https://elsewhere.test/")
         with pytest.raises(AssertionError, match="would reach the network"):
             await session.get("http://127.0.0.1:9/")
@@ -13552,7 +13690,8 @@ async def test_aiohttp_sessions_raise_aiohttp_errors(openai_mock, create):
 async def test_stream_abandoned_by_aiohttp_is_closed(openai_mock, create):
     import aiohttp
 
-    close_log, number = [], itertools.count()
+    closed = []
+    number = itertools.count()
 
     async def endless(request):
         try:
@@ -13560,7 +13699,7 @@ async def test_stream_abandoned_by_aiohttp_is_closed(openai_mock, create):
                 next(number)
                 yield chat_chunk("x" * 10_000)
         finally:
-            close_log.append(True)
+            closed.append(True)
 
     create.response = endless
     post_params = {"url": f"{BASE_URL}/chat/completions", "json": {**CHAT_REQUEST, "stream": True}}
@@ -13569,8 +13708,8 @@ async def test_stream_abandoned_by_aiohttp_is_closed(openai_mock, create):
         await asyncio.sleep(0.01)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert close_log == [True]
-    assert next(number) < 100  # nobody read, so it waited
+    assert closed == [True]
+    assert next(number) < 100  # the stream waits while the client doesn't read
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -13626,7 +13765,8 @@ async def test_aiohttp_request_with_an_upgrade_header_is_answered(openai_mock):
     assert [record.endpoint for record in openai_mock.requests] == ["chat.completions.create"]
 
 
-LATE_IMPORT = """
+def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
+    code = """
 import asyncio, sys
 import openai, openai_responses
 
@@ -13644,11 +13784,7 @@ async def scene():
 
 asyncio.run(scene())
 """
-
-
-def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
-    process = subprocess.run([sys.executable, "-c", LATE_IMPORT], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert process.stdout.split() == ["list", "1", "False", "False"]
+    assert python("-c", code, PYTHONPATH=str(ROOT)).stdout.split() == ["list", "1", "False", "False"]
 
 
 # ---- WebSockets that are not answered --------------------------------------------------------------------------------
@@ -13656,11 +13792,12 @@ def test_aiohttp_is_patched_when_it_is_imported_during_a_mock():
 
 @pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
 def test_api_websockets_stay_in_the_process(openai_mock, monkeypatch, resource, client_kind):
-    monkeypatch.setattr(socket.socket, "connect", None)  # nothing gets this far
+    monkeypatch.setattr(socket.socket, "connect", None)  # calling it would raise a TypeError
 
     async def scene():
         async with enter(lookup(sdk(client_kind), resource).connect(**required_connect_params(resource))):
-            endpoint = openai_mock.requests[0].endpoint  # what the beta of responses opens, says nothing of a beta
+            endpoint = openai_mock.requests[0].endpoint
+            # the SDK's `beta.responses.connect` opens the same URL as `responses.connect`
             assert endpoint in (f"{resource}.connect", f"{resource.removeprefix('beta.')}.connect")
 
     run_coroutine(client_kind, scene())
@@ -13681,7 +13818,7 @@ def test_websocket_to_an_unknown_path_raises_assertion_error(openai_mock, monkey
 
 @pytest.fixture
 def socket_server():
-    """The address of a server of WebSockets that says which header it got, and echoes."""
+    """Start a WebSocket server that sends the `authorization` header of each client, and return its address."""
     from websockets.sync.server import serve
 
     def handler(connection):
@@ -13695,79 +13832,88 @@ def socket_server():
         thread.join()
 
 
+def websockets_connect(kind):
+    """Return the function of `websockets` that connects, while a mock has patched it."""
+    if kind == "sync":
+        return importlib.import_module("websockets.sync.client").connect
+    return importlib.import_module("websockets.asyncio.client").connect
+
+
+async def receive_first(connect, url, **settings):
+    """Return the first message of a WebSocket."""
+    async with enter(connect(url, **settings)) as connection:
+        return await awaited(connection.recv())
+
+
 def test_websockets_to_other_hosts_are_not_intercepted(openai_mock, client_kind, socket_server):
-    from websockets.asyncio.client import connect
-    from websockets.sync.client import connect as connect_sync
-
-    async def scene():
-        async with enter((connect_sync if client_kind == "sync" else connect)(f"ws://{socket_server}")) as connection:
-            return await awaited(connection.recv())
-
-    assert run_coroutine(client_kind, scene()) == "none"
+    connect = websockets_connect(client_kind)
+    assert run_coroutine(client_kind, receive_first(connect, f"ws://{socket_server}")) == "none"
     assert openai_mock.requests == []
 
 
+async def sdk_websocket_header(kind, address):
+    """Return the `authorization` header that the server at an address gets from the SDK."""
+    client = new_client(kind, base_url=f"http://{address}/v1")
+    async with enter(client.responses.connect()) as connection:
+        return (await awaited(connection.recv_bytes())).decode()
+
+
 @requires("responses.connect")
-@pytest.mark.parametrize("form", ["http://{}/v1/responses", "ws://{}/v1/responses"])
-def test_sdk_websocket_connects_with_a_pass_through_route(openai_mock, client_kind, socket_server, form):
-    openai_mock.router.get(form.format(socket_server)).pass_through()
+@pytest.mark.parametrize("url", ["http://{}/v1/responses", "ws://{}/v1/responses"])
+def test_sdk_websocket_connects_with_a_pass_through_route(openai_mock, client_kind, socket_server, url):
+    openai_mock.router.get(url.format(socket_server)).pass_through()
+    assert run_coroutine(client_kind, sdk_websocket_header(client_kind, socket_server)) == f"Bearer {API_KEY}"
 
-    async def scene():
-        async with enter(
-            new_client(client_kind, base_url=f"http://{socket_server}/v1").responses.connect()
-        ) as connection:
-            return await awaited(connection.recv_bytes())
 
-    assert run_coroutine(client_kind, scene()) == f"Bearer {API_KEY}".encode()
+@requires("responses.connect")
+def test_pass_through_route_without_a_pattern_matches_websockets(openai_mock, client_kind, socket_server):
+    openai_mock.router.route().pass_through()
+    assert run_coroutine(client_kind, sdk_websocket_header(client_kind, socket_server)) == f"Bearer {API_KEY}"
 
 
 @requires("responses.connect")
 def test_route_without_pass_through_blocks_sdk_websockets(openai_mock, client_kind, listener):
     openai_mock.router.route(host="127.0.0.1").respond(204)
+    openai_mock.router.route().pass_through()  # the first route that matches decides
+    with pytest.raises(AssertionError, match="would reach the network"):
+        run_coroutine(client_kind, sdk_websocket_header(client_kind, listener))
+
+
+@requires("responses.connect")
+def test_pass_through_route_for_another_host_blocks_sdk_websockets(openai_mock, client_kind, listener):
     openai_mock.router.route(host="other.test").pass_through()
     with pytest.raises(AssertionError, match="would reach the network"):
-        run_coroutine(
-            client_kind,
-            enter(new_client(client_kind, base_url=f"http://{listener}/v1").responses.connect()).__aenter__(),
-        )
+        run_coroutine(client_kind, sdk_websocket_header(client_kind, listener))
 
 
-@pytest.mark.parametrize("headers", [{"X-Stainless-Lang": "python"}, [("x-stainless-lang", "python")]])
+@pytest.mark.parametrize(
+    "headers", [{"X-Stainless-Lang": "python"}, [("x-stainless-lang", "python")]], ids=["dict", "pairs"]
+)
 def test_websockets_with_sdk_headers_are_blocked(openai_mock, client_kind, listener, headers):
-    from websockets.asyncio.client import connect
-    from websockets.sync.client import connect as connect_sync
-
-    connect_with_headers = functools.partial(
-        connect_sync if client_kind == "sync" else connect, additional_headers=headers
-    )
+    connect = websockets_connect(client_kind)
     with pytest.raises(AssertionError, match="would reach the network"):
-        run_coroutine(client_kind, opened(connect_with_headers, f"ws://{listener}/"))
+        run_coroutine(client_kind, receive_first(connect, f"ws://{listener}/", additional_headers=headers))
 
 
-async def opened(connect, url):
-    async with enter(connect(url)):
-        pytest.fail("connected")
+DIAL_CODE = """
+async def dial(url):
+    async with connect(url) as connection:
+        return await connection.recv()
+"""
 
 
 @pytest.mark.parametrize("package", ["openai", "agents"])
-async def test_sdk_is_recognized_by_its_module_names(openai_mock, monkeypatch, listener, package):
-    """A user's own package may be called `agents`, and is not openai-agents then."""
-    from websockets.asyncio.client import connect
-
-    scope = {"__name__": f"{package}.inner", "connect": connect}
-    exec("async def dial(url):\n    async with connect(url):\n        raise RuntimeError", scope)
-    fake = types.SimpleNamespace(**({"flush_traces": lambda: None} if package == "agents" else {}))
-    monkeypatch.setitem(sys.modules, "agents", fake)
+async def test_websockets_of_sdk_packages_are_blocked(openai_mock, monkeypatch, listener, package):
+    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace(flush_traces=lambda: None))
+    scope = {"__name__": f"{package}.inner", "connect": websockets_connect("async")}
+    exec(DIAL_CODE, scope)
     with pytest.raises(AssertionError, match="would reach the network"):
         await scope["dial"](f"ws://{listener}/")
 
 
 async def test_websocket_of_a_tool_that_agents_runs_is_not_intercepted(openai_mock, monkeypatch, socket_server):
-    from websockets.asyncio.client import connect
-
     async def tool():
-        async with connect(f"ws://{socket_server}/") as connection:
-            return await connection.recv()
+        return await receive_first(websockets_connect("async"), f"ws://{socket_server}/")
 
     scope = {"__name__": "agents.tool"}
     exec("async def run(tool):\n    return await tool()", scope)
@@ -13775,15 +13921,11 @@ async def test_websocket_of_a_tool_that_agents_runs_is_not_intercepted(openai_mo
     assert await scope["run"](tool) == "none"
 
 
-async def test_user_package_named_agents_is_not_intercepted(openai_mock, monkeypatch, socket_server):
-    from websockets.asyncio.client import connect
-
-    scope = {"__name__": "agents.inner", "connect": connect}
-    exec(
-        "async def dial(url):\n    async with connect(url) as connection:\n        return await connection.recv()",
-        scope,
-    )
-    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace())
+@pytest.mark.parametrize("name", ["agents.inner", "openai_tools.inner"])
+async def test_packages_with_similar_names_are_not_intercepted(openai_mock, monkeypatch, socket_server, name):
+    monkeypatch.setitem(sys.modules, "agents", types.SimpleNamespace())  # openai-agents would have `flush_traces`
+    scope = {"__name__": name, "connect": websockets_connect("async")}
+    exec(DIAL_CODE, scope)
     assert await scope["dial"](f"ws://{socket_server}/") == "none"
 
 
@@ -13797,7 +13939,7 @@ def test_nested_entries_of_a_mock_answer_until_the_last_exit(openai_mock):
     assert len(openai_mock.requests) == 4
 
 
-# Of a server at 127.0.0.1 that nobody trusts.
+# The key and the self-signed certificate of a server at 127.0.0.1.
 UNTRUSTED_KEY = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3V9qqXNenEF+jPed
@@ -13818,35 +13960,58 @@ RVaHBzANTkeg8MBYQVPDnZcABw==
 """
 
 
-def test_clients_share_an_ssl_context_created_at_the_first_handshake(http_lib, client_kind, tmp_path, monkeypatch):
-    create_context, created = http_lib.create_ssl_context, []
-    monkeypatch.setattr(
-        http_lib, "create_ssl_context", lambda **settings: created.append(settings) or create_context(**settings)
-    )
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # so that the context is none that another test had made
+@pytest.fixture
+def created_contexts(http_lib, tmp_path, monkeypatch):
+    """Return the settings of each SSL context that an HTTP library creates during a test."""
+    created = []
+    create_context = http_lib.create_ssl_context
+
+    def recording_create_context(**settings):
+        created.append(settings)
+        return create_context(**settings)
+
+    monkeypatch.setattr(http_lib, "create_ssl_context", recording_create_context)
+    monkeypatch.setenv(
+        "SSL_CERT_DIR", str(tmp_path)
+    )  # contexts are cached by this variable, so the test gets a new one
+    return created
+
+
+def test_transports_share_an_ssl_context(http_lib, client_kind, created_contexts):
     with OpenAIMock():
-        first, second, unverified = (
-            http_lib.HTTPTransport(),
-            http_lib.HTTPTransport(),
-            http_lib.HTTPTransport(verify=False),
-        )
-        client = http_lib.Client() if client_kind == "sync" else http_lib.AsyncClient()
-    contexts = [transport._pool._ssl_context for transport in (first, second, client._transport, unverified)]
-    assert contexts[0] is contexts[1] is contexts[2] is not contexts[3]
-    assert not created
+        context = http_lib.HTTPTransport()._pool._ssl_context
+        assert transport_class(http_lib, client_kind)()._pool._ssl_context is context
+        client = http_client_of(http_lib, client_kind, None)
+        assert client._transport._pool._ssl_context is context
+    assert isinstance(context, ssl.SSLContext)
+    assert created_contexts == []
 
-    async def visit(url):
-        await awaited(client.get(url))
 
-    (tmp_path / "nobody.pem").write_text(UNTRUSTED_KEY)
+def test_transports_with_other_settings_have_another_ssl_context(http_lib, client_kind, created_contexts, monkeypatch):
+    make_transport = transport_class(http_lib, client_kind)
+    own_context = ssl.create_default_context()
+    with OpenAIMock():
+        context = make_transport()._pool._ssl_context
+        assert make_transport(trust_env=False)._pool._ssl_context is not context
+        assert make_transport(verify=False)._pool._ssl_context.verify_mode == ssl.CERT_NONE
+        assert make_transport(verify=own_context)._pool._ssl_context is own_context
+        monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
+        assert make_transport()._pool._ssl_context is not context
+
+
+def test_shared_ssl_context_is_created_at_the_first_handshake(http_lib, client_kind, created_contexts, tmp_path):
+    with OpenAIMock():
+        client = http_client_of(http_lib, client_kind, None)
+    assert created_contexts == []
+    (tmp_path / "server.pem").write_text(UNTRUSTED_KEY)
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_context.load_cert_chain(tmp_path / "nobody.pem")
+    server_context.load_cert_chain(tmp_path / "server.pem")
     with socket.create_server(("127.0.0.1", 0)) as server_socket, concurrent.futures.ThreadPoolExecutor(1) as pool:
         handshake = pool.submit(lambda: server_context.wrap_socket(server_socket.accept()[0], server_side=True))
         with pytest.raises(http_lib.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            run_coroutine(client_kind, visit(f"https://127.0.0.1:{server_socket.getsockname()[1]}/"))
+            run_coroutine(client_kind, get_status(client, f"https://127.0.0.1:{server_socket.getsockname()[1]}/"))
         assert isinstance(handshake.exception(), OSError)
-    assert created == [{"trust_env": True}]
+    assert created_contexts == [{"trust_env": True}]
 
 
 def test_recorded_calls_remain_after_exit_and_continue_on_reentry():
@@ -13866,17 +14031,14 @@ def test_recorded_calls_remain_after_exit_and_continue_on_reentry():
 
 async def test_with_streaming_response_is_open_until_read(openai_mock, either_client):
     async with enter(either_client.chat.completions.with_streaming_response.create(**CHAT_REQUEST)) as response:
-        closed_before_read, body, closed_after_read = (
-            response.is_closed,
-            json.loads(await awaited(response.read())),
-            response.is_closed,
-        )
-    assert (closed_before_read, closed_after_read) == (False, True)
+        assert not response.is_closed
+        body = json.loads(await awaited(response.read()))
+        assert response.is_closed
     assert body["object"] == "chat.completion"
 
 
 @pytest.mark.parametrize(
-    "path, words",
+    ("path", "message"),
     [
         ("/chat/complations", r"the API has no endpoint POST /chat/complations\. Closest: 'POST /chat/completions'"),
         ("/files/a/b/c/d", "the API has no endpoint POST /files/a/b/c/d"),
@@ -13888,81 +14050,103 @@ async def test_with_streaming_response_is_open_until_read(openai_mock, either_cl
         ("https://api.openai.com.evil.test/v1/files", "would reach the network"),
     ],
 )
-def test_requests_to_nowhere_raise_without_retries(openai_mock, path, words, client_kind):
+def test_unmatched_sdk_requests_raise_without_retries(openai_mock, path, message, client_kind):
     async def scene(client):
         return await awaited(client.post(path, body={}, cast_to=object))
 
-    with pytest.raises(AssertionError, match=words):
+    with pytest.raises(AssertionError, match=message):
         run_with_client(client_kind, scene)
-    assert [(request.endpoint, request.status) for request in openai_mock.requests] == [("", None)]
+    assert [(record.endpoint, record.status) for record in openai_mock.requests] == [("", None)]
     assert openai_mock.router.calls.call_count == 1
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY", "https_proxy"])
 def test_environment_proxies_are_not_used(openai_mock, monkeypatch, variable, http_lib):
     monkeypatch.setenv(variable, "http://user:password@127.0.0.1:9")
-    with new_client() as client, http_lib.Client(proxy="http://127.0.0.1:9") as http_client:
-        assert client.files.list().data == http_client.get(f"{BASE_URL}/files").json()["data"] == []
+    with new_client() as client, http_lib.Client() as http_client:
+        assert client.files.list().data == []
+        assert http_client.get(f"{BASE_URL}/files").json()["data"] == []
+
+
+def test_proxy_of_a_client_is_not_used(openai_mock, http_lib):
+    with http_lib.Client(proxy="http://127.0.0.1:9") as http_client:
+        assert http_client.get(f"{BASE_URL}/files").json()["data"] == []
 
 
 def test_mistake_raises_without_an_active_mock():
-    """Where nothing is patched, a client that swallows exceptions lets only a `MockError` through."""
+    """Check the exception without patches. An SDK that retries every exception lets only a `MockError` through."""
     openai_mock = OpenAIMock()
     openai_mock.chat.completions.create.response = lambda request: 1 / 0
     client = new_client(http_client=openai.DefaultHttpxClient(transport=MockTransport(openai_mock)))
-    with pytest.raises(openai_responses.MockError if SDK_RETRIES_ALL_EXCEPTIONS else ZeroDivisionError) as raised:
-        chat(client)
-    assert "division by zero" in str(raised.value)
-    assert isinstance(raised.value.__cause__, ZeroDivisionError) or not SDK_RETRIES_ALL_EXCEPTIONS
+    expected = openai_responses.MockError if SDK_RETRIES_ALL_EXCEPTIONS else ZeroDivisionError
+    with pytest.raises(expected, match="division by zero") as raised:
+        client.chat.completions.create(**CHAT_REQUEST)
+    if SDK_RETRIES_ALL_EXCEPTIONS:
+        assert isinstance(raised.value.__cause__, ZeroDivisionError)
 
 
 async def test_cancelled_calls_and_streams_are_cleaned_up(create):
-    close_log = []
+    closed = []
 
     async def wait(request):
         try:
             await asyncio.sleep(60)
         finally:
-            close_log.append(True)
+            closed.append(True)
 
     async def stream_and_wait(request):
         yield chat_chunk("one")
         await wait(request)
 
-    for response, call in (
-        (wait, complete_with),
-        (stream_and_wait, stream_with),
-        (streamed("a", first_delay=60), stream_with),
-    ):
+    async def cancel(response, call):
         create.response = response
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(call(sdk("async")), 0.05)
+
+    await cancel(wait, complete_with)
+    await cancel(stream_and_wait, stream_with)
+    await cancel(streamed("a", first_delay=60), stream_with)
     create.response = "Hi"
     assert await complete_with(sdk("async")) == "Hi"
-    assert len(close_log) == 2
+    assert len(closed) == 2
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_patches_are_removed_on_exit(http_lib):
-    importlib.import_module("aiohttp"), importlib.import_module("websockets.sync.client")
-    importlib.import_module("websockets.asyncio.client")
-    before = patchable_attributes()
+@pytest.fixture
+def unpatched_attributes():
+    """Return the attributes that can be patched, before a mock starts and after all packages are imported."""
+    for name in ("aiohttp", "websockets.sync.client", "websockets.asyncio.client"):
+        importlib.import_module(name)
+    return patchable_attributes()
+
+
+def test_innermost_mock_answers():
     with OpenAIMock() as outer, OpenAIMock() as inner, outer, respx.mock:
-        kept_patch, patched = http_lib.HTTPTransport.handle_request, changed_since(before)
         assert complete("Hi")
-        assert (len(outer.requests), len(inner.requests)) == (1, 0)
-    assert len(patched) > 8
-    assert changed_since(before) == []
-    with contextlib.suppress(ZeroDivisionError), OpenAIMock():
+        assert len(outer.requests) == 1  # it was entered last
+        assert inner.requests == []
+
+
+def test_patches_are_removed_on_exit(unpatched_attributes):
+    with OpenAIMock() as outer, OpenAIMock(), outer, respx.mock:
+        assert len(changed_since(unpatched_attributes)) > 8
+    assert changed_since(unpatched_attributes) == []
+
+
+def test_patches_are_removed_after_an_exception(unpatched_attributes):
+    with pytest.raises(ZeroDivisionError), OpenAIMock():
         raise ZeroDivisionError
-    assert changed_since(before) == []
-    with (
-        socket.socket() as idle_socket,
-        http_lib.HTTPTransport(verify=False) as transport,
-    ):  # a patch that somebody kept
-        idle_socket.bind(("127.0.0.1", 0))
-        with pytest.raises(http_lib.ConnectError):
-            kept_patch(transport, http_lib.Request("GET", f"http://127.0.0.1:{idle_socket.getsockname()[1]}/"))
+    assert changed_since(unpatched_attributes) == []
+
+
+def test_patch_that_was_kept_has_no_effect_after_exit(http_lib):
+    with OpenAIMock():
+        kept_patch = http_lib.HTTPTransport.handle_request
+    with socket.socket() as idle_socket, http_lib.HTTPTransport(verify=False) as transport:
+        idle_socket.bind(("127.0.0.1", 0))  # it does not listen
+        request = http_lib.Request("GET", f"http://127.0.0.1:{idle_socket.getsockname()[1]}/")
+        with pytest.raises(http_lib.ConnectError, match="refused"):
+            kept_patch(transport, request)
 
 
 # ======================================================================================================================
@@ -13970,33 +14154,42 @@ def test_patches_are_removed_on_exit(http_lib):
 # ======================================================================================================================
 
 
-FINAL_EVENT_TYPES = ("response.completed", "response.done", "error")  # the last event of what comes of a message
+FINAL_EVENT_TYPES = ("response.completed", "response.done", "error")  # the last event that follows a message
+
+
+async def receive_until(connection, final_types):
+    """Return the events of a connection as JSON, up to the first one of a final type."""
+    events = []
+    while not events or events[-1]["type"] not in final_types:
+        events.append(json.loads(await awaited(connection.recv_bytes())))
+    return events
 
 
 async def send_and_receive(connection, *messages, final_types=FINAL_EVENT_TYPES):
-    """What comes of messages, one after the other, as (type, JSON) of each event; without one, of those before."""
+    """Send messages, and return the events that follow them as JSON. Without messages, only receive events."""
+    if not messages:
+        return await receive_until(connection, final_types)
     events = []
-    for message in messages or [None]:
-        if message is not None:
-            await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
-        events.append({"type": None})
-        while events[-1]["type"] not in final_types:
-            events.append(json.loads(await awaited(connection.recv_bytes())))
-    return [event for event in events if event["type"]]
+    for message in messages:
+        await awaited(connection._connection.send(message if isinstance(message, str) else json.dumps(message)))
+        events += await receive_until(connection, final_types)
+    return events
 
 
 def connection_closed_error():
+    """Return the exception of `websockets` for a closed connection."""
     from websockets.exceptions import ConnectionClosed
 
     return ConnectionClosed
 
 
 def says(text, **params):
+    """Return a message that requests a response to a text."""
     return {"type": "response.create", "model": "gpt-5", "input": text} | params
 
 
 def websocket_events(kind, *messages, name="responses", final_types=FINAL_EVENT_TYPES, **settings):
-    """The events that come of messages on a new connection."""
+    """Send messages on a new connection, and return the events that follow them as JSON."""
 
     async def scene():
         async with enter(lookup(sdk(kind), name).connect(**settings)) as connection:
@@ -14006,8 +14199,18 @@ def websocket_events(kind, *messages, name="responses", final_types=FINAL_EVENT_
 
 
 def output_without_ids(event):
-    """What the model said in the last event of a response, its ids aside."""
+    """Return the output items of a final event, without their IDs."""
     return [{**item, "id": None, "call_id": None} for item in event["response"]["output"]]
+
+
+def event_output_text(event):
+    """Return the text of the first output item of a final event."""
+    return event["response"]["output"][0]["content"][0]["text"]
+
+
+def websocket_mistake(kind, raised):
+    """Return a mistake in a test. The asynchronous client raises it as the cause of a `ConnectionClosed`."""
+    return raised if kind == "sync" else raised.__cause__
 
 
 @requires("responses.connect")
@@ -14026,28 +14229,33 @@ def test_websocket_sends_the_same_events_as_the_stream(turn, client_kind):
 
 
 @requires("responses.connect")
-def test_websocket_shares_rules_state_and_steps_with_http(openai_mock, client, client_kind):
-    create, connect = openai_mock.responses.create, openai_mock.responses.connect
-    create.response, rule = TOOL_LOOP_STEPS, create.when("bye")
+def test_websocket_shares_steps_and_state_with_http(openai_mock, client, client_kind):
+    openai_mock.responses.create.response = TOOL_LOOP_STEPS
+    tool_response = websocket_events(client_kind, says("Hi"))[-1]["response"]
+    call_id = tool_response["output"][0]["call_id"]
+    output = {"type": "function_call_output", "call_id": call_id, "output": "sunny"}
+    message = says([output], previous_response_id=tool_response["id"], stream_id="lane-1")
+    last = websocket_events(client_kind, message)[-1]
+    assert event_output_text(last) == TOOL_LOOP_STEPS[1]
+    assert last["stream_id"] == "lane-1"
+    assert client.responses.retrieve(last["response"]["id"]).previous_response_id == tool_response["id"]
+    assert len(openai_mock.responses.connect.requests) == 2
+    assert not openai_mock.responses.create.called
+
+
+@requires("responses.connect")
+def test_websocket_uses_the_rules_of_http(openai_mock, client_kind):
+    rule = openai_mock.responses.create.when("bye")
     rule.response = "Goodbye."
-    call = websocket_events(client_kind, says("Hi"))[-1]["response"]
-    output = {"type": "function_call_output", "call_id": call["output"][0]["call_id"], "output": "sunny"}
-    chained = says([output], previous_response_id=call["id"], stream_id="lane-1")
-    *_, rule_event, chained_event = [
-        event for event in websocket_events(client_kind, says("bye"), chained) if event["type"] == "response.completed"
-    ]
-    assert (rule_event["response"]["output"][0]["content"][0]["text"], "stream_id" in rule_event) == ("Goodbye.", False)
-    assert (chained_event["response"]["output"][0]["content"][0]["text"], chained_event["stream_id"]) == (
-        TOOL_LOOP_STEPS[1],
-        "lane-1",
-    )
-    assert client.responses.retrieve(chained_event["response"]["id"]).previous_response_id == call["id"]
-    assert (len(connect.requests), len(rule.requests), create.called) == (3, 1, False)
+    last = websocket_events(client_kind, says("bye"))[-1]
+    assert event_output_text(last) == "Goodbye."
+    assert "stream_id" not in last
+    assert len(rule.requests) == 1
 
 
 @requires("responses.connect")
 @pytest.mark.parametrize(
-    ("message", "status", "code", "words"),
+    ("message", "status", "code", "expected"),
     [
         ("{no json", 400, None, "could not parse"),
         ("[1]", 400, None, "expected an object"),
@@ -14056,17 +14264,18 @@ def test_websocket_shares_rules_state_and_steps_with_http(openai_mock, client, c
         (says("Hi", previous_response_id=UNKNOWN_ID), 400, "previous_response_not_found", UNKNOWN_ID),
         (says("Hi", conversation=UNKNOWN_ID), 404, None, UNKNOWN_ID),
     ],
+    ids=["not JSON", "not an object", "unknown type", "no type", "unknown response", "unknown conversation"],
 )
-def test_websocket_continues_after_an_invalid_message(openai_mock, client_kind, message, status, code, words):
-    openai_mock.responses.connect.response = ["I am still here."]  # what is refused takes no step
-    refused_event, *_, last = websocket_events(client_kind, message, says("Hi"))
-    if (
-        "status" in union_members("responses.ResponsesServerEvent")["error"].model_fields
-    ):  # else that of the stream over HTTP
-        valid("responses.ResponsesServerEvent", refused_event)
-    assert (refused_event["status"], refused_event["error"]["code"]) == (status, code)
-    assert words in refused_event["error"]["message"]
-    assert last["type"] == "response.completed"
+def test_websocket_continues_after_an_invalid_message(openai_mock, client_kind, message, status, code, expected):
+    openai_mock.responses.connect.response = ["I am still here."]  # a rejected message uses no step
+    error_event, *_, last = websocket_events(client_kind, message, says("Hi"))
+    # without a status, the SDK's error event is that of a stream over HTTP
+    if "status" in union_members("responses.ResponsesServerEvent")["error"].model_fields:
+        valid("responses.ResponsesServerEvent", error_event)
+    assert error_event["status"] == status
+    assert error_event["error"]["code"] == code
+    assert expected in error_event["error"]["message"]
+    assert event_output_text(last) == "I am still here."
 
 
 @requires("responses.connect")
@@ -14077,25 +14286,36 @@ def test_set_error_is_sent_as_a_websocket_event(openai_mock, client_kind):
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize(("fault", "code"), [(None, None), (1011, 1011)])
-def test_websocket_closes_with_the_set_fault(openai_mock, client_kind, fault, code):
-    from websockets.exceptions import ConnectionClosed
-
-    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
-    with pytest.raises(ConnectionClosed) as raised:
+def test_websocket_breaks_off_after_the_set_number_of_events(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2)
+    with pytest.raises(connection_closed_error(), match="no close frame received") as raised:
         websocket_events(client_kind, says("Hi"))
-    assert (raised.value.rcvd and raised.value.rcvd.code) == code
+    assert raised.value.rcvd is None
     assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize("value", [timeout(), httpx.ConnectError, ["Hi", timeout()]])
-def test_network_fault_breaks_a_websocket(openai_mock, client_kind, value):
-    openai_mock.responses.connect.response = value
-    with pytest.raises(connection_closed_error()) as broken_off:
+def test_websocket_closes_with_the_set_code(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=1011)
+    with pytest.raises(connection_closed_error()) as raised:
+        websocket_events(client_kind, says("Hi"))
+    assert raised.value.rcvd.code == 1011
+    assert raised.value.rcvd.reason == "the mock closed the connection"
+    assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    ("response", "call_count"),
+    [(timeout(), 1), (httpx.ConnectError, 1), (["Hi", timeout()], 2)],
+    ids=["timeout", "exception class", "second step"],
+)
+def test_network_fault_breaks_a_websocket(openai_mock, client_kind, response, call_count):
+    openai_mock.responses.connect.response = response
+    with pytest.raises(connection_closed_error()) as raised:
         websocket_events(client_kind, says("Hi"), says("Hi"))
-    assert broken_off.value.rcvd is None
-    assert openai_mock.responses.connect.call_count == (2 if isinstance(value, list) else 1)
+    assert raised.value.rcvd is None
+    assert openai_mock.responses.connect.call_count == call_count
 
 
 @requires("responses.connect")
@@ -14106,6 +14326,7 @@ def test_network_fault_breaks_a_websocket(openai_mock, client_kind, value):
         ("realtime", {"type": "response.create"}, "session_expired"),
         ("beta.realtime", {"type": "response.create"}, "session_expired"),
     ],
+    ids=["responses", "realtime", "beta.realtime"],
 )
 def test_expired_session_sends_an_error_and_closes(openai_mock, client_kind, name, message, code):
     lookup(openai_mock, name).connect.response = streamed("Hello there", fail_after=1, fault=1001)
@@ -14128,35 +14349,71 @@ def test_set_error_rejects_the_websocket_handshake(openai_mock, client_kind):
     from websockets.exceptions import InvalidStatus
 
     openai_mock.responses.connect.response = [error(401), "Welcome."]
-    with pytest.raises(InvalidStatus) as refused_handshake:
+    with pytest.raises(InvalidStatus) as raised:
         websocket_events(client_kind)
-    answer = refused_handshake.value.response
-    assert (answer.status_code, json.loads(bytes(answer.body))["error"]["code"]) == (401, "invalid_api_key")
-    assert websocket_events(client_kind, says("Hi"))[-1]["response"]["output"][0]["content"][0]["text"] == "Welcome."
+    rejection = raised.value.response
+    assert rejection.status_code == 401
+    assert rejection.headers.get_all("Content-Type") == ["application/json"]
+    assert json.loads(bytes(rejection.body))["error"]["code"] == "invalid_api_key"
+    assert event_output_text(websocket_events(client_kind, says("Hi"))[-1]) == "Welcome."
     assert [record.status for record in openai_mock.requests] == [401, 101, None]
+
+
+@requires("responses.connect")
+def test_websocket_is_accepted_after_the_last_step_was_an_error(openai_mock, client_kind):
+    openai_mock.responses.connect.response = ["Hi.", error(500)]
+    assert websocket_events(client_kind, says("Hi"), says("Hi"))[-1]["type"] == "error"
+
+    async def connect():
+        async with enter(sdk(client_kind).responses.connect()):
+            """Send nothing."""
+
+    run_coroutine(client_kind, connect())
+    assert [record.status for record in openai_mock.requests] == [101, None, 500, 101]
 
 
 @requires("responses.connect")
 def test_websocket_rejects_a_response_with_a_body(openai_mock, client_kind):
     openai_mock.responses.connect.response = lambda request: httpx.Response(200, json={"id": "resp_1"})
-    with pytest.raises(Exception) as failed:
+    with pytest.raises((TypeError, connection_closed_error())) as raised:
         websocket_events(client_kind, says("Hi"))
-    mistake = failed.value if client_kind == "sync" else failed.value.__cause__
+    mistake = websocket_mistake(client_kind, raised.value)
     assert isinstance(mistake, TypeError)
     assert "sends events, not a body" in str(mistake)
 
 
-@pytest.mark.parametrize("name", ["realtime", "responses"])
 @requires("responses.connect")
+@pytest.mark.parametrize("name", ["realtime", "responses"])
 def test_strict_mock_with_rules_rejects_the_websocket_handshake(client_kind, name):
     from websockets.exceptions import InvalidStatus
 
     with OpenAIMock(strict=True) as openai_mock:
         connect = lookup(openai_mock, name).connect
-        connect.response, connect.when("Hi").response = error(429), "Hello."
-        with pytest.raises(InvalidStatus) as refused_handshake:
+        connect.response = error(429)
+        connect.when("Hi").response = "Hello."
+        with pytest.raises(InvalidStatus) as raised:
             websocket_events(client_kind, name=name, **required_connect_params(name))
-    assert refused_handshake.value.response.status_code == 429
+    assert raised.value.response.status_code == 429
+
+
+@requires("responses.connect")
+def test_strict_mock_rejects_a_websocket_without_an_api_key(client_kind):
+    from websockets.exceptions import InvalidStatus
+
+    async def connect():
+        from websockets.asyncio.client import connect as connect_async
+        from websockets.sync.client import connect as connect_sync
+
+        connect = connect_sync if client_kind == "sync" else connect_async
+        async with enter(connect("wss://api.openai.com/v1/responses")):
+            pytest.fail("connected")
+
+    with OpenAIMock(strict=True) as openai_mock:
+        with pytest.raises(InvalidStatus) as raised:
+            run_coroutine(client_kind, connect())
+        assert raised.value.response.status_code == 401
+        assert "didn't provide an API key" in raised.value.response.body.decode()
+        assert [record.status for record in openai_mock.requests] == [401]
 
 
 @requires("responses.connect")
@@ -14166,10 +14423,12 @@ def test_sdk_websocket_reconnects_and_sends_queued_messages(openai_mock, client_
     async def scene():
         def on_reconnecting(event):
             attempts.append((event.attempt, event.close_code))
-            sent.append(connection.send(says("Hi")))
-            sent[:] = map(asyncio.ensure_future, filter(None, sent))
+            coroutine = connection.send(says("Hi"))
+            if client_kind == "async":
+                tasks.append(asyncio.ensure_future(coroutine))
 
-        attempts, sent = [], []
+        attempts = []
+        tasks = []  # asyncio itself keeps only a weak reference to a task
         connecting = sdk(client_kind).responses.connect(on_reconnecting=on_reconnecting, initial_delay=0.0)
         async with enter(connecting) as connection:
             await awaited(connection.response.create(model="gpt-5", input="Hi"))
@@ -14192,20 +14451,119 @@ def test_websocket_recv_without_pending_events_raises(openai_mock):
 
 
 @requires("responses.connect")
+def test_websocket_recv_before_the_first_message_raises(openai_mock):
+    with (
+        sdk().responses.connect() as connection,
+        pytest.raises(AssertionError, match="would wait forever: the client sent nothing"),
+    ):
+        connection.recv()
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    ("message", "send_options"),
+    [
+        (json.dumps(says("Hi")), {}),
+        (json.dumps(says("Hi")).encode(), {"text": True}),
+        (json.dumps(says("Hi")).encode(), {}),
+    ],
+    ids=["str", "bytes as text", "bytes"],
+)
+def test_sync_connection_sends_and_receives_text_and_bytes(openai_mock, message, send_options):
+    from websockets.sync.client import connect
+
+    with connect("wss://api.openai.com/v1/responses") as connection:
+        connection.send(message, **send_options)
+        text = connection.recv()
+        data = connection.recv(decode=False)
+    assert json.loads(text)["type"] == "response.created"
+    assert type(text) is str
+    assert json.loads(data)["type"] == "response.in_progress"
+    assert type(data) is bytes
+
+
+@requires("responses.connect")
+def test_sync_connection_recv_times_out_without_waiting(openai_mock):
+    from websockets.sync.client import connect
+
+    with (
+        connect("wss://api.openai.com/v1/responses") as connection,
+        pytest.raises(TimeoutError, match="the session has no message to send"),
+    ):
+        connection.recv(timeout=60)
+
+
+@requires("responses.connect")
+def test_sync_connection_iterates_until_it_is_closed(openai_mock):
+    from websockets.exceptions import ConnectionClosedOK
+    from websockets.sync.client import connect
+
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=2, fault=1000)
+    with connect("wss://api.openai.com/v1/responses") as connection:
+        connection.send(json.dumps(says("Hi")))
+        types = [json.loads(message)["type"] for message in connection]
+        with pytest.raises(ConnectionClosedOK, match="received 1000"):
+            connection.send("{}")
+    assert types == ["response.created", "response.in_progress"]
+
+
+@requires("responses.connect")
+def test_sync_connection_keeps_the_size_limit_of_websockets(openai_mock):
+    from websockets.sync.client import connect
+
+    openai_mock.responses.connect.response = "x" * 2**20
+    with connect("wss://api.openai.com/v1/responses") as connection:
+        connection.send(json.dumps(says("Hi")))
+        with pytest.raises(connection_closed_error(), match="1009"):
+            for _ in range(100):
+                connection.recv()
+
+
+@requires("responses.connect")
+def test_websocket_sends_and_receives_messages_over_1_mib(openai_mock, client_kind):
+    text = "x" * (2**20 + 1)
+    openai_mock.responses.connect.response = text
+    unlimited = {"max_size": None}  # openai 3 passes it by default
+    *_, last = websocket_events(client_kind, says(text), websocket_connection_options=unlimited)
+    assert event_output_text(last) == text
+    assert openai_mock.requests[-1]["input"] == text
+
+
+@requires("responses.connect")
+async def test_websocket_accepts_fragmented_messages_and_pings(openai_mock):
+    from websockets.asyncio.client import connect
+
+    message = json.dumps(says("Hi"))
+    async with connect("wss://api.openai.com/v1/responses") as connection:
+        for _ in range(2):
+            await connection.send([message[:9], message[9:20], message[20:]])
+            await (await connection.ping())
+    assert [record["input"] for record in openai_mock.responses.connect.requests] == ["Hi", "Hi"]
+
+
+@requires("responses.connect")
+def test_websocket_waits_for_the_set_delay(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hi", first_delay=0.05)
+    started = time.monotonic()
+    websocket_events(client_kind, says("Hi"))
+    assert time.monotonic() - started >= 0.05
+
+
+@requires("responses.connect")
 def test_mistake_raises_through_a_websocket(openai_mock, client_kind):
     openai_mock.responses.connect.response = ["Hi."]
-    with pytest.raises(Exception) as failed:
+    with pytest.raises((AssertionError, connection_closed_error())) as raised:
         websocket_events(client_kind, says("Hi"), says("Hi"))
-    mistake = failed.value if client_kind == "sync" else failed.value.__cause__
+    mistake = websocket_mistake(client_kind, raised.value)
     assert isinstance(mistake, AssertionError)
     assert "has 1 step" in str(mistake)
 
 
 @requires("responses.connect")
 def test_generation_error_raises_through_a_websocket(openai_mock, client_kind):
-    with pytest.raises(Exception) as failed:
+    with pytest.raises((AssertionError, connection_closed_error())) as raised:
         websocket_events(client_kind, says("Hi") | {"text": formats(NOT_STRING)[1]})
-    mistake = failed.value if client_kind == "sync" else failed.value.__cause__
+    mistake = websocket_mistake(client_kind, raised.value)
     assert isinstance(mistake, AssertionError)
     assert "'not' at properties.x (response_format)" in str(mistake)
 
@@ -14214,12 +14572,18 @@ def test_generation_error_raises_through_a_websocket(openai_mock, client_kind):
 def test_request_log_has_websocket_connections_and_messages(openai_mock, client_kind):
     websocket_events(client_kind, says("Hi", model="gpt-5-mini"))
     opening, message = openai_mock.requests
-    opening_fields = opening.method, opening.path, opening.status, opening.endpoint
-    assert opening_fields == ("GET", "/v1/responses", 101, "responses.connect")
+    assert opening.method == "GET"
+    assert opening.path == "/v1/responses"
+    assert opening.status == 101
+    assert opening.endpoint == "responses.connect"
     assert opening.headers["authorization"] == "***"
     assert openai_mock.responses.connect.requests == [message]
-    assert (message["model"], message.events[0]["type"]) == ("gpt-5-mini", "response.created")
+    assert message["model"] == "gpt-5-mini"
+    assert message.events[0]["type"] == "response.created"
     assert repr(message) == f"<responses.connect gpt-5-mini: {len(message.events)} events>"
+
+
+def test_repr_of_a_realtime_message_has_its_type(openai_mock, client_kind):
     realtime_events(client_kind, item())
     assert repr(openai_mock.requests[-2]) == "<realtime.connect conversation.item.create: 2 events>"
 
@@ -15655,24 +16019,36 @@ def test_webhooks_contain_the_set_data_and_are_rejected_if_modified(client):
 # ======================================================================================================================
 
 
-def test_importing_the_module_does_not_import_openai():
+def test_importing_the_module_does_not_import_openai_or_pytest():
     times = python("-X", "importtime", "-c", "import openai_responses").stderr
-    names = {line.rpartition("|")[2].strip() for line in times.splitlines()}
-    assert "openai_responses" in names
-    assert {name for name in names if name.partition(".")[0] == "openai"} == set()
-    assert "pytest" not in names
+    imported = {line.rpartition("|")[2].strip() for line in times.splitlines()}
+    assert "openai_responses" in imported
+    assert [name for name in imported if name.partition(".")[0] == "openai"] == []
+    assert "pytest" not in imported
 
 
-def test_all_lists_the_public_names():
-    public, namespace = openai_responses.__all__, {}
-    functions = {name: member for name, member in vars(openai_responses).items() if inspect.isfunction(member)}
-    own_functions = {name for name, function in functions.items() if function.__module__ == "openai_responses"}
-    assert {name for name in own_functions if not name.startswith(("_", "pytest_"))} <= set(public)
-    assert len(public) == len(set(public))
+def test_all_lists_every_public_function():
+    functions = {
+        name
+        for name, member in vars(openai_responses).items()
+        if inspect.isfunction(member) and member.__module__ == "openai_responses"
+    }
+    assert {name for name in functions if not name.startswith(("_", "pytest_"))} <= set(openai_responses.__all__)
+
+
+def test_all_is_what_dir_lists():
+    assert sorted(openai_responses.__all__) == dir(openai_responses)
+    assert len(openai_responses.__all__) == len(set(openai_responses.__all__))
+
+
+def test_star_import_binds_every_public_name():
+    namespace = {}
     exec("from openai_responses import *", namespace)
-    assert set(public) <= set(namespace)
-    assert all(getattr(openai_responses, name).__doc__ for name in public)
-    assert sorted(public) == dir(openai_responses)
+    assert set(openai_responses.__all__) <= set(namespace)
+
+
+def test_every_public_name_has_a_docstring():
+    assert [name for name in openai_responses.__all__ if not getattr(openai_responses, name).__doc__] == []
 
 
 IMPORT_STATEMENTS = {
@@ -15701,101 +16077,184 @@ from openai_responses.helpers.mergers.threads import merge_thread_with_partial
 
 @pytest.mark.parametrize("name", IMPORT_STATEMENTS)
 def test_import_paths_work_in_a_fresh_interpreter(name):
-    full = f"openai_responses.{name}"
-    found = f"from importlib.util import find_spec\nassert find_spec({full!r}).name == {full!r}"
-    python("-c", f"{IMPORT_STATEMENTS[name]}\n{found}")
+    full_name = f"openai_responses.{name}"
+    check = f"from importlib.util import find_spec\nassert find_spec({full_name!r}).name == {full_name!r}"
+    python("-c", f"{IMPORT_STATEMENTS[name]}\n{check}")
 
 
-def test_unknown_submodules_are_import_errors():
+@pytest.mark.parametrize("name", ["ext", "ext.httpx", "stores", "helpers", "helpers.builders", "helpers.builders.chat"])
+def test_submodule_is_an_attribute_of_its_package(name):
+    module = importlib.import_module(f"openai_responses.{name}")
+    assert lookup(openai_responses, name) is module
+    assert module.__name__ == f"openai_responses.{name}"
+    assert inspect.ismodule(module)
+
+
+def test_submodules_have_only_public_members():
+    names = vars(openai_responses.ext.httpx).keys()
+    assert {name for name in names if not name.startswith("__")} >= {"Client", "MockTransport", "HTTPStatusError"}
+    assert [name for name in names if name.startswith("_") and not name.startswith("__")] == []
+
+
+def test_unknown_submodule_or_member_raises_import_error():
     with pytest.raises(ModuleNotFoundError, match=r"openai_responses\.nothing"):
         importlib.import_module("openai_responses.nothing")
+    with pytest.raises(ModuleNotFoundError, match=r"openai_responses\.ext\.nothing"):
+        importlib.import_module("openai_responses.ext.nothing")
     with pytest.raises(ImportError, match=r"cannot import name 'Nothing' from 'openai_responses\.ext\.httpx'"):
         exec("from openai_responses.ext.httpx import Nothing")
 
 
-def resolve(path):
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
 def helper(name):
-    return resolve(f"openai_responses.helpers.{name}")
+    """Return a function below `openai_responses.helpers`, by its dotted name."""
+    module, _, function = name.rpartition(".")
+    return getattr(importlib.import_module(f"openai_responses.helpers.{module}"), function)
 
 
-def posted(path, body, family=httpx):
-    return family.Request("POST", BASE_URL + path, json=body)
-
-
-INPUT_BODY, FILE_BODY = {"model": "m", "input": "x"}, {"file_id": "file-1"}
-STORE_FILE_FIELDS, STORE_FILE_MODEL = {"id": "file-1", "vector_store_id": "vs_1"}, "vector_stores.VectorStoreFile"
+def post_request(path, body, http_lib=httpx):
+    """Return a request of an HTTP library that posts JSON to the API."""
+    return http_lib.Request("POST", BASE_URL + path, json=body)
 
 
 @pytest.mark.parametrize(
-    "builder, path, body, model, fields",
+    ("builder", "path", "body", "model", "fields"),
     [
         ("chat.chat_completion", "/chat/completions", CHAT_REQUEST, "chat.ChatCompletion", {"model": "gpt-4o"}),
-        ("embeddings.embedding_create_response", "/embeddings", INPUT_BODY, "CreateEmbeddingResponse", {"model": "m"}),
-        ("moderations.moderation_create_response", "/moderations", INPUT_BODY, "ModerationCreateResponse", {}),
+        (
+            "embeddings.embedding_create_response",
+            "/embeddings",
+            {"model": "m", "input": "x"},
+            "CreateEmbeddingResponse",
+            {"model": "m"},
+        ),
+        (
+            "moderations.moderation_create_response",
+            "/moderations",
+            {"model": "m", "input": "x"},
+            "ModerationCreateResponse",
+            {"model": "m"},
+        ),
         ("threads.thread", "/threads", {"metadata": {"a": "b"}}, "beta.Thread", {"metadata": {"a": "b"}}),
         ("vector_stores.vector_store", "/vector_stores", {"name": "n"}, "VectorStore", {"name": "n"}),
         (
             "vector_store_files.vector_store_file",
             "/vector_stores/vs_1/files",
-            FILE_BODY,
-            STORE_FILE_MODEL,
-            STORE_FILE_FIELDS,
+            {"file_id": "file-1"},
+            "vector_stores.VectorStoreFile",
+            {"id": "file-1", "vector_store_id": "vs_1"},
         ),
-        ("assistants.assistant", "/assistants", {"model": "m", "name": "n"}, "beta.Assistant", {"name": "n"}),
+        (
+            "assistants.assistant",
+            "/assistants",
+            {"model": "m", "name": "n"},
+            "beta.Assistant",
+            {"model": "m", "name": "n"},
+        ),
     ],
 )
-def test_builders_make_a_model_from_a_request(builder, path, body, model, fields, http_lib):
-    build, request = helper(f"builders.{builder}_from_create_request"), posted(path, body, http_lib)
-    built = build(request)
-    assert isinstance(built, resolve(f"openai.types.{model}"))
-    assert {name: getattr(built, name) for name in fields} == fields
+def test_builder_makes_a_model_from_a_request(builder, path, body, model, fields, http_lib):
+    request = post_request(path, body, http_lib)
+    built = helper(f"builders.{builder}_from_create_request")(request)
+    assert type(built) is _sdk_type(model)
+    assert built.model_dump(include=set(fields)) == fields
     type(built).model_validate_json(built.model_dump_json(by_alias=True), strict=True)
-    if "metadata" in type(built).model_fields:
-        assert build(request, extra={"metadata": {"k": "v"}}).metadata == {"k": "v"}
 
 
-def test_builders_make_thread_objects_and_accept_partials():
-    types = openai.types.beta.threads
-    message_request = posted("/threads/thread_1/messages", {"role": "user", "content": "Hi"})
-    build = helper("builders.messages.message_from_create_request")
-    message = build("thread_1", message_request, extra={"metadata": {"a": "b"}})
-    assert isinstance(message, types.Message)
-    assert (message.thread_id, message.metadata) == ("thread_1", {"a": "b"})
-    assert message.content[0].text.value == "Hi"
-    run_request = posted("/threads/thread_1/runs", {"assistant_id": "asst_1", "model": "m"})
-    run = helper("builders.runs.run_from_create_request")("thread_1", run_request, extra={"status": "failed"})
-    run_fields = run.thread_id, run.assistant_id, run.status
-    assert isinstance(run, types.Run)
-    assert run_fields == ("thread_1", "asst_1", "failed")
-    built = helper("builders.messages.build_message")({"id": "msg_1", "content": [{"text": {"value": "Ho"}}]})
-    assert isinstance(built, types.Message)
-    assert (built.id, built.content[0].text.value) == ("msg_1", "Ho")
-    step = helper("builders.run_steps.build_run_step")({"run_id": "run_1", "status": "failed"})
-    assert isinstance(step, types.runs.RunStep)
-    assert (step.run_id, step.status) == ("run_1", "failed")
+def test_builder_overrides_fields_with_extra():
+    build = helper("builders.threads.thread_from_create_request")
+    thread = build(post_request("/threads", {"metadata": {"a": "b"}}), extra={"metadata": {"k": "v"}})
+    assert thread.metadata == {"k": "v"}
 
 
 @pytest.mark.parametrize(
-    "kind, model, body, partial",
+    ("path", "extra", "store_id"),
     [
-        ("assistant", "beta.Assistant", {"model": "m", "name": "n"}, {"name": "new"}),
-        ("thread", "beta.Thread", {}, {"metadata": {"a": "b"}}),
-        ("run", "beta.threads.Run", {"assistant_id": "asst_1"}, {"status": "failed"}),
+        ("/vector_stores/vs_1/files", {}, "vs_1"),
+        ("/vector_stores/vs_1/files", {"vector_store_id": "vs_2"}, "vs_2"),
+        ("/elsewhere", {"vector_store_id": "vs_2"}, "vs_2"),
+        ("/elsewhere", {}, "vector_store_id_1"),
     ],
 )
-def test_mergers_return_a_new_model(kind, model, body, partial):
-    build, request = helper(f"builders.{kind}s.{kind}_from_create_request"), posted("/x", body)
-    original = build("thread_1", request) if kind == "run" else build(request)
+def test_builder_takes_parent_id_from_extra_or_the_path(path, extra, store_id):
+    build = helper("builders.vector_store_files.vector_store_file_from_create_request")
+    assert build(post_request(path, {"file_id": "file-1"}), extra=extra).vector_store_id == store_id
+
+
+def test_builder_rejects_invalid_extra():
+    build = helper("builders.vector_store_files.vector_store_file_from_create_request")
+    request = post_request("/vector_stores/vs_1/files", {"file_id": "file-1"})
+    with pytest.raises(ValueError, match=r"vector_stores\.files\.create\.response\.status is 7; expected"):
+        build(request, extra={"status": 7})
+    with pytest.raises(ValueError, match="VectorStoreFile has none of these fields"):
+        build(request, extra={"file": "file-1"})
+
+
+def test_message_builder_uses_the_request_and_extra():
+    request = post_request("/threads/thread_1/messages", {"role": "user", "content": "Hi"})
+    build = helper("builders.messages.message_from_create_request")
+    message = build("thread_2", request, extra={"metadata": {"a": "b"}})
+    assert type(message) is openai.types.beta.threads.Message
+    assert message.thread_id == "thread_2"  # the argument overrides the path
+    assert message.metadata == {"a": "b"}
+    assert message.content[0].text.value == "Hi"
+
+
+def test_run_builder_uses_the_request_and_extra():
+    request = post_request("/threads/thread_1/runs", {"assistant_id": "asst_1", "model": "m"})
+    run = helper("builders.runs.run_from_create_request")("thread_1", request, extra={"status": "failed"})
+    assert type(run) is openai.types.beta.threads.Run
+    assert run.thread_id == "thread_1"
+    assert run.assistant_id == "asst_1"
+    assert run.model == "m"
+    assert run.status == "failed"
+
+
+def test_model_builders_fill_the_fields_of_a_partial():
+    message = helper("builders.messages.build_message")({"id": "msg_1", "content": [{"text": {"value": "Ho"}}]})
+    assert type(message) is openai.types.beta.threads.Message
+    assert message.id == "msg_1"
+    assert message.content[0].text.value == "Ho"
+    step = helper("builders.run_steps.build_run_step")({"run_id": "run_1", "status": "failed"})
+    assert type(step) is openai.types.beta.threads.runs.RunStep
+    assert step.run_id == "run_1"
+    assert step.status == "failed"
+
+
+def test_model_builder_rejects_an_invalid_partial():
+    with pytest.raises(ValueError, match=r"beta\.threads\.Message\.role is 3; expected 'user' or 'assistant'"):
+        helper("builders.messages.build_message")({"role": 3})
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "args", "body", "partial"),
+    [
+        ("assistant", "beta.Assistant", [], {"model": "m", "name": "n"}, {"name": "new"}),
+        ("thread", "beta.Thread", [], {"metadata": {"a": "b"}}, {"metadata": {"c": "d"}}),
+        ("run", "beta.threads.Run", ["thread_1"], {"assistant_id": "asst_1"}, {"status": "failed"}),
+    ],
+    ids=["assistant", "thread", "run"],
+)
+def test_merger_returns_a_new_model(kind, model, args, body, partial):
+    original = helper(f"builders.{kind}s.{kind}_from_create_request")(*args, post_request("/x", body))
     before = original.model_dump()
     merged = helper(f"mergers.{kind}s.merge_{kind}_with_partial")(original, partial)
-    assert isinstance(merged, resolve(f"openai.types.{model}"))
+    assert type(merged) is _sdk_type(model)
     assert merged is not original
     assert original.model_dump() == before
     assert merged.model_dump() == before | partial
+
+
+def test_merger_keeps_other_fields_of_a_nested_object():
+    request = post_request("/threads/thread_1/runs", {"assistant_id": "asst_1"})
+    run = helper("builders.runs.run_from_create_request")("thread_1", request)
+    merged = helper("mergers.runs.merge_run_with_partial")(run, {"truncation_strategy": {"last_messages": 3}})
+    assert merged.truncation_strategy.to_dict() == {"type": "auto", "last_messages": 3}
+
+
+def test_merger_rejects_an_invalid_partial():
+    thread = helper("builders.threads.thread_from_create_request")(post_request("/threads", {}))
+    with pytest.raises(ValueError, match=r"Thread\.metadata is 3; expected dict"):
+        helper("mergers.threads.merge_thread_with_partial")(thread, {"metadata": 3})
 
 
 # ======================================================================================================================
