@@ -5010,10 +5010,22 @@ def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
         return True
     actual = obj[field]
     for key in keys:
-        if isinstance(actual, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
-            return _COMPARISONS[key](actual, float(value))
+        if isinstance(actual, (int, float)) and key in _COMPARISONS:
+            operand = _comparison_operand(key, value)
+            if operand is not None:
+                return _COMPARISONS[key](actual, operand)
         actual = actual.get(key) if isinstance(actual, dict) else None
     return actual == value or (actual is not None and _matches_value(value, actual))
+
+
+def _comparison_operand(comparison: str, text: str) -> float | list[float] | None:
+    """Return the number that a filter compares with, several separated by commas for `in` and `nin`, or None."""
+    compares_with_list = comparison in ("in", "nin")
+    numbers = text.split(",") if compares_with_list else [text]
+    if not all(re.fullmatch(r"-?\d+(\.\d+)?", number) for number in numbers):
+        return None
+    operands = [float(number) for number in numbers]
+    return operands if compares_with_list else operands[0]
 
 
 def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) -> int:
