@@ -4589,9 +4589,35 @@ def test_background_response_advances_with_each_retrieve(openai_mock, client):
     assert [snapshot.service_tier for snapshot in snapshots] == ["auto", "auto", "default", "default"]
 
 
+def test_background_response_extends_its_conversation_when_it_completes(openai_mock, client):
+    openai_mock.responses.create.response = "done"
+    conversation = client.conversations.create().id
+    response = client.responses.create(**INPUT_REQUEST, background=True, conversation=conversation)
+    client.responses.retrieve(response.id)
+    assert client.conversations.items.list(conversation).data == []
+    output = client.responses.retrieve(response.id).output
+    user_item, assistant_item = client.conversations.items.list(conversation, order="asc").data
+    assert user_item.content[0].text == "Hi"
+    assert assistant_item.content[0].text == "done"
+    assert assistant_item.id == output[0].id
+    client.responses.retrieve(response.id)
+    assert len(client.conversations.items.list(conversation).data) == 2
+
+
 def test_background_responses_can_be_cancelled(client):
     response = client.responses.create(**INPUT_REQUEST, background=True)
-    assert client.responses.cancel(response.id).status == "cancelled" == client.responses.retrieve(response.id).status
+    assert client.responses.cancel(response.id).status == "cancelled"
+    for _ in range(3):
+        assert client.responses.retrieve(response.id).status == "cancelled"
+
+
+def test_cancelled_background_response_adds_nothing_to_its_conversation(client):
+    conversation = client.conversations.create().id
+    response = client.responses.create(**INPUT_REQUEST, background=True, conversation=conversation)
+    client.responses.cancel(response.id)
+    client.responses.retrieve(response.id)
+    client.responses.retrieve(response.id)
+    assert client.conversations.items.list(conversation).data == []
 
 
 def test_unstored_response_is_not_found(client):
