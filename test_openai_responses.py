@@ -4299,10 +4299,12 @@ def test_objects_expire_by_time(client, monkeypatch):
 
 
 def test_file_content_round_trips_unchanged(client):
-    data, expiry = b"\r\n--x\r\n\x00\xff" + bytes(range(256)), {"anchor": "created_at", "seconds": 3600}
-    file = client.files.create(file=("a.bin", data), purpose="vision", expires_after=expiry)
-    assert (file.bytes, file.filename, file.purpose, file.status) == (len(data), "a.bin", "vision", "processed")
-    assert file.expires_at == file.created_at + 3600
+    data = b"\r\n--x\r\n\x00\xff" + bytes(range(256))
+    file = client.files.create(file=("a.bin", data), purpose="vision")
+    assert file.bytes == len(data)
+    assert file.filename == "a.bin"
+    assert file.purpose == "vision"
+    assert file.status == "processed"
     assert client.files.content(file.id).read() == data
     assert client.files.wait_for_processing(file.id) == file
 
@@ -4312,66 +4314,140 @@ def test_file_names_may_be_non_ascii(client, name):
     assert client.files.create(file=(name, b"x"), purpose="vision").filename == name
 
 
-def test_files_are_filtered_by_purpose_and_deleted_with_content(client):
-    first, second = add_file(client), add_file(client, purpose="batch")
+def test_files_are_listed_by_purpose(client):
+    first = add_file(client)
+    second = add_file(client, purpose="batch")
     assert [file.id for file in client.files.list(purpose="batch")] == [second]
     assert [file.id for file in client.files.list(order="asc")] == [first, second]
-    assert client.files.delete(first).deleted
-    with pytest.raises(openai.NotFoundError, match="No such File object:"):
-        client.files.content(first)
+    assert [file.id for file in client.files.list()] == [second, first]
+
+
+def test_deleted_file_has_no_content(client):
+    file = add_file(client)
+    assert client.files.delete(file).deleted
+    with pytest.raises(openai.NotFoundError, match=f"No such File object: {file}") as raised:
+        client.files.content(file)
+    assert raised.value.param == "id"
+
+
+def test_deleted_file_is_removed_from_its_vector_stores(client):
+    file = add_file(client)
+    other_file = add_file(client)
+    store = client.vector_stores.create(file_ids=[file, other_file]).id
+    client.files.delete(file)
+    assert [item.id for item in client.vector_stores.files.list(store)] == [other_file]
+
+
+@pytest.mark.parametrize(
+    "purpose, expires_after, seconds",
+    [
+        ("assistants", openai.omit, None),
+        ("batch", openai.omit, 30 * 86400),
+        ("batch", {"anchor": "created_at", "seconds": 3600}, 3600),
+        ("user_data", {"anchor": "created_at", "seconds": 7200}, 7200),
+    ],
+    ids=["never", "batch files after 30 days", "batch file on request", "other file on request"],
+)
+def test_file_expiry(client, purpose, expires_after, seconds):
+    file = client.files.create(file=b"x", purpose=purpose, expires_after=expires_after)
+    expires_at = None if seconds is None else file.created_at + seconds
+    assert file.expires_at == expires_at
+
+
+@pytest.mark.parametrize(
+    "size, content", [(7, b"mock file content"), (0, b""), (None, b"")], ids=["with size", "empty", "without size"]
+)
+def test_content_of_a_file_without_stored_bytes(openai_mock, client, size, content):
+    openai_mock.state["files"]["file-1"] = file_json("file-1") | {"bytes": size}
+    assert client.files.content("file-1").read() == content
+
+
+def create_upload(client, **options):
+    settings = {"bytes": 6, "filename": "u.txt", "mime_type": "text/plain", "purpose": "batch"} | options
+    return client.uploads.create(**settings)
+
+
+def test_new_upload_is_pending(client):
+    upload = create_upload(client)
+    assert upload.status == "pending"
+    assert upload.file is None
+    assert upload.bytes == 6
+    assert upload.filename == "u.txt"
+    assert upload.purpose == "batch"
+
+
+def test_upload_expires_on_request(client):
+    upload = create_upload(client, expires_after={"anchor": "created_at", "seconds": 7200})
+    assert upload.expires_at == upload.created_at + 7200
 
 
 def test_upload_parts_are_joined_in_part_ids_order(client):
-    upload = client.uploads.create(bytes=6, filename="u.txt", mime_type="text/plain", purpose="batch")
-    parts = [client.uploads.parts.create(upload.id, data=data).id for data in (b"def", b"abc")]
+    upload = create_upload(client)
+    second_part = client.uploads.parts.create(upload.id, data=b"def")
+    first_part = client.uploads.parts.create(upload.id, data=b"abc")
+    assert second_part.id.startswith("part_")
+    assert second_part.upload_id == upload.id
     md5 = hashlib.md5(b"abcdef").hexdigest()
-    wrong_requests = ("bytes", parts[:1], {}), ("part_ids", [*parts, "part_x"], {}), ("md5", parts, {"md5": md5})
-    for param, ids, options in wrong_requests:
-        with pytest.raises(openai.BadRequestError) as raised:
-            client.uploads.complete(upload.id, part_ids=ids, **options)
-        assert raised.value.param == param
-    completed = client.uploads.complete(upload.id, part_ids=parts[::-1], md5=md5)
-    assert (completed.status, completed.file.bytes, completed.file.filename, completed.file.purpose) == (
-        "completed",
-        6,
-        "u.txt",
-        "batch",
-    )
-    assert client.files.content(completed.file.id).read() == b"abcdef"
-    assert client.files.retrieve(completed.file.id) == completed.file
-    with pytest.raises(
-        openai.BadRequestError, match="Upload upload_000000000000000000000001 is completed and takes no more changes"
-    ):
-        client.uploads.parts.create(upload.id, data=b"x")
+    completed = client.uploads.complete(upload.id, part_ids=[first_part.id, second_part.id], md5=md5)
+    assert completed.status == "completed"
+    file = completed.file
+    assert file.id.startswith("file-")
+    assert file.bytes == 6
+    assert file.filename == "u.txt"
+    assert file.purpose == "batch"
+    assert client.files.content(file.id).read() == b"abcdef"
+    assert client.files.retrieve(file.id) == file
 
 
-def test_cancelled_upload_rejects_further_calls(client):
-    upload = client.uploads.create(bytes=1, filename="u.txt", mime_type="text/plain", purpose="batch")
-    assert client.uploads.cancel(upload.id).status == "cancelled"
-    with pytest.raises(
-        openai.BadRequestError, match="Upload upload_000000000000000000000001 is cancelled and takes no more changes"
-    ):
+@pytest.mark.parametrize(
+    "part_ids, md5, param, message",
+    [
+        (["part_1"], openai.omit, "bytes", "Expected 6 bytes, but the parts have 3."),
+        (["part_1", "part_x"], openai.omit, "part_ids", "No such Part object: part_x"),
+        (["part_1", "part_1"], "0" * 32, "md5", "The md5 checksum of the parts is not the one given."),
+    ],
+    ids=["size", "unknown part", "checksum"],
+)
+def test_upload_is_not_completed_with_wrong_parts(openai_mock, client, part_ids, md5, param, message):
+    openai_mock.uploads.parts.create.response = {"id": "part_1"}
+    upload = create_upload(client)
+    client.uploads.parts.create(upload.id, data=b"abc")
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.uploads.complete(upload.id, part_ids=part_ids, md5=md5)
+    assert raised.value.param == param
+    assert raised.value.body["message"] == message
+    assert client.uploads.complete(upload.id, part_ids=["part_1", "part_1"]).status == "completed"
+
+
+@pytest.mark.parametrize("status", ["completed", "cancelled"])
+def test_finished_upload_rejects_further_calls(client, status):
+    upload = create_upload(client, bytes=0)
+    if status == "completed":
+        finished = client.uploads.complete(upload.id, part_ids=[])
+    else:
+        finished = client.uploads.cancel(upload.id)
+    assert finished.status == status
+    message = f"Upload {upload.id} is {status} and takes no more changes"
+    with pytest.raises(openai.BadRequestError, match=message):
         client.uploads.parts.create(upload.id, data=b"x")
-    with pytest.raises(
-        openai.BadRequestError, match="Upload upload_000000000000000000000001 is cancelled and takes no more changes"
-    ):
+    with pytest.raises(openai.BadRequestError, match=message):
         client.uploads.complete(upload.id, part_ids=[])
+    with pytest.raises(openai.BadRequestError, match=message):
+        client.uploads.cancel(upload.id)
+
+
+def test_part_of_an_unknown_upload_is_rejected(client):
     with pytest.raises(openai.NotFoundError, match="No such Upload object: upload_x"):
         client.uploads.parts.create("upload_x", data=b"x")
 
 
-def test_upload_file_chunked(openai_mock, client):
+async def test_upload_file_chunked(openai_mock, either_client):
     data = bytes(range(256)) * 4
     options = {"filename": "u.bin", "mime_type": "text/plain", "purpose": "batch", "bytes": len(data), "part_size": 100}
-
-    async def scene(client):
-        return await awaited(client.uploads.upload_file_chunked(file=data, **options))
-
-    for kind in ("sync", "async"):
-        upload = run_with_client(kind, scene)
-        assert upload.status == "completed"
-        assert client.files.content(upload.file.id).read() == data
-    assert openai_mock.uploads.parts.create.route.call_count == 22
+    upload = await awaited(either_client.uploads.upload_file_chunked(file=data, **options))
+    assert upload.status == "completed"
+    assert openai_mock.state["files.content"][upload.file.id] == data
+    assert openai_mock.uploads.parts.create.route.call_count == 11
 
 
 # ======================================================================================================================
