@@ -5098,204 +5098,520 @@ def test_function_call_outputs_need_a_matching_call(openai_mock, client):
 # ======================================================================================================================
 
 
-def test_stored_chat_completions(create, client):
-    create.response = "answer"
-    stored = client.chat.completions
-    first, second = (
-        stored.create(**CHAT_REQUEST | {"model": model}, metadata={"k": model}, store=True)
-        for model in ("gpt-4o", "gpt-5")
-    )
-    unstored = stored.create(**CHAT_REQUEST)
-    assert [completion.id for completion in stored.list()] == [first.id, second.id]
-    assert [completion.id for completion in stored.list(model="gpt-5")] == [second.id]
-    assert [completion.id for completion in stored.list(metadata={"k": "gpt-4o"})] == [first.id]
-    (message,) = lenient_client().chat.completions.messages.list(first.id).data  # the SDK's type knows no users
-    assert (message.role, message.content) == ("user", USER_MESSAGES[0]["content"])
-    assert message.id
-    assert stored.update(first.id, metadata={"k": "c"}).choices[0].message.content == "answer"
-    assert [completion.id for completion in stored.list(metadata={"k": "c"})] == [first.id]
-    assert stored.delete(first.id).deleted
-    for id in (first.id, unstored.id):
-        with pytest.raises(openai.NotFoundError, match="Completion"):
-            stored.retrieve(id)
-
-
-def test_stored_completion_has_metadata_but_not_usage_details(openai_mock, client):
-    created = client.chat.completions.create(**CHAT_REQUEST, store=True, metadata={"a": "b"})
-    stored = client.chat.completions.retrieve(created.id)
-    assert (created.to_dict().get("metadata"), stored.to_dict()["metadata"]) == (None, {"a": "b"})
-    assert created.usage.prompt_tokens_details
-    assert not stored.usage.prompt_tokens_details
-    assert stored.usage.total_tokens == created.usage.total_tokens
+def test_default_chat_completion(client):
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.id.startswith("chatcmpl-")
+    expected = {
+        "id": completion.id,
+        "object": "chat.completion",
+        "created": completion.created,
+        "model": "gpt-4o",
+        "service_tier": "default",
+        "system_fingerprint": "fp_44709d6fcb",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "logprobs": None,
+                "message": {
+                    "role": "assistant",
+                    "content": "This is a mock response.",
+                    "refusal": None,
+                    "annotations": [],
+                },
+            },
+        ],
+        "usage": {
+            "prompt_tokens": 8,
+            "completion_tokens": 6,
+            "total_tokens": 14,
+            "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": 0},
+            "completion_tokens_details": {
+                "accepted_prediction_tokens": 0,
+                "audio_tokens": 0,
+                "reasoning_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        },
+    }
+    assert contains(completion.to_dict(), expected)
 
 
 @pytest.mark.parametrize(
-    "choice, finish",
+    "response, tokens",
+    [
+        ("x" * 40, 10),
+        (refusal("x" * 40), 10),
+        (tool_call("get_weather", "x" * 40), 10),
+        (tool_call("search", "x" * 40), 10),
+        (tool_call("get_weather", "x" * 40) + tool_call("search", "x" * 40), 20),
+        ("x" * 40 + tool_call("get_weather", "x" * 40), 20),
+        (reasoning("x" * 40) + "x" * 8, 12),
+        ({"choices": [{"message": {"content": "x" * 40}}, {"message": {"content": "x" * 8}}]}, 12),
+    ],
+    ids=["text", "refusal", "function", "custom tool", "both tools", "text and function", "reasoning", "two choices"],
+)
+def test_chat_usage_counts_all_output(create, client, response, tokens):
+    create.response = response
+    tools = [CHAT_TOOL, {"type": "custom", "custom": {"name": "search"}}]
+    usage = client.chat.completions.create(**CHAT_REQUEST, tools=tools).usage
+    assert usage.completion_tokens == tokens
+    assert usage.total_tokens == usage.prompt_tokens + tokens
+
+
+def test_chat_choices_are_repeated_with_their_own_call_ids(create, client):
+    create.response = tool_call("get_weather", "x" * 40)
+    completion = client.chat.completions.create(**CHAT_REQUEST, n=3)
+    assert [choice.index for choice in completion.choices] == [0, 1, 2]
+    assert [choice.finish_reason for choice in completion.choices] == ["tool_calls"] * 3
+    assert len({choice.message.tool_calls[0].id for choice in completion.choices}) == 3
+    assert completion.usage.completion_tokens == 30
+
+
+def test_several_set_choices_are_not_repeated(create, client):
+    create.response = {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}
+    choices = client.chat.completions.create(**CHAT_REQUEST, n=3).choices
+    assert [choice.message.content for choice in choices] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "model, fingerprint, service_tier",
+    [
+        ("gpt-4o", "fp_44709d6fcb", "default"),
+        ("gpt-4.1", "fp_44709d6fcb", "default"),
+        ("gpt-4", None, "default"),
+        ("gpt-4-turbo", None, "default"),
+        ("gpt-3.5-turbo", None, "default"),
+        ("gpt-5-nano", None, "default"),
+        ("o4-mini", None, "default"),
+        ("gpt-4o-search-preview", "", None),
+        ("gpt-5-search-api", "", None),
+    ],
+)
+def test_chat_defaults_depend_on_the_model(client, model, fingerprint, service_tier):
+    completion = client.chat.completions.create(model=model, messages=USER_MESSAGES)
+    assert completion.system_fingerprint == fingerprint
+    assert completion.service_tier == service_tier
+
+
+def test_tool_message_needs_a_preceding_tool_call(client):
+    messages = [*USER_MESSAGES, {"role": "tool", "tool_call_id": "call_x", "content": "sunny"}]
+    with pytest.raises(openai.BadRequestError, match="unknown tool_call_id 'call_x'") as raised:
+        client.chat.completions.create(model="gpt-4o", messages=messages)
+    assert raised.value.param == "messages.[1].tool_call_id"
+
+
+def test_stored_chat_completions_are_filtered(client):
+    completions = client.chat.completions
+    first = completions.create(messages=USER_MESSAGES, model="gpt-4o", metadata={"k": "a"}, store=True)
+    second = completions.create(messages=USER_MESSAGES, model="gpt-5", metadata={"k": "b"}, store=True)
+    assert [completion.id for completion in completions.list()] == [first.id, second.id]
+    assert [completion.id for completion in completions.list(model="gpt-5")] == [second.id]
+    assert [completion.id for completion in completions.list(metadata={"k": "a"})] == [first.id]
+    completions.update(first.id, metadata={"k": "c"})
+    assert [completion.id for completion in completions.list(metadata={"k": "a"})] == []
+    assert [completion.id for completion in completions.list(metadata={"k": "c"})] == [first.id]
+
+
+def test_stored_chat_messages_have_ids_and_content_parts(client):
+    parts = [{"type": "text", "text": "What is"}, {"type": "text", "text": " it?"}]
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}]
+    completion = client.chat.completions.create(model="gpt-4o", messages=messages, store=True)
+    # the SDK's type of a stored message has the role of the assistant only
+    stored = lenient_client().chat.completions.messages.list(completion.id).data
+    system_message, user_message = [message.to_dict() for message in stored]
+    expected_system_message = {
+        "id": f"{completion.id}-0",
+        "role": "system",
+        "name": None,
+        "content": "Be brief.",
+        "content_parts": None,
+    }
+    expected_user_message = {
+        "id": f"{completion.id}-1",
+        "role": "user",
+        "name": None,
+        "content": "What is\n it?",
+        "content_parts": parts,
+    }
+    assert contains(system_message, expected_system_message)
+    assert contains(user_message, expected_user_message)
+
+
+def test_chat_completion_is_stored_only_on_request(create, client):
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    with pytest.raises(openai.NotFoundError, match=f"Completion {completion.id} not found") as raised:
+        client.chat.completions.retrieve(completion.id)
+    assert raised.value.code == "not_found"
+
+
+def test_deleted_chat_completion_is_not_found(create, client):
+    create.response = "answer"
+    completion = client.chat.completions.create(**CHAT_REQUEST, store=True)
+    assert client.chat.completions.retrieve(completion.id).choices[0].message.content == "answer"
+    assert client.chat.completions.delete(completion.id).deleted
+    with pytest.raises(openai.NotFoundError, match=f"Completion {completion.id} not found"):
+        client.chat.completions.retrieve(completion.id)
+
+
+def test_stored_completion_has_metadata_but_not_usage_details(client):
+    created = client.chat.completions.create(**CHAT_REQUEST, store=True, metadata={"a": "b"})
+    stored = client.chat.completions.retrieve(created.id)
+    assert created.to_dict()["metadata"] is None
+    assert stored.to_dict()["metadata"] == {"a": "b"}
+    assert stored.usage.to_dict() == {"prompt_tokens": 8, "completion_tokens": 6, "total_tokens": 14}
+
+
+@pytest.mark.parametrize(
+    "tool_choice, finish_reason",
     [
         ({"type": "function", "function": {"name": "get_weather"}}, "stop"),
+        ({"type": "custom", "custom": {"name": "get_weather"}}, "stop"),
         ("required", "tool_calls"),
         ("auto", "tool_calls"),
     ],
+    ids=["function", "custom tool", "required", "auto"],
 )
-def test_named_tool_choice_finishes_with_stop(create, client, choice, finish):
+def test_named_tool_choice_finishes_with_stop(create, client, tool_choice, finish_reason):
     create.response = tool_call("get_weather", city="Oslo")
-    options = {"tools": [CHAT_TOOL], "tool_choice": choice}
-    assert chat(client, **options).finish_reason == finish
-    assert (
-        list(client.chat.completions.create(**CHAT_REQUEST, **options, stream=True))[-1].choices[0].finish_reason
-        == finish
-    )
-    create.response = single_choice({"tool_calls": [FUNCTION_CALL]}, finish_reason="tool_calls")
-    assert chat(client, **options).finish_reason == "tool_calls"
+    options = CHAT_REQUEST | {"tools": [CHAT_TOOL], "tool_choice": tool_choice}
+    assert client.chat.completions.create(**options).choices[0].finish_reason == finish_reason
+    *_, last_chunk = client.chat.completions.create(**options, stream=True)
+    assert last_chunk.choices[0].finish_reason == finish_reason
 
 
-AUDIO_REQUEST = {"model": "gpt-audio", "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
+def test_set_finish_reason_is_kept_with_a_named_tool_choice(create, client):
+    call = {"function": {"name": "get_weather", "arguments": "{}"}}
+    create.response = {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    tool_choice = {"type": "function", "function": {"name": "get_weather"}}
+    completion = client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL], tool_choice=tool_choice)
+    assert completion.choices[0].finish_reason == "tool_calls"
+
+
+AUDIO_REQUEST = CHAT_REQUEST | {
+    "model": "gpt-audio",
+    "modalities": ["text", "audio"],
+    "audio": {"voice": "alloy", "format": "mp3"},
+}
 
 
 async def test_audio_modality_returns_text_as_audio(create, either_client):
     create.response = "Hello there."
-    completion = await chat_plain(either_client, **AUDIO_REQUEST)
-    message, usage = completion.choices[0].message, completion.usage
-    assert (message.content, message.audio.transcript) == (None, "Hello there.")
+    completion = await awaited(either_client.chat.completions.create(**AUDIO_REQUEST))
+    message = completion.choices[0].message
+    assert message.content is None
+    assert message.audio.transcript == "Hello there."
     assert message.audio.id.startswith("audio_")
-    assert message.audio.expires_at > time.time()
+    assert completion.created + 3600 <= message.audio.expires_at <= time.time() + 3600
     assert base64.b64decode(message.audio.data).startswith(b"\xff\xfb")
-    assert usage.completion_tokens == 3 == usage.to_dict()["completion_tokens_details"]["text_tokens"]
-    assert usage.to_dict()["prompt_tokens_details"]["text_tokens"] == usage.prompt_tokens
-    streamed_audio = (await chat_streamed(either_client, **AUDIO_REQUEST)).choices[0].message.to_dict()["audio"]
-    assert contains(streamed_audio, {"transcript": "Hello there.", "data": message.audio.data})
+
+
+async def test_audio_is_streamed(create, either_client):
+    create.response = "Hello there."
+    completion = await awaited(either_client.chat.completions.create(**AUDIO_REQUEST))
+    async with enter(either_client.chat.completions.stream(**AUDIO_REQUEST)) as stream:
+        await collect(stream)
+        streamed_completion = await awaited(stream.get_final_completion())
+    audio = streamed_completion.choices[0].message.to_dict()["audio"]
+    assert audio["transcript"] == "Hello there."
+    assert audio["data"] == completion.choices[0].message.audio.data
+
+
+def test_audio_usage_has_details_by_modality(create, client):
+    create.response = "Hello there."
+    usage = client.chat.completions.create(**AUDIO_REQUEST).usage.to_dict()
+    assert usage["completion_tokens"] == 3
+    assert usage["completion_tokens_details"]["text_tokens"] == 3
+    assert usage["prompt_tokens_details"] == {
+        "audio_tokens": 0,
+        "cached_tokens": 0,
+        "image_tokens": 0,
+        "text_tokens": 8,
+    }
+
+
+def test_tool_call_has_no_audio(create, client):
     create.response = tool_call("get_weather", city="Oslo")
-    assert (await chat_plain(either_client, **AUDIO_REQUEST)).choices[0].message.audio is None
+    assert client.chat.completions.create(**AUDIO_REQUEST).choices[0].message.audio is None
 
 
-LOGPROB_CALLS = {
-    "chat": lambda client, **more: chat(client, logprobs=True, top_logprobs=2, **more).logprobs.content,
-    "responses": lambda client, **more: (
-        client.responses.create(**INPUT_REQUEST, include=["message.output_text.logprobs"], top_logprobs=2, **more)
-        .output[0]
-        .content[0]
-        .logprobs
-    ),
-    "transcriptions": lambda client: (
-        client.audio.transcriptions.create(
-            file=b"x", model="gpt-4o-transcribe", response_format="json", include=["logprobs"]
-        ).logprobs
-    ),
-}
+def test_default_completion(client):
+    completion = client.completions.create(model="gpt-3.5-turbo-instruct", prompt="x" * 40)
+    assert completion.id.startswith("cmpl-")
+    expected = {
+        "id": completion.id,
+        "object": "text_completion",
+        "created": completion.created,
+        "model": "gpt-3.5-turbo-instruct",
+        "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, "text": "This is a mock response."}],
+        "usage": {
+            "prompt_tokens": 10,
+            "completion_tokens": 6,
+            "total_tokens": 16,
+            "prompt_tokens_details": None,
+            "completion_tokens_details": None,
+        },
+    }
+    assert contains(completion.to_dict(), expected)
 
 
-@pytest.mark.parametrize("text", ["Hello there, you.", UNICODE_TEXT, "a"])
-@pytest.mark.parametrize("name", LOGPROB_CALLS)
-def test_logprobs_are_returned_on_request(openai_mock, client, name, text):
-    for item in ("chat.completions", "responses", "audio.transcriptions"):
-        lookup(openai_mock, item).create.response = text
-    tokens = LOGPROB_CALLS[name](client)
+@pytest.mark.parametrize(
+    "prompt, n, choices",
+    [("x", openai.omit, 1), ("x", 3, 3), (["x", "y"], openai.omit, 2), (["x", "y"], 2, 4), ([1, 2, 3], 2, 2)],
+    ids=["one", "n", "prompts", "n and prompts", "tokens"],
+)
+def test_completion_has_n_choices_for_each_prompt(client, prompt, n, choices):
+    completion = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=prompt, n=n)
+    assert [choice.index for choice in completion.choices] == list(range(choices))
+    assert completion.usage.completion_tokens == 6 * choices
+
+
+def test_completion_usage_counts_every_prompt(client):
+    completion = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["x" * 40, "x" * 8])
+    assert completion.usage.prompt_tokens == 12
+
+
+def chat_logprobs(client):
+    """Return the log probabilities of a chat completion."""
+    completion = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, top_logprobs=2)
+    return completion.choices[0].logprobs.content
+
+
+def response_logprobs(client):
+    """Return the log probabilities of a response."""
+    include = ["message.output_text.logprobs"]
+    response = client.responses.create(**INPUT_REQUEST, include=include, top_logprobs=2)
+    return response.output[0].content[0].logprobs
+
+
+def transcription_logprobs(client):
+    """Return the log probabilities of a transcription."""
+    options = {"model": "gpt-4o-transcribe", "response_format": "json", "include": ["logprobs"]}
+    return client.audio.transcriptions.create(file=b"x", **options).logprobs
+
+
+def set_text_response(openai_mock, response):
+    """Set the response of every endpoint that returns log probabilities."""
+    openai_mock.chat.completions.create.response = response
+    openai_mock.responses.create.response = response
+    openai_mock.audio.transcriptions.create.response = response
+
+
+@pytest.mark.parametrize("text", ["Hello there, you.", UNICODE_TEXT, "a"], ids=["text", "unicode", "one letter"])
+@pytest.mark.parametrize("request_logprobs", [chat_logprobs, response_logprobs, transcription_logprobs])
+def test_logprobs_are_returned_on_request(openai_mock, client, request_logprobs, text):
+    set_text_response(openai_mock, text)
+    tokens = request_logprobs(client)
     assert "".join(item.token for item in tokens) == text
-    assert tokens == LOGPROB_CALLS[name](client)
-    assert all(bytes(map(int, item.bytes)).decode() == item.token and item.logprob < 0 for item in tokens)
-    for top_logprobs in (item.top_logprobs for item in tokens if name != "transcriptions"):
-        assert len({alternative.token for alternative in top_logprobs}) == 2
-        assert sum(math.exp(alternative.logprob) for alternative in top_logprobs) <= 1
+    for item in tokens:
+        assert bytes(map(int, item.bytes)).decode() == item.token
+        assert item.logprob < 0
+    assert request_logprobs(client) == tokens
 
 
-def test_logprobs_are_omitted_by_default(create, client):
-    assert chat(client).logprobs is None
+@pytest.mark.parametrize("request_logprobs", [chat_logprobs, response_logprobs])
+def test_top_logprobs_are_a_distribution(openai_mock, client, request_logprobs):
+    set_text_response(openai_mock, "Hello there, you.")
+    for item in request_logprobs(client):
+        first, second = item.top_logprobs
+        assert first.token == item.token
+        assert second.token != item.token
+        assert math.exp(first.logprob) + math.exp(second.logprob) <= 1
+
+
+def test_logprobs_are_omitted_by_default(client):
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].logprobs is None
     assert client.responses.create(**INPUT_REQUEST).output[0].content[0].logprobs == []
     assert client.completions.create(model="m", prompt="x").choices[0].logprobs is None
+
+
+def test_tool_call_has_no_logprobs(create, client):
     create.response = tool_call("get_weather", city="Oslo")
-    assert chat(client, logprobs=True).logprobs is None
-    create.response = single_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]})
-    assert chat(client, logprobs=True).logprobs.content[0].logprob == LOGPROB["logprob"]
+    assert client.chat.completions.create(**CHAT_REQUEST, logprobs=True).choices[0].logprobs is None
+
+
+def test_refusal_has_logprobs(create, client):
     create.response = refusal("No, no.")
-    logprobs = chat(client, logprobs=True).logprobs
+    logprobs = client.chat.completions.create(**CHAT_REQUEST, logprobs=True).choices[0].logprobs
     assert logprobs.content is None
     assert "".join(token.token for token in logprobs.refusal) == "No, no."
+
+
+def test_set_chat_logprobs_are_kept(create, client):
+    logprob = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
+    create.response = {"choices": [{"message": {"content": "Hi"}, "logprobs": {"content": [logprob]}}]}
+    (item,) = client.chat.completions.create(**CHAT_REQUEST, logprobs=True).choices[0].logprobs.content
+    assert item.logprob == -0.25
+
+
+def test_set_response_logprobs_are_kept(openai_mock, client):
+    logprob = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
+    part = {"type": "output_text", "text": "Hi", "logprobs": [logprob]}
+    openai_mock.responses.create.response = {"output": [{"type": "message", "content": [part]}]}
+    (item,) = response_logprobs(client)
+    assert item.logprob == -0.25
 
 
 def test_legacy_completion_logprobs(openai_mock, client):
     openai_mock.completions.create.response = "Hello there."
     logprobs = client.completions.create(model="m", prompt="x", logprobs=3).choices[0].logprobs
-    assert (logprobs.tokens, logprobs.text_offset) == (["Hell", "o th", "ere."], [0, 4, 8])
+    assert logprobs.tokens == ["Hell", "o th", "ere."]
+    assert logprobs.text_offset == [0, 4, 8]
     assert len(logprobs.token_logprobs) == 3
-    assert [len(top) for top in logprobs.top_logprobs] == [3, 3, 3]
+    for token, logprob, top in zip(logprobs.tokens, logprobs.token_logprobs, logprobs.top_logprobs, strict=True):
+        assert len(top) == 3
+        assert top[token] == logprob
+
+
+def test_set_legacy_completion_logprobs_are_kept(openai_mock, client):
+    logprobs = {"tokens": ["Hi"], "token_logprobs": [-0.25], "top_logprobs": [{}], "text_offset": [0]}
+    openai_mock.completions.create.response = {"choices": [{"text": "Hi", "logprobs": logprobs}]}
+    choice = client.completions.create(model="m", prompt="x", logprobs=3).choices[0]
+    assert choice.logprobs.token_logprobs == [-0.25]
+
+
+def tokens_of(logprobs):
+    """Return the tokens of a list of log probabilities."""
+    return [item.token for item in logprobs]
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 7])
-def test_logprobs_are_streamed_with_text_deltas(openai_mock, client, chunk):
-    text = "Hello there, you."
-    for item in ("chat.completions", "responses", "audio.transcriptions"):
-        lookup(openai_mock, item).create.response = streamed(text, chunk=chunk)
-    pieces = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, stream=True)
-    tokens = [
-        [item.token for item in piece.choices[0].logprobs.content] for piece in pieces if piece.choices[0].logprobs
-    ]
-    assert "".join(itertools.chain(*tokens)) == text
-    assert chunk or tokens[0] == ["Hell", "o th"]
-    options = {"include": ["message.output_text.logprobs"], "stream": True}
-    deltas = [
-        event
-        for event in client.responses.create(**INPUT_REQUEST, **options)
-        if event.type == "response.output_text.delta"
-    ]
-    assert [[item.token for item in delta.logprobs] for delta in deltas] == tokens
-    parts = [
-        data["part"]
-        for event_type, data in post_stream("/responses", INPUT_REQUEST | options)
-        if event_type == "response.content_part.done"
-    ]
-    assert [part["logprobs"] for part in parts] == [[]]  # which the text and the item have
-    transcription = client.audio.transcriptions.create(
-        file=b"x", model="gpt-4o-transcribe", include=["logprobs"], stream=True
-    )
-    *deltas, done = transcription
-    assert [[item.token for item in delta.logprobs] for delta in deltas] == tokens
-    assert "".join(item.token for item in done.logprobs) == text
+def test_chat_logprobs_are_streamed_with_text_deltas(create, client, chunk):
+    create.response = streamed("Hello there, you.", chunk=chunk)
+    chunks = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, stream=True)
+    choices = [item.choices[0] for item in chunks]
+    tokens = [tokens_of(choice.logprobs.content) for choice in choices if choice.logprobs]
+    assert list(itertools.chain(*tokens)) == ["Hell", "o th", "ere,", " you", "."]
+    texts = [choice.delta.content for choice in choices if choice.logprobs]
+    assert "".join(texts) == "Hello there, you."
+    if chunk is None:
+        assert texts[0] == "Hello "
+        assert tokens[0] == ["Hell", "o th"]
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 7])
+def test_response_logprobs_are_streamed_with_text_deltas(openai_mock, chunk):
+    openai_mock.responses.create.response = streamed("Hello there, you.", chunk=chunk)
+    streamed_tokens = []
+    for event_type, data in post_stream("/responses", INPUT_REQUEST | {"include": ["message.output_text.logprobs"]}):
+        if event_type == "response.output_text.delta":
+            streamed_tokens += [item["token"] for item in data["logprobs"]]
+        if event_type == "response.output_text.done":
+            assert [item["token"] for item in data["logprobs"]] == ["Hell", "o th", "ere,", " you", "."]
+        if event_type == "response.content_part.done":
+            assert data["part"]["logprobs"] == []  # the events of the text and of the item contain them
+    assert streamed_tokens == ["Hell", "o th", "ere,", " you", "."]
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 7])
+def test_transcription_logprobs_are_streamed_with_text_deltas(openai_mock, client, chunk):
+    openai_mock.audio.transcriptions.create.response = streamed("Hello there, you.", chunk=chunk)
+    options = {"model": "gpt-4o-transcribe", "include": ["logprobs"], "stream": True}
+    *deltas, done = client.audio.transcriptions.create(file=b"x", **options)
+    tokens = [tokens_of(delta.logprobs) for delta in deltas]
+    assert list(itertools.chain(*tokens)) == ["Hell", "o th", "ere,", " you", "."]
+    assert tokens_of(done.logprobs) == ["Hell", "o th", "ere,", " you", "."]
+    if chunk is None:
+        assert tokens[0] == ["Hell", "o th"]
 
 
 # ---- what Azure adds -------------------------------------------------------------------------------------------------
 
 
-SAFE_RESULT = {"filtered": False, "severity": "safe"}
+@pytest.fixture
+def azure(openai_mock):
+    """Return a client for Azure, while the mock is active."""
+    return azure_client(azure_endpoint=AZURE_ENDPOINT)
 
 
-def test_azure_responses_have_content_filter_results(create, openai_mock):
-    client = azure_client(azure_endpoint=AZURE_ENDPOINT)
-    completion = chat(client, full=True).to_dict()
-    assert completion["service_tier"] is None
-    assert chat(client, full=True, service_tier="flex").service_tier == "flex"
-    (prompt,) = completion["prompt_filter_results"]
-    assert prompt["prompt_index"] == 0
-    assert prompt["content_filter_results"]["violence"] == SAFE_RESULT
-    results = completion["choices"][0]["content_filter_results"]
-    assert results["hate"] == SAFE_RESULT
-    assert results["protected_material_text"] == {
-        "filtered": False,
-        "detected": False,
-    }
-    opening, *chunks = (chunk.to_dict() for chunk in client.chat.completions.create(**CHAT_REQUEST, stream=True))
-    assert opening["choices"] == []
-    assert opening["prompt_filter_results"] == completion["prompt_filter_results"]
-    assert chunks[1]["choices"][0]["content_filter_results"] == results
+SAFE_HARMS = {
+    "hate": {"filtered": False, "severity": "safe"},
+    "self_harm": {"filtered": False, "severity": "safe"},
+    "sexual": {"filtered": False, "severity": "safe"},
+    "violence": {"filtered": False, "severity": "safe"},
+}
+SAFE_PROMPT = SAFE_HARMS | {"jailbreak": {"filtered": False, "detected": False}}
+SAFE_ANSWER = SAFE_HARMS | {
+    "protected_material_code": {"filtered": False, "detected": False},
+    "protected_material_text": {"filtered": False, "detected": False},
+}
+
+
+def test_azure_chat_has_content_filter_results(azure):
+    completion = azure.chat.completions.create(**CHAT_REQUEST).to_dict()
+    assert completion["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": SAFE_PROMPT}]
+    assert completion["choices"][0]["content_filter_results"] == SAFE_ANSWER
+
+
+def test_only_azure_has_content_filter_results(client):
+    completion = client.chat.completions.create(**CHAT_REQUEST).to_dict()
+    assert "prompt_filter_results" not in completion
+    assert "content_filter_results" not in completion["choices"][0]
+    assert "content_filters" not in client.responses.create(**INPUT_REQUEST).to_dict()
+
+
+def test_azure_service_tier_is_null_unless_requested(azure):
+    assert azure.chat.completions.create(**CHAT_REQUEST).service_tier is None
+    assert azure.chat.completions.create(**CHAT_REQUEST, service_tier="flex").service_tier == "flex"
+
+
+def test_azure_streams_content_filter_results(azure):
+    chunks = [chunk.to_dict() for chunk in azure.chat.completions.create(**CHAT_REQUEST, stream=True)]
+    assert chunks[0]["choices"] == []
+    assert chunks[0]["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": SAFE_PROMPT}]
+    assert chunks[2]["choices"][0]["content_filter_results"] == SAFE_ANSWER
+
+
+def test_azure_reports_filtered_chat_content(create, azure):
     create.response = filtered("so far")
-    assert chat(client).to_dict()["content_filter_results"]["hate"] == {"filtered": True, "severity": "high"}
+    choice = azure.chat.completions.create(**CHAT_REQUEST).choices[0].to_dict()
+    assert choice["content_filter_results"] == SAFE_ANSWER | {"hate": {"filtered": True, "severity": "high"}}
+
+
+def test_azure_does_not_filter_tool_calls(create, azure):
     create.response = tool_call("get_weather", city="Oslo")
-    assert chat(client).to_dict()["content_filter_results"] == {}
-    create.response = {"prompt_filter_results": []} | single_choice({"content": "x"}, content_filter_results={"a": 1})
-    completion = chat(client, full=True).to_dict()
-    assert not completion["prompt_filter_results"]
+    choice = azure.chat.completions.create(**CHAT_REQUEST).choices[0].to_dict()
+    assert choice["content_filter_results"] == {}
+
+
+def test_set_content_filter_results_are_kept(create, azure):
+    choice = {"message": {"content": "x"}, "content_filter_results": {"a": 1}}
+    create.response = {"prompt_filter_results": [], "choices": [choice]}
+    completion = azure.chat.completions.create(**CHAT_REQUEST).to_dict()
+    assert completion["prompt_filter_results"] == []
     assert completion["choices"][0]["content_filter_results"] == {"a": 1}
-    assert "prompt_filter_results" in client.completions.create(model="m", prompt="x").to_dict()
-    filters = client.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]
-    assert [(result["source_type"], result["blocked"]) for result in filters] == [
-        ("prompt", False),
-        ("completion", False),
-    ]
-    assert filters[0]["content_filter_offsets"] == {"start_offset": 0, "end_offset": 2, "check_offset": 0}
+
+
+def test_azure_completion_has_content_filter_results(azure):
+    completion = azure.completions.create(model="m", prompt="x").to_dict()
+    assert completion["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": SAFE_PROMPT}]
+    assert completion["choices"][0]["content_filter_results"] == SAFE_ANSWER
+
+
+def test_azure_response_has_content_filters(azure):
+    prompt, completion = azure.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]
+    assert prompt == {
+        "blocked": False,
+        "source_type": "prompt",
+        "content_filter_raw": [],
+        "content_filter_results": SAFE_PROMPT,
+        "content_filter_offsets": {"start_offset": 0, "end_offset": 2, "check_offset": 0},
+    }
+    assert completion == {
+        "blocked": False,
+        "source_type": "completion",
+        "content_filter_raw": [],
+        "content_filter_results": SAFE_ANSWER,
+        "content_filter_offsets": {"start_offset": 0, "end_offset": 24, "check_offset": 0},
+    }
+
+
+def test_azure_blocks_a_filtered_response(openai_mock, azure):
     openai_mock.responses.create.response = filtered("so far")
-    assert [result["blocked"] for result in client.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]] == [
-        False,
-        True,
-    ]
+    prompt, completion = azure.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]
+    assert prompt["blocked"] is False
+    assert completion["blocked"] is True
+    assert completion["content_filter_results"]["hate"] == {"filtered": True, "severity": "high"}
 
 
 # ======================================================================================================================
