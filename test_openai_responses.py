@@ -3359,7 +3359,10 @@ def test_set_text_ignores_max_tokens(create, client):
 # ======================================================================================================================
 
 
-# Arguments that name other objects, by the row that makes those; below a project, its own.
+# ---- the life cycle of objects ---------------------------------------------------------------------------------------
+
+
+# For parameters that refer to other objects: the endpoint that creates such an object.
 REFERENCE_PARAMS = {
     "assistant_id": "beta.assistants.create",
     "group_id": "admin.organization.groups.create",
@@ -3368,42 +3371,77 @@ REFERENCE_PARAMS = {
     "training_file": "files.create",
     "project_id": "admin.organization.projects.create",
 }
-# What a call needs besides what its signature requires.
+# Arguments that a create endpoint needs besides the required ones.
 EXTRA_ARGUMENTS = {
     "chat.completions.create": {"store": True},
     "beta.chat.completions.create": {"store": True},
     "admin.organization.projects.users.create": {"user_id": "user-1"},
     "vector_stores.file_batches.create": {"file_ids": ["files.create"]},
 }
-# Path parameters no call makes, and their values; users are there because somebody invited them.
+# Values of path parameters that no create endpoint returns.
 FIXED_PATH_PARAMS = {"fine_tuned_model_checkpoint": "ft:gpt-4o-mini:org::1:ckpt-step-1", "user_id": "user-1"}
-# Arguments that make the id, so that the same ones make no second object.
+# Arguments that determine the id of the object, so that the same arguments don't create a second object.
 ID_PARAMS = {"file_id", "group_id", "path", "role_id", "user_id"}
-# What an update changes: the first of these that it takes.
-UPDATE_VALUES = {"metadata": {"k": "v"}, "name": "renamed", "description": "changed", "role": "member"}
-UPDATE_VALUES |= {"threshold_amount": 7, "attributes": {"k": "v"}, "default_version": "1"}
+# Values for update endpoints. A test changes the first of these fields that the endpoint accepts.
+UPDATE_VALUES = {
+    "metadata": {"k": "v"},
+    "name": "renamed",
+    "description": "changed",
+    "role": "member",
+    "threshold_amount": 7,
+    "attributes": {"k": "v"},
+    "default_version": "1",
+}
 
 
 def creatable_resources():
-    """The resources with a create row, and any other row that holds what was created."""
+    """Yield the resources whose objects can be created, and then retrieved, listed, updated or deleted."""
     for name in ROWS:
         owner, _, method = name.rpartition(".")
+        if owner == "beta.agents.environments.files" and "beta.agents.environments.create" not in ROWS:
+            continue  # some releases have no endpoint that creates the parent
         others = {f"{owner}.{verb}" for verb in ("retrieve", "list", "delete", "update")}
         if method == "create" and others & ROWS.keys():
             yield owner
 
 
+def endpoint_of(resource, verb):
+    """Return the name of an endpoint of a resource, or None if the SDK has none."""
+    name = f"{resource}.{verb}"
+    if name not in ROWS:
+        return None
+    if verb == "retrieve" and ROWS[name].path == ROWS[f"{resource}.create"].path:
+        return None  # it returns a list, as `list` of other resources
+    return name
+
+
+def resources_with(*verbs):
+    """Return the creatable resources that have an endpoint for each verb."""
+    return [name for name in creatable_resources() if all(endpoint_of(name, verb) for verb in verbs)]
+
+
+def resources_with_generated_ids():
+    """Return the creatable resources whose ids don't depend on the arguments."""
+    found = []
+    for resource in creatable_resources():
+        create = f"{resource}.create"
+        arguments = {*required_params(create)[0], *EXTRA_ARGUMENTS.get(create, ())}
+        if not ID_PARAMS & arguments:
+            found.append(resource)
+    return found
+
+
 def path_params(name):
+    """Return the names of the path parameters of an endpoint."""
     return re.findall(r"{(\w+)}", ROWS[name].path)
 
 
 def sample_value(name, tp):
-    """A small value of a parameter's type."""
-    origin, args = typing.get_origin(tp), typing.get_args(tp)
+    """Return a small value of a parameter's type."""
+    origin = typing.get_origin(tp)
+    args = typing.get_args(tp)
     if hasattr(tp, "__required_keys__"):
-        hints = typing_extensions.get_type_hints(tp, include_extras=True)
-        required = (key for key in hints if tp.__total__ or typing.get_origin(hints[key]) is typing_extensions.Required)
-        return {key: sample_value(key, hints[key]) for key in required}
+        return sample_dict(tp)
     if origin in (typing_extensions.Required, typing.Annotated):
         return sample_value(name, args[0])
     if origin in (typing.Union, types.UnionType):
@@ -3417,46 +3455,65 @@ def sample_value(name, tp):
     return {str: f"https://example.com/{name}", int: 5, float: 0.5, bool: True, object: {}}[tp]
 
 
+def sample_dict(typed_dict):
+    """Return a dict with the required keys of a TypedDict."""
+    sample = {}
+    for key, hint in typing_extensions.get_type_hints(typed_dict, include_extras=True).items():
+        if typed_dict.__total__ or typing.get_origin(hint) is typing_extensions.Required:
+            sample[key] = sample_value(key, hint)
+    return sample
+
+
 def required_params(name):
-    """The parameters a row requires, of overloads those of the first, and their types; and all it takes."""
+    """Return the types of an endpoint's required parameters (of its first overload), and all its parameters."""
     owner, _, method = name.rpartition(".")
     function = getattr(type(lookup(sdk(), owner)), method)
     hints = typing.get_type_hints(inspect.unwrap(function))
     parameters = inspect.signature(inspect.unwrap(function)).parameters
     variants = inspect.getclosurevars(function).nonlocals.get("variants")
-    required = variants[0] if variants else [p.name for p in parameters.values() if p.default is p.empty]
+    if variants:
+        required = variants[0]
+    else:
+        required = [param.name for param in parameters.values() if param.default is param.empty]
     return {key: hints[key] for key in required if key not in ("self", *path_params(name))}, parameters
 
 
-def id_of(name, created):
-    """The id by which what a create answered is reached."""
-    owner = name.rpartition(".")[0]
-    created = created.data[0] if isinstance(getattr(created, "data", None), list) else created
-    rows = [f"{owner}.{verb}" for verb in ("retrieve", "delete") if f"{owner}.{verb}" in ROWS]
-    ids = [getattr(created, param, None) for row in rows for param in path_params(row)][-1:]
-    return (
-        next(filter(None, ids), None)
-        or getattr(created, "id", None)
-        or getattr(created, "path", None)
-        or created.role.id
-    )
+def id_of(create, created):
+    """Return the id by which other endpoints reach the object that a create endpoint answered with."""
+    owner = create.rpartition(".")[0]
+    if isinstance(getattr(created, "data", None), list):
+        created = created.data[0]
+    names = ["id", "path"]
+    for verb in ("retrieve", "delete"):
+        if f"{owner}.{verb}" in ROWS:
+            names = [*path_params(f"{owner}.{verb}")[-1:], *names]
+    for name in names:
+        if getattr(created, name, None):
+            return getattr(created, name)
+    return created.role.id
 
 
 class Scenario:
-    """Calls by dotted name, of a client of either kind, with arguments made up and references made first."""
+    """Calls endpoints by name with sample arguments, and creates the objects that the arguments refer to."""
 
     def __init__(self, openai_mock, client):
-        self.client, self.made = client, {}
+        self.client = client
+        self.references = {}
         user = {"id": "user-1", "object": "organization.user", "name": "U", "email": "u@example.com", "role": "reader"}
         openai_mock.state["admin.organization.users"]["user-1"] = user | {"added_at": 1, "created": 1}
 
     async def call(self, name, /, *path, **arguments):
-        return await awaited(lookup(self.client, name)(**dict(zip(path_params(name), path, strict=False)), **arguments))
+        path_arguments = dict(zip(path_params(name), path, strict=False))
+        return await awaited(lookup(self.client, name)(**path_arguments, **arguments))
 
     async def create(self, name, path):
-        arguments = {key: await self.argument(name, key, tp, path) for key, tp in required_params(name)[0].items()}
+        arguments = {}
+        for key, tp in required_params(name)[0].items():
+            arguments[key] = await self.argument(name, key, tp, path)
         for key, value in EXTRA_ARGUMENTS.get(name, {}).items():
-            arguments[key] = [await self.reference(item, ()) for item in value] if isinstance(value, list) else value
+            if isinstance(value, list):
+                value = [await self.reference(creator, ()) for creator in value]
+            arguments[key] = value
         return await self.call(name, *path, **arguments)
 
     async def argument(self, name, key, tp, path):
@@ -3468,87 +3525,160 @@ class Scenario:
             return await self.reference(REFERENCE_PARAMS[key], ())
         return FIXED_PATH_PARAMS.get(key) or sample_value(key, tp)
 
-    async def reference(self, name, path):
-        """The id of one object of a row: the first time it is made."""
-        if (name, path) not in self.made:
-            self.made[name, path] = id_of(name, await self.create(name, path))
-        return self.made[name, path]
+    async def reference(self, creator, path):
+        """Return the id of the one object that an endpoint creates for references, created on first use."""
+        if (creator, path) not in self.references:
+            self.references[creator, path] = id_of(creator, await self.create(creator, path))
+        return self.references[creator, path]
 
     async def parents(self, resource):
-        """The ids in the path of a resource's create row, each parent made below its own."""
-        params, path = path_params(f"{resource}.create"), ()
-        owners = [f"{resource.rsplit('.', i)[0]}.create" for i in range(resource.count("."), 0, -1)]
-        makers = [owner for owner in owners if owner in ROWS and len(path_params(owner)) < len(params)]
-        for param in params:
-            maker = next((m for m in reversed(makers) if len(path_params(m)) == len(path)), None)
-            path += (
-                (FIXED_PATH_PARAMS[param],)
-                if param in FIXED_PATH_PARAMS and maker is None
-                else (await self.reference(maker, path),)
-            )
+        """Return the ids in the path of a resource's create endpoint, and create each parent below its own parent."""
+        ancestors = [resource.rsplit(".", depth)[0] for depth in range(resource.count("."), 0, -1)]
+        creators = [f"{ancestor}.create" for ancestor in ancestors if f"{ancestor}.create" in ROWS]
+        path = ()
+        for param in path_params(f"{resource}.create"):
+            # the nearest ancestor whose path has as many ids as there are so far
+            candidates = [creator for creator in creators if len(path_params(creator)) == len(path)]
+            if candidates:
+                path += (await self.reference(candidates[-1], path),)
+            else:
+                path += (FIXED_PATH_PARAMS[param],)
         return path
 
 
-@pytest.mark.parametrize("resource", list(creatable_resources()))
-async def test_created_object_exists_until_deleted(openai_mock, resource, client_kind):
-    await check_life_cycle(Scenario(openai_mock, sdk(client_kind)), resource)
+class LifeCycle:
+    """A created object, and a check for each step of its life."""
+
+    def __init__(self, scenario, resource, path, id):
+        self.scenario = scenario
+        self.resource = resource
+        self.path = path
+        self.id = id
+        # checkpoints have no endpoint of their own, so any id of a checkpoint is accepted
+        self.parent_must_exist = bool(path) and "fine_tuned_model_checkpoint" not in path_params(f"{resource}.create")
+
+    @classmethod
+    async def start(cls, scenario, resource):
+        """Create an object of a resource, with its parents."""
+        path = await scenario.parents(resource)
+        created = await scenario.create(f"{resource}.create", path)
+        return cls(scenario, resource, path, id_of(f"{resource}.create", created))
+
+    async def create_another(self):
+        """Create a second object with the same parents, and return its id."""
+        create = f"{self.resource}.create"
+        return id_of(create, await self.scenario.create(create, self.path))
+
+    async def call(self, verb, *path, **arguments):
+        return await self.scenario.call(f"{self.resource}.{verb}", *path, **arguments)
+
+    async def listed_ids(self):
+        """Return the ids in the list of the resource."""
+        page = await self.call("list", *self.path)
+        return [id_of(f"{self.resource}.create", item) for item in page.data]
+
+    async def check_retrieve(self):
+        retrieved = await self.call("retrieve", *self.path, self.id)
+        assert id_of(f"{self.resource}.create", retrieved) == self.id
+        await self.check_not_found("retrieve")
+
+    async def check_list(self):
+        assert self.id in await self.listed_ids()
+        if self.parent_must_exist:
+            with pytest.raises(openai.NotFoundError):
+                await self.call("list", *self.path[:-1], UNKNOWN_ID)
+
+    async def check_update(self):
+        required, parameters = required_params(f"{self.resource}.update")
+        field = next(key for key in UPDATE_VALUES if key in parameters)
+        arguments = {key: sample_value(key, tp) for key, tp in required.items()} | {field: UPDATE_VALUES[field]}
+        updated = await self.call("update", *self.path, self.id, **arguments)
+        assert getattr(updated, field) == UPDATE_VALUES[field]
+        if endpoint_of(self.resource, "retrieve"):
+            retrieved = await self.call("retrieve", *self.path, self.id)
+            assert getattr(retrieved, field) == UPDATE_VALUES[field]
+        with pytest.raises(openai.NotFoundError):
+            await self.call("update", *self.path, UNKNOWN_ID, **arguments)
+
+    async def check_delete(self):
+        await self.check_not_found("delete")
+        deleted = await self.call("delete", *self.path, self.id)
+        assert getattr(deleted, "deleted", True) is True
+        for verb in ("retrieve", "delete"):
+            if endpoint_of(self.resource, verb):
+                with pytest.raises(openai.NotFoundError):
+                    await self.call(verb, *self.path, self.id)
+        if endpoint_of(self.resource, "list"):
+            assert self.id not in await self.listed_ids()
+
+    async def check_not_found(self, verb):
+        """Check that an unknown id, or an unknown id of the parent, gets the API's 404."""
+        with pytest.raises(openai.NotFoundError) as raised:
+            await self.call(verb, *self.path, UNKNOWN_ID)
+        assert UNKNOWN_ID in raised.value.body["message"]
+        assert raised.value.body.keys() == {"message", "type", "param", "code"}
+        if self.parent_must_exist:
+            with pytest.raises(openai.NotFoundError):
+                await self.call(verb, *self.path[:-1], UNKNOWN_ID, self.id)
+
+
+@pytest.fixture
+def scenario(openai_mock, client_kind):
+    """Return a scenario for each of the SDK's clients."""
+    return Scenario(openai_mock, sdk(client_kind))
+
+
+@pytest.mark.parametrize("resource", resources_with_generated_ids())
+async def test_created_objects_have_different_ids(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    assert await life_cycle.create_another() != life_cycle.id
+
+
+@pytest.mark.parametrize("resource", resources_with("retrieve"))
+async def test_created_object_can_be_retrieved(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_retrieve()
+
+
+@pytest.mark.parametrize("resource", resources_with("list"))
+async def test_created_object_is_listed(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_list()
+
+
+@pytest.mark.parametrize("resource", resources_with("update"))
+async def test_created_object_can_be_updated(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_update()
+
+
+@pytest.mark.parametrize("resource", resources_with("delete"))
+async def test_created_object_can_be_deleted(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_delete()
+
+
+@pytest.mark.parametrize(
+    "resource", [name for name in resources_with("delete", "list") if name in resources_with_generated_ids()]
+)
+async def test_deleting_an_object_keeps_the_others(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    other_id = await life_cycle.create_another()
+    await life_cycle.call("delete", *life_cycle.path, life_cycle.id)
+    remaining = await life_cycle.listed_ids()
+    assert other_id in remaining
+    assert life_cycle.id not in remaining
 
 
 async def check_life_cycle(scenario, resource):
-    """An object of a resource is made, looked at, changed and deleted, with what is refused on the way."""
-    if resource == "beta.agents.environments.files":  # whose parent some releases do not make
-        skip_if_missing("beta.agents.environments.create")
-    verbs = ("create", "retrieve", "list", "update", "delete")
-    create, retrieve, lists, update, delete = (
-        f"{resource}.{verb}" if f"{resource}.{verb}" in ROWS else None for verb in verbs
-    )
-    if retrieve and ROWS[retrieve].path == ROWS[create].path:  # a list by another name
-        retrieve = None
-    path = await scenario.parents(resource)
-    id = id_of(create, await scenario.create(create, path))
-    second_id = None
+    """Check every step in the life of one object of a resource."""
+    life_cycle = await LifeCycle.start(scenario, resource)
+    for verb in ("retrieve", "list", "update", "delete"):
+        if endpoint_of(resource, verb):
+            await getattr(life_cycle, f"check_{verb}")()
 
-    async def listed():
-        return [id_of(create, item) for item in (await scenario.call(lists, *path)).data]
 
-    if not ID_PARAMS & {*required_params(create)[0], *EXTRA_ARGUMENTS.get(create, ())}:
-        second_id = id_of(create, await scenario.create(create, path))
-        assert second_id != id
-    if retrieve:
-        assert id_of(create, await scenario.call(retrieve, *path, id)) == id
-    if lists:
-        assert id in await listed()
-    if update:
-        required, parameters = required_params(update)
-        field = next(key for key in UPDATE_VALUES if key in parameters)
-        arguments = {key: sample_value(key, tp) for key, tp in required.items()} | {field: UPDATE_VALUES[field]}
-        assert getattr(await scenario.call(update, *path, id, **arguments), field) == UPDATE_VALUES[field]
-        if retrieve:
-            assert getattr(await scenario.call(retrieve, *path, id), field) == UPDATE_VALUES[field]
-        with pytest.raises(openai.NotFoundError):
-            await scenario.call(update, *path, UNKNOWN_ID, **arguments)
-    # checkpoints have no call of their own, so any parent will do
-    parents_known = path and "fine_tuned_model_checkpoint" not in path_params(create)
-    for row in filter(None, (retrieve, delete)):
-        with pytest.raises(openai.NotFoundError) as caught:
-            await scenario.call(row, *path, UNKNOWN_ID)
-        assert UNKNOWN_ID in caught.value.body["message"]
-        assert caught.value.body.keys() == {"message", "type", "param", "code"}
-        if parents_known:
-            with pytest.raises(openai.NotFoundError):
-                await scenario.call(row, *path[:-1], UNKNOWN_ID, id)
-    if parents_known and lists:
-        with pytest.raises(openai.NotFoundError):
-            await scenario.call(lists, *path[:-1], UNKNOWN_ID)
-    if delete:
-        assert getattr(await scenario.call(delete, *path, id), "deleted", True) is True
-        for row in filter(None, (retrieve, delete)):
-            with pytest.raises(openai.NotFoundError):
-                await scenario.call(row, *path, id)
-        if lists:
-            remaining = await listed()
-            assert id not in remaining
-            assert second_id is None or second_id in remaining
+# ---- lists -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -3568,35 +3698,58 @@ async def check_life_cycle(scenario, resource):
         ({"before": 4, "limit": 2, "order": "asc"}, [2, 3], True),
         ({"after": 4, "before": 1}, [3, 2], False),
     ],
+    ids=str,
 )
 def test_lists_are_paged_by_order_limit_and_cursors(client, query, expected, has_more):
     ids = add_stores(client, 5)
-    page = client.vector_stores.list(**{k: ids[v] if k in ("after", "before") else v for k, v in query.items()})
-    assert [item.id for item in page.data] == [ids[i] for i in expected]
-    bounds = (ids[expected[0]], ids[expected[-1]]) if expected else (None, None)
-    assert (page.has_more, page.first_id, page.last_id) == (has_more, *bounds)
+    cursors = {name: ids[query[name]] for name in ("after", "before") if name in query}
+    page = client.vector_stores.list(**query | cursors)
+    expected_ids = [ids[position] for position in expected]
+    assert [item.id for item in page.data] == expected_ids
+    assert page.has_more is has_more
+    assert page.first_id == next(iter(expected_ids), None)
+    assert page.last_id == next(reversed(expected_ids), None)
 
 
 @requires("admin.organization.audit_logs.list")
 @pytest.mark.parametrize(
     "query, found",
     [
+        ("effective_at[eq]=2", ["log-2"]),
+        ("effective_at[ne]=2", ["log-1", "log-3"]),
         ("effective_at[gt]=1", ["log-2", "log-3"]),
+        ("effective_at[gte]=2", ["log-2", "log-3"]),
+        ("effective_at[lt]=3", ["log-1", "log-2"]),
+        ("effective_at[lte]=1.5", ["log-1"]),
         ("effective_at[gte]=2&effective_at[lt]=3", ["log-2"]),
         ("effective_at[gt]=soon", []),
         ("effective_at[in]=2", ["log-2"]),
         ("effective_at[in]=1,3", ["log-1", "log-3"]),
         ("effective_at[in]=1,soon", []),
         ("effective_at[nin]=2", ["log-1", "log-3"]),
+        ("effective_at=2", ["log-2"]),
         ("good=true", ["log-1", "log-3"]),
-        ("nothing[of]=theirs", ["log-1", "log-2", "log-3"]),
+        ("metadata[number]=2", ["log-2"]),
+        ("metadata[other]=2", []),
+        ("unknown[name]=2", ["log-1", "log-2", "log-3"]),
     ],
 )
 def test_lists_are_filtered_by_query_parameters(openai_mock, query, found):
-    logs = [{"id": f"log-{n}", "effective_at": n, "good": n != 2, "type": "x"} for n in (1, 2, 3)]
-    openai_mock.state["admin.organization.audit_logs"] = {log["id"]: log for log in logs}
+    logs = openai_mock.state["admin.organization.audit_logs"]
+    for number in (1, 2, 3):
+        log = {"id": f"log-{number}", "effective_at": number, "good": number != 2, "type": "x"}
+        logs[log["id"]] = log | {"metadata": {"number": str(number)}}
     answer = httpx.get(f"{BASE_URL}/organization/audit_logs?{query}").json()
     assert [log["id"] for log in answer["data"]] == found
+
+
+def test_vector_store_files_are_filtered_by_status(openai_mock, client):
+    store = add_store(client)
+    openai_mock.vector_stores.files.create.response = [{"status": "completed"}, {"status": "failed"}]
+    completed = client.vector_stores.files.create(store, file_id=add_file(client))
+    failed = client.vector_stores.files.create(store, file_id=add_file(client))
+    assert [file.id for file in client.vector_stores.files.list(store, filter="completed")] == [completed.id]
+    assert [file.id for file in client.vector_stores.files.list(store, filter="failed")] == [failed.id]
 
 
 @pytest.mark.parametrize("param, value", [("limit", 0), ("limit", -1), ("limit", 101), ("after", "x"), ("before", "x")])
@@ -3608,43 +3761,54 @@ def test_invalid_limits_and_unknown_cursors_are_rejected(client, param, value):
 
 
 async def test_auto_paging_over_thousands_of_objects(openai_mock, client):
-    store = openai_mock.state["vector_stores"][add_stores(client, 1)[0]]
-    expected = [f"vs_{i}" for i in range(2500)]
-    openai_mock.state["vector_stores"].clear()
-    openai_mock.state["vector_stores"].update({id: store | {"id": id} for id in expected})
+    stores = openai_mock.state["vector_stores"]
+    store = stores.pop(add_store(client))
+    expected = [f"vs_{number}" for number in range(2500)]
+    for id in expected:
+        stores[id] = store | {"id": id}
     assert [item.id for item in client.vector_stores.list(limit=100, order="asc")] == expected
     assert [item.id async for item in sdk("async").vector_stores.list(limit=100)] == expected[::-1]
 
 
-UNSTORED_LISTS = {"models.list", "vector_stores.files.content"}  # whose objects are not those of the state
 LIST_ENDPOINTS = [row.name for row in ROWS.values() if "Page[" in row.model and row.method == "GET"]
+UNSTORED_LISTS = ["models.list", "vector_stores.files.content"]  # their items are not objects of the state
 
 
-@pytest.mark.parametrize("name", [name for name in LIST_ENDPOINTS if not name.startswith("beta.chat.")])
+@pytest.mark.parametrize(
+    "name", [name for name in LIST_ENDPOINTS if name not in UNSTORED_LISTS and not name.startswith("beta.chat.")]
+)
 def test_every_list_links_to_its_next_page(openai_mock, name):
-    row, list_request = ROWS[name], functools.partial(request_of, ROWS[name])
+    row = ROWS[name]
     lookup(openai_mock, name).response = {"data": [{}]}
-    (default_item,) = openai_mock.router.handler(list_request()).json()["data"]
+    (default_item,) = openai_mock.router.handler(request_of(row)).json()["data"]
     del lookup(openai_mock, name).response
-    if name in UNSTORED_LISTS:
-        return
+    objects = openai_mock.state[resource_of(row)]
     parents = [f"{param}-1" for param in path_params(name)]
     for id in ("id-0", "id-1", "id-2"):
-        openai_mock.state[resource_of(row)][((*parents, id) if parents else id)] = default_item | {"id": id}
-    body = openai_mock.router.handler(list_request(limit="2", order="asc")).json()
+        key = (*parents, id) if parents else id
+        objects[key] = default_item | {"id": id}
+    body = openai_mock.router.handler(request_of(row, limit="2", order="asc")).json()
     assert [item["id"] for item in body["data"]] == ["id-0", "id-1"]
     assert body["has_more"] is True
     next_page = _sdk_type(row.model).construct(**body).next_page_info()
-    if not row.model.startswith("Page["):
-        assert next_page is not None
     cursor = "page" if "page" in next_page.params else "after"
-    second_page = openai_mock.router.handler(list_request(limit="2", order="asc", **{cursor: "id-1"})).json()
+    second_page = openai_mock.router.handler(request_of(row, limit="2", order="asc", **{cursor: "id-1"})).json()
     assert [item["id"] for item in second_page["data"]] == ["id-2"]
+    assert second_page["has_more"] is False
+
+
+@pytest.mark.parametrize("name", UNSTORED_LISTS)
+def test_set_list_is_returned(openai_mock, name):
+    lookup(openai_mock, name).response = {"data": [{}, {}]}
+    body = openai_mock.router.handler(request_of(ROWS[name])).json()
+    assert len(body["data"]) == 2
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_deleted_after_cursor_keeps_its_position(client, order):
-    ids = add_stores(client, 9) if order == "asc" else add_stores(client, 9)[::-1]
+    ids = add_stores(client, 9)
+    if order == "desc":
+        ids.reverse()
     page = client.vector_stores.list(limit=4, order=order)
     for id in ids[1:5]:
         client.vector_stores.delete(id)
@@ -3656,80 +3820,111 @@ def test_deleted_after_cursor_keeps_its_position(client, order):
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_deleted_before_cursor_keeps_its_position(client, order):
-    ids = add_stores(client, 6) if order == "asc" else add_stores(client, 6)[::-1]
-    for id in ids[2:4]:
-        client.vector_stores.delete(id)
-    listed = functools.partial(client.vector_stores.list, order=order)
-    assert [store.id for store in listed(before=ids[2]).data] == [store.id for store in listed(before=ids[3]).data]
-    assert [store.id for store in listed(before=ids[3], limit=1).data] == ids[1:2]
-    assert [store.id for store in listed(after=ids[2], before=ids[5]).data] == ids[4:5]
-    with pytest.raises(openai.BadRequestError) as raised:
-        listed(after=ids[4], before=ids[0])
+    ids = add_stores(client, 6)
+    if order == "desc":
+        ids.reverse()
+    client.vector_stores.delete(ids[2])
+    client.vector_stores.delete(ids[3])
+    list_stores = functools.partial(client.vector_stores.list, order=order)
+    assert [store.id for store in list_stores(before=ids[2]).data] == ids[:2]
+    assert [store.id for store in list_stores(before=ids[3]).data] == ids[:2]
+    assert [store.id for store in list_stores(before=ids[3], limit=1).data] == ids[1:2]
+    assert [store.id for store in list_stores(after=ids[2], before=ids[5]).data] == ids[4:5]
+    with pytest.raises(openai.BadRequestError, match="Invalid 'before'") as raised:
+        list_stores(after=ids[4], before=ids[0])
     assert raised.value.param == "before"
 
 
 def test_auto_paging_over_conversation_items(client):
-    conversation, numbers = client.conversations.create().id, [str(number) for number in range(45)]
-    for number in numbers:
-        message = {"type": "message", "role": "user", "content": number}
+    conversation = client.conversations.create().id
+    texts = [str(number) for number in range(45)]
+    for text in texts:
+        message = {"type": "message", "role": "user", "content": text}
         client.conversations.items.create(conversation, items=[message])
-    assert [item.content[0].text for item in client.conversations.items.list(conversation, order="asc")] == numbers
+    assert [item.content[0].text for item in client.conversations.items.list(conversation, order="asc")] == texts
+
+
+# ---- set responses and stored objects --------------------------------------------------------------------------------
 
 
 def test_null_clears_nullable_fields(client):
     store = client.vector_stores.create(name="n", expires_after={"anchor": "last_active_at", "days": 1})
     assert store.expires_at == store.created_at + 86400
     updated = client.vector_stores.update(store.id, expires_after=None)
-    assert (updated.expires_after, updated.name) == (None, "n")
+    assert updated.expires_after is None
+    assert updated.expires_at is None
+    assert updated.name == "n"
     assert client.vector_stores.retrieve(store.id).expires_after is None
 
 
-def test_set_response_on_one_endpoint_keeps_stored_objects(openai_mock, client):
+def test_set_response_of_retrieve_does_not_change_the_object(openai_mock, client):
     file = add_file(client)
     openai_mock.files.retrieve.response = {"filename": "set.txt"}
     assert client.files.retrieve(file).filename == "set.txt"
     del openai_mock.files.retrieve.response
-    openai_mock.files.create.response = {"filename": "other.txt"}
-    other_file = add_file(client, name="b.txt")
-    assert {item.id: item.filename for item in client.files.list()} == {file: "a.txt", other_file: "other.txt"}
+    assert client.files.retrieve(file).filename == "a.txt"
+
+
+def test_set_response_of_create_is_stored(openai_mock, client):
+    openai_mock.files.create.response = {"filename": "set.txt"}
+    file = add_file(client)
+    assert client.files.retrieve(file).filename == "set.txt"
+    assert [item.filename for item in client.files.list()] == ["set.txt"]
+
+
+def test_set_response_of_delete_deletes_the_object(openai_mock, client):
+    file = add_file(client)
+    other_file = add_file(client)
     openai_mock.files.delete.response = {}
     client.files.delete(file)
     assert list(openai_mock.state["files"]) == [other_file]
-    assert client.files.retrieve(other_file).filename == "other.txt"
 
 
 def test_http_response_to_a_create_is_stored(openai_mock, client):
     openai_mock.files.create.response = httpx.Response(200, json=file_json("file-ready"))
-    assert client.files.retrieve(add_file(client)).filename == "a.txt"
+    file = add_file(client)
+    assert file == "file-ready"
+    assert client.files.retrieve(file).filename == "a.txt"
 
 
-def test_http_response_is_stored_according_to_the_request(openai_mock, create, client):
+def test_http_response_of_chat_is_stored_only_on_request(openai_mock, create, client):
     create.response = httpx.Response(200, json=chat_json())
-    chat = functools.partial(client.chat.completions.create, **CHAT_REQUEST)
-    chat(), chat(store=False)
+    client.chat.completions.create(**CHAT_REQUEST)
+    client.chat.completions.create(**CHAT_REQUEST, store=False)
     assert not openai_mock.state["chat.completions"]
-    assert chat(store=True).id in openai_mock.state["chat.completions"]
+    completion = client.chat.completions.create(**CHAT_REQUEST, store=True)
+    assert list(openai_mock.state["chat.completions"]) == [completion.id]
+
+
+def test_http_response_of_responses_is_stored_unless_refused(openai_mock):
     response = {"id": "resp_ready", "object": "response", "created_at": 1, "model": "m", "output": []}
     openai_mock.responses.create.response = httpx.Response(200, json=response)
     lenient_client().responses.create(**INPUT_REQUEST, store=False)
     assert not openai_mock.state["responses"]
     lenient_client().responses.create(**INPUT_REQUEST)
     assert list(openai_mock.state["responses"]) == ["resp_ready"]
+
+
+def test_http_response_of_another_service_is_not_stored(openai_mock):
     openai_mock.responses.create.response = httpx.Response(200, json={"id": 5, "output": "of some other service"})
     assert lenient_client().responses.create(**INPUT_REQUEST).id == 5
-    assert list(openai_mock.state["responses"]) == ["resp_ready"]
+    assert not openai_mock.state["responses"]
 
 
 def test_set_id_is_kept(openai_mock, client):
     openai_mock.responses.create.response = {"id": "resp_set"}
     openai_mock.files.create.response = {"id": "file-set"}
     for _ in range(2):
-        assert (client.responses.create(**INPUT_REQUEST).id, add_file(client)) == ("resp_set", "file-set")
+        assert client.responses.create(**INPUT_REQUEST).id == "resp_set"
+        assert add_file(client) == "file-set"
 
 
-def test_set_fields_override_derived_fields(openai_mock, client):
+def test_set_status_overrides_the_background_status(openai_mock, client):
     openai_mock.responses.create.response = {"status": "failed"}
     assert client.responses.create(**INPUT_REQUEST, background=True).status == "failed"
+
+
+def test_set_thread_id_overrides_the_created_thread(openai_mock, client):
     openai_mock.beta.threads.create_and_run.response = {"thread_id": "thread_set"}
     thread = {"messages": [{"role": "user", "content": "x"}]}
     run = client.beta.threads.create_and_run(assistant_id=add_assistant(client), thread=thread)
