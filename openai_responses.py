@@ -5034,10 +5034,22 @@ def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
         return True
     actual = obj[field]
     for key in keys:
-        if isinstance(actual, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
-            return _COMPARISONS[key](actual, float(value))
+        if isinstance(actual, (int, float)) and key in _COMPARISONS:
+            operand = _comparison_operand(key, value)
+            if operand is not None:
+                return _COMPARISONS[key](actual, operand)
         actual = actual.get(key) if isinstance(actual, dict) else None
     return actual == value or (actual is not None and _matches_value(value, actual))
+
+
+def _comparison_operand(comparison: str, text: str) -> float | list[float] | None:
+    """Return the number that a filter compares with, several separated by commas for `in` and `nin`, or None."""
+    compares_with_list = comparison in ("in", "nin")
+    numbers = text.split(",") if compares_with_list else [text]
+    if not all(re.fullmatch(r"-?\d+(\.\d+)?", number) for number in numbers):
+        return None
+    operands = [float(number) for number in numbers]
+    return operands if compares_with_list else operands[0]
 
 
 def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) -> int:
@@ -5644,9 +5656,10 @@ def _build_content_filter(source: str, content: Any, results: _JSON, *, blocked:
 
 
 def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
-    """Store a response with its input items, except with `store=False`, and add the items to its conversation.
+    """Store a response with its input items, except with `store=False`, and add its items to its conversation.
 
-    A response that runs in the background is reset to `queued`, unless the script sets its state.
+    A response that runs in the background is reset to `queued`, unless the script sets its state. Its items are added
+    when it is finished.
     """
     if call.body.get("store") is not False:
         _store_created(call, obj, script)
@@ -5655,20 +5668,30 @@ def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
         if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
             _run_in_background(call, obj)
-
-    conversation = _conversation_id(call)
-    if conversation:
-        for item in [*call.input_items, *obj["output"]]:
-            call.store["conversations.items"][conversation, item["id"]] = item
+            return
+    _add_to_conversation(call, call.store, obj["output"])
 
 
 def _run_in_background(call: _Call, obj: _JSON) -> None:
     """Reset a stored response to `queued`. The first retrieve sets it in progress, the second one finishes it."""
     initial_fields = _in_progress_fields(call)
     final_fields = {key: obj[key] for key in initial_fields}
+
+    def finish(store: StateStore, response: _JSON) -> _JSON:
+        _add_to_conversation(call, store, final_fields["output"])
+        return final_fields
+
     obj |= initial_fields
     obj["status"] = "queued"
-    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final_fields)
+    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, finish)
+
+
+def _add_to_conversation(call: _Call, store: StateStore, output: Iterable[_JSON]) -> None:
+    """Add the input items of a call and the output of its response to the conversation that the call names, if any."""
+    conversation = _conversation_id(call)
+    if conversation:
+        for item in [*call.input_items, *output]:
+            store["conversations.items"][conversation, item["id"]] = item
 
 
 def _in_progress_fields(call: _Call) -> _JSON:

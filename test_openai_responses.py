@@ -5580,7 +5580,10 @@ def test_set_text_ignores_max_tokens(create, client):
 # ======================================================================================================================
 
 
-# Arguments that name other objects, by the row that makes those; below a project, its own.
+# ---- the life cycle of objects ---------------------------------------------------------------------------------------
+
+
+# For parameters that refer to other objects: the endpoint that creates such an object.
 REFERENCE_PARAMS = {
     "assistant_id": "beta.assistants.create",
     "group_id": "admin.organization.groups.create",
@@ -5589,42 +5592,77 @@ REFERENCE_PARAMS = {
     "training_file": "files.create",
     "project_id": "admin.organization.projects.create",
 }
-# What a call needs besides what its signature requires.
+# Arguments that a create endpoint needs besides the required ones.
 EXTRA_ARGUMENTS = {
     "chat.completions.create": {"store": True},
     "beta.chat.completions.create": {"store": True},
     "admin.organization.projects.users.create": {"user_id": "user-1"},
     "vector_stores.file_batches.create": {"file_ids": ["files.create"]},
 }
-# Path parameters no call makes, and their values; users are there because somebody invited them.
+# Values of path parameters that no create endpoint returns.
 FIXED_PATH_PARAMS = {"fine_tuned_model_checkpoint": "ft:gpt-4o-mini:org::1:ckpt-step-1", "user_id": "user-1"}
-# Arguments that make the id, so that the same ones make no second object.
+# Arguments that determine the id of the object, so that the same arguments don't create a second object.
 ID_PARAMS = {"file_id", "group_id", "path", "role_id", "user_id"}
-# What an update changes: the first of these that it takes.
-UPDATE_VALUES = {"metadata": {"k": "v"}, "name": "renamed", "description": "changed", "role": "member"}
-UPDATE_VALUES |= {"threshold_amount": 7, "attributes": {"k": "v"}, "default_version": "1"}
+# Values for update endpoints. A test changes the first of these fields that the endpoint accepts.
+UPDATE_VALUES = {
+    "metadata": {"k": "v"},
+    "name": "renamed",
+    "description": "changed",
+    "role": "member",
+    "threshold_amount": 7,
+    "attributes": {"k": "v"},
+    "default_version": "1",
+}
 
 
 def creatable_resources():
-    """The resources with a create row, and any other row that holds what was created."""
+    """Yield the resources whose objects can be created, and then retrieved, listed, updated or deleted."""
     for name in ROWS:
         owner, _, method = name.rpartition(".")
+        if owner == "beta.agents.environments.files" and "beta.agents.environments.create" not in ROWS:
+            continue  # some releases have no endpoint that creates the parent
         others = {f"{owner}.{verb}" for verb in ("retrieve", "list", "delete", "update")}
         if method == "create" and others & ROWS.keys():
             yield owner
 
 
+def endpoint_of(resource, verb):
+    """Return the name of an endpoint of a resource, or None if the SDK has none."""
+    name = f"{resource}.{verb}"
+    if name not in ROWS:
+        return None
+    if verb == "retrieve" and ROWS[name].path == ROWS[f"{resource}.create"].path:
+        return None  # it returns a list, as `list` of other resources
+    return name
+
+
+def resources_with(*verbs):
+    """Return the creatable resources that have an endpoint for each verb."""
+    return [name for name in creatable_resources() if all(endpoint_of(name, verb) for verb in verbs)]
+
+
+def resources_with_generated_ids():
+    """Return the creatable resources whose ids don't depend on the arguments."""
+    found = []
+    for resource in creatable_resources():
+        create = f"{resource}.create"
+        arguments = {*required_params(create)[0], *EXTRA_ARGUMENTS.get(create, ())}
+        if not ID_PARAMS & arguments:
+            found.append(resource)
+    return found
+
+
 def path_params(name):
+    """Return the names of the path parameters of an endpoint."""
     return re.findall(r"{(\w+)}", ROWS[name].path)
 
 
 def sample_value(name, tp):
-    """A small value of a parameter's type."""
-    origin, args = typing.get_origin(tp), typing.get_args(tp)
+    """Return a small value of a parameter's type."""
+    origin = typing.get_origin(tp)
+    args = typing.get_args(tp)
     if hasattr(tp, "__required_keys__"):
-        hints = typing_extensions.get_type_hints(tp, include_extras=True)
-        required = (key for key in hints if tp.__total__ or typing.get_origin(hints[key]) is typing_extensions.Required)
-        return {key: sample_value(key, hints[key]) for key in required}
+        return sample_dict(tp)
     if origin in (typing_extensions.Required, typing.Annotated):
         return sample_value(name, args[0])
     if origin in (typing.Union, types.UnionType):
@@ -5638,46 +5676,65 @@ def sample_value(name, tp):
     return {str: f"https://example.com/{name}", int: 5, float: 0.5, bool: True, object: {}}[tp]
 
 
+def sample_dict(typed_dict):
+    """Return a dict with the required keys of a TypedDict."""
+    sample = {}
+    for key, hint in typing_extensions.get_type_hints(typed_dict, include_extras=True).items():
+        if typed_dict.__total__ or typing.get_origin(hint) is typing_extensions.Required:
+            sample[key] = sample_value(key, hint)
+    return sample
+
+
 def required_params(name):
-    """The parameters a row requires, of overloads those of the first, and their types; and all it takes."""
+    """Return the types of an endpoint's required parameters (of its first overload), and all its parameters."""
     owner, _, method = name.rpartition(".")
     function = getattr(type(lookup(sdk(), owner)), method)
     hints = typing.get_type_hints(inspect.unwrap(function))
     parameters = inspect.signature(inspect.unwrap(function)).parameters
     variants = inspect.getclosurevars(function).nonlocals.get("variants")
-    required = variants[0] if variants else [p.name for p in parameters.values() if p.default is p.empty]
+    if variants:
+        required = variants[0]
+    else:
+        required = [param.name for param in parameters.values() if param.default is param.empty]
     return {key: hints[key] for key in required if key not in ("self", *path_params(name))}, parameters
 
 
-def id_of(name, created):
-    """The id by which what a create answered is reached."""
-    owner = name.rpartition(".")[0]
-    created = created.data[0] if isinstance(getattr(created, "data", None), list) else created
-    rows = [f"{owner}.{verb}" for verb in ("retrieve", "delete") if f"{owner}.{verb}" in ROWS]
-    ids = [getattr(created, param, None) for row in rows for param in path_params(row)][-1:]
-    return (
-        next(filter(None, ids), None)
-        or getattr(created, "id", None)
-        or getattr(created, "path", None)
-        or created.role.id
-    )
+def id_of(create, created):
+    """Return the id by which other endpoints reach the object that a create endpoint answered with."""
+    owner = create.rpartition(".")[0]
+    if isinstance(getattr(created, "data", None), list):
+        created = created.data[0]
+    names = ["id", "path"]
+    for verb in ("retrieve", "delete"):
+        if f"{owner}.{verb}" in ROWS:
+            names = [*path_params(f"{owner}.{verb}")[-1:], *names]
+    for name in names:
+        if getattr(created, name, None):
+            return getattr(created, name)
+    return created.role.id
 
 
 class Scenario:
-    """Calls by dotted name, of a client of either kind, with arguments made up and references made first."""
+    """Calls endpoints by name with sample arguments, and creates the objects that the arguments refer to."""
 
     def __init__(self, openai_mock, client):
-        self.client, self.made = client, {}
+        self.client = client
+        self.references = {}
         user = {"id": "user-1", "object": "organization.user", "name": "U", "email": "u@example.com", "role": "reader"}
         openai_mock.state["admin.organization.users"]["user-1"] = user | {"added_at": 1, "created": 1}
 
     async def call(self, name, /, *path, **arguments):
-        return await awaited(lookup(self.client, name)(**dict(zip(path_params(name), path, strict=False)), **arguments))
+        path_arguments = dict(zip(path_params(name), path, strict=False))
+        return await awaited(lookup(self.client, name)(**path_arguments, **arguments))
 
     async def create(self, name, path):
-        arguments = {key: await self.argument(name, key, tp, path) for key, tp in required_params(name)[0].items()}
+        arguments = {}
+        for key, tp in required_params(name)[0].items():
+            arguments[key] = await self.argument(name, key, tp, path)
         for key, value in EXTRA_ARGUMENTS.get(name, {}).items():
-            arguments[key] = [await self.reference(item, ()) for item in value] if isinstance(value, list) else value
+            if isinstance(value, list):
+                value = [await self.reference(creator, ()) for creator in value]
+            arguments[key] = value
         return await self.call(name, *path, **arguments)
 
     async def argument(self, name, key, tp, path):
@@ -5689,87 +5746,165 @@ class Scenario:
             return await self.reference(REFERENCE_PARAMS[key], ())
         return FIXED_PATH_PARAMS.get(key) or sample_value(key, tp)
 
-    async def reference(self, name, path):
-        """The id of one object of a row: the first time it is made."""
-        if (name, path) not in self.made:
-            self.made[name, path] = id_of(name, await self.create(name, path))
-        return self.made[name, path]
+    async def reference(self, creator, path):
+        """Return the id of the one object that an endpoint creates for references, created on first use."""
+        if (creator, path) not in self.references:
+            self.references[creator, path] = id_of(creator, await self.create(creator, path))
+        return self.references[creator, path]
 
     async def parents(self, resource):
-        """The ids in the path of a resource's create row, each parent made below its own."""
-        params, path = path_params(f"{resource}.create"), ()
-        owners = [f"{resource.rsplit('.', i)[0]}.create" for i in range(resource.count("."), 0, -1)]
-        makers = [owner for owner in owners if owner in ROWS and len(path_params(owner)) < len(params)]
-        for param in params:
-            maker = next((m for m in reversed(makers) if len(path_params(m)) == len(path)), None)
-            path += (
-                (FIXED_PATH_PARAMS[param],)
-                if param in FIXED_PATH_PARAMS and maker is None
-                else (await self.reference(maker, path),)
-            )
+        """Return the ids in the path of a resource's create endpoint, and create each parent below its own parent."""
+        ancestors = [resource.rsplit(".", depth)[0] for depth in range(resource.count("."), 0, -1)]
+        creators = [f"{ancestor}.create" for ancestor in ancestors if f"{ancestor}.create" in ROWS]
+        path = ()
+        for param in path_params(f"{resource}.create"):
+            # the nearest ancestor whose path has as many ids as there are so far
+            candidates = [creator for creator in creators if len(path_params(creator)) == len(path)]
+            if candidates:
+                path += (await self.reference(candidates[-1], path),)
+            else:
+                path += (FIXED_PATH_PARAMS[param],)
         return path
 
 
-@pytest.mark.parametrize("resource", list(creatable_resources()))
-async def test_created_object_exists_until_deleted(openai_mock, resource, client_kind):
-    await check_life_cycle(Scenario(openai_mock, sdk(client_kind)), resource)
+class LifeCycle:
+    """A created object, and a check for each step of its life."""
+
+    def __init__(self, scenario, resource, path, id):
+        self.scenario = scenario
+        self.resource = resource
+        self.path = path
+        self.id = id
+        # checkpoints have no endpoint of their own, so any id of a checkpoint is accepted
+        self.parent_must_exist = bool(path) and "fine_tuned_model_checkpoint" not in path_params(f"{resource}.create")
+
+    @classmethod
+    async def start(cls, scenario, resource):
+        """Create an object of a resource, with its parents."""
+        path = await scenario.parents(resource)
+        created = await scenario.create(f"{resource}.create", path)
+        return cls(scenario, resource, path, id_of(f"{resource}.create", created))
+
+    async def create_another(self):
+        """Create a second object with the same parents, and return its id."""
+        create = f"{self.resource}.create"
+        return id_of(create, await self.scenario.create(create, self.path))
+
+    async def call(self, verb, *path, **arguments):
+        return await self.scenario.call(f"{self.resource}.{verb}", *path, **arguments)
+
+    async def listed_ids(self):
+        """Return the ids in the list of the resource."""
+        page = await self.call("list", *self.path)
+        return [id_of(f"{self.resource}.create", item) for item in page.data]
+
+    async def check_retrieve(self):
+        retrieved = await self.call("retrieve", *self.path, self.id)
+        assert id_of(f"{self.resource}.create", retrieved) == self.id
+        await self.check_not_found("retrieve")
+
+    async def check_list(self):
+        assert self.id in await self.listed_ids()
+        if self.parent_must_exist:
+            with pytest.raises(openai.NotFoundError):
+                await self.call("list", *self.path[:-1], UNKNOWN_ID)
+
+    async def check_update(self):
+        required, parameters = required_params(f"{self.resource}.update")
+        field = next(key for key in UPDATE_VALUES if key in parameters)
+        arguments = {key: sample_value(key, tp) for key, tp in required.items()} | {field: UPDATE_VALUES[field]}
+        updated = await self.call("update", *self.path, self.id, **arguments)
+        assert getattr(updated, field) == UPDATE_VALUES[field]
+        if endpoint_of(self.resource, "retrieve"):
+            retrieved = await self.call("retrieve", *self.path, self.id)
+            assert getattr(retrieved, field) == UPDATE_VALUES[field]
+        with pytest.raises(openai.NotFoundError):
+            await self.call("update", *self.path, UNKNOWN_ID, **arguments)
+
+    async def check_delete(self):
+        await self.check_not_found("delete")
+        deleted = await self.call("delete", *self.path, self.id)
+        assert getattr(deleted, "deleted", True) is True
+        for verb in ("retrieve", "delete"):
+            if endpoint_of(self.resource, verb):
+                with pytest.raises(openai.NotFoundError):
+                    await self.call(verb, *self.path, self.id)
+        if endpoint_of(self.resource, "list"):
+            assert self.id not in await self.listed_ids()
+
+    async def check_not_found(self, verb):
+        """Check that an unknown id, or an unknown id of the parent, gets the API's 404."""
+        with pytest.raises(openai.NotFoundError) as raised:
+            await self.call(verb, *self.path, UNKNOWN_ID)
+        assert UNKNOWN_ID in raised.value.body["message"]
+        assert raised.value.body.keys() == {"message", "type", "param", "code"}
+        if self.parent_must_exist:
+            with pytest.raises(openai.NotFoundError):
+                await self.call(verb, *self.path[:-1], UNKNOWN_ID, self.id)
+
+
+@pytest.fixture
+def scenario(openai_mock):
+    """Return a scenario with the synchronous client."""
+    return Scenario(openai_mock, sdk())
+
+
+@pytest.mark.parametrize("resource", resources_with_generated_ids())
+async def test_created_objects_have_different_ids(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    assert await life_cycle.create_another() != life_cycle.id
+
+
+@pytest.mark.parametrize("resource", resources_with("retrieve"))
+async def test_created_object_can_be_retrieved(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_retrieve()
+
+
+@pytest.mark.parametrize("resource", resources_with("list"))
+async def test_created_object_is_listed(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_list()
+
+
+@pytest.mark.parametrize("resource", resources_with("update"))
+async def test_created_object_can_be_updated(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_update()
+
+
+@pytest.mark.parametrize("resource", resources_with("delete"))
+async def test_created_object_can_be_deleted(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    await life_cycle.check_delete()
+
+
+@pytest.mark.parametrize(
+    "resource", [name for name in resources_with("delete", "list") if name in resources_with_generated_ids()]
+)
+async def test_deleting_an_object_keeps_the_others(scenario, resource):
+    life_cycle = await LifeCycle.start(scenario, resource)
+    other_id = await life_cycle.create_another()
+    await life_cycle.call("delete", *life_cycle.path, life_cycle.id)
+    remaining = await life_cycle.listed_ids()
+    assert other_id in remaining
+    assert life_cycle.id not in remaining
 
 
 async def check_life_cycle(scenario, resource):
-    """An object of a resource is made, looked at, changed and deleted, with what is refused on the way."""
-    if resource == "beta.agents.environments.files":  # whose parent some releases do not make
-        skip_if_missing("beta.agents.environments.create")
-    verbs = ("create", "retrieve", "list", "update", "delete")
-    create, retrieve, lists, update, delete = (
-        f"{resource}.{verb}" if f"{resource}.{verb}" in ROWS else None for verb in verbs
-    )
-    if retrieve and ROWS[retrieve].path == ROWS[create].path:  # a list by another name
-        retrieve = None
-    path = await scenario.parents(resource)
-    id = id_of(create, await scenario.create(create, path))
-    second_id = None
+    """Check every step in the life of one object of a resource."""
+    life_cycle = await LifeCycle.start(scenario, resource)
+    for verb in ("retrieve", "list", "update", "delete"):
+        if endpoint_of(resource, verb):
+            await getattr(life_cycle, f"check_{verb}")()
 
-    async def listed():
-        return [id_of(create, item) for item in (await scenario.call(lists, *path)).data]
 
-    if not ID_PARAMS & {*required_params(create)[0], *EXTRA_ARGUMENTS.get(create, ())}:
-        second_id = id_of(create, await scenario.create(create, path))
-        assert second_id != id
-    if retrieve:
-        assert id_of(create, await scenario.call(retrieve, *path, id)) == id
-    if lists:
-        assert id in await listed()
-    if update:
-        required, parameters = required_params(update)
-        field = next(key for key in UPDATE_VALUES if key in parameters)
-        arguments = {key: sample_value(key, tp) for key, tp in required.items()} | {field: UPDATE_VALUES[field]}
-        assert getattr(await scenario.call(update, *path, id, **arguments), field) == UPDATE_VALUES[field]
-        if retrieve:
-            assert getattr(await scenario.call(retrieve, *path, id), field) == UPDATE_VALUES[field]
-        with pytest.raises(openai.NotFoundError):
-            await scenario.call(update, *path, UNKNOWN_ID, **arguments)
-    # checkpoints have no call of their own, so any parent will do
-    parents_known = path and "fine_tuned_model_checkpoint" not in path_params(create)
-    for row in filter(None, (retrieve, delete)):
-        with pytest.raises(openai.NotFoundError) as caught:
-            await scenario.call(row, *path, UNKNOWN_ID)
-        assert UNKNOWN_ID in caught.value.body["message"]
-        assert caught.value.body.keys() == {"message", "type", "param", "code"}
-        if parents_known:
-            with pytest.raises(openai.NotFoundError):
-                await scenario.call(row, *path[:-1], UNKNOWN_ID, id)
-    if parents_known and lists:
-        with pytest.raises(openai.NotFoundError):
-            await scenario.call(lists, *path[:-1], UNKNOWN_ID)
-    if delete:
-        assert getattr(await scenario.call(delete, *path, id), "deleted", True) is True
-        for row in filter(None, (retrieve, delete)):
-            with pytest.raises(openai.NotFoundError):
-                await scenario.call(row, *path, id)
-        if lists:
-            remaining = await listed()
-            assert id not in remaining
-            assert second_id is None or second_id in remaining
+@pytest.mark.parametrize("resource", list(creatable_resources()))
+async def test_life_cycle_with_the_asynchronous_client(openai_mock, resource):
+    await check_life_cycle(Scenario(openai_mock, sdk("async")), resource)
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -5789,31 +5924,58 @@ async def check_life_cycle(scenario, resource):
         ({"before": 4, "limit": 2, "order": "asc"}, [2, 3], True),
         ({"after": 4, "before": 1}, [3, 2], False),
     ],
+    ids=str,
 )
 def test_lists_are_paged_by_order_limit_and_cursors(client, query, expected, has_more):
     ids = add_stores(client, 5)
-    page = client.vector_stores.list(**{k: ids[v] if k in ("after", "before") else v for k, v in query.items()})
-    assert [item.id for item in page.data] == [ids[i] for i in expected]
-    bounds = (ids[expected[0]], ids[expected[-1]]) if expected else (None, None)
-    assert (page.has_more, page.first_id, page.last_id) == (has_more, *bounds)
+    cursors = {name: ids[query[name]] for name in ("after", "before") if name in query}
+    page = client.vector_stores.list(**query | cursors)
+    expected_ids = [ids[position] for position in expected]
+    assert [item.id for item in page.data] == expected_ids
+    assert page.has_more is has_more
+    assert page.first_id == next(iter(expected_ids), None)
+    assert page.last_id == next(reversed(expected_ids), None)
 
 
 @requires("admin.organization.audit_logs.list")
 @pytest.mark.parametrize(
     "query, found",
     [
+        ("effective_at[eq]=2", ["log-2"]),
+        ("effective_at[ne]=2", ["log-1", "log-3"]),
         ("effective_at[gt]=1", ["log-2", "log-3"]),
+        ("effective_at[gte]=2", ["log-2", "log-3"]),
+        ("effective_at[lt]=3", ["log-1", "log-2"]),
+        ("effective_at[lte]=1.5", ["log-1"]),
         ("effective_at[gte]=2&effective_at[lt]=3", ["log-2"]),
         ("effective_at[gt]=soon", []),
+        ("effective_at[in]=2", ["log-2"]),
+        ("effective_at[in]=1,3", ["log-1", "log-3"]),
+        ("effective_at[in]=1,soon", []),
+        ("effective_at[nin]=2", ["log-1", "log-3"]),
+        ("effective_at=2", ["log-2"]),
         ("good=true", ["log-1", "log-3"]),
-        ("nothing[of]=theirs", ["log-1", "log-2", "log-3"]),
+        ("metadata[number]=2", ["log-2"]),
+        ("metadata[other]=2", []),
+        ("unknown[name]=2", ["log-1", "log-2", "log-3"]),
     ],
 )
 def test_lists_are_filtered_by_query_parameters(openai_mock, query, found):
-    logs = [{"id": f"log-{n}", "effective_at": n, "good": n != 2, "type": "x"} for n in (1, 2, 3)]
-    openai_mock.state["admin.organization.audit_logs"] = {log["id"]: log for log in logs}
+    logs = openai_mock.state["admin.organization.audit_logs"]
+    for number in (1, 2, 3):
+        log = {"id": f"log-{number}", "effective_at": number, "good": number != 2, "type": "x"}
+        logs[log["id"]] = log | {"metadata": {"number": str(number)}}
     answer = httpx.get(f"{BASE_URL}/organization/audit_logs?{query}").json()
     assert [log["id"] for log in answer["data"]] == found
+
+
+def test_vector_store_files_are_filtered_by_status(openai_mock, client):
+    store = add_store(client)
+    openai_mock.vector_stores.files.create.response = [{"status": "completed"}, {"status": "failed"}]
+    completed = client.vector_stores.files.create(store, file_id=add_file(client))
+    failed = client.vector_stores.files.create(store, file_id=add_file(client))
+    assert [file.id for file in client.vector_stores.files.list(store, filter="completed")] == [completed.id]
+    assert [file.id for file in client.vector_stores.files.list(store, filter="failed")] == [failed.id]
 
 
 @pytest.mark.parametrize("param, value", [("limit", 0), ("limit", -1), ("limit", 101), ("after", "x"), ("before", "x")])
@@ -5825,43 +5987,54 @@ def test_invalid_limits_and_unknown_cursors_are_rejected(client, param, value):
 
 
 async def test_auto_paging_over_thousands_of_objects(openai_mock, client):
-    store = openai_mock.state["vector_stores"][add_stores(client, 1)[0]]
-    expected = [f"vs_{i}" for i in range(2500)]
-    openai_mock.state["vector_stores"].clear()
-    openai_mock.state["vector_stores"].update({id: store | {"id": id} for id in expected})
+    stores = openai_mock.state["vector_stores"]
+    store = stores.pop(add_store(client))
+    expected = [f"vs_{number}" for number in range(2500)]
+    for id in expected:
+        stores[id] = store | {"id": id}
     assert [item.id for item in client.vector_stores.list(limit=100, order="asc")] == expected
     assert [item.id async for item in sdk("async").vector_stores.list(limit=100)] == expected[::-1]
 
 
-UNSTORED_LISTS = {"models.list", "vector_stores.files.content"}  # whose objects are not those of the state
 LIST_ENDPOINTS = [row.name for row in ROWS.values() if "Page[" in row.model and row.method == "GET"]
+UNSTORED_LISTS = ["models.list", "vector_stores.files.content"]  # their items are not objects of the state
 
 
-@pytest.mark.parametrize("name", [name for name in LIST_ENDPOINTS if not name.startswith("beta.chat.")])
+@pytest.mark.parametrize(
+    "name", [name for name in LIST_ENDPOINTS if name not in UNSTORED_LISTS and not name.startswith("beta.chat.")]
+)
 def test_every_list_links_to_its_next_page(openai_mock, name):
-    row, list_request = ROWS[name], functools.partial(request_of, ROWS[name])
+    row = ROWS[name]
     lookup(openai_mock, name).response = {"data": [{}]}
-    (default_item,) = openai_mock.router.handler(list_request()).json()["data"]
+    (default_item,) = openai_mock.router.handler(request_of(row)).json()["data"]
     del lookup(openai_mock, name).response
-    if name in UNSTORED_LISTS:
-        return
+    objects = openai_mock.state[resource_of(row)]
     parents = [f"{param}-1" for param in path_params(name)]
     for id in ("id-0", "id-1", "id-2"):
-        openai_mock.state[resource_of(row)][((*parents, id) if parents else id)] = default_item | {"id": id}
-    body = openai_mock.router.handler(list_request(limit="2", order="asc")).json()
+        key = (*parents, id) if parents else id
+        objects[key] = default_item | {"id": id}
+    body = openai_mock.router.handler(request_of(row, limit="2", order="asc")).json()
     assert [item["id"] for item in body["data"]] == ["id-0", "id-1"]
     assert body["has_more"] is True
     next_page = _sdk_type(row.model).construct(**body).next_page_info()
-    if not row.model.startswith("Page["):
-        assert next_page is not None
     cursor = "page" if "page" in next_page.params else "after"
-    second_page = openai_mock.router.handler(list_request(limit="2", order="asc", **{cursor: "id-1"})).json()
+    second_page = openai_mock.router.handler(request_of(row, limit="2", order="asc", **{cursor: "id-1"})).json()
     assert [item["id"] for item in second_page["data"]] == ["id-2"]
+    assert second_page["has_more"] is False
+
+
+@pytest.mark.parametrize("name", UNSTORED_LISTS)
+def test_set_list_is_returned(openai_mock, name):
+    lookup(openai_mock, name).response = {"data": [{}, {}]}
+    body = openai_mock.router.handler(request_of(ROWS[name])).json()
+    assert len(body["data"]) == 2
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_deleted_after_cursor_keeps_its_position(client, order):
-    ids = add_stores(client, 9) if order == "asc" else add_stores(client, 9)[::-1]
+    ids = add_stores(client, 9)
+    if order == "desc":
+        ids.reverse()
     page = client.vector_stores.list(limit=4, order=order)
     for id in ids[1:5]:
         client.vector_stores.delete(id)
@@ -5873,80 +6046,111 @@ def test_deleted_after_cursor_keeps_its_position(client, order):
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_deleted_before_cursor_keeps_its_position(client, order):
-    ids = add_stores(client, 6) if order == "asc" else add_stores(client, 6)[::-1]
-    for id in ids[2:4]:
-        client.vector_stores.delete(id)
-    listed = functools.partial(client.vector_stores.list, order=order)
-    assert [store.id for store in listed(before=ids[2]).data] == [store.id for store in listed(before=ids[3]).data]
-    assert [store.id for store in listed(before=ids[3], limit=1).data] == ids[1:2]
-    assert [store.id for store in listed(after=ids[2], before=ids[5]).data] == ids[4:5]
-    with pytest.raises(openai.BadRequestError) as raised:
-        listed(after=ids[4], before=ids[0])
+    ids = add_stores(client, 6)
+    if order == "desc":
+        ids.reverse()
+    client.vector_stores.delete(ids[2])
+    client.vector_stores.delete(ids[3])
+    list_stores = functools.partial(client.vector_stores.list, order=order)
+    assert [store.id for store in list_stores(before=ids[2]).data] == ids[:2]
+    assert [store.id for store in list_stores(before=ids[3]).data] == ids[:2]
+    assert [store.id for store in list_stores(before=ids[3], limit=1).data] == ids[1:2]
+    assert [store.id for store in list_stores(after=ids[2], before=ids[5]).data] == ids[4:5]
+    with pytest.raises(openai.BadRequestError, match="Invalid 'before'") as raised:
+        list_stores(after=ids[4], before=ids[0])
     assert raised.value.param == "before"
 
 
 def test_auto_paging_over_conversation_items(client):
-    conversation, numbers = client.conversations.create().id, [str(number) for number in range(45)]
-    for number in numbers:
-        message = {"type": "message", "role": "user", "content": number}
+    conversation = client.conversations.create().id
+    texts = [str(number) for number in range(45)]
+    for text in texts:
+        message = {"type": "message", "role": "user", "content": text}
         client.conversations.items.create(conversation, items=[message])
-    assert [item.content[0].text for item in client.conversations.items.list(conversation, order="asc")] == numbers
+    assert [item.content[0].text for item in client.conversations.items.list(conversation, order="asc")] == texts
+
+
+# ---- set responses and stored objects --------------------------------------------------------------------------------
 
 
 def test_null_clears_nullable_fields(client):
     store = client.vector_stores.create(name="n", expires_after={"anchor": "last_active_at", "days": 1})
     assert store.expires_at == store.created_at + 86400
     updated = client.vector_stores.update(store.id, expires_after=None)
-    assert (updated.expires_after, updated.name) == (None, "n")
+    assert updated.expires_after is None
+    assert updated.expires_at is None
+    assert updated.name == "n"
     assert client.vector_stores.retrieve(store.id).expires_after is None
 
 
-def test_set_response_on_one_endpoint_keeps_stored_objects(openai_mock, client):
+def test_set_response_of_retrieve_does_not_change_the_object(openai_mock, client):
     file = add_file(client)
     openai_mock.files.retrieve.response = {"filename": "set.txt"}
     assert client.files.retrieve(file).filename == "set.txt"
     del openai_mock.files.retrieve.response
-    openai_mock.files.create.response = {"filename": "other.txt"}
-    other_file = add_file(client, name="b.txt")
-    assert {item.id: item.filename for item in client.files.list()} == {file: "a.txt", other_file: "other.txt"}
+    assert client.files.retrieve(file).filename == "a.txt"
+
+
+def test_set_response_of_create_is_stored(openai_mock, client):
+    openai_mock.files.create.response = {"filename": "set.txt"}
+    file = add_file(client)
+    assert client.files.retrieve(file).filename == "set.txt"
+    assert [item.filename for item in client.files.list()] == ["set.txt"]
+
+
+def test_set_response_of_delete_deletes_the_object(openai_mock, client):
+    file = add_file(client)
+    other_file = add_file(client)
     openai_mock.files.delete.response = {}
     client.files.delete(file)
     assert list(openai_mock.state["files"]) == [other_file]
-    assert client.files.retrieve(other_file).filename == "other.txt"
 
 
 def test_http_response_to_a_create_is_stored(openai_mock, client):
     openai_mock.files.create.response = httpx.Response(200, json=file_json("file-ready"))
-    assert client.files.retrieve(add_file(client)).filename == "a.txt"
+    file = add_file(client)
+    assert file == "file-ready"
+    assert client.files.retrieve(file).filename == "a.txt"
 
 
-def test_http_response_is_stored_according_to_the_request(openai_mock, create, client):
+def test_http_response_of_chat_is_stored_only_on_request(openai_mock, create, client):
     create.response = httpx.Response(200, json=chat_json())
-    chat = functools.partial(client.chat.completions.create, **CHAT_REQUEST)
-    chat(), chat(store=False)
+    client.chat.completions.create(**CHAT_REQUEST)
+    client.chat.completions.create(**CHAT_REQUEST, store=False)
     assert not openai_mock.state["chat.completions"]
-    assert chat(store=True).id in openai_mock.state["chat.completions"]
+    completion = client.chat.completions.create(**CHAT_REQUEST, store=True)
+    assert list(openai_mock.state["chat.completions"]) == [completion.id]
+
+
+def test_http_response_of_responses_is_stored_unless_refused(openai_mock):
     response = {"id": "resp_ready", "object": "response", "created_at": 1, "model": "m", "output": []}
     openai_mock.responses.create.response = httpx.Response(200, json=response)
     lenient_client().responses.create(**INPUT_REQUEST, store=False)
     assert not openai_mock.state["responses"]
     lenient_client().responses.create(**INPUT_REQUEST)
     assert list(openai_mock.state["responses"]) == ["resp_ready"]
+
+
+def test_http_response_of_another_service_is_not_stored(openai_mock):
     openai_mock.responses.create.response = httpx.Response(200, json={"id": 5, "output": "of some other service"})
     assert lenient_client().responses.create(**INPUT_REQUEST).id == 5
-    assert list(openai_mock.state["responses"]) == ["resp_ready"]
+    assert not openai_mock.state["responses"]
 
 
 def test_set_id_is_kept(openai_mock, client):
     openai_mock.responses.create.response = {"id": "resp_set"}
     openai_mock.files.create.response = {"id": "file-set"}
     for _ in range(2):
-        assert (client.responses.create(**INPUT_REQUEST).id, add_file(client)) == ("resp_set", "file-set")
+        assert client.responses.create(**INPUT_REQUEST).id == "resp_set"
+        assert add_file(client) == "file-set"
 
 
-def test_set_fields_override_derived_fields(openai_mock, client):
+def test_set_status_overrides_the_background_status(openai_mock, client):
     openai_mock.responses.create.response = {"status": "failed"}
     assert client.responses.create(**INPUT_REQUEST, background=True).status == "failed"
+
+
+def test_set_thread_id_overrides_the_created_thread(openai_mock, client):
     openai_mock.beta.threads.create_and_run.response = {"thread_id": "thread_set"}
     thread = {"messages": [{"role": "user", "content": "x"}]}
     run = client.beta.threads.create_and_run(assistant_id=add_assistant(client), thread=thread)
@@ -6002,7 +6206,7 @@ def complete_upload(client, upload):
     return client.uploads.complete(upload.id, part_ids=[part.id])
 
 
-# The calls that create what is not finished at once: how to make one, and what moves it on.
+# For each endpoint whose objects are unfinished at first: how to create one, and the call that advances it.
 PROGRESS = {
     "batches.create": (
         lambda c: add_batch(c, batch_line("1"), batch_line("2", "/v1/nothing")),
@@ -6041,7 +6245,7 @@ PROGRESS = {
     ),
     "videos.remix": (lambda c: c.videos.remix(c.videos.create(prompt="p").id, prompt="p"), retrieve_video),
 }
-# What moves an object on that is cancelled.
+# The call that cancels an object, by the endpoint that creates it.
 CANCEL_CALLS = {
     "batches.create": lambda c, batch: c.batches.cancel(batch.id),
     "beta.threads.runs.create": lambda c, run: c.beta.threads.runs.cancel(run.id, thread_id=run.thread_id),
@@ -6053,7 +6257,10 @@ STATUS_FIELDS = {"status", "error", "incomplete_details", "last_error", "require
 
 
 def progress_of(monkeypatch, name, partial, cancel=None):
-    """An object as its creation and each later call show it, ten seconds apart, as JSON."""
+    """Return an object as its creation and five later calls, ten seconds apart, return it, as JSON.
+
+    cancel: the call that comes first after the creation, instead of one that advances the object.
+    """
     create, advance = PROGRESS[name]
     with OpenAIMock() as mock:
         lookup(mock, name).response = partial
@@ -6061,20 +6268,24 @@ def progress_of(monkeypatch, name, partial, cancel=None):
         objects = [create(sdk())]
         for number in range(1, 6):
             monkeypatch.setattr(time, "time", lambda now=2_000_000_000 + 10 * number: now)
-            objects.append((cancel if cancel and number == 1 else advance)(sdk(), objects[-1]))
+            call = cancel if cancel and number == 1 else advance
+            objects.append(call(sdk(), objects[-1]))
     return [obj.to_dict() for obj in objects]
 
 
 def changed_fields(objects):
-    """The fields that change over a life but those that are its state, each with its last value."""
+    """Return the last value of each field that changes during an object's life, without the fields of its status."""
     names = {name for obj in objects for name in obj} - STATUS_FIELDS
-    values = {name: [obj.get(name) for obj in objects] for name in sorted(names)}
-    non_null = {name: [item for item in history if item is not None] for name, history in values.items()}
-    return {name: non_null[name][-1] for name, history in values.items() if any(item != history[0] for item in history)}
+    changed = {}
+    for name in sorted(names):
+        values = [obj.get(name) for obj in objects]
+        if any(value != values[0] for value in values):
+            changed[name] = [value for value in values if value is not None][-1]
+    return changed
 
 
 def other_values(name, value):
-    """Values that a test may set instead of a value: of a dict, one for each figure in it."""
+    """Yield values that a test may set instead of a value: of a dict, one for each number in it."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(item, (dict, int)):
@@ -6083,8 +6294,10 @@ def other_values(name, value):
         yield []
     elif name == "service_tier":
         yield "flex"
+    elif isinstance(value, str):
+        yield f"{value}-set"
     else:
-        yield f"{value}-set" if isinstance(value, str) else value + 1000
+        yield value + 1000
 
 
 @pytest.mark.parametrize("name", sorted(PROGRESS.keys() & ROWS.keys()))
@@ -6095,30 +6308,27 @@ def test_set_fields_survive_progress(monkeypatch, name):
         for set_value in other_values(field, value):
             last = progress_of(monkeypatch, name, {field: set_value})[-1]
             assert contains(last[field], set_value), (field, set_value, last)
-            assert total_is_consistent(last[field], set_value), (field, set_value, last)
+            if isinstance(set_value, dict):
+                assert total_is_consistent(last[field], set_value), (field, set_value, last)
 
 
-def total_is_consistent(figures, set_figures):
-    """Return True if the total in a dict is the sum of the other figures, or was set, or there is none."""
-    total = next(
-        (name for name in ("total", "total_tokens") if isinstance(set_figures, dict) and name in figures), None
-    )
-    if total is None or total in set_figures:
-        return True
-    return 2 * figures[total] == sum(item for item in figures.values() if isinstance(item, int))
+def total_is_consistent(counts, set_counts):
+    """Return True if the total in a dict is the sum of the other counts, was set, or does not exist."""
+    for name in ("total", "total_tokens"):
+        if name in counts and name not in set_counts:
+            return 2 * counts[name] == sum(count for count in counts.values() if isinstance(count, int))
+    return True
 
 
 @pytest.mark.parametrize("name", ["batches.create", "beta.threads.runs.create"])
 def test_set_fields_survive_cancelling(monkeypatch, name):
     changed = changed_fields(progress_of(monkeypatch, name, {}, CANCEL_CALLS[name]))
+    assert changed
     for field, value in changed.items():
         for set_value in other_values(field, value):
-            objects = progress_of(monkeypatch, name, {field: set_value}, CANCEL_CALLS[name])
-            assert contains(objects[-1][field], set_value) and objects[-1]["status"] == "cancelled", (
-                field,
-                set_value,
-                objects,
-            )
+            last = progress_of(monkeypatch, name, {field: set_value}, CANCEL_CALLS[name])[-1]
+            assert contains(last[field], set_value), (field, set_value, last)
+            assert last["status"] == "cancelled"
 
 
 def test_progress_table_covers_all_calls_with_stages():
@@ -6269,7 +6479,7 @@ def test_any_sequence_of_calls_matches_a_dict_model(operations, order):
 
 
 class Operations(stateful.RuleBasedStateMachine):
-    """Random calls in random order: what is listed is what was made and not deleted, and counts agree."""
+    """Call endpoints in random order, and compare the lists and counts with a model of dicts."""
 
     files, stores, threads, conversations, batches = map(
         stateful.Bundle, ("files", "stores", "threads", "conversations", "batches")
@@ -6278,13 +6488,13 @@ class Operations(stateful.RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         state = {}
-        self.mocks = [OpenAIMock(state=state), OpenAIMock(state=state)]  # one state, asked by turns
-        self.sides = itertools.cycle(self.mocks)
+        self.mocks = [OpenAIMock(state=state), OpenAIMock(state=state)]  # they share a state, and answer in turn
+        self.next_mock = itertools.cycle(self.mocks)
         self.files_made, self.store_files, self.items, self.messages, self.batches_made = [], {}, {}, {}, {}
 
     def ask(self, method, path, body=None):
         request = httpx.Request(method, f"{BASE_URL}/{path}", **({"json": body} if method == "POST" else {}))
-        response = next(self.sides).router.handler(request)
+        response = next(self.next_mock).router.handler(request)
         assert response.status_code in (200, 400, 404), response.text
         return response.json()
 
@@ -6365,7 +6575,8 @@ class Operations(stateful.RuleBasedStateMachine):
 
     @stateful.rule(id=batches)
     def look_at_batch(self, id):
-        batch, (status, lines) = self.ask("GET", f"batches/{id}"), self.batches_made[id]
+        batch = self.ask("GET", f"batches/{id}")
+        status, lines = self.batches_made[id]
         next_statuses = {"validating": "in_progress", "in_progress": "completed", "cancelling": "cancelled"}
         self.batches_made[id][0] = next_statuses.get(status, status)
         assert batch["status"] == self.batches_made[id][0]
@@ -6406,7 +6617,7 @@ def test_operations_in_any_order():
 
 
 @pytest.mark.parametrize(
-    "words, call",
+    "message, call",
     [
         (
             "No such FileBatch object: x",
@@ -6423,37 +6634,59 @@ def test_operations_in_any_order():
         ("The model 'x' does not exist", lambda c: c.models.retrieve("x")),
     ],
 )
-def test_missing_object_errors_match_the_api_message(client, words, call):
-    with pytest.raises(openai.NotFoundError) as caught:
+def test_missing_object_errors_match_the_api_message(client, message, call):
+    with pytest.raises(openai.NotFoundError) as raised:
         call(client)
-    assert caught.value.body["message"] == words
-    assert caught.value.type == "invalid_request_error"
+    assert raised.value.body["message"] == message
+    assert raised.value.type == "invalid_request_error"
 
 
 @pytest.mark.parametrize(
-    "name, most, order",
+    "name, order, default_limit, max_limit",
     [
-        pytest.param("admin.organization.users.list", 100, "asc", marks=requires("admin.organization.users.list")),
-        pytest.param("admin.organization.groups.list", 1000, "asc", marks=requires("admin.organization.groups.list")),
-        pytest.param("admin.organization.roles.list", 1000, "asc", marks=requires("admin.organization.roles.list")),
+        ("files.list", "desc", 10_000, 10_000),
+        ("vector_stores.list", "desc", 20, 100),
+        ("chat.completions.list", "asc", 20, 100),
+        ("evals.list", "asc", 20, 100),
+        ("fine_tuning.jobs.list", "desc", 20, 100),
+        ("fine_tuning.jobs.checkpoints.list", "desc", 10, 100),
+        pytest.param("admin.organization.users.list", "asc", 20, 100, marks=requires("admin.organization.users.list")),
         pytest.param(
-            "admin.organization.certificates.list", 100, "desc", marks=requires("admin.organization.certificates.list")
+            "admin.organization.groups.list", "asc", 100, 1000, marks=requires("admin.organization.groups.list")
         ),
-        ("fine_tuning.jobs.list", 100, "desc"),
+        pytest.param(
+            "admin.organization.roles.list", "asc", 1000, 1000, marks=requires("admin.organization.roles.list")
+        ),
+        pytest.param(
+            "admin.organization.certificates.list",
+            "desc",
+            20,
+            100,
+            marks=requires("admin.organization.certificates.list"),
+        ),
     ],
 )
-def test_lists_have_the_api_page_limit_and_order(openai_mock, name, most, order):
-    list_objects = functools.partial(sent, openai_mock, name, {})
-    assert list_objects(limit=most).status_code == 200
-    assert list_objects(limit=most + 1).status_code == 400
+def test_lists_have_the_api_page_limit_and_order(openai_mock, name, order, default_limit, max_limit):
     objects = openai_mock.state[resource_of(ROWS[name])]
-    objects |= {id: {"id": id} for id in ("a-1", "b-1")}
-    ids = [item["id"] for item in list_objects().json()["data"] if item["id"] in objects]
-    assert ids == sorted(objects, reverse=order == "desc")
+    ids = [f"id-{number}" for number in range(default_limit + 1)]
+    parents = [f"{param}-1" for param in path_params(name)]
+    for id in ids:
+        objects[(*parents, id) if parents else id] = {"id": id}
+    if order == "desc":
+        ids.reverse()
+    page = sent(openai_mock, name, {}).json()
+    listed = [item["id"] for item in page["data"]]
+    assert page["has_more"] is True
+    assert len(listed) == default_limit
+    added = [id for id in listed if id in ids]  # the list of roles begins with the predefined ones
+    assert added
+    assert added == ids[: len(added)]
+    assert sent(openai_mock, name, {}, limit=max_limit).status_code == 200
+    assert sent(openai_mock, name, {}, limit=max_limit + 1).status_code == 400
 
 
 @pytest.mark.parametrize(
-    "call, words",
+    "call, message",
     [
         (lambda c: c.files.list(order="sideways"), "Invalid 'order': expected 'asc' or 'desc', but got 'sideways'."),
         (lambda c: c.files.list(limit=0), "Invalid 'limit': expected an integer between 1 and 10000"),
@@ -6464,14 +6697,13 @@ def test_lists_have_the_api_page_limit_and_order(openai_mock, name, most, order)
         (lambda c: c.responses.cancel(c.responses.create(**INPUT_REQUEST).id), "Only background responses"),
     ],
 )
-def test_invalid_requests_get_the_api_error(client, call, words):
-    with pytest.raises(openai.BadRequestError) as raised:
+def test_invalid_requests_get_the_api_error(client, call, message):
+    with pytest.raises(openai.BadRequestError, match=re.escape(message)):
         call(client)
-    assert words in raised.value.body["message"]
 
 
 def search(client, filters):
-    """A search of a file with an attribute `n`, which is a text."""
+    """Search a vector store with one file, whose attribute `n` is a string."""
     store = add_store(client)
     client.vector_stores.files.create(store, file_id=add_file(client), attributes={"n": "text"})
     return client.vector_stores.search(store, query="x", filters=filters)
@@ -6516,10 +6748,12 @@ def test_objects_expire_by_time(client, monkeypatch):
 
 
 def test_file_content_round_trips_unchanged(client):
-    data, expiry = b"\r\n--x\r\n\x00\xff" + bytes(range(256)), {"anchor": "created_at", "seconds": 3600}
-    file = client.files.create(file=("a.bin", data), purpose="vision", expires_after=expiry)
-    assert (file.bytes, file.filename, file.purpose, file.status) == (len(data), "a.bin", "vision", "processed")
-    assert file.expires_at == file.created_at + 3600
+    data = b"\r\n--x\r\n\x00\xff" + bytes(range(256))
+    file = client.files.create(file=("a.bin", data), purpose="vision")
+    assert file.bytes == len(data)
+    assert file.filename == "a.bin"
+    assert file.purpose == "vision"
+    assert file.status == "processed"
     assert client.files.content(file.id).read() == data
     assert client.files.wait_for_processing(file.id) == file
 
@@ -6529,66 +6763,140 @@ def test_file_names_may_be_non_ascii(client, name):
     assert client.files.create(file=(name, b"x"), purpose="vision").filename == name
 
 
-def test_files_are_filtered_by_purpose_and_deleted_with_content(client):
-    first, second = add_file(client), add_file(client, purpose="batch")
+def test_files_are_listed_by_purpose(client):
+    first = add_file(client)
+    second = add_file(client, purpose="batch")
     assert [file.id for file in client.files.list(purpose="batch")] == [second]
     assert [file.id for file in client.files.list(order="asc")] == [first, second]
-    assert client.files.delete(first).deleted
-    with pytest.raises(openai.NotFoundError, match="No such File object:"):
-        client.files.content(first)
+    assert [file.id for file in client.files.list()] == [second, first]
+
+
+def test_deleted_file_has_no_content(client):
+    file = add_file(client)
+    assert client.files.delete(file).deleted
+    with pytest.raises(openai.NotFoundError, match=f"No such File object: {file}") as raised:
+        client.files.content(file)
+    assert raised.value.param == "id"
+
+
+def test_deleted_file_is_removed_from_its_vector_stores(client):
+    file = add_file(client)
+    other_file = add_file(client)
+    store = client.vector_stores.create(file_ids=[file, other_file]).id
+    client.files.delete(file)
+    assert [item.id for item in client.vector_stores.files.list(store)] == [other_file]
+
+
+@pytest.mark.parametrize(
+    "purpose, expires_after, seconds",
+    [
+        ("assistants", openai.omit, None),
+        ("batch", openai.omit, 30 * 86400),
+        ("batch", {"anchor": "created_at", "seconds": 3600}, 3600),
+        ("user_data", {"anchor": "created_at", "seconds": 7200}, 7200),
+    ],
+    ids=["never", "batch files after 30 days", "batch file on request", "other file on request"],
+)
+def test_file_expiry(client, purpose, expires_after, seconds):
+    file = client.files.create(file=b"x", purpose=purpose, expires_after=expires_after)
+    expires_at = None if seconds is None else file.created_at + seconds
+    assert file.expires_at == expires_at
+
+
+@pytest.mark.parametrize(
+    "size, content", [(7, b"mock file content"), (0, b""), (None, b"")], ids=["with size", "empty", "without size"]
+)
+def test_content_of_a_file_without_stored_bytes(openai_mock, client, size, content):
+    openai_mock.state["files"]["file-1"] = file_json("file-1") | {"bytes": size}
+    assert client.files.content("file-1").read() == content
+
+
+def create_upload(client, **options):
+    settings = {"bytes": 6, "filename": "u.txt", "mime_type": "text/plain", "purpose": "batch"} | options
+    return client.uploads.create(**settings)
+
+
+def test_new_upload_is_pending(client):
+    upload = create_upload(client)
+    assert upload.status == "pending"
+    assert upload.file is None
+    assert upload.bytes == 6
+    assert upload.filename == "u.txt"
+    assert upload.purpose == "batch"
+
+
+def test_upload_expires_on_request(client):
+    upload = create_upload(client, expires_after={"anchor": "created_at", "seconds": 7200})
+    assert upload.expires_at == upload.created_at + 7200
 
 
 def test_upload_parts_are_joined_in_part_ids_order(client):
-    upload = client.uploads.create(bytes=6, filename="u.txt", mime_type="text/plain", purpose="batch")
-    parts = [client.uploads.parts.create(upload.id, data=data).id for data in (b"def", b"abc")]
+    upload = create_upload(client)
+    second_part = client.uploads.parts.create(upload.id, data=b"def")
+    first_part = client.uploads.parts.create(upload.id, data=b"abc")
+    assert second_part.id.startswith("part_")
+    assert second_part.upload_id == upload.id
     md5 = hashlib.md5(b"abcdef").hexdigest()
-    wrong_requests = ("bytes", parts[:1], {}), ("part_ids", [*parts, "part_x"], {}), ("md5", parts, {"md5": md5})
-    for param, ids, options in wrong_requests:
-        with pytest.raises(openai.BadRequestError) as raised:
-            client.uploads.complete(upload.id, part_ids=ids, **options)
-        assert raised.value.param == param
-    completed = client.uploads.complete(upload.id, part_ids=parts[::-1], md5=md5)
-    assert (completed.status, completed.file.bytes, completed.file.filename, completed.file.purpose) == (
-        "completed",
-        6,
-        "u.txt",
-        "batch",
-    )
-    assert client.files.content(completed.file.id).read() == b"abcdef"
-    assert client.files.retrieve(completed.file.id) == completed.file
-    with pytest.raises(
-        openai.BadRequestError, match="Upload upload_000000000000000000000001 is completed and takes no more changes"
-    ):
-        client.uploads.parts.create(upload.id, data=b"x")
+    completed = client.uploads.complete(upload.id, part_ids=[first_part.id, second_part.id], md5=md5)
+    assert completed.status == "completed"
+    file = completed.file
+    assert file.id.startswith("file-")
+    assert file.bytes == 6
+    assert file.filename == "u.txt"
+    assert file.purpose == "batch"
+    assert client.files.content(file.id).read() == b"abcdef"
+    assert client.files.retrieve(file.id) == file
 
 
-def test_cancelled_upload_rejects_further_calls(client):
-    upload = client.uploads.create(bytes=1, filename="u.txt", mime_type="text/plain", purpose="batch")
-    assert client.uploads.cancel(upload.id).status == "cancelled"
-    with pytest.raises(
-        openai.BadRequestError, match="Upload upload_000000000000000000000001 is cancelled and takes no more changes"
-    ):
+@pytest.mark.parametrize(
+    "part_ids, md5, param, message",
+    [
+        (["part_1"], openai.omit, "bytes", "Expected 6 bytes, but the parts have 3."),
+        (["part_1", "part_x"], openai.omit, "part_ids", "No such Part object: part_x"),
+        (["part_1", "part_1"], "0" * 32, "md5", "The md5 checksum of the parts is not the one given."),
+    ],
+    ids=["size", "unknown part", "checksum"],
+)
+def test_upload_is_not_completed_with_wrong_parts(openai_mock, client, part_ids, md5, param, message):
+    openai_mock.uploads.parts.create.response = {"id": "part_1"}
+    upload = create_upload(client)
+    client.uploads.parts.create(upload.id, data=b"abc")
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.uploads.complete(upload.id, part_ids=part_ids, md5=md5)
+    assert raised.value.param == param
+    assert raised.value.body["message"] == message
+    assert client.uploads.complete(upload.id, part_ids=["part_1", "part_1"]).status == "completed"
+
+
+@pytest.mark.parametrize("status", ["completed", "cancelled"])
+def test_finished_upload_rejects_further_calls(client, status):
+    upload = create_upload(client, bytes=0)
+    if status == "completed":
+        finished = client.uploads.complete(upload.id, part_ids=[])
+    else:
+        finished = client.uploads.cancel(upload.id)
+    assert finished.status == status
+    message = f"Upload {upload.id} is {status} and takes no more changes"
+    with pytest.raises(openai.BadRequestError, match=message):
         client.uploads.parts.create(upload.id, data=b"x")
-    with pytest.raises(
-        openai.BadRequestError, match="Upload upload_000000000000000000000001 is cancelled and takes no more changes"
-    ):
+    with pytest.raises(openai.BadRequestError, match=message):
         client.uploads.complete(upload.id, part_ids=[])
+    with pytest.raises(openai.BadRequestError, match=message):
+        client.uploads.cancel(upload.id)
+
+
+def test_part_of_an_unknown_upload_is_rejected(client):
     with pytest.raises(openai.NotFoundError, match="No such Upload object: upload_x"):
         client.uploads.parts.create("upload_x", data=b"x")
 
 
-def test_upload_file_chunked(openai_mock, client):
+async def test_upload_file_chunked(openai_mock, either_client):
     data = bytes(range(256)) * 4
     options = {"filename": "u.bin", "mime_type": "text/plain", "purpose": "batch", "bytes": len(data), "part_size": 100}
-
-    async def scene(client):
-        return await awaited(client.uploads.upload_file_chunked(file=data, **options))
-
-    for kind in ("sync", "async"):
-        upload = run_with_client(kind, scene)
-        assert upload.status == "completed"
-        assert client.files.content(upload.file.id).read() == data
-    assert openai_mock.uploads.parts.create.route.call_count == 22
+    upload = await awaited(either_client.uploads.upload_file_chunked(file=data, **options))
+    assert upload.status == "completed"
+    assert openai_mock.state["files.content"][upload.file.id] == data
+    assert openai_mock.uploads.parts.create.route.call_count == 11
 
 
 # ======================================================================================================================
@@ -6596,30 +6904,141 @@ def test_upload_file_chunked(openai_mock, client):
 # ======================================================================================================================
 
 
-def test_previous_response_carries_the_conversation_on(openai_mock, client):
-    def answer(request, conversation):
-        contents = [item["content"] for item in conversation]
-        return " ".join(content if isinstance(content, str) else content[0]["text"] for content in contents)
+def echo_conversation(request, conversation):
+    """Answer with the texts of the conversation, as a response function."""
+    contents = [item["content"] for item in conversation]
+    return " ".join(content if isinstance(content, str) else content[0]["text"] for content in contents)
 
-    openai_mock.responses.create.response = answer
+
+def test_previous_response_continues_the_conversation(openai_mock, client):
+    openai_mock.responses.create.response = echo_conversation
     create = functools.partial(client.responses.create, model="gpt-4o")
     first = create(input="a")
     second = create(input=[{"role": "user", "content": "b"}], previous_response_id=first.id)
-    assert (second.output_text, second.previous_response_id) == ("a a b", first.id)
-    assert create(input="c", previous_response_id=second.id).output_text == "a a b a a b c"
-    assert second.usage.input_tokens > first.usage.input_tokens
+    third = create(input="c", previous_response_id=second.id)
+    assert second.output_text == "a a b"
+    assert second.previous_response_id == first.id
+    assert third.output_text == "a a b a a b c"
     assert client.responses.retrieve(second.id) == second
-    items = client.responses.input_items.list(second.id).data
-    assert [(item.role, item.content[0].text) for item in items] == [("user", "b")]
+    (item,) = client.responses.input_items.list(second.id).data
+    assert item.role == "user"
+    assert item.content[0].text == "b"
 
 
-DEFERRED_TOOLS = [FUNCTION_TOOL | {"defer_loading": True}, FUNCTION_TOOL | {"name": "g"}, {"type": "tool_search"}]
-PROGRAM_TOOLS = [FUNCTION_TOOL | {"allowed_callers": ["programmatic"]}, {"type": "programmatic_tool_calling"}]
-CLIENT_TOOL_SEARCH = {"type": "tool_search", "execution": "client", "parameters": CITY_SCHEMA}
+def test_previous_response_continues_its_stored_conversation(openai_mock, client):
+    openai_mock.responses.create.response = ["c", echo_conversation]
+    conversation = client.conversations.create(items=[{"role": "user", "content": "a"}])
+    first = client.responses.create(model="gpt-4o", input="b", conversation=conversation.id)
+    second = client.responses.create(model="gpt-4o", input="d", previous_response_id=first.id)
+    assert second.output_text == "a b c d"
+
+
+def test_response_chain_may_be_a_loop(openai_mock, client):
+    openai_mock.responses.create.response = ["b", echo_conversation]
+    first = client.responses.create(model="gpt-4o", input="a")
+    openai_mock.state["responses"][first.id]["previous_response_id"] = first.id
+    second = client.responses.create(model="gpt-4o", input="c", previous_response_id=first.id)
+    assert second.output_text == "a b c"
+
+
+def test_response_usage_counts_all_text(openai_mock, client):
+    openai_mock.responses.create.response = ["x" * 20, "y" * 8]
+    first = client.responses.create(model="gpt-4o", input="i" * 400, instructions="i" * 40)
+    assert first.usage.input_tokens == 110
+    assert first.usage.output_tokens == 5
+    assert first.usage.total_tokens == 115
+    second = client.responses.create(model="gpt-4o", input="i" * 4, previous_response_id=first.id)
+    assert second.usage.input_tokens == 106
+    assert second.usage.output_tokens == 2
 
 
 @pytest.mark.parametrize(
-    "part, shown, include",
+    "tool", [RESPONSES_TOOL | {"strict": False}, {"type": "custom", "name": "get_weather"}], ids=["function", "custom"]
+)
+def test_response_usage_counts_tool_calls(openai_mock, client, tool):
+    openai_mock.responses.create.response = tool_call("get_weather", "x" * 400)
+    response = client.responses.create(**INPUT_REQUEST, tools=[tool])
+    assert response.usage.output_tokens == 100
+
+
+@requires("responses.input_tokens.count")
+@pytest.mark.parametrize(
+    "input",
+    [
+        "x" * 400,
+        [{"role": "user", "content": "x" * 400}],
+        [{"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "x" * 400}],
+        [{"type": "custom_tool_call", "call_id": "call_1", "name": "f", "input": "x" * 400}],
+    ],
+    ids=["text", "message", "function call", "custom tool call"],
+)
+def test_input_tokens_are_counted(client, input):
+    assert client.responses.input_tokens.count(model="gpt-4o", input=input).input_tokens == 100
+
+
+@requires("responses.input_tokens.count")
+def test_input_tokens_include_the_previous_response(openai_mock, client):
+    openai_mock.responses.create.response = "x" * 40
+    previous = client.responses.create(model="gpt-4o", input="x" * 40)
+    count = client.responses.input_tokens.count(model="gpt-4o", input="x" * 40, previous_response_id=previous.id)
+    assert count.input_tokens == 30
+
+
+@requires("responses.compact")
+def test_compacted_response_has_user_messages_and_a_compaction(client):
+    first = client.responses.create(model="gpt-4o", input="first words")
+    compacted = client.responses.compact(model="gpt-4o", previous_response_id=first.id, input="more")
+    first_message, second_message, compaction = compacted.output
+    (first_input,) = client.responses.input_items.list(first.id).data
+    assert first_message.id == first_input.id
+    assert first_message.role == "assistant"
+    assert first_message.content[0].text == "first words"
+    assert second_message.content[0].text == "more"
+    assert compaction.type == "compaction"
+
+
+@pytest.mark.skipif("mode" not in openai.types.Reasoning.model_fields, reason="this SDK has no reasoning modes")
+@pytest.mark.parametrize(
+    "model, reasoning, top_p, retention",
+    [
+        ("gpt-4o", {"context": None, "effort": None}, 1.0, "in_memory"),
+        ("gpt-5-chat-latest", {"context": None, "effort": None}, 1.0, "in_memory"),
+        ("gpt-5", {"context": "current_turn", "effort": "medium", "mode": "standard"}, 1.0, "in_memory"),
+        ("o3", {"context": "current_turn", "effort": "medium", "mode": "standard"}, 1.0, "in_memory"),
+        ("computer-use", {"context": "current_turn", "effort": "medium", "mode": "standard"}, 1.0, "in_memory"),
+        ("gpt-5.1", {"context": "current_turn", "effort": "none", "mode": "standard"}, 1.0, "in_memory"),
+        ("gpt-5.2", {"context": "current_turn", "effort": "none", "mode": "standard"}, 0.98, "24h"),
+        ("gpt-5.4", {"context": "current_turn", "effort": "none", "mode": "standard"}, 0.98, "24h"),
+        ("gpt-5.5", {"context": "current_turn", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
+        ("gpt-5.6", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
+        ("gpt-5.10", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
+    ],
+)
+def test_response_defaults_depend_on_the_model(client, model, reasoning, top_p, retention):
+    response = client.responses.create(model=model, input="Hi").to_dict()
+    assert response["reasoning"] == reasoning | {"summary": None}
+    assert response["top_p"] == top_p
+    assert response["prompt_cache_retention"] == retention
+
+
+def test_failed_response_has_no_output(openai_mock, client):
+    openai_mock.responses.create.response = {"error": {"code": "server_error", "message": "sorry"}}
+    response = client.responses.create(**INPUT_REQUEST)
+    assert response.output == []
+    assert response.usage is None
+    assert response.completed_at is None
+
+
+def test_incomplete_response_keeps_its_output(openai_mock, client):
+    openai_mock.responses.create.response = {"incomplete_details": {"reason": "max_output_tokens"}}
+    response = client.responses.create(**INPUT_REQUEST)
+    assert response.output_text == "This is a mock response."
+    assert response.usage.output_tokens == 6
+    assert response.completed_at is None
+
+
+@pytest.mark.parametrize(
+    "part, listed, include",
     [
         (
             {"type": "input_file", "filename": "a.pdf", "file_data": "QQ=="},
@@ -6634,112 +7053,311 @@ CLIENT_TOOL_SEARCH = {"type": "tool_search", "execution": "client", "parameters"
         ),
         ({"type": "input_image", "detail": "low", "file_id": "file-1"}, {"file_id": "file-1"}, ()),
     ],
+    ids=["file", "image", "image with its URL", "image by file id"],
 )
-def test_input_items_are_listed_without_file_data(client, part, shown, include):
+def test_input_items_are_listed_without_file_data(client, part, listed, include):
     response = client.responses.create(model="gpt-4o", input=[{"role": "user", "content": [part]}])
     (item,) = client.responses.input_items.list(response.id, include=include).data
-    (returned,) = item.to_dict()["content"]
-    assert contains(returned, shown)
-    assert "file_data" not in returned
+    (listed_part,) = item.to_dict()["content"]
+    assert contains(listed_part, listed)
+    assert "file_data" not in listed_part
 
 
-OUTPUT_ITEMS = (
-    ("reasoning", {}, {"summary": [], "content": []}, ("status",)),
-    ("mcp_list_tools", {}, {"server_label": "maps", "tools": [{"annotations": {"read_only": False}}]}, ()),
-    ("mcp_call", {}, {"server_label": "maps", "error": None, "approval_request_id": None}, ()),
-    ("web_search_call", {}, {"action": {"type": "search", "query": "Hi", "queries": ["Hi"]}}, ()),
-    ("code_interpreter_call", {}, {"code": "print(42)", "outputs": None}, ()),
-    (
-        "code_interpreter_call",
-        {"include": ["code_interpreter_call.outputs"]},
-        {"outputs": [{"type": "logs", "logs": "42\n"}]},
-        (),
-    ),
-    ("image_generation_call", {}, {"quality": "low", "size": "1024x1024", "background": "opaque"}, ()),
-    ("shell_call", {}, {"action": {"commands": ["ls"], "timeout_ms": None}}, ()),
-    ("shell_call_output", {}, {"output": [{"outcome": {"type": "exit", "exit_code": 0}}]}, ()),
-    ("file_search_call", {}, {"queries": ["Hi"], "results": None}, ()),
-    ("file_search_call", {"include": ["file_search_call.results"]}, {"results": []}, ()),
-    ("computer_call", {}, {"action": {"type": "click", "x": 0}}, ()),
-    ("reasoning", {"reasoning": {"summary": "auto"}}, {"summary": [{"type": "summary_text"}]}, ()),
-    (
-        "web_search_call",
-        {"include": ["web_search_call.action.sources"]},
-        {"action": {"query": "Hi", "sources": [{"type": "url"}]}},
-        (),
-    ),
-    (
-        "mcp_call",
-        {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
-        {"approval_request_id": "mcpr_1"},
-        (),
-    ),
-    ("function_call", {"tools": PROGRAM_TOOLS}, {"status": "in_progress", "caller": {"type": "program"}}, ()),
-    ("function_call", {"tools": [FUNCTION_TOOL]}, {"status": "completed"}, ("caller",)),
-    ("tool_search_call", {"tools": DEFERRED_TOOLS}, {"arguments": {"paths": ["f"]}, "call_id": None}, ()),
-    ("tool_search_output", {"tools": DEFERRED_TOOLS}, {"tools": [{"name": "f", "defer_loading": True}]}, ()),
-    ("tool_search_call", {"tools": [CLIENT_TOOL_SEARCH]}, {"arguments": {"city": "text"}, "execution": "client"}, ()),
+EMPTY_SCHEMA = {"type": "object", "properties": {}}
+DEFAULT_ITEMS = {
+    "apply_patch_call": {
+        "operation": {"type": "create_file", "path": "/mnt/data/file.txt", "diff": "diff"},
+        "status": "completed",
+    },
+    "code_interpreter_call": {"code": "print(42)", "outputs": None, "status": "completed"},
+    "compaction": {"encrypted_content": "encrypted_content"},
+    "computer_call": {
+        "action": {"type": "click", "button": "left", "x": 0, "y": 0},
+        "pending_safety_checks": [],
+        "status": "completed",
+    },
+    "custom_tool_call": {"name": "", "input": "input"},
+    "file_search_call": {"queries": ["Hi"], "results": None, "status": "completed"},
+    "function_call": {"name": "", "arguments": "{}", "status": "completed"},
+    "image_generation_call": {
+        "background": "opaque",
+        "output_format": "png",
+        "quality": "high",
+        "revised_prompt": "This is a mock response.",
+        "size": "1024x1024",
+        "status": "completed",
+    },
+    "local_shell_call": {"action": {"type": "exec", "command": ["ls"], "env": {}}, "status": "completed"},
+    "mcp_approval_request": {"name": "", "arguments": "{}", "server_label": "server_label"},
+    "mcp_call": {
+        "name": "",
+        "arguments": "{}",
+        "server_label": "server_label",
+        "approval_request_id": None,
+        "error": None,
+        "output": "This is a mock response.",
+        "status": "completed",
+    },
+    "mcp_list_tools": {
+        "server_label": "server_label",
+        "tools": [
+            {
+                "name": "",
+                "description": "This is a mock response.",
+                "annotations": {"read_only": False},
+                "input_schema": EMPTY_SCHEMA,
+            }
+        ],
+    },
+    "message": {
+        "role": "assistant",
+        "content": [
+            {"type": "output_text", "text": "This is a mock response.", "annotations": [], "logprobs": []},
+        ],
+        "status": "completed",
+    },
+    "reasoning": {"summary": [], "content": [], "encrypted_content": "gAAAAABmock"},
+    "shell_call": {
+        "action": {"commands": ["ls"], "max_output_length": None, "timeout_ms": None},
+        "environment": {"type": "container_reference", "container_id": "cntr_1"},
+        "status": "completed",
+    },
+    "shell_call_output": {
+        "max_output_length": None,
+        "output": [
+            {"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": "This is a mock response."},
+        ],
+        "status": "completed",
+    },
+    "tool_search_call": {"arguments": {"paths": []}, "call_id": None, "execution": "server", "status": "completed"},
+    "tool_search_output": {"tools": [], "call_id": None, "execution": "server", "status": "completed"},
+    "web_search_call": {"action": {"type": "search", "query": "Hi", "queries": ["Hi"]}, "status": "completed"},
+}
+
+
+@pytest.mark.parametrize(
+    "item_type", sorted(DEFAULT_ITEMS.keys() & union_members("responses.ResponseOutputItem").keys())
+)
+def test_default_output_item(openai_mock, client, item_type):
+    openai_mock.responses.create.response = {"output": [{"type": item_type}]}
+    (item,) = client.responses.create(**INPUT_REQUEST).to_dict()["output"]
+    expected = DEFAULT_ITEMS[item_type]
+    generated_names = {"id", "type", "call_id", "container_id", "result"} - expected.keys()
+    if item_type == "shell_call":
+        assert item["environment"].pop("container_id").startswith("cntr_")
+        item["environment"]["container_id"] = "cntr_1"
+    assert {key: value for key, value in item.items() if key not in generated_names} == expected
+
+
+def test_default_image_is_a_png(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [{"type": "image_generation_call"}]}
+    (item,) = client.responses.create(**INPUT_REQUEST).output
+    assert base64.b64decode(item.result).startswith(b"\x89PNG")
+
+
+DEFERRED_TOOLS = [
+    {"type": "function", "name": "f", "parameters": {}, "defer_loading": True},
+    {"type": "function", "name": "g", "parameters": {}},
+    {"type": "tool_search"},
+]
+PROGRAM_TOOLS = [
+    {"type": "function", "name": "f", "parameters": {}, "allowed_callers": ["programmatic"]},
+    {"type": "programmatic_tool_calling"},
+]
+CLIENT_TOOL_SEARCH = {"type": "tool_search", "execution": "client", "parameters": CITY_SCHEMA}
+MCP_TOOL = {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"}
+
+
+@pytest.mark.parametrize(
+    "item_type, request_fields, expected",
+    [
+        (
+            "web_search_call",
+            {"include": ["web_search_call.action.sources"]},
+            {"action": {"query": "Hi", "sources": [{"type": "url", "url": "https://example.com"}]}},
+        ),
+        (
+            "code_interpreter_call",
+            {"include": ["code_interpreter_call.outputs"]},
+            {"outputs": [{"type": "logs", "logs": "42\n"}]},
+        ),
+        ("file_search_call", {"include": ["file_search_call.results"]}, {"results": []}),
+        (
+            "file_search_call",
+            {"input": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]},
+            {"queries": ["b"]},
+        ),
+        ("file_search_call", {"input": []}, {"queries": ["This is a mock response."]}),
+        ("reasoning", {"reasoning": {"effort": "low"}}, {"summary": []}),
+        (
+            "reasoning",
+            {"reasoning": {"summary": "auto"}},
+            {"summary": [{"type": "summary_text", "text": "This is a mock response."}]},
+        ),
+        ("mcp_list_tools", {"tools": [MCP_TOOL]}, {"server_label": "maps"}),
+        ("mcp_approval_request", {"tools": [MCP_TOOL]}, {"server_label": "maps"}),
+        ("mcp_call", {"tools": [MCP_TOOL]}, {"server_label": "maps"}),
+        (
+            "mcp_call",
+            {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
+            {"approval_request_id": "mcpr_1"},
+        ),
+        (
+            "image_generation_call",
+            {"tools": [{"type": "image_generation", "quality": "low", "size": "auto"}]},
+            {"quality": "low", "size": "1024x1024"},
+        ),
+        ("image_generation_call", {"tools": [{"type": "image_generation", "action": "edit"}]}, {"action": "edit"}),
+        pytest.param(
+            "tool_search_call",
+            {"tools": DEFERRED_TOOLS},
+            {"arguments": {"paths": ["f"]}, "call_id": None},
+            marks=requires("tool_search_call"),
+        ),
+        pytest.param(
+            "tool_search_call",
+            {"tools": [CLIENT_TOOL_SEARCH]},
+            {"arguments": {"city": "text"}, "execution": "client"},
+            marks=requires("tool_search_call"),
+        ),
+        pytest.param(
+            "tool_search_output",
+            {"tools": DEFERRED_TOOLS},
+            {"tools": [{"name": "f", "defer_loading": True}]},
+            marks=requires("tool_search_output"),
+        ),
+        pytest.param(
+            "tool_search_output",
+            {"tools": [CLIENT_TOOL_SEARCH]},
+            {"tools": [], "execution": "client"},
+            marks=requires("tool_search_output"),
+        ),
+    ],
+    ids=[
+        "web search with sources",
+        "code with outputs",
+        "file search with results",
+        "file search for the last message",
+        "file search without input",
+        "reasoning without summary",
+        "reasoning with summary",
+        "listed MCP tools",
+        "MCP approval request",
+        "MCP call",
+        "approved MCP call",
+        "image with a size of auto",
+        "image with an action",
+        "tool search by the service",
+        "tool search by the client",
+        "result of a tool search by the service",
+        "result of a tool search by the client",
+    ],
+)
+def test_output_item_depends_on_the_request(openai_mock, client, item_type, request_fields, expected):
+    openai_mock.responses.create.response = {"output": [{"type": item_type}]}
+    (item,) = client.responses.create(**INPUT_REQUEST | request_fields).to_dict()["output"]
+    assert contains(item, expected)
+
+
+def test_client_side_tool_search_has_a_call_id(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [{"type": "tool_search_call"}]}
+    (item,) = client.responses.create(**INPUT_REQUEST, tools=[CLIENT_TOOL_SEARCH]).output
+    assert item.call_id.startswith("call_")
+
+
+requires_programs = pytest.mark.skipif(
+    "program" not in union_members("responses.ResponseOutputItem"), reason="this SDK has no programs"
 )
 
 
-@pytest.mark.parametrize("type, asked, says, lacks", OUTPUT_ITEMS)
-def test_item_with_only_a_type_is_completed(openai_mock, type, asked, says, lacks):
-    tools = [
-        {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"},
-        {"type": "image_generation", "quality": "low", "size": "auto"},
-    ]
-    openai_mock.responses.create.response = {"output": [{"type": type}]}
-    (item,) = sdk().responses.create(**INPUT_REQUEST | {"tools": tools} | asked).to_dict()["output"]
-    assert contains(item, says)
-    assert not item.keys() & set(lacks)
+@requires_programs
+@pytest.mark.parametrize(
+    "tools, name, is_called_by_program",
+    [
+        (PROGRAM_TOOLS, "f", True),
+        (PROGRAM_TOOLS, "undefined", True),
+        ([*PROGRAM_TOOLS, {"type": "function", "name": "g", "parameters": {}}], "f", True),
+        ([*PROGRAM_TOOLS, {"type": "function", "name": "g", "parameters": {}}], "g", False),
+        ([*PROGRAM_TOOLS, {"type": "function", "name": "g", "parameters": {}}], "undefined", False),
+        ([{"type": "programmatic_tool_calling"}], "f", False),
+    ],
+    ids=[
+        "only for programs",
+        "undefined",
+        "other for anyone",
+        "for anyone",
+        "undefined, other for anyone",
+        "no function",
+    ],
+)
+def test_program_calls_functions_that_only_programs_may_call(openai_mock, client, tools, name, is_called_by_program):
+    openai_mock.responses.create.response = {"output": [{"type": "function_call", "name": name}]}
+    (item,) = client.responses.create(**INPUT_REQUEST, tools=tools).to_dict()["output"]
+    assert ("caller" in item) is is_called_by_program
+    assert item["status"] == ("in_progress" if is_called_by_program else "completed")
+    if is_called_by_program:
+        assert item["caller"]["type"] == "program"
+        assert item["caller"]["caller_id"].startswith("call_")
 
 
-@pytest.mark.skipif("program" not in union_members("responses.ResponseOutputItem"), reason="this SDK has no programs")
+@requires_programs
 def test_function_call_names_the_calling_program(openai_mock, client):
     program = {"type": "program", "call_id": "call_p"}
     openai_mock.responses.create.response = {"output": [program, {"type": "function_call", "name": "f"}]}
     first = client.responses.create(**INPUT_REQUEST, tools=PROGRAM_TOOLS)
     openai_mock.responses.create.response = tool_call("f")
     second = client.responses.create(**INPUT_REQUEST, tools=PROGRAM_TOOLS, previous_response_id=first.id)
-    assert [call.caller.caller_id for call in (first.output[1], second.output[0])] == ["call_p", "call_p"]
+    assert first.output[1].caller.caller_id == "call_p"
+    assert second.output[0].caller.caller_id == "call_p"
 
 
 def test_complete_response_is_returned_as_set(openai_mock, client):
-    set_response = client.responses.create(**INPUT_REQUEST).to_dict() | {
-        "reasoning": {"effort": "low", "summary": None}
-    }
-    openai_mock.responses.create.response = set_response
-    answer = client.responses.create(model="gpt-5.6", input="Hi", reasoning={"effort": "high"})
-    assert answer.to_dict() == set_response
+    recorded = client.responses.create(**INPUT_REQUEST).to_dict()
+    recorded["reasoning"] = {"effort": "low", "summary": None}
+    openai_mock.responses.create.response = recorded
+    response = client.responses.create(model="gpt-5.6", input="Hi", reasoning={"effort": "high"})
+    assert response.to_dict() == recorded
 
 
 def test_set_item_fields_override_tool_fields(openai_mock, client):
-    set_item = {"type": "mcp_call", "server_label": "mine", "name": "find", "arguments": "{}"}
-    openai_mock.responses.create.response = {"output": [set_item, {"type": "mcp_list_tools", "tools": [LISTED_TOOL]}]}
-    tool = {"type": "mcp", "server_label": "maps", "server_url": "https://example.test/mcp"}
-    call, listed = client.responses.create(**INPUT_REQUEST, tools=[tool]).output
-    assert (call.server_label, listed.server_label) == ("mine", "maps")
-    assert listed.tools[0].input_schema == CITY_SCHEMA
+    mcp_call = {"type": "mcp_call", "server_label": "mine", "name": "find", "arguments": "{}"}
+    mcp_list = {"type": "mcp_list_tools", "tools": [{"name": "find", "input_schema": CITY_SCHEMA}]}
+    openai_mock.responses.create.response = {"output": [mcp_call, mcp_list]}
+    returned_call, returned_list = client.responses.create(**INPUT_REQUEST, tools=[MCP_TOOL]).output
+    assert returned_call.server_label == "mine"
+    assert returned_list.server_label == "maps"
+    assert returned_list.tools[0].input_schema == CITY_SCHEMA
+
+
+def test_set_reasoning_summary_is_kept(openai_mock, client):
+    summary = [{"type": "summary_text", "text": "I think."}]
+    openai_mock.responses.create.response = {"output": [{"type": "reasoning", "summary": summary}]}
+    (item,) = client.responses.create(**INPUT_REQUEST, reasoning={"summary": "auto"}).to_dict()["output"]
+    assert item["summary"] == summary
 
 
 @pytest.mark.parametrize(
-    "action, told",
-    [({"query": "x"}, {"query": "x", "queries": ["x"]}), ({"type": "open_page", "url": "u"}, {"url": "u"})],
+    "set_action, action",
+    [
+        ({"query": "x"}, {"type": "search", "query": "x", "queries": ["x"]}),
+        ({"query": "x", "queries": ["y"]}, {"type": "search", "query": "x", "queries": ["y"]}),
+        ({"type": "open_page", "url": "u"}, {"type": "open_page", "url": "u"}),
+    ],
+    ids=["query", "queries", "page"],
 )
-def test_set_web_search_action_is_completed(openai_mock, client, action, told):
-    openai_mock.responses.create.response = {"output": [{"type": "web_search_call", "action": action}]}
-    assert client.responses.create(**INPUT_REQUEST).output[0].action.to_dict() == {"type": "search"} | action | told
-
-
-LISTED_TOOL = {"name": "find", "input_schema": CITY_SCHEMA}
+def test_set_web_search_action_is_completed(openai_mock, client, set_action, action):
+    openai_mock.responses.create.response = {"output": [{"type": "web_search_call", "action": set_action}]}
+    assert client.responses.create(**INPUT_REQUEST).output[0].action.to_dict() == action
 
 
 @pytest.mark.parametrize(
-    "model, turn, phases",
+    "model, response, phases",
     [
         ("gpt-4o", "Hi", [None]),
         ("gpt-5.2", "Hi", [None]),
+        ("gpt-5.3-codex", "Hi", ["final_answer"]),
         ("gpt-5.4", "Hi", ["final_answer"]),
+        ("gpt-5.10", "Hi", ["final_answer"]),
         ("gpt-5.4", "Let me see. " + tool_call("now"), ["commentary", None]),
         (
             "gpt-5.3-codex",
@@ -6748,85 +7366,168 @@ LISTED_TOOL = {"name": "find", "input_schema": CITY_SCHEMA}
         ),
     ],
 )
-def test_message_phase_depends_on_the_model(openai_mock, client, model, turn, phases):
-    openai_mock.responses.create.response = turn
+def test_message_phase_depends_on_the_model(openai_mock, client, model, response, phases):
+    openai_mock.responses.create.response = response
     output = client.responses.create(model=model, input="x").to_dict()["output"]
     assert [item.get("phase") for item in output] == phases
 
 
 def test_unknown_previous_response_gets_the_api_error(client):
-    with pytest.raises(openai.BadRequestError) as caught:
+    with pytest.raises(openai.BadRequestError) as raised:
         client.responses.create(**INPUT_REQUEST, previous_response_id="resp_x")
-    location = {"param": "previous_response_id", "code": "previous_response_not_found"}
-    message = {"message": "Previous response with id 'resp_x' not found.", "type": "invalid_request_error"}
-    assert caught.value.body == message | location
+    assert raised.value.body == {
+        "message": "Previous response with id 'resp_x' not found.",
+        "type": "invalid_request_error",
+        "param": "previous_response_id",
+        "code": "previous_response_not_found",
+    }
 
 
-def test_response_items_are_appended_to_the_conversation(openai_mock, client):
-    conversation = client.conversations.create(items=[{"role": "user", "content": "a"}], metadata={"k": "v"})
+@pytest.mark.parametrize("reference", [lambda id: id, lambda id: {"id": id}], ids=["id", "object"])
+def test_response_items_are_appended_to_the_conversation(openai_mock, client, reference):
     openai_mock.responses.create.response = "c"
-    response = client.responses.create(**INPUT_REQUEST, conversation=conversation.id)
+    conversation = client.conversations.create(items=[{"role": "user", "content": "a"}])
+    response = client.responses.create(**INPUT_REQUEST, conversation=reference(conversation.id))
     assert response.conversation.id == conversation.id
     items = client.conversations.items.list(conversation.id, order="asc").data
     assert [(item.role, item.content[0].text) for item in items] == [("user", "a"), ("user", "Hi"), ("assistant", "c")]
     assert items[-1].id == response.output[0].id
-    del openai_mock.responses.create.response  # what is set is served without checks
-    with pytest.raises(
-        openai.BadRequestError, match="Only one of 'previous_response_id' and 'conversation' can be given"
-    ):
-        client.responses.create(model="gpt-4o", conversation=conversation.id, previous_response_id=response.id)
+
+
+def test_response_cannot_have_a_previous_response_and_a_conversation(client):
+    conversation = client.conversations.create()
+    response = client.responses.create(**INPUT_REQUEST)
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.responses.create(**INPUT_REQUEST, conversation=conversation.id, previous_response_id=response.id)
+    assert raised.value.body["message"] == "Only one of 'previous_response_id' and 'conversation' can be given."
+    assert raised.value.param == "previous_response_id"
+
+
+def test_response_to_an_unknown_conversation_is_rejected(client):
     with pytest.raises(openai.NotFoundError, match="Conversation with id 'conv_x' not found"):
         client.responses.create(model="gpt-4o", conversation="conv_x")
 
 
-def test_conversation_items(client):
-    conversations = client.conversations
-    items, id, other_id = conversations.items, conversations.create(metadata={"k": "v"}).id, conversations.create().id
-    created = items.create(id, items=[{"role": "user", "content": text} for text in "ab"])
+def test_conversation_items_can_be_added_and_retrieved(client):
+    conversation = client.conversations.create()
+    items = client.conversations.items
+    first_message = {"role": "user", "content": "a"}
+    second_message = {"role": "assistant", "content": "b"}
+    created = items.create(conversation.id, items=[first_message, second_message])
     first, second = created.data
-    assert (first.content[0].text, second.content[0].text, created.first_id) == ("a", "b", first.id)
-    assert items.retrieve(first.id, conversation_id=id).content[0].text == "a"
-    with pytest.raises(openai.NotFoundError, match=r"Item with id '.*' not found"):
-        items.retrieve(first.id, conversation_id=other_id)
-    conversation = items.delete(first.id, conversation_id=id)
-    assert (conversation.id, conversation.metadata) == (id, {"k": "v"})
-    assert [item.id for item in items.list(id)] == [second.id]
-    assert conversations.delete(id).deleted
-    with pytest.raises(openai.NotFoundError, match=r"Conversation with id '.*' not found"):
-        items.list(id)
+    assert created.first_id == first.id
+    assert created.last_id == second.id
+    assert first.id.startswith("msg_")
+    assert first.status == "completed"
+    assert first.content[0].to_dict() == {"type": "input_text", "text": "a"}
+    assert contains(second.content[0].to_dict(), {"type": "output_text", "text": "b"})
+    assert items.retrieve(first.id, conversation_id=conversation.id) == first
+
+
+def test_conversation_item_with_null_status_is_completed(client):
+    conversation = client.conversations.create()
+    message = {"type": "message", "role": "user", "content": "a", "status": None}
+    (item,) = client.conversations.items.create(conversation.id, items=[message]).data
+    assert item.status == "completed"
+
+
+def test_conversation_item_id_must_be_a_string(client):
+    with pytest.raises(openai.BadRequestError, match="expected a string, but got 5"):
+        client.conversations.create(items=[{"type": "item_reference", "id": 5}])
+
+
+def test_conversation_item_belongs_to_one_conversation(client):
+    conversation = client.conversations.create(items=[{"role": "user", "content": "a"}]).id
+    other_conversation = client.conversations.create().id
+    (item,) = client.conversations.items.list(conversation).data
+    with pytest.raises(openai.NotFoundError, match=f"Item with id '{item.id}' not found"):
+        client.conversations.items.retrieve(item.id, conversation_id=other_conversation)
+
+
+def test_deleted_conversation_item_is_not_listed(client):
+    messages = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+    conversation = client.conversations.create(items=messages, metadata={"k": "v"}).id
+    items = client.conversations.items
+    first, second = items.list(conversation, order="asc").data
+    answer = items.delete(first.id, conversation_id=conversation)
+    assert answer.id == conversation
+    assert answer.metadata == {"k": "v"}
+    assert [item.id for item in items.list(conversation)] == [second.id]
+
+
+def test_deleted_conversation_has_no_items(client):
+    conversation = client.conversations.create(items=[{"role": "user", "content": "a"}]).id
+    assert client.conversations.delete(conversation).deleted
+    with pytest.raises(openai.NotFoundError, match=f"Conversation with id '{conversation}' not found"):
+        client.conversations.items.list(conversation)
 
 
 def test_background_response_advances_with_each_retrieve(openai_mock, client):
     openai_mock.responses.create.response = "done"
-    response = client.responses.create(**INPUT_REQUEST, background=True)
-    snapshots = [response, *(client.responses.retrieve(response.id) for _ in range(3))]
+    created = client.responses.create(**INPUT_REQUEST, background=True)
+    snapshots = [created, *(client.responses.retrieve(created.id) for _ in range(3))]
     assert [snapshot.status for snapshot in snapshots] == ["queued", "in_progress", "completed", "completed"]
     assert [snapshot.output_text for snapshot in snapshots] == ["", "", "done", "done"]
-    assert snapshots[-1].usage.output_tokens == 1
     assert [snapshot.service_tier for snapshot in snapshots] == ["auto", "auto", "default", "default"]
+    assert [bool(snapshot.completed_at) for snapshot in snapshots] == [False, False, True, True]
+    assert snapshots[1].usage is None
+    assert snapshots[2].usage.output_tokens == 1
+
+
+def test_background_response_may_end_incomplete(openai_mock, client):
+    openai_mock.responses.create.response = cut("half of")
+    created = client.responses.create(**INPUT_REQUEST, background=True, service_tier="flex")
+    snapshots = [created, *(client.responses.retrieve(created.id) for _ in range(2))]
+    assert [snapshot.status for snapshot in snapshots] == ["queued", "in_progress", "incomplete"]
+    assert [snapshot.service_tier for snapshot in snapshots] == ["flex", "flex", "flex"]
+    assert created.incomplete_details is None
+    assert snapshots[-1].incomplete_details.reason == "max_output_tokens"
+
+
+def test_background_response_extends_its_conversation_when_it_completes(openai_mock, client):
+    openai_mock.responses.create.response = "done"
+    conversation = client.conversations.create().id
+    response = client.responses.create(**INPUT_REQUEST, background=True, conversation=conversation)
+    client.responses.retrieve(response.id)
+    assert client.conversations.items.list(conversation).data == []
+    output = client.responses.retrieve(response.id).output
+    user_item, assistant_item = client.conversations.items.list(conversation, order="asc").data
+    assert user_item.content[0].text == "Hi"
+    assert assistant_item.content[0].text == "done"
+    assert assistant_item.id == output[0].id
+    client.responses.retrieve(response.id)
+    assert len(client.conversations.items.list(conversation).data) == 2
 
 
 def test_background_responses_can_be_cancelled(client):
     response = client.responses.create(**INPUT_REQUEST, background=True)
-    assert client.responses.cancel(response.id).status == "cancelled" == client.responses.retrieve(response.id).status
+    assert client.responses.cancel(response.id).status == "cancelled"
+    for _ in range(3):
+        assert client.responses.retrieve(response.id).status == "cancelled"
+
+
+def test_cancelling_a_finished_background_response_changes_nothing(client):
+    response = client.responses.create(**INPUT_REQUEST, background=True)
+    client.responses.retrieve(response.id)
+    finished = client.responses.retrieve(response.id)
+    assert client.responses.cancel(response.id) == finished
+
+
+def test_cancelled_background_response_adds_nothing_to_its_conversation(client):
+    conversation = client.conversations.create().id
+    response = client.responses.create(**INPUT_REQUEST, background=True, conversation=conversation)
+    client.responses.cancel(response.id)
+    client.responses.retrieve(response.id)
+    client.responses.retrieve(response.id)
+    assert client.conversations.items.list(conversation).data == []
 
 
 def test_unstored_response_is_not_found(client):
     response = client.responses.create(**INPUT_REQUEST, store=False)
-    with pytest.raises(openai.NotFoundError, match=r"Response with id '.*' not found"):
+    with pytest.raises(openai.NotFoundError, match=f"Response with id '{response.id}' not found"):
         client.responses.retrieve(response.id)
-    with pytest.raises(openai.BadRequestError, match=r"Previous response with id '.*' not found"):
+    with pytest.raises(openai.BadRequestError, match=f"Previous response with id '{response.id}' not found"):
         client.responses.create(**INPUT_REQUEST, previous_response_id=response.id)
-
-
-@requires("responses.compact", "responses.input_tokens.count")
-def test_responses_are_compacted_and_input_tokens_counted(client):
-    first = client.responses.create(model="gpt-4o", input="first words")
-    compacted = client.responses.compact(model="gpt-4o", previous_response_id=first.id, input="more")
-    assert [item.type for item in compacted.output] == ["message", "message", "compaction"]
-    count = functools.partial(client.responses.input_tokens.count, model="gpt-4o")
-    assert count(input="x" * 400).input_tokens == 100
-    assert count(input="x", previous_response_id=first.id).input_tokens > count(input="x").input_tokens
 
 
 def test_function_call_outputs_need_a_matching_call(openai_mock, client):
@@ -6836,9 +7537,9 @@ def test_function_call_outputs_need_a_matching_call(openai_mock, client):
     second = client.responses.create(model="gpt-4o", input=[output], previous_response_id=first.id)
     assert second.output_text == "done"
     del openai_mock.responses.create.response
-    wrong_outputs = [output | {"call_id": "call_x"}]
+    wrong_output = output | {"call_id": "call_x"}
     with pytest.raises(openai.BadRequestError, match="No tool call found for function call output with call_id call_x"):
-        client.responses.create(model="gpt-4o", input=wrong_outputs, previous_response_id=first.id)
+        client.responses.create(model="gpt-4o", input=[wrong_output], previous_response_id=first.id)
 
 
 # ======================================================================================================================
@@ -6846,204 +7547,520 @@ def test_function_call_outputs_need_a_matching_call(openai_mock, client):
 # ======================================================================================================================
 
 
-def test_stored_chat_completions(create, client):
-    create.response = "answer"
-    stored = client.chat.completions
-    first, second = (
-        stored.create(**CHAT_REQUEST | {"model": model}, metadata={"k": model}, store=True)
-        for model in ("gpt-4o", "gpt-5")
-    )
-    unstored = stored.create(**CHAT_REQUEST)
-    assert [completion.id for completion in stored.list()] == [first.id, second.id]
-    assert [completion.id for completion in stored.list(model="gpt-5")] == [second.id]
-    assert [completion.id for completion in stored.list(metadata={"k": "gpt-4o"})] == [first.id]
-    (message,) = lenient_client().chat.completions.messages.list(first.id).data  # the SDK's type knows no users
-    assert (message.role, message.content) == ("user", USER_MESSAGES[0]["content"])
-    assert message.id
-    assert stored.update(first.id, metadata={"k": "c"}).choices[0].message.content == "answer"
-    assert [completion.id for completion in stored.list(metadata={"k": "c"})] == [first.id]
-    assert stored.delete(first.id).deleted
-    for id in (first.id, unstored.id):
-        with pytest.raises(openai.NotFoundError, match="Completion"):
-            stored.retrieve(id)
-
-
-def test_stored_completion_has_metadata_but_not_usage_details(openai_mock, client):
-    created = client.chat.completions.create(**CHAT_REQUEST, store=True, metadata={"a": "b"})
-    stored = client.chat.completions.retrieve(created.id)
-    assert (created.to_dict().get("metadata"), stored.to_dict()["metadata"]) == (None, {"a": "b"})
-    assert created.usage.prompt_tokens_details
-    assert not stored.usage.prompt_tokens_details
-    assert stored.usage.total_tokens == created.usage.total_tokens
+def test_default_chat_completion(client):
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.id.startswith("chatcmpl-")
+    expected = {
+        "id": completion.id,
+        "object": "chat.completion",
+        "created": completion.created,
+        "model": "gpt-4o",
+        "service_tier": "default",
+        "system_fingerprint": "fp_44709d6fcb",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "logprobs": None,
+                "message": {
+                    "role": "assistant",
+                    "content": "This is a mock response.",
+                    "refusal": None,
+                    "annotations": [],
+                },
+            },
+        ],
+        "usage": {
+            "prompt_tokens": 8,
+            "completion_tokens": 6,
+            "total_tokens": 14,
+            "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": 0},
+            "completion_tokens_details": {
+                "accepted_prediction_tokens": 0,
+                "audio_tokens": 0,
+                "reasoning_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        },
+    }
+    assert contains(completion.to_dict(), expected)
 
 
 @pytest.mark.parametrize(
-    "choice, finish",
+    "response, tokens",
+    [
+        ("x" * 40, 10),
+        (refusal("x" * 40), 10),
+        (tool_call("get_weather", "x" * 40), 10),
+        (tool_call("search", "x" * 40), 10),
+        (tool_call("get_weather", "x" * 40) + tool_call("search", "x" * 40), 20),
+        ("x" * 40 + tool_call("get_weather", "x" * 40), 20),
+        (reasoning("x" * 40) + "x" * 8, 12),
+        ({"choices": [{"message": {"content": "x" * 40}}, {"message": {"content": "x" * 8}}]}, 12),
+    ],
+    ids=["text", "refusal", "function", "custom tool", "both tools", "text and function", "reasoning", "two choices"],
+)
+def test_chat_usage_counts_all_output(create, client, response, tokens):
+    create.response = response
+    tools = [CHAT_TOOL, {"type": "custom", "custom": {"name": "search"}}]
+    usage = client.chat.completions.create(**CHAT_REQUEST, tools=tools).usage
+    assert usage.completion_tokens == tokens
+    assert usage.total_tokens == usage.prompt_tokens + tokens
+
+
+def test_chat_choices_are_repeated_with_their_own_call_ids(create, client):
+    create.response = tool_call("get_weather", "x" * 40)
+    completion = client.chat.completions.create(**CHAT_REQUEST, n=3)
+    assert [choice.index for choice in completion.choices] == [0, 1, 2]
+    assert [choice.finish_reason for choice in completion.choices] == ["tool_calls"] * 3
+    assert len({choice.message.tool_calls[0].id for choice in completion.choices}) == 3
+    assert completion.usage.completion_tokens == 30
+
+
+def test_several_set_choices_are_not_repeated(create, client):
+    create.response = {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}
+    choices = client.chat.completions.create(**CHAT_REQUEST, n=3).choices
+    assert [choice.message.content for choice in choices] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "model, fingerprint, service_tier",
+    [
+        ("gpt-4o", "fp_44709d6fcb", "default"),
+        ("gpt-4.1", "fp_44709d6fcb", "default"),
+        ("gpt-4", None, "default"),
+        ("gpt-4-turbo", None, "default"),
+        ("gpt-3.5-turbo", None, "default"),
+        ("gpt-5-nano", None, "default"),
+        ("o4-mini", None, "default"),
+        ("gpt-4o-search-preview", "", None),
+        ("gpt-5-search-api", "", None),
+    ],
+)
+def test_chat_defaults_depend_on_the_model(client, model, fingerprint, service_tier):
+    completion = client.chat.completions.create(model=model, messages=USER_MESSAGES)
+    assert completion.system_fingerprint == fingerprint
+    assert completion.service_tier == service_tier
+
+
+def test_tool_message_needs_a_preceding_tool_call(client):
+    messages = [*USER_MESSAGES, {"role": "tool", "tool_call_id": "call_x", "content": "sunny"}]
+    with pytest.raises(openai.BadRequestError, match="unknown tool_call_id 'call_x'") as raised:
+        client.chat.completions.create(model="gpt-4o", messages=messages)
+    assert raised.value.param == "messages.[1].tool_call_id"
+
+
+def test_stored_chat_completions_are_filtered(client):
+    completions = client.chat.completions
+    first = completions.create(messages=USER_MESSAGES, model="gpt-4o", metadata={"k": "a"}, store=True)
+    second = completions.create(messages=USER_MESSAGES, model="gpt-5", metadata={"k": "b"}, store=True)
+    assert [completion.id for completion in completions.list()] == [first.id, second.id]
+    assert [completion.id for completion in completions.list(model="gpt-5")] == [second.id]
+    assert [completion.id for completion in completions.list(metadata={"k": "a"})] == [first.id]
+    completions.update(first.id, metadata={"k": "c"})
+    assert [completion.id for completion in completions.list(metadata={"k": "a"})] == []
+    assert [completion.id for completion in completions.list(metadata={"k": "c"})] == [first.id]
+
+
+def test_stored_chat_messages_have_ids_and_content_parts(client):
+    parts = [{"type": "text", "text": "What is"}, {"type": "text", "text": " it?"}]
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}]
+    completion = client.chat.completions.create(model="gpt-4o", messages=messages, store=True)
+    # the SDK's type of a stored message has the role of the assistant only
+    stored = lenient_client().chat.completions.messages.list(completion.id).data
+    system_message, user_message = [message.to_dict() for message in stored]
+    expected_system_message = {
+        "id": f"{completion.id}-0",
+        "role": "system",
+        "name": None,
+        "content": "Be brief.",
+        "content_parts": None,
+    }
+    expected_user_message = {
+        "id": f"{completion.id}-1",
+        "role": "user",
+        "name": None,
+        "content": "What is\n it?",
+        "content_parts": parts,
+    }
+    assert contains(system_message, expected_system_message)
+    assert contains(user_message, expected_user_message)
+
+
+def test_chat_completion_is_stored_only_on_request(create, client):
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    with pytest.raises(openai.NotFoundError, match=f"Completion {completion.id} not found") as raised:
+        client.chat.completions.retrieve(completion.id)
+    assert raised.value.code == "not_found"
+
+
+def test_deleted_chat_completion_is_not_found(create, client):
+    create.response = "answer"
+    completion = client.chat.completions.create(**CHAT_REQUEST, store=True)
+    assert client.chat.completions.retrieve(completion.id).choices[0].message.content == "answer"
+    assert client.chat.completions.delete(completion.id).deleted
+    with pytest.raises(openai.NotFoundError, match=f"Completion {completion.id} not found"):
+        client.chat.completions.retrieve(completion.id)
+
+
+def test_stored_completion_has_metadata_but_not_usage_details(client):
+    created = client.chat.completions.create(**CHAT_REQUEST, store=True, metadata={"a": "b"})
+    stored = client.chat.completions.retrieve(created.id)
+    assert created.to_dict()["metadata"] is None
+    assert stored.to_dict()["metadata"] == {"a": "b"}
+    assert stored.usage.to_dict() == {"prompt_tokens": 8, "completion_tokens": 6, "total_tokens": 14}
+
+
+@pytest.mark.parametrize(
+    "tool_choice, finish_reason",
     [
         ({"type": "function", "function": {"name": "get_weather"}}, "stop"),
+        ({"type": "custom", "custom": {"name": "get_weather"}}, "stop"),
         ("required", "tool_calls"),
         ("auto", "tool_calls"),
     ],
+    ids=["function", "custom tool", "required", "auto"],
 )
-def test_named_tool_choice_finishes_with_stop(create, client, choice, finish):
+def test_named_tool_choice_finishes_with_stop(create, client, tool_choice, finish_reason):
     create.response = tool_call("get_weather", city="Oslo")
-    options = {"tools": [CHAT_TOOL], "tool_choice": choice}
-    assert chat(client, **options).finish_reason == finish
-    assert (
-        list(client.chat.completions.create(**CHAT_REQUEST, **options, stream=True))[-1].choices[0].finish_reason
-        == finish
-    )
-    create.response = single_choice({"tool_calls": [FUNCTION_CALL]}, finish_reason="tool_calls")
-    assert chat(client, **options).finish_reason == "tool_calls"
+    options = CHAT_REQUEST | {"tools": [CHAT_TOOL], "tool_choice": tool_choice}
+    assert client.chat.completions.create(**options).choices[0].finish_reason == finish_reason
+    *_, last_chunk = client.chat.completions.create(**options, stream=True)
+    assert last_chunk.choices[0].finish_reason == finish_reason
 
 
-AUDIO_REQUEST = {"model": "gpt-audio", "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "mp3"}}
+def test_set_finish_reason_is_kept_with_a_named_tool_choice(create, client):
+    call = {"function": {"name": "get_weather", "arguments": "{}"}}
+    create.response = {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    tool_choice = {"type": "function", "function": {"name": "get_weather"}}
+    completion = client.chat.completions.create(**CHAT_REQUEST, tools=[CHAT_TOOL], tool_choice=tool_choice)
+    assert completion.choices[0].finish_reason == "tool_calls"
+
+
+AUDIO_REQUEST = CHAT_REQUEST | {
+    "model": "gpt-audio",
+    "modalities": ["text", "audio"],
+    "audio": {"voice": "alloy", "format": "mp3"},
+}
 
 
 async def test_audio_modality_returns_text_as_audio(create, either_client):
     create.response = "Hello there."
-    completion = await chat_plain(either_client, **AUDIO_REQUEST)
-    message, usage = completion.choices[0].message, completion.usage
-    assert (message.content, message.audio.transcript) == (None, "Hello there.")
+    completion = await awaited(either_client.chat.completions.create(**AUDIO_REQUEST))
+    message = completion.choices[0].message
+    assert message.content is None
+    assert message.audio.transcript == "Hello there."
     assert message.audio.id.startswith("audio_")
-    assert message.audio.expires_at > time.time()
+    assert completion.created + 3600 <= message.audio.expires_at <= time.time() + 3600
     assert base64.b64decode(message.audio.data).startswith(b"\xff\xfb")
-    assert usage.completion_tokens == 3 == usage.to_dict()["completion_tokens_details"]["text_tokens"]
-    assert usage.to_dict()["prompt_tokens_details"]["text_tokens"] == usage.prompt_tokens
-    streamed_audio = (await chat_streamed(either_client, **AUDIO_REQUEST)).choices[0].message.to_dict()["audio"]
-    assert contains(streamed_audio, {"transcript": "Hello there.", "data": message.audio.data})
+
+
+async def test_audio_is_streamed(create, either_client):
+    create.response = "Hello there."
+    completion = await awaited(either_client.chat.completions.create(**AUDIO_REQUEST))
+    async with enter(either_client.chat.completions.stream(**AUDIO_REQUEST)) as stream:
+        await collect(stream)
+        streamed_completion = await awaited(stream.get_final_completion())
+    audio = streamed_completion.choices[0].message.to_dict()["audio"]
+    assert audio["transcript"] == "Hello there."
+    assert audio["data"] == completion.choices[0].message.audio.data
+
+
+def test_audio_usage_has_details_by_modality(create, client):
+    create.response = "Hello there."
+    usage = client.chat.completions.create(**AUDIO_REQUEST).usage.to_dict()
+    assert usage["completion_tokens"] == 3
+    assert usage["completion_tokens_details"]["text_tokens"] == 3
+    assert usage["prompt_tokens_details"] == {
+        "audio_tokens": 0,
+        "cached_tokens": 0,
+        "image_tokens": 0,
+        "text_tokens": 8,
+    }
+
+
+def test_tool_call_has_no_audio(create, client):
     create.response = tool_call("get_weather", city="Oslo")
-    assert (await chat_plain(either_client, **AUDIO_REQUEST)).choices[0].message.audio is None
+    assert client.chat.completions.create(**AUDIO_REQUEST).choices[0].message.audio is None
 
 
-LOGPROB_CALLS = {
-    "chat": lambda client, **more: chat(client, logprobs=True, top_logprobs=2, **more).logprobs.content,
-    "responses": lambda client, **more: (
-        client.responses.create(**INPUT_REQUEST, include=["message.output_text.logprobs"], top_logprobs=2, **more)
-        .output[0]
-        .content[0]
-        .logprobs
-    ),
-    "transcriptions": lambda client: (
-        client.audio.transcriptions.create(
-            file=b"x", model="gpt-4o-transcribe", response_format="json", include=["logprobs"]
-        ).logprobs
-    ),
-}
+def test_default_completion(client):
+    completion = client.completions.create(model="gpt-3.5-turbo-instruct", prompt="x" * 40)
+    assert completion.id.startswith("cmpl-")
+    expected = {
+        "id": completion.id,
+        "object": "text_completion",
+        "created": completion.created,
+        "model": "gpt-3.5-turbo-instruct",
+        "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, "text": "This is a mock response."}],
+        "usage": {
+            "prompt_tokens": 10,
+            "completion_tokens": 6,
+            "total_tokens": 16,
+            "prompt_tokens_details": None,
+            "completion_tokens_details": None,
+        },
+    }
+    assert contains(completion.to_dict(), expected)
 
 
-@pytest.mark.parametrize("text", ["Hello there, you.", UNICODE_TEXT, "a"])
-@pytest.mark.parametrize("name", LOGPROB_CALLS)
-def test_logprobs_are_returned_on_request(openai_mock, client, name, text):
-    for item in ("chat.completions", "responses", "audio.transcriptions"):
-        lookup(openai_mock, item).create.response = text
-    tokens = LOGPROB_CALLS[name](client)
+@pytest.mark.parametrize(
+    "prompt, n, choices",
+    [("x", openai.omit, 1), ("x", 3, 3), (["x", "y"], openai.omit, 2), (["x", "y"], 2, 4), ([1, 2, 3], 2, 2)],
+    ids=["one", "n", "prompts", "n and prompts", "tokens"],
+)
+def test_completion_has_n_choices_for_each_prompt(client, prompt, n, choices):
+    completion = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=prompt, n=n)
+    assert [choice.index for choice in completion.choices] == list(range(choices))
+    assert completion.usage.completion_tokens == 6 * choices
+
+
+def test_completion_usage_counts_every_prompt(client):
+    completion = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["x" * 40, "x" * 8])
+    assert completion.usage.prompt_tokens == 12
+
+
+def chat_logprobs(client):
+    """Return the log probabilities of a chat completion."""
+    completion = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, top_logprobs=2)
+    return completion.choices[0].logprobs.content
+
+
+def response_logprobs(client):
+    """Return the log probabilities of a response."""
+    include = ["message.output_text.logprobs"]
+    response = client.responses.create(**INPUT_REQUEST, include=include, top_logprobs=2)
+    return response.output[0].content[0].logprobs
+
+
+def transcription_logprobs(client):
+    """Return the log probabilities of a transcription."""
+    options = {"model": "gpt-4o-transcribe", "response_format": "json", "include": ["logprobs"]}
+    return client.audio.transcriptions.create(file=b"x", **options).logprobs
+
+
+def set_text_response(openai_mock, response):
+    """Set the response of every endpoint that returns log probabilities."""
+    openai_mock.chat.completions.create.response = response
+    openai_mock.responses.create.response = response
+    openai_mock.audio.transcriptions.create.response = response
+
+
+@pytest.mark.parametrize("text", ["Hello there, you.", UNICODE_TEXT, "a"], ids=["text", "unicode", "one letter"])
+@pytest.mark.parametrize("request_logprobs", [chat_logprobs, response_logprobs, transcription_logprobs])
+def test_logprobs_are_returned_on_request(openai_mock, client, request_logprobs, text):
+    set_text_response(openai_mock, text)
+    tokens = request_logprobs(client)
     assert "".join(item.token for item in tokens) == text
-    assert tokens == LOGPROB_CALLS[name](client)
-    assert all(bytes(map(int, item.bytes)).decode() == item.token and item.logprob < 0 for item in tokens)
-    for top_logprobs in (item.top_logprobs for item in tokens if name != "transcriptions"):
-        assert len({alternative.token for alternative in top_logprobs}) == 2
-        assert sum(math.exp(alternative.logprob) for alternative in top_logprobs) <= 1
+    for item in tokens:
+        assert bytes(map(int, item.bytes)).decode() == item.token
+        assert item.logprob < 0
+    assert request_logprobs(client) == tokens
 
 
-def test_logprobs_are_omitted_by_default(create, client):
-    assert chat(client).logprobs is None
+@pytest.mark.parametrize("request_logprobs", [chat_logprobs, response_logprobs])
+def test_top_logprobs_are_a_distribution(openai_mock, client, request_logprobs):
+    set_text_response(openai_mock, "Hello there, you.")
+    for item in request_logprobs(client):
+        first, second = item.top_logprobs
+        assert first.token == item.token
+        assert second.token != item.token
+        assert math.exp(first.logprob) + math.exp(second.logprob) <= 1
+
+
+def test_logprobs_are_omitted_by_default(client):
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].logprobs is None
     assert client.responses.create(**INPUT_REQUEST).output[0].content[0].logprobs == []
     assert client.completions.create(model="m", prompt="x").choices[0].logprobs is None
+
+
+def test_tool_call_has_no_logprobs(create, client):
     create.response = tool_call("get_weather", city="Oslo")
-    assert chat(client, logprobs=True).logprobs is None
-    create.response = single_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]})
-    assert chat(client, logprobs=True).logprobs.content[0].logprob == LOGPROB["logprob"]
+    assert client.chat.completions.create(**CHAT_REQUEST, logprobs=True).choices[0].logprobs is None
+
+
+def test_refusal_has_logprobs(create, client):
     create.response = refusal("No, no.")
-    logprobs = chat(client, logprobs=True).logprobs
+    logprobs = client.chat.completions.create(**CHAT_REQUEST, logprobs=True).choices[0].logprobs
     assert logprobs.content is None
     assert "".join(token.token for token in logprobs.refusal) == "No, no."
+
+
+def test_set_chat_logprobs_are_kept(create, client):
+    logprob = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
+    create.response = {"choices": [{"message": {"content": "Hi"}, "logprobs": {"content": [logprob]}}]}
+    (item,) = client.chat.completions.create(**CHAT_REQUEST, logprobs=True).choices[0].logprobs.content
+    assert item.logprob == -0.25
+
+
+def test_set_response_logprobs_are_kept(openai_mock, client):
+    logprob = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
+    part = {"type": "output_text", "text": "Hi", "logprobs": [logprob]}
+    openai_mock.responses.create.response = {"output": [{"type": "message", "content": [part]}]}
+    (item,) = response_logprobs(client)
+    assert item.logprob == -0.25
 
 
 def test_legacy_completion_logprobs(openai_mock, client):
     openai_mock.completions.create.response = "Hello there."
     logprobs = client.completions.create(model="m", prompt="x", logprobs=3).choices[0].logprobs
-    assert (logprobs.tokens, logprobs.text_offset) == (["Hell", "o th", "ere."], [0, 4, 8])
+    assert logprobs.tokens == ["Hell", "o th", "ere."]
+    assert logprobs.text_offset == [0, 4, 8]
     assert len(logprobs.token_logprobs) == 3
-    assert [len(top) for top in logprobs.top_logprobs] == [3, 3, 3]
+    for token, logprob, top in zip(logprobs.tokens, logprobs.token_logprobs, logprobs.top_logprobs, strict=True):
+        assert len(top) == 3
+        assert top[token] == logprob
+
+
+def test_set_legacy_completion_logprobs_are_kept(openai_mock, client):
+    logprobs = {"tokens": ["Hi"], "token_logprobs": [-0.25], "top_logprobs": [{}], "text_offset": [0]}
+    openai_mock.completions.create.response = {"choices": [{"text": "Hi", "logprobs": logprobs}]}
+    choice = client.completions.create(model="m", prompt="x", logprobs=3).choices[0]
+    assert choice.logprobs.token_logprobs == [-0.25]
+
+
+def tokens_of(logprobs):
+    """Return the tokens of a list of log probabilities."""
+    return [item.token for item in logprobs]
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 7])
-def test_logprobs_are_streamed_with_text_deltas(openai_mock, client, chunk):
-    text = "Hello there, you."
-    for item in ("chat.completions", "responses", "audio.transcriptions"):
-        lookup(openai_mock, item).create.response = streamed(text, chunk=chunk)
-    pieces = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, stream=True)
-    tokens = [
-        [item.token for item in piece.choices[0].logprobs.content] for piece in pieces if piece.choices[0].logprobs
-    ]
-    assert "".join(itertools.chain(*tokens)) == text
-    assert chunk or tokens[0] == ["Hell", "o th"]
-    options = {"include": ["message.output_text.logprobs"], "stream": True}
-    deltas = [
-        event
-        for event in client.responses.create(**INPUT_REQUEST, **options)
-        if event.type == "response.output_text.delta"
-    ]
-    assert [[item.token for item in delta.logprobs] for delta in deltas] == tokens
-    parts = [
-        data["part"]
-        for event_type, data in post_stream("/responses", INPUT_REQUEST | options)
-        if event_type == "response.content_part.done"
-    ]
-    assert [part["logprobs"] for part in parts] == [[]]  # which the text and the item have
-    transcription = client.audio.transcriptions.create(
-        file=b"x", model="gpt-4o-transcribe", include=["logprobs"], stream=True
-    )
-    *deltas, done = transcription
-    assert [[item.token for item in delta.logprobs] for delta in deltas] == tokens
-    assert "".join(item.token for item in done.logprobs) == text
+def test_chat_logprobs_are_streamed_with_text_deltas(create, client, chunk):
+    create.response = streamed("Hello there, you.", chunk=chunk)
+    chunks = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, stream=True)
+    choices = [item.choices[0] for item in chunks]
+    tokens = [tokens_of(choice.logprobs.content) for choice in choices if choice.logprobs]
+    assert list(itertools.chain(*tokens)) == ["Hell", "o th", "ere,", " you", "."]
+    texts = [choice.delta.content for choice in choices if choice.logprobs]
+    assert "".join(texts) == "Hello there, you."
+    if chunk is None:
+        assert texts[0] == "Hello "
+        assert tokens[0] == ["Hell", "o th"]
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 7])
+def test_response_logprobs_are_streamed_with_text_deltas(openai_mock, chunk):
+    openai_mock.responses.create.response = streamed("Hello there, you.", chunk=chunk)
+    streamed_tokens = []
+    for event_type, data in post_stream("/responses", INPUT_REQUEST | {"include": ["message.output_text.logprobs"]}):
+        if event_type == "response.output_text.delta":
+            streamed_tokens += [item["token"] for item in data["logprobs"]]
+        if event_type == "response.output_text.done":
+            assert [item["token"] for item in data["logprobs"]] == ["Hell", "o th", "ere,", " you", "."]
+        if event_type == "response.content_part.done":
+            assert data["part"]["logprobs"] == []  # the events of the text and of the item contain them
+    assert streamed_tokens == ["Hell", "o th", "ere,", " you", "."]
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 7])
+def test_transcription_logprobs_are_streamed_with_text_deltas(openai_mock, client, chunk):
+    openai_mock.audio.transcriptions.create.response = streamed("Hello there, you.", chunk=chunk)
+    options = {"model": "gpt-4o-transcribe", "include": ["logprobs"], "stream": True}
+    *deltas, done = client.audio.transcriptions.create(file=b"x", **options)
+    tokens = [tokens_of(delta.logprobs) for delta in deltas]
+    assert list(itertools.chain(*tokens)) == ["Hell", "o th", "ere,", " you", "."]
+    assert tokens_of(done.logprobs) == ["Hell", "o th", "ere,", " you", "."]
+    if chunk is None:
+        assert tokens[0] == ["Hell", "o th"]
 
 
 # ---- what Azure adds -------------------------------------------------------------------------------------------------
 
 
-SAFE_RESULT = {"filtered": False, "severity": "safe"}
+@pytest.fixture
+def azure(openai_mock):
+    """Return a client for Azure, while the mock is active."""
+    return azure_client(azure_endpoint=AZURE_ENDPOINT)
 
 
-def test_azure_responses_have_content_filter_results(create, openai_mock):
-    client = azure_client(azure_endpoint=AZURE_ENDPOINT)
-    completion = chat(client, full=True).to_dict()
-    assert completion["service_tier"] is None
-    assert chat(client, full=True, service_tier="flex").service_tier == "flex"
-    (prompt,) = completion["prompt_filter_results"]
-    assert prompt["prompt_index"] == 0
-    assert prompt["content_filter_results"]["violence"] == SAFE_RESULT
-    results = completion["choices"][0]["content_filter_results"]
-    assert results["hate"] == SAFE_RESULT
-    assert results["protected_material_text"] == {
-        "filtered": False,
-        "detected": False,
-    }
-    opening, *chunks = (chunk.to_dict() for chunk in client.chat.completions.create(**CHAT_REQUEST, stream=True))
-    assert opening["choices"] == []
-    assert opening["prompt_filter_results"] == completion["prompt_filter_results"]
-    assert chunks[1]["choices"][0]["content_filter_results"] == results
+SAFE_HARMS = {
+    "hate": {"filtered": False, "severity": "safe"},
+    "self_harm": {"filtered": False, "severity": "safe"},
+    "sexual": {"filtered": False, "severity": "safe"},
+    "violence": {"filtered": False, "severity": "safe"},
+}
+SAFE_PROMPT = SAFE_HARMS | {"jailbreak": {"filtered": False, "detected": False}}
+SAFE_ANSWER = SAFE_HARMS | {
+    "protected_material_code": {"filtered": False, "detected": False},
+    "protected_material_text": {"filtered": False, "detected": False},
+}
+
+
+def test_azure_chat_has_content_filter_results(azure):
+    completion = azure.chat.completions.create(**CHAT_REQUEST).to_dict()
+    assert completion["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": SAFE_PROMPT}]
+    assert completion["choices"][0]["content_filter_results"] == SAFE_ANSWER
+
+
+def test_only_azure_has_content_filter_results(client):
+    completion = client.chat.completions.create(**CHAT_REQUEST).to_dict()
+    assert "prompt_filter_results" not in completion
+    assert "content_filter_results" not in completion["choices"][0]
+    assert "content_filters" not in client.responses.create(**INPUT_REQUEST).to_dict()
+
+
+def test_azure_service_tier_is_null_unless_requested(azure):
+    assert azure.chat.completions.create(**CHAT_REQUEST).service_tier is None
+    assert azure.chat.completions.create(**CHAT_REQUEST, service_tier="flex").service_tier == "flex"
+
+
+def test_azure_streams_content_filter_results(azure):
+    chunks = [chunk.to_dict() for chunk in azure.chat.completions.create(**CHAT_REQUEST, stream=True)]
+    assert chunks[0]["choices"] == []
+    assert chunks[0]["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": SAFE_PROMPT}]
+    assert chunks[2]["choices"][0]["content_filter_results"] == SAFE_ANSWER
+
+
+def test_azure_reports_filtered_chat_content(create, azure):
     create.response = filtered("so far")
-    assert chat(client).to_dict()["content_filter_results"]["hate"] == {"filtered": True, "severity": "high"}
+    choice = azure.chat.completions.create(**CHAT_REQUEST).choices[0].to_dict()
+    assert choice["content_filter_results"] == SAFE_ANSWER | {"hate": {"filtered": True, "severity": "high"}}
+
+
+def test_azure_does_not_filter_tool_calls(create, azure):
     create.response = tool_call("get_weather", city="Oslo")
-    assert chat(client).to_dict()["content_filter_results"] == {}
-    create.response = {"prompt_filter_results": []} | single_choice({"content": "x"}, content_filter_results={"a": 1})
-    completion = chat(client, full=True).to_dict()
-    assert not completion["prompt_filter_results"]
+    choice = azure.chat.completions.create(**CHAT_REQUEST).choices[0].to_dict()
+    assert choice["content_filter_results"] == {}
+
+
+def test_set_content_filter_results_are_kept(create, azure):
+    choice = {"message": {"content": "x"}, "content_filter_results": {"a": 1}}
+    create.response = {"prompt_filter_results": [], "choices": [choice]}
+    completion = azure.chat.completions.create(**CHAT_REQUEST).to_dict()
+    assert completion["prompt_filter_results"] == []
     assert completion["choices"][0]["content_filter_results"] == {"a": 1}
-    assert "prompt_filter_results" in client.completions.create(model="m", prompt="x").to_dict()
-    filters = client.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]
-    assert [(result["source_type"], result["blocked"]) for result in filters] == [
-        ("prompt", False),
-        ("completion", False),
-    ]
-    assert filters[0]["content_filter_offsets"] == {"start_offset": 0, "end_offset": 2, "check_offset": 0}
+
+
+def test_azure_completion_has_content_filter_results(azure):
+    completion = azure.completions.create(model="m", prompt="x").to_dict()
+    assert completion["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": SAFE_PROMPT}]
+    assert completion["choices"][0]["content_filter_results"] == SAFE_ANSWER
+
+
+def test_azure_response_has_content_filters(azure):
+    prompt, completion = azure.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]
+    assert prompt == {
+        "blocked": False,
+        "source_type": "prompt",
+        "content_filter_raw": [],
+        "content_filter_results": SAFE_PROMPT,
+        "content_filter_offsets": {"start_offset": 0, "end_offset": 2, "check_offset": 0},
+    }
+    assert completion == {
+        "blocked": False,
+        "source_type": "completion",
+        "content_filter_raw": [],
+        "content_filter_results": SAFE_ANSWER,
+        "content_filter_offsets": {"start_offset": 0, "end_offset": 24, "check_offset": 0},
+    }
+
+
+def test_azure_blocks_a_filtered_response(openai_mock, azure):
     openai_mock.responses.create.response = filtered("so far")
-    assert [result["blocked"] for result in client.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]] == [
-        False,
-        True,
-    ]
+    prompt, completion = azure.responses.create(**INPUT_REQUEST).to_dict()["content_filters"]
+    assert prompt["blocked"] is False
+    assert completion["blocked"] is True
+    assert completion["content_filter_results"]["hate"] == {"filtered": True, "severity": "high"}
 
 
 # ======================================================================================================================
