@@ -6890,6 +6890,19 @@ def single_choice(message, **choice_fields):
     return {"choices": [{"message": message} | choice_fields]}
 
 
+@pytest.mark.parametrize("pace", [{"delay": 0.001}, {"first_delay": 0.001}, {"chunk": 4}], ids=str)
+def test_empty_bytes_can_be_paced(openai_mock, client, pace):
+    openai_mock.files.content.response = streamed(b"", **pace)
+    assert client.files.content("file-1").read() == b""
+
+
+def test_delay_applies_to_empty_bytes(openai_mock, client):
+    openai_mock.files.content.response = streamed(b"", delay=0.02)
+    started = time.perf_counter()
+    client.files.content("file-1")
+    assert time.perf_counter() - started >= 0.02
+
+
 FUNCTION_CALL = {"function": {"name": "f", "arguments": "{}"}}
 LOGPROB = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
 CHAT_RESPONSES = TURNS | {
