@@ -6887,7 +6887,73 @@ def test_webhook_endpoints(openai_mock, client):
 
 
 def single_choice(message, **choice_fields):
+    """Return a chat completion with one choice as a dict."""
     return {"choices": [{"message": message} | choice_fields]}
+
+
+# ---- bodies and headers ----------------------------------------------------------------------------------------------
+
+
+def test_generated_response_has_the_headers_of_the_service(openai_mock):
+    headers = dict(sent(openai_mock, CHAT_CREATE, CHAT_REQUEST).headers)
+    sent_at = calendar.timegm(time.strptime(headers.pop("date"), "%a, %d %b %Y %H:%M:%S GMT"))
+    assert abs(time.time() - sent_at) < 60
+    assert int(headers.pop("content-length")) > 0
+    assert headers == {
+        "content-type": "application/json",
+        "x-request-id": "req_000000000000000000000001",
+        "openai-processing-ms": "1",
+        "openai-version": "2020-10-01",
+        "openai-organization": "org-mock",
+        "openai-project": "proj_mock",
+        "strict-transport-security": "max-age=31536000; includeSubDomains; preload",
+        "x-content-type-options": "nosniff",
+        "x-envoy-upstream-service-time": "1",
+        "x-openai-proxy-wasm": "v0.1",
+        "x-ratelimit-limit-requests": "10000",
+        "x-ratelimit-remaining-requests": "9999",
+        "x-ratelimit-reset-requests": "6ms",
+        "x-ratelimit-limit-tokens": "2000000",
+        "x-ratelimit-remaining-tokens": "1999990",
+        "x-ratelimit-reset-tokens": "0s",
+    }
+
+
+def test_only_retrieves_have_a_polling_interval():
+    retrieved = sent(populated_mock(), "files.retrieve", {})
+    listed = sent(populated_mock(), "files.list", {})
+    assert retrieved.headers["openai-poll-after-ms"] == "1"
+    assert "openai-poll-after-ms" not in listed.headers
+
+
+def test_deletion_without_a_model_is_reported(client):
+    response = client.responses.create(**INPUT_REQUEST)
+    url = f"{BASE_URL}/responses/{response.id}"
+    deleted = httpx.delete(url, headers={"authorization": f"Bearer {API_KEY}"})
+    assert deleted.json() == {"id": response.id, "object": "response.deleted", "deleted": True}
+
+
+@pytest.mark.parametrize("audio_format, content_type", [("mp3", "audio/mpeg"), ("wav", "audio/wav")])
+@pytest.mark.parametrize("response", [b"sound", streamed(b"sound", chunk=2)], ids=["at once", "in pieces"])
+def test_speech_has_the_content_type_of_its_format(openai_mock, client, response, audio_format, content_type):
+    openai_mock.audio.speech.create.response = response
+    request_params = {"model": "tts-1", "voice": "alloy", "input": "Hi", "response_format": audio_format}
+    speech = client.audio.speech.create(**request_params)
+    assert speech.response.headers["content-type"] == content_type
+    assert speech.read() == b"sound"
+
+
+def test_bytes_arrive_in_pieces_of_the_set_size(openai_mock, client):
+    openai_mock.files.content.response = streamed(b"abcde", chunk=2)
+    with client.files.with_streaming_response.content("file-1") as response:
+        assert list(response.iter_bytes()) == [b"ab", b"cd", b"e"]
+        assert response.headers["content-type"] == "application/octet-stream"
+
+
+def test_bytes_arrive_in_one_piece_without_a_set_size(openai_mock, client):
+    openai_mock.files.content.response = streamed(b"abcde", delay=0.001)
+    with client.files.with_streaming_response.content("file-1") as response:
+        assert list(response.iter_bytes()) == [b"abcde"]
 
 
 @pytest.mark.parametrize("pace", [{"delay": 0.001}, {"first_delay": 0.001}, {"chunk": 4}], ids=str)
@@ -6901,6 +6967,108 @@ def test_delay_applies_to_empty_bytes(openai_mock, client):
     started = time.perf_counter()
     client.files.content("file-1")
     assert time.perf_counter() - started >= 0.02
+
+
+@pytest.mark.parametrize(
+    "item, text",
+    [
+        (("done", "[DONE]"), "event: done\ndata: [DONE]\n\n"),
+        ((None, {"n": 1}), 'data: {"n":1}\n\n'),
+        ({"type": "created", "n": 1}, 'event: created\ndata: {"type":"created","n":1}\n\n'),
+        ({"event": "created", "data": {"n": 1}}, 'event: created\ndata: {"n":1}\n\n'),
+        ({"event": "created"}, 'data: {"event":"created"}\n\n'),
+        ({"event": 1, "data": 2}, 'data: {"event":1,"data":2}\n\n'),
+        ([1, 2], "data: [1,2]\n\n"),
+        ("two\nlines", "data: two\ndata: lines\n\n"),
+        (b": a comment\n\n", ": a comment\n\n"),
+    ],
+    ids=str,
+)
+def test_items_of_a_stream_are_encoded_as_server_sent_events(openai_mock, create, item, text):
+    create.response = streamed([item])
+    assert sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"stream": True}).text == text
+
+
+def delays_of(response):
+    """Return the seconds to wait before each of three events, for a result of `streamed()`."""
+    request = httpx.Request("POST", BASE_URL)
+    stream = openai_responses._PacedStream(["one", "two", "three"], response.pace, request)
+    return [delay for delay, _ in stream.timed_messages()]
+
+
+def test_first_delay_applies_only_to_the_first_event():
+    assert delays_of(streamed("", first_delay=3, delay=2)) == [3, 2, 2]
+    assert delays_of(streamed("", first_delay=0, delay=2)) == [0, 2, 2]
+    assert delays_of(streamed("", first_delay=3)) == [3, 0, 0]
+
+
+def test_first_delay_defaults_to_the_delay():
+    assert delays_of(streamed("", delay=2)) == [2, 2, 2]
+
+
+@pytest.mark.parametrize("option", ["delay", "first_delay"])
+def test_delay_precedes_the_first_chunk(create, client_kind, option):
+    create.response = streamed(["[DONE]"], **{option: 0.02})
+    started = time.perf_counter()
+    assert run_with_client(client_kind, stream_with) == ""
+    assert time.perf_counter() - started >= 0.02
+
+
+def test_stream_is_not_affected_by_later_changes_of_the_stored_response(openai_mock, client):
+    openai_mock.responses.create.response = "Hello big wide world"
+    events = client.responses.create(**INPUT_REQUEST, stream=True)
+    first = next(events)
+    stored = openai_mock.state["responses"][first.response.id]
+    stored["output"].clear()
+    *_, last = events
+    assert last.response.output_text == "Hello big wide world"
+
+
+# ---- streams of chat completions -------------------------------------------------------------------------------------
+
+
+def test_chat_stream_of_a_text(openai_mock, create):
+    create.response = "Hi you"
+    *events, last = post_stream("/chat/completions", CHAT_REQUEST)
+    assert [data["choices"] for _, data in events] == [
+        [
+            {
+                "index": 0,
+                "delta": {"role": "assistant", "content": "", "refusal": None},
+                "finish_reason": None,
+                "logprobs": None,
+            }
+        ],
+        [{"index": 0, "delta": {"content": "Hi "}, "finish_reason": None, "logprobs": None}],
+        [{"index": 0, "delta": {"content": "you"}, "finish_reason": None, "logprobs": None}],
+        [{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None}],
+    ]
+    assert last == (None, "[DONE]")
+
+
+def test_chat_stream_of_a_tool_call(create):
+    create.response = tool_call("f", {"a": 1}, "call_1")
+    deltas = [data["choices"][0]["delta"] for _, data in post_stream("/chat/completions", CHAT_REQUEST)[:-1]]
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    assert deltas == [
+        {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": '}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]},
+        {},
+    ]
+
+
+def test_chat_stream_of_audio(create):
+    audio = {"id": "audio_1", "data": "QUJD", "expires_at": 9, "transcript": "x y"}
+    create.response = single_choice({"content": None, "audio": audio})
+    _, *deltas = [data["choices"][0]["delta"] for _, data in post_stream("/chat/completions", CHAT_REQUEST)[:-1]]
+    assert deltas == [
+        {"audio": {"id": "audio_1", "transcript": "x "}},
+        {"audio": {"transcript": "y"}},
+        {"audio": {"data": "QUJD"}},
+        {"audio": {"expires_at": 9}},
+        {},
+    ]
 
 
 FUNCTION_CALL = {"function": {"name": "f", "arguments": "{}"}}
