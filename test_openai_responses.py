@@ -7048,9 +7048,8 @@ def test_chat_stream_of_a_text(openai_mock, create):
 
 def test_chat_stream_of_a_tool_call(create):
     create.response = tool_call("f", {"a": 1}, "call_1")
-    deltas = [data["choices"][0]["delta"] for _, data in post_stream("/chat/completions", CHAT_REQUEST)[:-1]]
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
-    assert deltas == [
+    assert chat_deltas() == [
         {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]},
         {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": '}}]},
         {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]},
@@ -7061,7 +7060,7 @@ def test_chat_stream_of_a_tool_call(create):
 def test_chat_stream_of_audio(create):
     audio = {"id": "audio_1", "data": "QUJD", "expires_at": 9, "transcript": "x y"}
     create.response = single_choice({"content": None, "audio": audio})
-    _, *deltas = [data["choices"][0]["delta"] for _, data in post_stream("/chat/completions", CHAT_REQUEST)[:-1]]
+    _, *deltas = chat_deltas()
     assert deltas == [
         {"audio": {"id": "audio_1", "transcript": "x "}},
         {"audio": {"transcript": "y"}},
@@ -7140,26 +7139,35 @@ def test_chat_chunks_validate_against_the_sdk_model(create, name, with_usage):
         assert all(call.index in started_indexes for call in calls)
 
 
-def deltas():
-    """The deltas of a streamed chat completion."""
-    return [data["choices"][0]["delta"] for _, data in post_stream("/chat/completions", CHAT_REQUEST)[:-1]]
+def chat_deltas():
+    """Return the deltas of a streamed chat completion."""
+    *events, _ = post_stream("/chat/completions", CHAT_REQUEST)
+    return [data["choices"][0]["delta"] for _, data in events]
 
 
-def test_chat_deltas_are_words_or_chunks_of_the_set_size(create):
-    for response, pieces in [
+def streamed_contents():
+    """Return the pieces of text of a streamed chat completion."""
+    return [delta["content"] for delta in chat_deltas() if delta.get("content")]
+
+
+@pytest.mark.parametrize(
+    "response, pieces",
+    [
         ("Hello big  world", ["Hello ", "big  ", "world"]),
         (streamed("Hello", chunk=2), ["He", "ll", "o"]),
-        (streamed("日本🎉語", chunk=1), list("日本🎉語")),
+        (streamed("日本🎉語", chunk=1), ["日", "本", "🎉", "語"]),
         ("", []),
-    ]:
-        create.response = response
-        assert [delta["content"] for delta in deltas() if delta.get("content")] == pieces
+    ],
+)
+def test_chat_deltas_are_words_or_chunks_of_the_set_size(create, response, pieces):
+    create.response = response
+    assert streamed_contents() == pieces
 
 
 def test_chat_stream_sends_custom_tool_input_in_deltas(create):
     call = {"type": "custom", "custom": {"name": "c", "input": "do this"}}
     create.response = single_choice({"tool_calls": [call]})
-    pieces = [call for delta in deltas() for call in delta.get("tool_calls", ())]
+    pieces = [call for delta in chat_deltas() for call in delta.get("tool_calls", ())]
     assert [piece["custom"]["input"] for piece in pieces] == ["", "do ", "this"]
     assert pieces[0]["custom"]["name"] == "c"
     assert {piece["index"] for piece in pieces} == {0}
@@ -8110,11 +8118,10 @@ def test_abandoned_endless_stream_leaks_neither_threads_nor_loops():
 # ======================================================================================================================
 
 
-RESPONSE_FORMS = {
+READY_FORMS = {
     "text": "ready",
     "partial": {"choices": [{"message": {"content": "ready"}}]},
     "model": ChatCompletion.model_validate(chat_json()),
-    **{f"{family.__name__} response": family.Response(200, json=chat_json()) for family in HTTP_LIBS},
     "stream": streamed("ready"),
     "list": ["ready"] * 4,
     "tuple": ("ready",) * 4,
@@ -8122,24 +8129,44 @@ RESPONSE_FORMS = {
     "callable object": type("Callable", (), {"__call__": lambda self, request: "ready"})(),
     "partial function": functools.partial(lambda text, request: text, "ready"),
     "coroutine function": lambda request: async_value("ready"),
-    "function of nothing but names": lambda *args, **offers: "ready",
+    "function of any arguments": lambda *args, **kwargs: "ready",
     "function that returns a function": lambda request: lambda request: "ready",
-    "function that returns a promise of a promise": lambda request: async_value(lambda request: async_value("ready")),
+    "function that returns nested awaitables": lambda request: async_value(lambda request: async_value("ready")),
     "function that returns a model": lambda request: ChatCompletion.model_validate(chat_json()),
     "function that returns a list": lambda request: ["ready"],
 }
-for each in HTTP_LIBS:
-    answer = functools.partial(each.Response, 200, json=chat_json())
-    RESPONSE_FORMS[f"function that returns an {each.__name__} response"] = lambda request, answer=answer: answer()
 
 
-@pytest.mark.parametrize("name", RESPONSE_FORMS)
-def test_response_forms_answer_sync_and_async_calls(create, name):
-    create.response = RESPONSE_FORMS[name]
-    assert create.response is RESPONSE_FORMS[name]
-    assert [run_with_client(client_kind, complete_with) for client_kind in ("sync", "async", "sync", "async")] == [
-        "ready"
-    ] * 4
+async def complete_without_retries(client):
+    """Return the text that chat answers, without a retry after an error."""
+    return await complete_with(client.with_options(max_retries=0))
+
+
+def assert_ready_for_both_clients(create):
+    """Assert that calls of synchronous and asynchronous clients in turn get the text "ready"."""
+    for client_kind in ("sync", "async", "sync", "async"):
+        assert run_with_client(client_kind, complete_with) == "ready"
+
+
+@pytest.mark.parametrize("response", READY_FORMS.values(), ids=READY_FORMS)
+def test_response_forms_answer_sync_and_async_calls(create, response):
+    create.response = response
+    assert create.response is response
+    assert_ready_for_both_clients(create)
+
+
+def test_http_response_answers_sync_and_async_calls(create, http_lib):
+    create.response = response = http_lib.Response(200, json=chat_json())
+    assert create.response is response
+    assert_ready_for_both_clients(create)
+
+
+def test_callable_may_return_an_http_response(create, http_lib):
+    create.response = lambda request: http_lib.Response(200, json=chat_json())
+    assert_ready_for_both_clients(create)
+
+
+# ---- complete responses ----------------------------------------------------------------------------------------------
 
 
 def test_response_with_an_unread_body_is_answered(create, http_lib, client_kind):
@@ -8147,44 +8174,143 @@ def test_response_with_an_unread_body_is_answered(create, http_lib, client_kind)
     assert run_with_client(client_kind, complete_with) == "ready"
 
 
+def test_response_with_an_iterator_as_body_serves_one_call(create, http_lib):
+    create.response = http_lib.Response(200, content=iter([json.dumps(chat_json()).encode()]))
+    assert complete("Hi") == "ready"
+    with pytest.raises(TypeError, match=r"create\.response has an iterator as content that an earlier call has read"):
+        complete("Hi")
+
+
 def test_response_keeps_its_status_and_headers(create, client, http_lib):
     create.response = http_lib.Response(202, json=chat_json(), headers={"x-request-id": "req_mine", "x-own": "yes"})
     for _ in range(2):
         raw = client.chat.completions.with_raw_response.create(**CHAT_REQUEST)
-        assert (raw.status_code, raw.headers["x-own"], raw.request_id) == (202, "yes", "req_mine")
+        assert raw.status_code == 202
+        assert raw.headers["x-own"] == "yes"
+        assert raw.request_id == "req_mine"
         assert raw.parse().choices[0].message.content == "ready"
 
 
-def test_compressed_responses_are_decoded_and_get_unique_request_ids(openai_mock, client):
-    body = gzip.compress(b'{"object": "list", "data": []}')
-    openai_mock.models.list.response = httpx.Response(200, content=body, headers={"content-encoding": "gzip"})
-    first, second = (client.models.with_raw_response.list() for _ in range(2))
-    assert first.parse().data == []
-    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+def test_response_gets_the_headers_that_it_does_not_set(openai_mock, create):
+    create.response = httpx.Response(200, content=b"{}", headers={"openai-version": "mine"})
+    headers = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST).headers
+    assert headers["openai-version"] == "mine"
+    assert headers["openai-organization"] == "org-mock"
+    assert headers["x-ratelimit-limit-requests"] == "10000"
+    assert "content-type" not in headers
 
 
-def test_text_is_accepted_by_endpoints_that_return_text(openai_mock, client):
-    audio, sound = client.audio, {"file": b"x", "model": "whisper-1"}
-    for name, call in [
-        ("responses.create", lambda: client.responses.create(**INPUT_REQUEST).output_text),
-        ("completions.create", lambda: client.completions.create(model="m", prompt="x").choices[0].text),
-        ("audio.transcriptions.create", lambda: audio.transcriptions.create(**sound).text),
-        ("audio.transcriptions.create", lambda: audio.transcriptions.create(**sound, response_format="text").strip()),
-        ("audio.translations.create", lambda: audio.translations.create(**sound).text),
-        ("files.content", lambda: client.files.content("file-1").text),
-    ]:
-        lookup(openai_mock, name).response = "Hallo 世界"
-        assert call() == "Hallo 世界"
+def test_response_keeps_its_reason_phrase(openai_mock, create):
+    create.response = httpx.Response(200, json=chat_json(), extensions={"reason_phrase": b"Fine", "trace": print})
+    response = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST)
+    assert response.reason_phrase == "Fine"
+    assert response.extensions == {"reason_phrase": b"Fine"}
 
 
-def test_bytes_and_empty_partials_are_accepted_by_binary_endpoints(openai_mock, client):
-    for data in (b"\x00\r\n\xff", b""):
-        openai_mock.files.content.response = data
-        assert client.files.content("file-1").read() == data
+def test_compressed_responses_are_decoded(openai_mock, client):
+    body = b'{"object": "list", "data": []}'
+    compressed_headers = {"content-encoding": "gzip"}
+    openai_mock.models.list.response = httpx.Response(200, content=gzip.compress(body), headers=compressed_headers)
+    raw = client.models.with_raw_response.list()
+    assert raw.parse().data == []
+    assert "content-encoding" not in raw.headers
+    assert raw.headers["content-length"] == str(len(body))
+
+
+def test_each_call_of_a_response_gets_a_new_request_id(openai_mock, client):
+    openai_mock.models.list.response = httpx.Response(200, json={"object": "list", "data": []})
+    first = client.models.with_raw_response.list()
+    second = client.models.with_raw_response.list()
+    assert first.request_id != second.request_id
+
+
+def test_object_in_a_response_to_a_create_is_stored(openai_mock, client):
+    openai_mock.files.create.response = httpx.Response(200, json=file_json("file-9"))
+    add_file(client)
+    assert client.files.retrieve("file-9").filename == "a.txt"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(300, json=file_json("file-9")),
+        httpx.Response(200, content=b"not JSON"),
+        httpx.Response(200, json=[file_json("file-9")]),
+        httpx.Response(200, json={"object": "file"}),
+    ],
+    ids=["redirect", "invalid JSON", "list", "object without an ID"],
+)
+def test_other_responses_to_a_create_are_not_stored(openai_mock, response):
+    openai_mock.files.create.response = response
+    sent(openai_mock, "files.create", {})
+    assert list(openai_mock.state["files"]) == []
+
+
+# ---- texts, bytes and partials ---------------------------------------------------------------------------------------
+
+
+TEXT_CALLS = {
+    "responses.create": lambda client: client.responses.create(**INPUT_REQUEST).output_text,
+    "completions.create": lambda client: client.completions.create(model="m", prompt="x").choices[0].text,
+    "audio.transcriptions.create": lambda client: client.audio.transcriptions.create(file=b"x", model="m").text,
+    "audio.translations.create": lambda client: client.audio.translations.create(file=b"x", model="m").text,
+    "files.content": lambda client: client.files.content("file-1").text,
+}
+
+
+@pytest.mark.parametrize("name", TEXT_CALLS)
+def test_text_is_accepted_by_endpoints_that_return_text(openai_mock, client, name):
+    lookup(openai_mock, name).response = "Hallo 世界"
+    assert TEXT_CALLS[name](client) == "Hallo 世界"
+
+
+def test_text_is_the_body_of_a_transcription_as_text(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = "Hallo 世界"
+    raw = client.audio.transcriptions.with_raw_response.create(file=b"x", model="m", response_format="text")
+    assert raw.parse().strip() == "Hallo 世界"
+    assert raw.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("data", [b"\x00\r\n\xff", b"", bytearray(b"ab")])
+def test_bytes_are_accepted_by_binary_endpoints(openai_mock, client, data):
+    openai_mock.files.content.response = data
+    assert client.files.content("file-1").read() == data
+
+
+def test_model_is_the_json_content_of_a_file(openai_mock, client):
+    openai_mock.files.content.response = ADA
+    assert client.files.content("file-1").read() == b'{"name":"Ada","age":36,"tags":["a b","\xc3\xbc"]}'
+
+
+def test_empty_partial_is_accepted_by_a_binary_endpoint(openai_mock, client):
     openai_mock.files.content.response = {}
     assert client.files.content("file-1").read()
-    openai_mock.files.list.response = {}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"data": []},
+        {"has_more": False},
+        {"object": "list"},
+        {"first_id": "file-1"},
+        {"last_id": "file-1"},
+    ],
+    ids=str,
+)
+def test_partial_page_answers_a_list(openai_mock, client, page):
+    openai_mock.files.list.response = page
     assert client.files.list().data == []
+
+
+@requires("admin.organization.roles.list")
+def test_partial_page_with_a_cursor_answers_a_list(openai_mock, client):
+    openai_mock.admin.organization.roles.list.response = {"next": None}
+    assert client.admin.organization.roles.list().data == []
+
+
+# ---- exceptions ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("as_class", [False, True])
@@ -8197,66 +8323,114 @@ def test_bytes_and_empty_partials_are_accepted_by_binary_endpoints(openai_mock, 
         ("ConnectTimeout", openai.APITimeoutError),
     ],
 )
-def test_http_library_exceptions_are_network_faults(openai_mock, create, name, raised, as_class, client_kind):
-    for family in HTTP_LIBS:
-        exception = getattr(family, name)
-        create.response = exception if as_class else exception("gone")
-        with pytest.raises(raised) as caught:
-            run_with_client(client_kind, chat_without_retries)
-        assert type(caught.value) is raised
-        cause = caught.value.__cause__
-        assert isinstance(cause, getattr(HTTP_LIB, name))
-        assert cause.request.url.path == "/v1/chat/completions"
-        assert as_class or str(cause) == "gone"
-    assert [request.status for request in openai_mock.requests] == [None] * len(HTTP_LIBS)
+def test_http_library_exceptions_are_network_faults(openai_mock, create, http_lib, name, raised, as_class, client_kind):
+    exception = getattr(http_lib, name)
+    create.response = exception if as_class else exception("gone")
+    with pytest.raises(raised) as caught:
+        run_with_client(client_kind, complete_without_retries)
+    assert type(caught.value) is raised
+    cause = caught.value.__cause__
+    assert isinstance(cause, getattr(HTTP_LIB, name))
+    assert cause.request.url.path == "/v1/chat/completions"
+    assert as_class or str(cause) == "gone"
+    assert [request.status for request in openai_mock.requests] == [None]
 
 
-async def chat_without_retries(client):
-    """A chat completion with no second try."""
-    return await complete_with(client.with_options(max_retries=0))
+@pytest.mark.parametrize("exception_class", [openai.APITimeoutError, openai.APIConnectionError])
+def test_connection_errors_of_the_sdk_are_raised_unchanged(create, exception_class):
+    create.response = exception_class(request=HTTP_LIB.Request("POST", BASE_URL))
+    with pytest.raises(exception_class) as raised:
+        run_with_client("sync", complete_without_retries)
+    assert type(raised.value) is exception_class
 
 
-def test_sdk_exceptions_are_raised_unchanged(create):
+def test_status_error_of_the_sdk_is_raised_with_its_response(create):
     request = HTTP_LIB.Request("POST", BASE_URL)
     error_response = HTTP_LIB.Response(404, json={"error": {"message": "gone"}}, request=request)
-    not_found = openai.NotFoundError("gone", response=error_response, body=None)
-    for exception in (openai.APITimeoutError(request=request), openai.APIConnectionError(request=request), not_found):
-        create.response = exception
-        with pytest.raises(type(exception)) as raised:
-            run_with_client("sync", chat_without_retries)
-        assert type(raised.value) is type(exception)
+    create.response = openai.NotFoundError("gone", response=error_response, body=None)
+    with pytest.raises(openai.NotFoundError, match="gone") as raised:
+        run_with_client("sync", complete_without_retries)
+    assert raised.value.body == {"message": "gone"}
 
 
-def test_callables_may_return_exceptions_and_raise_network_faults(create):
-    def raises(request):
-        raise httpx.ConnectError("gone")
+def raise_connect_error(request):
+    """Raise a network fault, as a callable that a test sets."""
+    raise httpx.ConnectError("gone")
 
-    for response in (raises, lambda request: httpx.ConnectError("gone"), lambda request: httpx.ConnectError):
-        create.response = response
-        with pytest.raises(openai.APIConnectionError, match="Connection error"):
-            run_with_client("sync", chat_without_retries)
+
+@pytest.mark.parametrize(
+    "response",
+    [raise_connect_error, lambda request: httpx.ConnectError("gone"), lambda request: httpx.ConnectError],
+    ids=["raises", "returns an exception", "returns a class"],
+)
+def test_callables_may_return_exceptions_and_raise_network_faults(create, response):
+    create.response = response
+    with pytest.raises(openai.APIConnectionError, match="Connection error"):
+        run_with_client("sync", complete_without_retries)
+
+
+# ---- callables -------------------------------------------------------------------------------------------------------
 
 
 async def test_callables_get_the_parameters_they_declare(openai_mock, either_client):
-    endpoint, received = openai_mock.files.retrieve, {}
+    received = {}
 
     async def retrieve(request, file_id, state_store, route):
         received.update(request=request, file_id=file_id, state_store=state_store, route=route)
         return {"filename": f"{route.call_count}.txt"}
 
+    endpoint = openai_mock.files.retrieve
     endpoint.response = retrieve
-    assert [(await awaited(either_client.files.retrieve("file-7"))).filename for _ in range(2)] == ["0.txt", "1.txt"]
+    first = await awaited(either_client.files.retrieve("file-7"))
+    second = await awaited(either_client.files.retrieve("file-7"))
+    assert first.filename == "0.txt"
+    assert second.filename == "1.txt"
     assert isinstance(received.pop("request"), httpx.Request)
     assert received == {"file_id": "file-7", "state_store": openai_mock.state, "route": endpoint.route}
     assert endpoint.state_store is openai_mock.state
 
 
-def test_callables_get_the_effective_conversation(openai_mock, create, client):
-    def count(request, conversation):
-        return f"{len(conversation)} items, last {conversation[-1]['content']}"
+def test_callables_get_body_and_tools_by_name(create):
+    create.response = lambda request, body, tools: f"{body['model']}: {tools[0]['function']['name']}"
+    assert complete("Hi", tools=[CHAT_TOOL]) == "m: get_weather"
 
-    openai_mock.responses.create.response = create.response = count
-    assert complete("Hi").startswith("1 items")
+
+def test_callables_get_an_empty_list_if_the_request_has_no_tools(create):
+    create.response = lambda request, tools: f"{tools}"
+    assert complete("Hi") == "[]"
+
+
+def test_callables_get_all_arguments_as_keyword_arguments(openai_mock, client):
+    received = {}
+    openai_mock.files.retrieve.response = lambda request, **kwargs: received.update(kwargs) or {}
+    client.files.retrieve("file-7")
+    assert received.keys() == {"body", "tools", "state_store", "route", "file_id"}
+
+
+def test_callables_cannot_change_the_request(openai_mock, create):
+    def clear(request, body, tools):
+        body.clear()
+        tools.clear()
+        return "done"
+
+    create.response = clear
+    assert complete("Hi", tools=[CHAT_TOOL]) == "done"
+    assert openai_mock.requests[0]["model"] == "m"
+    assert openai_mock.requests[0]["tools"] == [CHAT_TOOL]
+
+
+def count_items(request, conversation):
+    """Return the number of items that a callable gets, and the last one."""
+    return f"{len(conversation)} items, last {conversation[-1]['content']}"
+
+
+def test_callables_get_the_messages_of_a_chat(create):
+    create.response = count_items
+    assert complete("Hi") == "1 items, last Hi"
+
+
+def test_callables_get_the_effective_conversation(openai_mock, client):
+    openai_mock.responses.create.response = count_items
     first = client.responses.create(model="m", input="one")
     second = client.responses.create(model="m", input="two", previous_response_id=first.id)
     assert first.output_text.startswith("1 items")
@@ -8264,7 +8438,22 @@ def test_callables_get_the_effective_conversation(openai_mock, create, client):
 
 
 @pytest.mark.parametrize(
-    "response, mistake, words",
+    "name, body, content",
+    [
+        ("embeddings.create", {"input": "Hi"}, "Hi"),
+        ("completions.create", {"prompt": "Once"}, "Once"),
+        ("embeddings.create", {}, ""),
+    ],
+)
+def test_callables_get_the_input_or_prompt_as_a_conversation(openai_mock, name, body, content):
+    received = []
+    lookup(openai_mock, name).response = lambda request, conversation: received.extend(conversation) or {}
+    sent(openai_mock, name, {"model": "m"} | body)
+    assert received == [{"role": "user", "content": content}]
+
+
+@pytest.mark.parametrize(
+    "response, mistake, message",
     [
         (lambda request: 1 / 0, ZeroDivisionError, "division by zero"),
         (lambda request: object(), TypeError, r"chat\.completions\.create\.response cannot be <object"),
@@ -8273,10 +8462,11 @@ def test_callables_get_the_effective_conversation(openai_mock, create, client):
         (lambda request, file_id: "x", TypeError, "file_id"),
         (lambda request: async_value(5), TypeError, "cannot be 5"),
     ],
+    ids=["raises", "object", "None", "misspelled field", "unknown parameter", "awaitable of an int"],
 )
-def test_mistakes_in_callables_raise_without_retries(openai_mock, create, response, mistake, words, client_kind):
+def test_mistakes_in_callables_raise_without_retries(openai_mock, create, response, mistake, message, client_kind):
     create.response = response
-    with pytest.raises(mistake, match=words):
+    with pytest.raises(mistake, match=message):
         run_with_client(client_kind, complete_with)
     assert [request.attempt for request in openai_mock.requests] == [0]
     assert create.route.call_count == 1
@@ -8284,91 +8474,173 @@ def test_mistakes_in_callables_raise_without_retries(openai_mock, create, respon
 
 def test_magic_mock_without_return_value_is_rejected(create):
     create.response = unittest.mock.MagicMock()
-    with pytest.raises(TypeError, match="give the mock a return_value"):
+    with pytest.raises(TypeError, match=r"create\.response returned <MagicMock .*; give the mock a return_value"):
         complete("Hi")
+
+
+def test_magic_mock_returns_its_value(create):
     create.response = unittest.mock.MagicMock(return_value="Hi")
     assert complete("Hi") == "Hi"
 
 
+def test_pace_applies_to_the_value_that_a_callable_returns(create):
+    create.response = streamed(lambda request: "Hello", chunk=2)
+    assert streamed_contents() == ["He", "ll", "o"]
+
+
+def test_pace_of_the_returned_value_overrides_the_outer_pace(create):
+    create.response = streamed(lambda request: streamed("Hello", chunk=3), chunk=2)
+    assert streamed_contents() == ["Hel", "lo"]
+
+
+# ---- values that are not accepted ------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    "name, value, words",
+    "name, value, message",
     [
         (
             CHAT_CREATE,
             {"content": "Hi"},
             r"ChatCompletion has none of these fields; set choices\[0\]\.message\.content instead",
         ),
-        (CHAT_CREATE, {"city": "Tokyo"}, r"as JSON, set as_json"),
+        (CHAT_CREATE, {"city": "Tokyo"}, r"to make the model output it as JSON, set as_json\(\.\.\.\)$"),
         ("responses.create", {"arguments": "{}"}, r"; set output\[0\]\.arguments instead"),
         ("files.retrieve", {"foo": 1}, "but FileObject has none of these fields$"),
         (CHAT_CREATE, error, r"call it: error\(\.\.\.\)"),
+        (CHAT_CREATE, streamed, r"call it: streamed\(\.\.\.\)"),
+        (CHAT_CREATE, openai_responses.mock, r"call it: mock\(\.\.\.\)"),
+        (CHAT_CREATE, openai_responses.webhook, r"call it: webhook\(\.\.\.\)"),
         (CHAT_CREATE, Person, r"set an instance of it: Person\(\.\.\.\)"),
         (CHAT_CREATE, (tool_call("a"), tool_call("b")), r"cannot be a tuple.*\+ for the parts"),
+        ("files.content", {"data": 1}, r"files\.content\.response is {'data': 1}, but takes bytes or {}$"),
+        ("responses.delete", {"data": 1}, "but takes only {}$"),
+        ("files.list", {"filename": "a"}, r"but takes a page: {'data': \[\.\.\.\]}"),
     ],
 )
-def test_misplaced_values_raise_with_a_suggestion(openai_mock, name, value, words):
-    with pytest.raises((TypeError, ValueError), match=words):
+def test_misplaced_values_raise_with_a_suggestion(openai_mock, name, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
         lookup(openai_mock, name).response = value
+    assert lookup(openai_mock, name).response is None
 
 
-def test_callables_get_body_and_tools_by_name(create):
-    create.response = lambda request, body, tools: f"{body['model']}: {tools[0]['function']['name']}"
-    assert complete("Hi", tools=[CHAT_TOOL]) == "m: get_weather"
+@pytest.mark.parametrize(
+    "name, value, mistake, message",
+    [
+        (CHAT_CREATE, b"x", TypeError, "cannot be bytes: this call does not answer with a file"),
+        (CHAT_CREATE, ["fine", {"choises": []}], ValueError, "^step 1: .*choises"),
+        (CHAT_CREATE, streamed({"choises": []}), ValueError, "choises"),
+        ("files.create", "text", TypeError, "does not answer with text"),
+        ("files.create", tool_call("f"), TypeError, r"cannot be Turn\(.*does not answer with model output"),
+        ("embeddings.create", refusal(), TypeError, r"cannot be Turn\("),
+        ("files.list", [{"filename": "a"}], ValueError, r"^step 0: files\.list\.response is .*, but takes a page"),
+        ("files.create", KeyboardInterrupt, TypeError, "it would end the test run"),
+        ("files.create", SystemExit(), TypeError, "it would end the test run"),
+        (CHAT_CREATE, openai.RateLimitError, TypeError, r"use openai_responses\.error\(429\)"),
+        (CHAT_CREATE, lambda: "x", TypeError, "must take the request as its first parameter"),
+        (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request as its first parameter"),
+        (CHAT_CREATE, lambda *, request: "x", TypeError, "may also take body, conversation, tools, route, state_store"),
+        (CHAT_CREATE, [["a", "b"]], TypeError, r"create\.response\[0\] is the list \['a', 'b'\]; a step is one answer"),
+        (CHAT_CREATE, ["a", 5], TypeError, "^step 1: "),
+        ("completions.create", tool_call("f"), TypeError, "without tool calls, refusals or citations"),
+        (CHAT_CREATE, "Look: " + cited("page 7", file_id="file-1"), TypeError, "cites pages .*, but not files"),
+        (
+            "beta.threads.runs.create",
+            cited("it rains", url="https://example.com/rain"),
+            TypeError,
+            "messages of threads can cite only files",
+        ),
+    ],
+)
+def test_invalid_values_raise_on_assignment(openai_mock, name, value, mistake, message):
+    with pytest.raises(mistake, match=message):
+        lookup(openai_mock, name).response = value
+    assert lookup(openai_mock, name).response is None
 
 
-def test_errors_keep_headers_and_first_delay_slows_unstreamed_calls(create):
-    create.response = error(429, headers={"x-limit": "5", "retry-after-ms": "2"})
-    with pytest.raises(openai.RateLimitError) as raised:
-        run_with_client("sync", chat_without_retries)
-    assert (raised.value.response.headers["x-limit"], raised.value.response.headers["retry-after-ms"]) == ("5", "2")
-    create.response = streamed("slow", first_delay=0.05)
-    assert complete("Hi") == "slow"
-    assert create.requests[-1].response.status_code == 200
-    started = time.perf_counter()
-    assert complete("Hi") == "slow"
-    assert time.perf_counter() - started >= 0.05
+@pytest.mark.parametrize(
+    "name, accepted",
+    [
+        (CHAT_CREATE, "a dict, a model, a str, an httpx.Response"),
+        ("files.content", "a dict, a model, bytes, an httpx.Response"),
+        ("files.retrieve", "a dict, a model, an httpx.Response"),
+    ],
+)
+def test_error_for_an_unsupported_value_lists_the_accepted_types(openai_mock, name, accepted):
+    with pytest.raises(TypeError) as raised:
+        lookup(openai_mock, name).response = 5
+    assert str(raised.value) == (
+        f"{name}.response cannot be 5; it takes {accepted}, an exception, a callable, or a list of these"
+    )
 
 
-def test_choices_get_unique_tool_call_ids_and_refusals_count_tokens(openai_mock, create, client):
-    create.response = tool_call("f") + tool_call("g")
-    call_ids = [
-        call.id
-        for choice in client.chat.completions.create(**CHAT_REQUEST, n=3).choices
-        for call in choice.message.tool_calls
-    ]
-    assert len(set(call_ids)) == 6
-    openai_mock.responses.create.response = refusal("Never ever, not in my whole life.")
-    assert client.responses.create(**INPUT_REQUEST).usage.output_tokens == 9
+def test_none_is_rejected_and_keeps_the_response(create):
+    create.response = "mine"
+    with pytest.raises(TypeError, match=r"cannot be None.*del chat\.completions\.create\.response"):
+        create.response = None
+    assert create.response == "mine"
+    assert complete("Hi") == "mine"
 
 
-def test_ellipsis_returns_the_default_response(openai_mock, create, client):
+def test_stream_of_events_needs_a_streamed_request(create):
+    create.response = streamed(["[DONE]"])
+    with pytest.raises(TypeError, match="is a stream of events, but the request does not have stream=True"):
+        complete("Hi")
+
+
+# ---- defaults and lists ----------------------------------------------------------------------------------------------
+
+
+def test_ellipsis_in_a_list_returns_the_default_response(openai_mock, create, client):
     create.response = [error(429), ...]
     assert complete("Hi") == openai_responses._DEFAULT_TEXT
     openai_mock.files.create.response = [error(500), ...]
     assert client.files.retrieve(add_file(client)).filename == "a.txt"
+
+
+def test_callable_may_return_ellipsis(openai_mock, client):
     openai_mock.files.retrieve.response = lambda request, file_id: {"filename": "set"} if file_id == "file-1" else ...
     assert client.files.retrieve("file-1").filename == "set"
     with pytest.raises(openai.NotFoundError, match="No such File object: unknown-1"):
         client.files.retrieve(UNKNOWN_ID)
-    openai_mock.batches.create.response = ...
-    batch_params = {"endpoint": "/v1/embeddings", "completion_window": "24h"}
+
+
+@pytest.mark.parametrize("response", [..., [...]], ids=["ellipsis", "list"])
+def test_request_of_a_default_response_is_checked(openai_mock, client, response):
+    openai_mock.batches.create.response = response
     with pytest.raises(openai.APIStatusError, match="No such File object: unknown-1"):
-        client.batches.create(input_file_id=UNKNOWN_ID, **batch_params)
+        client.batches.create(input_file_id=UNKNOWN_ID, endpoint="/v1/embeddings", completion_window="24h")
 
 
-def test_list_is_one_response_per_attempt_and_raises_after_the_last(openai_mock, create):
+def test_list_is_one_response_per_attempt(openai_mock, create):
     create.response = ["one", error(429), {"choices": [{"message": {"content": "two"}}]}, lambda request: "three"]
     assert [complete("Hi") for _ in range(3)] == ["one", "two", "three"]
     attempts = [(request.attempt, request.status) for request in openai_mock.requests]
     assert attempts == [(0, 200), (0, 429), (1, 200), (0, 200)]
-    with pytest.raises(
-        AssertionError, match=r"chat\.completions\.create was called 5 times, but its \.response has 4 steps"
-    ):
+
+
+def test_call_after_the_last_step_of_a_list_raises(create):
+    create.response = ["one", "two"]
+    assert [complete("Hi") for _ in range(2)] == ["one", "two"]
+    message = r"chat\.completions\.create was called 3 times, but its \.response has 2 steps; add a step"
+    with pytest.raises(AssertionError, match=message):
         complete("Hi")
-    assert create.route.call_count == 5
+    assert create.route.call_count == 3
+
+
+def test_call_of_an_empty_list_raises(create):
     create.response = []
     with pytest.raises(AssertionError, match=r"was called once, but its \.response has 0 steps"):
         complete("Hi")
+
+
+def test_rejected_request_does_not_use_up_a_step_of_a_list(client):
+    with OpenAIMock(strict=True) as openai_mock:
+        openai_mock.responses.create.response = ["one"]
+        with pytest.raises(openai.APIStatusError) as raised:
+            client.responses.create(**INPUT_REQUEST, previous_response_id="resp_unknown")
+        assert raised.value.param == "previous_response_id"
+        assert client.responses.create(**INPUT_REQUEST).output_text == "one"
 
 
 def test_list_set_again_restarts_at_its_first_step(create):
@@ -8386,47 +8658,33 @@ def test_deleting_a_response_restores_the_default(create):
     del create.response
     assert create.response is None
     assert complete("Hi") == default
-    create.response = "mine"
-    with pytest.raises(TypeError, match=r"cannot be None.*del chat\.completions\.create\.response"):
-        create.response = None
-    assert create.response == "mine"
-    assert complete("Hi") == "mine"
 
 
-@pytest.mark.parametrize(
-    "name, value, mistake, words",
-    [
-        (CHAT_CREATE, 5, TypeError, r"cannot be 5; it takes"),
-        (CHAT_CREATE, b"x", TypeError, "cannot be bytes"),
-        (CHAT_CREATE, ["fine", {"choises": []}], ValueError, "choises"),
-        (CHAT_CREATE, streamed({"choises": []}), ValueError, "choises"),
-        ("files.create", "text", TypeError, "does not answer with text"),
-        ("files.create", tool_call("f"), TypeError, r"cannot be Turn\("),
-        ("files.content", {"data": 1}, ValueError, "files.content"),
-        ("embeddings.create", refusal(), TypeError, r"cannot be Turn\("),
-        (
-            "files.list",
-            [{"filename": "a"}],
-            ValueError,
-            r"step 0: files\.list\.response is {'filename': 'a'}, but takes a",
-        ),
-        ("files.list", {"filename": "a"}, ValueError, r"but takes a page: {'data': \[\.\.\.\]}"),
-        ("files.create", KeyboardInterrupt, TypeError, "it would end the test run"),
-        (CHAT_CREATE, openai.RateLimitError, TypeError, r"use openai_responses\.error\(429\)"),
-        (CHAT_CREATE, lambda: "x", TypeError, "must take the request as its first parameter"),
-        (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request as its first parameter"),
-        (CHAT_CREATE, [["a", "b"]], TypeError, "a step is one answer"),
-        (CHAT_CREATE, ["a", 5], TypeError, "step 1: "),
-        ("completions.create", tool_call("f"), TypeError, "without tool calls, refusals or citations"),
-        (CHAT_CREATE, TEXT_WITH_FILE, TypeError, "cites pages .*, but not files"),
-        ("beta.threads.runs.create", TEXT_WITH_URLS, TypeError, "messages of threads can cite only files"),
-        ("embeddings.create", tool_call("f"), TypeError, "does not answer with model output"),
-    ],
-)
-def test_invalid_values_raise_on_assignment(openai_mock, name, value, mistake, words):
-    with pytest.raises(mistake, match=words):
-        lookup(openai_mock, name).response = value
-    assert lookup(openai_mock, name).response is None
+# ---- model output ----------------------------------------------------------------------------------------------------
+
+
+def test_tool_call_ids_are_unique_across_choices(create, client):
+    create.response = tool_call("f") + tool_call("g")
+    call_ids = set()
+    for choice in client.chat.completions.create(**CHAT_REQUEST, n=3).choices:
+        call_ids.update(call.id for call in choice.message.tool_calls)
+    assert len(call_ids) == 6
+
+
+def test_refusal_counts_as_output_tokens(openai_mock, client):
+    openai_mock.responses.create.response = refusal("Never ever, not in my whole life.")
+    assert client.responses.create(**INPUT_REQUEST).usage.output_tokens == 9
+
+
+def test_first_delay_slows_unstreamed_calls(create):
+    create.response = streamed("slow", first_delay=0.02)
+    started = time.perf_counter()
+    assert complete("Hi") == "slow"
+    assert time.perf_counter() - started >= 0.02
+    assert create.requests[-1].response.status_code == 200
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -8449,50 +8707,77 @@ def test_errors_raise_the_matching_sdk_exception(openai_mock, create, status, ra
         run_with_client(client_kind, complete_with)
     exception = caught.value
     assert type(exception) is raised
-    assert (exception.status_code, exception.code, exception.type, exception.param) == (
-        status,
-        "a_code",
-        "a_type",
-        "a_param",
-    )
+    assert exception.status_code == status
+    assert exception.code == "a_code"
+    assert exception.type == "a_type"
+    assert exception.param == "a_param"
     assert exception.body == {"message": "It went wrong.", "type": "a_type", "param": "a_param", "code": "a_code"}
-    assert exception.request_id
     assert exception.request_id.startswith("req_")
-    assert [(record.attempt, record.status) for record in openai_mock.requests] == [
-        (attempt, status) for attempt in range(attempts)
-    ]
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 418, 422, 429, 500, 502, 599])
-def test_errors_have_a_default_message_and_type(create, status):
-    create.response = error(status)
-    with pytest.raises(openai.APIStatusError) as raised:
-        run_with_client("sync", chat_without_retries)
-    assert raised.value.body["message"]
-    assert raised.value.body["type"]
-    assert raised.value.code == {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status)
-
-
-@pytest.mark.parametrize("status", [200, 399, 600, -1])
-def test_error_rejects_a_status_outside_400_to_599(status):
-    with pytest.raises(ValueError, match=f"between 400 and 599, got {status}"):
-        error(status)
+    sent_attempts = [(record.attempt, record.status) for record in openai_mock.requests]
+    assert sent_attempts == [(attempt, status) for attempt in range(attempts)]
 
 
 @pytest.mark.parametrize(
-    "status, after, header", [(429, None, "1"), (500, None, "1"), (429, 0.01, "10"), (503, 2, "2000")]
+    "status, type, code, message",
+    [
+        (400, "invalid_request_error", None, "The request was invalid."),
+        (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+        (403, "invalid_request_error", None, "You are not allowed to do this."),
+        (404, "invalid_request_error", None, "The requested resource does not exist."),
+        (408, "server_error", None, "The request timed out."),
+        (409, "invalid_request_error", None, "The resource is being changed by another request."),
+        (418, "invalid_request_error", None, "The request was invalid."),
+        (422, "invalid_request_error", None, "The request could not be processed."),
+        (429, "requests", "rate_limit_exceeded", "Rate limit reached."),
+        (500, "server_error", None, "The server had an error while processing your request."),
+        (502, "server_error", None, "The server had an error while processing your request."),
+        (503, "server_error", None, "The engine is currently overloaded."),
+        (599, "server_error", None, "The server had an error while processing your request."),
+    ],
 )
-def test_errors_set_the_retry_after_header(status, after, header):
-    response = error(status, **({} if after is None else {"retry_after": after}))
-    assert response.headers["retry-after-ms"] == header
-    assert "retry-after-ms" not in error(400).headers
+def test_errors_have_a_default_message_type_and_code(create, status, type, code, message):
+    create.response = error(status)
+    with pytest.raises(openai.APIStatusError) as raised:
+        run_with_client("sync", complete_without_retries)
+    assert raised.value.status_code == status
+    assert raised.value.body == {"message": message, "type": type, "param": None, "code": code}
+
+
+@pytest.mark.parametrize("status", [200, 399, 600, -1, "404", None])
+def test_error_rejects_a_status_outside_400_to_599(status):
+    with pytest.raises(ValueError, match=f"between 400 and 599, got {status!r}"):
+        error(status)
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 599])
+def test_errors_that_the_sdk_retries_have_a_short_retry_after(status):
+    assert error(status).headers["retry-after-ms"] == "1"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 499])
+def test_errors_that_the_sdk_does_not_retry_have_no_retry_after(status):
+    assert "retry-after-ms" not in error(status, retry_after=1).headers
+
+
+@pytest.mark.parametrize("status, retry_after, header", [(429, 0.01, "10"), (503, 2, "2000"), (500, 0, "0")])
+def test_retry_after_is_sent_in_milliseconds(status, retry_after, header):
+    assert error(status, retry_after=retry_after).headers["retry-after-ms"] == header
+
+
+def test_errors_keep_their_headers(create):
+    create.response = error(429, headers={"x-limit": "5", "retry-after-ms": "2"})
+    with pytest.raises(openai.RateLimitError) as raised:
+        run_with_client("sync", complete_without_retries)
+    assert raised.value.response.headers["x-limit"] == "5"
+    assert raised.value.response.headers["retry-after-ms"] == "2"
 
 
 def test_timeout_raises_api_timeout_error(openai_mock, create, client_kind):
     create.response = timeout()
     with pytest.raises(openai.APITimeoutError) as raised:
-        run_with_client(client_kind, chat_without_retries)
+        run_with_client(client_kind, complete_without_retries)
     assert type(raised.value.__cause__) is HTTP_LIB.ReadTimeout
+    assert str(raised.value.__cause__) == "the mock timed out"
     assert [(request.attempt, request.status) for request in openai_mock.requests] == [(0, None)]
 
 
