@@ -7239,33 +7239,56 @@ def test_completion_stream_accumulates_to_the_unstreamed_text(openai_mock, text,
     assert len({chunk.id for chunk in chunks}) == 1
 
 
+# ---- streams of responses --------------------------------------------------------------------------------------------
+
+
 CITATION = {"type": "url_citation", "url": "https://a.b", "title": "t", "start_index": 0, "end_index": 2}
-TEXT_WITH_CITATION = {"type": "output_text", "text": "See here and there.", "annotations": [CITATION]}
-MCP_ERROR = {"type": "http_error", "code": 500, "message": "broken"}
-if str in typing.get_args(union_members("responses.ResponseOutputItem")["mcp_call"].model_fields["error"].annotation):
-    MCP_ERROR = "broken"
-MCP_CALL = {"type": "mcp_call", "name": "n", "server_label": "s"}
-REASONING = {"type": "reasoning", "summary": []}
-SUMMARY = [{"type": "summary_text", "text": "First one."}, {"text": "Then two."}]
-OUTPUT_ITEMS = {
-    "message": {"type": "message", "content": [TEXT_WITH_CITATION, {"type": "output_text", "text": "More."}]},
+MCP_CALL_FIELDS = union_members("responses.ResponseOutputItem")["mcp_call"].model_fields
+MCP_ERROR_IS_TEXT = str in typing.get_args(MCP_CALL_FIELDS["error"].annotation)  # a dict in later releases
+MCP_ERROR = "broken" if MCP_ERROR_IS_TEXT else {"type": "http_error", "code": 500, "message": "broken"}
+STREAMED_ITEMS = {
+    "message": {
+        "type": "message",
+        "content": [
+            {"type": "output_text", "text": "See here and there.", "annotations": [CITATION]},
+            {"type": "output_text", "text": "More."},
+        ],
+    },
     "refusing message": {"type": "message", "content": [{"type": "refusal", "refusal": "No, I will not."}]},
-    "reasoning": {"type": "reasoning", "summary": SUMMARY},
-    "reasoning text": REASONING | {"content": [{"type": "reasoning_text", "text": "I think so."}]},
-    "encrypted": REASONING | {"encrypted_content": "abc"},
+    "reasoning": {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "First one."}, {"text": "Then two."}],
+    },
+    "reasoning text": {
+        "type": "reasoning",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "I think so."}],
+    },
+    "encrypted": {"type": "reasoning", "summary": [], "encrypted_content": "abc"},
     "function_call": {"type": "function_call", "name": "f", "arguments": '{"a": "b c"}', "call_id": "call_1"},
     "custom_tool_call": {"type": "custom_tool_call", "name": "c", "input": "do this now", "call_id": "call_1"},
     "web_search_call": {"type": "web_search_call", "action": {"type": "search", "query": "q"}},
     "file_search_call": {"type": "file_search_call", "queries": ["q"], "results": [{"text": "found"}]},
     "code_interpreter_call": {"type": "code_interpreter_call", "code": "print(1 + 1)\n", "container_id": "cntr_1"},
     "image_generation_call": {"type": "image_generation_call", "result": "QUJD"},
-    "mcp_call": MCP_CALL | {"arguments": '{"q": 1}', "output": "out"},
-    "failed mcp_call": MCP_CALL | {"arguments": "{}", "error": MCP_ERROR},
+    "mcp_call": {"type": "mcp_call", "name": "n", "server_label": "s", "arguments": '{"q": 1}', "output": "out"},
+    "failed mcp_call": {
+        "type": "mcp_call",
+        "name": "n",
+        "server_label": "s",
+        "arguments": "{}",
+        "error": MCP_ERROR,
+    },
     "mcp_list_tools": {"type": "mcp_list_tools", "server_label": "s", "tools": [{"name": "n", "input_schema": {}}]},
 }
-RESPONSES_BY_ITEM = {name: {"output": [item]} for name, item in OUTPUT_ITEMS.items()}
-RESPONSES_BY_ITEM["several"] = {
-    "output": [REASONING, {"content": [{"text": "hi"}]}, {"type": "function_call", "name": "f"}]
+STREAMED_RESPONSES = {name: {"output": [item]} for name, item in STREAMED_ITEMS.items()} | {
+    "several items": {
+        "output": [
+            {"type": "reasoning", "summary": []},
+            {"content": [{"text": "hi"}]},
+            {"type": "function_call", "name": "f"},
+        ]
+    }
 }
 
 
@@ -7275,38 +7298,91 @@ def responses_api(request):
     return request.param
 
 
-@pytest.mark.parametrize("response", [*TURNS.values(), *RESPONSES_BY_ITEM.values()], ids=[*TURNS, *RESPONSES_BY_ITEM])
+@pytest.fixture
+def responses_path(responses_api):
+    """Return the path and query of a form of the responses API."""
+    return "/responses?beta=true" if responses_api == "beta.responses" else "/responses"
+
+
+@pytest.fixture
+def model_prefix(responses_api):
+    """Return how the names of the SDK's models for a form of the responses API begin."""
+    return "beta.Beta" if responses_api == "beta.responses" else "responses."
+
+
+def test_response_stream_of_a_text(openai_mock):
+    openai_mock.responses.create.response = "Hi"
+    events = post_stream("/responses", INPUT_REQUEST)
+    item = {"id": "msg_000000000000000000000001", "role": "assistant", "type": "message"}
+    part = {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": []}
+    part_place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    assert [data for _, data in events[2:-1]] == [
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": item | {"content": [], "status": "in_progress"},
+            "sequence_number": 2,
+        },
+        part_place | {"type": "response.content_part.added", "part": part | {"text": ""}, "sequence_number": 3},
+        part_place | {"type": "response.output_text.delta", "delta": "Hi", "logprobs": [], "sequence_number": 4},
+        part_place | {"type": "response.output_text.done", "text": "Hi", "logprobs": [], "sequence_number": 5},
+        part_place | {"type": "response.content_part.done", "part": part, "sequence_number": 6},
+        {
+            "type": "response.output_item.done",
+            "output_index": 0,
+            "item": item | {"content": [part], "status": "completed"},
+            "sequence_number": 7,
+        },
+    ]
+
+
+def test_response_stream_starts_with_an_empty_response_in_progress(openai_mock):
+    openai_mock.responses.create.response = "Hi"
+    events = post_stream("/responses", INPUT_REQUEST)
+    completed = events[-1][1]["response"]
+    initial = {"status": "in_progress", "output": [], "usage": None, "completed_at": None, "service_tier": "auto"}
+    assert [event_type for event_type, _ in events[:2]] == ["response.created", "response.in_progress"]
+    assert events[0][1]["response"] == completed | initial
+    assert events[1][1]["response"] == completed | initial
+    assert completed["status"] == "completed"
+    assert completed["usage"]["output_tokens"] == 1
+
+
+@pytest.mark.parametrize("response", [*TURNS.values(), *STREAMED_RESPONSES.values()], ids=[*TURNS, *STREAMED_RESPONSES])
 def test_response_stream_ends_with_the_unstreamed_response(response, responses_api, client_kind):
     async def create_unstreamed(client):
         return await awaited(lookup(client, responses_api).create(**INPUT_REQUEST))
 
     async def create_streamed(client):
-        if responses_api != "responses":  # no accumulator there
-            return (await collect(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True)))[-1].response
+        if responses_api != "responses":  # the beta has no accumulator
+            events = await collect(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True))
+            return events[-1].response
         async with enter(client.responses.stream(**INPUT_REQUEST)) as events:
             await collect(events)
             return await awaited(events.get_final_response())
 
-    unstreamed, final = plain_and_streamed(
-        client_kind, response, f"{responses_api}.create", create_unstreamed, create_streamed
-    )
+    name = f"{responses_api}.create"
+    unstreamed, final = plain_and_streamed(client_kind, response, name, create_unstreamed, create_streamed)
     assert normalized(final) == normalized(unstreamed)
 
 
-def check_lifecycle(events):
-    """Asserts what holds for every stream of a response, and gives its final response."""
+@pytest.mark.parametrize("name", [*STREAMED_RESPONSES, *union_members("responses.ResponseOutputItem")])
+def test_output_items_stream_valid_events(openai_mock, name, responses_api, responses_path):
+    response = STREAMED_RESPONSES.get(name) or {"output": [{"type": name}]}
+    lookup(openai_mock, f"{responses_api}.create").response = response
+    events = post_stream(responses_path, INPUT_REQUEST)
     for number, (event_type, data) in enumerate(events):
         assert event_type == data["type"]
         assert data["sequence_number"] == number
-        if event_type in union_members(
-            "responses.ResponseStreamEvent"
-        ):  # the service sends some that the SDK does not know
+        if event_type in union_members("responses.ResponseStreamEvent"):  # older releases lack some
             valid("responses.ResponseStreamEvent", data)
-    event_types = [event_type for event_type, _ in events]
-    assert event_types[:2] == ["response.created", "response.in_progress"]
-    assert event_types[-1] == "response.completed"
+
     final = events[-1][1]["response"]
+    assert events[-1][0] == "response.completed"
     assert {data["response"]["id"] for _, data in events if "response" in data} == {final["id"]}
+    set_types = [item.get("type", "message") for item in response["output"]]
+    assert [item["type"] for item in final["output"]] == set_types
+
     added = [data["item"] for event_type, data in events if event_type == "response.output_item.added"]
     done = [data["item"] for event_type, data in events if event_type == "response.output_item.done"]
     assert done == final["output"]
@@ -7315,19 +7391,6 @@ def check_lifecycle(events):
     for _, data in events:
         if "item_id" in data:
             assert data["item_id"] == final["output"][data["output_index"]]["id"]
-    return final
-
-
-@pytest.mark.parametrize("name", [*RESPONSES_BY_ITEM, *union_members("responses.ResponseOutputItem")])
-def test_output_items_stream_valid_events(openai_mock, name, responses_api):
-    response = RESPONSES_BY_ITEM.get(name) or {"output": [{"type": name}]}
-    lookup(openai_mock, f"{responses_api}.create").response = response
-    final = check_lifecycle(
-        post_stream("/responses" + ("?beta=true" if responses_api != "responses" else ""), INPUT_REQUEST)
-    )
-    assert [item["type"] for item in final["output"]] == [
-        item_fields.get("type", "message") for item_fields in response["output"]
-    ]
 
 
 # Events that the SDK declares and the mock never sends.
@@ -7342,29 +7405,34 @@ UNSENT_EVENTS = {
 }
 
 
-def test_every_declared_response_event_is_sent_or_listed_as_unsent(openai_mock, responses_api):
-    prefix = "beta.Beta" if responses_api == "beta.responses" else "responses."
+def test_every_declared_response_event_is_sent_or_listed_as_unsent(
+    openai_mock, responses_api, responses_path, model_prefix
+):
     failed_list = {"type": "mcp_list_tools", "server_label": "s", "tools": [], "error": "unreachable"}
-    by_type = [{"type": type} for type in union_members(f"{prefix}ResponseOutputItem")]
+    items_by_type = [{"type": type} for type in union_members(f"{model_prefix}ResponseOutputItem")]
     answers = [
-        {"output": [*OUTPUT_ITEMS.values(), failed_list, *by_type]},
+        {"output": [*STREAMED_ITEMS.values(), failed_list, *items_by_type]},
         {"status": "incomplete"},
-        complete_response(openai_mock, f"{responses_api}.create", FAILED_RESPONSE),
+        failed_response(openai_mock, f"{responses_api}.create"),
     ]
     lookup(openai_mock, f"{responses_api}.create").response = answers
-    path = "/responses?beta=true" if responses_api == "beta.responses" else "/responses"
     body = INPUT_REQUEST | {"background": True, "tools": [{"type": "image_generation", "partial_images": 1}]}
-    sent = {name for _ in answers for name, _ in post_stream(path, body)}
-    declared = {*union_members(f"{prefix}ResponseStreamEvent")}
-    assert declared - sent == UNSENT_EVENTS & declared
+    sent_types = set()
+    for _ in answers:
+        sent_types.update(event_type for event_type, _ in post_stream(responses_path, body))
+    declared_types = {*union_members(f"{model_prefix}ResponseStreamEvent")}
+    assert declared_types - sent_types == UNSENT_EVENTS & declared_types
 
 
 @pytest.mark.parametrize("union", ["ResponseOutputItem", "ResponseItem"])
-def test_item_type_rows_name_the_sdk_models(union, responses_api):
-    prefix = "beta.Beta" if responses_api == "beta.responses" else "responses."
-    models = {type: model.__name__.removeprefix("Beta") for type, model in union_members(f"{prefix}{union}").items()}
+def test_item_type_rows_name_the_sdk_models(union, model_prefix):
     rows = openai_responses._ITEM_TYPES
-    assert {type: name for type, name in models.items() if type in rows and name not in rows[type].models} == {}
+    unnamed = {}
+    for type, model in union_members(f"{model_prefix}{union}").items():
+        name = model.__name__.removeprefix("Beta")
+        if type in rows and name not in rows[type].models:
+            unnamed[type] = name
+    assert unnamed == {}
 
 
 ID_PREFIXES = {
@@ -7395,9 +7463,8 @@ ID_PREFIXES = {
 
 
 def test_output_item_ids_have_the_prefix_of_their_type(openai_mock, client, responses_api):
-    expected = {
-        type: ID_PREFIXES[type] for type in union_members("responses.ResponseOutputItem") if type in ID_PREFIXES
-    }
+    sdk_types = union_members("responses.ResponseOutputItem")
+    expected = {type: prefix for type, prefix in ID_PREFIXES.items() if type in sdk_types}
     lookup(openai_mock, f"{responses_api}.create").response = {"output": [{"type": type} for type in expected]}
     output = lookup(client, responses_api).create(**INPUT_REQUEST).to_dict()["output"]
     assert {item["type"]: item["id"].rstrip("0123456789") for item in output} == expected
@@ -7410,67 +7477,305 @@ def test_input_item_ids_have_the_prefix_of_their_type(client, type):
     assert created_item.id.startswith(ID_PREFIXES[type])
 
 
-SHELL_CALL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
-SHELL_OUTPUT = {"type": "shell_call_output", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}]}
-CITED_MESSAGE = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
-CITATION_WITHIN_WORD = {"content": [{"text": "one.", "annotations": [{"type": "file_citation", "index": 3}]}]}
+SHELL_CALL = {"type": "shell_call", "action": {"commands": ["ls -l", "pwd"]}}
+TIMED_OUT_COMMAND = {"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}
+FAILED_COMMAND = {"stdout": "", "stderr": "b", "outcome": {"type": "exit", "exit_code": 1}}
+SHELL_OUTPUT = {"type": "shell_call_output", "output": [TIMED_OUT_COMMAND, FAILED_COMMAND]}
 CREATE_FILE_PATCH = {"type": "apply_patch_call", "operation": {"type": "create_file", "path": "a", "diff": "+a +b"}}
 DELETE_FILE_PATCH = {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}
-CODE_INTERPRETER_CALL = {"type": "code_interpreter_call", "code": "1 + 1"}
+
+
+def events_between(openai_mock, item, **body):
+    """Return the events between `output_item.added` and `output_item.done` of an item, without IDs and numbers."""
+    openai_mock.responses.create.response = {"output": [item]}
+    events = [data for _, data in post_stream("/responses", INPUT_REQUEST | body)]
+    assert events[2]["type"] == "response.output_item.added"
+    assert events[-2]["type"] == "response.output_item.done"
+    for event in events[3:-2]:
+        event["type"] = event["type"].removeprefix("response.")
+        for key in ("item_id", "output_index", "sequence_number"):
+            del event[key]
+    return events[3:-2]
 
 
 @pytest.mark.parametrize(
-    "item, kinds",
+    "item, events",
     [
         (
-            CITED_MESSAGE,
-            "content_part.added output_text.delta output_text.delta output_text.annotation.added output_text.delta",
+            STREAMED_ITEMS["refusing message"],
+            [
+                {"type": "content_part.added", "content_index": 0, "part": {"type": "refusal", "refusal": ""}},
+                {"type": "refusal.delta", "content_index": 0, "delta": "No, "},
+                {"type": "refusal.delta", "content_index": 0, "delta": "I "},
+                {"type": "refusal.delta", "content_index": 0, "delta": "will "},
+                {"type": "refusal.delta", "content_index": 0, "delta": "not."},
+                {"type": "refusal.done", "content_index": 0, "refusal": "No, I will not."},
+                {
+                    "type": "content_part.done",
+                    "content_index": 0,
+                    "part": {"type": "refusal", "refusal": "No, I will not."},
+                },
+            ],
         ),
-        (CITATION_WITHIN_WORD, "content_part.added output_text.delta output_text.annotation.added output_text.delta"),
         (
-            CODE_INTERPRETER_CALL,
-            "code_interpreter_call.in_progress code_interpreter_call_code.delta code_interpreter_call_code.delta",
+            {"type": "reasoning", "summary": [{"text": "One."}, {"text": "Two."}]},
+            [
+                {
+                    "type": "reasoning_summary_part.added",
+                    "summary_index": 0,
+                    "part": {"type": "summary_text", "text": ""},
+                },
+                {"type": "reasoning_summary_text.delta", "summary_index": 0, "delta": "One."},
+                {"type": "reasoning_summary_text.done", "summary_index": 0, "text": "One."},
+                {
+                    "type": "reasoning_summary_part.done",
+                    "summary_index": 0,
+                    "part": {"type": "summary_text", "text": "One."},
+                },
+                {
+                    "type": "reasoning_summary_part.added",
+                    "summary_index": 1,
+                    "part": {"type": "summary_text", "text": ""},
+                },
+                {"type": "reasoning_summary_text.delta", "summary_index": 1, "delta": "Two."},
+                {"type": "reasoning_summary_text.done", "summary_index": 1, "text": "Two."},
+                {
+                    "type": "reasoning_summary_part.done",
+                    "summary_index": 1,
+                    "part": {"type": "summary_text", "text": "Two."},
+                },
+            ],
         ),
-        (CREATE_FILE_PATCH, "apply_patch_call_operation_diff.delta apply_patch_call_operation_diff.delta"),
-        (DELETE_FILE_PATCH, "output_item.done completed"),
+        (
+            {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "So."}]},
+            [
+                {"type": "content_part.added", "content_index": 0, "part": {"type": "reasoning_text", "text": ""}},
+                {"type": "reasoning_text.delta", "content_index": 0, "delta": "So."},
+                {"type": "reasoning_text.done", "content_index": 0, "text": "So."},
+                {"type": "content_part.done", "content_index": 0, "part": {"type": "reasoning_text", "text": "So."}},
+            ],
+        ),
+        (
+            {"type": "function_call", "name": "f", "arguments": '{"a": 1}'},
+            [
+                {"type": "function_call_arguments.delta", "delta": '{"a": '},
+                {"type": "function_call_arguments.delta", "delta": "1}"},
+                {"type": "function_call_arguments.done", "arguments": '{"a": 1}', "name": "f"},
+            ],
+        ),
+        (
+            {"type": "custom_tool_call", "name": "c", "input": "do this"},
+            [
+                {"type": "custom_tool_call_input.delta", "delta": "do "},
+                {"type": "custom_tool_call_input.delta", "delta": "this"},
+                {"type": "custom_tool_call_input.done", "input": "do this", "name": "c"},
+            ],
+        ),
+        (
+            {"type": "code_interpreter_call", "code": "1 + 1"},
+            [
+                {"type": "code_interpreter_call.in_progress"},
+                {"type": "code_interpreter_call_code.delta", "delta": "1 "},
+                {"type": "code_interpreter_call_code.delta", "delta": "+ "},
+                {"type": "code_interpreter_call_code.delta", "delta": "1"},
+                {"type": "code_interpreter_call_code.done", "code": "1 + 1"},
+                {"type": "code_interpreter_call.interpreting"},
+                {"type": "code_interpreter_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["mcp_call"],
+            [
+                {"type": "mcp_call.in_progress"},
+                {"type": "mcp_call_arguments.delta", "delta": '{"q": '},
+                {"type": "mcp_call_arguments.delta", "delta": "1}"},
+                {"type": "mcp_call_arguments.done", "arguments": '{"q": 1}', "name": "n"},
+                {"type": "mcp_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["failed mcp_call"],
+            [
+                {"type": "mcp_call.in_progress"},
+                {"type": "mcp_call_arguments.delta", "delta": "{}"},
+                {"type": "mcp_call_arguments.done", "arguments": "{}", "name": "n"},
+                {"type": "mcp_call.failed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["mcp_list_tools"],
+            [{"type": "mcp_list_tools.in_progress"}, {"type": "mcp_list_tools.completed"}],
+        ),
+        (
+            STREAMED_ITEMS["web_search_call"],
+            [
+                {"type": "web_search_call.in_progress"},
+                {"type": "web_search_call.searching"},
+                {"type": "web_search_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["file_search_call"],
+            [
+                {"type": "file_search_call.in_progress"},
+                {"type": "file_search_call.searching"},
+                {"type": "file_search_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["image_generation_call"],
+            [
+                {"type": "image_generation_call.in_progress"},
+                {"type": "image_generation_call.generating"},
+                {"type": "image_generation_call.completed"},
+            ],
+        ),
+        (
+            CREATE_FILE_PATCH,
+            [
+                {"type": "apply_patch_call_operation_diff.delta", "delta": "+a "},
+                {"type": "apply_patch_call_operation_diff.delta", "delta": "+b"},
+                {"type": "apply_patch_call_operation_diff.done", "diff": "+a +b"},
+            ],
+        ),
+        (DELETE_FILE_PATCH, []),
         (
             SHELL_CALL,
-            "shell_call_command.added shell_call_command.delta shell_call_command.done shell_call_command.added",
+            [
+                {"type": "shell_call_command.added", "command": "", "command_index": 0},
+                {"type": "shell_call_command.delta", "delta": "ls ", "command_index": 0},
+                {"type": "shell_call_command.delta", "delta": "-l", "command_index": 0},
+                {"type": "shell_call_command.done", "command": "ls -l", "command_index": 0},
+                {"type": "shell_call_command.added", "command": "", "command_index": 1},
+                {"type": "shell_call_command.delta", "delta": "pwd", "command_index": 1},
+                {"type": "shell_call_command.done", "command": "pwd", "command_index": 1},
+            ],
         ),
-        (SHELL_OUTPUT, "shell_call_output_content.delta shell_call_output_content.done output_item.done"),
+        (
+            SHELL_OUTPUT,
+            [
+                {"type": "shell_call_output_content.delta", "delta": {"stdout": "a"}, "command_index": 0},
+                {"type": "shell_call_output_content.done", "output": [TIMED_OUT_COMMAND], "command_index": 0},
+                {"type": "shell_call_output_content.delta", "delta": {"stderr": "b"}, "command_index": 1},
+                {"type": "shell_call_output_content.done", "output": [FAILED_COMMAND], "command_index": 1},
+            ],
+        ),
+    ],
+    ids=[
+        "refusal",
+        "reasoning summary",
+        "reasoning text",
+        "function call",
+        "custom tool call",
+        "code interpreter call",
+        "MCP call",
+        "failed MCP call",
+        "MCP tools",
+        "web search",
+        "file search",
+        "image generation",
+        "patch that creates a file",
+        "patch that deletes a file",
+        "shell call",
+        "shell output",
     ],
 )
-def test_item_events_have_the_order_of_the_service(openai_mock, item, kinds):
+def test_items_send_the_events_of_the_service(openai_mock, item, events):
+    assert events_between(openai_mock, item) == events
+
+
+def annotated_text_events(openai_mock, text, annotation):
+    """Return the types and deltas of the events of a text with one annotation."""
+    part = {"text": text, "annotations": [annotation]}
+    events = events_between(openai_mock, {"content": [part]})
+    return [(event["type"], event.get("delta")) for event in events]
+
+
+def test_annotation_follows_the_text_that_it_annotates(openai_mock):
+    annotation = {"type": "url_citation", "end_index": 7}
+    assert annotated_text_events(openai_mock, "one two three", annotation) == [
+        ("content_part.added", None),
+        ("output_text.delta", "one "),
+        ("output_text.delta", "two"),
+        ("output_text.annotation.added", None),
+        ("output_text.delta", " "),
+        ("output_text.delta", "three"),
+        ("output_text.done", None),
+        ("content_part.done", None),
+    ]
+
+
+def test_annotation_within_a_word_splits_it(openai_mock):
+    annotation = {"type": "file_citation", "index": 3}
+    assert annotated_text_events(openai_mock, "one.", annotation) == [
+        ("content_part.added", None),
+        ("output_text.delta", "one"),
+        ("output_text.annotation.added", None),
+        ("output_text.delta", "."),
+        ("output_text.done", None),
+        ("content_part.done", None),
+    ]
+
+
+def test_annotation_after_the_text_is_sent_before_the_text_is_done(openai_mock):
+    annotation = {"type": "url_citation", "end_index": 99}
+    assert annotated_text_events(openai_mock, "one", annotation) == [
+        ("content_part.added", None),
+        ("output_text.delta", "one"),
+        ("output_text.annotation.added", None),
+        ("output_text.done", None),
+        ("content_part.done", None),
+    ]
+
+
+def test_annotations_are_streamed_with_their_index(openai_mock):
+    second_citation = CITATION | {"start_index": 3, "end_index": 5}
+    part = {"type": "output_text", "text": "See here.", "annotations": [CITATION, second_citation]}
+    events = events_between(openai_mock, {"type": "message", "content": [part]})
+    assert [event for event in events if event["type"] == "output_text.annotation.added"] == [
+        {"type": "output_text.annotation.added", "content_index": 0, "annotation_index": 0, "annotation": CITATION},
+        {
+            "type": "output_text.annotation.added",
+            "content_index": 0,
+            "annotation_index": 1,
+            "annotation": second_citation,
+        },
+    ]
+
+
+def added_item(openai_mock, item):
+    """Return an item as it is in the event `response.output_item.added`."""
     openai_mock.responses.create.response = {"output": [item]}
-    sent = [event_type.removeprefix("response.") for event_type, _ in post_stream("/responses", INPUT_REQUEST)]
-    kinds = kinds.split()
-    assert sent[3 : 3 + len(kinds)] == kinds
-    if item is CODE_INTERPRETER_CALL:
-        assert sent[8:10] == ["code_interpreter_call.interpreting", "code_interpreter_call.completed"]
+    return dict(post_stream("/responses", INPUT_REQUEST))["response.output_item.added"]["item"]
 
 
 @pytest.mark.parametrize(
     "item, initial",
     [
-        (CODE_INTERPRETER_CALL, {"code": "", "status": "in_progress"}),
+        (STREAMED_ITEMS["code_interpreter_call"], {"code": "", "status": "in_progress"}),
         (CREATE_FILE_PATCH, {"operation": {"type": "create_file", "path": "a", "diff": ""}, "status": "in_progress"}),
-        (DELETE_FILE_PATCH, {"operation": {"type": "delete_file", "path": "a"}}),
+        (DELETE_FILE_PATCH, {"operation": {"type": "delete_file", "path": "a"}, "status": "in_progress"}),
         (SHELL_CALL, {"action": {"commands": []}, "status": "in_progress"}),
         (SHELL_OUTPUT, {"output": [], "status": "in_progress"}),
-        (OUTPUT_ITEMS["custom_tool_call"], {"input": ""}),
-        (OUTPUT_ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
-        (OUTPUT_ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
-        (OUTPUT_ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
-        (OUTPUT_ITEMS["message"], {"content": [], "status": "in_progress"}),
-        (OUTPUT_ITEMS["reasoning text"], {"content": []}),
-        (OUTPUT_ITEMS["reasoning"], {"summary": []}),
+        (STREAMED_ITEMS["custom_tool_call"], {"input": ""}),
+        (STREAMED_ITEMS["file_search_call"], {"queries": ["q"], "status": "in_progress"}),
+        (STREAMED_ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
+        (STREAMED_ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
+        (STREAMED_ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
+        (STREAMED_ITEMS["message"], {"content": [], "status": "in_progress"}),
+        (STREAMED_ITEMS["reasoning text"], {"content": []}),
+        (STREAMED_ITEMS["reasoning"], {"summary": []}),
+        (STREAMED_ITEMS["web_search_call"], {"status": "in_progress"}),
+        ({"type": "local_shell_call"}, {"status": "completed"}),
+        ({"type": "computer_call"}, {"status": "completed"}),
     ],
+    ids=lambda value: value.get("type"),
 )
 def test_added_items_are_empty_before_their_deltas(openai_mock, item, initial):
-    openai_mock.responses.create.response = {"output": [item]}
-    (added,) = [
-        data["item"] for name, data in post_stream("/responses", INPUT_REQUEST) if name == "response.output_item.added"
-    ]
+    added = added_item(openai_mock, item)
+    action = added.get("action")
+    if "action" in initial:  # the other settings of the action are sent at once
+        added["action"] = {"commands": action["commands"]}
     assert {key: added[key] for key in initial} == initial
 
 
@@ -7479,64 +7784,74 @@ def test_added_items_are_empty_before_their_deltas(openai_mock, item, initial):
     "type, initial", [("program", {"code": ""}), ("program_output", {"result": "", "status": "completed"})]
 )
 def test_added_programs_are_empty(openai_mock, type, initial):
-    openai_mock.responses.create.response = {"output": [{"type": type}]}
-    (added,) = [
-        data["item"] for name, data in post_stream("/responses", INPUT_REQUEST) if name == "response.output_item.added"
-    ]
+    added = added_item(openai_mock, {"type": type})
     assert {key: added[key] for key in initial} == initial
 
 
 def test_stream_of_a_background_request_starts_queued(openai_mock):
     events = post_stream("/responses", INPUT_REQUEST | {"background": True})
-    first_states = [f"{event_type} {data['response']['status']}" for event_type, data in events if "response" in data]
-    assert first_states[:3] == ["response.created queued", "response.queued queued", "response.in_progress in_progress"]
+    first_states = [(event_type, data["response"]["status"]) for event_type, data in events[:3]]
+    assert first_states == [
+        ("response.created", "queued"),
+        ("response.queued", "queued"),
+        ("response.in_progress", "in_progress"),
+    ]
 
 
-@pytest.mark.parametrize("tier, opened", [(None, "auto"), ("flex", "flex")])
-def test_stream_starts_with_the_requested_service_tier(openai_mock, tier, opened):
+@pytest.mark.parametrize("requested, initial", [(None, "auto"), ("flex", "flex")])
+def test_stream_starts_with_the_requested_service_tier(openai_mock, requested, initial):
     openai_mock.responses.create.response = {"service_tier": "default"}
-    events = post_stream("/responses", INPUT_REQUEST | {"service_tier": tier})
-    assert [events[i][1]["response"]["service_tier"] for i in (0, 1, -1)] == [opened, opened, "default"]
+    events = post_stream("/responses", INPUT_REQUEST | {"service_tier": requested})
+    assert events[0][1]["response"]["service_tier"] == initial
+    assert events[1][1]["response"]["service_tier"] == initial
+    assert events[-1][1]["response"]["service_tier"] == "default"
 
 
 @pytest.mark.parametrize(
-    "calls, text, sent",
+    "call_count, text, fields",
     [
-        (1, None, [("role", "tool_calls"), ("tool_calls",), ()]),
-        (2, None, [("role",), ("tool_calls",), ("tool_calls",), ("tool_calls",), ("tool_calls",), ()]),
-        (1, "Hi", [("role",), ("content",), ("tool_calls",), ("tool_calls",), ()]),
-        (0, "Hi", [("role",), ("content",), ()]),
+        (1, None, [["role", "tool_calls"], ["tool_calls"], []]),
+        (2, None, [["role"], ["tool_calls"], ["tool_calls"], ["tool_calls"], ["tool_calls"], []]),
+        (1, "Hi", [["role"], ["content"], ["tool_calls"], ["tool_calls"], []]),
+        (0, "Hi", [["role"], ["content"], []]),
     ],
+    ids=["one call", "two calls", "text and call", "text"],
 )
-def test_first_chat_chunk_contains_a_single_tool_call(create, client, calls, text, sent):
-    create.response = single_choice({"content": text, "tool_calls": [FUNCTION_CALL] * calls})
-    deltas = [chunk.choices[0].delta.to_dict() for chunk in client.chat.completions.create(**CHAT_REQUEST, stream=True)]
-    assert [tuple(key for key in ("role", "content", "tool_calls") if delta.get(key)) for delta in deltas] == sent
+def test_first_chat_chunk_contains_a_single_tool_call(create, call_count, text, fields):
+    create.response = single_choice({"content": text, "tool_calls": [FUNCTION_CALL] * call_count})
+    deltas = chat_deltas()
+    assert [[key for key, value in delta.items() if value] for delta in deltas] == fields
     assert deltas[0]["refusal"] is None
     assert "annotations" not in deltas[0]
 
 
 def test_usage_missing_from_a_completion_is_not_streamed(openai_mock, create):
-    create.response = {
-        key: value for key, value in complete_response(openai_mock, CHAT_CREATE, {}).items() if key != "usage"
-    }
-    *chunks, (_, done) = post_stream(
-        "/chat/completions", CHAT_REQUEST | {"stream": True, "stream_options": {"include_usage": True}}
-    )
-    assert done == "[DONE]"
-    assert chunks
-    assert not any(data["usage"] for _, data in chunks)
+    completion = complete_response(openai_mock, CHAT_CREATE, {})
+    del completion["usage"]
+    create.response = completion
+    *chunks, last = post_stream("/chat/completions", CHAT_REQUEST | {"stream_options": {"include_usage": True}})
+    assert last == (None, "[DONE]")
+    assert len(chunks) > 2
+    assert {data["usage"] for _, data in chunks} == {None}
 
 
 def test_azure_content_filter_results_are_streamed_like_the_service(create):
     safe = {"hate": {"filtered": False, "severity": "safe"}}
-    prompt = [{"prompt_index": 0, "content_filter_results": safe}]
-    filtered_choice = single_choice({"content": "a b"}, content_filter_results=safe)
-    create.response = filtered_choice | {"prompt_filter_results": prompt}
-    first, *chunks = [data for _, data in post_stream("/chat/completions", CHAT_REQUEST | {"stream": True})][:-1]
-    assert (first["choices"], first["prompt_filter_results"]) == ([], prompt)
-    assert [chunk["choices"][0]["content_filter_results"] for chunk in chunks] == [{}, safe, safe, {}]
-    assert not any("prompt_filter_results" in chunk for chunk in chunks)
+    prompt_results = [{"prompt_index": 0, "content_filter_results": safe}]
+    completion = single_choice({"content": "a b"}, content_filter_results=safe)
+    create.response = completion | {"prompt_filter_results": prompt_results}
+    (_, first), *events, _ = post_stream("/chat/completions", CHAT_REQUEST)
+    assert first == {
+        "id": "",
+        "object": "",
+        "created": 0,
+        "model": "",
+        "choices": [],
+        "prompt_filter_results": prompt_results,
+    }
+    assert [data["choices"][0]["content_filter_results"] for _, data in events] == [{}, safe, safe, {}]
+    for _, data in events:
+        assert "prompt_filter_results" not in data
 
 
 @pytest.mark.parametrize(
@@ -7553,56 +7868,34 @@ def test_azure_content_filter_results_are_streamed_like_the_service(create):
     ],
 )
 def test_response_deltas_accumulate_to_the_done_event(openai_mock, name, event, field):
-    openai_mock.responses.create.response = streamed(RESPONSES_BY_ITEM[name], chunk=2)
-    events = post_stream("/responses", INPUT_REQUEST)
-    inner = [key for key in ("summary_index", "content_index") if key in dict(events)[f"{event}.done"]]
-    key_of = operator.itemgetter("output_index", "item_id", *inner)
-    pieces = [(key_of(data), data["delta"]) for event_type, data in events if event_type == f"{event}.delta"]
-    done = {key_of(data): data[field] for event_type, data in events if event_type == f"{event}.done"}
-    assert done == {key: "".join(piece for item_key, piece in pieces if item_key == key) for key, _ in pieces}
+    openai_mock.responses.create.response = streamed(STREAMED_RESPONSES[name], chunk=2)
+    accumulated = {}
+    done = {}
+    pieces = []
+    for event_type, data in post_stream("/responses", INPUT_REQUEST):
+        key = (data.get("item_id"), data.get("summary_index"), data.get("content_index"))
+        if event_type == f"{event}.delta":
+            pieces.append(data["delta"])
+            accumulated[key] = accumulated.get(key, "") + data["delta"]
+        elif event_type == f"{event}.done":
+            done[key] = data[field]
+    assert accumulated == done
     assert len(pieces) > len(done)
+    assert {len(piece) for piece in pieces} <= {1, 2}
 
 
-@pytest.mark.parametrize(
-    "name, stages",
-    [
-        ("web_search_call", "in_progress searching completed"),
-        ("file_search_call", "in_progress searching completed"),
-        ("code_interpreter_call", "in_progress interpreting completed"),
-        ("mcp_call", "in_progress completed"),
-        ("image_generation_call", "in_progress generating completed"),
-        ("failed mcp_call", "in_progress failed"),
-        ("mcp_list_tools", "in_progress completed"),
-    ],
-)
-def test_hosted_tool_calls_stream_their_status_events(openai_mock, name, stages):
-    openai_mock.responses.create.response = RESPONSES_BY_ITEM[name]
-    prefix = f"response.{name.split()[-1]}."
-    status_events = [
-        event for event, _ in post_stream("/responses", INPUT_REQUEST) if event and event.startswith(prefix)
-    ]
-    assert status_events == [f"{prefix}{stage}" for stage in stages.split()]
-
-
-@pytest.mark.parametrize("asked", [None, 0, 2])
-def test_requested_number_of_partial_images_is_streamed(openai_mock, asked):
-    openai_mock.responses.create.response = RESPONSES_BY_ITEM["image_generation_call"]
-    tool = {"type": "image_generation", "partial_images": asked, "quality": "low"}
-    events = [
-        event
-        for event_type, event in post_stream("/responses", INPUT_REQUEST | {"tools": [tool]})
-        if event_type.endswith("partial_image")
-    ]
-    assert [event["partial_image_index"] for event in events] == list(range(asked or 0))
-    assert all((event["partial_image_b64"], event["quality"]) == ("QUJD", "low") for event in events)
-
-
-def test_annotations_are_streamed_as_separate_events(openai_mock):
-    openai_mock.responses.create.response = RESPONSES_BY_ITEM["message"]
-    assert (
-        dict(post_stream("/responses", INPUT_REQUEST))["response.output_text.annotation.added"]["annotation"]
-        == CITATION
-    )
+@pytest.mark.parametrize("number", [None, 0, 2])
+def test_requested_number_of_partial_images_is_streamed(openai_mock, number):
+    tool = {"type": "image_generation", "partial_images": number, "quality": "low"}
+    events = events_between(openai_mock, {"type": "image_generation_call", "result": "QUJD"}, tools=[tool])
+    partial_images = [event for event in events if event["type"] == "image_generation_call.partial_image"]
+    assert [event["partial_image_index"] for event in partial_images] == list(range(number or 0))
+    for event in partial_images:
+        assert event["partial_image_b64"] == "QUJD"
+        assert event["quality"] == "low"
+        assert event["size"] == "1024x1024"
+        assert event["background"] == "opaque"
+        assert event["output_format"] == "png"
 
 
 @pytest.mark.parametrize(
@@ -7614,6 +7907,7 @@ def test_annotations_are_streamed_as_separate_events(openai_mock):
         ({"error": {"code": "server_error", "message": "boom"}}, "failed"),
         ({"error": {"code": "rate_limit_exceeded", "message": "boom"}, "output": []}, "failed"),
     ],
+    ids=["cut", "filtered", "incomplete", "server error", "rate limit"],
 )
 def test_failed_and_incomplete_responses_end_with_a_matching_event(response, status, responses_api):
     async def create_unstreamed(client):
@@ -7622,37 +7916,44 @@ def test_failed_and_incomplete_responses_end_with_a_matching_event(response, sta
     async def create_streamed(client):
         return list(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True))[-1]
 
-    unstreamed, last = plain_and_streamed(
-        "sync", response, f"{responses_api}.create", create_unstreamed, create_streamed
-    )
+    name = f"{responses_api}.create"
+    unstreamed, last = plain_and_streamed("sync", response, name, create_unstreamed, create_streamed)
     assert last.type == f"response.{status}"
-    assert unstreamed.status == last.response.status == status
+    assert unstreamed.status == status
+    assert last.response.status == status
     assert normalized(unstreamed) == normalized(last.response)
 
 
-FAILED_RESPONSE = {"error": QUOTA_ERROR, "status": "failed", "output": []}
+def failed_response(openai_mock, name):
+    """Return a complete response that failed because the quota is used up."""
+    return complete_response(openai_mock, name, {"error": QUOTA_ERROR, "status": "failed", "output": []})
+
+
+def test_exceeded_quota_sends_an_error_before_the_failed_response(openai_mock):
+    openai_mock.responses.create.response = failed_response(openai_mock, "responses.create")
+    events = post_stream("/responses", INPUT_REQUEST)
+    event_types = [event_type for event_type, _ in events]
+    assert event_types == ["response.created", "response.in_progress", "error", "response.failed"]
+    assert events[2][1]["error"] == {"type": "insufficient_quota", "param": None, **QUOTA_ERROR}
 
 
 def test_exceeded_quota_raises_from_the_stream(openai_mock, client):
-    openai_mock.responses.create.response = complete_response(openai_mock, "responses.create", FAILED_RESPONSE)
-    event_types = [event_type for event_type, _ in post_stream("/responses", INPUT_REQUEST)]
-    assert event_types == ["response.created", "response.in_progress", "error", "response.failed"]
-    with pytest.raises(openai.APIError, match=QUOTA_ERROR["message"]):
+    openai_mock.responses.create.response = failed_response(openai_mock, "responses.create")
+    with pytest.raises(openai.APIError, match=QUOTA_ERROR["message"]) as raised:
         list(client.responses.create(**INPUT_REQUEST, stream=True))
+    assert raised.value.code == "insufficient_quota"
 
 
 async def test_stored_response_can_be_streamed_again_from_any_event(openai_mock, responses_api, either_client):
     lookup(openai_mock, f"{responses_api}.create").response = "Hello big wide world"
     resource = lookup(either_client, responses_api)
     first = await collect(resource.create(**INPUT_REQUEST, stream=True))
-    id, last = first[0].response.id, first[-1]
-    repeated = await collect(resource.retrieve(id, stream=True))
-    remaining = await collect(resource.retrieve(id, stream=True, starting_after=4))
-    after_last = await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number))
     assert [event.sequence_number for event in first] == list(range(len(first)))
-    assert repeated == first
-    assert remaining == first[5:]
-    assert after_last == []
+    id = first[0].response.id
+    last = first[-1]
+    assert await collect(resource.retrieve(id, stream=True)) == first
+    assert await collect(resource.retrieve(id, stream=True, starting_after=4)) == first[5:]
+    assert await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number)) == []
     assert normalized(last.response) == normalized(await awaited(resource.retrieve(id)))
 
 
@@ -7660,33 +7961,54 @@ def test_streamed_retrieve_returns_the_set_response(openai_mock, client):
     openai_mock.responses.retrieve.response = tool_call("f", a=1)
     plain = client.responses.retrieve("resp_x")
     *_, last = client.responses.retrieve("resp_x", stream=True)
-    assert plain.output[0].arguments == last.response.output[0].arguments == '{"a": 1}'
+    assert plain.output[0].arguments == '{"a": 1}'
+    assert last.response.output[0].arguments == '{"a": 1}'
 
 
-def test_parsed_streams_return_the_same_object_as_parse(client_kind):
-    async def chat(client):
-        return (
-            (await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=Person)))
-            .choices[0]
-            .message.parsed
-        )
+async def parse_chat(client):
+    """Return the parsed message of an unstreamed chat completion."""
+    completion = await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=Person))
+    return completion.choices[0].message.parsed
 
-    async def chat_stream(client):
-        return (await chat_streamed(client, response_format=Person)).choices[0].message.parsed
 
-    async def response(client):
-        return (await awaited(client.responses.parse(**INPUT_REQUEST, text_format=Person))).output_parsed
+async def parse_streamed_chat(client):
+    """Return the parsed message of a streamed chat completion."""
+    async with enter(client.chat.completions.stream(**CHAT_REQUEST, response_format=Person)) as events:
+        await collect(events)
+        completion = await awaited(events.get_final_completion())
+    return completion.choices[0].message.parsed
 
-    async def response_stream(client):
-        async with enter(client.responses.stream(**INPUT_REQUEST, text_format=Person)) as events:
-            return (await awaited(events.get_final_response())).output_parsed
 
-    for set_value in (ADA, ADA.model_dump_json(), None):
-        for name, *calls in [(CHAT_CREATE, chat, chat_stream), ("responses.create", response, response_stream)]:
-            unstreamed, streaming = plain_and_streamed(client_kind, set_value, name, *calls)
-            assert isinstance(unstreamed, Person)
-            assert streaming == unstreamed
-            assert set_value is None or unstreamed == ADA
+async def parse_response(client):
+    """Return the parsed output of an unstreamed response."""
+    response = await awaited(client.responses.parse(**INPUT_REQUEST, text_format=Person))
+    return response.output_parsed
+
+
+async def parse_streamed_response(client):
+    """Return the parsed output of a streamed response."""
+    async with enter(client.responses.stream(**INPUT_REQUEST, text_format=Person)) as events:
+        response = await awaited(events.get_final_response())
+    return response.output_parsed
+
+
+@pytest.mark.parametrize("response", [ADA, ADA.model_dump_json(), None], ids=["model", "JSON", "default"])
+@pytest.mark.parametrize(
+    "name, parse, parse_streamed",
+    [
+        (CHAT_CREATE, parse_chat, parse_streamed_chat),
+        ("responses.create", parse_response, parse_streamed_response),
+    ],
+    ids=["chat.completions", "responses"],
+)
+def test_parsed_streams_return_the_same_object_as_parse(client_kind, response, name, parse, parse_streamed):
+    unstreamed, accumulated = plain_and_streamed(client_kind, response, name, parse, parse_streamed)
+    assert isinstance(unstreamed, Person)
+    assert accumulated == unstreamed
+    assert response is None or unstreamed == ADA
+
+
+# ---- streams of runs and sessions ------------------------------------------------------------------------------------
 
 
 async def run_plain(client, thread, assistant):
