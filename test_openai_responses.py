@@ -8011,101 +8011,147 @@ def test_parsed_streams_return_the_same_object_as_parse(client_kind, response, n
 # ---- streams of runs and sessions ------------------------------------------------------------------------------------
 
 
-async def run_plain(client, thread, assistant):
+async def poll_run(client, thread, assistant):
+    """Return a run, the messages of the thread and the steps of the run, after polling the run."""
     runs = client.beta.threads.runs
     run = await awaited(runs.create_and_poll(thread_id=thread, assistant_id=assistant))
     messages = await awaited(client.beta.threads.messages.list(thread, order="asc"))
-    return run, messages.data, (await awaited(runs.steps.list(run.id, thread_id=thread, order="asc"))).data
+    steps = await awaited(runs.steps.list(run.id, thread_id=thread, order="asc"))
+    return run, messages.data, steps.data
 
 
-async def run_streamed(client, thread, assistant):
-    base = openai.AssistantEventHandler if isinstance(client, openai.OpenAI) else openai.AsyncAssistantEventHandler
-    manager = client.beta.threads.runs.stream(thread_id=thread, assistant_id=assistant, event_handler=base())
+async def stream_run(client, thread, assistant):
+    """Return a run, the messages of the thread and the steps of the run, as the SDK's event handler collects them."""
+    is_async = isinstance(client, openai.AsyncOpenAI)
+    handler_class = openai.AsyncAssistantEventHandler if is_async else openai.AssistantEventHandler
+    runs = client.beta.threads.runs
+    manager = runs.stream(thread_id=thread, assistant_id=assistant, event_handler=handler_class())
     async with enter(manager) as handler:
         await awaited(handler.until_done())
-        run, steps = await awaited(handler.get_final_run()), await awaited(handler.get_final_run_steps())
+        run = await awaited(handler.get_final_run())
+        steps = await awaited(handler.get_final_run_steps())
         messages = [] if run.required_action else await awaited(handler.get_final_messages())
     return run, messages, steps
 
 
-@pytest.mark.parametrize("name", ["text", "unicode", "empty", "one tool call", "parallel tool calls"])
-def test_run_stream_ends_with_the_same_run_as_polling(name, client_kind):
+@pytest.mark.parametrize(
+    "name, status",
+    [
+        ("text", "completed"),
+        ("unicode", "completed"),
+        ("empty", "completed"),
+        ("one tool call", "requires_action"),
+        ("parallel tool calls", "requires_action"),
+    ],
+)
+def test_run_stream_ends_with_the_same_run_as_polling(name, status, client_kind):
     results = []
-    for run_assistant in (run_plain, run_streamed):
+    for run_assistant in (poll_run, stream_run):
         with OpenAIMock() as openai_mock:
             openai_mock.beta.threads.runs.create.response = TURNS[name]
-            results.append(
-                normalized([*run_with_client(client_kind, run_assistant, add_thread(sdk()), add_assistant(sdk()))])
-            )
-    for _, _, steps in results:
-        for step in steps:  # the SDK's handler keeps a step as it began
+            thread = add_thread(sdk())
+            run, messages, steps = run_with_client(client_kind, run_assistant, thread, add_assistant(sdk()))
+        normalized_steps = normalized(steps)
+        for step in normalized_steps:  # the SDK's handler keeps a step as it began
             del step["status"]
             step.pop("usage", None)
-    assert results[0] == results[1]
-    assert results[0][0]["status"] == ("requires_action" if "call" in name else "completed")
+        results.append((normalized(run), normalized(messages), normalized_steps))
+    polled, accumulated = results
+    assert polled == accumulated
+    assert polled[0]["status"] == status
 
 
 def test_run_with_a_message_streams_its_events_in_order(openai_mock, client):
     openai_mock.beta.threads.create_and_run.response = streamed("Hello you", chunk=5)
-    events = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
-    assert events[-1] == ("done", "[DONE]")
-    for event_type, data in events[:-1]:
+    *events, last = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
+    assert last == ("done", "[DONE]")
+    for event_type, data in events:
         valid("beta.AssistantStreamEvent", {"event": event_type, "data": data})
-    event_types = [
-        event_type.removeprefix("thread.")
-        for event_type, _ in itertools.groupby(event_type for event_type, _ in events)
+    assert [(event_type, data.get("status")) for event_type, data in events] == [
+        ("thread.created", None),
+        ("thread.run.created", "queued"),
+        ("thread.run.queued", "queued"),
+        ("thread.run.in_progress", "in_progress"),
+        ("thread.run.step.created", "in_progress"),
+        ("thread.run.step.in_progress", "in_progress"),
+        ("thread.message.created", "in_progress"),
+        ("thread.message.in_progress", "in_progress"),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.completed", "completed"),
+        ("thread.run.step.completed", "completed"),
+        ("thread.run.completed", "completed"),
     ]
-    assert event_types == [
-        "created",
-        "run.created",
-        "run.queued",
-        "run.in_progress",
-        "run.step.created",
-        "run.step.in_progress",
-        "message.created",
-        "message.in_progress",
-        "message.delta",
-        "message.completed",
-        "run.step.completed",
-        "run.completed",
-        "done",
+
+
+def test_run_stream_sends_a_message_in_deltas(openai_mock, client):
+    openai_mock.beta.threads.create_and_run.response = streamed("Hello you", chunk=5)
+    events = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
+    created = dict(events)["thread.message.created"]
+    deltas = [data for event_type, data in events if event_type == "thread.message.delta"]
+    assert created["content"] == []
+    assert {delta["id"] for delta in deltas} == {created["id"]}
+    assert {delta["object"] for delta in deltas} == {"thread.message.delta"}
+    assert [delta["delta"]["content"] for delta in deltas] == [
+        [{"index": 0, "type": "text", "text": {"value": "", "annotations": []}}],
+        [{"index": 0, "type": "text", "text": {"value": "Hello"}}],
+        [{"index": 0, "type": "text", "text": {"value": " you"}}],
     ]
-    assert dict(events)["thread.message.created"]["content"] == []
-    texts = [
-        event_data["delta"]["content"][0]["text"]["value"]
-        for event_type, event_data in events
-        if event_type == "thread.message.delta"
+
+
+def test_run_stream_sends_a_tool_call_in_deltas(openai_mock, client):
+    openai_mock.beta.threads.create_and_run.response = tool_call("f", {"a": 1}, "call_1")
+    events = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
+    created = dict(events)["thread.run.step.created"]
+    deltas = [data["delta"]["step_details"] for event_type, data in events if event_type == "thread.run.step.delta"]
+    function = {"name": "f", "arguments": "", "output": None}
+    assert created["step_details"] == {"type": "tool_calls", "tool_calls": []}
+    assert {details["type"] for details in deltas} == {"tool_calls"}
+    assert [details["tool_calls"] for details in deltas] == [
+        [{"index": 0, "type": "function", "id": "call_1", "function": function}],
+        [{"index": 0, "type": "function", "function": {"arguments": '{"a": '}}],
+        [{"index": 0, "type": "function", "function": {"arguments": "1}"}}],
     ]
-    assert "".join(texts) == "Hello you"
+
+
+@pytest.mark.parametrize("response", ["Hi", tool_call("f")], ids=["message", "tool call"])
+def test_created_step_has_no_usage_and_no_end(openai_mock, client, response):
+    openai_mock.beta.threads.create_and_run.response = response
+    events = dict(post_stream("/threads/runs", {"assistant_id": add_assistant(client)}))
+    for event_type in ("thread.run.step.created", "thread.run.step.in_progress"):
+        assert events[event_type]["status"] == "in_progress"
+        assert events[event_type]["usage"] is None
+        assert events[event_type]["completed_at"] is None
 
 
 def test_run_stream_stops_for_tool_calls_and_resumes_with_their_outputs(openai_mock, client, client_kind):
     openai_mock.beta.threads.runs.create.response = [TURNS["parallel tool calls"], "It is cold and late."]
-    thread, assistant = add_thread(client), add_assistant(client)
+    thread = add_thread(client)
+    assistant = add_assistant(client)
 
-    async def scene(client):
+    async def run_tools(client):
         runs = client.beta.threads.runs
         first = await collect(runs.create(thread, assistant_id=assistant, stream=True))
-        run = next(event.data for event in first[::-1] if event.event != "done")
-        outputs = [
-            {"tool_call_id": tool_call.id, "output": "1"}
-            for tool_call in run.required_action.submit_tool_outputs.tool_calls
-        ]
+        (run,) = [event.data for event in first if event.event == "thread.run.requires_action"]
+        calls = run.required_action.submit_tool_outputs.tool_calls
+        outputs = [{"tool_call_id": call.id, "output": "1"} for call in calls]
         submitted = runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs, stream=True)
         return first, run, await collect(submitted)
 
-    first, run, resumed = run_with_client(client_kind, scene)
+    first, run, resumed = run_with_client(client_kind, run_tools)
     assert run.status == "requires_action"
     pieces = {0: "", 1: ""}
     for event in first:
+        assert not event.event.startswith("thread.message")
         if event.event == "thread.run.step.delta":
             for call in event.data.delta.step_details.tool_calls:
                 pieces[call.index] += call.function.arguments or ""
     calls = run.required_action.submit_tool_outputs.tool_calls
     assert [*pieces.values()] == [call.function.arguments for call in calls]
-    assert not [event for event in first if event.event.startswith("thread.message")]
+
     assert [event.event for event in resumed[:2]] == ["thread.run.step.completed", "thread.run.queued"]
-    assert [tool_call.function.output for tool_call in resumed[0].data.step_details.tool_calls] == ["1", "1"]
+    assert [call.function.output for call in resumed[0].data.step_details.tool_calls] == ["1", "1"]
     assert [event.data.id for event in resumed if event.event == "thread.run.completed"] == [run.id]
     assert thread_texts(client, thread) == ["It is cold and late."]
 
@@ -8115,15 +8161,20 @@ def test_agent_session_events_can_be_streamed(client):
     body = {"agent_id": "agent_1", "environment": {"type": "new"}}
     session = client.post("/agents/sessions", body=body, cast_to=openai.types.beta.AgentSession)
     events = list(client.beta.agents.sessions.events.stream(session.id))
-    assert events, "a session has at least one event"
+    assert [event.type.rpartition(".")[2] for event in events] == ["created", "idle"]
+    assert {event.session_id for event in events} == {session.id}
     for event in events:
         pydantic.TypeAdapter(openai.types.beta.AgentSessionEvent).validate_python(event.to_dict())
+
+
+# ---- streams that a test sets event by event -------------------------------------------------------------------------
 
 
 WORDS = ["one ", "two ", "three"]
 
 
 def chat_chunk(text):
+    """Return a chunk of a chat completion with a piece of text."""
     base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     return base | {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
 
@@ -8139,7 +8190,8 @@ def chunks_of_request(request):
 
 
 def chunk_models():
-    yield from map(ChatCompletionChunk.model_validate, map(chat_chunk, WORDS))
+    for chunk in map(chat_chunk, WORDS):
+        yield ChatCompletionChunk.model_validate(chunk)
 
 
 async def async_chunks():
@@ -8169,7 +8221,7 @@ SINGLE_USE_STREAMS = {  # streams that can be read once: each is made in the tes
     "stream of an asynchronous generator": lambda: streamed(async_chunks()),
     "stream of an iterator": lambda: streamed(iter(list(chunks()))),
 }
-REUSABLE_STREAMS = {  # and those that serve every call
+REUSABLE_STREAMS = {  # streams that serve every call
     "generator function": lambda: chunks,
     "generator function of the request": lambda: chunks_of_request,
     "asynchronous generator function": lambda: async_chunks,
@@ -8196,50 +8248,65 @@ def test_reusable_stream_serves_repeated_sync_and_async_calls(create, name):
 
 
 @pytest.mark.parametrize("name", REUSABLE_STREAMS)
-async def test_reusable_stream_serves_sync_clients_in_a_running_event_loop(create, name):
+async def test_reusable_stream_serves_clients_in_a_running_event_loop(create, client_kind, name):
     create.response = REUSABLE_STREAMS[name]()
-    assert await stream_with(sdk("sync")) == await stream_with(sdk("async")) == "one two three"
+    assert await stream_with(sdk(client_kind)) == "one two three"
 
 
 @pytest.mark.parametrize("name", SINGLE_USE_STREAMS)
 async def test_iterator_is_read_once_and_a_second_call_raises(create, client_kind, name):
     create.response = SINGLE_USE_STREAMS[name]()
     assert await stream_with(sdk(client_kind)) == "one two three"
-    with pytest.raises(TypeError, match="an earlier call has read"):
+    with pytest.raises(TypeError, match="is an iterator that an earlier call has read; set a list or a function"):
         sdk().chat.completions.create(**CHAT_REQUEST, stream=True)
 
 
-def test_stream_events_are_sent_with_their_event_name(create):
-    class Created(pydantic.BaseModel):
-        event: str = "thread.created"
-        data: dict = {"id": "thread_1"}
-
-    class Events(EventStream[Created]):
-        def generate(self):
-            yield Created()
-            yield {"type": "response.created", "n": 1}
-            yield "done", "[DONE]"
-            yield {"n": 2}
-
-    created, typed = ("thread.created", {"id": "thread_1"}), {"type": "response.created", "n": 1}
-    for response in (Events(), httpx.Response(200, content=Events(), headers={"content-type": "text/event-stream"})):
-        create.response, rest = response, [("done", "[DONE]"), (None, {"n": 2})]
-        assert post_stream("/chat/completions", CHAT_REQUEST) == [created, ("response.created", typed), *rest]
+class CreatedEvent(pydantic.BaseModel):
+    event: str = "thread.created"
+    data: dict = {"id": "thread_1"}
 
 
-@pytest.mark.parametrize("cls", [EventStream, AsyncEventStream])
-def test_event_stream_without_generate_raises_not_implemented_error(create, cls):
-    class Nothing(cls):
+class NamedEvents(EventStream[CreatedEvent]):
+    def generate(self):
+        yield CreatedEvent()
+        yield {"type": "response.created", "n": 1}
+        yield "done", "[DONE]"
+        yield {"n": 2}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [NamedEvents(), httpx.Response(200, content=NamedEvents(), headers={"content-type": "text/event-stream"})],
+    ids=["event stream", "content of a response"],
+)
+def test_stream_events_are_sent_with_their_event_name(create, response):
+    create.response = response
+    assert post_stream("/chat/completions", CHAT_REQUEST) == [
+        ("thread.created", {"id": "thread_1"}),
+        ("response.created", {"type": "response.created", "n": 1}),
+        ("done", "[DONE]"),
+        (None, {"n": 2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "base, message",
+    [
+        (EventStream, r"^Incomplete must override generate\(\)$"),
+        (AsyncEventStream, r"^Incomplete must override agenerate\(\)$"),
+    ],
+)
+def test_event_stream_without_generate_raises_not_implemented_error(create, base, message):
+    class Incomplete(base):
         pass
 
-    create.response = Nothing()
-    with pytest.raises(NotImplementedError) as raised:
+    create.response = Incomplete()
+    with pytest.raises(NotImplementedError, match=message):
         run_with_client("sync", stream_with)
-    assert re.search(r"Nothing must override a?generate\(\)", str(raised.value))
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_closing_a_lazy_stream_closes_its_generator(create, client_kind, asynchronous):
+@pytest.mark.parametrize("is_async", [False, True], ids=["generator", "asynchronous generator"])
+def test_closing_a_lazy_stream_closes_its_generator(create, client_kind, is_async):
     log = []
 
     def events():
@@ -8255,21 +8322,27 @@ def test_closing_a_lazy_stream_closes_its_generator(create, client_kind, asynchr
             for event in inner:
                 yield event
 
-    create.response = async_events if asynchronous else events
-
-    async def scene(client):
+    async def read_one_chunk(client):
         chunks = await awaited(client.chat.completions.create(**CHAT_REQUEST, stream=True))
         first = await chunks.__anext__() if client_kind == "async" else next(chunks)
-        assert (first.choices[0].delta.content, log) == ("one ", ["one "])
+        assert first.choices[0].delta.content == "one "
+        assert log == ["one "]
         await awaited(chunks.close())
-        assert log == ["one ", "closed"]
 
-    run_with_client(client_kind, scene)
+    create.response = async_events if is_async else events
+    run_with_client(client_kind, read_one_chunk)
+    assert log == ["one ", "closed"]
 
 
 def test_generator_is_consumed_only_as_the_stream_is_read(create, client):
     generated = []
-    create.response = (generated.append(word) or chat_chunk(word) for word in WORDS)
+
+    def events():
+        for word in WORDS:
+            generated.append(word)
+            yield chat_chunk(word)
+
+    create.response = events
     with client.chat.completions.create(**CHAT_REQUEST, stream=True) as chunks:
         next(chunks)
         assert generated == ["one "]
@@ -8278,92 +8351,110 @@ def test_generator_is_consumed_only_as_the_stream_is_read(create, client):
 
 async def test_delays_do_not_block_the_event_loop(create):
     create.response = streamed("one two three", delay=0.001)
-    turns, turns_by_chunk = [], []
+    loop_turns = 0
 
     async def count_turns():
+        nonlocal loop_turns
         while True:
-            turns.append(None)
+            loop_turns += 1
             await asyncio.sleep(0)
 
     task = asyncio.create_task(count_turns())
+    turns_by_chunk = []
     async for _ in await sdk("async").chat.completions.create(**CHAT_REQUEST, stream=True):
-        turns_by_chunk.append(len(turns))
+        turns_by_chunk.append(loop_turns)
     task.cancel()
-    assert turns_by_chunk == sorted(set(turns_by_chunk)), "other tasks run before each piece"
+    assert len(turns_by_chunk) == 5
+    assert turns_by_chunk == sorted(set(turns_by_chunk)), "other tasks run before each chunk"
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    "arguments, message",
     [
-        ({"chunk": 0}, r"chunk=0.*1 or more"),
-        ({"delay": -1}, r"delay=-1.*0 or more"),
-        ({"first_delay": -0.5}, r"first_delay=-0.5.*0 or more"),
-        ({"fail_after": -1}, r"fail_after=-1.*0 or more"),
+        ({"chunk": 0}, r"^streamed\(\.\.\., chunk=0\): expected 1 or more$"),
+        ({"delay": -1}, r"^streamed\(\.\.\., delay=-1\): expected 0 or more$"),
+        ({"first_delay": -0.5}, r"^streamed\(\.\.\., first_delay=-0.5\): expected 0 or more$"),
+        ({"fail_after": -1}, r"^streamed\(\.\.\., fail_after=-1\): expected 0 or more$"),
+        ({"stop_after": -1}, r"^streamed\(\.\.\., stop_after=-1\): expected 0 or more$"),
+        ({"stop_after": 1, "fail_after": 1}, "either fail_after= or stop_after=, not both"),
+        ({"fault": {}}, "needs fail_after="),
     ],
+    ids=str,
 )
-def test_streamed_rejects_invalid_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
+def test_streamed_rejects_invalid_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
         streamed("text", **arguments)
 
 
+# ---- faults of streams -----------------------------------------------------------------------------------------------
+
+
 BROKEN_CONNECTION_ERROR = HTTP_LIB.RemoteProtocolError if SDK_RETRIES_ALL_EXCEPTIONS else openai.APIConnectionError
-STREAM_APIS = {"chat": ("chat.completions", CHAT_REQUEST), "responses": ("responses", INPUT_REQUEST)}
 
 
-def read_until_error(kind, raised, api="chat"):
-    """What ends a stream, and the number of events before."""
-    events_read = []
-
-    async def scene(client):
-        name, request_params = STREAM_APIS[api]
-        events = await awaited(lookup(client, name).create(**request_params, stream=True))
-        if hasattr(events, "__aiter__"):
-            async for event in events:
-                events_read.append(event)
-        else:
-            events_read.extend(events)
-
-    with pytest.raises(raised) as caught:
-        run_with_client(kind, scene)
-    return caught.value, len(events_read)
+async def read_stream(client, events_read, api="chat.completions"):
+    """Append the events of a stream to a list, so that a test has them if the stream raises."""
+    request = CHAT_REQUEST if api == "chat.completions" else INPUT_REQUEST
+    events = await awaited(lookup(client, api).create(**request, stream=True))
+    if hasattr(events, "__aiter__"):
+        async for event in events:
+            events_read.append(event)
+    else:
+        events_read.extend(events)
 
 
-@pytest.mark.parametrize("api", STREAM_APIS)
-@pytest.mark.parametrize("after", [0, 2])
-def test_broken_connection_raises_the_connection_error_of_the_sdk(openai_mock, create, client_kind, api, after):
-    create.response = openai_mock.responses.create.response = streamed("one two three", fail_after=after)
+def network_error(raised):
+    """Return the exception of the HTTP library that the SDK raised, or raised from."""
+    return raised.value if SDK_RETRIES_ALL_EXCEPTIONS else raised.value.__cause__
+
+
+@pytest.mark.parametrize("fail_after", [0, 2])
+def test_broken_connection_raises_the_connection_error_of_the_sdk(openai_mock, client_kind, api, fail_after):
+    lookup(openai_mock, f"{api}.create").response = streamed("one two three", fail_after=fail_after)
     for _ in range(2):
-        raised, event_count = read_until_error(client_kind, BROKEN_CONNECTION_ERROR, api)
-        assert event_count == after
-        assert SDK_RETRIES_ALL_EXCEPTIONS or isinstance(raised.__cause__, HTTP_LIB.RemoteProtocolError)
+        events_read = []
+        with pytest.raises(BROKEN_CONNECTION_ERROR) as raised:
+            run_with_client(client_kind, read_stream, events_read, api)
+        assert len(events_read) == fail_after
+        assert type(network_error(raised)) is HTTP_LIB.RemoteProtocolError
+        assert str(network_error(raised)) == "the mock broke off the stream"
     assert [request.attempt for request in openai_mock.requests] == [0, 0]
 
 
 @pytest.mark.parametrize("fault", ["ReadTimeout", "ReadError"])
 @pytest.mark.parametrize("as_class", [False, True])
-def test_fault_may_be_a_network_exception(create, client_kind, fault, as_class):
-    for family in HTTP_LIBS:
-        exception = getattr(family, fault)
-        create.response = streamed("one two", fail_after=1, fault=exception if as_class else exception("gone"))
-        raised, _ = read_until_error(client_kind, (openai.APIConnectionError, HTTP_LIB.TransportError))
-        error = raised if SDK_RETRIES_ALL_EXCEPTIONS else raised.__cause__
-        assert isinstance(error, getattr(HTTP_LIB, fault))
-        assert as_class or str(error) == "gone"
+def test_fault_may_be_a_network_exception(create, client_kind, http_lib, fault, as_class):
+    exception = getattr(http_lib, fault)
+    create.response = streamed("one two", fail_after=1, fault=exception if as_class else exception("gone"))
+    with pytest.raises((openai.APIConnectionError, HTTP_LIB.TransportError)) as raised:
+        run_with_client(client_kind, read_stream, [])
+    assert type(network_error(raised)) is getattr(HTTP_LIB, fault)
+    assert as_class or str(network_error(raised)) == "gone"
 
 
 def test_malformed_event_raises_json_decode_error(create, client_kind):
     create.response = streamed("one two", fail_after=2, fault='{"choices": [{"del')
-    assert read_until_error(client_kind, json.JSONDecodeError)[1] == 2
+    events_read = []
+    with pytest.raises(json.JSONDecodeError):
+        run_with_client(client_kind, read_stream, events_read)
+    assert len(events_read) == 2
 
 
-@pytest.mark.parametrize("api", STREAM_APIS)
-def test_error_event_raises_the_api_error_of_the_sdk(openai_mock, create, client_kind, api):
+def test_error_event_raises_the_api_error_of_the_sdk(openai_mock, client_kind, api):
     fault = {"error": {"message": "overloaded", "type": "server_error", "param": None, "code": "busy"}}
-    create.response = openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
-    raised, event_count = read_until_error(client_kind, openai.APIError, api)
-    assert (event_count, raised.code, raised.type) == (2, "busy", "server_error")
-    assert "overloaded" in str(raised)
-    assert not isinstance(raised, openai.APIConnectionError)
+    lookup(openai_mock, f"{api}.create").response = streamed("one two", fail_after=2, fault=fault)
+    events_read = []
+    with pytest.raises(openai.APIError, match="overloaded") as raised:
+        run_with_client(client_kind, read_stream, events_read, api)
+    assert len(events_read) == 2
+    assert raised.value.code == "busy"
+    assert raised.value.type == "server_error"
+    assert not isinstance(raised.value, openai.APIConnectionError)
+
+
+def test_fault_without_a_type_is_sent_as_an_error_event(create):
+    create.response = streamed("one two", fail_after=1, fault={"error": {"message": "overloaded"}})
+    assert post_stream("/chat/completions", CHAT_REQUEST)[1:] == [("error", {"error": {"message": "overloaded"}})]
 
 
 def test_error_event_of_responses_matches_the_sdk_type(openai_mock):
@@ -8371,6 +8462,7 @@ def test_error_event_of_responses_matches_the_sdk_type(openai_mock):
     openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
     event_type, data = post_stream("/responses", INPUT_REQUEST)[-1]
     assert event_type == "error"
+    assert data == fault
     valid("responses.ResponseStreamEvent", data)
 
 
@@ -8379,23 +8471,29 @@ def test_faults_apply_only_to_streamed_calls(create):
     assert complete("Hi") == "one two"
 
 
-def test_faults_break_streams_of_set_events(create, client_kind):
-    for events in (chunks, chunks(), async_chunks, list(chunks())):
-        create.response = streamed(events, fail_after=2)
-        assert read_until_error(client_kind, BROKEN_CONNECTION_ERROR)[1] == 2
+@pytest.mark.parametrize(
+    "new_events",
+    [lambda: chunks, lambda: chunks(), lambda: async_chunks, lambda: list(chunks())],
+    ids=["function", "generator", "asynchronous function", "list"],
+)
+def test_faults_break_streams_of_set_events(create, client_kind, new_events):
+    create.response = streamed(new_events(), fail_after=2)
+    events_read = []
+    with pytest.raises(BROKEN_CONNECTION_ERROR):
+        run_with_client(client_kind, read_stream, events_read)
+    assert len(events_read) == 2
 
 
-def test_stop_after_ends_a_stream_without_an_error(openai_mock, create, client_kind):
+def test_stop_after_ends_a_stream_without_an_error(create, client_kind):
     create.response = streamed("one two three", stop_after=3)
     assert run_with_client(client_kind, stream_with) == "one two "
-    with pytest.raises(ValueError, match="either fail_after= or stop_after="):
-        streamed("x", stop_after=1, fail_after=1)
 
 
 def test_sdk_retries_set_faults_without_delay(create, client_kind, caplog):
     caplog.set_level(logging.INFO, "openai._base_client")
     create.response = [timeout(), httpx.ConnectError("no route"), error(500), "Here I am."]
-    assert run_coroutine(client_kind, complete_with(sdk(client_kind).with_options(max_retries=3))) == "Here I am."
+    client = sdk(client_kind).with_options(max_retries=3)
+    assert run_coroutine(client_kind, complete_with(client)) == "Here I am."
     pauses = re.findall(r"in ([\d.]+) seconds", caplog.text)
     assert [float(pause) for pause in pauses] == [0, 0, 0.001]
 
