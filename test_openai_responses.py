@@ -7074,69 +7074,90 @@ FUNCTION_CALL = {"function": {"name": "f", "arguments": "{}"}}
 LOGPROB = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
 CHAT_RESPONSES = TURNS | {
     "nothing set": {},
-    "length": cut("half of"),
-    "content filter": filtered("so far"),
     "several choices": {"choices": [{"message": {"content": "one"}}, {"message": {"content": "two words"}}]},
     "choices of kinds": {"choices": [{"message": {"tool_calls": [FUNCTION_CALL]}}, {}]},
     "logprobs": single_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]}),
     "audio": single_choice({"audio": {"id": "audio_1", "data": "QUJD", "expires_at": 9, "transcript": "x y"}}),
     "fields of other services": single_choice({"content": "x", "reasoning_content": "because of that"}),
 }
+# The SDK's accumulator raises for these, as `parse` does.
+TRUNCATED_CHAT_RESPONSES = {"length": cut("half of"), "content filter": filtered("so far")}
+
+
+async def create_chat(client):
+    """Return a chat completion that is not streamed."""
+    return await awaited(client.chat.completions.create(**CHAT_REQUEST))
+
+
+async def accumulate_chat(client):
+    """Return the chat completion that the SDK accumulates from a stream with usage."""
+    manager = client.chat.completions.stream(**CHAT_REQUEST, stream_options={"include_usage": True})
+    async with enter(manager) as events:
+        await collect(events)
+        return await awaited(events.get_final_completion())
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 3])
-@pytest.mark.parametrize("name", [name for name in CHAT_RESPONSES if name not in ("length", "content filter")])
+@pytest.mark.parametrize("name", CHAT_RESPONSES)
 def test_chat_stream_accumulates_to_the_unstreamed_completion(name, chunk, client_kind):
     response = streamed(CHAT_RESPONSES[name], chunk=chunk) if chunk else CHAT_RESPONSES[name]
-    unstreamed, accumulated = (
-        normalized(completion)
-        for completion in plain_and_streamed(client_kind, response, CHAT_CREATE, chat_plain, chat_streamed)
-    )
+    completions = plain_and_streamed(client_kind, response, CHAT_CREATE, create_chat, accumulate_chat)
+    unstreamed, accumulated = map(normalized, completions)
     for choice in unstreamed["choices"]:
-        if not choice["message"].get("annotations"):  # where there are none, no delta tells of them
+        if not choice["message"].get("annotations"):  # an empty list is not streamed
             choice["message"].pop("annotations", None)
     assert accumulated == unstreamed
 
 
-@pytest.mark.parametrize("response, raised", [(cut('{"name": "A'), "length"), (filtered('{"na'), "content filter")])
-def test_truncated_chat_stream_raises_the_same_error_as_parse(create, client, response, raised):
+@pytest.mark.parametrize("response, message", [(cut('{"name": "A'), "length"), (filtered('{"na'), "content filter")])
+def test_truncated_chat_stream_raises_the_same_error_as_parse(create, client, response, message):
     create.response = response
-    with pytest.raises(openai.OpenAIError, match=raised):
+    with pytest.raises(openai.OpenAIError, match=message):
         client.chat.completions.parse(**CHAT_REQUEST, response_format=Person)
     streaming = client.chat.completions.stream(**CHAT_REQUEST, response_format=Person)
-    with pytest.raises(openai.OpenAIError, match=raised), streaming as events:
+    with pytest.raises(openai.OpenAIError, match=message), streaming as events:
         events.until_done()
 
 
-@pytest.mark.parametrize("name", CHAT_RESPONSES)
-@pytest.mark.parametrize("with_usage", [False, True])
-def test_chat_chunks_validate_against_the_sdk_model(create, name, with_usage):
-    create.response = CHAT_RESPONSES[name]
-    options = {"stream_options": {"include_usage": True}} if with_usage else {}
-    *events, last = post_stream("/chat/completions", CHAT_REQUEST | options)
+@pytest.mark.parametrize("response", (CHAT_RESPONSES | TRUNCATED_CHAT_RESPONSES).values())
+def test_chat_chunks_validate_against_the_sdk_model(create, response):
+    create.response = response
+    *events, last = post_stream("/chat/completions", CHAT_REQUEST)
     assert last == (None, "[DONE]")
-    chunks = [valid(ChatCompletionChunk, data) for _, data in events]
     assert {event_type for event_type, _ in events} == {None}
-    assert len({chunk.id for chunk in chunks}) == len({chunk.created for chunk in chunks}) == 1
-    with_choices = chunks[:-1] if with_usage else chunks
-    assert all(chunk.choices and chunk.usage is None for chunk in with_choices)
-    if with_usage:
-        assert all("usage" in data for _, data in events)
-        assert chunks[-1].choices == []
-        assert chunks[-1].usage.total_tokens > 0
-    for index in {choice.index for chunk in with_choices for choice in chunk.choices}:
-        choice_chunks = [
-            choice_chunk for chunk in with_choices for choice_chunk in chunk.choices if choice_chunk.index == index
-        ]
-        assert choice_chunks[0].delta.role == "assistant"
-        assert [choice_chunk.delta.role for choice_chunk in choice_chunks[1:]] == [None] * (len(choice_chunks) - 1)
-        assert [choice_chunk.finish_reason is None for choice_chunk in choice_chunks] == [True] * (
-            len(choice_chunks) - 1
-        ) + [False]
-        calls = [call for choice_chunk in choice_chunks for call in choice_chunk.delta.tool_calls or ()]
-        started_indexes = [call.index for call in calls if call.id]
+    chunks = [valid(ChatCompletionChunk, data) for _, data in events]
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert len({chunk.created for chunk in chunks}) == 1
+    assert {len(chunk.choices) for chunk in chunks} == {1}
+    assert {chunk.usage for chunk in chunks} == {None}
+
+    chunks_by_choice = {}
+    for chunk in chunks:
+        chunks_by_choice.setdefault(chunk.choices[0].index, []).append(chunk.choices[0])
+    for first, *later in chunks_by_choice.values():
+        assert first.delta.role == "assistant"
+        assert {choice.delta.role for choice in later} == {None}
+        assert [choice for choice in (first, *later) if choice.finish_reason] == later[-1:]
+        started_indexes = []
+        for choice in (first, *later):
+            for call in choice.delta.tool_calls or ():
+                if call.id:
+                    started_indexes.append(call.index)
+                assert call.index == started_indexes[-1]
         assert started_indexes == list(range(len(started_indexes)))
-        assert all(call.index in started_indexes for call in calls)
+
+
+@pytest.mark.parametrize("response", (CHAT_RESPONSES | TRUNCATED_CHAT_RESPONSES).values())
+def test_requested_usage_is_in_the_last_chat_chunk(create, response):
+    create.response = response
+    body = CHAT_REQUEST | {"stream_options": {"include_usage": True}}
+    *events, (_, last), _ = post_stream("/chat/completions", body)
+    valid(ChatCompletionChunk, last)
+    assert last["choices"] == []
+    assert last["usage"]["total_tokens"] > 0
+    for _, data in events:
+        assert data["usage"] is None
+        assert data["choices"] != []
 
 
 def chat_deltas():
@@ -7154,6 +7175,7 @@ def streamed_contents():
     "response, pieces",
     [
         ("Hello big  world", ["Hello ", "big  ", "world"]),
+        ("  Hello", ["  ", "Hello"]),
         (streamed("Hello", chunk=2), ["He", "ll", "o"]),
         (streamed("日本🎉語", chunk=1), ["日", "本", "🎉", "語"]),
         ("", []),
@@ -7165,12 +7187,15 @@ def test_chat_deltas_are_words_or_chunks_of_the_set_size(create, response, piece
 
 
 def test_chat_stream_sends_custom_tool_input_in_deltas(create):
-    call = {"type": "custom", "custom": {"name": "c", "input": "do this"}}
+    call = {"id": "call_1", "type": "custom", "custom": {"name": "c", "input": "do this"}}
     create.response = single_choice({"tool_calls": [call]})
-    pieces = [call for delta in chat_deltas() for call in delta.get("tool_calls", ())]
-    assert [piece["custom"]["input"] for piece in pieces] == ["", "do ", "this"]
-    assert pieces[0]["custom"]["name"] == "c"
-    assert {piece["index"] for piece in pieces} == {0}
+    initial_call = call | {"index": 0, "custom": {"name": "c", "input": ""}}
+    assert chat_deltas() == [
+        {"role": "assistant", "content": None, "refusal": None, "tool_calls": [initial_call]},
+        {"tool_calls": [{"index": 0, "custom": {"input": "do "}}]},
+        {"tool_calls": [{"index": 0, "custom": {"input": "this"}}]},
+        {},
+    ]
 
 
 @given(st.text(), st.sampled_from([None, 1, 7]))
@@ -7183,7 +7208,8 @@ def test_any_text_streams_unchanged(text, chunk):
             assert events.get_final_completion().choices[0].message.content == text
         with client.responses.stream(**INPUT_REQUEST) as events:
             pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
-            assert events.get_final_response().output_text == "".join(pieces) == text
+            assert events.get_final_response().output_text == text
+        assert "".join(pieces) == text
         chunks = lenient_client().completions.create(model="m", prompt="Hi", stream=True)
         assert "".join(chunk.choices[0].text for chunk in chunks) == text
 
@@ -7197,46 +7223,57 @@ json_values = st.recursive(
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), json_values, max_size=3), min_size=1, max_size=3))
 def test_any_tool_arguments_stream_unchanged(arguments):
-    turn = functools.reduce(operator.add, (tool_call("f", call_arguments) for call_arguments in arguments))
+    calls = [tool_call("f", call_arguments) for call_arguments in arguments]
+    response = streamed(functools.reduce(operator.add, calls), chunk=4)
     with OpenAIMock() as openai_mock:
-        openai_mock.chat.completions.create.response = openai_mock.responses.create.response = streamed(turn, chunk=4)
+        openai_mock.chat.completions.create.response = response
         with sdk().chat.completions.stream(**CHAT_REQUEST) as events:
-            calls = events.get_final_completion().choices[0].message.tool_calls
-        assert [json.loads(call.function.arguments) for call in calls] == arguments
-        assert len({call.id for call in calls}) == len(arguments)
+            chat_calls = events.get_final_completion().choices[0].message.tool_calls
+        assert [json.loads(call.function.arguments) for call in chat_calls] == arguments
+        assert len({call.id for call in chat_calls}) == len(arguments)
+
+        openai_mock.responses.create.response = response
+        accumulated = dict.fromkeys(range(len(arguments)), "")
         with sdk().responses.stream(**INPUT_REQUEST) as events:
-            pieces = [
-                (event.output_index, event.delta)
-                for event in events
-                if event.type == "response.function_call_arguments.delta"
-            ]
+            for event in events:
+                if event.type == "response.function_call_arguments.delta":
+                    accumulated[event.output_index] += event.delta
             output = events.get_final_response().output
         assert [json.loads(item.arguments) for item in output] == arguments
-        for index, item in enumerate(output):
-            assert "".join(piece for output_index, piece in pieces if output_index == index) == item.arguments
+        assert [*accumulated.values()] == [item.arguments for item in output]
+
+
+async def create_completion(client, **options):
+    """Return a legacy completion, or its chunks if it is streamed."""
+    request = {"model": "gpt-3.5-turbo-instruct", "prompt": "Once"} | options
+    if "stream" in request:
+        return await collect(client.completions.create(**request))
+    return await awaited(client.completions.create(**request))
 
 
 @pytest.mark.parametrize("text", ["Once upon a time", UNICODE_TEXT, ""])
 def test_completion_stream_accumulates_to_the_unstreamed_text(openai_mock, text, client_kind):
     second_choice = {"text": "other", "finish_reason": "length"}
     openai_mock.completions.create.response = {"choices": [{"text": text}, second_choice]}
+    client = lenient_client(client_kind)
+    streaming_options = {"stream": True, "stream_options": {"include_usage": True}}
+    unstreamed = run_coroutine(client_kind, create_completion(client))
+    *chunks, last = run_coroutine(client_kind, create_completion(client, **streaming_options))
 
-    async def scene(client):
-        create = functools.partial(client.completions.create, model="gpt-3.5-turbo-instruct", prompt="Once")
-        return (await awaited(create())), await collect(create(stream=True, stream_options={"include_usage": True}))
-
-    unstreamed, chunks = run_coroutine(client_kind, scene(lenient_client(client_kind)))
-    for choice in unstreamed.choices:
-        choice_chunks = [
-            choice_chunk for chunk in chunks for choice_chunk in chunk.choices if choice_chunk.index == choice.index
-        ]
-        assert "".join(choice_chunk.text for choice_chunk in choice_chunks) == choice.text
-        assert [choice_chunk.finish_reason for choice_chunk in choice_chunks if choice_chunk.finish_reason] == [
-            choice.finish_reason
-        ]
-    assert chunks[-1].choices == []
-    assert chunks[-1].usage == unstreamed.usage
-    assert len({chunk.id for chunk in chunks}) == 1
+    texts = ["", ""]
+    finish_reasons = [[], []]
+    for chunk in chunks:
+        (choice,) = chunk.choices
+        texts[choice.index] += choice.text
+        finish_reasons[choice.index].append(choice.finish_reason)
+    assert texts == [text, "other"]
+    assert [choice.text for choice in unstreamed.choices] == texts
+    assert [reasons[-1] for reasons in finish_reasons] == ["stop", "length"]
+    for *earlier_reasons, _ in finish_reasons:
+        assert set(earlier_reasons) <= {None}
+    assert last.choices == []
+    assert last.usage == unstreamed.usage
+    assert {chunk.id for chunk in chunks} == {last.id}
 
 
 # ---- streams of responses --------------------------------------------------------------------------------------------
@@ -8827,16 +8864,18 @@ def test_callables_get_all_arguments_as_keyword_arguments(openai_mock, client):
     assert received.keys() == {"body", "tools", "state_store", "route", "file_id"}
 
 
-def test_callables_cannot_change_the_request(openai_mock, create):
+def test_callables_cannot_change_the_request(openai_mock, client):
     def clear(request, body, tools):
         body.clear()
         tools.clear()
         return "done"
 
-    create.response = clear
-    assert complete("Hi", tools=[CHAT_TOOL]) == "done"
-    assert openai_mock.requests[0]["model"] == "m"
-    assert openai_mock.requests[0]["tools"] == [CHAT_TOOL]
+    openai_mock.responses.create.response = clear
+    response = client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL])
+    assert response.output_text == "done"
+    assert response.model == "gpt-4o"
+    assert response.tools[0].name == "get_weather"
+    assert openai_mock.requests[0]["tools"] == [RESPONSES_TOOL]
 
 
 def count_items(request, conversation):
