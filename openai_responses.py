@@ -11228,8 +11228,9 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
             events = _batch_events(events)
         return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
-        size = pace.chunk or len(obj)
-        chunks = (obj[start : start + size] for start in range(0, len(obj), size))
+        length = max(len(obj), 1)  # an empty body is sent as one empty piece, so that the pace applies to it
+        size = pace.chunk or length
+        chunks = (obj[start : start + size] for start in range(0, length, size))
         return _stream_response(call, chunks, pace)
     if isinstance(obj, bytes):
         return _make_response(call, 200, obj, _binary_content_type(call))

@@ -12434,101 +12434,315 @@ def test_webhook_event_types_are_listed(client):
 
 
 def single_choice(message, **choice_fields):
+    """Return a chat completion with one choice as a dict."""
     return {"choices": [{"message": message} | choice_fields]}
+
+
+# ---- bodies and headers ----------------------------------------------------------------------------------------------
+
+
+def test_generated_response_has_the_headers_of_the_service(openai_mock):
+    headers = dict(sent(openai_mock, CHAT_CREATE, CHAT_REQUEST).headers)
+    sent_at = calendar.timegm(time.strptime(headers.pop("date"), "%a, %d %b %Y %H:%M:%S GMT"))
+    assert abs(time.time() - sent_at) < 60
+    assert int(headers.pop("content-length")) > 0
+    assert headers == {
+        "content-type": "application/json",
+        "x-request-id": "req_000000000000000000000001",
+        "openai-processing-ms": "1",
+        "openai-version": "2020-10-01",
+        "openai-organization": "org-mock",
+        "openai-project": "proj_mock",
+        "strict-transport-security": "max-age=31536000; includeSubDomains; preload",
+        "x-content-type-options": "nosniff",
+        "x-envoy-upstream-service-time": "1",
+        "x-openai-proxy-wasm": "v0.1",
+        "x-ratelimit-limit-requests": "10000",
+        "x-ratelimit-remaining-requests": "9999",
+        "x-ratelimit-reset-requests": "6ms",
+        "x-ratelimit-limit-tokens": "2000000",
+        "x-ratelimit-remaining-tokens": "1999990",
+        "x-ratelimit-reset-tokens": "0s",
+    }
+
+
+def test_only_retrieves_have_a_polling_interval():
+    retrieved = sent(populated_mock(), "files.retrieve", {})
+    listed = sent(populated_mock(), "files.list", {})
+    assert retrieved.headers["openai-poll-after-ms"] == "1"
+    assert "openai-poll-after-ms" not in listed.headers
+
+
+def test_deletion_without_a_model_is_reported(client):
+    response = client.responses.create(**INPUT_REQUEST)
+    url = f"{BASE_URL}/responses/{response.id}"
+    deleted = httpx.delete(url, headers={"authorization": f"Bearer {API_KEY}"})
+    assert deleted.json() == {"id": response.id, "object": "response.deleted", "deleted": True}
+
+
+@pytest.mark.parametrize("audio_format, content_type", [("mp3", "audio/mpeg"), ("wav", "audio/wav")])
+@pytest.mark.parametrize("response", [b"sound", streamed(b"sound", chunk=2)], ids=["at once", "in pieces"])
+def test_speech_has_the_content_type_of_its_format(openai_mock, client, response, audio_format, content_type):
+    openai_mock.audio.speech.create.response = response
+    request_params = {"model": "tts-1", "voice": "alloy", "input": "Hi", "response_format": audio_format}
+    speech = client.audio.speech.create(**request_params)
+    assert speech.response.headers["content-type"] == content_type
+    assert speech.read() == b"sound"
+
+
+def test_bytes_arrive_in_pieces_of_the_set_size(openai_mock, client):
+    openai_mock.files.content.response = streamed(b"abcde", chunk=2)
+    with client.files.with_streaming_response.content("file-1") as response:
+        assert list(response.iter_bytes()) == [b"ab", b"cd", b"e"]
+        assert response.headers["content-type"] == "application/octet-stream"
+
+
+def test_bytes_arrive_in_one_piece_without_a_set_size(openai_mock, client):
+    openai_mock.files.content.response = streamed(b"abcde", delay=0.001)
+    with client.files.with_streaming_response.content("file-1") as response:
+        assert list(response.iter_bytes()) == [b"abcde"]
+
+
+@pytest.mark.parametrize("pace", [{"delay": 0.001}, {"first_delay": 0.001}, {"chunk": 4}], ids=str)
+def test_empty_bytes_can_be_paced(openai_mock, client, pace):
+    openai_mock.files.content.response = streamed(b"", **pace)
+    assert client.files.content("file-1").read() == b""
+
+
+def test_delay_applies_to_empty_bytes(openai_mock, client):
+    openai_mock.files.content.response = streamed(b"", delay=0.02)
+    started = time.perf_counter()
+    client.files.content("file-1")
+    assert time.perf_counter() - started >= 0.02
+
+
+@pytest.mark.parametrize(
+    "item, text",
+    [
+        (("done", "[DONE]"), "event: done\ndata: [DONE]\n\n"),
+        ((None, {"n": 1}), 'data: {"n":1}\n\n'),
+        ({"type": "created", "n": 1}, 'event: created\ndata: {"type":"created","n":1}\n\n'),
+        ({"event": "created", "data": {"n": 1}}, 'event: created\ndata: {"n":1}\n\n'),
+        ({"event": "created"}, 'data: {"event":"created"}\n\n'),
+        ({"event": 1, "data": 2}, 'data: {"event":1,"data":2}\n\n'),
+        ([1, 2], "data: [1,2]\n\n"),
+        ("two\nlines", "data: two\ndata: lines\n\n"),
+        (b": a comment\n\n", ": a comment\n\n"),
+    ],
+    ids=str,
+)
+def test_items_of_a_stream_are_encoded_as_server_sent_events(openai_mock, create, item, text):
+    create.response = streamed([item])
+    assert sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"stream": True}).text == text
+
+
+def delays_of(response):
+    """Return the seconds to wait before each of three events, for a result of `streamed()`."""
+    request = httpx.Request("POST", BASE_URL)
+    stream = openai_responses._PacedStream(["one", "two", "three"], response.pace, request)
+    return [delay for delay, _ in stream.timed_messages()]
+
+
+def test_first_delay_applies_only_to_the_first_event():
+    assert delays_of(streamed("", first_delay=3, delay=2)) == [3, 2, 2]
+    assert delays_of(streamed("", first_delay=0, delay=2)) == [0, 2, 2]
+    assert delays_of(streamed("", first_delay=3)) == [3, 0, 0]
+
+
+def test_first_delay_defaults_to_the_delay():
+    assert delays_of(streamed("", delay=2)) == [2, 2, 2]
+
+
+@pytest.mark.parametrize("option", ["delay", "first_delay"])
+def test_delay_precedes_the_first_chunk(create, client_kind, option):
+    create.response = streamed(["[DONE]"], **{option: 0.02})
+    started = time.perf_counter()
+    assert run_with_client(client_kind, stream_with) == ""
+    assert time.perf_counter() - started >= 0.02
+
+
+def test_stream_is_not_affected_by_later_changes_of_the_stored_response(openai_mock, client):
+    openai_mock.responses.create.response = "Hello big wide world"
+    events = client.responses.create(**INPUT_REQUEST, stream=True)
+    first = next(events)
+    stored = openai_mock.state["responses"][first.response.id]
+    stored["output"].clear()
+    *_, last = events
+    assert last.response.output_text == "Hello big wide world"
+
+
+# ---- streams of chat completions -------------------------------------------------------------------------------------
+
+
+def test_chat_stream_of_a_text(openai_mock, create):
+    create.response = "Hi you"
+    *events, last = post_stream("/chat/completions", CHAT_REQUEST)
+    assert [data["choices"] for _, data in events] == [
+        [
+            {
+                "index": 0,
+                "delta": {"role": "assistant", "content": "", "refusal": None},
+                "finish_reason": None,
+                "logprobs": None,
+            }
+        ],
+        [{"index": 0, "delta": {"content": "Hi "}, "finish_reason": None, "logprobs": None}],
+        [{"index": 0, "delta": {"content": "you"}, "finish_reason": None, "logprobs": None}],
+        [{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None}],
+    ]
+    assert last == (None, "[DONE]")
+
+
+def test_chat_stream_of_a_tool_call(create):
+    create.response = tool_call("f", {"a": 1}, "call_1")
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    assert chat_deltas() == [
+        {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": '}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]},
+        {},
+    ]
+
+
+def test_chat_stream_of_audio(create):
+    audio = {"id": "audio_1", "data": "QUJD", "expires_at": 9, "transcript": "x y"}
+    create.response = single_choice({"content": None, "audio": audio})
+    _, *deltas = chat_deltas()
+    assert deltas == [
+        {"audio": {"id": "audio_1", "transcript": "x "}},
+        {"audio": {"transcript": "y"}},
+        {"audio": {"data": "QUJD"}},
+        {"audio": {"expires_at": 9}},
+        {},
+    ]
 
 
 FUNCTION_CALL = {"function": {"name": "f", "arguments": "{}"}}
 LOGPROB = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": []}
 CHAT_RESPONSES = TURNS | {
     "nothing set": {},
-    "length": cut("half of"),
-    "content filter": filtered("so far"),
     "several choices": {"choices": [{"message": {"content": "one"}}, {"message": {"content": "two words"}}]},
     "choices of kinds": {"choices": [{"message": {"tool_calls": [FUNCTION_CALL]}}, {}]},
     "logprobs": single_choice({"content": "Hi"}, logprobs={"content": [LOGPROB]}),
     "audio": single_choice({"audio": {"id": "audio_1", "data": "QUJD", "expires_at": 9, "transcript": "x y"}}),
     "fields of other services": single_choice({"content": "x", "reasoning_content": "because of that"}),
 }
+# The SDK's accumulator raises for these, as `parse` does.
+TRUNCATED_CHAT_RESPONSES = {"length": cut("half of"), "content filter": filtered("so far")}
+
+
+async def create_chat(client):
+    """Return a chat completion that is not streamed."""
+    return await awaited(client.chat.completions.create(**CHAT_REQUEST))
+
+
+async def accumulate_chat(client):
+    """Return the chat completion that the SDK accumulates from a stream with usage."""
+    manager = client.chat.completions.stream(**CHAT_REQUEST, stream_options={"include_usage": True})
+    async with enter(manager) as events:
+        await collect(events)
+        return await awaited(events.get_final_completion())
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 3])
-@pytest.mark.parametrize("name", [name for name in CHAT_RESPONSES if name not in ("length", "content filter")])
+@pytest.mark.parametrize("name", CHAT_RESPONSES)
 def test_chat_stream_accumulates_to_the_unstreamed_completion(name, chunk, client_kind):
     response = streamed(CHAT_RESPONSES[name], chunk=chunk) if chunk else CHAT_RESPONSES[name]
-    unstreamed, accumulated = (
-        normalized(completion)
-        for completion in plain_and_streamed(client_kind, response, CHAT_CREATE, chat_plain, chat_streamed)
-    )
+    completions = plain_and_streamed(client_kind, response, CHAT_CREATE, create_chat, accumulate_chat)
+    unstreamed, accumulated = map(normalized, completions)
     for choice in unstreamed["choices"]:
-        if not choice["message"].get("annotations"):  # where there are none, no delta tells of them
+        if not choice["message"].get("annotations"):  # an empty list is not streamed
             choice["message"].pop("annotations", None)
     assert accumulated == unstreamed
 
 
-@pytest.mark.parametrize("response, raised", [(cut('{"name": "A'), "length"), (filtered('{"na'), "content filter")])
-def test_truncated_chat_stream_raises_the_same_error_as_parse(create, client, response, raised):
+@pytest.mark.parametrize("response, message", [(cut('{"name": "A'), "length"), (filtered('{"na'), "content filter")])
+def test_truncated_chat_stream_raises_the_same_error_as_parse(create, client, response, message):
     create.response = response
-    with pytest.raises(openai.OpenAIError, match=raised):
+    with pytest.raises(openai.OpenAIError, match=message):
         client.chat.completions.parse(**CHAT_REQUEST, response_format=Person)
     streaming = client.chat.completions.stream(**CHAT_REQUEST, response_format=Person)
-    with pytest.raises(openai.OpenAIError, match=raised), streaming as events:
+    with pytest.raises(openai.OpenAIError, match=message), streaming as events:
         events.until_done()
 
 
-@pytest.mark.parametrize("name", CHAT_RESPONSES)
-@pytest.mark.parametrize("with_usage", [False, True])
-def test_chat_chunks_validate_against_the_sdk_model(create, name, with_usage):
-    create.response = CHAT_RESPONSES[name]
-    options = {"stream_options": {"include_usage": True}} if with_usage else {}
-    *events, last = post_stream("/chat/completions", CHAT_REQUEST | options)
+@pytest.mark.parametrize("response", (CHAT_RESPONSES | TRUNCATED_CHAT_RESPONSES).values())
+def test_chat_chunks_validate_against_the_sdk_model(create, response):
+    create.response = response
+    *events, last = post_stream("/chat/completions", CHAT_REQUEST)
     assert last == (None, "[DONE]")
-    chunks = [valid(ChatCompletionChunk, data) for _, data in events]
     assert {event_type for event_type, _ in events} == {None}
-    assert len({chunk.id for chunk in chunks}) == len({chunk.created for chunk in chunks}) == 1
-    with_choices = chunks[:-1] if with_usage else chunks
-    assert all(chunk.choices and chunk.usage is None for chunk in with_choices)
-    if with_usage:
-        assert all("usage" in data for _, data in events)
-        assert chunks[-1].choices == []
-        assert chunks[-1].usage.total_tokens > 0
-    for index in {choice.index for chunk in with_choices for choice in chunk.choices}:
-        choice_chunks = [
-            choice_chunk for chunk in with_choices for choice_chunk in chunk.choices if choice_chunk.index == index
-        ]
-        assert choice_chunks[0].delta.role == "assistant"
-        assert [choice_chunk.delta.role for choice_chunk in choice_chunks[1:]] == [None] * (len(choice_chunks) - 1)
-        assert [choice_chunk.finish_reason is None for choice_chunk in choice_chunks] == [True] * (
-            len(choice_chunks) - 1
-        ) + [False]
-        calls = [call for choice_chunk in choice_chunks for call in choice_chunk.delta.tool_calls or ()]
-        started_indexes = [call.index for call in calls if call.id]
+    chunks = [valid(ChatCompletionChunk, data) for _, data in events]
+    assert len({chunk.id for chunk in chunks}) == 1
+    assert len({chunk.created for chunk in chunks}) == 1
+    assert {len(chunk.choices) for chunk in chunks} == {1}
+    assert {chunk.usage for chunk in chunks} == {None}
+
+    chunks_by_choice = {}
+    for chunk in chunks:
+        chunks_by_choice.setdefault(chunk.choices[0].index, []).append(chunk.choices[0])
+    for first, *later in chunks_by_choice.values():
+        assert first.delta.role == "assistant"
+        assert {choice.delta.role for choice in later} == {None}
+        assert [choice for choice in (first, *later) if choice.finish_reason] == later[-1:]
+        started_indexes = []
+        for choice in (first, *later):
+            for call in choice.delta.tool_calls or ():
+                if call.id:
+                    started_indexes.append(call.index)
+                assert call.index == started_indexes[-1]
         assert started_indexes == list(range(len(started_indexes)))
-        assert all(call.index in started_indexes for call in calls)
 
 
-def deltas():
-    """The deltas of a streamed chat completion."""
-    return [data["choices"][0]["delta"] for _, data in post_stream("/chat/completions", CHAT_REQUEST)[:-1]]
+@pytest.mark.parametrize("response", (CHAT_RESPONSES | TRUNCATED_CHAT_RESPONSES).values())
+def test_requested_usage_is_in_the_last_chat_chunk(create, response):
+    create.response = response
+    body = CHAT_REQUEST | {"stream_options": {"include_usage": True}}
+    *events, (_, last), _ = post_stream("/chat/completions", body)
+    valid(ChatCompletionChunk, last)
+    assert last["choices"] == []
+    assert last["usage"]["total_tokens"] > 0
+    for _, data in events:
+        assert data["usage"] is None
+        assert data["choices"] != []
 
 
-def test_chat_deltas_are_words_or_chunks_of_the_set_size(create):
-    for response, pieces in [
+def chat_deltas():
+    """Return the deltas of a streamed chat completion."""
+    *events, _ = post_stream("/chat/completions", CHAT_REQUEST)
+    return [data["choices"][0]["delta"] for _, data in events]
+
+
+def streamed_contents():
+    """Return the pieces of text of a streamed chat completion."""
+    return [delta["content"] for delta in chat_deltas() if delta.get("content")]
+
+
+@pytest.mark.parametrize(
+    "response, pieces",
+    [
         ("Hello big  world", ["Hello ", "big  ", "world"]),
+        ("  Hello", ["  ", "Hello"]),
         (streamed("Hello", chunk=2), ["He", "ll", "o"]),
-        (streamed("日本🎉語", chunk=1), list("日本🎉語")),
+        (streamed("日本🎉語", chunk=1), ["日", "本", "🎉", "語"]),
         ("", []),
-    ]:
-        create.response = response
-        assert [delta["content"] for delta in deltas() if delta.get("content")] == pieces
+    ],
+)
+def test_chat_deltas_are_words_or_chunks_of_the_set_size(create, response, pieces):
+    create.response = response
+    assert streamed_contents() == pieces
 
 
 def test_chat_stream_sends_custom_tool_input_in_deltas(create):
-    call = {"type": "custom", "custom": {"name": "c", "input": "do this"}}
+    call = {"id": "call_1", "type": "custom", "custom": {"name": "c", "input": "do this"}}
     create.response = single_choice({"tool_calls": [call]})
-    pieces = [call for delta in deltas() for call in delta.get("tool_calls", ())]
-    assert [piece["custom"]["input"] for piece in pieces] == ["", "do ", "this"]
-    assert pieces[0]["custom"]["name"] == "c"
-    assert {piece["index"] for piece in pieces} == {0}
+    initial_call = call | {"index": 0, "custom": {"name": "c", "input": ""}}
+    assert chat_deltas() == [
+        {"role": "assistant", "content": None, "refusal": None, "tool_calls": [initial_call]},
+        {"tool_calls": [{"index": 0, "custom": {"input": "do "}}]},
+        {"tool_calls": [{"index": 0, "custom": {"input": "this"}}]},
+        {},
+    ]
 
 
 @given(st.text(), st.sampled_from([None, 1, 7]))
@@ -12541,7 +12755,8 @@ def test_any_text_streams_unchanged(text, chunk):
             assert events.get_final_completion().choices[0].message.content == text
         with client.responses.stream(**INPUT_REQUEST) as events:
             pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
-            assert events.get_final_response().output_text == "".join(pieces) == text
+            assert events.get_final_response().output_text == text
+        assert "".join(pieces) == text
         chunks = lenient_client().completions.create(model="m", prompt="Hi", stream=True)
         assert "".join(chunk.choices[0].text for chunk in chunks) == text
 
@@ -12555,75 +12770,109 @@ json_values = st.recursive(
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), json_values, max_size=3), min_size=1, max_size=3))
 def test_any_tool_arguments_stream_unchanged(arguments):
-    turn = functools.reduce(operator.add, (tool_call("f", call_arguments) for call_arguments in arguments))
+    calls = [tool_call("f", call_arguments) for call_arguments in arguments]
+    response = streamed(functools.reduce(operator.add, calls), chunk=4)
     with OpenAIMock() as openai_mock:
-        openai_mock.chat.completions.create.response = openai_mock.responses.create.response = streamed(turn, chunk=4)
+        openai_mock.chat.completions.create.response = response
         with sdk().chat.completions.stream(**CHAT_REQUEST) as events:
-            calls = events.get_final_completion().choices[0].message.tool_calls
-        assert [json.loads(call.function.arguments) for call in calls] == arguments
-        assert len({call.id for call in calls}) == len(arguments)
+            chat_calls = events.get_final_completion().choices[0].message.tool_calls
+        assert [json.loads(call.function.arguments) for call in chat_calls] == arguments
+        assert len({call.id for call in chat_calls}) == len(arguments)
+
+        openai_mock.responses.create.response = response
+        accumulated = dict.fromkeys(range(len(arguments)), "")
         with sdk().responses.stream(**INPUT_REQUEST) as events:
-            pieces = [
-                (event.output_index, event.delta)
-                for event in events
-                if event.type == "response.function_call_arguments.delta"
-            ]
+            for event in events:
+                if event.type == "response.function_call_arguments.delta":
+                    accumulated[event.output_index] += event.delta
             output = events.get_final_response().output
         assert [json.loads(item.arguments) for item in output] == arguments
-        for index, item in enumerate(output):
-            assert "".join(piece for output_index, piece in pieces if output_index == index) == item.arguments
+        assert [*accumulated.values()] == [item.arguments for item in output]
+
+
+async def create_completion(client, **options):
+    """Return a legacy completion, or its chunks if it is streamed."""
+    request = {"model": "gpt-3.5-turbo-instruct", "prompt": "Once"} | options
+    if "stream" in request:
+        return await collect(client.completions.create(**request))
+    return await awaited(client.completions.create(**request))
 
 
 @pytest.mark.parametrize("text", ["Once upon a time", UNICODE_TEXT, ""])
 def test_completion_stream_accumulates_to_the_unstreamed_text(openai_mock, text, client_kind):
     second_choice = {"text": "other", "finish_reason": "length"}
     openai_mock.completions.create.response = {"choices": [{"text": text}, second_choice]}
+    client = lenient_client(client_kind)
+    streaming_options = {"stream": True, "stream_options": {"include_usage": True}}
+    unstreamed = run_coroutine(client_kind, create_completion(client))
+    *chunks, last = run_coroutine(client_kind, create_completion(client, **streaming_options))
 
-    async def scene(client):
-        create = functools.partial(client.completions.create, model="gpt-3.5-turbo-instruct", prompt="Once")
-        return (await awaited(create())), await collect(create(stream=True, stream_options={"include_usage": True}))
+    texts = ["", ""]
+    finish_reasons = [[], []]
+    for chunk in chunks:
+        (choice,) = chunk.choices
+        texts[choice.index] += choice.text
+        finish_reasons[choice.index].append(choice.finish_reason)
+    assert texts == [text, "other"]
+    assert [choice.text for choice in unstreamed.choices] == texts
+    assert [reasons[-1] for reasons in finish_reasons] == ["stop", "length"]
+    for *earlier_reasons, _ in finish_reasons:
+        assert set(earlier_reasons) <= {None}
+    assert last.choices == []
+    assert last.usage == unstreamed.usage
+    assert {chunk.id for chunk in chunks} == {last.id}
 
-    unstreamed, chunks = run_coroutine(client_kind, scene(lenient_client(client_kind)))
-    for choice in unstreamed.choices:
-        choice_chunks = [
-            choice_chunk for chunk in chunks for choice_chunk in chunk.choices if choice_chunk.index == choice.index
-        ]
-        assert "".join(choice_chunk.text for choice_chunk in choice_chunks) == choice.text
-        assert [choice_chunk.finish_reason for choice_chunk in choice_chunks if choice_chunk.finish_reason] == [
-            choice.finish_reason
-        ]
-    assert chunks[-1].choices == []
-    assert chunks[-1].usage == unstreamed.usage
-    assert len({chunk.id for chunk in chunks}) == 1
+
+# ---- streams of responses --------------------------------------------------------------------------------------------
 
 
 CITATION = {"type": "url_citation", "url": "https://a.b", "title": "t", "start_index": 0, "end_index": 2}
-TEXT_WITH_CITATION = {"type": "output_text", "text": "See here and there.", "annotations": [CITATION]}
-MCP_ERROR = {"type": "http_error", "code": 500, "message": "broken"}
-if str in typing.get_args(union_members("responses.ResponseOutputItem")["mcp_call"].model_fields["error"].annotation):
-    MCP_ERROR = "broken"
-MCP_CALL = {"type": "mcp_call", "name": "n", "server_label": "s"}
-REASONING = {"type": "reasoning", "summary": []}
-SUMMARY = [{"type": "summary_text", "text": "First one."}, {"text": "Then two."}]
-OUTPUT_ITEMS = {
-    "message": {"type": "message", "content": [TEXT_WITH_CITATION, {"type": "output_text", "text": "More."}]},
+MCP_CALL_FIELDS = union_members("responses.ResponseOutputItem")["mcp_call"].model_fields
+MCP_ERROR_IS_TEXT = str in typing.get_args(MCP_CALL_FIELDS["error"].annotation)  # a dict in later releases
+MCP_ERROR = "broken" if MCP_ERROR_IS_TEXT else {"type": "http_error", "code": 500, "message": "broken"}
+STREAMED_ITEMS = {
+    "message": {
+        "type": "message",
+        "content": [
+            {"type": "output_text", "text": "See here and there.", "annotations": [CITATION]},
+            {"type": "output_text", "text": "More."},
+        ],
+    },
     "refusing message": {"type": "message", "content": [{"type": "refusal", "refusal": "No, I will not."}]},
-    "reasoning": {"type": "reasoning", "summary": SUMMARY},
-    "reasoning text": REASONING | {"content": [{"type": "reasoning_text", "text": "I think so."}]},
-    "encrypted": REASONING | {"encrypted_content": "abc"},
+    "reasoning": {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "First one."}, {"text": "Then two."}],
+    },
+    "reasoning text": {
+        "type": "reasoning",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "I think so."}],
+    },
+    "encrypted": {"type": "reasoning", "summary": [], "encrypted_content": "abc"},
     "function_call": {"type": "function_call", "name": "f", "arguments": '{"a": "b c"}', "call_id": "call_1"},
     "custom_tool_call": {"type": "custom_tool_call", "name": "c", "input": "do this now", "call_id": "call_1"},
     "web_search_call": {"type": "web_search_call", "action": {"type": "search", "query": "q"}},
     "file_search_call": {"type": "file_search_call", "queries": ["q"], "results": [{"text": "found"}]},
     "code_interpreter_call": {"type": "code_interpreter_call", "code": "print(1 + 1)\n", "container_id": "cntr_1"},
     "image_generation_call": {"type": "image_generation_call", "result": "QUJD"},
-    "mcp_call": MCP_CALL | {"arguments": '{"q": 1}', "output": "out"},
-    "failed mcp_call": MCP_CALL | {"arguments": "{}", "error": MCP_ERROR},
+    "mcp_call": {"type": "mcp_call", "name": "n", "server_label": "s", "arguments": '{"q": 1}', "output": "out"},
+    "failed mcp_call": {
+        "type": "mcp_call",
+        "name": "n",
+        "server_label": "s",
+        "arguments": "{}",
+        "error": MCP_ERROR,
+    },
     "mcp_list_tools": {"type": "mcp_list_tools", "server_label": "s", "tools": [{"name": "n", "input_schema": {}}]},
 }
-RESPONSES_BY_ITEM = {name: {"output": [item]} for name, item in OUTPUT_ITEMS.items()}
-RESPONSES_BY_ITEM["several"] = {
-    "output": [REASONING, {"content": [{"text": "hi"}]}, {"type": "function_call", "name": "f"}]
+STREAMED_RESPONSES = {name: {"output": [item]} for name, item in STREAMED_ITEMS.items()} | {
+    "several items": {
+        "output": [
+            {"type": "reasoning", "summary": []},
+            {"content": [{"text": "hi"}]},
+            {"type": "function_call", "name": "f"},
+        ]
+    }
 }
 
 
@@ -12633,38 +12882,91 @@ def responses_api(request):
     return request.param
 
 
-@pytest.mark.parametrize("response", [*TURNS.values(), *RESPONSES_BY_ITEM.values()], ids=[*TURNS, *RESPONSES_BY_ITEM])
+@pytest.fixture
+def responses_path(responses_api):
+    """Return the path and query of a form of the responses API."""
+    return "/responses?beta=true" if responses_api == "beta.responses" else "/responses"
+
+
+@pytest.fixture
+def model_prefix(responses_api):
+    """Return how the names of the SDK's models for a form of the responses API begin."""
+    return "beta.Beta" if responses_api == "beta.responses" else "responses."
+
+
+def test_response_stream_of_a_text(openai_mock):
+    openai_mock.responses.create.response = "Hi"
+    events = post_stream("/responses", INPUT_REQUEST)
+    item = {"id": "msg_000000000000000000000001", "role": "assistant", "type": "message"}
+    part = {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": []}
+    part_place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    assert [data for _, data in events[2:-1]] == [
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": item | {"content": [], "status": "in_progress"},
+            "sequence_number": 2,
+        },
+        part_place | {"type": "response.content_part.added", "part": part | {"text": ""}, "sequence_number": 3},
+        part_place | {"type": "response.output_text.delta", "delta": "Hi", "logprobs": [], "sequence_number": 4},
+        part_place | {"type": "response.output_text.done", "text": "Hi", "logprobs": [], "sequence_number": 5},
+        part_place | {"type": "response.content_part.done", "part": part, "sequence_number": 6},
+        {
+            "type": "response.output_item.done",
+            "output_index": 0,
+            "item": item | {"content": [part], "status": "completed"},
+            "sequence_number": 7,
+        },
+    ]
+
+
+def test_response_stream_starts_with_an_empty_response_in_progress(openai_mock):
+    openai_mock.responses.create.response = "Hi"
+    events = post_stream("/responses", INPUT_REQUEST)
+    completed = events[-1][1]["response"]
+    initial = {"status": "in_progress", "output": [], "usage": None, "completed_at": None, "service_tier": "auto"}
+    assert [event_type for event_type, _ in events[:2]] == ["response.created", "response.in_progress"]
+    assert events[0][1]["response"] == completed | initial
+    assert events[1][1]["response"] == completed | initial
+    assert completed["status"] == "completed"
+    assert completed["usage"]["output_tokens"] == 1
+
+
+@pytest.mark.parametrize("response", [*TURNS.values(), *STREAMED_RESPONSES.values()], ids=[*TURNS, *STREAMED_RESPONSES])
 def test_response_stream_ends_with_the_unstreamed_response(response, responses_api, client_kind):
     async def create_unstreamed(client):
         return await awaited(lookup(client, responses_api).create(**INPUT_REQUEST))
 
     async def create_streamed(client):
-        if responses_api != "responses":  # no accumulator there
-            return (await collect(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True)))[-1].response
+        if responses_api != "responses":  # the beta has no accumulator
+            events = await collect(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True))
+            return events[-1].response
         async with enter(client.responses.stream(**INPUT_REQUEST)) as events:
             await collect(events)
             return await awaited(events.get_final_response())
 
-    unstreamed, final = plain_and_streamed(
-        client_kind, response, f"{responses_api}.create", create_unstreamed, create_streamed
-    )
+    name = f"{responses_api}.create"
+    unstreamed, final = plain_and_streamed(client_kind, response, name, create_unstreamed, create_streamed)
     assert normalized(final) == normalized(unstreamed)
 
 
-def check_lifecycle(events):
-    """Asserts what holds for every stream of a response, and gives its final response."""
+@pytest.mark.parametrize("name", [*STREAMED_RESPONSES, *union_members("responses.ResponseOutputItem")])
+def test_output_items_stream_valid_events(openai_mock, name, responses_api, responses_path):
+    response = STREAMED_RESPONSES.get(name) or {"output": [{"type": name}]}
+    lookup(openai_mock, f"{responses_api}.create").response = response
+    events = post_stream(responses_path, INPUT_REQUEST)
     for number, (event_type, data) in enumerate(events):
         assert event_type == data["type"]
         assert data["sequence_number"] == number
-        if event_type in union_members(
-            "responses.ResponseStreamEvent"
-        ):  # the service sends some that the SDK does not know
+        if event_type in union_members("responses.ResponseStreamEvent"):  # older releases lack some
             valid("responses.ResponseStreamEvent", data)
-    event_types = [event_type for event_type, _ in events]
-    assert event_types[:2] == ["response.created", "response.in_progress"]
-    assert event_types[-1] == "response.completed"
+
     final = events[-1][1]["response"]
+    assert events[-1][0] == "response.completed"
     assert {data["response"]["id"] for _, data in events if "response" in data} == {final["id"]}
+    set_types = [item.get("type", "message") for item in response["output"]]
+    assert [item["type"] for item in final["output"]] == set_types
+
     added = [data["item"] for event_type, data in events if event_type == "response.output_item.added"]
     done = [data["item"] for event_type, data in events if event_type == "response.output_item.done"]
     assert done == final["output"]
@@ -12673,19 +12975,6 @@ def check_lifecycle(events):
     for _, data in events:
         if "item_id" in data:
             assert data["item_id"] == final["output"][data["output_index"]]["id"]
-    return final
-
-
-@pytest.mark.parametrize("name", [*RESPONSES_BY_ITEM, *union_members("responses.ResponseOutputItem")])
-def test_output_items_stream_valid_events(openai_mock, name, responses_api):
-    response = RESPONSES_BY_ITEM.get(name) or {"output": [{"type": name}]}
-    lookup(openai_mock, f"{responses_api}.create").response = response
-    final = check_lifecycle(
-        post_stream("/responses" + ("?beta=true" if responses_api != "responses" else ""), INPUT_REQUEST)
-    )
-    assert [item["type"] for item in final["output"]] == [
-        item_fields.get("type", "message") for item_fields in response["output"]
-    ]
 
 
 # Events that the SDK declares and the mock never sends.
@@ -12700,29 +12989,34 @@ UNSENT_EVENTS = {
 }
 
 
-def test_every_declared_response_event_is_sent_or_listed_as_unsent(openai_mock, responses_api):
-    prefix = "beta.Beta" if responses_api == "beta.responses" else "responses."
+def test_every_declared_response_event_is_sent_or_listed_as_unsent(
+    openai_mock, responses_api, responses_path, model_prefix
+):
     failed_list = {"type": "mcp_list_tools", "server_label": "s", "tools": [], "error": "unreachable"}
-    by_type = [{"type": type} for type in union_members(f"{prefix}ResponseOutputItem")]
+    items_by_type = [{"type": type} for type in union_members(f"{model_prefix}ResponseOutputItem")]
     answers = [
-        {"output": [*OUTPUT_ITEMS.values(), failed_list, *by_type]},
+        {"output": [*STREAMED_ITEMS.values(), failed_list, *items_by_type]},
         {"status": "incomplete"},
-        complete_response(openai_mock, f"{responses_api}.create", FAILED_RESPONSE),
+        failed_response(openai_mock, f"{responses_api}.create"),
     ]
     lookup(openai_mock, f"{responses_api}.create").response = answers
-    path = "/responses?beta=true" if responses_api == "beta.responses" else "/responses"
     body = INPUT_REQUEST | {"background": True, "tools": [{"type": "image_generation", "partial_images": 1}]}
-    sent = {name for _ in answers for name, _ in post_stream(path, body)}
-    declared = {*union_members(f"{prefix}ResponseStreamEvent")}
-    assert declared - sent == UNSENT_EVENTS & declared
+    sent_types = set()
+    for _ in answers:
+        sent_types.update(event_type for event_type, _ in post_stream(responses_path, body))
+    declared_types = {*union_members(f"{model_prefix}ResponseStreamEvent")}
+    assert declared_types - sent_types == UNSENT_EVENTS & declared_types
 
 
 @pytest.mark.parametrize("union", ["ResponseOutputItem", "ResponseItem"])
-def test_item_type_rows_name_the_sdk_models(union, responses_api):
-    prefix = "beta.Beta" if responses_api == "beta.responses" else "responses."
-    models = {type: model.__name__.removeprefix("Beta") for type, model in union_members(f"{prefix}{union}").items()}
+def test_item_type_rows_name_the_sdk_models(union, model_prefix):
     rows = openai_responses._ITEM_TYPES
-    assert {type: name for type, name in models.items() if type in rows and name not in rows[type].models} == {}
+    unnamed = {}
+    for type, model in union_members(f"{model_prefix}{union}").items():
+        name = model.__name__.removeprefix("Beta")
+        if type in rows and name not in rows[type].models:
+            unnamed[type] = name
+    assert unnamed == {}
 
 
 ID_PREFIXES = {
@@ -12753,9 +13047,8 @@ ID_PREFIXES = {
 
 
 def test_output_item_ids_have_the_prefix_of_their_type(openai_mock, client, responses_api):
-    expected = {
-        type: ID_PREFIXES[type] for type in union_members("responses.ResponseOutputItem") if type in ID_PREFIXES
-    }
+    sdk_types = union_members("responses.ResponseOutputItem")
+    expected = {type: prefix for type, prefix in ID_PREFIXES.items() if type in sdk_types}
     lookup(openai_mock, f"{responses_api}.create").response = {"output": [{"type": type} for type in expected]}
     output = lookup(client, responses_api).create(**INPUT_REQUEST).to_dict()["output"]
     assert {item["type"]: item["id"].rstrip("0123456789") for item in output} == expected
@@ -12768,67 +13061,305 @@ def test_input_item_ids_have_the_prefix_of_their_type(client, type):
     assert created_item.id.startswith(ID_PREFIXES[type])
 
 
-SHELL_CALL = {"type": "shell_call", "action": {"commands": ["ls", "pwd"]}}
-SHELL_OUTPUT = {"type": "shell_call_output", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}]}
-CITED_MESSAGE = {"content": [{"text": "one two three", "annotations": [{"type": "url_citation", "end_index": 7}]}]}
-CITATION_WITHIN_WORD = {"content": [{"text": "one.", "annotations": [{"type": "file_citation", "index": 3}]}]}
+SHELL_CALL = {"type": "shell_call", "action": {"commands": ["ls -l", "pwd"]}}
+TIMED_OUT_COMMAND = {"stdout": "a", "stderr": "", "outcome": {"type": "timeout"}}
+FAILED_COMMAND = {"stdout": "", "stderr": "b", "outcome": {"type": "exit", "exit_code": 1}}
+SHELL_OUTPUT = {"type": "shell_call_output", "output": [TIMED_OUT_COMMAND, FAILED_COMMAND]}
 CREATE_FILE_PATCH = {"type": "apply_patch_call", "operation": {"type": "create_file", "path": "a", "diff": "+a +b"}}
 DELETE_FILE_PATCH = {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}
-CODE_INTERPRETER_CALL = {"type": "code_interpreter_call", "code": "1 + 1"}
+
+
+def events_between(openai_mock, item, **body):
+    """Return the events between `output_item.added` and `output_item.done` of an item, without IDs and numbers."""
+    openai_mock.responses.create.response = {"output": [item]}
+    events = [data for _, data in post_stream("/responses", INPUT_REQUEST | body)]
+    assert events[2]["type"] == "response.output_item.added"
+    assert events[-2]["type"] == "response.output_item.done"
+    for event in events[3:-2]:
+        event["type"] = event["type"].removeprefix("response.")
+        for key in ("item_id", "output_index", "sequence_number"):
+            del event[key]
+    return events[3:-2]
 
 
 @pytest.mark.parametrize(
-    "item, kinds",
+    "item, events",
     [
         (
-            CITED_MESSAGE,
-            "content_part.added output_text.delta output_text.delta output_text.annotation.added output_text.delta",
+            STREAMED_ITEMS["refusing message"],
+            [
+                {"type": "content_part.added", "content_index": 0, "part": {"type": "refusal", "refusal": ""}},
+                {"type": "refusal.delta", "content_index": 0, "delta": "No, "},
+                {"type": "refusal.delta", "content_index": 0, "delta": "I "},
+                {"type": "refusal.delta", "content_index": 0, "delta": "will "},
+                {"type": "refusal.delta", "content_index": 0, "delta": "not."},
+                {"type": "refusal.done", "content_index": 0, "refusal": "No, I will not."},
+                {
+                    "type": "content_part.done",
+                    "content_index": 0,
+                    "part": {"type": "refusal", "refusal": "No, I will not."},
+                },
+            ],
         ),
-        (CITATION_WITHIN_WORD, "content_part.added output_text.delta output_text.annotation.added output_text.delta"),
         (
-            CODE_INTERPRETER_CALL,
-            "code_interpreter_call.in_progress code_interpreter_call_code.delta code_interpreter_call_code.delta",
+            {"type": "reasoning", "summary": [{"text": "One."}, {"text": "Two."}]},
+            [
+                {
+                    "type": "reasoning_summary_part.added",
+                    "summary_index": 0,
+                    "part": {"type": "summary_text", "text": ""},
+                },
+                {"type": "reasoning_summary_text.delta", "summary_index": 0, "delta": "One."},
+                {"type": "reasoning_summary_text.done", "summary_index": 0, "text": "One."},
+                {
+                    "type": "reasoning_summary_part.done",
+                    "summary_index": 0,
+                    "part": {"type": "summary_text", "text": "One."},
+                },
+                {
+                    "type": "reasoning_summary_part.added",
+                    "summary_index": 1,
+                    "part": {"type": "summary_text", "text": ""},
+                },
+                {"type": "reasoning_summary_text.delta", "summary_index": 1, "delta": "Two."},
+                {"type": "reasoning_summary_text.done", "summary_index": 1, "text": "Two."},
+                {
+                    "type": "reasoning_summary_part.done",
+                    "summary_index": 1,
+                    "part": {"type": "summary_text", "text": "Two."},
+                },
+            ],
         ),
-        (CREATE_FILE_PATCH, "apply_patch_call_operation_diff.delta apply_patch_call_operation_diff.delta"),
-        (DELETE_FILE_PATCH, "output_item.done completed"),
+        (
+            {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "So."}]},
+            [
+                {"type": "content_part.added", "content_index": 0, "part": {"type": "reasoning_text", "text": ""}},
+                {"type": "reasoning_text.delta", "content_index": 0, "delta": "So."},
+                {"type": "reasoning_text.done", "content_index": 0, "text": "So."},
+                {"type": "content_part.done", "content_index": 0, "part": {"type": "reasoning_text", "text": "So."}},
+            ],
+        ),
+        (
+            {"type": "function_call", "name": "f", "arguments": '{"a": 1}'},
+            [
+                {"type": "function_call_arguments.delta", "delta": '{"a": '},
+                {"type": "function_call_arguments.delta", "delta": "1}"},
+                {"type": "function_call_arguments.done", "arguments": '{"a": 1}', "name": "f"},
+            ],
+        ),
+        (
+            {"type": "custom_tool_call", "name": "c", "input": "do this"},
+            [
+                {"type": "custom_tool_call_input.delta", "delta": "do "},
+                {"type": "custom_tool_call_input.delta", "delta": "this"},
+                {"type": "custom_tool_call_input.done", "input": "do this", "name": "c"},
+            ],
+        ),
+        (
+            {"type": "code_interpreter_call", "code": "1 + 1"},
+            [
+                {"type": "code_interpreter_call.in_progress"},
+                {"type": "code_interpreter_call_code.delta", "delta": "1 "},
+                {"type": "code_interpreter_call_code.delta", "delta": "+ "},
+                {"type": "code_interpreter_call_code.delta", "delta": "1"},
+                {"type": "code_interpreter_call_code.done", "code": "1 + 1"},
+                {"type": "code_interpreter_call.interpreting"},
+                {"type": "code_interpreter_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["mcp_call"],
+            [
+                {"type": "mcp_call.in_progress"},
+                {"type": "mcp_call_arguments.delta", "delta": '{"q": '},
+                {"type": "mcp_call_arguments.delta", "delta": "1}"},
+                {"type": "mcp_call_arguments.done", "arguments": '{"q": 1}', "name": "n"},
+                {"type": "mcp_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["failed mcp_call"],
+            [
+                {"type": "mcp_call.in_progress"},
+                {"type": "mcp_call_arguments.delta", "delta": "{}"},
+                {"type": "mcp_call_arguments.done", "arguments": "{}", "name": "n"},
+                {"type": "mcp_call.failed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["mcp_list_tools"],
+            [{"type": "mcp_list_tools.in_progress"}, {"type": "mcp_list_tools.completed"}],
+        ),
+        (
+            STREAMED_ITEMS["web_search_call"],
+            [
+                {"type": "web_search_call.in_progress"},
+                {"type": "web_search_call.searching"},
+                {"type": "web_search_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["file_search_call"],
+            [
+                {"type": "file_search_call.in_progress"},
+                {"type": "file_search_call.searching"},
+                {"type": "file_search_call.completed"},
+            ],
+        ),
+        (
+            STREAMED_ITEMS["image_generation_call"],
+            [
+                {"type": "image_generation_call.in_progress"},
+                {"type": "image_generation_call.generating"},
+                {"type": "image_generation_call.completed"},
+            ],
+        ),
+        (
+            CREATE_FILE_PATCH,
+            [
+                {"type": "apply_patch_call_operation_diff.delta", "delta": "+a "},
+                {"type": "apply_patch_call_operation_diff.delta", "delta": "+b"},
+                {"type": "apply_patch_call_operation_diff.done", "diff": "+a +b"},
+            ],
+        ),
+        (DELETE_FILE_PATCH, []),
         (
             SHELL_CALL,
-            "shell_call_command.added shell_call_command.delta shell_call_command.done shell_call_command.added",
+            [
+                {"type": "shell_call_command.added", "command": "", "command_index": 0},
+                {"type": "shell_call_command.delta", "delta": "ls ", "command_index": 0},
+                {"type": "shell_call_command.delta", "delta": "-l", "command_index": 0},
+                {"type": "shell_call_command.done", "command": "ls -l", "command_index": 0},
+                {"type": "shell_call_command.added", "command": "", "command_index": 1},
+                {"type": "shell_call_command.delta", "delta": "pwd", "command_index": 1},
+                {"type": "shell_call_command.done", "command": "pwd", "command_index": 1},
+            ],
         ),
-        (SHELL_OUTPUT, "shell_call_output_content.delta shell_call_output_content.done output_item.done"),
+        (
+            SHELL_OUTPUT,
+            [
+                {"type": "shell_call_output_content.delta", "delta": {"stdout": "a"}, "command_index": 0},
+                {"type": "shell_call_output_content.done", "output": [TIMED_OUT_COMMAND], "command_index": 0},
+                {"type": "shell_call_output_content.delta", "delta": {"stderr": "b"}, "command_index": 1},
+                {"type": "shell_call_output_content.done", "output": [FAILED_COMMAND], "command_index": 1},
+            ],
+        ),
+    ],
+    ids=[
+        "refusal",
+        "reasoning summary",
+        "reasoning text",
+        "function call",
+        "custom tool call",
+        "code interpreter call",
+        "MCP call",
+        "failed MCP call",
+        "MCP tools",
+        "web search",
+        "file search",
+        "image generation",
+        "patch that creates a file",
+        "patch that deletes a file",
+        "shell call",
+        "shell output",
     ],
 )
-def test_item_events_have_the_order_of_the_service(openai_mock, item, kinds):
+def test_items_send_the_events_of_the_service(openai_mock, item, events):
+    assert events_between(openai_mock, item) == events
+
+
+def annotated_text_events(openai_mock, text, annotation):
+    """Return the types and deltas of the events of a text with one annotation."""
+    part = {"text": text, "annotations": [annotation]}
+    events = events_between(openai_mock, {"content": [part]})
+    return [(event["type"], event.get("delta")) for event in events]
+
+
+def test_annotation_follows_the_text_that_it_annotates(openai_mock):
+    annotation = {"type": "url_citation", "end_index": 7}
+    assert annotated_text_events(openai_mock, "one two three", annotation) == [
+        ("content_part.added", None),
+        ("output_text.delta", "one "),
+        ("output_text.delta", "two"),
+        ("output_text.annotation.added", None),
+        ("output_text.delta", " "),
+        ("output_text.delta", "three"),
+        ("output_text.done", None),
+        ("content_part.done", None),
+    ]
+
+
+def test_annotation_within_a_word_splits_it(openai_mock):
+    annotation = {"type": "file_citation", "index": 3}
+    assert annotated_text_events(openai_mock, "one.", annotation) == [
+        ("content_part.added", None),
+        ("output_text.delta", "one"),
+        ("output_text.annotation.added", None),
+        ("output_text.delta", "."),
+        ("output_text.done", None),
+        ("content_part.done", None),
+    ]
+
+
+def test_annotation_after_the_text_is_sent_before_the_text_is_done(openai_mock):
+    annotation = {"type": "url_citation", "end_index": 99}
+    assert annotated_text_events(openai_mock, "one", annotation) == [
+        ("content_part.added", None),
+        ("output_text.delta", "one"),
+        ("output_text.annotation.added", None),
+        ("output_text.done", None),
+        ("content_part.done", None),
+    ]
+
+
+def test_annotations_are_streamed_with_their_index(openai_mock):
+    second_citation = CITATION | {"start_index": 3, "end_index": 5}
+    part = {"type": "output_text", "text": "See here.", "annotations": [CITATION, second_citation]}
+    events = events_between(openai_mock, {"type": "message", "content": [part]})
+    assert [event for event in events if event["type"] == "output_text.annotation.added"] == [
+        {"type": "output_text.annotation.added", "content_index": 0, "annotation_index": 0, "annotation": CITATION},
+        {
+            "type": "output_text.annotation.added",
+            "content_index": 0,
+            "annotation_index": 1,
+            "annotation": second_citation,
+        },
+    ]
+
+
+def added_item(openai_mock, item):
+    """Return an item as it is in the event `response.output_item.added`."""
     openai_mock.responses.create.response = {"output": [item]}
-    sent = [event_type.removeprefix("response.") for event_type, _ in post_stream("/responses", INPUT_REQUEST)]
-    kinds = kinds.split()
-    assert sent[3 : 3 + len(kinds)] == kinds
-    if item is CODE_INTERPRETER_CALL:
-        assert sent[8:10] == ["code_interpreter_call.interpreting", "code_interpreter_call.completed"]
+    return dict(post_stream("/responses", INPUT_REQUEST))["response.output_item.added"]["item"]
 
 
 @pytest.mark.parametrize(
     "item, initial",
     [
-        (CODE_INTERPRETER_CALL, {"code": "", "status": "in_progress"}),
+        (STREAMED_ITEMS["code_interpreter_call"], {"code": "", "status": "in_progress"}),
         (CREATE_FILE_PATCH, {"operation": {"type": "create_file", "path": "a", "diff": ""}, "status": "in_progress"}),
-        (DELETE_FILE_PATCH, {"operation": {"type": "delete_file", "path": "a"}}),
+        (DELETE_FILE_PATCH, {"operation": {"type": "delete_file", "path": "a"}, "status": "in_progress"}),
         (SHELL_CALL, {"action": {"commands": []}, "status": "in_progress"}),
         (SHELL_OUTPUT, {"output": [], "status": "in_progress"}),
-        (OUTPUT_ITEMS["custom_tool_call"], {"input": ""}),
-        (OUTPUT_ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
-        (OUTPUT_ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
-        (OUTPUT_ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
-        (OUTPUT_ITEMS["message"], {"content": [], "status": "in_progress"}),
-        (OUTPUT_ITEMS["reasoning text"], {"content": []}),
-        (OUTPUT_ITEMS["reasoning"], {"summary": []}),
+        (STREAMED_ITEMS["custom_tool_call"], {"input": ""}),
+        (STREAMED_ITEMS["file_search_call"], {"queries": ["q"], "status": "in_progress"}),
+        (STREAMED_ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
+        (STREAMED_ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
+        (STREAMED_ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
+        (STREAMED_ITEMS["message"], {"content": [], "status": "in_progress"}),
+        (STREAMED_ITEMS["reasoning text"], {"content": []}),
+        (STREAMED_ITEMS["reasoning"], {"summary": []}),
+        (STREAMED_ITEMS["web_search_call"], {"status": "in_progress"}),
+        ({"type": "local_shell_call"}, {"status": "completed"}),
+        ({"type": "computer_call"}, {"status": "completed"}),
     ],
+    ids=lambda value: value.get("type"),
 )
 def test_added_items_are_empty_before_their_deltas(openai_mock, item, initial):
-    openai_mock.responses.create.response = {"output": [item]}
-    (added,) = [
-        data["item"] for name, data in post_stream("/responses", INPUT_REQUEST) if name == "response.output_item.added"
-    ]
+    added = added_item(openai_mock, item)
+    action = added.get("action")
+    if "action" in initial:  # the other settings of the action are sent at once
+        added["action"] = {"commands": action["commands"]}
     assert {key: added[key] for key in initial} == initial
 
 
@@ -12837,64 +13368,74 @@ def test_added_items_are_empty_before_their_deltas(openai_mock, item, initial):
     "type, initial", [("program", {"code": ""}), ("program_output", {"result": "", "status": "completed"})]
 )
 def test_added_programs_are_empty(openai_mock, type, initial):
-    openai_mock.responses.create.response = {"output": [{"type": type}]}
-    (added,) = [
-        data["item"] for name, data in post_stream("/responses", INPUT_REQUEST) if name == "response.output_item.added"
-    ]
+    added = added_item(openai_mock, {"type": type})
     assert {key: added[key] for key in initial} == initial
 
 
 def test_stream_of_a_background_request_starts_queued(openai_mock):
     events = post_stream("/responses", INPUT_REQUEST | {"background": True})
-    first_states = [f"{event_type} {data['response']['status']}" for event_type, data in events if "response" in data]
-    assert first_states[:3] == ["response.created queued", "response.queued queued", "response.in_progress in_progress"]
+    first_states = [(event_type, data["response"]["status"]) for event_type, data in events[:3]]
+    assert first_states == [
+        ("response.created", "queued"),
+        ("response.queued", "queued"),
+        ("response.in_progress", "in_progress"),
+    ]
 
 
-@pytest.mark.parametrize("tier, opened", [(None, "auto"), ("flex", "flex")])
-def test_stream_starts_with_the_requested_service_tier(openai_mock, tier, opened):
+@pytest.mark.parametrize("requested, initial", [(None, "auto"), ("flex", "flex")])
+def test_stream_starts_with_the_requested_service_tier(openai_mock, requested, initial):
     openai_mock.responses.create.response = {"service_tier": "default"}
-    events = post_stream("/responses", INPUT_REQUEST | {"service_tier": tier})
-    assert [events[i][1]["response"]["service_tier"] for i in (0, 1, -1)] == [opened, opened, "default"]
+    events = post_stream("/responses", INPUT_REQUEST | {"service_tier": requested})
+    assert events[0][1]["response"]["service_tier"] == initial
+    assert events[1][1]["response"]["service_tier"] == initial
+    assert events[-1][1]["response"]["service_tier"] == "default"
 
 
 @pytest.mark.parametrize(
-    "calls, text, sent",
+    "call_count, text, fields",
     [
-        (1, None, [("role", "tool_calls"), ("tool_calls",), ()]),
-        (2, None, [("role",), ("tool_calls",), ("tool_calls",), ("tool_calls",), ("tool_calls",), ()]),
-        (1, "Hi", [("role",), ("content",), ("tool_calls",), ("tool_calls",), ()]),
-        (0, "Hi", [("role",), ("content",), ()]),
+        (1, None, [["role", "tool_calls"], ["tool_calls"], []]),
+        (2, None, [["role"], ["tool_calls"], ["tool_calls"], ["tool_calls"], ["tool_calls"], []]),
+        (1, "Hi", [["role"], ["content"], ["tool_calls"], ["tool_calls"], []]),
+        (0, "Hi", [["role"], ["content"], []]),
     ],
+    ids=["one call", "two calls", "text and call", "text"],
 )
-def test_first_chat_chunk_contains_a_single_tool_call(create, client, calls, text, sent):
-    create.response = single_choice({"content": text, "tool_calls": [FUNCTION_CALL] * calls})
-    deltas = [chunk.choices[0].delta.to_dict() for chunk in client.chat.completions.create(**CHAT_REQUEST, stream=True)]
-    assert [tuple(key for key in ("role", "content", "tool_calls") if delta.get(key)) for delta in deltas] == sent
+def test_first_chat_chunk_contains_a_single_tool_call(create, call_count, text, fields):
+    create.response = single_choice({"content": text, "tool_calls": [FUNCTION_CALL] * call_count})
+    deltas = chat_deltas()
+    assert [[key for key, value in delta.items() if value] for delta in deltas] == fields
     assert deltas[0]["refusal"] is None
     assert "annotations" not in deltas[0]
 
 
 def test_usage_missing_from_a_completion_is_not_streamed(openai_mock, create):
-    create.response = {
-        key: value for key, value in complete_response(openai_mock, CHAT_CREATE, {}).items() if key != "usage"
-    }
-    *chunks, (_, done) = post_stream(
-        "/chat/completions", CHAT_REQUEST | {"stream": True, "stream_options": {"include_usage": True}}
-    )
-    assert done == "[DONE]"
-    assert chunks
-    assert not any(data["usage"] for _, data in chunks)
+    completion = complete_response(openai_mock, CHAT_CREATE, {})
+    del completion["usage"]
+    create.response = completion
+    *chunks, last = post_stream("/chat/completions", CHAT_REQUEST | {"stream_options": {"include_usage": True}})
+    assert last == (None, "[DONE]")
+    assert len(chunks) > 2
+    assert {data["usage"] for _, data in chunks} == {None}
 
 
 def test_azure_content_filter_results_are_streamed_like_the_service(create):
     safe = {"hate": {"filtered": False, "severity": "safe"}}
-    prompt = [{"prompt_index": 0, "content_filter_results": safe}]
-    filtered_choice = single_choice({"content": "a b"}, content_filter_results=safe)
-    create.response = filtered_choice | {"prompt_filter_results": prompt}
-    first, *chunks = [data for _, data in post_stream("/chat/completions", CHAT_REQUEST | {"stream": True})][:-1]
-    assert (first["choices"], first["prompt_filter_results"]) == ([], prompt)
-    assert [chunk["choices"][0]["content_filter_results"] for chunk in chunks] == [{}, safe, safe, {}]
-    assert not any("prompt_filter_results" in chunk for chunk in chunks)
+    prompt_results = [{"prompt_index": 0, "content_filter_results": safe}]
+    completion = single_choice({"content": "a b"}, content_filter_results=safe)
+    create.response = completion | {"prompt_filter_results": prompt_results}
+    (_, first), *events, _ = post_stream("/chat/completions", CHAT_REQUEST)
+    assert first == {
+        "id": "",
+        "object": "",
+        "created": 0,
+        "model": "",
+        "choices": [],
+        "prompt_filter_results": prompt_results,
+    }
+    assert [data["choices"][0]["content_filter_results"] for _, data in events] == [{}, safe, safe, {}]
+    for _, data in events:
+        assert "prompt_filter_results" not in data
 
 
 @pytest.mark.parametrize(
@@ -12911,56 +13452,34 @@ def test_azure_content_filter_results_are_streamed_like_the_service(create):
     ],
 )
 def test_response_deltas_accumulate_to_the_done_event(openai_mock, name, event, field):
-    openai_mock.responses.create.response = streamed(RESPONSES_BY_ITEM[name], chunk=2)
-    events = post_stream("/responses", INPUT_REQUEST)
-    inner = [key for key in ("summary_index", "content_index") if key in dict(events)[f"{event}.done"]]
-    key_of = operator.itemgetter("output_index", "item_id", *inner)
-    pieces = [(key_of(data), data["delta"]) for event_type, data in events if event_type == f"{event}.delta"]
-    done = {key_of(data): data[field] for event_type, data in events if event_type == f"{event}.done"}
-    assert done == {key: "".join(piece for item_key, piece in pieces if item_key == key) for key, _ in pieces}
+    openai_mock.responses.create.response = streamed(STREAMED_RESPONSES[name], chunk=2)
+    accumulated = {}
+    done = {}
+    pieces = []
+    for event_type, data in post_stream("/responses", INPUT_REQUEST):
+        key = (data.get("item_id"), data.get("summary_index"), data.get("content_index"))
+        if event_type == f"{event}.delta":
+            pieces.append(data["delta"])
+            accumulated[key] = accumulated.get(key, "") + data["delta"]
+        elif event_type == f"{event}.done":
+            done[key] = data[field]
+    assert accumulated == done
     assert len(pieces) > len(done)
+    assert {len(piece) for piece in pieces} <= {1, 2}
 
 
-@pytest.mark.parametrize(
-    "name, stages",
-    [
-        ("web_search_call", "in_progress searching completed"),
-        ("file_search_call", "in_progress searching completed"),
-        ("code_interpreter_call", "in_progress interpreting completed"),
-        ("mcp_call", "in_progress completed"),
-        ("image_generation_call", "in_progress generating completed"),
-        ("failed mcp_call", "in_progress failed"),
-        ("mcp_list_tools", "in_progress completed"),
-    ],
-)
-def test_hosted_tool_calls_stream_their_status_events(openai_mock, name, stages):
-    openai_mock.responses.create.response = RESPONSES_BY_ITEM[name]
-    prefix = f"response.{name.split()[-1]}."
-    status_events = [
-        event for event, _ in post_stream("/responses", INPUT_REQUEST) if event and event.startswith(prefix)
-    ]
-    assert status_events == [f"{prefix}{stage}" for stage in stages.split()]
-
-
-@pytest.mark.parametrize("asked", [None, 0, 2])
-def test_requested_number_of_partial_images_is_streamed(openai_mock, asked):
-    openai_mock.responses.create.response = RESPONSES_BY_ITEM["image_generation_call"]
-    tool = {"type": "image_generation", "partial_images": asked, "quality": "low"}
-    events = [
-        event
-        for event_type, event in post_stream("/responses", INPUT_REQUEST | {"tools": [tool]})
-        if event_type.endswith("partial_image")
-    ]
-    assert [event["partial_image_index"] for event in events] == list(range(asked or 0))
-    assert all((event["partial_image_b64"], event["quality"]) == ("QUJD", "low") for event in events)
-
-
-def test_annotations_are_streamed_as_separate_events(openai_mock):
-    openai_mock.responses.create.response = RESPONSES_BY_ITEM["message"]
-    assert (
-        dict(post_stream("/responses", INPUT_REQUEST))["response.output_text.annotation.added"]["annotation"]
-        == CITATION
-    )
+@pytest.mark.parametrize("number", [None, 0, 2])
+def test_requested_number_of_partial_images_is_streamed(openai_mock, number):
+    tool = {"type": "image_generation", "partial_images": number, "quality": "low"}
+    events = events_between(openai_mock, {"type": "image_generation_call", "result": "QUJD"}, tools=[tool])
+    partial_images = [event for event in events if event["type"] == "image_generation_call.partial_image"]
+    assert [event["partial_image_index"] for event in partial_images] == list(range(number or 0))
+    for event in partial_images:
+        assert event["partial_image_b64"] == "QUJD"
+        assert event["quality"] == "low"
+        assert event["size"] == "1024x1024"
+        assert event["background"] == "opaque"
+        assert event["output_format"] == "png"
 
 
 @pytest.mark.parametrize(
@@ -12972,6 +13491,7 @@ def test_annotations_are_streamed_as_separate_events(openai_mock):
         ({"error": {"code": "server_error", "message": "boom"}}, "failed"),
         ({"error": {"code": "rate_limit_exceeded", "message": "boom"}, "output": []}, "failed"),
     ],
+    ids=["cut", "filtered", "incomplete", "server error", "rate limit"],
 )
 def test_failed_and_incomplete_responses_end_with_a_matching_event(response, status, responses_api):
     async def create_unstreamed(client):
@@ -12980,37 +13500,44 @@ def test_failed_and_incomplete_responses_end_with_a_matching_event(response, sta
     async def create_streamed(client):
         return list(lookup(client, responses_api).create(**INPUT_REQUEST, stream=True))[-1]
 
-    unstreamed, last = plain_and_streamed(
-        "sync", response, f"{responses_api}.create", create_unstreamed, create_streamed
-    )
+    name = f"{responses_api}.create"
+    unstreamed, last = plain_and_streamed("sync", response, name, create_unstreamed, create_streamed)
     assert last.type == f"response.{status}"
-    assert unstreamed.status == last.response.status == status
+    assert unstreamed.status == status
+    assert last.response.status == status
     assert normalized(unstreamed) == normalized(last.response)
 
 
-FAILED_RESPONSE = {"error": QUOTA_ERROR, "status": "failed", "output": []}
+def failed_response(openai_mock, name):
+    """Return a complete response that failed because the quota is used up."""
+    return complete_response(openai_mock, name, {"error": QUOTA_ERROR, "status": "failed", "output": []})
+
+
+def test_exceeded_quota_sends_an_error_before_the_failed_response(openai_mock):
+    openai_mock.responses.create.response = failed_response(openai_mock, "responses.create")
+    events = post_stream("/responses", INPUT_REQUEST)
+    event_types = [event_type for event_type, _ in events]
+    assert event_types == ["response.created", "response.in_progress", "error", "response.failed"]
+    assert events[2][1]["error"] == {"type": "insufficient_quota", "param": None, **QUOTA_ERROR}
 
 
 def test_exceeded_quota_raises_from_the_stream(openai_mock, client):
-    openai_mock.responses.create.response = complete_response(openai_mock, "responses.create", FAILED_RESPONSE)
-    event_types = [event_type for event_type, _ in post_stream("/responses", INPUT_REQUEST)]
-    assert event_types == ["response.created", "response.in_progress", "error", "response.failed"]
-    with pytest.raises(openai.APIError, match=QUOTA_ERROR["message"]):
+    openai_mock.responses.create.response = failed_response(openai_mock, "responses.create")
+    with pytest.raises(openai.APIError, match=QUOTA_ERROR["message"]) as raised:
         list(client.responses.create(**INPUT_REQUEST, stream=True))
+    assert raised.value.code == "insufficient_quota"
 
 
 async def test_stored_response_can_be_streamed_again_from_any_event(openai_mock, responses_api, either_client):
     lookup(openai_mock, f"{responses_api}.create").response = "Hello big wide world"
     resource = lookup(either_client, responses_api)
     first = await collect(resource.create(**INPUT_REQUEST, stream=True))
-    id, last = first[0].response.id, first[-1]
-    repeated = await collect(resource.retrieve(id, stream=True))
-    remaining = await collect(resource.retrieve(id, stream=True, starting_after=4))
-    after_last = await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number))
     assert [event.sequence_number for event in first] == list(range(len(first)))
-    assert repeated == first
-    assert remaining == first[5:]
-    assert after_last == []
+    id = first[0].response.id
+    last = first[-1]
+    assert await collect(resource.retrieve(id, stream=True)) == first
+    assert await collect(resource.retrieve(id, stream=True, starting_after=4)) == first[5:]
+    assert await collect(resource.retrieve(id, stream=True, starting_after=last.sequence_number)) == []
     assert normalized(last.response) == normalized(await awaited(resource.retrieve(id)))
 
 
@@ -13018,130 +13545,197 @@ def test_streamed_retrieve_returns_the_set_response(openai_mock, client):
     openai_mock.responses.retrieve.response = tool_call("f", a=1)
     plain = client.responses.retrieve("resp_x")
     *_, last = client.responses.retrieve("resp_x", stream=True)
-    assert plain.output[0].arguments == last.response.output[0].arguments == '{"a": 1}'
+    assert plain.output[0].arguments == '{"a": 1}'
+    assert last.response.output[0].arguments == '{"a": 1}'
 
 
-def test_parsed_streams_return_the_same_object_as_parse(client_kind):
-    async def chat(client):
-        return (
-            (await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=Person)))
-            .choices[0]
-            .message.parsed
-        )
-
-    async def chat_stream(client):
-        return (await chat_streamed(client, response_format=Person)).choices[0].message.parsed
-
-    async def response(client):
-        return (await awaited(client.responses.parse(**INPUT_REQUEST, text_format=Person))).output_parsed
-
-    async def response_stream(client):
-        async with enter(client.responses.stream(**INPUT_REQUEST, text_format=Person)) as events:
-            return (await awaited(events.get_final_response())).output_parsed
-
-    for set_value in (ADA, ADA.model_dump_json(), None):
-        for name, *calls in [(CHAT_CREATE, chat, chat_stream), ("responses.create", response, response_stream)]:
-            unstreamed, streaming = plain_and_streamed(client_kind, set_value, name, *calls)
-            assert isinstance(unstreamed, Person)
-            assert streaming == unstreamed
-            assert set_value is None or unstreamed == ADA
+async def parse_chat(client):
+    """Return the parsed message of an unstreamed chat completion."""
+    completion = await awaited(client.chat.completions.parse(**CHAT_REQUEST, response_format=Person))
+    return completion.choices[0].message.parsed
 
 
-async def run_plain(client, thread, assistant):
+async def parse_streamed_chat(client):
+    """Return the parsed message of a streamed chat completion."""
+    async with enter(client.chat.completions.stream(**CHAT_REQUEST, response_format=Person)) as events:
+        await collect(events)
+        completion = await awaited(events.get_final_completion())
+    return completion.choices[0].message.parsed
+
+
+async def parse_response(client):
+    """Return the parsed output of an unstreamed response."""
+    response = await awaited(client.responses.parse(**INPUT_REQUEST, text_format=Person))
+    return response.output_parsed
+
+
+async def parse_streamed_response(client):
+    """Return the parsed output of a streamed response."""
+    async with enter(client.responses.stream(**INPUT_REQUEST, text_format=Person)) as events:
+        response = await awaited(events.get_final_response())
+    return response.output_parsed
+
+
+@pytest.mark.parametrize("response", [ADA, ADA.model_dump_json(), None], ids=["model", "JSON", "default"])
+@pytest.mark.parametrize(
+    "name, parse, parse_streamed",
+    [
+        (CHAT_CREATE, parse_chat, parse_streamed_chat),
+        ("responses.create", parse_response, parse_streamed_response),
+    ],
+    ids=["chat.completions", "responses"],
+)
+def test_parsed_streams_return_the_same_object_as_parse(client_kind, response, name, parse, parse_streamed):
+    unstreamed, accumulated = plain_and_streamed(client_kind, response, name, parse, parse_streamed)
+    assert isinstance(unstreamed, Person)
+    assert accumulated == unstreamed
+    assert response is None or unstreamed == ADA
+
+
+# ---- streams of runs and sessions ------------------------------------------------------------------------------------
+
+
+async def poll_run(client, thread, assistant):
+    """Return a run, the messages of the thread and the steps of the run, after polling the run."""
     runs = client.beta.threads.runs
     run = await awaited(runs.create_and_poll(thread_id=thread, assistant_id=assistant))
     messages = await awaited(client.beta.threads.messages.list(thread, order="asc"))
-    return run, messages.data, (await awaited(runs.steps.list(run.id, thread_id=thread, order="asc"))).data
+    steps = await awaited(runs.steps.list(run.id, thread_id=thread, order="asc"))
+    return run, messages.data, steps.data
 
 
-async def run_streamed(client, thread, assistant):
-    base = openai.AssistantEventHandler if isinstance(client, openai.OpenAI) else openai.AsyncAssistantEventHandler
-    manager = client.beta.threads.runs.stream(thread_id=thread, assistant_id=assistant, event_handler=base())
+async def stream_run(client, thread, assistant):
+    """Return a run, the messages of the thread and the steps of the run, as the SDK's event handler collects them."""
+    is_async = isinstance(client, openai.AsyncOpenAI)
+    handler_class = openai.AsyncAssistantEventHandler if is_async else openai.AssistantEventHandler
+    runs = client.beta.threads.runs
+    manager = runs.stream(thread_id=thread, assistant_id=assistant, event_handler=handler_class())
     async with enter(manager) as handler:
         await awaited(handler.until_done())
-        run, steps = await awaited(handler.get_final_run()), await awaited(handler.get_final_run_steps())
+        run = await awaited(handler.get_final_run())
+        steps = await awaited(handler.get_final_run_steps())
         messages = [] if run.required_action else await awaited(handler.get_final_messages())
     return run, messages, steps
 
 
-@pytest.mark.parametrize("name", ["text", "unicode", "empty", "one tool call", "parallel tool calls"])
-def test_run_stream_ends_with_the_same_run_as_polling(name, client_kind):
+@pytest.mark.parametrize(
+    "name, status",
+    [
+        ("text", "completed"),
+        ("unicode", "completed"),
+        ("empty", "completed"),
+        ("one tool call", "requires_action"),
+        ("parallel tool calls", "requires_action"),
+    ],
+)
+def test_run_stream_ends_with_the_same_run_as_polling(name, status, client_kind):
     results = []
-    for run_assistant in (run_plain, run_streamed):
+    for run_assistant in (poll_run, stream_run):
         with OpenAIMock() as openai_mock:
             openai_mock.beta.threads.runs.create.response = TURNS[name]
-            results.append(
-                normalized([*run_with_client(client_kind, run_assistant, add_thread(sdk()), add_assistant(sdk()))])
-            )
-    for _, _, steps in results:
-        for step in steps:  # the SDK's handler keeps a step as it began
+            thread = add_thread(sdk())
+            run, messages, steps = run_with_client(client_kind, run_assistant, thread, add_assistant(sdk()))
+        normalized_steps = normalized(steps)
+        for step in normalized_steps:  # the SDK's handler keeps a step as it began
             del step["status"]
             step.pop("usage", None)
-    assert results[0] == results[1]
-    assert results[0][0]["status"] == ("requires_action" if "call" in name else "completed")
+        results.append((normalized(run), normalized(messages), normalized_steps))
+    polled, accumulated = results
+    assert polled == accumulated
+    assert polled[0]["status"] == status
 
 
 def test_run_with_a_message_streams_its_events_in_order(openai_mock, client):
     openai_mock.beta.threads.create_and_run.response = streamed("Hello you", chunk=5)
-    events = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
-    assert events[-1] == ("done", "[DONE]")
-    for event_type, data in events[:-1]:
+    *events, last = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
+    assert last == ("done", "[DONE]")
+    for event_type, data in events:
         valid("beta.AssistantStreamEvent", {"event": event_type, "data": data})
-    event_types = [
-        event_type.removeprefix("thread.")
-        for event_type, _ in itertools.groupby(event_type for event_type, _ in events)
+    assert [(event_type, data.get("status")) for event_type, data in events] == [
+        ("thread.created", None),
+        ("thread.run.created", "queued"),
+        ("thread.run.queued", "queued"),
+        ("thread.run.in_progress", "in_progress"),
+        ("thread.run.step.created", "in_progress"),
+        ("thread.run.step.in_progress", "in_progress"),
+        ("thread.message.created", "in_progress"),
+        ("thread.message.in_progress", "in_progress"),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.delta", None),
+        ("thread.message.completed", "completed"),
+        ("thread.run.step.completed", "completed"),
+        ("thread.run.completed", "completed"),
     ]
-    assert event_types == [
-        "created",
-        "run.created",
-        "run.queued",
-        "run.in_progress",
-        "run.step.created",
-        "run.step.in_progress",
-        "message.created",
-        "message.in_progress",
-        "message.delta",
-        "message.completed",
-        "run.step.completed",
-        "run.completed",
-        "done",
+
+
+def test_run_stream_sends_a_message_in_deltas(openai_mock, client):
+    openai_mock.beta.threads.create_and_run.response = streamed("Hello you", chunk=5)
+    events = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
+    created = dict(events)["thread.message.created"]
+    deltas = [data for event_type, data in events if event_type == "thread.message.delta"]
+    assert created["content"] == []
+    assert {delta["id"] for delta in deltas} == {created["id"]}
+    assert {delta["object"] for delta in deltas} == {"thread.message.delta"}
+    assert [delta["delta"]["content"] for delta in deltas] == [
+        [{"index": 0, "type": "text", "text": {"value": "", "annotations": []}}],
+        [{"index": 0, "type": "text", "text": {"value": "Hello"}}],
+        [{"index": 0, "type": "text", "text": {"value": " you"}}],
     ]
-    assert dict(events)["thread.message.created"]["content"] == []
-    texts = [
-        event_data["delta"]["content"][0]["text"]["value"]
-        for event_type, event_data in events
-        if event_type == "thread.message.delta"
+
+
+def test_run_stream_sends_a_tool_call_in_deltas(openai_mock, client):
+    openai_mock.beta.threads.create_and_run.response = tool_call("f", {"a": 1}, "call_1")
+    events = post_stream("/threads/runs", {"assistant_id": add_assistant(client)})
+    created = dict(events)["thread.run.step.created"]
+    deltas = [data["delta"]["step_details"] for event_type, data in events if event_type == "thread.run.step.delta"]
+    function = {"name": "f", "arguments": "", "output": None}
+    assert created["step_details"] == {"type": "tool_calls", "tool_calls": []}
+    assert {details["type"] for details in deltas} == {"tool_calls"}
+    assert [details["tool_calls"] for details in deltas] == [
+        [{"index": 0, "type": "function", "id": "call_1", "function": function}],
+        [{"index": 0, "type": "function", "function": {"arguments": '{"a": '}}],
+        [{"index": 0, "type": "function", "function": {"arguments": "1}"}}],
     ]
-    assert "".join(texts) == "Hello you"
+
+
+@pytest.mark.parametrize("response", ["Hi", tool_call("f")], ids=["message", "tool call"])
+def test_created_step_has_no_usage_and_no_end(openai_mock, client, response):
+    openai_mock.beta.threads.create_and_run.response = response
+    events = dict(post_stream("/threads/runs", {"assistant_id": add_assistant(client)}))
+    for event_type in ("thread.run.step.created", "thread.run.step.in_progress"):
+        assert events[event_type]["status"] == "in_progress"
+        assert events[event_type]["usage"] is None
+        assert events[event_type]["completed_at"] is None
 
 
 def test_run_stream_stops_for_tool_calls_and_resumes_with_their_outputs(openai_mock, client, client_kind):
     openai_mock.beta.threads.runs.create.response = [TURNS["parallel tool calls"], "It is cold and late."]
-    thread, assistant = add_thread(client), add_assistant(client)
+    thread = add_thread(client)
+    assistant = add_assistant(client)
 
-    async def scene(client):
+    async def run_tools(client):
         runs = client.beta.threads.runs
         first = await collect(runs.create(thread, assistant_id=assistant, stream=True))
-        run = next(event.data for event in first[::-1] if event.event != "done")
-        outputs = [
-            {"tool_call_id": tool_call.id, "output": "1"}
-            for tool_call in run.required_action.submit_tool_outputs.tool_calls
-        ]
+        (run,) = [event.data for event in first if event.event == "thread.run.requires_action"]
+        calls = run.required_action.submit_tool_outputs.tool_calls
+        outputs = [{"tool_call_id": call.id, "output": "1"} for call in calls]
         submitted = runs.submit_tool_outputs(run.id, thread_id=thread, tool_outputs=outputs, stream=True)
         return first, run, await collect(submitted)
 
-    first, run, resumed = run_with_client(client_kind, scene)
+    first, run, resumed = run_with_client(client_kind, run_tools)
     assert run.status == "requires_action"
     pieces = {0: "", 1: ""}
     for event in first:
+        assert not event.event.startswith("thread.message")
         if event.event == "thread.run.step.delta":
             for call in event.data.delta.step_details.tool_calls:
                 pieces[call.index] += call.function.arguments or ""
     calls = run.required_action.submit_tool_outputs.tool_calls
     assert [*pieces.values()] == [call.function.arguments for call in calls]
-    assert not [event for event in first if event.event.startswith("thread.message")]
+
     assert [event.event for event in resumed[:2]] == ["thread.run.step.completed", "thread.run.queued"]
-    assert [tool_call.function.output for tool_call in resumed[0].data.step_details.tool_calls] == ["1", "1"]
+    assert [call.function.output for call in resumed[0].data.step_details.tool_calls] == ["1", "1"]
     assert [event.data.id for event in resumed if event.event == "thread.run.completed"] == [run.id]
     assert thread_texts(client, thread) == ["It is cold and late."]
 
@@ -13151,15 +13745,20 @@ def test_agent_session_events_can_be_streamed(client):
     body = {"agent_id": "agent_1", "environment": {"type": "new"}}
     session = client.post("/agents/sessions", body=body, cast_to=openai.types.beta.AgentSession)
     events = list(client.beta.agents.sessions.events.stream(session.id))
-    assert events, "a session has at least one event"
+    assert [event.type.rpartition(".")[2] for event in events] == ["created", "idle"]
+    assert {event.session_id for event in events} == {session.id}
     for event in events:
         pydantic.TypeAdapter(openai.types.beta.AgentSessionEvent).validate_python(event.to_dict())
+
+
+# ---- streams that a test sets event by event -------------------------------------------------------------------------
 
 
 WORDS = ["one ", "two ", "three"]
 
 
 def chat_chunk(text):
+    """Return a chunk of a chat completion with a piece of text."""
     base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     return base | {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
 
@@ -13175,7 +13774,8 @@ def chunks_of_request(request):
 
 
 def chunk_models():
-    yield from map(ChatCompletionChunk.model_validate, map(chat_chunk, WORDS))
+    for chunk in map(chat_chunk, WORDS):
+        yield ChatCompletionChunk.model_validate(chunk)
 
 
 async def async_chunks():
@@ -13205,7 +13805,7 @@ SINGLE_USE_STREAMS = {  # streams that can be read once: each is made in the tes
     "stream of an asynchronous generator": lambda: streamed(async_chunks()),
     "stream of an iterator": lambda: streamed(iter(list(chunks()))),
 }
-REUSABLE_STREAMS = {  # and those that serve every call
+REUSABLE_STREAMS = {  # streams that serve every call
     "generator function": lambda: chunks,
     "generator function of the request": lambda: chunks_of_request,
     "asynchronous generator function": lambda: async_chunks,
@@ -13232,50 +13832,65 @@ def test_reusable_stream_serves_repeated_sync_and_async_calls(create, name):
 
 
 @pytest.mark.parametrize("name", REUSABLE_STREAMS)
-async def test_reusable_stream_serves_sync_clients_in_a_running_event_loop(create, name):
+async def test_reusable_stream_serves_clients_in_a_running_event_loop(create, client_kind, name):
     create.response = REUSABLE_STREAMS[name]()
-    assert await stream_with(sdk("sync")) == await stream_with(sdk("async")) == "one two three"
+    assert await stream_with(sdk(client_kind)) == "one two three"
 
 
 @pytest.mark.parametrize("name", SINGLE_USE_STREAMS)
 async def test_iterator_is_read_once_and_a_second_call_raises(create, client_kind, name):
     create.response = SINGLE_USE_STREAMS[name]()
     assert await stream_with(sdk(client_kind)) == "one two three"
-    with pytest.raises(TypeError, match="an earlier call has read"):
+    with pytest.raises(TypeError, match="is an iterator that an earlier call has read; set a list or a function"):
         sdk().chat.completions.create(**CHAT_REQUEST, stream=True)
 
 
-def test_stream_events_are_sent_with_their_event_name(create):
-    class Created(pydantic.BaseModel):
-        event: str = "thread.created"
-        data: dict = {"id": "thread_1"}
-
-    class Events(EventStream[Created]):
-        def generate(self):
-            yield Created()
-            yield {"type": "response.created", "n": 1}
-            yield "done", "[DONE]"
-            yield {"n": 2}
-
-    created, typed = ("thread.created", {"id": "thread_1"}), {"type": "response.created", "n": 1}
-    for response in (Events(), httpx.Response(200, content=Events(), headers={"content-type": "text/event-stream"})):
-        create.response, rest = response, [("done", "[DONE]"), (None, {"n": 2})]
-        assert post_stream("/chat/completions", CHAT_REQUEST) == [created, ("response.created", typed), *rest]
+class CreatedEvent(pydantic.BaseModel):
+    event: str = "thread.created"
+    data: dict = {"id": "thread_1"}
 
 
-@pytest.mark.parametrize("cls", [EventStream, AsyncEventStream])
-def test_event_stream_without_generate_raises_not_implemented_error(create, cls):
-    class Nothing(cls):
+class NamedEvents(EventStream[CreatedEvent]):
+    def generate(self):
+        yield CreatedEvent()
+        yield {"type": "response.created", "n": 1}
+        yield "done", "[DONE]"
+        yield {"n": 2}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [NamedEvents(), httpx.Response(200, content=NamedEvents(), headers={"content-type": "text/event-stream"})],
+    ids=["event stream", "content of a response"],
+)
+def test_stream_events_are_sent_with_their_event_name(create, response):
+    create.response = response
+    assert post_stream("/chat/completions", CHAT_REQUEST) == [
+        ("thread.created", {"id": "thread_1"}),
+        ("response.created", {"type": "response.created", "n": 1}),
+        ("done", "[DONE]"),
+        (None, {"n": 2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "base, message",
+    [
+        (EventStream, r"^Incomplete must override generate\(\)$"),
+        (AsyncEventStream, r"^Incomplete must override agenerate\(\)$"),
+    ],
+)
+def test_event_stream_without_generate_raises_not_implemented_error(create, base, message):
+    class Incomplete(base):
         pass
 
-    create.response = Nothing()
-    with pytest.raises(NotImplementedError) as raised:
+    create.response = Incomplete()
+    with pytest.raises(NotImplementedError, match=message):
         run_with_client("sync", stream_with)
-    assert re.search(r"Nothing must override a?generate\(\)", str(raised.value))
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_closing_a_lazy_stream_closes_its_generator(create, client_kind, asynchronous):
+@pytest.mark.parametrize("is_async", [False, True], ids=["generator", "asynchronous generator"])
+def test_closing_a_lazy_stream_closes_its_generator(create, client_kind, is_async):
     log = []
 
     def events():
@@ -13291,21 +13906,27 @@ def test_closing_a_lazy_stream_closes_its_generator(create, client_kind, asynchr
             for event in inner:
                 yield event
 
-    create.response = async_events if asynchronous else events
-
-    async def scene(client):
+    async def read_one_chunk(client):
         chunks = await awaited(client.chat.completions.create(**CHAT_REQUEST, stream=True))
         first = await chunks.__anext__() if client_kind == "async" else next(chunks)
-        assert (first.choices[0].delta.content, log) == ("one ", ["one "])
+        assert first.choices[0].delta.content == "one "
+        assert log == ["one "]
         await awaited(chunks.close())
-        assert log == ["one ", "closed"]
 
-    run_with_client(client_kind, scene)
+    create.response = async_events if is_async else events
+    run_with_client(client_kind, read_one_chunk)
+    assert log == ["one ", "closed"]
 
 
 def test_generator_is_consumed_only_as_the_stream_is_read(create, client):
     generated = []
-    create.response = (generated.append(word) or chat_chunk(word) for word in WORDS)
+
+    def events():
+        for word in WORDS:
+            generated.append(word)
+            yield chat_chunk(word)
+
+    create.response = events
     with client.chat.completions.create(**CHAT_REQUEST, stream=True) as chunks:
         next(chunks)
         assert generated == ["one "]
@@ -13314,92 +13935,110 @@ def test_generator_is_consumed_only_as_the_stream_is_read(create, client):
 
 async def test_delays_do_not_block_the_event_loop(create):
     create.response = streamed("one two three", delay=0.001)
-    turns, turns_by_chunk = [], []
+    loop_turns = 0
 
     async def count_turns():
+        nonlocal loop_turns
         while True:
-            turns.append(None)
+            loop_turns += 1
             await asyncio.sleep(0)
 
     task = asyncio.create_task(count_turns())
+    turns_by_chunk = []
     async for _ in await sdk("async").chat.completions.create(**CHAT_REQUEST, stream=True):
-        turns_by_chunk.append(len(turns))
+        turns_by_chunk.append(loop_turns)
     task.cancel()
-    assert turns_by_chunk == sorted(set(turns_by_chunk)), "other tasks run before each piece"
+    assert len(turns_by_chunk) == 5
+    assert turns_by_chunk == sorted(set(turns_by_chunk)), "other tasks run before each chunk"
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    "arguments, message",
     [
-        ({"chunk": 0}, r"chunk=0.*1 or more"),
-        ({"delay": -1}, r"delay=-1.*0 or more"),
-        ({"first_delay": -0.5}, r"first_delay=-0.5.*0 or more"),
-        ({"fail_after": -1}, r"fail_after=-1.*0 or more"),
+        ({"chunk": 0}, r"^streamed\(\.\.\., chunk=0\): expected 1 or more$"),
+        ({"delay": -1}, r"^streamed\(\.\.\., delay=-1\): expected 0 or more$"),
+        ({"first_delay": -0.5}, r"^streamed\(\.\.\., first_delay=-0.5\): expected 0 or more$"),
+        ({"fail_after": -1}, r"^streamed\(\.\.\., fail_after=-1\): expected 0 or more$"),
+        ({"stop_after": -1}, r"^streamed\(\.\.\., stop_after=-1\): expected 0 or more$"),
+        ({"stop_after": 1, "fail_after": 1}, "either fail_after= or stop_after=, not both"),
+        ({"fault": {}}, "needs fail_after="),
     ],
+    ids=str,
 )
-def test_streamed_rejects_invalid_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
+def test_streamed_rejects_invalid_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
         streamed("text", **arguments)
 
 
+# ---- faults of streams -----------------------------------------------------------------------------------------------
+
+
 BROKEN_CONNECTION_ERROR = HTTP_LIB.RemoteProtocolError if SDK_RETRIES_ALL_EXCEPTIONS else openai.APIConnectionError
-STREAM_APIS = {"chat": ("chat.completions", CHAT_REQUEST), "responses": ("responses", INPUT_REQUEST)}
 
 
-def read_until_error(kind, raised, api="chat"):
-    """What ends a stream, and the number of events before."""
-    events_read = []
-
-    async def scene(client):
-        name, request_params = STREAM_APIS[api]
-        events = await awaited(lookup(client, name).create(**request_params, stream=True))
-        if hasattr(events, "__aiter__"):
-            async for event in events:
-                events_read.append(event)
-        else:
-            events_read.extend(events)
-
-    with pytest.raises(raised) as caught:
-        run_with_client(kind, scene)
-    return caught.value, len(events_read)
+async def read_stream(client, events_read, api="chat.completions"):
+    """Append the events of a stream to a list, so that a test has them if the stream raises."""
+    request = CHAT_REQUEST if api == "chat.completions" else INPUT_REQUEST
+    events = await awaited(lookup(client, api).create(**request, stream=True))
+    if hasattr(events, "__aiter__"):
+        async for event in events:
+            events_read.append(event)
+    else:
+        events_read.extend(events)
 
 
-@pytest.mark.parametrize("api", STREAM_APIS)
-@pytest.mark.parametrize("after", [0, 2])
-def test_broken_connection_raises_the_connection_error_of_the_sdk(openai_mock, create, client_kind, api, after):
-    create.response = openai_mock.responses.create.response = streamed("one two three", fail_after=after)
+def network_error(raised):
+    """Return the exception of the HTTP library that the SDK raised, or raised from."""
+    return raised.value if SDK_RETRIES_ALL_EXCEPTIONS else raised.value.__cause__
+
+
+@pytest.mark.parametrize("fail_after", [0, 2])
+def test_broken_connection_raises_the_connection_error_of_the_sdk(openai_mock, client_kind, api, fail_after):
+    lookup(openai_mock, f"{api}.create").response = streamed("one two three", fail_after=fail_after)
     for _ in range(2):
-        raised, event_count = read_until_error(client_kind, BROKEN_CONNECTION_ERROR, api)
-        assert event_count == after
-        assert SDK_RETRIES_ALL_EXCEPTIONS or isinstance(raised.__cause__, HTTP_LIB.RemoteProtocolError)
+        events_read = []
+        with pytest.raises(BROKEN_CONNECTION_ERROR) as raised:
+            run_with_client(client_kind, read_stream, events_read, api)
+        assert len(events_read) == fail_after
+        assert type(network_error(raised)) is HTTP_LIB.RemoteProtocolError
+        assert str(network_error(raised)) == "the mock broke off the stream"
     assert [request.attempt for request in openai_mock.requests] == [0, 0]
 
 
 @pytest.mark.parametrize("fault", ["ReadTimeout", "ReadError"])
 @pytest.mark.parametrize("as_class", [False, True])
-def test_fault_may_be_a_network_exception(create, client_kind, fault, as_class):
-    for family in HTTP_LIBS:
-        exception = getattr(family, fault)
-        create.response = streamed("one two", fail_after=1, fault=exception if as_class else exception("gone"))
-        raised, _ = read_until_error(client_kind, (openai.APIConnectionError, HTTP_LIB.TransportError))
-        error = raised if SDK_RETRIES_ALL_EXCEPTIONS else raised.__cause__
-        assert isinstance(error, getattr(HTTP_LIB, fault))
-        assert as_class or str(error) == "gone"
+def test_fault_may_be_a_network_exception(create, client_kind, http_lib, fault, as_class):
+    exception = getattr(http_lib, fault)
+    create.response = streamed("one two", fail_after=1, fault=exception if as_class else exception("gone"))
+    with pytest.raises((openai.APIConnectionError, HTTP_LIB.TransportError)) as raised:
+        run_with_client(client_kind, read_stream, [])
+    assert type(network_error(raised)) is getattr(HTTP_LIB, fault)
+    assert as_class or str(network_error(raised)) == "gone"
 
 
 def test_malformed_event_raises_json_decode_error(create, client_kind):
     create.response = streamed("one two", fail_after=2, fault='{"choices": [{"del')
-    assert read_until_error(client_kind, json.JSONDecodeError)[1] == 2
+    events_read = []
+    with pytest.raises(json.JSONDecodeError):
+        run_with_client(client_kind, read_stream, events_read)
+    assert len(events_read) == 2
 
 
-@pytest.mark.parametrize("api", STREAM_APIS)
-def test_error_event_raises_the_api_error_of_the_sdk(openai_mock, create, client_kind, api):
+def test_error_event_raises_the_api_error_of_the_sdk(openai_mock, client_kind, api):
     fault = {"error": {"message": "overloaded", "type": "server_error", "param": None, "code": "busy"}}
-    create.response = openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
-    raised, event_count = read_until_error(client_kind, openai.APIError, api)
-    assert (event_count, raised.code, raised.type) == (2, "busy", "server_error")
-    assert "overloaded" in str(raised)
-    assert not isinstance(raised, openai.APIConnectionError)
+    lookup(openai_mock, f"{api}.create").response = streamed("one two", fail_after=2, fault=fault)
+    events_read = []
+    with pytest.raises(openai.APIError, match="overloaded") as raised:
+        run_with_client(client_kind, read_stream, events_read, api)
+    assert len(events_read) == 2
+    assert raised.value.code == "busy"
+    assert raised.value.type == "server_error"
+    assert not isinstance(raised.value, openai.APIConnectionError)
+
+
+def test_fault_without_a_type_is_sent_as_an_error_event(create):
+    create.response = streamed("one two", fail_after=1, fault={"error": {"message": "overloaded"}})
+    assert post_stream("/chat/completions", CHAT_REQUEST)[1:] == [("error", {"error": {"message": "overloaded"}})]
 
 
 def test_error_event_of_responses_matches_the_sdk_type(openai_mock):
@@ -13407,6 +14046,7 @@ def test_error_event_of_responses_matches_the_sdk_type(openai_mock):
     openai_mock.responses.create.response = streamed("one two", fail_after=2, fault=fault)
     event_type, data = post_stream("/responses", INPUT_REQUEST)[-1]
     assert event_type == "error"
+    assert data == fault
     valid("responses.ResponseStreamEvent", data)
 
 
@@ -13415,23 +14055,29 @@ def test_faults_apply_only_to_streamed_calls(create):
     assert complete("Hi") == "one two"
 
 
-def test_faults_break_streams_of_set_events(create, client_kind):
-    for events in (chunks, chunks(), async_chunks, list(chunks())):
-        create.response = streamed(events, fail_after=2)
-        assert read_until_error(client_kind, BROKEN_CONNECTION_ERROR)[1] == 2
+@pytest.mark.parametrize(
+    "new_events",
+    [lambda: chunks, lambda: chunks(), lambda: async_chunks, lambda: list(chunks())],
+    ids=["function", "generator", "asynchronous function", "list"],
+)
+def test_faults_break_streams_of_set_events(create, client_kind, new_events):
+    create.response = streamed(new_events(), fail_after=2)
+    events_read = []
+    with pytest.raises(BROKEN_CONNECTION_ERROR):
+        run_with_client(client_kind, read_stream, events_read)
+    assert len(events_read) == 2
 
 
-def test_stop_after_ends_a_stream_without_an_error(openai_mock, create, client_kind):
+def test_stop_after_ends_a_stream_without_an_error(create, client_kind):
     create.response = streamed("one two three", stop_after=3)
     assert run_with_client(client_kind, stream_with) == "one two "
-    with pytest.raises(ValueError, match="either fail_after= or stop_after="):
-        streamed("x", stop_after=1, fail_after=1)
 
 
 def test_sdk_retries_set_faults_without_delay(create, client_kind, caplog):
     caplog.set_level(logging.INFO, "openai._base_client")
     create.response = [timeout(), httpx.ConnectError("no route"), error(500), "Here I am."]
-    assert run_coroutine(client_kind, complete_with(sdk(client_kind).with_options(max_retries=3))) == "Here I am."
+    client = sdk(client_kind).with_options(max_retries=3)
+    assert run_coroutine(client_kind, complete_with(client)) == "Here I am."
     pauses = re.findall(r"in ([\d.]+) seconds", caplog.text)
     assert [float(pause) for pause in pauses] == [0, 0, 0.001]
 
@@ -13476,11 +14122,10 @@ def test_abandoned_endless_stream_leaks_neither_threads_nor_loops():
 # ======================================================================================================================
 
 
-RESPONSE_FORMS = {
+READY_FORMS = {
     "text": "ready",
     "partial": {"choices": [{"message": {"content": "ready"}}]},
     "model": ChatCompletion.model_validate(chat_json()),
-    **{f"{family.__name__} response": family.Response(200, json=chat_json()) for family in HTTP_LIBS},
     "stream": streamed("ready"),
     "list": ["ready"] * 4,
     "tuple": ("ready",) * 4,
@@ -13488,24 +14133,44 @@ RESPONSE_FORMS = {
     "callable object": type("Callable", (), {"__call__": lambda self, request: "ready"})(),
     "partial function": functools.partial(lambda text, request: text, "ready"),
     "coroutine function": lambda request: async_value("ready"),
-    "function of nothing but names": lambda *args, **offers: "ready",
+    "function of any arguments": lambda *args, **kwargs: "ready",
     "function that returns a function": lambda request: lambda request: "ready",
-    "function that returns a promise of a promise": lambda request: async_value(lambda request: async_value("ready")),
+    "function that returns nested awaitables": lambda request: async_value(lambda request: async_value("ready")),
     "function that returns a model": lambda request: ChatCompletion.model_validate(chat_json()),
     "function that returns a list": lambda request: ["ready"],
 }
-for each in HTTP_LIBS:
-    answer = functools.partial(each.Response, 200, json=chat_json())
-    RESPONSE_FORMS[f"function that returns an {each.__name__} response"] = lambda request, answer=answer: answer()
 
 
-@pytest.mark.parametrize("name", RESPONSE_FORMS)
-def test_response_forms_answer_sync_and_async_calls(create, name):
-    create.response = RESPONSE_FORMS[name]
-    assert create.response is RESPONSE_FORMS[name]
-    assert [run_with_client(client_kind, complete_with) for client_kind in ("sync", "async", "sync", "async")] == [
-        "ready"
-    ] * 4
+async def complete_without_retries(client):
+    """Return the text that chat answers, without a retry after an error."""
+    return await complete_with(client.with_options(max_retries=0))
+
+
+def assert_ready_for_both_clients(create):
+    """Assert that calls of synchronous and asynchronous clients in turn get the text "ready"."""
+    for client_kind in ("sync", "async", "sync", "async"):
+        assert run_with_client(client_kind, complete_with) == "ready"
+
+
+@pytest.mark.parametrize("response", READY_FORMS.values(), ids=READY_FORMS)
+def test_response_forms_answer_sync_and_async_calls(create, response):
+    create.response = response
+    assert create.response is response
+    assert_ready_for_both_clients(create)
+
+
+def test_http_response_answers_sync_and_async_calls(create, http_lib):
+    create.response = response = http_lib.Response(200, json=chat_json())
+    assert create.response is response
+    assert_ready_for_both_clients(create)
+
+
+def test_callable_may_return_an_http_response(create, http_lib):
+    create.response = lambda request: http_lib.Response(200, json=chat_json())
+    assert_ready_for_both_clients(create)
+
+
+# ---- complete responses ----------------------------------------------------------------------------------------------
 
 
 def test_response_with_an_unread_body_is_answered(create, http_lib, client_kind):
@@ -13513,44 +14178,143 @@ def test_response_with_an_unread_body_is_answered(create, http_lib, client_kind)
     assert run_with_client(client_kind, complete_with) == "ready"
 
 
+def test_response_with_an_iterator_as_body_serves_one_call(create, http_lib):
+    create.response = http_lib.Response(200, content=iter([json.dumps(chat_json()).encode()]))
+    assert complete("Hi") == "ready"
+    with pytest.raises(TypeError, match=r"create\.response has an iterator as content that an earlier call has read"):
+        complete("Hi")
+
+
 def test_response_keeps_its_status_and_headers(create, client, http_lib):
     create.response = http_lib.Response(202, json=chat_json(), headers={"x-request-id": "req_mine", "x-own": "yes"})
     for _ in range(2):
         raw = client.chat.completions.with_raw_response.create(**CHAT_REQUEST)
-        assert (raw.status_code, raw.headers["x-own"], raw.request_id) == (202, "yes", "req_mine")
+        assert raw.status_code == 202
+        assert raw.headers["x-own"] == "yes"
+        assert raw.request_id == "req_mine"
         assert raw.parse().choices[0].message.content == "ready"
 
 
-def test_compressed_responses_are_decoded_and_get_unique_request_ids(openai_mock, client):
-    body = gzip.compress(b'{"object": "list", "data": []}')
-    openai_mock.models.list.response = httpx.Response(200, content=body, headers={"content-encoding": "gzip"})
-    first, second = (client.models.with_raw_response.list() for _ in range(2))
-    assert first.parse().data == []
-    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+def test_response_gets_the_headers_that_it_does_not_set(openai_mock, create):
+    create.response = httpx.Response(200, content=b"{}", headers={"openai-version": "mine"})
+    headers = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST).headers
+    assert headers["openai-version"] == "mine"
+    assert headers["openai-organization"] == "org-mock"
+    assert headers["x-ratelimit-limit-requests"] == "10000"
+    assert "content-type" not in headers
 
 
-def test_text_is_accepted_by_endpoints_that_return_text(openai_mock, client):
-    audio, sound = client.audio, {"file": b"x", "model": "whisper-1"}
-    for name, call in [
-        ("responses.create", lambda: client.responses.create(**INPUT_REQUEST).output_text),
-        ("completions.create", lambda: client.completions.create(model="m", prompt="x").choices[0].text),
-        ("audio.transcriptions.create", lambda: audio.transcriptions.create(**sound).text),
-        ("audio.transcriptions.create", lambda: audio.transcriptions.create(**sound, response_format="text").strip()),
-        ("audio.translations.create", lambda: audio.translations.create(**sound).text),
-        ("files.content", lambda: client.files.content("file-1").text),
-    ]:
-        lookup(openai_mock, name).response = "Hallo 世界"
-        assert call() == "Hallo 世界"
+def test_response_keeps_its_reason_phrase(openai_mock, create):
+    create.response = httpx.Response(200, json=chat_json(), extensions={"reason_phrase": b"Fine", "trace": print})
+    response = sent(openai_mock, CHAT_CREATE, CHAT_REQUEST)
+    assert response.reason_phrase == "Fine"
+    assert response.extensions == {"reason_phrase": b"Fine"}
 
 
-def test_bytes_and_empty_partials_are_accepted_by_binary_endpoints(openai_mock, client):
-    for data in (b"\x00\r\n\xff", b""):
-        openai_mock.files.content.response = data
-        assert client.files.content("file-1").read() == data
+def test_compressed_responses_are_decoded(openai_mock, client):
+    body = b'{"object": "list", "data": []}'
+    compressed_headers = {"content-encoding": "gzip"}
+    openai_mock.models.list.response = httpx.Response(200, content=gzip.compress(body), headers=compressed_headers)
+    raw = client.models.with_raw_response.list()
+    assert raw.parse().data == []
+    assert "content-encoding" not in raw.headers
+    assert raw.headers["content-length"] == str(len(body))
+
+
+def test_each_call_of_a_response_gets_a_new_request_id(openai_mock, client):
+    openai_mock.models.list.response = httpx.Response(200, json={"object": "list", "data": []})
+    first = client.models.with_raw_response.list()
+    second = client.models.with_raw_response.list()
+    assert first.request_id != second.request_id
+
+
+def test_object_in_a_response_to_a_create_is_stored(openai_mock, client):
+    openai_mock.files.create.response = httpx.Response(200, json=file_json("file-9"))
+    add_file(client)
+    assert client.files.retrieve("file-9").filename == "a.txt"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(300, json=file_json("file-9")),
+        httpx.Response(200, content=b"not JSON"),
+        httpx.Response(200, json=[file_json("file-9")]),
+        httpx.Response(200, json={"object": "file"}),
+    ],
+    ids=["redirect", "invalid JSON", "list", "object without an ID"],
+)
+def test_other_responses_to_a_create_are_not_stored(openai_mock, response):
+    openai_mock.files.create.response = response
+    sent(openai_mock, "files.create", {})
+    assert list(openai_mock.state["files"]) == []
+
+
+# ---- texts, bytes and partials ---------------------------------------------------------------------------------------
+
+
+TEXT_CALLS = {
+    "responses.create": lambda client: client.responses.create(**INPUT_REQUEST).output_text,
+    "completions.create": lambda client: client.completions.create(model="m", prompt="x").choices[0].text,
+    "audio.transcriptions.create": lambda client: client.audio.transcriptions.create(file=b"x", model="m").text,
+    "audio.translations.create": lambda client: client.audio.translations.create(file=b"x", model="m").text,
+    "files.content": lambda client: client.files.content("file-1").text,
+}
+
+
+@pytest.mark.parametrize("name", TEXT_CALLS)
+def test_text_is_accepted_by_endpoints_that_return_text(openai_mock, client, name):
+    lookup(openai_mock, name).response = "Hallo 世界"
+    assert TEXT_CALLS[name](client) == "Hallo 世界"
+
+
+def test_text_is_the_body_of_a_transcription_as_text(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = "Hallo 世界"
+    raw = client.audio.transcriptions.with_raw_response.create(file=b"x", model="m", response_format="text")
+    assert raw.parse().strip() == "Hallo 世界"
+    assert raw.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("data", [b"\x00\r\n\xff", b"", bytearray(b"ab")])
+def test_bytes_are_accepted_by_binary_endpoints(openai_mock, client, data):
+    openai_mock.files.content.response = data
+    assert client.files.content("file-1").read() == data
+
+
+def test_model_is_the_json_content_of_a_file(openai_mock, client):
+    openai_mock.files.content.response = ADA
+    assert client.files.content("file-1").read() == b'{"name":"Ada","age":36,"tags":["a b","\xc3\xbc"]}'
+
+
+def test_empty_partial_is_accepted_by_a_binary_endpoint(openai_mock, client):
     openai_mock.files.content.response = {}
     assert client.files.content("file-1").read()
-    openai_mock.files.list.response = {}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"data": []},
+        {"has_more": False},
+        {"object": "list"},
+        {"first_id": "file-1"},
+        {"last_id": "file-1"},
+    ],
+    ids=str,
+)
+def test_partial_page_answers_a_list(openai_mock, client, page):
+    openai_mock.files.list.response = page
     assert client.files.list().data == []
+
+
+@requires("admin.organization.roles.list")
+def test_partial_page_with_a_cursor_answers_a_list(openai_mock, client):
+    openai_mock.admin.organization.roles.list.response = {"next": None}
+    assert client.admin.organization.roles.list().data == []
+
+
+# ---- exceptions ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("as_class", [False, True])
@@ -13563,66 +14327,116 @@ def test_bytes_and_empty_partials_are_accepted_by_binary_endpoints(openai_mock, 
         ("ConnectTimeout", openai.APITimeoutError),
     ],
 )
-def test_http_library_exceptions_are_network_faults(openai_mock, create, name, raised, as_class, client_kind):
-    for family in HTTP_LIBS:
-        exception = getattr(family, name)
-        create.response = exception if as_class else exception("gone")
-        with pytest.raises(raised) as caught:
-            run_with_client(client_kind, chat_without_retries)
-        assert type(caught.value) is raised
-        cause = caught.value.__cause__
-        assert isinstance(cause, getattr(HTTP_LIB, name))
-        assert cause.request.url.path == "/v1/chat/completions"
-        assert as_class or str(cause) == "gone"
-    assert [request.status for request in openai_mock.requests] == [None] * len(HTTP_LIBS)
+def test_http_library_exceptions_are_network_faults(openai_mock, create, http_lib, name, raised, as_class, client_kind):
+    exception = getattr(http_lib, name)
+    create.response = exception if as_class else exception("gone")
+    with pytest.raises(raised) as caught:
+        run_with_client(client_kind, complete_without_retries)
+    assert type(caught.value) is raised
+    cause = caught.value.__cause__
+    assert isinstance(cause, getattr(HTTP_LIB, name))
+    assert cause.request.url.path == "/v1/chat/completions"
+    assert as_class or str(cause) == "gone"
+    assert [request.status for request in openai_mock.requests] == [None]
 
 
-async def chat_without_retries(client):
-    """A chat completion with no second try."""
-    return await complete_with(client.with_options(max_retries=0))
+@pytest.mark.parametrize("exception_class", [openai.APITimeoutError, openai.APIConnectionError])
+def test_connection_errors_of_the_sdk_are_raised_unchanged(create, exception_class):
+    create.response = exception_class(request=HTTP_LIB.Request("POST", BASE_URL))
+    with pytest.raises(exception_class) as raised:
+        run_with_client("sync", complete_without_retries)
+    assert type(raised.value) is exception_class
 
 
-def test_sdk_exceptions_are_raised_unchanged(create):
+def test_status_error_of_the_sdk_is_raised_with_its_response(create):
     request = HTTP_LIB.Request("POST", BASE_URL)
     error_response = HTTP_LIB.Response(404, json={"error": {"message": "gone"}}, request=request)
-    not_found = openai.NotFoundError("gone", response=error_response, body=None)
-    for exception in (openai.APITimeoutError(request=request), openai.APIConnectionError(request=request), not_found):
-        create.response = exception
-        with pytest.raises(type(exception)) as raised:
-            run_with_client("sync", chat_without_retries)
-        assert type(raised.value) is type(exception)
+    create.response = openai.NotFoundError("gone", response=error_response, body=None)
+    with pytest.raises(openai.NotFoundError, match="gone") as raised:
+        run_with_client("sync", complete_without_retries)
+    assert raised.value.body == {"message": "gone"}
 
 
-def test_callables_may_return_exceptions_and_raise_network_faults(create):
-    def raises(request):
-        raise httpx.ConnectError("gone")
+def raise_connect_error(request):
+    """Raise a network fault, as a callable that a test sets."""
+    raise httpx.ConnectError("gone")
 
-    for response in (raises, lambda request: httpx.ConnectError("gone"), lambda request: httpx.ConnectError):
-        create.response = response
-        with pytest.raises(openai.APIConnectionError, match="Connection error"):
-            run_with_client("sync", chat_without_retries)
+
+@pytest.mark.parametrize(
+    "response",
+    [raise_connect_error, lambda request: httpx.ConnectError("gone"), lambda request: httpx.ConnectError],
+    ids=["raises", "returns an exception", "returns a class"],
+)
+def test_callables_may_return_exceptions_and_raise_network_faults(create, response):
+    create.response = response
+    with pytest.raises(openai.APIConnectionError, match="Connection error"):
+        run_with_client("sync", complete_without_retries)
+
+
+# ---- callables -------------------------------------------------------------------------------------------------------
 
 
 async def test_callables_get_the_parameters_they_declare(openai_mock, either_client):
-    endpoint, received = openai_mock.files.retrieve, {}
+    received = {}
 
     async def retrieve(request, file_id, state_store, route):
         received.update(request=request, file_id=file_id, state_store=state_store, route=route)
         return {"filename": f"{route.call_count}.txt"}
 
+    endpoint = openai_mock.files.retrieve
     endpoint.response = retrieve
-    assert [(await awaited(either_client.files.retrieve("file-7"))).filename for _ in range(2)] == ["0.txt", "1.txt"]
+    first = await awaited(either_client.files.retrieve("file-7"))
+    second = await awaited(either_client.files.retrieve("file-7"))
+    assert first.filename == "0.txt"
+    assert second.filename == "1.txt"
     assert isinstance(received.pop("request"), httpx.Request)
     assert received == {"file_id": "file-7", "state_store": openai_mock.state, "route": endpoint.route}
     assert endpoint.state_store is openai_mock.state
 
 
-def test_callables_get_the_effective_conversation(openai_mock, create, client):
-    def count(request, conversation):
-        return f"{len(conversation)} items, last {conversation[-1]['content']}"
+def test_callables_get_body_and_tools_by_name(create):
+    create.response = lambda request, body, tools: f"{body['model']}: {tools[0]['function']['name']}"
+    assert complete("Hi", tools=[CHAT_TOOL]) == "m: get_weather"
 
-    openai_mock.responses.create.response = create.response = count
-    assert complete("Hi").startswith("1 items")
+
+def test_callables_get_an_empty_list_if_the_request_has_no_tools(create):
+    create.response = lambda request, tools: f"{tools}"
+    assert complete("Hi") == "[]"
+
+
+def test_callables_get_all_arguments_as_keyword_arguments(openai_mock, client):
+    received = {}
+    openai_mock.files.retrieve.response = lambda request, **kwargs: received.update(kwargs) or {}
+    client.files.retrieve("file-7")
+    assert received.keys() == {"body", "tools", "state_store", "route", "file_id"}
+
+
+def test_callables_cannot_change_the_request(openai_mock, client):
+    def clear(request, body, tools):
+        body.clear()
+        tools.clear()
+        return "done"
+
+    openai_mock.responses.create.response = clear
+    response = client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL])
+    assert response.output_text == "done"
+    assert response.model == "gpt-4o"
+    assert response.tools[0].name == "get_weather"
+    assert openai_mock.requests[0]["tools"] == [RESPONSES_TOOL]
+
+
+def count_items(request, conversation):
+    """Return the number of items that a callable gets, and the last one."""
+    return f"{len(conversation)} items, last {conversation[-1]['content']}"
+
+
+def test_callables_get_the_messages_of_a_chat(create):
+    create.response = count_items
+    assert complete("Hi") == "1 items, last Hi"
+
+
+def test_callables_get_the_effective_conversation(openai_mock, client):
+    openai_mock.responses.create.response = count_items
     first = client.responses.create(model="m", input="one")
     second = client.responses.create(model="m", input="two", previous_response_id=first.id)
     assert first.output_text.startswith("1 items")
@@ -13630,7 +14444,22 @@ def test_callables_get_the_effective_conversation(openai_mock, create, client):
 
 
 @pytest.mark.parametrize(
-    "response, mistake, words",
+    "name, body, content",
+    [
+        ("embeddings.create", {"input": "Hi"}, "Hi"),
+        ("completions.create", {"prompt": "Once"}, "Once"),
+        ("embeddings.create", {}, ""),
+    ],
+)
+def test_callables_get_the_input_or_prompt_as_a_conversation(openai_mock, name, body, content):
+    received = []
+    lookup(openai_mock, name).response = lambda request, conversation: received.extend(conversation) or {}
+    sent(openai_mock, name, {"model": "m"} | body)
+    assert received == [{"role": "user", "content": content}]
+
+
+@pytest.mark.parametrize(
+    "response, mistake, message",
     [
         (lambda request: 1 / 0, ZeroDivisionError, "division by zero"),
         (lambda request: object(), TypeError, r"chat\.completions\.create\.response cannot be <object"),
@@ -13639,10 +14468,11 @@ def test_callables_get_the_effective_conversation(openai_mock, create, client):
         (lambda request, file_id: "x", TypeError, "file_id"),
         (lambda request: async_value(5), TypeError, "cannot be 5"),
     ],
+    ids=["raises", "object", "None", "misspelled field", "unknown parameter", "awaitable of an int"],
 )
-def test_mistakes_in_callables_raise_without_retries(openai_mock, create, response, mistake, words, client_kind):
+def test_mistakes_in_callables_raise_without_retries(openai_mock, create, response, mistake, message, client_kind):
     create.response = response
-    with pytest.raises(mistake, match=words):
+    with pytest.raises(mistake, match=message):
         run_with_client(client_kind, complete_with)
     assert [request.attempt for request in openai_mock.requests] == [0]
     assert create.route.call_count == 1
@@ -13650,91 +14480,173 @@ def test_mistakes_in_callables_raise_without_retries(openai_mock, create, respon
 
 def test_magic_mock_without_return_value_is_rejected(create):
     create.response = unittest.mock.MagicMock()
-    with pytest.raises(TypeError, match="give the mock a return_value"):
+    with pytest.raises(TypeError, match=r"create\.response returned <MagicMock .*; give the mock a return_value"):
         complete("Hi")
+
+
+def test_magic_mock_returns_its_value(create):
     create.response = unittest.mock.MagicMock(return_value="Hi")
     assert complete("Hi") == "Hi"
 
 
+def test_pace_applies_to_the_value_that_a_callable_returns(create):
+    create.response = streamed(lambda request: "Hello", chunk=2)
+    assert streamed_contents() == ["He", "ll", "o"]
+
+
+def test_pace_of_the_returned_value_overrides_the_outer_pace(create):
+    create.response = streamed(lambda request: streamed("Hello", chunk=3), chunk=2)
+    assert streamed_contents() == ["Hel", "lo"]
+
+
+# ---- values that are not accepted ------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    "name, value, words",
+    "name, value, message",
     [
         (
             CHAT_CREATE,
             {"content": "Hi"},
             r"ChatCompletion has none of these fields; set choices\[0\]\.message\.content instead",
         ),
-        (CHAT_CREATE, {"city": "Tokyo"}, r"as JSON, set as_json"),
+        (CHAT_CREATE, {"city": "Tokyo"}, r"to make the model output it as JSON, set as_json\(\.\.\.\)$"),
         ("responses.create", {"arguments": "{}"}, r"; set output\[0\]\.arguments instead"),
         ("files.retrieve", {"foo": 1}, "but FileObject has none of these fields$"),
         (CHAT_CREATE, error, r"call it: error\(\.\.\.\)"),
+        (CHAT_CREATE, streamed, r"call it: streamed\(\.\.\.\)"),
+        (CHAT_CREATE, openai_responses.mock, r"call it: mock\(\.\.\.\)"),
+        (CHAT_CREATE, openai_responses.webhook, r"call it: webhook\(\.\.\.\)"),
         (CHAT_CREATE, Person, r"set an instance of it: Person\(\.\.\.\)"),
         (CHAT_CREATE, (tool_call("a"), tool_call("b")), r"cannot be a tuple.*\+ for the parts"),
+        ("files.content", {"data": 1}, r"files\.content\.response is {'data': 1}, but takes bytes or {}$"),
+        ("responses.delete", {"data": 1}, "but takes only {}$"),
+        ("files.list", {"filename": "a"}, r"but takes a page: {'data': \[\.\.\.\]}"),
     ],
 )
-def test_misplaced_values_raise_with_a_suggestion(openai_mock, name, value, words):
-    with pytest.raises((TypeError, ValueError), match=words):
+def test_misplaced_values_raise_with_a_suggestion(openai_mock, name, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
         lookup(openai_mock, name).response = value
+    assert lookup(openai_mock, name).response is None
 
 
-def test_callables_get_body_and_tools_by_name(create):
-    create.response = lambda request, body, tools: f"{body['model']}: {tools[0]['function']['name']}"
-    assert complete("Hi", tools=[CHAT_TOOL]) == "m: get_weather"
+@pytest.mark.parametrize(
+    "name, value, mistake, message",
+    [
+        (CHAT_CREATE, b"x", TypeError, "cannot be bytes: this call does not answer with a file"),
+        (CHAT_CREATE, ["fine", {"choises": []}], ValueError, "^step 1: .*choises"),
+        (CHAT_CREATE, streamed({"choises": []}), ValueError, "choises"),
+        ("files.create", "text", TypeError, "does not answer with text"),
+        ("files.create", tool_call("f"), TypeError, r"cannot be Turn\(.*does not answer with model output"),
+        ("embeddings.create", refusal(), TypeError, r"cannot be Turn\("),
+        ("files.list", [{"filename": "a"}], ValueError, r"^step 0: files\.list\.response is .*, but takes a page"),
+        ("files.create", KeyboardInterrupt, TypeError, "it would end the test run"),
+        ("files.create", SystemExit(), TypeError, "it would end the test run"),
+        (CHAT_CREATE, openai.RateLimitError, TypeError, r"use openai_responses\.error\(429\)"),
+        (CHAT_CREATE, lambda: "x", TypeError, "must take the request as its first parameter"),
+        (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request as its first parameter"),
+        (CHAT_CREATE, lambda *, request: "x", TypeError, "may also take body, conversation, tools, route, state_store"),
+        (CHAT_CREATE, [["a", "b"]], TypeError, r"create\.response\[0\] is the list \['a', 'b'\]; a step is one answer"),
+        (CHAT_CREATE, ["a", 5], TypeError, "^step 1: "),
+        ("completions.create", tool_call("f"), TypeError, "without tool calls, refusals or citations"),
+        (CHAT_CREATE, "Look: " + cited("page 7", file_id="file-1"), TypeError, "cites pages .*, but not files"),
+        (
+            "beta.threads.runs.create",
+            cited("it rains", url="https://example.com/rain"),
+            TypeError,
+            "messages of threads can cite only files",
+        ),
+    ],
+)
+def test_invalid_values_raise_on_assignment(openai_mock, name, value, mistake, message):
+    with pytest.raises(mistake, match=message):
+        lookup(openai_mock, name).response = value
+    assert lookup(openai_mock, name).response is None
 
 
-def test_errors_keep_headers_and_first_delay_slows_unstreamed_calls(create):
-    create.response = error(429, headers={"x-limit": "5", "retry-after-ms": "2"})
-    with pytest.raises(openai.RateLimitError) as raised:
-        run_with_client("sync", chat_without_retries)
-    assert (raised.value.response.headers["x-limit"], raised.value.response.headers["retry-after-ms"]) == ("5", "2")
-    create.response = streamed("slow", first_delay=0.05)
-    assert complete("Hi") == "slow"
-    assert create.requests[-1].response.status_code == 200
-    started = time.perf_counter()
-    assert complete("Hi") == "slow"
-    assert time.perf_counter() - started >= 0.05
+@pytest.mark.parametrize(
+    "name, accepted",
+    [
+        (CHAT_CREATE, "a dict, a model, a str, an httpx.Response"),
+        ("files.content", "a dict, a model, bytes, an httpx.Response"),
+        ("files.retrieve", "a dict, a model, an httpx.Response"),
+    ],
+)
+def test_error_for_an_unsupported_value_lists_the_accepted_types(openai_mock, name, accepted):
+    with pytest.raises(TypeError) as raised:
+        lookup(openai_mock, name).response = 5
+    assert str(raised.value) == (
+        f"{name}.response cannot be 5; it takes {accepted}, an exception, a callable, or a list of these"
+    )
 
 
-def test_choices_get_unique_tool_call_ids_and_refusals_count_tokens(openai_mock, create, client):
-    create.response = tool_call("f") + tool_call("g")
-    call_ids = [
-        call.id
-        for choice in client.chat.completions.create(**CHAT_REQUEST, n=3).choices
-        for call in choice.message.tool_calls
-    ]
-    assert len(set(call_ids)) == 6
-    openai_mock.responses.create.response = refusal("Never ever, not in my whole life.")
-    assert client.responses.create(**INPUT_REQUEST).usage.output_tokens == 9
+def test_none_is_rejected_and_keeps_the_response(create):
+    create.response = "mine"
+    with pytest.raises(TypeError, match=r"cannot be None.*del chat\.completions\.create\.response"):
+        create.response = None
+    assert create.response == "mine"
+    assert complete("Hi") == "mine"
 
 
-def test_ellipsis_returns_the_default_response(openai_mock, create, client):
+def test_stream_of_events_needs_a_streamed_request(create):
+    create.response = streamed(["[DONE]"])
+    with pytest.raises(TypeError, match="is a stream of events, but the request does not have stream=True"):
+        complete("Hi")
+
+
+# ---- defaults and lists ----------------------------------------------------------------------------------------------
+
+
+def test_ellipsis_in_a_list_returns_the_default_response(openai_mock, create, client):
     create.response = [error(429), ...]
     assert complete("Hi") == openai_responses._DEFAULT_TEXT
     openai_mock.files.create.response = [error(500), ...]
     assert client.files.retrieve(add_file(client)).filename == "a.txt"
+
+
+def test_callable_may_return_ellipsis(openai_mock, client):
     openai_mock.files.retrieve.response = lambda request, file_id: {"filename": "set"} if file_id == "file-1" else ...
     assert client.files.retrieve("file-1").filename == "set"
     with pytest.raises(openai.NotFoundError, match="No such File object: unknown-1"):
         client.files.retrieve(UNKNOWN_ID)
-    openai_mock.batches.create.response = ...
-    batch_params = {"endpoint": "/v1/embeddings", "completion_window": "24h"}
+
+
+@pytest.mark.parametrize("response", [..., [...]], ids=["ellipsis", "list"])
+def test_request_of_a_default_response_is_checked(openai_mock, client, response):
+    openai_mock.batches.create.response = response
     with pytest.raises(openai.APIStatusError, match="No such File object: unknown-1"):
-        client.batches.create(input_file_id=UNKNOWN_ID, **batch_params)
+        client.batches.create(input_file_id=UNKNOWN_ID, endpoint="/v1/embeddings", completion_window="24h")
 
 
-def test_list_is_one_response_per_attempt_and_raises_after_the_last(openai_mock, create):
+def test_list_is_one_response_per_attempt(openai_mock, create):
     create.response = ["one", error(429), {"choices": [{"message": {"content": "two"}}]}, lambda request: "three"]
     assert [complete("Hi") for _ in range(3)] == ["one", "two", "three"]
     attempts = [(request.attempt, request.status) for request in openai_mock.requests]
     assert attempts == [(0, 200), (0, 429), (1, 200), (0, 200)]
-    with pytest.raises(
-        AssertionError, match=r"chat\.completions\.create was called 5 times, but its \.response has 4 steps"
-    ):
+
+
+def test_call_after_the_last_step_of_a_list_raises(create):
+    create.response = ["one", "two"]
+    assert [complete("Hi") for _ in range(2)] == ["one", "two"]
+    message = r"chat\.completions\.create was called 3 times, but its \.response has 2 steps; add a step"
+    with pytest.raises(AssertionError, match=message):
         complete("Hi")
-    assert create.route.call_count == 5
+    assert create.route.call_count == 3
+
+
+def test_call_of_an_empty_list_raises(create):
     create.response = []
     with pytest.raises(AssertionError, match=r"was called once, but its \.response has 0 steps"):
         complete("Hi")
+
+
+def test_rejected_request_does_not_use_up_a_step_of_a_list(client):
+    with OpenAIMock(strict=True) as openai_mock:
+        openai_mock.responses.create.response = ["one"]
+        with pytest.raises(openai.APIStatusError) as raised:
+            client.responses.create(**INPUT_REQUEST, previous_response_id="resp_unknown")
+        assert raised.value.param == "previous_response_id"
+        assert client.responses.create(**INPUT_REQUEST).output_text == "one"
 
 
 def test_list_set_again_restarts_at_its_first_step(create):
@@ -13752,47 +14664,33 @@ def test_deleting_a_response_restores_the_default(create):
     del create.response
     assert create.response is None
     assert complete("Hi") == default
-    create.response = "mine"
-    with pytest.raises(TypeError, match=r"cannot be None.*del chat\.completions\.create\.response"):
-        create.response = None
-    assert create.response == "mine"
-    assert complete("Hi") == "mine"
 
 
-@pytest.mark.parametrize(
-    "name, value, mistake, words",
-    [
-        (CHAT_CREATE, 5, TypeError, r"cannot be 5; it takes"),
-        (CHAT_CREATE, b"x", TypeError, "cannot be bytes"),
-        (CHAT_CREATE, ["fine", {"choises": []}], ValueError, "choises"),
-        (CHAT_CREATE, streamed({"choises": []}), ValueError, "choises"),
-        ("files.create", "text", TypeError, "does not answer with text"),
-        ("files.create", tool_call("f"), TypeError, r"cannot be Turn\("),
-        ("files.content", {"data": 1}, ValueError, "files.content"),
-        ("embeddings.create", refusal(), TypeError, r"cannot be Turn\("),
-        (
-            "files.list",
-            [{"filename": "a"}],
-            ValueError,
-            r"step 0: files\.list\.response is {'filename': 'a'}, but takes a",
-        ),
-        ("files.list", {"filename": "a"}, ValueError, r"but takes a page: {'data': \[\.\.\.\]}"),
-        ("files.create", KeyboardInterrupt, TypeError, "it would end the test run"),
-        (CHAT_CREATE, openai.RateLimitError, TypeError, r"use openai_responses\.error\(429\)"),
-        (CHAT_CREATE, lambda: "x", TypeError, "must take the request as its first parameter"),
-        (CHAT_CREATE, lambda conversation: "x", TypeError, "must take the request as its first parameter"),
-        (CHAT_CREATE, [["a", "b"]], TypeError, "a step is one answer"),
-        (CHAT_CREATE, ["a", 5], TypeError, "step 1: "),
-        ("completions.create", tool_call("f"), TypeError, "without tool calls, refusals or citations"),
-        (CHAT_CREATE, TEXT_WITH_FILE, TypeError, "cites pages .*, but not files"),
-        ("beta.threads.runs.create", TEXT_WITH_URLS, TypeError, "messages of threads can cite only files"),
-        ("embeddings.create", tool_call("f"), TypeError, "does not answer with model output"),
-    ],
-)
-def test_invalid_values_raise_on_assignment(openai_mock, name, value, mistake, words):
-    with pytest.raises(mistake, match=words):
-        lookup(openai_mock, name).response = value
-    assert lookup(openai_mock, name).response is None
+# ---- model output ----------------------------------------------------------------------------------------------------
+
+
+def test_tool_call_ids_are_unique_across_choices(create, client):
+    create.response = tool_call("f") + tool_call("g")
+    call_ids = set()
+    for choice in client.chat.completions.create(**CHAT_REQUEST, n=3).choices:
+        call_ids.update(call.id for call in choice.message.tool_calls)
+    assert len(call_ids) == 6
+
+
+def test_refusal_counts_as_output_tokens(openai_mock, client):
+    openai_mock.responses.create.response = refusal("Never ever, not in my whole life.")
+    assert client.responses.create(**INPUT_REQUEST).usage.output_tokens == 9
+
+
+def test_first_delay_slows_unstreamed_calls(create):
+    create.response = streamed("slow", first_delay=0.02)
+    started = time.perf_counter()
+    assert complete("Hi") == "slow"
+    assert time.perf_counter() - started >= 0.02
+    assert create.requests[-1].response.status_code == 200
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -13815,50 +14713,77 @@ def test_errors_raise_the_matching_sdk_exception(openai_mock, create, status, ra
         run_with_client(client_kind, complete_with)
     exception = caught.value
     assert type(exception) is raised
-    assert (exception.status_code, exception.code, exception.type, exception.param) == (
-        status,
-        "a_code",
-        "a_type",
-        "a_param",
-    )
+    assert exception.status_code == status
+    assert exception.code == "a_code"
+    assert exception.type == "a_type"
+    assert exception.param == "a_param"
     assert exception.body == {"message": "It went wrong.", "type": "a_type", "param": "a_param", "code": "a_code"}
-    assert exception.request_id
     assert exception.request_id.startswith("req_")
-    assert [(record.attempt, record.status) for record in openai_mock.requests] == [
-        (attempt, status) for attempt in range(attempts)
-    ]
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 418, 422, 429, 500, 502, 599])
-def test_errors_have_a_default_message_and_type(create, status):
-    create.response = error(status)
-    with pytest.raises(openai.APIStatusError) as raised:
-        run_with_client("sync", chat_without_retries)
-    assert raised.value.body["message"]
-    assert raised.value.body["type"]
-    assert raised.value.code == {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status)
-
-
-@pytest.mark.parametrize("status", [200, 399, 600, -1])
-def test_error_rejects_a_status_outside_400_to_599(status):
-    with pytest.raises(ValueError, match=f"between 400 and 599, got {status}"):
-        error(status)
+    sent_attempts = [(record.attempt, record.status) for record in openai_mock.requests]
+    assert sent_attempts == [(attempt, status) for attempt in range(attempts)]
 
 
 @pytest.mark.parametrize(
-    "status, after, header", [(429, None, "1"), (500, None, "1"), (429, 0.01, "10"), (503, 2, "2000")]
+    "status, type, code, message",
+    [
+        (400, "invalid_request_error", None, "The request was invalid."),
+        (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+        (403, "invalid_request_error", None, "You are not allowed to do this."),
+        (404, "invalid_request_error", None, "The requested resource does not exist."),
+        (408, "server_error", None, "The request timed out."),
+        (409, "invalid_request_error", None, "The resource is being changed by another request."),
+        (418, "invalid_request_error", None, "The request was invalid."),
+        (422, "invalid_request_error", None, "The request could not be processed."),
+        (429, "requests", "rate_limit_exceeded", "Rate limit reached."),
+        (500, "server_error", None, "The server had an error while processing your request."),
+        (502, "server_error", None, "The server had an error while processing your request."),
+        (503, "server_error", None, "The engine is currently overloaded."),
+        (599, "server_error", None, "The server had an error while processing your request."),
+    ],
 )
-def test_errors_set_the_retry_after_header(status, after, header):
-    response = error(status, **({} if after is None else {"retry_after": after}))
-    assert response.headers["retry-after-ms"] == header
-    assert "retry-after-ms" not in error(400).headers
+def test_errors_have_a_default_message_type_and_code(create, status, type, code, message):
+    create.response = error(status)
+    with pytest.raises(openai.APIStatusError) as raised:
+        run_with_client("sync", complete_without_retries)
+    assert raised.value.status_code == status
+    assert raised.value.body == {"message": message, "type": type, "param": None, "code": code}
+
+
+@pytest.mark.parametrize("status", [200, 399, 600, -1, "404", None])
+def test_error_rejects_a_status_outside_400_to_599(status):
+    with pytest.raises(ValueError, match=f"between 400 and 599, got {status!r}"):
+        error(status)
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 599])
+def test_errors_that_the_sdk_retries_have_a_short_retry_after(status):
+    assert error(status).headers["retry-after-ms"] == "1"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 499])
+def test_errors_that_the_sdk_does_not_retry_have_no_retry_after(status):
+    assert "retry-after-ms" not in error(status, retry_after=1).headers
+
+
+@pytest.mark.parametrize("status, retry_after, header", [(429, 0.01, "10"), (503, 2, "2000"), (500, 0, "0")])
+def test_retry_after_is_sent_in_milliseconds(status, retry_after, header):
+    assert error(status, retry_after=retry_after).headers["retry-after-ms"] == header
+
+
+def test_errors_keep_their_headers(create):
+    create.response = error(429, headers={"x-limit": "5", "retry-after-ms": "2"})
+    with pytest.raises(openai.RateLimitError) as raised:
+        run_with_client("sync", complete_without_retries)
+    assert raised.value.response.headers["x-limit"] == "5"
+    assert raised.value.response.headers["retry-after-ms"] == "2"
 
 
 def test_timeout_raises_api_timeout_error(openai_mock, create, client_kind):
     create.response = timeout()
     with pytest.raises(openai.APITimeoutError) as raised:
-        run_with_client(client_kind, chat_without_retries)
+        run_with_client(client_kind, complete_without_retries)
     assert type(raised.value.__cause__) is HTTP_LIB.ReadTimeout
+    assert str(raised.value.__cause__) == "the mock timed out"
     assert [(request.attempt, request.status) for request in openai_mock.requests] == [(0, None)]
 
 
