@@ -1833,7 +1833,12 @@ def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit
 
 
 def _to_json(value: Any, place: str) -> Any:
-    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object."""
+    """Convert a value of an unknown type to JSON. Models become dicts. Raises `ValueError` for any other object.
+
+    Placeholders stay: a default can have fields that the SDK's model lacks.
+    """
+    if isinstance(value, (_NewId, _Timestamp)):
+        return value
     try:
         return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
     except (RecursionError, TypeError, ValueError):
@@ -2533,8 +2538,13 @@ def _check_params(call: _Call) -> None:
     for name in call.body:
         if not {name, f"{name}_"} & accepted.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
             _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, accepted)}", name, "unknown_parameter")
-    if "json" in call.request.headers.get("content-type", "json"):
+    if not _has_form(call):
         _check_param_types(call)
+
+
+def _has_form(call: _Call) -> bool:
+    """Return True if the body is a form, in which numbers and booleans are strings."""
+    return "json" not in call.request.headers.get("content-type", "json")
 
 
 def _check_param_types(call: _Call) -> None:
@@ -2545,7 +2555,7 @@ def _check_param_types(call: _Call) -> None:
         tp = accepted.get(name, accepted.get(f"{name}_"))
         if tp and (value is not None or name in required):
             lenient = bool(call.session) and name == "session" and not call.mock._strict
-            _check_type(name, value, tp, lenient)
+            _check_type(name, value, tp, lenient, _has_form(call))
 
 
 # ---- what the SDK declares: parameters and messages of clients -------------------------------------------------------
@@ -2862,16 +2872,36 @@ class _Flaw(NamedTuple):
         _reject(_FLAW_MESSAGES[self.code](self, param), param, self.code)
 
 
-def _check_type(name: str, value: Any, tp: Any, lenient: bool = False) -> None:
+def _check_type(name: str, value: Any, tp: Any, lenient: bool = False, in_form: bool = False) -> None:
     """Raise the 400 of a value that a parameter does not accept.
 
     lenient: accept literals that the installed SDK does not have, because the service may have added them since. The
         `type` of the value itself must still be a known one.
+    in_form: accept strings that stand for numbers and booleans.
     """
     for flaw in _type_flaws(tp, value, (name,)):
         is_new_literal = flaw.code == "invalid_value" and flaw.path != (name, "type")
-        if not (lenient and is_new_literal):
-            flaw.reject()
+        if lenient and is_new_literal:
+            continue
+        if in_form and _is_form_scalar(flaw):
+            continue
+        flaw.reject()
+
+
+def _is_form_scalar(flaw: _Flaw) -> bool:
+    """Return True if the value of a flaw is a string that stands for the expected number or boolean."""
+    if flaw.code != "invalid_type" or not isinstance(flaw.value, str):
+        return False
+    pattern = _FORM_SCALAR_PATTERNS.get(flaw.expected[0])
+    return pattern is not None and re.fullmatch(pattern, flaw.value) is not None
+
+
+# Regular expressions for the strings that stand for numbers and booleans in a form, by the name of the JSON type.
+_FORM_SCALAR_PATTERNS = {
+    "a boolean": "true|false|1|0",
+    "a decimal": r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?",
+    "an integer": r"[-+]?\d+(\.0*)?",
+}
 
 
 def _format_path(path: _Path) -> str:
@@ -3067,27 +3097,21 @@ def _wrong_type_flaw(tp: type, value: Any, path: _Path) -> _Flaw:
     return _Flaw(path, "invalid_type", value, (_JSON_TYPES[tp],))
 
 
-def _is_numeric(value: Any) -> bool:
-    """Return True for numbers, and for strings that are numbers, as in a form."""
-    if isinstance(value, str):
-        return re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", value) is not None
-    return isinstance(value, (int, float))
+def _is_number(value: Any) -> bool:
+    """Return True for numbers. To Python, booleans are numbers too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) or (_is_numeric(value) and float(value).is_integer())
-
-
-def _is_boolean(value: Any) -> bool:
-    """Return True for booleans, and for the numbers and strings that stand for booleans in a form."""
-    return value in (True, False, "true", "false", "1", "0")
+    """Return True for integers, and for decimals without a fraction."""
+    return _is_number(value) and (isinstance(value, int) or value.is_integer())
 
 
 _SCALAR_PREDICATES: Mapping[Any, Callable[[Any], bool]] = {
     str: lambda value: isinstance(value, str),
     int: _is_integer,
-    float: _is_numeric,
-    bool: _is_boolean,
+    float: _is_number,
+    bool: lambda value: isinstance(value, bool),
     bytes: lambda value: isinstance(value, (str, tuple, list)),  # in JSON a string, in a form with its name and type
     type(None): lambda value: value is None,
 }
@@ -5012,10 +5036,22 @@ def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
         return True
     actual = obj[field]
     for key in keys:
-        if isinstance(actual, (int, float)) and key in _COMPARISONS and re.fullmatch(r"-?\d+(\.\d+)?", value):
-            return _COMPARISONS[key](actual, float(value))
+        if isinstance(actual, (int, float)) and key in _COMPARISONS:
+            operand = _comparison_operand(key, value)
+            if operand is not None:
+                return _COMPARISONS[key](actual, operand)
         actual = actual.get(key) if isinstance(actual, dict) else None
     return actual == value or (actual is not None and _matches_value(value, actual))
+
+
+def _comparison_operand(comparison: str, text: str) -> float | list[float] | None:
+    """Return the number that a filter compares with, several separated by commas for `in` and `nin`, or None."""
+    compares_with_list = comparison in ("in", "nin")
+    numbers = text.split(",") if compares_with_list else [text]
+    if not all(re.fullmatch(r"-?\d+(\.\d+)?", number) for number in numbers):
+        return None
+    operands = [float(number) for number in numbers]
+    return operands if compares_with_list else operands[0]
 
 
 def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) -> int:
@@ -5622,9 +5658,10 @@ def _build_content_filter(source: str, content: Any, results: _JSON, *, blocked:
 
 
 def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
-    """Store a response with its input items, except with `store=False`, and add the items to its conversation.
+    """Store a response with its input items, except with `store=False`, and add its items to its conversation.
 
-    A response that runs in the background is reset to `queued`, unless the script sets its state.
+    A response that runs in the background is reset to `queued`, unless the script sets its state. Its items are added
+    when it is finished.
     """
     if call.body.get("store") is not False:
         _store_created(call, obj, script)
@@ -5633,20 +5670,30 @@ def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
         if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
             _run_in_background(call, obj)
-
-    conversation = _conversation_id(call)
-    if conversation:
-        for item in [*call.input_items, *obj["output"]]:
-            call.store["conversations.items"][conversation, item["id"]] = item
+            return
+    _add_to_conversation(call, call.store, obj["output"])
 
 
 def _run_in_background(call: _Call, obj: _JSON) -> None:
     """Reset a stored response to `queued`. The first retrieve sets it in progress, the second one finishes it."""
     initial_fields = _in_progress_fields(call)
     final_fields = {key: obj[key] for key in initial_fields}
+
+    def finish(store: StateStore, response: _JSON) -> _JSON:
+        _add_to_conversation(call, store, final_fields["output"])
+        return final_fields
+
     obj |= initial_fields
     obj["status"] = "queued"
-    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, final_fields)
+    _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, finish)
+
+
+def _add_to_conversation(call: _Call, store: StateStore, output: Iterable[_JSON]) -> None:
+    """Add the input items of a call and the output of its response to the conversation that the call names, if any."""
+    conversation = _conversation_id(call)
+    if conversation:
+        for item in [*call.input_items, *output]:
+            store["conversations.items"][conversation, item["id"]] = item
 
 
 def _in_progress_fields(call: _Call) -> _JSON:
@@ -7618,6 +7665,7 @@ def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
         action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": tool_calls}}
         return {"status": "requires_action", "required_action": action}
 
+    usage_change = {"usage": _run_usage(store, run, turn)}  # before the answer is one of the messages of the thread
     block = {"type": "refusal", "refusal": turn.refusal} if turn.refusal else _text_block_with_citations(turn)
     message = _add_message(
         store,
@@ -7625,7 +7673,6 @@ def _finish_run(store: StateStore, run: _JSON, turn: Turn) -> _JSON:
         {"role": "assistant", "content": [block], "run_id": run["id"], "assistant_id": run["assistant_id"]},
     )
 
-    usage_change = {"usage": _run_usage(store, run, turn)}
     usage = _with_set_fields(store, "beta.threads.runs", (run["thread_id"], run["id"]), usage_change)["usage"]
     details = {"type": "message_creation", "message_creation": {"message_id": message["id"]}}
     _add_run_step(store, run, details, usage=usage)
@@ -9562,7 +9609,8 @@ class _RealtimeSession(_AudioSession):
     Sessions of type "transcription" only differ in what follows a turn: they always transcribe it, and don't respond.
     """
 
-    client_events = "realtime.RealtimeClientEventParam"
+    # the first one's input also takes references to items; earlier releases of the SDK don't have it
+    client_events = "realtime.ResponseCreateEventWithReferencesParam realtime.RealtimeClientEventParam"
 
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
@@ -10120,12 +10168,22 @@ class _UtteranceSession(_AudioSession):
 
 
 def _utterance_answer_events(call: _Call, answer: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the transcript and the audio of the answer to an utterance."""
+    """Return the events with the transcript and the audio of the answer to an utterance.
+
+    The events are produced while they are sent, but the transcript of the session and the times of the utterance are
+    those of now: when the events are sent, the session may have handled later messages.
+    """
     session = call.session
     session.transcript.append({"role": "assistant", "content": answer["text"]})
-    for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
-        yield None, session.timed_event("session.output_transcript.delta", delta=piece)
-        yield None, session.timed_event("session.output_audio.delta", delta=audio)
+    transcript_delta = session.timed_event("session.output_transcript.delta")
+    audio_delta = session.timed_event("session.output_audio.delta")
+
+    def events() -> Iterator[_Event]:
+        for piece, audio in _audio_pieces(session, answer["text"], lambda text: _split_text(text, chunk)):
+            yield None, {**transcript_delta, "delta": piece}
+            yield None, {**audio_delta, "delta": audio}
+
+    return events()
 
 
 class _TranslationSession(_UtteranceSession):
@@ -10569,7 +10627,10 @@ def _derive_eval(call: _Call, obj: _JSON) -> _JSON:
 def _finish_eval_run(store: StateStore, run: _JSON) -> _JSON:
     """Return the changes that complete a run. All items pass, except those that the test set as errored or failed."""
     source = _get_dict(_get_dict(run, "data_source"), "source")
-    items = source.get("content") or store["files.content"].get(source.get("id"), b"").splitlines()
+    items = source.get("content")
+    if not items:
+        lines = _file_text(store, source.get("id")).splitlines()
+        items = [line for line in lines if line.strip()]
     total = len(items)
     unsuccessful = run["result_counts"]["errored"] + run["result_counts"]["failed"]
     derived_counts = {
@@ -10785,7 +10846,13 @@ def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
     _store_created(call, obj, script)
     id = obj["id"]
     version = obj["latest_version"]
-    _add_related_object(call.store, "skills.versions", (id,), {"skill_id": id, "version": version})
+    version_fields = {
+        "skill_id": id,
+        "version": version,
+        "name": obj["name"],
+        "description": obj["description"],
+    }
+    _add_related_object(call.store, "skills.versions", (id,), version_fields)
     call.store["skills.versions.content"][id, version] = _join_skill_files(call)
 
 
@@ -11077,6 +11144,7 @@ _extend_table(
     {
         "AdminAPIKey": "key_",
         "AdminAPIKeyCreateResponse": "key_",
+        "APIKey": "key_",
         "APIKeyCreateResponse": "key_",
         "AuditLogListResponse": "audit_log-",
         "Certificate": "cert_",
@@ -11166,8 +11234,9 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
             events = _batch_events(events)
         return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
-        size = pace.chunk or len(obj)
-        chunks = (obj[start : start + size] for start in range(0, len(obj), size))
+        length = max(len(obj), 1)  # an empty body is sent as one empty piece, so that the pace applies to it
+        size = pace.chunk or length
+        chunks = (obj[start : start + size] for start in range(0, length, size))
         return _stream_response(call, chunks, pace)
     if isinstance(obj, bytes):
         return _make_response(call, 200, obj, _binary_content_type(call))
@@ -13727,8 +13796,8 @@ class _SyncConnection:
         from websockets.uri import parse_uri
 
         self.server = server
-        self.protocol = ClientProtocol(parse_uri(uri))
-        self.messages = collections.deque[Any]()  # received, and not read yet
+        self.protocol = ClientProtocol(parse_uri(uri), max_size=settings.get("max_size", 2**20))
+        self.messages = collections.deque[bytes]()  # received, and not read yet
         self.request = self.protocol.connect()
         self.response = None
         self.request.headers.update(settings.get("additional_headers") or {})
@@ -13821,7 +13890,7 @@ class _SyncConnection:
         if not hasattr(event, "opcode"):
             self.response = event
         elif event.opcode < 8:
-            self.messages.append(event.data)
+            self.messages.append(bytes(event.data))
 
 
 # ======================================================================================================================
