@@ -2341,7 +2341,7 @@ def test_known_model_is_retrieved(client):
     assert client.models.retrieve("gpt-3.5-turbo-instruct").id == "gpt-3.5-turbo-instruct"
 
 
-def test_default_moderation_flags_nothing(client):
+def test_moderation_without_a_model_uses_the_latest(client):
     moderation = client.moderations.create(input="Hi")
     assert moderation.model == "omni-moderation-latest"
     assert moderation.results[0].categories.illicit is False
