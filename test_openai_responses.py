@@ -304,12 +304,6 @@ def complete(text, **options):
     return sdk().chat.completions.create(**{"model": "m", "messages": messages, **options}).choices[0].message.content
 
 
-def chat(client, full=False, **options):
-    """Return the first choice of a chat completion, or the whole completion."""
-    completion = client.chat.completions.create(**CHAT_REQUEST | options)
-    return completion if full else completion.choices[0]
-
-
 async def complete_with(client, **options):
     """Return the text that chat answers, with a client of either kind."""
     completion = await awaited(client.chat.completions.create(**CHAT_REQUEST | options))
@@ -320,19 +314,6 @@ async def stream_with(client):
     """Return the text of a streamed chat completion, with a client of either kind."""
     chunks = await collect(client.chat.completions.create(**CHAT_REQUEST, stream=True))
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-
-
-async def chat_plain(client, **options):
-    """Return a chat completion, with a client of either kind."""
-    return await awaited(client.chat.completions.create(**CHAT_REQUEST | options))
-
-
-async def chat_streamed(client, **options):
-    """Return the final completion of a chat stream, with a client of either kind."""
-    manager = client.chat.completions.stream(**CHAT_REQUEST | options, stream_options={"include_usage": True})
-    async with enter(manager) as events:
-        await collect(events)
-        return await awaited(events.get_final_completion())
 
 
 def plain_and_streamed(kind, response, endpoint, plain, streaming):
@@ -17262,7 +17243,7 @@ def test_tool_result_distinguishes_the_calls_of_a_tool_loop(openai_mock, create,
     for endpoint in (create, openai_mock.responses.create):
         endpoint.when("weather", tool_result=False).response = tool_call("get_weather")
         endpoint.when(*words, tool_result=True).response = "It is sunny."
-    call = chat(client).message
+    call = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
     result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"}
     assert complete("", messages=[*USER_MESSAGES, call, result]) == "It is sunny."
     first = client.responses.create(model="m", input="weather")
@@ -17574,7 +17555,7 @@ def test_environment_base_url_is_ignored_if_the_mock_has_a_base_url(monkeypatch)
     monkeypatch.setenv("OPENAI_BASE_URL", "https://environment.test/v1")
     own_mock = OpenAIMock(base_url="https://own.test/v1")
     with own_mock, pytest.raises(AssertionError, match=r"The mock only answers at https://own\.test/v1$"):
-        chat(new_client())
+        new_client().chat.completions.create(**CHAT_REQUEST)
 
 
 def test_invalid_environment_base_url_raises(monkeypatch):
