@@ -5512,7 +5512,7 @@ def test_deleted_chat_completion_is_not_found(create, client):
 def test_stored_completion_has_metadata_but_not_usage_details(client):
     created = client.chat.completions.create(**CHAT_REQUEST, store=True, metadata={"a": "b"})
     stored = client.chat.completions.retrieve(created.id)
-    assert created.to_dict()["metadata"] is None
+    assert created.to_dict().get("metadata") is None  # openai 2 has no such field
     assert stored.to_dict()["metadata"] == {"a": "b"}
     assert stored.usage.to_dict() == {"prompt_tokens": 8, "completion_tokens": 6, "total_tokens": 14}
 
