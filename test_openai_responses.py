@@ -8578,6 +8578,32 @@ def test_attachments_become_tool_resources_of_the_thread(client, thread):
 
 
 # ======================================================================================================================
+# HOSTED AGENTS AND CHATKIT
+# ======================================================================================================================
+
+
+def test_chatkit_session_is_cancelled(client):
+    session = client.beta.chatkit.sessions.create(user="u", workflow={"id": "wf_1"})
+    assert session.id.startswith("cksess_")
+    assert session.status == "active"
+    assert session.workflow.to_dict() == {
+        "id": "wf_1",
+        "state_variables": None,
+        "tracing": {"enabled": False},
+        "version": None,
+    }
+    assert client.beta.chatkit.sessions.cancel(session.id).status == "cancelled"
+
+
+@requires("beta.agents.automations.pause", "beta.agents.automations.resume")
+def test_paused_automation_can_be_resumed(openai_mock):
+    openai_mock.state["beta.agents.automations"]["automation-1"] = {"id": "automation-1"}
+    automations = lenient_client().beta.agents.automations
+    assert automations.pause("automation-1").status == "paused"
+    assert automations.resume("automation-1").status == "active"
+
+
+# ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================
 
