@@ -14122,39 +14122,37 @@ def test_sdk_retries_set_faults_without_delay(create, client_kind, caplog):
     assert [float(pause) for pause in pauses] == [0, 0, 0.001]
 
 
-ABANDONED_STREAMS = """
-    import gc, itertools, threading, httpx, openai
-    from openai_responses import AsyncEventStream, OpenAIMock
-
-    class Endless(AsyncEventStream):
-        async def agenerate(self):
-            while True:
-                yield {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
-
-    def generator():
-        return Endless().agenerate()
-
-    def content():
-        return httpx.Response(200, content=Endless())
-
-    for leave, answer in itertools.product(("close", "drop"), (generator, Endless, content)):
-        with OpenAIMock() as openai_mock:
-            openai_mock.chat.completions.create.response = answer()
-            stream = openai.OpenAI(api_key="k").chat.completions.create(model="m", messages=[], stream=True)
-            assert next(iter(stream)).id == "c"
-            if leave == "close":
-                stream.close()
-        if leave == "drop":
-            del stream
-        del openai_mock
-        gc.collect()
-        assert threading.enumerate() == [threading.main_thread()], (leave, answer)
-"""
-
-
 def test_abandoned_endless_stream_leaks_neither_threads_nor_loops():
-    done = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(ABANDONED_STREAMS), timeout=120)
-    assert done.stderr == ""
+    script = """
+        import gc, itertools, threading, httpx, openai
+        from openai_responses import AsyncEventStream, OpenAIMock
+
+        class Endless(AsyncEventStream):
+            async def agenerate(self):
+                while True:
+                    yield {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
+
+        def generator():
+            return Endless().agenerate()
+
+        def content():
+            return httpx.Response(200, content=Endless())
+
+        for ending, response in itertools.product(("close", "drop"), (generator, Endless, content)):
+            with OpenAIMock() as openai_mock:
+                openai_mock.chat.completions.create.response = response()
+                stream = openai.OpenAI(api_key="k").chat.completions.create(model="m", messages=[], stream=True)
+                assert next(iter(stream)).id == "c"
+                if ending == "close":
+                    stream.close()
+            if ending == "drop":
+                del stream
+            del openai_mock
+            gc.collect()
+            assert threading.enumerate() == [threading.main_thread()], (ending, response)
+    """
+    completed = python("-W", "error::ResourceWarning", "-c", textwrap.dedent(script), timeout=120)
+    assert completed.stderr == ""
 
 
 # ======================================================================================================================
