@@ -1,4 +1,4 @@
-"""What a developer waits for: a mocked call and a fresh process, as ratios to the same over a static transport.
+"""Measure what a developer waits for: a mocked call and a fresh process, as ratios to the same over a static transport.
 
     python docs/development/benchmark.py
 
@@ -185,7 +185,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 
 
 def run(code):
-    """What a fresh process printed."""
+    """Return what a fresh process printed."""
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT).stdout
 
@@ -280,7 +280,7 @@ def first_calls():
 
 
 def pytest_start():
-    """What the installed plugin adds to a run of one test that does not use it."""
+    """Return the time that the installed plugin adds to a run of one test that does not use it."""
     with tempfile.TemporaryDirectory() as folder:
         test = pathlib.Path(folder, "test_it.py")
         test.write_text("def test_it(): pass")

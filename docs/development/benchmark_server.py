@@ -1,4 +1,4 @@
-"""What a call to the server costs, beside `@copilotkit/aimock` (npm) and a bare Starlette app; and what it stands.
+"""Measure calls to the server next to `@copilotkit/aimock` (npm) and a bare Starlette app, and its limits.
 
     python docs/development/benchmark_server.py [folder that holds node_modules/@copilotkit/aimock]
 
@@ -179,7 +179,7 @@ def seconds_to_import():
 
 
 def start():
-    """How long each takes that a start is compared with: in turn, so that all are measured on the same machine."""
+    """Return the times that a start is compared with, measured in turn on the same machine."""
     with tempfile.TemporaryDirectory() as place:
         empty = pathlib.Path(place, "empty.py")
         empty.write_text(EMPTY + SERVE)

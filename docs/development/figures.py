@@ -11,7 +11,7 @@ import openai_responses as module
 
 
 def figures() -> str:
-    """What the README says of a release."""
+    """Return the figures of a release that the README names."""
     rows = [row for name, row in module._rows().items() if name in module._endpoint_names()]
     behaviors = [module._behavior_of(row.name) for row in rows if row.method != "WS"]
     kinds = Counter("WebSockets" if row.method == "WS" else "REST endpoints" for row in rows)

@@ -56,14 +56,14 @@ def order(row: module._Row) -> tuple[Any, ...]:
 
 
 def state_of(row: module._Row) -> str:
-    """What a call does with what is kept, and of which resource that is, if not of its own."""
+    """Return what a call does with stored objects, and the name of their resource unless it is its own."""
     shape = module._shape_of(row)
     own = shape.verb == "compute" or shape.resource == owner(row)
     return DOES[shape.verb] + ("" if own else f" `{shape.resource}`")
 
 
 def streams_of(row: module._Row) -> str:
-    """Whether a call answers with events."""
+    """Return True if a call answers with events."""
     behavior = module._behavior_of(row.name)
     return "always" if behavior.always_streams or row.method == "WS" else "yes" if behavior.events else ""
 
