@@ -12868,7 +12868,8 @@ def _patch_raises_exit(method: Any) -> Any:
         is_expected = method(context, exc_type, exc_value, traceback)
         if is_expected and exc_value is not None:
             for error in _leaf_exceptions(exc_value):
-                _remove_seen_mistake(error)
+                is_wrapped = isinstance(error, MockError) and error.__cause__ is not None
+                _remove_seen_mistake(error.__cause__ if is_wrapped else error)
         return is_expected
 
     return __exit__
