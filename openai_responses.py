@@ -12695,9 +12695,7 @@ class _Interceptor(Mocker):
         if cls.routers and not force:
             return
         _ImportHook.stop()
-        for owner, name, _ in (*_patches(), *_raises_patches(), *_loaded_patches()):
-            while _is_own_patch(vars(owner).get(name)):
-                setattr(owner, name, vars(owner)[name].__wrapped__)
+        _remove_patches([*_patches(), *_raises_patches(), *_loaded_patches()])
 
 
 if hasattr(os, "register_at_fork"):  # the lock may have been held by a thread that doesn't exist in the child
@@ -12815,6 +12813,13 @@ def _set_patch(owner: Any, name: str, patch: Callable[[Any], Any]) -> None:
     if patched is not original:
         _own_patch_codes.add(patched.__code__)
         setattr(owner, name, patched)
+
+
+def _remove_patches(patches: Iterable[_Patch]) -> None:
+    """Remove patches that are in place, and leave those that somebody else wrapped."""
+    for owner, name, _ in patches:
+        while _is_own_patch(vars(owner).get(name)):
+            setattr(owner, name, vars(owner)[name].__wrapped__)
 
 
 def _is_own_patch(function: Any) -> bool:
@@ -16793,7 +16798,7 @@ def _fixtures_module() -> types.ModuleType:
             raise
         finally:
             if not _Interceptor.routers:
-                _Interceptor.stop()
+                _remove_patches(_raises_patches())
         _raise_mistakes(_take_unreported_mistakes(list(_mocks_with_mistakes)))
         return result
 

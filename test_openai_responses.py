@@ -19901,6 +19901,20 @@ def test_full_trace_shows_the_frames_of_the_client(run_suite):
     assert "_base_client.py" in run_suite(with_helpers(suite), "--full-trace").stdout.str()
 
 
+def test_plugin_does_not_import_openai_for_tests_without_a_mock(run_suite):
+    suite = """
+        import sys
+
+        def test_first():
+            pass
+
+        def test_second():
+            assert "openai" not in sys.modules
+            assert "websockets" not in sys.modules
+    """
+    assert run_suite(suite, apart=True).parseoutcomes() == {"passed": 2}
+
+
 def test_mistakes_are_checked_without_pytest():
     code = """
         import openai, openai_responses
