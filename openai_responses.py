@@ -606,12 +606,12 @@ def _rows() -> Mapping[str, _Row]:
 def _sdk_source(resource: str) -> str:
     """Return the source code of a resource of the SDK, or "" if the SDK doesn't have it.
 
-    The file is read, because importing a resource is slow and the source code of most is only searched.
+    The file is read instead of imported, because importing is slow and most callers only search the text.
     """
     resource = re.sub(r"^beta\.chat\b", "chat", resource)  # one resource under two names
     path = f"resources/{resource.replace('.', '/')}"
     module_name = resource.rpartition(".")[2]
-    for filename in (f"{path}.py", f"{path}/{module_name}.py"):
+    for filename in (f"{path}.py", f"{path}/{module_name}.py"):  # a module, or one in a package of the same name
         with contextlib.suppress(OSError):
             return (pkgutil.get_data("openai", filename) or b"").decode()
     return ""
@@ -2586,10 +2586,11 @@ def _sdk_method(name: str) -> tuple[Any, tuple[str, ...]]:
     client = object.__new__(openai.OpenAI)  # `OpenAI()` would create an SSL context, which is slow
     method: Any = functools.reduce(getattr, name.split("."), client)
     function = method.__func__
-    variants = inspect.getclosurevars(function).nonlocals.get("variants")  # set by the SDK's decorator of overloads
+    # the required parameters of each overload, which the SDK's decorator keeps
+    variants = inspect.getclosurevars(function).nonlocals.get("variants")
     if variants:
-        first_variant = variants[0]
-        required = [name for name in first_variant if all(name in variant for variant in variants)]
+        first_variant, *other_variants = variants
+        required = [param for param in first_variant if all(param in variant for variant in other_variants)]
     else:
         required = []
         for parameter in inspect.signature(function).parameters.values():
@@ -3042,9 +3043,9 @@ def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
 
 @functools.cache
 def _identifying_keys(tp: Any) -> tuple[str, ...]:
-    """Return the keys that an object must have to be distinguished from others: its role, or else its type.
+    """Return the keys that tell which type of a union an object has: its role, or else its type.
 
-    If the type is optional, all required keys identify the object: an item reference is identified by its id.
+    If the type is optional, return all required keys: an item reference is recognized by its ID. Otherwise return none.
     """
     keys = _typed_dict_keys(tp)
     required = tuple(name for name, key in keys.items() if key.required)
@@ -4303,9 +4304,11 @@ class _Repeats:
 
 
 def _sample(parsed: Iterable[Any], repeats: _Repeats) -> str:
-    """Return a text for a parsed regular expression. Look-arounds, anchors and back references are ignored.
+    """Return a text that fits a regular expression, apart from its look-arounds, anchors and back references.
 
-    Raise `LookupError` for an operation without a sampler, or for a class without a known character.
+    parsed: the pairs of operation and argument that `_parse_pattern` returned.
+    repeats: how often the repeated pieces occur. It counts down, so each text needs a new one.
+    Raises `LookupError` for an operation without a sampler, or for a class without a known character.
     """
     return "".join(_REGEX_SAMPLERS[str(operation)](argument, repeats) for operation, argument in parsed)
 
@@ -5066,9 +5069,9 @@ def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) ->
 
 
 def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
-    """Build a page of objects, of the type that a list answers with."""
+    """Build a page of items, of the type that the list endpoint returns."""
     page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": has_more}
-    page |= _implied_by_page(page, {})
+    page |= _implied_by_page(page, {})  # `first_id` and `last_id`
     if "next" in page:
         page["next"] = items[-1].get("id", items[-1].get("path")) if has_more else None
     return page
@@ -7209,31 +7212,31 @@ def _chat_deltas(choice: _JSON, chunk: int | None) -> Iterator[tuple[_JSON, _JSO
     """
     message = choice["message"]
     logprobs = choice.get("logprobs")
-    no_text_fields: _JSON = {"logprobs": None}
-    text_fields: _JSON = {}
+    fields_without_text: _JSON = {"logprobs": None}
+    fields_with_text: _JSON = {}
     if _FILTER_KEY in choice:  # Azure's results are in the chunks with text, and empty in all others
-        no_text_fields[_FILTER_KEY] = {}
-        text_fields[_FILTER_KEY] = choice[_FILTER_KEY]
+        fields_without_text[_FILTER_KEY] = {}
+        fields_with_text[_FILTER_KEY] = choice[_FILTER_KEY]
 
     first_delta = _first_chat_delta(message)
     text_deltas = _chat_text_deltas(message, logprobs, chunk)
     call_deltas = _chat_call_deltas(message, chunk)
     if text_deltas:
-        yield first_delta, no_text_fields
+        yield first_delta, fields_without_text
     else:
         if len(message.get("tool_calls") or ()) == 1:  # the first delta begins the only tool call
             first_delta |= call_deltas.pop(0)
-        yield first_delta, no_text_fields | {"logprobs": logprobs}
+        yield first_delta, fields_without_text | {"logprobs": logprobs}
 
     for delta, delta_logprobs in text_deltas:
-        yield delta, {"logprobs": delta_logprobs} | text_fields
+        yield delta, {"logprobs": delta_logprobs} | fields_with_text
     for delta in _chat_audio_deltas(message.get("audio"), chunk):
-        yield delta, no_text_fields
+        yield delta, fields_without_text
     for delta in call_deltas:
-        yield delta, no_text_fields
+        yield delta, fields_without_text
     handled_keys = ("index", "message", "logprobs", _FILTER_KEY)
     final_fields = {key: value for key, value in choice.items() if key not in handled_keys}
-    yield {}, no_text_fields | final_fields
+    yield {}, fields_without_text | final_fields
 
 
 def _first_chat_delta(message: _JSON) -> _JSON:
@@ -7875,6 +7878,7 @@ def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[
 
 
 def _thread_message_events(message: _JSON, chunk: int | None) -> Iterator[_Event]:
+    """Yield the events of a message in a thread: its creation, its content in pieces, and its final status."""
     initial_message = message | {"status": "in_progress", "content": []}
     yield "thread.message.created", initial_message
     yield "thread.message.in_progress", initial_message
@@ -9042,7 +9046,7 @@ def _derive_images(call: _Call, obj: _JSON) -> _JSON:
 
     if model.startswith("gpt-image"):
         return {"data": data, **_image_settings_and_usage(call, len(data))}
-    return {"data": data, "size": None}
+    return {"data": data, "size": None}  # without `None`, the answer would repeat the `size` of the request
 
 
 def _image_settings_and_usage(call: _Call, count: int) -> _JSON:
@@ -9365,6 +9369,7 @@ def _answer_predicate(question: Mapping[str, Any]) -> _JSON:
 
 
 def _answer_choice(question: Mapping[str, Any]) -> _JSON:
+    """Return the answer to a multiple-choice question: its first choice, with certainty."""
     choices = [{"value": choice["value"]} for choice in question["choices"]]
     return {
         "choice": choices[0]["value"],
@@ -10724,7 +10729,7 @@ def _touch_container(call: _Call, id: Any = None) -> _JSON:
     """Using a container postpones its expiry, unless it is expired already.
 
     id: the ID of the container, by default the one in the path.
-    Returns the container. Raises the 404 of an unknown one.
+    Returns the container, also an expired one. Raises the 404 of an unknown container.
     """
     id = id or call.params["container_id"]
     container = _require_object(call, "containers", id, "container_id")
@@ -11104,7 +11109,7 @@ def _list_projects(call: _Call) -> Any:
     """Return a page of projects, without archived ones unless the query includes them."""
     query = call.query
     if query.get("include_archived") != "true":
-        query = {**query, "status": "active"}
+        query = {**query, "status": "active"}  # the fields of a query filter the list
     return _handle_list(call, query)
 
 
@@ -12125,9 +12130,9 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
 
 @functools.lru_cache(maxsize=256)
 def _strip_base(url: str, bases: tuple[str, ...]) -> tuple[str, str | None] | None:
-    """Return the path of a URL below the first base that matches, and the Azure deployment in the URL or `None`.
+    """Split a URL after the first base that matches. Return the rest, and the Azure deployment in the URL if any.
 
-    Return `None` if no base matches.
+    Return `None` instead of the pair if no base matches.
     """
     for base in bases:
         match = re.match(_base_pattern(base), url)
@@ -13568,9 +13573,10 @@ class _WebSocketServer:
         router._mock._add_mistake(error, f"WS {url.path}")
 
     async def _process_next(self, wait: _Wait) -> bool:
+        """Do the work of `process_next`, which also records a mistake of the test."""
         if self.inbox:
             message = self.inbox.popleft()
-            if self.session is None:
+            if self.session is None:  # the first message is the handshake
                 await self._open(message, wait)
             else:
                 await self.session.receive(message, wait)
@@ -16008,7 +16014,7 @@ class Mistake:
 
     @property
     def _place(self) -> str:
-        """The line of the application or the test that the exception passed last, such as ` (app.py:12)`."""
+        """The innermost line of the application or the test in the traceback, like ` (app.py:12)`, or "" if none."""
         place = ""
         traceback = self.error.__traceback__
         while traceback:
@@ -16206,14 +16212,14 @@ class OpenAIMock(_NoNewAttributes):
             openai_mock.reset()
             assert openai_mock.responses.create.response is None
 
-        Routes that you added to the router stay, and their call counts begin again at 0.
+        Routes that you added to the router stay, and their call counts begin again at 0. The `mistakes` stay, too.
         """
         for endpoint in self._endpoints.values():
             del endpoint.response
             endpoint._rules.clear()
-            endpoint.__dict__.pop("route", None)
+            endpoint.__dict__.pop("route", None)  # drop the cached route, with its calls and what it was mocked with
         self._request_log.clear()
-        self._key_mocks.clear()
+        self._key_mocks.clear()  # each API key begins with a new copy of this mock
         self.router.reset()
         self.state.data.clear()
 
