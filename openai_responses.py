@@ -12271,7 +12271,8 @@ class Router(respx.MockRouter):
                 self._entry_count = 0
                 super().stop(clear=clear, reset=reset, quiet=quiet)
         if quiet:
-            _take_unreported_mistakes([self._mock])  # the test fails with another exception
+            if not _pytest_session_count:  # else pytest's hook decides, because the test may expect the exception
+                _take_unreported_mistakes([self._mock])
             return
         self._mock._check_mistakes()
         if self._mock._asserts_all_used:
@@ -12412,14 +12413,20 @@ async def _await_route(handle_own_routes: Callable[[Any], Any], request: httpx.R
     try:
         return await _await_if_needed(handle_own_routes(request))
     except Exception as error:
-        raise _exception_of_side_effect(error) from None
+        if not isinstance(error.__cause__, SideEffectError):  # it comes from RESPX itself
+            raise
+        raise _exception_of_side_effect(error.__cause__) from None
 
 
-def _exception_of_side_effect(error: Exception) -> Exception:
-    """Return the exception of a route's side effect, as a `_SetFault` unless it is a bug or a network error."""
-    if _is_mistake(error) and not isinstance(error, _BUG_TYPES):
-        return _SetFault(error)
-    return error
+def _exception_of_side_effect(side_effect_error: SideEffectError) -> Exception:
+    """Return the exception of a route's side effect, as a `_SetFault` unless it is a bug or a network error.
+
+    RESPX raises a `SideEffectError` from the exception of a function, which may be a bug. One without a cause has an
+    exception that the test set.
+    """
+    error = side_effect_error.origin
+    may_be_bug = side_effect_error.__cause__ is not None and isinstance(error, _BUG_TYPES)
+    return _SetFault(error) if _is_mistake(error) and not may_be_bug else error
 
 
 def _is_mistake(error: BaseException) -> bool:
@@ -12471,7 +12478,7 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
         if inspect.isawaitable(result):
             result = await wait(result)
     except SideEffectError as error:
-        raise _exception_of_side_effect(error.origin) from None
+        raise _exception_of_side_effect(error) from None
     return result
 
 
@@ -12878,8 +12885,9 @@ def _patch_raises_exit(method: Any) -> Any:
         is_expected = method(context, exc_type, exc_value, traceback)
         if is_expected and exc_value is not None:
             for error in _leaf_exceptions(exc_value):
-                is_wrapped = isinstance(error, MockError) and error.__cause__ is not None
-                _remove_seen_mistake(error.__cause__ if is_wrapped else error)
+                # an asynchronous WebSocket raises a mistake as the cause of its own exception
+                is_wrapper = isinstance(error, MockError) or _package(type(error).__module__) == "websockets"
+                _remove_seen_mistake(error.__cause__ or error if is_wrapper else error)
         return is_expected
 
     return __exit__
@@ -12887,7 +12895,7 @@ def _patch_raises_exit(method: Any) -> Any:
 
 def _leaf_exceptions(error: BaseException) -> list[BaseException]:
     """Return the exceptions in a group, at every depth, or the exception itself."""
-    if not hasattr(error, "exceptions"):
+    if not isinstance(getattr(error, "exceptions", None), tuple):
         return [error]
     leaves = []
     for inner in error.exceptions:
@@ -16025,6 +16033,12 @@ class Mistake:
             traceback = traceback.tb_next
         return place
 
+    @property
+    def _reached_unittest(self) -> bool:
+        """True if a `TestCase` failed with the exception. Its cleanups, which may stop the mock, run after that."""
+        traceback = self.error.__traceback__
+        return traceback is not None and traceback.tb_frame.f_globals.get("__name__") == "unittest.case"
+
     def _is_like(self, other: Mistake) -> bool:
         """Return True for the same mistake, such as one in a retry of the request."""
         return type(self.error) is type(other.error) and self.request == other.request
@@ -16036,9 +16050,12 @@ _mocks_with_mistakes: list[OpenAIMock] = []
 
 def _take_unreported_mistakes(mocks: Sequence[OpenAIMock]) -> list[Mistake]:
     """Return the mistakes of some mocks that were not reported yet, and mark them as reported."""
-    unreported = [mistake for mock in mocks for mistake in mock.mistakes if not mistake._is_reported]
-    for mistake in unreported:
-        mistake._is_reported = True
+    unreported = []
+    for mock in mocks:
+        for mistake in mock.mistakes:
+            if not mistake._is_reported and not mistake._reached_unittest:
+                unreported.append(mistake)
+            mistake._is_reported = True
     _mocks_with_mistakes[:] = [mock for mock in _mocks_with_mistakes if not any(mock is other for other in mocks)]
     return unreported
 
@@ -16056,13 +16073,10 @@ def _raise_mistakes(mistakes: Sequence[Mistake]) -> None:
 
 
 def _remove_seen_mistake(error: BaseException) -> None:
-    """Remove a mistake that the test expected, and equal ones before it, from the mistakes of its mock."""
-    for mock in _mocks_with_mistakes:
-        for position, mistake in enumerate(mock.mistakes):
-            if mistake.error is error:
-                earlier = [other for other in mock.mistakes[:position] if not other._is_like(mistake)]
-                mock.mistakes[: position + 1] = earlier
-                return
+    """Remove a mistake that the test expected, and equal ones of other attempts, from the mistakes of their mocks."""
+    for mock in list(_mocks_with_mistakes):
+        for seen in [mistake for mistake in mock.mistakes if mistake.error is error]:
+            mock.mistakes[:] = [mistake for mistake in mock.mistakes if not mistake._is_like(seen)]
 
 
 class OpenAIMock(_NoNewAttributes):
@@ -16175,7 +16189,7 @@ class OpenAIMock(_NoNewAttributes):
         steps, or a bug in a callable. Network faults, HTTP errors and other exceptions that the test set are not
         mistakes. One that `pytest.raises` or `assertRaises` caught isn't in the list.
         """
-        return self._mistakes
+        return (self._parent_mock or self)._mistakes
 
     def _add_mistake(self, error: Exception, request: str) -> None:
         """Add an exception that the application may catch. A served mock keeps as many as it keeps requests."""
@@ -16789,9 +16803,11 @@ def _fixtures_module() -> types.ModuleType:
         if served_mock._asserts_all_used:
             served_mock.assert_all_used()
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(item: Any) -> Iterator[None]:
-        """Fail a test whose application caught a mistake in the test, with any mock that was active."""
+    def check_mistakes(item: Any, is_setup: bool = False) -> Iterator[None]:
+        """Fail a phase of a test in which the application caught a mistake in the test, with any mock.
+
+        A mistake in the setup fails the call of the test, which may still say that it was intended.
+        """
         for owner, name, patch in _raises_patches():  # also for a `MockTransport`, which needs no active mock
             _set_patch(owner, name, patch)
         try:
@@ -16805,14 +16821,28 @@ def _fixtures_module() -> types.ModuleType:
         finally:
             if not _Interceptor.routers:
                 _remove_patches(_raises_patches())
-        _raise_mistakes(_take_unreported_mistakes(list(_mocks_with_mistakes)))
+        if not is_setup:
+            _raise_mistakes(_take_unreported_mistakes(list(_mocks_with_mistakes)))
         return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(item: Any) -> Iterator[None]:
+        return (yield from check_mistakes(item, is_setup=True))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(item: Any) -> Iterator[None]:
+        return (yield from check_mistakes(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(item: Any) -> Iterator[None]:
+        return (yield from check_mistakes(item))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
         """Add the OpenAI requests and mistakes of a failed test to its report, and shorten its traceback."""
-        if call.excinfo and not item.config.getoption("fulltrace"):
-            _hide_client_frames(call.excinfo)
+        excinfo = next(iter(getattr(item, "_excinfo", None) or []), call.excinfo)  # a `TestCase` has its own
+        if excinfo and not item.config.getoption("fulltrace"):
+            _hide_client_frames(excinfo)
         report = yield
         if not report.failed:
             return report
@@ -16829,7 +16859,9 @@ def _fixtures_module() -> types.ModuleType:
     module.openai_mock = openai_mock
     module.openai_server = openai_server
     module._openai_mock_of_the_mark = _openai_mock_of_the_mark
+    module.pytest_runtest_setup = pytest_runtest_setup
     module.pytest_runtest_call = pytest_runtest_call
+    module.pytest_runtest_teardown = pytest_runtest_teardown
     module.pytest_runtest_makereport = pytest_runtest_makereport
     return module
 

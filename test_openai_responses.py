@@ -18452,7 +18452,10 @@ if HAS_UVICORN:
             environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
             script = str(ROOT / "docs" / "development" / "node.js")
             done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0 and done.stdout.count("passed: ") == 15, done.stdout + done.stderr
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.stdout.count("passed: ") == 15
+            assert len(openai_server.mock.mistakes) == 1
+            openai_server.mock.mistakes.clear()  # the script shows what a call too many gets
 
 
 # ======================================================================================================================
@@ -19857,9 +19860,48 @@ MISTAKES = """
         assert fallback(max_retries=0) == "fallback"
         assert openai_mock.mistakes == []
 
-    def test_passes_route_of_the_test(openai_mock):
-        openai_mock.router.post(url__regex=".*").mock(side_effect=RuntimeError("down"))
+    @pytest.mark.parametrize("side_effect", [RuntimeError("down"), KeyError("set"), down])
+    def test_passes_route_of_the_test(openai_mock, side_effect):
+        openai_mock.router.post(url__regex=".*").mock(side_effect=side_effect)
         assert fallback(max_retries=0) == "fallback"
+
+    def test_fails_bug_in_a_route_of_the_test(openai_mock):
+        openai_mock.router.post(url__regex=".*").mock(side_effect=bug)
+        assert fallback(max_retries=0) == "fallback"
+
+    def test_fails_expected_error_around_the_mock():
+        with pytest.raises(AppError), openai_responses.OpenAIMock(only_scripted=True):
+            wrapped()
+
+    def test_passes_expected_mistake_around_the_mock():
+        with pytest.raises(AssertionError, match="only_scripted"), openai_responses.OpenAIMock(only_scripted=True):
+            say()
+
+    def test_passes_first_of_equal_ones(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AssertionError) as raised:
+            say()
+        with pytest.raises(AssertionError, match="0 steps"):
+            try:
+                say()
+            except AssertionError as first:
+                fallback()
+                raise first
+
+    class NoGroup(Exception):
+        exceptions = None
+
+    def test_passes_exception_that_looks_like_a_group(openai_mock):
+        with pytest.raises(NoGroup):
+            raise NoGroup
+
+    class TestStarted(unittest.TestCase):
+        def setUp(self):
+            self.openai_mock = openai_responses.OpenAIMock(only_scripted=True).start()
+            self.addCleanup(self.openai_mock.stop)
+
+        def test_fails_once(self):
+            say()
 """
 
 
@@ -19873,10 +19915,10 @@ def test_mistake_that_the_application_caught_fails_the_test(mistakes_report):
     outcomes = {
         line.split("::", 1)[1].split(" ")[0]: line.split(" ")[0] for line in lines if re.match("PASSED|FAILED", line)
     }
-    assert len(outcomes) == 22
+    assert len(outcomes) == 30
     for name, outcome in outcomes.items():
         assert outcome == ("FAILED" if "test_fails" in name else "PASSED"), name
-    assert mistakes_report.parseoutcomes() == {"failed": 13, "passed": 9}  # no errors at teardown
+    assert mistakes_report.parseoutcomes() == {"failed": 16, "passed": 14}  # no errors at teardown
 
 
 def test_report_names_mistakes_once(mistakes_report):
