@@ -16773,7 +16773,7 @@ def _fixtures_module() -> types.ModuleType:
             request.getfixturevalue("httpx_mock")
         settings = {**_marker_settings(request), **decorator.settings}
         with _mock_for_test(settings) as openai_mock:
-            request.node.stash[_mock_stash_key()] = openai_mock
+            request.node.stash[_stash_key("mock")] = openai_mock
             decorator.fixture_mock = openai_mock
             yield openai_mock
         decorator.fixture_mock = None
@@ -16796,46 +16796,24 @@ def _fixtures_module() -> types.ModuleType:
         """
         settings = {"limits": {"keys": 0}, **_marker_settings(request)}
         served_mock = _mock_for_test(settings)
-        request.node.stash[_mock_stash_key()] = served_mock
+        request.node.stash[_stash_key("mock")] = served_mock
         with _serve_in_thread(served_mock) as server:
             yield server
         served_mock._check_mistakes()
         if served_mock._asserts_all_used:
             served_mock.assert_all_used()
 
-    def check_mistakes(item: Any, is_setup: bool = False) -> Iterator[None]:
-        """Fail a phase of a test in which the application caught a mistake in the test, with any mock.
-
-        A mistake in the setup fails the call of the test, which may still say that it was intended.
-        """
-        for owner, name, patch in _raises_patches():  # also for a `MockTransport`, which needs no active mock
-            _set_patch(owner, name, patch)
-        try:
-            result = yield
-        except BaseException as error:
-            mistakes = _take_unreported_mistakes(list(_mocks_with_mistakes))
-            item.stash[_mistakes_stash_key()] = [
-                other for other in mistakes if other.error not in (error, error.__cause__)
-            ]
-            raise
-        finally:
-            if not _Interceptor.routers:
-                _remove_patches(_raises_patches())
-        if not is_setup:
-            _raise_mistakes(_take_unreported_mistakes(list(_mocks_with_mistakes)))
-        return result
-
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(item: Any) -> Iterator[None]:
-        return (yield from check_mistakes(item, is_setup=True))
+        return (yield from _check_mistakes_of_phase(item, is_setup=True))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(item: Any) -> Iterator[None]:
-        return (yield from check_mistakes(item))
+        return (yield from _check_mistakes_of_phase(item))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(item: Any) -> Iterator[None]:
-        return (yield from check_mistakes(item))
+        return (yield from _check_mistakes_of_phase(item))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
@@ -16844,15 +16822,8 @@ def _fixtures_module() -> types.ModuleType:
         if excinfo and not item.config.getoption("fulltrace"):
             _hide_client_frames(excinfo)
         report = yield
-        if not report.failed:
-            return report
-        openai_mock = item.stash.get(_mock_stash_key(), None)
-        if openai_mock and openai_mock.requests:
-            lines = [_report_line(record) for record in openai_mock.requests]
-            report.sections.append(("OpenAI requests", "\n".join(lines)))
-        mistakes = item.stash.get(_mistakes_stash_key(), [])
-        if mistakes:
-            report.sections.append(("OpenAI mistakes that the application caught", "\n".join(map(str, mistakes))))
+        if report.failed:
+            _add_report_sections(item, report)
         return report
 
     module = types.ModuleType("openai_responses.fixtures")
@@ -16867,19 +16838,45 @@ def _fixtures_module() -> types.ModuleType:
 
 
 @functools.cache
-def _mock_stash_key() -> Any:
-    """Return the key under which pytest's stash of a test has the mock, for the report."""
+def _stash_key(name: str) -> Any:
+    """Return the key under which pytest's stash of a test has its `mock`, or the `mistakes` for its report."""
     import pytest
 
     return pytest.StashKey()
 
 
-@functools.cache
-def _mistakes_stash_key() -> Any:
-    """Return the key under which pytest's stash of a failed test has other mistakes than its exception."""
-    import pytest
+def _check_mistakes_of_phase(item: Any, is_setup: bool = False) -> Iterator[None]:
+    """Fail a phase of a test in which the application caught a mistake in the test, with any mock.
 
-    return pytest.StashKey()
+    A mistake in the setup fails the call of the test, which may still say that it was intended.
+    """
+    for owner, name, patch in _raises_patches():  # also for a `MockTransport`, which needs no active mock
+        _set_patch(owner, name, patch)
+    try:
+        result = yield
+    except BaseException as error:
+        mistakes = _take_unreported_mistakes(list(_mocks_with_mistakes))
+        item.stash[_stash_key("mistakes")] = [
+            other for other in mistakes if other.error not in (error, error.__cause__)
+        ]
+        raise
+    finally:
+        if not _Interceptor.routers:
+            _remove_patches(_raises_patches())
+    if not is_setup:
+        _raise_mistakes(_take_unreported_mistakes(list(_mocks_with_mistakes)))
+    return result
+
+
+def _add_report_sections(item: Any, report: Any) -> None:
+    """Add the OpenAI requests of a failed test, and the mistakes that its application caught, to the report."""
+    openai_mock = item.stash.get(_stash_key("mock"), None)
+    if openai_mock and openai_mock.requests:
+        lines = [_report_line(record) for record in openai_mock.requests]
+        report.sections.append(("OpenAI requests", "\n".join(lines)))
+    mistakes = item.stash.get(_stash_key("mistakes"), [])
+    if mistakes:
+        report.sections.append(("OpenAI mistakes that the application caught", "\n".join(map(str, mistakes))))
 
 
 def _hide_client_frames(excinfo: Any) -> None:
