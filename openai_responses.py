@@ -15068,9 +15068,10 @@ class StateStore(collections.UserDict):
 
     def _new_id(self, prefix: str) -> str:
         """Return the next ID, which depends on the earlier calls only. `_insert_object` skips IDs that a test used."""
-        counters = self._store_metadata.id_counters
-        counters[prefix] += 1
-        return f"{prefix}{counters[prefix]:024d}"
+        with self.lock:
+            counters = self._store_metadata.id_counters
+            counters[prefix] += 1
+            return f"{prefix}{counters[prefix]:024d}"
 
     def _children(self, resource: str, *parents: str) -> dict[Any, dict[str, Any]]:
         """Return the child objects of the parents by key, in order."""
