@@ -13567,8 +13567,45 @@ class _WebSocketServer:
 
     async def process_next(self, wait: _Wait) -> bool:
         """Handle the next message of the inbox or, if there is none, send the next event. Return False if it can't."""
+        if self.inbox:
+            await self.handle_message(wait)
+            return True
+        next_event = self.next_event()
+        if next_event is None:
+            return False
+        delay, event = next_event
+        if delay:
+            await wait(_sleep(delay))
+        self.send(event)
+        return True
+
+    async def handle_message(self, wait: _Wait) -> None:
+        """Remove the next message from the inbox and handle it. The first message is the handshake."""
+        message = self.inbox.popleft()
+        with self._recorded_mistakes():
+            if self.session is None:
+                await self._open(message, wait)
+            else:
+                await self.session.receive(message, wait)
+
+    def next_event(self) -> tuple[float, Any] | None:
+        """Remove and return the next event with the seconds to wait before it, or None if nothing is to be sent."""
+        if self.session is None or self._is_closed():
+            return None
+        with self._recorded_mistakes():
+            return self.session.next_event()
+
+    def send(self, event: Any) -> None:
+        """Send an event, unless the connection was closed during the delay before it."""
+        with self._recorded_mistakes():
+            if not self._is_closed():
+                self._send(event)
+
+    @contextlib.contextmanager
+    def _recorded_mistakes(self) -> Iterator[None]:
+        """Add a mistake that is raised within the context to those of the mock."""
         try:
-            return await self._process_next(wait)
+            yield
         except Exception as error:
             if _is_mistake(error):
                 self.add_mistake(error)
@@ -13579,26 +13616,6 @@ class _WebSocketServer:
         router = self.session.router if self.session else self.router
         url = self.session.call.request.url if self.session else httpx.URL(self.url)
         router._mock._add_mistake(error, f"WS {url.path}")
-
-    async def _process_next(self, wait: _Wait) -> bool:
-        """Do the work of `process_next`, which also records a mistake of the test."""
-        if self.inbox:
-            message = self.inbox.popleft()
-            if self.session is None:  # the first message is the handshake
-                await self._open(message, wait)
-            else:
-                await self.session.receive(message, wait)
-            return True
-        if self.session is None or self._is_closed():
-            return False
-        next_event = self.session.next_event()
-        if next_event is None:
-            return False
-        delay, event = next_event
-        if delay:
-            await wait(_sleep(delay))
-        self._send(event)
-        return True
 
     def _is_closed(self) -> bool:
         return self.broken or self.protocol.state.name != "OPEN"

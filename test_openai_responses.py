@@ -17758,6 +17758,17 @@ def test_websocket_waits_for_the_set_delay(openai_mock, client_kind):
 
 
 @requires("responses.connect")
+async def test_async_websocket_closes_during_the_delay_before_an_event(openai_mock):
+    openai_mock.responses.connect.response = streamed("Hi", delay=0.03)
+    async with sdk("async").responses.connect() as connection:
+        await connection.response.create(model="gpt-5", input="Hi")
+        await connection.recv()
+        await asyncio.sleep(0.01)  # the second event is being delayed
+    with pytest.raises(connection_closed_error(), match="received 1000"):
+        await connection.recv()
+
+
+@requires("responses.connect")
 def test_mistake_raises_through_a_websocket(openai_mock, client_kind):
     openai_mock.responses.connect.response = ["Hi."]
     with pytest.raises((AssertionError, connection_closed_error())) as raised:
