@@ -13823,10 +13823,14 @@ _extend_table(
 
 
 class _SyncConnection:
-    """A synchronous connection, with the methods that the SDK calls.
+    """A synchronous connection, with the methods that the SDK calls. One thread may receive while others send.
 
-    There is no thread that receives events. `recv` has the server's end produce the next one.
+    There is no thread that receives events. `recv` has the server's end produce the next one. If there is none, `recv`
+    waits for another thread of the test to send a message.
     """
+
+    _WAIT_LIMIT = 10.0  # seconds that `recv` without a timeout waits for another thread to send a message
+    _CHECK_INTERVAL = 0.02  # seconds after which `recv` checks again if such a thread is alive
 
     def __init__(self, server: _WebSocketServer, uri: str, settings: Mapping[str, Any]) -> None:
         from websockets.client import ClientProtocol
@@ -13835,49 +13839,60 @@ class _SyncConnection:
         self.server = server
         self.protocol = ClientProtocol(parse_uri(uri), max_size=settings.get("max_size", 2**20))
         self.messages = collections.deque[bytes]()  # received, and not read yet
+        self.next_event: tuple[float, Any] | None = None  # the time when the next event is due, and the event
+        # Held by the thread that uses the connection. `recv` releases it while it waits.
+        self.condition = threading.Condition()
+        self.is_receiving = False  # a thread is in `recv`
+        self.changed = False  # a message was sent, or the connection closed, since `recv` began to wait
+        # Threads of pytest's plugins and the like, which do not use the connection.
+        self.unrelated_threads = set(threading.enumerate()) - {threading.current_thread()}
         self.request = self.protocol.connect()
         self.response = None
         self.request.headers.update(settings.get("additional_headers") or {})
         self.protocol.send_request(self.request)
         self._exchange()
-        self._process_next()
+        self._handle_message()
         if self.protocol.handshake_exc:
             raise self.protocol.handshake_exc
 
     def send(self, message: str | bytes, text: bool | None = None) -> None:
         """Send a message and handle it. The events it causes are produced by `recv`."""
-        self._check_open()
         data = message.encode() if isinstance(message, str) else message
-        if text or isinstance(message, str):
-            self.protocol.send_text(data)
-        else:
-            self.protocol.send_binary(data)
-        self._exchange()
-        while self.server.inbox:
-            self._process_next()
+        with self.condition:
+            self.unrelated_threads.discard(threading.current_thread())
+            self._check_open()
+            if text or isinstance(message, str):
+                self.protocol.send_text(data)
+            else:
+                self.protocol.send_binary(data)
+            self._exchange()
+            while self.server.inbox:
+                self._handle_message()
+            self._notify_receiver()
 
     def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes:
-        """Return the next message. If there is none, raise `TimeoutError` or, without a timeout, `AssertionError`."""
-        while not self.messages:
-            self._check_open()
-            if self._process_next() or self.messages or self.protocol.state.name != "OPEN":
-                continue
-            if timeout is not None:
-                raise TimeoutError("the session has no message to send")
-            client_messages = ", ".join(self.server.session.received_types) or "nothing"
-            error = AssertionError(
-                f"recv() would wait forever: the client sent {client_messages}, received every event that followed, "
-                "and must send another message first"
-            )
-            self.server.add_mistake(error)
-            raise error
-        data = self.messages.popleft()
+        """Return the next message. Wait for the delay before it, or for another thread that may cause one.
+
+        timeout: the seconds to wait at most. By default, `recv` waits until `_WAIT_LIMIT` seconds have passed in which no
+            thread sent a message.
+        Without a message, it raises `TimeoutError` or, if there is no timeout, `AssertionError`. It does so at once if no
+        other thread can send a message. Raises `ConnectionClosed` of `websockets` if the connection is closed meanwhile,
+        and `ConcurrencyError` if another thread is receiving.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.condition, self._receiving():
+            while not self.messages:
+                self._check_open()
+                self._receive_next(deadline)
+            data = self.messages.popleft()
         return data if decode is False else data.decode()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        if self.protocol.state.name == "OPEN":
-            self.protocol.send_close(code, reason)
-            self._exchange()
+        with self.condition:
+            if not self._is_closed():
+                self.protocol.send_close(code, reason)
+                self._exchange()
+            self._notify_receiver()
 
     def __enter__(self) -> _SyncConnection:
         return self
@@ -13893,14 +13908,85 @@ class _SyncConnection:
                 yield self.recv()
 
     def _check_open(self) -> None:
-        if self.protocol.state.name != "OPEN":
+        if self._is_closed():
             raise self.protocol.close_exc
 
-    def _process_next(self) -> bool:
-        """Have the server's end handle one message or send one event. Return False if it had neither."""
-        processed = _run_without_waiting(self.server.process_next(_wait_in_thread))
+    def _is_closed(self) -> bool:
+        return self.protocol.state.name != "OPEN"
+
+    def _notify_receiver(self) -> None:
+        self.changed = True
+        self.condition.notify_all()
+
+    @contextlib.contextmanager
+    def _receiving(self) -> Iterator[None]:
+        """Keep other threads from receiving, because they would get the messages in any order."""
+        from websockets.exceptions import ConcurrencyError
+
+        if self.is_receiving:
+            raise ConcurrencyError("another thread is in recv(), so this thread cannot receive too")
+        self.is_receiving = True
+        try:
+            yield
+        finally:
+            self.is_receiving = False
+
+    def _receive_next(self, deadline: float | None) -> None:
+        """Receive the next event when it is due. If there is none, return when another thread has sent a message.
+
+        Also return when another thread has closed the connection. Raises `TimeoutError` at the deadline.
+        """
+        if self.next_event is None:
+            next_event = self.server.next_event()
+            if next_event is None:
+                self._wait_for_other_threads(deadline)
+                return
+            delay, event = next_event
+            self.next_event = time.monotonic() + delay, event
+        due, event = self.next_event
+        remaining = due - time.monotonic()
+        if remaining > 0:
+            limit = remaining if deadline is None else min(remaining, deadline - time.monotonic())
+            if self.condition.wait_for(self._is_closed, limit):
+                return
+            if limit < remaining:
+                raise TimeoutError("the next event is not due yet")
+        self.next_event = None
+        self.server.send(event)
         self._exchange()
-        return processed
+
+    def _wait_for_other_threads(self, deadline: float | None) -> None:
+        """Return when another thread has sent a message or closed the connection.
+
+        The wait is counted in intervals, because a test may stop the clock.
+        Raises `TimeoutError` or, if there is no deadline, `AssertionError` if no thread does so in time, or none can.
+        """
+        self.changed = False
+        remaining = self._WAIT_LIMIT if deadline is None else deadline - time.monotonic()
+        while remaining > 0 and self._can_another_thread_send():
+            if self.condition.wait_for(lambda: self.changed, min(remaining, self._CHECK_INTERVAL)):
+                return
+            remaining -= self._CHECK_INTERVAL
+        if deadline is not None:
+            raise TimeoutError("the session has no message to send")
+        outcome = "would wait forever" if remaining > 0 else f"waited {self._WAIT_LIMIT:g} s for another thread to send"
+        client_messages = ", ".join(self.server.session.received_types) or "nothing"
+        error = AssertionError(
+            f"recv() {outcome}: the client sent {client_messages}, received every event that followed, "
+            "and must send another message first"
+        )
+        self.server.add_mistake(error)
+        raise error
+
+    def _can_another_thread_send(self) -> bool:
+        """Return True if another thread is alive that opened the connection, used it to send, or started after that."""
+        other_threads = set(threading.enumerate()) - {threading.current_thread()}
+        return not other_threads <= self.unrelated_threads
+
+    def _handle_message(self) -> None:
+        """Have the server's end handle one message."""
+        _run_without_waiting(self.server.handle_message(_wait_in_thread))
+        self._exchange()
 
     def _exchange(self) -> None:
         """Pass bytes between the client's and the server's end until neither has any left."""

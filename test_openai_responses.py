@@ -17667,6 +17667,182 @@ def test_websocket_recv_before_the_first_message_raises(openai_mock):
         connection.recv()
 
 
+def wait_for_receiver(connection):
+    """Return as soon as another thread is in `recv`."""
+    while not connection._connection.is_receiving:
+        time.sleep(0.001)
+
+
+def create_while_receiving(connection):
+    """Request a response as soon as another thread is in `recv`."""
+    wait_for_receiver(connection)
+    connection.response.create(model="gpt-5", input="Hi")
+
+
+def receive_last_type(connection):
+    """Return the type of the final event that a synchronous connection receives."""
+    return run_coroutine("sync", receive_until(connection, FINAL_EVENT_TYPES))[-1]["type"]
+
+
+def receive_types(connection):
+    """Return the types of the events that a synchronous connection receives until it is closed."""
+    return [event.type for event in connection]
+
+
+@requires("responses.connect")
+def test_recv_waits_for_the_thread_that_connected(openai_mock):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, sdk().responses.connect() as connection:
+        for _ in range(2):
+            receiving = pool.submit(receive_last_type, connection)
+            create_while_receiving(connection)
+            assert receiving.result() == "response.completed"
+
+
+@requires("responses.connect")
+def test_recv_waits_for_a_thread_that_started_after_connecting(openai_mock):
+    with sdk().responses.connect() as connection, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(create_while_receiving, connection)
+        assert receive_last_type(connection) == "response.completed"
+
+
+@requires("responses.connect")
+def test_recv_waits_for_a_thread_that_has_sent_a_message(openai_mock):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(threading.current_thread).result()  # the thread is older than the connection
+        with sdk().responses.connect() as connection:
+            pool.submit(connection.response.create, model="gpt-5", input="Hi").result()
+            assert receive_last_type(connection) == "response.completed"
+            pool.submit(create_while_receiving, connection)
+            assert receive_last_type(connection) == "response.completed"
+
+
+@requires("responses.connect")
+def test_recv_does_not_wait_for_unrelated_threads(openai_mock):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(threading.current_thread).result()
+        with sdk().responses.connect() as connection, pytest.raises(AssertionError, match="would wait forever"):
+            connection.recv()
+
+
+@requires("responses.connect")
+def test_recv_raises_when_the_other_threads_have_ended(openai_mock):
+    with sdk().responses.connect() as connection:
+        thread = threading.Thread(target=time.sleep, args=(0.03,))
+        thread.start()
+        with pytest.raises(AssertionError, match="would wait forever: the client sent nothing"):
+            connection.recv()
+        assert not thread.is_alive()
+
+
+@requires("responses.connect")
+def test_recv_raises_when_no_thread_has_sent_a_message_in_time(openai_mock, monkeypatch):
+    monkeypatch.setattr(openai_responses._SyncConnection, "_WAIT_LIMIT", 0.03)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, sdk().responses.connect() as connection:
+        receiving = pool.submit(connection.recv)
+        with pytest.raises(AssertionError, match=r"waited 0\.03 s for another thread to send: the client sent nothing"):
+            receiving.result()
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize("messages", [[], [says("Hi")]], ids=["no event", "delayed event"])
+def test_close_in_another_thread_ends_recv(openai_mock, messages):
+    openai_mock.responses.connect.response = streamed("Hi", first_delay=5)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, sdk().responses.connect() as connection:
+        for message in messages:
+            connection.send(message)
+        receiving = pool.submit(connection.recv)
+        wait_for_receiver(connection)
+        connection.close()
+        with pytest.raises(connection_closed_error(), match="received 1000"):
+            receiving.result()
+
+
+@requires("responses.connect")
+def test_close_in_another_thread_ends_iteration(openai_mock):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, sdk().responses.connect() as connection:
+        receiving = pool.submit(receive_types, connection)
+        wait_for_receiver(connection)
+        connection.close()
+        assert receiving.result() == []
+
+
+@requires("responses.connect")
+def test_message_is_handled_during_the_delay_before_an_event(openai_mock):
+    openai_mock.responses.connect.response = streamed("Hi", first_delay=5)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, sdk().responses.connect() as connection:
+        connection.response.create(model="gpt-5", input="Hi")
+        receiving = pool.submit(receive_types, connection)
+        create_while_receiving(connection)
+        assert len(openai_mock.responses.connect.requests) == 2
+        connection.close()
+        assert receiving.result() == []
+
+
+def test_response_is_cancelled_while_another_thread_receives_it(openai_mock):
+    openai_mock.realtime.connect.response = streamed("word " * 200, delay=0.005)
+    with (
+        concurrent.futures.ThreadPoolExecutor(1) as pool,
+        sdk().realtime.connect(model="gpt-realtime") as connection,
+    ):
+        connection.response.create()
+        while connection.recv().type != "response.output_audio.delta":
+            """The response is in progress."""
+        receiving = pool.submit(run_coroutine, "sync", receive_until(connection, FINAL_EVENT_TYPES))
+        connection.response.cancel()
+        assert receiving.result()[-1]["response"]["status"] == "cancelled"
+
+
+@requires("responses.connect")
+def test_concurrent_recv_raises(openai_mock):
+    from websockets.exceptions import ConcurrencyError
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, sdk().responses.connect() as connection:
+        receiving = pool.submit(receive_last_type, connection)
+        wait_for_receiver(connection)
+        with pytest.raises(ConcurrencyError, match=r"another thread is in recv\(\)"):
+            connection.recv()
+        connection.response.create(model="gpt-5", input="Hi")
+        assert receiving.result() == "response.completed"
+
+
+@requires("responses.connect")
+def test_several_threads_send_over_one_connection(openai_mock):
+    def send(number):
+        for _ in range(5):
+            connection.send(says("Hi", stream_id=f"lane-{number}"))
+
+    with sdk().responses.connect() as connection, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        sending = pool.map(send, range(4))
+        completed = []
+        while len(completed) < 20:
+            event = connection.recv()
+            if event.type == "response.completed":
+                completed.append((event.stream_id, event.response.id))
+        list(sending)
+    assert sorted(stream_id for stream_id, _ in completed) == sorted(5 * ["lane-0", "lane-1", "lane-2", "lane-3"])
+    assert len(set(completed)) == 20
+    assert len({response_id for _, response_id in completed}) == 20
+    records = openai_mock.responses.connect.requests
+    assert [record.events[-1]["type"] for record in records] == 20 * ["response.completed"]
+
+
+@requires("responses.connect")
+def test_responses_websocket_session_of_the_sdk_collects_responses(openai_mock):
+    module = pytest.importorskip("openai.lib.responses_websocket")
+    limits = module.ResponsesWebSocketLimits(
+        max_lanes=2, max_events_per_lane=100, max_events=100, max_bytes_per_lane=10**6, max_bytes=10**6
+    )
+    openai_mock.responses.connect.response = ["One.", "Two."]
+    with (
+        sdk().responses.connect() as connection,
+        module.ResponsesWebSocketSession(connection, limits=limits) as session,
+    ):
+        lane = session.lane("lane-1")
+        for text in ("One.", "Two."):
+            lane.send(says("Hi"))
+            assert lane.get_final_response(timeout=5).output_text == text
+
+
 @requires("responses.connect")
 @pytest.mark.parametrize(
     ("message", "send_options"),
@@ -17699,6 +17875,53 @@ def test_sync_connection_recv_times_out_without_waiting(openai_mock):
         pytest.raises(TimeoutError, match="the session has no message to send"),
     ):
         connection.recv(timeout=60)
+
+
+def connect_sync(**settings):
+    """Connect with `websockets` itself, while a mock has patched it."""
+    return websockets_connect("sync")("wss://api.openai.com/v1/responses", **settings)
+
+
+@requires("responses.connect")
+def test_recv_with_a_timeout_waits_for_other_threads(openai_mock):
+    with connect_sync() as connection, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ended = threading.Event()
+        pool.submit(ended.wait, 5)
+        started = time.monotonic()
+        with pytest.raises(TimeoutError, match="the session has no message to send"):
+            connection.recv(timeout=0.03)
+        assert time.monotonic() - started >= 0.03
+        ended.set()
+        pool.submit(connection.send, json.dumps(says("Hi")))
+        assert json.loads(connection.recv(timeout=5))["type"] == "response.created"
+
+
+@requires("responses.connect")
+def test_recv_times_out_during_the_delay_before_an_event(openai_mock):
+    openai_mock.responses.connect.response = streamed("Hi", first_delay=0.05)
+    with connect_sync() as connection:
+        started = time.monotonic()
+        connection.send(json.dumps(says("Hi")))
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match="the next event is not due yet"):
+                connection.recv(timeout=0.01)
+        assert json.loads(connection.recv())["type"] == "response.created"
+        assert time.monotonic() - started >= 0.05
+
+
+@requires("responses.connect")
+def test_recv_ends_while_the_clock_is_stopped(openai_mock, monkeypatch):
+    monkeypatch.setattr(openai_responses._SyncConnection, "_WAIT_LIMIT", 0.03)
+    openai_mock.responses.connect.response = streamed("Hi", first_delay=0.02)
+    with connect_sync() as connection, concurrent.futures.ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: 0.0)
+        connection.send(json.dumps(says("Hi")))
+        while json.loads(connection.recv())["type"] != "response.completed":
+            """Receive the next event."""
+        with pytest.raises(TimeoutError):
+            pool.submit(connection.recv, timeout=0.03).result()
+        with pytest.raises(AssertionError, match="for another thread to send"):
+            pool.submit(connection.recv).result()
 
 
 @requires("responses.connect")
