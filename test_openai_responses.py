@@ -17485,6 +17485,77 @@ def test_websocket_continues_after_an_invalid_message(openai_mock, client_kind, 
     assert event_output_text(last) == "I am still here."
 
 
+def warms_up(text, **params):
+    """Return a message that prepares a response to a text without generating it."""
+    return says(text, generate=False, **params)
+
+
+@requires("responses.connect")
+def test_warm_up_sends_a_response_without_output(openai_mock, client_kind):
+    events = websocket_events(client_kind, warms_up("Hi", stream_id="lane-1", instructions="Be kind."))
+    for event in events:
+        valid("responses.ResponsesServerEvent", event)
+    assert [event["type"] for event in events] == ["response.created", "response.in_progress", "response.completed"]
+    assert [event["stream_id"] for event in events] == 3 * ["lane-1"]
+    assert events[-1]["response"]["output"] == []
+    assert events[-1]["response"]["instructions"] == "Be kind."
+    assert events[-1]["response"]["usage"]["output_tokens"] == 0
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize("name", ["connect", "create"])
+def test_warm_up_uses_no_step(openai_mock, client_kind, name):
+    getattr(openai_mock.responses, name).response = ["One.", "Two."]
+    events = websocket_events(client_kind, warms_up("Hi"), says("Hi"), warms_up("Hi"), says("Hi"))
+    completed = events_of_type(events, "response.completed")
+    assert [event["response"]["output"] == [] for event in completed] == [True, False, True, False]
+    assert [event_output_text(event) for event in completed[1::2]] == ["One.", "Two."]
+
+
+@requires("responses.connect")
+def test_warm_up_calls_no_callable(openai_mock, client_kind):
+    openai_mock.responses.create.response = callback = unittest.mock.Mock(return_value="Hi.")
+    websocket_events(client_kind, warms_up("Hi"))
+    assert callback.call_count == 0
+
+
+@requires("responses.connect")
+def test_warm_up_is_answered_with_only_scripted(client_kind):
+    with OpenAIMock(only_scripted=True):
+        assert websocket_events(client_kind, warms_up("Hi"))[-1]["response"]["output"] == []
+
+
+@requires("responses.connect")
+def test_strict_mock_accepts_a_warm_up_with_a_required_tool(client_kind):
+    tool = {"type": "function", "name": "f", "parameters": {}, "strict": False}
+    with OpenAIMock(strict=True):
+        events = websocket_events(client_kind, warms_up("Hi", tools=[tool], tool_choice="required"))
+    assert events[-1]["response"]["output"] == []
+
+
+@requires("responses.connect")
+def test_response_continues_a_warm_up(openai_mock, client, client_kind):
+    openai_mock.responses.create.response = echo_conversation
+    warm_up = websocket_events(client_kind, warms_up("My name is Ann."))[-1]["response"]
+    last = websocket_events(client_kind, says("Who am I?", previous_response_id=warm_up["id"]))[-1]
+    assert event_output_text(last) == "My name is Ann. Who am I?"
+    assert client.responses.retrieve(warm_up["id"]).output == []
+
+
+@requires("responses.connect")
+def test_warm_up_adds_its_input_to_the_conversation(openai_mock, client, client_kind):
+    conversation = client.conversations.create()
+    websocket_events(client_kind, warms_up("Hi", conversation=conversation.id))
+    (stored_item,) = client.conversations.items.list(conversation.id).data
+    assert stored_item.content[0].text == "Hi"
+
+
+@requires("responses.connect")
+def test_warm_up_continues_only_a_known_response(openai_mock, client_kind):
+    (event,) = websocket_events(client_kind, warms_up("Hi", previous_response_id=UNKNOWN_ID))
+    assert contains(event, {"type": "error", "status": 400, "error": {"code": "previous_response_not_found"}})
+
+
 @requires("responses.connect")
 def test_set_error_is_sent_as_a_websocket_event(openai_mock, client_kind):
     openai_mock.responses.connect.response = ["Hi.", error(429, "Slow down.")]
