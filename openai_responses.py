@@ -6312,6 +6312,9 @@ def _search_query(call: _Call) -> str:
 # ---- WebSocket sessions ----------------------------------------------------------------------------------------------
 
 
+_MAX_STREAM_IDS = 32  # distinct ones of a connection
+
+
 class _ResponsesSession(_SocketSession):
     """A connection that creates responses. More input can be sent to a response while it is in progress."""
 
@@ -6320,6 +6323,7 @@ class _ResponsesSession(_SocketSession):
 
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
+        self.stream_ids: set[str] = set()
         # By response id: the message that created the response, or `None` if the response is complete.
         self.creators: dict[str, _ClientMessage | None] = {}
         # By response id: input for the response that follows.
@@ -6342,6 +6346,7 @@ class _ResponsesSession(_SocketSession):
     @_handles("response.create")
     async def create(self, message: _ClientMessage) -> Iterator[Any]:
         """Create a response, with the input that is queued for it."""
+        self._add_stream_id(message)
         queued = self.queued_input.pop(message.get_str("previous_response_id"), None)
         if queued:
             message_input = [*queued, *_to_items(message.body.get("input"))]
@@ -6400,6 +6405,19 @@ class _ResponsesSession(_SocketSession):
         following = message.with_body({**creator.body, "input": items, "previous_response_id": target})
         self.send(self._track(following, await _answer_as_events(following)), following)
         return []
+
+    def _add_stream_id(self, message: _ClientMessage) -> None:
+        """Add the stream of a message to those of the connection. Raise the error of an invalid one, or of one too many."""
+        stream_id = message.body.get("stream_id")
+        if stream_id is None:
+            return
+        if not isinstance(stream_id, str) or not re.fullmatch(r"[\w.-]{1,256}", stream_id, re.ASCII):
+            requirement = "expected 1 to 256 letters, digits, underscores, hyphens or periods"
+            _reject(f"Invalid 'stream_id': {requirement}.", "stream_id", "invalid_stream_id")
+        if stream_id not in self.stream_ids and len(self.stream_ids) == _MAX_STREAM_IDS:
+            limit = f"A connection can have at most {_MAX_STREAM_IDS} distinct values of 'stream_id'."
+            _reject(limit, "stream_id", "websocket_stream_limit_reached")
+        self.stream_ids.add(stream_id)
 
     def _track(self, message: _ClientMessage, events: Iterator[tuple[float, Any]]) -> Iterator[Any]:
         """Yield the events of a response, and record whether the response is in progress."""

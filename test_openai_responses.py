@@ -12963,6 +12963,28 @@ def test_stream_ids_of_a_websocket_are_answered_concurrently(openai_mock, client
     assert [event["stream_id"] for event in events_of_type(events, "response.completed")] == ["a", "b", "a"]
 
 
+@requires("responses.connect")
+def test_connection_rejects_a_33rd_stream_id(openai_mock, client_kind):
+    stream_ids = [f"lane-{number}" for number in range(33)]
+    messages = [warms_up("Hi", stream_id=stream_id) for stream_id in [*stream_ids, "lane-0", None]]
+    events = websocket_events(client_kind, *messages)
+    *_, rejection, repeated, default = [event for event in events if event["type"] in FINAL_EVENT_TYPES]
+    assert contains(rejection, {"type": "error", "status": 400, "stream_id": "lane-32"})
+    assert rejection["error"]["code"] == "websocket_stream_limit_reached"
+    assert rejection["error"]["param"] == "stream_id"
+    assert "at most 32" in rejection["error"]["message"]
+    assert repeated["type"] == default["type"] == "response.completed"
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    "stream_id", ["", "a b", "ä", "a" * 257, 1], ids=["empty", "space", "umlaut", "long", "number"]
+)
+def test_connection_rejects_an_invalid_stream_id(openai_mock, client_kind, stream_id):
+    (rejection,) = websocket_events(client_kind, says("Hi", stream_id=stream_id))
+    assert contains(rejection, {"type": "error", "status": 400, "error": {"code": "invalid_stream_id"}})
+
+
 def test_close_code_is_rejected_as_a_fault_of_an_http_call(create):
     with pytest.raises(ValueError, match=r"fault=1011\) closes a WebSocket"):
         create.response = [streamed("Hello", fail_after=1, fault=1011)]
