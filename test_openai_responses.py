@@ -17860,6 +17860,16 @@ def test_close_in_another_thread_ends_iteration(openai_mock):
 
 
 @requires("responses.connect")
+def test_iteration_in_another_thread_ends_when_the_mock_stops():
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with OpenAIMock():
+            connection = sdk().responses.connect().enter()
+            receiving = pool.submit(receive_types, connection)
+            wait_for_receiver(connection)
+        assert receiving.result() == []
+
+
+@requires("responses.connect")
 def test_message_is_handled_during_the_delay_before_an_event(openai_mock):
     openai_mock.responses.connect.response = streamed("Hi", first_delay=5)
     with concurrent.futures.ThreadPoolExecutor(1) as pool, sdk().responses.connect() as connection:
