@@ -13955,10 +13955,11 @@ class _SyncConnection:
     @contextlib.contextmanager
     def _receiving(self) -> Iterator[None]:
         """Keep other threads from receiving, because they would get the messages in any order."""
-        from websockets.exceptions import ConcurrencyError
+        from websockets import exceptions
 
         if self.is_receiving:
-            raise ConcurrencyError("another thread is in recv(), so this thread cannot receive too")
+            error_class = getattr(exceptions, "ConcurrencyError", RuntimeError)  # release 13.0 has no class of its own
+            raise error_class("another thread is in recv(), so this thread cannot receive too")
         self.is_receiving = True
         try:
             yield
