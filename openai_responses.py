@@ -11553,6 +11553,7 @@ class _PacedStream(_SyncAsyncStream):
         if isinstance(fault, Mapping):
             event = _to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault"))
             return _encode_event(event)
+        _ended_in_fault.set(True)
         raise _native_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
 
 
@@ -12476,11 +12477,11 @@ def _to_client_exception(error: Exception, request: httpx.Request) -> BaseExcept
     one exception: the SDK before 3.15 treats every `Exception` as a network error and retries the request. A mistake is
     therefore wrapped in a `MockError`, which is a `BaseException`. `_patch_sdk_request` unwraps it.
     """
-    if isinstance(error, _SetFault):
-        _ended_in_fault.set(True)
-        return error.fault
-    if not _is_mistake(error):
+    if isinstance(error, PassThrough):
         return error
+    if not _is_mistake(error):
+        _ended_in_fault.set(True)
+        return error.fault if isinstance(error, _SetFault) else error
     if "x-stainless-package-version" not in request.headers or not _sdk_retries_all_exceptions():
         return error
     mock_error = MockError(f"{type(error).__name__}: {error}")

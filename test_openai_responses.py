@@ -15371,6 +15371,21 @@ def test_sdk_retries_set_faults_without_delay(create, client_kind, caplog):
     assert [float(pause) for pause in pauses] == [0, 0, 0.001]
 
 
+def test_sdk_retries_faults_of_downloads_and_routes_without_delay(openai_mock, client_kind, caplog):
+    caplog.set_level(logging.INFO, "openai._base_client")
+    broken = streamed(b"abc", chunk=1, fail_after=1)
+    openai_mock.files.content.response = [broken, b"abc"]
+    openai_mock.files.list.route.side_effect = [httpx.ConnectError("no route"), httpx.Response(200, json={"data": []})]
+
+    async def download(client):
+        await awaited(client.files.content("file-1"))
+        await awaited(client.files.list())
+
+    run_with_client(client_kind, download)
+    pauses = re.findall(r"in ([\d.]+) seconds", caplog.text)
+    assert [float(pause) for pause in pauses] == [0, 0]
+
+
 def test_abandoned_endless_stream_leaks_neither_threads_nor_loops():
     script = """
         import gc, itertools, threading, httpx, openai
