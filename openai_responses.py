@@ -11453,6 +11453,59 @@ def _to_event(value: Any) -> _Event:
     return data.get("type"), data
 
 
+# ---- read timeouts of clients ----------------------------------------------------------------------------------------
+
+
+# A partial, because freezegun replaces the function itself. A test that moves the clock is not slow.
+_clock = functools.partial(time.perf_counter)
+
+
+def _read_timeout(request: httpx.Request) -> float:
+    """Return the seconds that a client waits for each part of a response. It is infinite if the client sets no limit."""
+    seconds = request.extensions.get("timeout", {}).get("read")
+    return math.inf if seconds is None else seconds
+
+
+def _raise_read_timeout(request: httpx.Request) -> typing.NoReturn:
+    """Raise what the client's HTTP library raises if a part of a response takes too long. The SDK retries at once."""
+    _ended_in_fault.set(True)
+    message = f"the answer took longer than the client's read timeout of {_read_timeout(request):g} seconds"
+    raise _native_error(httpx.ReadTimeout(message), request)
+
+
+async def _await_within_read_timeout(awaitable: Any, request: httpx.Request) -> Any:
+    """Return the result of an awaitable. Cancel it and raise the client's read timeout if it takes longer."""
+    import anyio
+
+    with _enforce_read_timeout(request):
+        with anyio.move_on_after(_read_timeout(request)):
+            return await awaitable
+        _raise_read_timeout(request)
+
+
+@contextlib.contextmanager
+def _enforce_read_timeout(request: httpx.Request) -> Iterator[None]:
+    """Raise the client's read timeout at the end of the context, if its code took longer and raised nothing itself."""
+    started = _clock()
+    yield
+    if _clock() - started > _read_timeout(request):
+        _raise_read_timeout(request)
+
+
+async def _wait_for_first_byte(call: _Call, response: httpx.Response, wait: _Wait) -> None:
+    """Raise the client's read timeout, after that time, if the first byte of a response takes longer.
+
+    A shorter delay is left to the body. So is the delay of a stream of events, whose headers are sent before its delay.
+    """
+    stream = response.stream
+    if not isinstance(stream, _PacedStream) or call.wants_stream:
+        return
+    read_timeout = _read_timeout(call.request)
+    if stream.pace.first_delay > read_timeout:
+        await wait(_sleep(read_timeout))
+        _raise_read_timeout(call.request)
+
+
 # ---- streams for synchronous and asynchronous clients ----------------------------------------------------------------
 
 
@@ -11482,6 +11535,45 @@ class _SyncAsyncStream(httpx.SyncByteStream, httpx.AsyncByteStream):
             self.close()
 
 
+# In seconds. No test waits so long, and the SDK's default is longer. A generator that has a task group open while it
+# yields does not work if each of its items gets a cancel scope, so the items for a client with such a timeout get none.
+_LONG_READ_TIMEOUT = 60
+
+
+class _TimedSource(_SyncAsyncStream):
+    """A stream from an iterable of a test. An item that takes longer than the client's read timeout raises it."""
+
+    def __init__(self, source: Any, request: httpx.Request) -> None:
+        super().__init__(source)
+        self.request = request
+
+    def __iter__(self) -> Iterator[Any]:
+        if hasattr(self.source, "__iter__"):
+            self.iterator = iter(self.source)
+        else:  # in the thread that waits for an item, `__anext__` can cancel it
+            self.iterator = _to_sync_iterator(_TimedSource(self.source, self.request))
+        return self
+
+    def __next__(self) -> Any:
+        with _enforce_read_timeout(self.request):
+            return next(self.iterator)
+
+    def __aiter__(self) -> Any:
+        self.iterator = super().__aiter__()
+        return self
+
+    async def __anext__(self) -> Any:
+        item = anext(self.iterator)
+        if _read_timeout(self.request) >= _LONG_READ_TIMEOUT:
+            return await item
+        return await _await_within_read_timeout(item, self.request)
+
+    async def aclose(self) -> None:
+        if hasattr(self.iterator, "aclose"):
+            await self.iterator.aclose()
+        await super().aclose()
+
+
 # Markers in a stream: before its first event, after its last one, and instead of an event where its fault is due.
 _STREAM_START = object()
 _STREAM_END = object()
@@ -11497,25 +11589,30 @@ class _PacedStream(_SyncAsyncStream):
         self.request = request
 
     def __iter__(self) -> Iterator[bytes]:
+        read_timeout = _read_timeout(self.request)
         for delay, event in self._timed_events():
-            time.sleep(delay)
+            time.sleep(min(delay, read_timeout))
+            if delay > read_timeout:
+                _raise_read_timeout(self.request)
             yield self._fault() if event is _STREAM_FAULT else _encode_event(_to_event(event))
 
     async def __aiter__(self) -> Any:
-        if not hasattr(self.source, "__aiter__"):
-            self.source = _to_async_iterator(self.source)
-        source = self.source
+        self.source = super().__aiter__()
+        read_timeout = _read_timeout(self.request)
         number = 0
         event = _STREAM_START
         while event is not _STREAM_END:
             if event is not _STREAM_START:
-                await _sleep(self._delay(number))
+                delay = self._delay(number)
+                await _sleep(min(delay, read_timeout))
+                if delay > read_timeout:
+                    _raise_read_timeout(self.request)
                 yield _encode_event(_to_event(event))
             if number == self.pace.fail_after:
                 yield self._fault()
                 return
             number += 1
-            event = await anext(source, _STREAM_END)
+            event = await anext(self.source, _STREAM_END)
 
     def timed_messages(self) -> Iterator[tuple[float, Any]]:
         """Yield the messages of a WebSocket, with the seconds to wait before each.
@@ -11531,9 +11628,7 @@ class _PacedStream(_SyncAsyncStream):
 
     def _timed_events(self) -> Iterator[tuple[float, Any]]:
         """Yield the events, with the seconds to wait before each. If the pace has a fault, `_STREAM_FAULT` is the last."""
-        is_async = hasattr(self.source, "__aiter__")
-        self.source = _to_sync_iterator(self.source) if is_async else iter(self.source)
-        for number, event in enumerate(itertools.chain([_STREAM_START], self.source)):
+        for number, event in enumerate(itertools.chain([_STREAM_START], super().__iter__())):
             if event is not _STREAM_START:
                 yield self._delay(number), event
             if number == self.pace.fail_after:
@@ -11964,7 +12059,7 @@ def _prepare_response(row: _Row, value: Any) -> _Script:
             raise TypeError(
                 f"{row.name}.response has an iterator as content that an earlier call has read; use bytes or a list"
             )
-        body = _SyncAsyncStream(source) if content is None else httpx.ByteStream(content)
+        body = _TimedSource(source, call.request) if content is None else httpx.ByteStream(content)
         default_headers = []
         for name, header in _response_headers(call, ""):
             if header and name.decode() not in value.headers:
@@ -12027,18 +12122,19 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             with call.store.lock:
                 arguments["conversation"] = _conversation_of(call)
         try:
-            result = value(call.request, **_select_arguments(value, arguments))
+            with _enforce_read_timeout(call.request):
+                result = value(call.request, **_select_arguments(value, arguments))
         except Exception as error:
             return _exception_of_callable(error)
-        return _await_callable(result) if inspect.isawaitable(result) else result
+        return _await_callable(result, call.request) if inspect.isawaitable(result) else result
 
     return _Script(resolve=resolve)
 
 
-async def _await_callable(awaitable: Any) -> Any:
+async def _await_callable(awaitable: Any, request: httpx.Request) -> Any:
     """Return the result of an asynchronous callable, or an exception that it raised as a response."""
     try:
-        return await awaitable
+        return await _await_within_read_timeout(awaitable, request)
     except Exception as error:
         return _exception_of_callable(error)
 
@@ -12132,7 +12228,7 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
         if callable(value):
             arguments = [call.request] if inspect.signature(value).parameters else []
             events = value(*arguments)
-        return _stream_response(call, events, pace)
+        return _stream_response(call, _TimedSource(events, call.request), pace)
 
     return _Script(resolve=resolve)
 
@@ -12377,6 +12473,7 @@ class Router(respx.MockRouter):
             response = await _answer_from_route(call, wait)
             if response is None:
                 response = await _answer(call, wait, record)
+                await _wait_for_first_byte(call, response, wait)
             record.response = response
         except Exception as error:
             record._raised = type(getattr(error, "fault", error)).__name__
@@ -12446,7 +12543,11 @@ _ended_in_fault = contextvars.ContextVar("_ended_in_fault", default=False)
 async def _await_route(handle_own_routes: Callable[[Any], Any], request: httpx.Request) -> httpx.Response:
     """Return the response of RESPX's handler. An exception that a side effect raises on purpose is a `_SetFault`."""
     try:
-        return await _await_if_needed(handle_own_routes(request))
+        with _enforce_read_timeout(request):
+            result = handle_own_routes(request)
+        if inspect.isawaitable(result):
+            result = await _await_within_read_timeout(result, request)
+        return result
     except Exception as error:
         if not isinstance(error.__cause__, SideEffectError):  # it comes from RESPX itself
             raise
@@ -12509,9 +12610,10 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
     if inspect.isroutine(route.side_effect):
         params = _select_arguments(route.side_effect, call.params)
     try:
-        result = route.resolve(call.request, **params)
+        with _enforce_read_timeout(call.request):
+            result = route.resolve(call.request, **params)
         if inspect.isawaitable(result):
-            result = await wait(result)
+            result = await wait(_await_within_read_timeout(result, call.request))
     except SideEffectError as error:
         raise _exception_of_side_effect(error) from None
     return result

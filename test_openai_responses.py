@@ -15419,6 +15419,305 @@ def test_abandoned_endless_stream_leaks_neither_threads_nor_loops():
     assert completed.stderr == ""
 
 
+# ---- read timeouts of clients ----------------------------------------------------------------------------------------
+
+
+# A timeout within a stream, which releases before 3.15 raise as the HTTP library does.
+STREAM_TIMEOUT_ERROR = HTTP_LIB.ReadTimeout if SDK_RETRIES_ALL_EXCEPTIONS else openai.APITimeoutError
+
+
+async def answer_late(request):
+    await asyncio.sleep(5)
+    return "late"
+
+
+async def answer_late_and_block(request):
+    time.sleep(0.03)
+    return "late"
+
+
+def answer_late_sync(request):
+    time.sleep(0.03)
+    return "late"
+
+
+LATE_ANSWERS = {
+    "delay": streamed("late", first_delay=5),
+    "delay of a callable's result": lambda request: streamed("late", first_delay=5),
+    "coroutine function": answer_late,
+    "coroutine function that blocks": answer_late_and_block,
+    "function": answer_late_sync,
+}
+
+
+def hasty(client, read_timeout=0.02, max_retries=0):
+    """Return a client with a short read timeout."""
+    return client.with_options(timeout=read_timeout, max_retries=max_retries)
+
+
+@contextlib.contextmanager
+def assert_prompt():
+    """Assert that the code of a context does not wait for five seconds, as late answers take."""
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("response", LATE_ANSWERS.values(), ids=LATE_ANSWERS)
+def test_late_answer_raises_api_timeout_error_after_the_retries(openai_mock, create, client_kind, response):
+    create.response = response
+    with assert_prompt(), pytest.raises(openai.APITimeoutError) as raised:
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind), max_retries=2)))
+    assert type(raised.value.__cause__) is HTTP_LIB.ReadTimeout
+    assert str(raised.value.__cause__) == "the answer took longer than the client's read timeout of 0.02 seconds"
+    assert [request.attempt for request in openai_mock.requests] == [0, 1, 2]
+    assert [repr(request) for request in openai_mock.requests] == [
+        "<chat.completions.create gpt-4o: raised ReadTimeout>"
+    ] * 3
+
+
+@pytest.mark.parametrize("response", [answer_late, answer_late_sync], ids=["coroutine function", "function"])
+def test_late_stream_raises_api_timeout_error(create, client_kind, response):
+    create.response = response
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, stream_with(hasty(sdk(client_kind))))
+
+
+@pytest.mark.parametrize("response", LATE_ANSWERS.values(), ids=LATE_ANSWERS)
+def test_retry_after_a_late_answer_gets_the_next_step_at_once(create, client_kind, response, caplog):
+    caplog.set_level(logging.INFO, "openai._base_client")
+    create.response = [response, "Hi"]
+    with assert_prompt():
+        assert run_coroutine(client_kind, complete_with(hasty(sdk(client_kind), max_retries=1))) == "Hi"
+    assert re.findall(r"in ([\d.]+) seconds", caplog.text) == ["0.000000"]
+
+
+@pytest.mark.parametrize("read_timeout", [0.02, HTTP_LIB.Timeout(30, read=0.02)], ids=["seconds", "Timeout"])
+def test_read_timeout_of_a_request_or_a_client_applies(create, client_kind, read_timeout):
+    create.response = streamed("late", first_delay=5)
+    client = sdk(client_kind).with_options(max_retries=0)
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(client, timeout=read_timeout))
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(client.with_options(timeout=read_timeout)))
+
+
+@pytest.mark.parametrize("no_timeout", [None, HTTP_LIB.Timeout(0.001, read=None)], ids=["None", "Timeout"])
+@pytest.mark.parametrize("response", [streamed("Hi", first_delay=0.02), lambda request: async_value("Hi")])
+def test_client_without_a_read_timeout_waits(create, client_kind, no_timeout, response):
+    create.response = response
+    assert run_coroutine(client_kind, complete_with(hasty(sdk(client_kind), no_timeout))) == "Hi"
+
+
+@pytest.mark.parametrize("response", ["Hi", streamed("Hi", delay=0)], ids=["text", "stream"])
+def test_answer_without_a_delay_arrives_before_any_timeout(create, client_kind, response):
+    create.response = response
+    client = hasty(sdk(client_kind), 0)
+    assert run_coroutine(client_kind, complete_with(client)) == "Hi"
+    assert run_coroutine(client_kind, stream_with(client)) == "Hi"
+
+
+def test_any_delay_exceeds_a_timeout_of_zero(create, client_kind):
+    create.response = streamed("late", first_delay=5)
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind), 0)))
+
+
+def test_read_timeout_applies_to_each_event_and_not_to_the_whole_stream(create, client_kind):
+    create.response = streamed("one two three four", delay=0.015)
+    assert run_coroutine(client_kind, stream_with(hasty(sdk(client_kind)))) == "one two three four"
+
+
+@pytest.mark.parametrize("first_delay, expected", [(0, 1), (5, 0)])
+def test_late_event_raises_a_timeout_without_a_retry(openai_mock, client_kind, api, first_delay, expected):
+    lookup(openai_mock, f"{api}.create").response = streamed("one two", delay=5, first_delay=first_delay)
+    events_read = []
+    with assert_prompt(), pytest.raises(STREAM_TIMEOUT_ERROR) as raised:
+        run_coroutine(client_kind, read_stream(hasty(sdk(client_kind), max_retries=2), events_read, api))
+    assert type(network_error(raised)) is HTTP_LIB.ReadTimeout
+    assert str(network_error(raised)) == "the answer took longer than the client's read timeout of 0.02 seconds"
+    assert len(events_read) == expected
+    assert [request.status for request in openai_mock.requests] == [200]
+
+
+def late_chunks():
+    yield chat_chunk("one")
+    time.sleep(0.03)
+    yield chat_chunk("two")
+
+
+async def late_async_chunks():
+    yield chat_chunk("one")
+    await asyncio.sleep(5)
+    yield chat_chunk("two")
+
+
+class LateChunks(EventStream):
+    def generate(self):
+        return late_chunks()
+
+
+def late_content():
+    for event in late_chunks():
+        yield f"data: {json.dumps(event)}\n\n".encode()
+
+
+@pytest.mark.parametrize(
+    "new_response",
+    [
+        lambda: late_chunks,
+        lambda: late_chunks(),
+        lambda: late_async_chunks,
+        lambda: late_async_chunks(),
+        lambda: streamed(late_chunks, delay=0.001),
+        LateChunks,
+        lambda: httpx.Response(200, content=LateChunks()),
+        lambda: httpx.Response(200, content=late_content(), headers={"content-type": "text/event-stream"}),
+    ],
+    ids=[
+        "function",
+        "generator",
+        "asynchronous function",
+        "asynchronous generator",
+        "paced function",
+        "EventStream",
+        "response with an EventStream",
+        "response with a generator",
+    ],
+)
+def test_generator_that_takes_longer_raises_a_timeout(create, client_kind, new_response):
+    create.response = new_response()
+    events_read = []
+    with assert_prompt(), pytest.raises(STREAM_TIMEOUT_ERROR):
+        run_coroutine(client_kind, read_stream(hasty(sdk(client_kind)), events_read))
+    assert [event.choices[0].delta.content for event in events_read] == ["one"]
+
+
+@pytest.mark.parametrize("read_timeout", [None, 600])
+async def test_generator_may_yield_within_a_task_group(create, read_timeout):
+    import anyio
+
+    async def events():
+        async with anyio.create_task_group():
+            yield chat_chunk("one ")
+            await anyio.sleep(0)
+            yield chat_chunk("two")
+
+    create.response = events
+    assert await stream_with(hasty(sdk("async"), read_timeout)) == "one two"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [streamed(b"abcd", first_delay=5), streamed(b"abcd", chunk=2, delay=5, first_delay=0)],
+    ids=["before the first chunk", "between chunks"],
+)
+def test_late_download_raises_api_timeout_error_after_the_retries(openai_mock, client_kind, response):
+    openai_mock.files.content.response = response
+    client = hasty(sdk(client_kind), max_retries=1)
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, awaited(client.files.content("file-1")))
+    assert [request.attempt for request in openai_mock.requests] == [0, 1]
+
+
+def test_late_answer_raises_before_its_body_is_read(create, client_kind):
+    """Check that a plain answer is late as a whole: the service sends its headers when the answer is complete."""
+    create.response = streamed("late", first_delay=5)
+    create_streaming = hasty(sdk(client_kind)).chat.completions.with_streaming_response.create
+
+    async def open_response():
+        async with enter(create_streaming(**CHAT_REQUEST)):
+            pass
+
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, open_response())
+
+
+@pytest.mark.parametrize(
+    "exception, expected",
+    [(httpx.ConnectError("no route"), openai.APIConnectionError), (KeyError("a bug"), KeyError)],
+    ids=["network fault", "mistake"],
+)
+def test_exception_of_a_late_callable_is_raised(openai_mock, create, client_kind, exception, expected):
+    def fail_late(request):
+        time.sleep(0.03)
+        raise exception
+
+    create.response = fail_late
+    with pytest.raises(expected) as raised:
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind))))
+    assert type(raised.value) is expected
+    openai_mock.mistakes.clear()
+
+
+def test_late_coroutine_function_is_cancelled(create, client_kind):
+    ended_by = []
+
+    async def wait(request):
+        try:
+            await asyncio.sleep(5)
+        except BaseException as error:
+            ended_by.append(type(error))
+            raise
+
+    create.response = wait
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind))))
+    assert ended_by == [asyncio.CancelledError]
+
+
+def test_late_answer_is_stored_and_a_late_callable_stores_nothing(openai_mock, client_kind):
+    """Check that the service has finished a delayed answer, and that a callable has not answered."""
+    openai_mock.responses.create.response = [streamed("late", first_delay=5), answer_late, answer_late_sync, "Hi"]
+    client = hasty(sdk(client_kind), max_retries=3)
+    response = run_coroutine(client_kind, awaited(client.responses.create(**INPUT_REQUEST)))
+    late, answered = openai_mock.state["responses"].values()
+    assert late["output"][0]["content"][0]["text"] == "late"
+    assert answered["id"] == response.id
+
+
+@pytest.mark.parametrize("response", [answer_late, streamed("late", first_delay=5)], ids=["callable", "delay"])
+async def test_cancellation_from_outside_comes_before_the_read_timeout(create, response):
+    create.response = response
+    for call in (complete_with, stream_with):
+        with assert_prompt(), pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(call(hasty(sdk("async"), 4)), 0.02)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_concurrent_requests_have_timeouts_of_their_own(create):
+    create.when("late").response = streamed("late", first_delay=5)
+    create.when("wait").response = streamed("waited", first_delay=0.03)
+    client = sdk("async")
+
+    async def ask(text, read_timeout):
+        return await complete_with(hasty(client, read_timeout), messages=[{"role": "user", "content": text}])
+
+    requests = [ask("late", 0.02), ask("wait", 4), ask("late", 0.01), ask("wait", None)]
+    with assert_prompt():
+        results = await asyncio.gather(*requests, return_exceptions=True)
+    assert [type(result) for result in results] == [openai.APITimeoutError, str] * 2
+
+
+def test_threads_have_timeouts_of_their_own(create, client):
+    create.response = streamed("late", first_delay=5)
+    with assert_prompt(), concurrent.futures.ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(hasty(client).chat.completions.create, **CHAT_REQUEST) for _ in range(4)]
+        assert [type(future.exception()) for future in futures] == [openai.APITimeoutError] * 4
+
+
+def test_callable_that_moves_a_frozen_clock_is_not_late(create, client_kind):
+    freezegun = pytest.importorskip("freezegun")
+    with freezegun.freeze_time("2030-01-01") as clock:
+
+        def answer(request):
+            clock.tick(3600)
+            return "Hi"
+
+        create.response = answer
+        assert run_with_client(client_kind, complete_with) == "Hi"
+
+
 # ======================================================================================================================
 # SCRIPTS
 # ======================================================================================================================
