@@ -16688,7 +16688,9 @@ def transport_on_a_connection_pool(lib, kind, calls, monkeypatch):
 
     def to_core_request(request):
         url = core.URL(str(request.url))
-        return core.Request(request.method, url, headers=request.headers.raw, content=request.stream)
+        return core.Request(
+            request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
+        )
 
     def from_core_response(response):
         return lib.Response(response.status, headers=response.headers, stream=Body(response.stream))
@@ -17067,6 +17069,99 @@ def test_connection_pool_raises_connect_error_for_other_hosts(openai_mock, http_
         pool.request("GET", "https://elsewhere.test/")
 
 
+# ---- read timeouts of HTTP clients -----------------------------------------------------------------------------------
+
+
+async def post_hastily(http_client, stream=False):
+    """Send a chat request with an HTTP client of either kind and a short read timeout, and read the response."""
+    body = CHAT_REQUEST | {"stream": stream}
+    return await awaited(http_client.post(f"{BASE_URL}/chat/completions", json=body, timeout=0.02))
+
+
+def assert_read_timeout(http_lib, client_kind, http_client, stream=False):
+    """Assert that a request raises the read timeout of the HTTP library, with a request attached."""
+    with assert_prompt(), pytest.raises(http_lib.ReadTimeout, match=r"read timeout of 0\.02 seconds") as raised:
+        run_coroutine(client_kind, post_hastily(http_client, stream))
+    assert str(raised.value.request.url) == f"{BASE_URL}/chat/completions"
+
+
+@pytest.mark.parametrize("response", LATE_ANSWERS.values(), ids=LATE_ANSWERS)
+def test_late_answer_raises_the_read_timeout_of_the_http_library(create, http_lib, client_kind, response):
+    create.response = response
+    http_client = http_lib.Client() if client_kind == "sync" else http_lib.AsyncClient()
+    assert_read_timeout(http_lib, client_kind, http_client)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_late_answer_raises_the_read_timeout_through_any_transport(
+    transport_form, http_lib, client_kind, monkeypatch, stream
+):
+    http_client = http_client_of(http_lib, client_kind, transport_form(http_lib, client_kind, [], monkeypatch))
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = streamed("late", delay=5)
+        with assert_prompt(), pytest.raises((http_lib.ReadTimeout, core_module(http_lib).ReadTimeout)):
+            run_coroutine(client_kind, post_hastily(http_client, stream))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_late_answer_raises_the_read_timeout_through_a_mock_transport(http_lib, client_kind, stream):
+    openai_mock = OpenAIMock()
+    openai_mock.chat.completions.create.response = streamed("late", delay=5)
+    http_client = http_client_of(http_lib, client_kind, MockTransport(openai_mock))
+    assert_read_timeout(http_lib, client_kind, http_client, stream)
+
+
+async def respond_late(request):
+    await asyncio.sleep(5)
+    return httpx.Response(200, json=chat_json())
+
+
+def respond_late_sync(request):
+    time.sleep(0.03)
+    return httpx.Response(200, json=chat_json())
+
+
+@pytest.mark.parametrize("side_effect", [respond_late, respond_late_sync], ids=["coroutine function", "function"])
+def test_late_side_effect_of_an_endpoint_route_raises_api_timeout_error(create, client_kind, side_effect, caplog):
+    caplog.set_level(logging.INFO, "openai._base_client")
+    create.route.mock(side_effect=side_effect)
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind), max_retries=1)))
+    assert [repr(record) for record in create.requests] == ["<chat.completions.create gpt-4o: raised ReadTimeout>"] * 2
+    assert re.findall(r"in ([\d.]+) seconds", caplog.text) == ["0.000000"]
+
+
+@pytest.mark.parametrize(
+    "client_kind, side_effect",
+    [("sync", respond_late_sync), ("async", respond_late_sync), ("async", respond_late)],
+    ids=["function for sync", "function for async", "coroutine function for async"],
+)
+def test_late_side_effect_of_a_user_route_raises_api_timeout_error(openai_mock, client_kind, side_effect):
+    openai_mock.router.post(url__regex="completions$").mock(side_effect=side_effect)
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind))))
+
+
+def test_exception_of_a_late_side_effect_is_raised(openai_mock, create, client_kind):
+    def fail_late(request):
+        time.sleep(0.03)
+        raise httpx.ConnectError("no route")
+
+    create.route.mock(side_effect=fail_late)
+    with pytest.raises(openai.APIConnectionError) as raised:
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind))))
+    assert type(raised.value) is openai.APIConnectionError
+
+
+def test_request_that_is_passed_through_waits_for_the_network_only(local_server):
+    with OpenAIMock() as openai_mock:
+        openai_mock.chat.completions.create.response = streamed("late", first_delay=5)
+        openai_mock.router.route(host="127.0.0.1").pass_through()
+        client = new_client(base_url=local_server.url, timeout=4)
+        with assert_prompt():
+            assert run_coroutine("sync", complete_with(client)) == "from the server"
+
+
 # ---- aiohttp ---------------------------------------------------------------------------------------------------------
 
 
@@ -17131,6 +17226,39 @@ async def test_aiohttp_transports_are_answered_and_wrappers_run(aiohttp_form, mo
                 await complete_with(client)
             assert openai_mock.chat.completions.create.call_count == 5
     assert len(calls) == (0 if aiohttp_form is aiohttp_transport else 5)
+
+
+@pytest.mark.parametrize("response", [streamed("late", first_delay=5), answer_late], ids=["delay", "callable"])
+async def test_aiohttp_transports_time_out(aiohttp_form, monkeypatch, response):
+    client = new_client("async", http_client=aiohttp_form([], monkeypatch), max_retries=0, timeout=0.02)
+    async with client:
+        with OpenAIMock() as openai_mock:
+            openai_mock.chat.completions.create.response = response
+            with assert_prompt(), pytest.raises(openai.APITimeoutError):
+                await complete_with(client)
+            assert openai_mock.chat.completions.create.call_count == 1
+
+
+async def test_aiohttp_transports_time_out_within_a_stream(aiohttp_form, monkeypatch):
+    client = new_client("async", http_client=aiohttp_form([], monkeypatch), max_retries=0, timeout=0.02)
+    events_read = []
+    async with client:
+        with OpenAIMock() as openai_mock:
+            openai_mock.chat.completions.create.response = streamed("one two", delay=5, first_delay=0)
+            with assert_prompt(), pytest.raises(STREAM_TIMEOUT_ERROR):
+                await read_stream(client, events_read)
+    assert len(events_read) == 1
+
+
+async def test_aiohttp_sessions_time_out(create):
+    import aiohttp
+
+    create.response = streamed("late", first_delay=5)
+    read_timeout = aiohttp.ClientTimeout(sock_read=0.02)
+    async with aiohttp.ClientSession(timeout=read_timeout) as session:
+        with assert_prompt(), pytest.raises(aiohttp.ServerTimeoutError):
+            async with session.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST) as response:
+                await response.read()
 
 
 async def test_aiohttp_transports_do_not_connect_to_a_listener(aiohttp_form, monkeypatch, listener):
@@ -18407,6 +18535,17 @@ async def test_async_websocket_closes_during_the_delay_before_an_event(openai_mo
 
 
 @requires("responses.connect")
+def test_websocket_has_no_read_timeout(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hi", delay=0.02)
+
+    async def scene():
+        async with enter(hasty(sdk(client_kind), 0.01).responses.connect()) as connection:
+            return await send_and_receive(connection, says("Hi"))
+
+    assert event_output_text(run_coroutine(client_kind, scene())[-1]) == "Hi"
+
+
+@requires("responses.connect")
 def test_mistake_raises_through_a_websocket(openai_mock, client_kind):
     openai_mock.responses.connect.response = ["Hi."]
     with pytest.raises((AssertionError, connection_closed_error())) as raised:
@@ -19052,6 +19191,21 @@ if HAS_UVICORN:
             client.chat.completions.create(**CHAT_REQUEST)
         assert not isinstance(at_once.value, openai.APITimeoutError)
         assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Here I am."
+
+    @pytest.mark.parametrize("response", [streamed("late", first_delay=5), answer_late], ids=["delay", "callable"])
+    def test_late_answer_over_a_socket_raises_api_timeout_error(openai_server, client_kind, response):
+        openai_server.mock.chat.completions.create.response = response
+        client = hasty(sdk(client_kind).with_options(base_url=openai_server.url), 0.1)
+        with assert_prompt(), pytest.raises(openai.APITimeoutError):
+            run_coroutine(client_kind, complete_with(client))
+
+    def test_late_event_over_a_socket_raises_a_timeout(openai_server, client_kind):
+        openai_server.mock.chat.completions.create.response = streamed("one two", delay=5, first_delay=0)
+        client = hasty(sdk(client_kind).with_options(base_url=openai_server.url), 0.1)
+        events_read = []
+        with assert_prompt(), pytest.raises(STREAM_TIMEOUT_ERROR):
+            run_coroutine(client_kind, read_stream(client, events_read))
+        assert len(events_read) == 1
 
     @pytest.mark.parametrize("name", REUSABLE_STREAMS)
     async def test_streams_over_a_socket(openai_server, name):
@@ -20857,6 +21011,28 @@ TRIO = """
                     raise AssertionError
             assert scope.cancelled_caught and len([event async for event in await events(client)]) > 2
 
+    async def late(request):
+        await anyio.sleep(60)
+
+    async def late_events():
+        yield chunk
+        await anyio.sleep(60)
+
+    @pytest.mark.parametrize("answer", [late, late_events, openai_responses.streamed("a b", delay=60)])
+    async def test_read_timeouts(openai_mock, answer):
+        openai_mock.chat.completions.create.response = answer
+        async with openai.AsyncOpenAI(api_key="sk-fake", timeout=0.02) as client:
+            with anyio.fail_after(20), pytest.raises(Exception, match="timed out|read timeout of 0.02 seconds"):
+                async for event in await events(client):
+                    pass
+
+    async def test_scopes_of_callers(openai_mock):
+        openai_mock.chat.completions.create.response = late
+        async with openai.AsyncOpenAI(api_key="sk-fake", timeout=20) as client:
+            with anyio.move_on_after(0.02) as scope:
+                await events(client)
+        assert scope.cancelled_caught
+
     async def test_mistakes(openai_mock):
         openai_mock.chat.completions.create.response = lambda request: 1 / 0
         with pytest.raises(ZeroDivisionError):
@@ -21048,7 +21224,7 @@ INTERPLAY = (
         {"passed": 12},
         OTHER_MOCKS,
     ),
-    ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 10}, TRIO),
+    ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 18}, TRIO),
     (
         "tracing",
         "opentelemetry.instrumentation.httpx opentelemetry.sdk",
