@@ -11456,8 +11456,8 @@ def _to_event(value: Any) -> _Event:
 # ---- read timeouts of clients ----------------------------------------------------------------------------------------
 
 
-# A partial, because freezegun replaces the function itself. A test that moves the clock is not slow.
-_clock = functools.partial(time.perf_counter)
+# A name of its own, because freezegun replaces `time.perf_counter`. A test that moves the clock is not slow.
+_clock = time.perf_counter
 
 
 def _read_timeout(request: httpx.Request) -> float:
@@ -12536,7 +12536,7 @@ async def _await_if_needed(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-# True if the last exchange of this context ended in a fault that a test set.
+# True if the last exchange of this context ended in a network fault that a test caused.
 _ended_in_fault = contextvars.ContextVar("_ended_in_fault", default=False)
 
 
@@ -12665,7 +12665,8 @@ def _active_routers(url: str = "") -> list[Any]:
 def _patch_retry_timeout(method: Any) -> Any:
     """Patch `BaseClient._calculate_retry_timeout` of the SDK, which returns the seconds to wait before a retry.
 
-    Why: after a network fault that a test set, the SDK should retry at once, so that the test doesn't wait.
+    Why: after a network fault that a test set, or a late answer, the SDK should retry at once, so that the test doesn't
+    wait.
     Removed when the last router stops.
     """
 
@@ -15141,7 +15142,8 @@ def streamed(
         dict, or a pair of event name and data.
     chunk: the number of characters in a piece of text. By default a piece is a word.
     delay: seconds before each event. 0 by default.
-    first_delay: seconds before the first event, `delay` by default. It also delays a response that isn't streamed.
+    first_delay: seconds before the first event, `delay` by default. It also delays a response that isn't streamed. A
+        client whose read timeout is shorter than a delay times out.
     fail_after: the number of events that arrive before the fault.
     fault: the fault. A network exception is raised, a str is sent as an event that is not valid JSON, a dict is sent as
         an event, such as an error, and an int is the code that a WebSocket closes with. By default the connection breaks.
