@@ -18846,6 +18846,21 @@ async def test_server_errors_are_retried_and_faults_break_the_connection(monkeyp
         await run_asgi_app(app, asgi_scope("/v1/responses"), body, until=lambda sent: len(sent) > 9)
 
 
+async def test_network_fault_of_a_side_effect_breaks_the_connection():
+    app = OpenAIMock()
+    app.chat.completions.create.route.mock(side_effect=httpx.ConnectError("no route"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
+        with pytest.raises(httpx.ConnectError, match="no route"):
+            await http.post("http://mock/v1/chat/completions", json=CHAT_REQUEST)
+    assert app.mistakes == []
+
+
+async def test_server_leaves_the_read_timeout_to_its_clients():
+    app = OpenAIMock()
+    app.chat.completions.create.response = streamed("Hi", first_delay=0.02)
+    assert await server_client(app).with_options(timeout=0.01).chat.completions.create(**CHAT_REQUEST)
+
+
 async def server_chat_text_with_retries(app):
     return (await server_client(app, max_retries=3).chat.completions.create(**CHAT_REQUEST)).choices[0].message.content
 
